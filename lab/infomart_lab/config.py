@@ -1,0 +1,328 @@
+"""What the lab consists of: sites, hosts, ports, folders, users and passwords.
+
+Everything else in the lab takes its addresses and folders from here. The configuration is one file,
+``<home>/lab.json`` (mode 0600), written once by :func:`create` and read by every process of the lab.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+#: Environment variable that tells every process of the lab (and every stand-in) where the lab lives.
+HOME_VARIABLE = "INFOMART_LAB_HOME"
+#: Environment variable that the lab's SSH server sets, so that a stand-in knows on which host it runs.
+HOST_VARIABLE = "INFOMART_LAB_HOST"
+
+SITES = ("site1", "site2", "site3")
+#: Hosts of a site: ``db`` has the database, Data Pump and GoldenGate; ``gim`` the Info Mart Server.
+HOST_KINDS = ("db", "gim")
+
+#: Offsets of a site's own ports inside its block of 100.
+PORT_OFFSETS = {
+    "postgres": 0,
+    "oracle": 1,
+    "ssh-db": 2,
+    "ssh-gim": 3,
+    "manager": 4,
+    "gax": 5,
+    "config": 6,
+}
+#: Services of a site that other sites reach, each through a link of its own.
+LINKED_SERVICES = ("postgres", "oracle", "ssh-db", "ssh-gim", "manager", "gax", "config")
+#: Ports that a GoldenGate manager may hand to its collectors: a block of ten in each site's block.
+COLLECTOR_OFFSET = 10
+
+Wording = Literal["11.2", "19c", "21c"]
+
+
+class DataSource(BaseModel):
+    """A T-Server: calls happen at ``site``; each ICON of its HA pair writes to the IDB at one of ``idb_sites``."""
+
+    name: str
+    #: DATA_SOURCE_KEY in CTL_DS and CTL_EXTRACT_HWM.
+    key: int
+    site: str
+    idb_sites: list[str]
+    #: Share of the call rate that this data source gets.
+    share: float = 1.0
+
+    @property
+    def schema_name(self) -> str:
+        """Owner of the IDB's tables, in upper case as Oracle shows it."""
+        return f"ICON_{self.name.upper()}"
+
+
+class Site(BaseModel):
+    """One site and the words that its Oracle software uses."""
+
+    name: str
+    #: Wording of ggsci, ggserr.log and of the Oracle database's messages.
+    goldengate: Wording = "19c"
+    data_pump: Wording = "19c"
+    #: Off: the site's processes are not started by ``up`` (a lost site, or one that is not built yet).
+    present: bool = True
+    #: The Info Mart Server of this site is started by ``up``.
+    server_running: bool = False
+    #: The Info Mart schema is created and filled by ``up``; else only the empty user exists.
+    info_mart: bool = True
+    #: Oracle's UNDO_RETENTION: seconds for which a snapshot is held for FLASHBACK_SCN.
+    undo_retention: int = 900
+
+
+class LabConfig(BaseModel):
+    """The whole lab."""
+
+    home: Path
+    base_port: int = 21000
+    #: Interactions that INTERACTION_FACT holds at the start.
+    scale: int = 5000
+    #: Calls a second, over all data sources.
+    rate: float = 50.0
+    release: str = "8.1.4"
+    partitioned: bool = False
+    info_mart_schema: str = "GIM"
+    goldengate_schema: str = "GGATE"
+    sites: dict[str, Site]
+    data_sources: list[DataSource]
+    #: ``{"site2": {"SYSTEM": "...", "GIM": "...", ...}}``; also ``gax`` for the Management Layer's user.
+    passwords: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    # -- addresses -------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """Every part of the lab listens on loopback only."""
+        return "127.0.0.1"
+
+    def port(self, site: str, service: str) -> int:
+        """Port on which ``service`` of ``site`` itself listens.
+
+        :param site: ``site1`` to ``site3``.
+        :param service: a key of :data:`PORT_OFFSETS`.
+        """
+        return self.base_port + 100 * SITES.index(site) + PORT_OFFSETS[service]
+
+    def link_port(self, source: str, target: str, service: str) -> int:
+        """Port by which processes of site ``source`` reach ``service`` of site ``target``.
+
+        Within one site it is the service's own port; between sites it is the proxy's, so that the link
+        can be delayed, throttled and cut.
+        """
+        if source == target:
+            return self.port(target, service)
+        return (
+            self.base_port
+            + 100 * SITES.index(source)
+            + 30
+            + 10 * SITES.index(target)
+            + LINKED_SERVICES.index(service)
+        )
+
+    def collector_ports(self, site: str) -> range:
+        """Ports free for the GoldenGate collectors of ``site``."""
+        start = self.base_port + 100 * SITES.index(site) + COLLECTOR_OFFSET
+        return range(start, start + 10)
+
+    def all_ports(self) -> dict[int, str]:
+        """Every port the lab may listen on, with what it is for."""
+        ports: dict[int, str] = {}
+        for site in SITES:
+            for service in PORT_OFFSETS:
+                ports[self.port(site, service)] = f"{service} of {site}"
+            for target in SITES:
+                if target != site:
+                    for service in LINKED_SERVICES:
+                        ports[self.link_port(site, target, service)] = f"link {site} to {target} ({service})"
+        return ports
+
+    # -- names -----------------------------------------------------------------------------------
+
+    def service_name(self, site: str, database: str = "gim") -> str:
+        """Oracle service name, as ``GIM2``: ``database`` is ``gim`` (Info Mart) or ``idb``."""
+        return f"{database.upper()}{site.removeprefix('site')}"
+
+    def database_of(self, site: str, service_name: str) -> str | None:
+        """PostgreSQL database behind an Oracle service name at ``site``; None for an unknown service."""
+        for database in ("gim", "idb"):
+            if service_name.upper() == self.service_name(site, database):
+                return database
+        return None
+
+    def password(self, site: str, user: str) -> str:
+        """Password of an Oracle user (upper case) at ``site``."""
+        return self.passwords[site][user.upper()]
+
+    def oracle_users(self, site: str, database: str = "gim") -> list[str]:
+        """Oracle users of a database."""
+        if database == "gim":
+            return ["SYSTEM", self.info_mart_schema, self.goldengate_schema]
+        return ["SYSTEM", *(d.schema_name for d in self.data_sources if site in d.idb_sites)]
+
+    # -- folders ---------------------------------------------------------------------------------
+
+    def site_dir(self, site: str) -> Path:
+        return self.home / site
+
+    def host_dir(self, site: str, kind: str) -> Path:
+        """Home folder of the host ``kind`` of ``site``; the SSH user's HOME."""
+        return self.site_dir(site) / kind
+
+    def bin_dir(self, site: str, kind: str) -> Path:
+        """The host's folder of stand-ins, first in PATH over SSH."""
+        return self.host_dir(site, kind) / "bin"
+
+    def oracle_home(self, site: str) -> Path:
+        return self.host_dir(site, "db") / "oracle"
+
+    def goldengate_home(self, site: str) -> Path:
+        return self.host_dir(site, "db") / "ogg"
+
+    def dump_dir(self, site: str) -> Path:
+        """Folder behind the directory object GIM_DUMP."""
+        return self.host_dir(site, "db") / "dump"
+
+    def server_root(self, site: str) -> Path:
+        """Root folder of the Info Mart Server."""
+        return self.host_dir(site, "gim") / "gim_server"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.home / "journal"
+
+    def postgres_dsn(self, site: str, database: str = "gim", *, seen_from: str | None = None) -> str:
+        """libpq string of the cluster's superuser; trust authentication, loopback only."""
+        port = self.link_port(seen_from or site, site, "postgres")
+        return f"host={self.address} port={port} dbname={database} user=postgres"
+
+    # -- file ------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> Path:
+        return self.home / "lab.json"
+
+    def save(self) -> None:
+        """Write ``lab.json``; only the owner can read it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(self.model_dump_json(indent=2))
+
+
+def default_home() -> Path:
+    """``$INFOMART_LAB_HOME``, or ``build/lab`` in the checkout."""
+    if value := os.environ.get(HOME_VARIABLE):
+        return Path(value).resolve()
+    return Path(__file__).resolve().parents[2] / "build" / "lab"
+
+
+def load(home: Path | None = None) -> LabConfig:
+    """Read the lab's configuration.
+
+    :raises FileNotFoundError: the lab has not been created under ``home``.
+    """
+    return LabConfig.model_validate_json(((home or default_home()) / "lab.json").read_text())
+
+
+def create(
+    home: Path,
+    *,
+    base_port: int = 21000,
+    scale: int = 5000,
+    rate: float = 50.0,
+    sites: dict[str, Site] | None = None,
+    data_sources: list[DataSource] | None = None,
+    release: str = "8.1.4",
+) -> LabConfig:
+    """Make a new configuration with random passwords and write it.
+
+    The default is the beginning of a return to normal: site1 is lost, site2 serves alone, site3 is a new
+    site with an empty database. Data sources are at site2 and site3, each HA pair with one IDB at either.
+    """
+    config = LabConfig(
+        home=home.resolve(),
+        base_port=base_port,
+        scale=scale,
+        rate=rate,
+        release=release,
+        sites=sites
+        or {
+            "site1": Site(name="site1", goldengate="11.2", data_pump="11.2", present=False),
+            "site2": Site(name="site2", server_running=True),
+            "site3": Site(name="site3", info_mart=False),
+        },
+        data_sources=data_sources
+        or [
+            DataSource(name="TS2", key=102, site="site2", idb_sites=["site2", "site3"], share=0.7),
+            DataSource(name="TS3", key=103, site="site3", idb_sites=["site3", "site2"], share=0.3),
+        ],
+    )
+    for site in config.sites:
+        users = {*config.oracle_users(site), *config.oracle_users(site, "idb")}
+        config.passwords[site] = {user: secrets.token_urlsafe(15) for user in sorted(users)}
+        config.passwords[site]["GAX"] = secrets.token_urlsafe(15)
+    config.save()
+    return config
+
+
+# -- small things that every process of the lab needs ---------------------------------------------
+
+
+def ready_file(config: LabConfig, part: str, site: str | None = None) -> Path:
+    """File that a part touches once it serves; the supervisor waits for it and removes it at a stop."""
+    return config.run_dir / (f"{site}-{part}.ready" if site else f"{part}.ready")
+
+
+def mark_ready(config: LabConfig, part: str, site: str | None = None) -> None:
+    path = ready_file(config, part, site)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(str(os.getpid()))
+
+
+def fault(config: LabConfig, name: str) -> object | None:
+    """Value of a fault switch, None when it is off. Switches are one JSON object in ``faults.json``.
+
+    Names read ``<site>.<program>.<what>``, as ``site3.impdp.fail_index``; values are what the program says.
+    """
+    try:
+        return json.loads((config.home / "faults.json").read_text()).get(name)
+    except FileNotFoundError:
+        return None
+
+
+def set_fault(config: LabConfig, name: str, value: object | None) -> None:
+    """Switch a fault on (any JSON value) or off (None)."""
+    path = config.home / "faults.json"
+    faults = json.loads(path.read_text()) if path.exists() else {}
+    if value is None:
+        faults.pop(name, None)
+    else:
+        faults[name] = value
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(faults, indent=1))
+    temporary.replace(path)
+
+
+def port_in_use(port: int, address: str = "127.0.0.1") -> bool:
+    """True when something listens on ``address:port``."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return True
+    return False

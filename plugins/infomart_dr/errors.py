@@ -1,0 +1,71 @@
+"""Typed errors: what time may cure is retried, the rest stops at once and says what to do next."""
+
+from __future__ import annotations
+
+
+class InfoMartError(Exception):
+    """A step cannot go on.
+
+    :param what: one sentence, what was found.
+    :param next_step: what the reader should do now; shown after the reason.
+    """
+
+    #: Whether waiting may cure it; the operators' retry policy reads this.
+    curable = False
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        self.what = what
+        self.next_step = next_step
+        super().__init__(what if not next_step else f"{what} Next: {next_step}")
+
+    def __reduce__(self) -> tuple[type[InfoMartError], tuple[str, str]]:
+        return type(self), (self.what, self.next_step)
+
+
+class CurableError(InfoMartError):
+    """Time may cure this: a connection lost, a host that restarts, a lock held by somebody."""
+
+    curable = True
+
+
+class UnreachableError(CurableError):
+    """A host, listener or service does not answer, or not in time."""
+
+
+class FinalError(InfoMartError):
+    """Time cannot cure this; a person must look."""
+
+
+class TopologyError(FinalError):
+    """The topology file, or a parameter that refers to it, is wrong."""
+
+
+class CredentialsError(FinalError):
+    """A password, key or host key was refused."""
+
+
+class GuardError(FinalError):
+    """A condition that must hold before an irreversible step does not hold."""
+
+
+class RemoteCommandError(FinalError):
+    """A program on another host failed.
+
+    :param exit_code: the program's exit code, None when it ended by a signal or vanished.
+    :param output: the end of what it printed, without secrets.
+    """
+
+    def __init__(
+        self, what: str, next_step: str = "", *, exit_code: int | None = None, output: str = ""
+    ) -> None:
+        self.exit_code = exit_code
+        self.output = output
+        super().__init__(what, next_step)
+
+
+class UnexpectedReplyError(FinalError):
+    """A program answered in a shape that no parser here knows; the reply is part of the message."""
+
+
+class StaleStepError(FinalError):
+    """An earlier result of this run no longer describes the world (the service was returned meanwhile)."""
