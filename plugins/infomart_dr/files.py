@@ -1,0 +1,63 @@
+"""Files that come with the procedures: SQL statements, GoldenGate and Data Pump templates."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from infomart_dr.errors import FinalError
+
+_IDENTIFIER = re.compile(r"^[A-Z][A-Z0-9_$#]{0,127}$")
+
+
+@cache
+def include_folder() -> Path:
+    """The folder ``include``: beside ``plugins`` in a checkout, inside the package when installed."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "include", here.parents[1] / "include"):
+        if (folder / "sql").is_dir():
+            return folder
+    raise FinalError(f"No include folder beside {here}.", "Install the package again, or check the checkout.")
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Jinja2 over the include folder: a name that is not given is an error, never an empty text."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(include_folder()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def render(name: str, **values: object) -> str:
+    """Render a template of the include folder.
+
+    :param name: path below ``include``, as ``gg/templates/extract.prm.j2``.
+    """
+    return environment().get_template(name).render(**values)
+
+
+def statement(name: str, **identifiers: str) -> str:
+    """One SQL statement from ``include/sql/<name>.sql``, without its header and the ending semicolon.
+
+    :param name: file name without suffix.
+    :param identifiers: schema, table or column names that stand as ``{{ name }}`` in the file; values never
+        do, they are binds.
+    :raises FinalError: an identifier is not a plain Oracle name.
+    """
+    for key, value in identifiers.items():
+        if not _IDENTIFIER.match(value):
+            raise FinalError(
+                f"{key} of the statement {name} is not an Oracle identifier: {value[:60]!r}.",
+                "Correct the topology or the parameter that it comes from.",
+            )
+    text = render(f"sql/{name}.sql", **identifiers)
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
+    return "\n".join(lines).strip().removesuffix(";").strip()

@@ -1,0 +1,614 @@
+"""What exists: sites, hosts, connections, roles and options, read from one YAML file and validated.
+
+Every identifier that later reaches a shell, ggsci or SQL is checked here, once. A wrong file is reported
+whole: each mistake with the path of its field, what was found and what is allowed. docs/topology.md describes
+the file field by field.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from infomart_dr.errors import TopologyError
+
+#: Environment variable with the topology file, or with a folder of ``<deployment>.yaml`` files.
+PATH_VARIABLE = "INFOMART_DR_TOPOLOGY"
+
+# -- identifiers -----------------------------------------------------------------------------------
+
+#: Oracle's unquoted identifier, in upper case as the dictionary shows it.
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_$#]{0,29}$")]
+#: ``OWNER.NAME``.
+QualifiedName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_$#]{0,29}\.[A-Z][A-Z0-9_$#]{0,127}$")
+]
+#: GoldenGate group: 1 to 8 characters, see facts on the REST interface's ``^[A-Z_$][A-Z0-9_$]*$``.
+GroupName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_$]{0,7}$")]
+#: Trail: a path without extension whose file name has two characters.
+TrailName = Annotated[str, StringConstraints(pattern=r"^(\./|/)?([A-Za-z0-9_.-]+/)*[A-Za-z][A-Za-z0-9]$")]
+#: Name in this file and in task ids.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+#: Airflow's connection id.
+ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,200}$")]
+#: DNS name or address.
+Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$")]
+#: Oracle service name.
+ServiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.$#-]{0,127}$")]
+#: Name of a Genesys object: printable, no quotes or control characters.
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_. ()\-]{0,254}$")]
+#: GoldenGate tag in hexadecimal.
+Tag = Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}){1,16}$")]
+#: Size as Data Pump writes it.
+DumpSize = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*[KMGT]?$")]
+#: Name of an environment variable.
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+#: Four-part or shorter Info Mart or RAA release.
+Release = Annotated[str, StringConstraints(pattern=r"^\d{1,2}\.\d{1,2}(\.\d{1,3}){0,2}$")]
+
+
+def _absolute(value: str) -> str:
+    if not re.match(r"^(/|[A-Za-z]:[\\/])[^\x00-\x1f'\"`$;|&<>*?]*$", value):
+        raise ValueError("an absolute path without quotes, wildcards and shell signs is allowed")
+    return value.rstrip("/") or value
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Role = Literal["active", "standby", "failed", "new"]
+
+
+class Model(BaseModel):
+    """Strict: an unknown field is a mistake, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+# -- hosts -----------------------------------------------------------------------------------------
+
+
+class Reach(Model):
+    """How one site's hosts reach another site's host."""
+
+    address: Address
+    ssh_port: Port = 22
+    manager_port: Port | None = None
+
+
+class Host(Model):
+    """A machine that Airflow reaches over SSH."""
+
+    ssh_connection: ConnectionId
+    #: User that owns the software; only for the file transfer between hosts.
+    user: str = Field("oracle", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
+    #: Private key on *this* host with which it copies files to others; None: the user's default key.
+    transfer_key: AbsolutePath | None = None
+    #: Known-hosts file on *this* host; None: the user's own.
+    known_hosts: AbsolutePath | None = None
+    #: Folder for jobs and parameter files of the procedures; relative to the user's home.
+    work_folder: str = Field(".infomart_dr", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    #: Address by site, where it differs from what Airflow uses.
+    seen_from: dict[Name, Reach] = Field(default_factory=dict)
+
+
+# -- database and GoldenGate -------------------------------------------------------------------------
+
+
+class DataPump(Model):
+    """expdp and impdp at a site."""
+
+    #: Oracle directory object, and nothing else: its folder is read from DBA_DIRECTORIES.
+    directory: Identifier = "GIM_DUMP"
+    #: Name part of the dump files; Data Pump adds the set's number.
+    file_prefix: str = Field("gim", pattern=r"^[A-Za-z0-9_]{1,40}$")
+    file_size: DumpSize = "2G"
+    parallel: int = Field(2, ge=1, le=64)
+    expdp: str = Field("expdp", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    impdp: str = Field("impdp", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    #: Seconds between two STATUS blocks in the client's output.
+    status_seconds: int = Field(10, ge=1, le=3600)
+
+
+class Database(Model):
+    """The Info Mart database of a site."""
+
+    host: Name
+    service: ServiceName
+    #: Release of the Oracle database, as ``11.2`` or ``19.0``.
+    release: Release = "19.0"
+    #: Airflow connections: a DBA, the Info Mart's owner, GoldenGate's owner.
+    dba_connection: ConnectionId
+    info_mart_connection: ConnectionId
+    goldengate_connection: ConnectionId
+    oracle_home: AbsolutePath
+    #: ORACLE_SID, TNS_ADMIN, LD_LIBRARY_PATH ... for programs run over SSH.
+    environment: dict[VariableName, str] = Field(default_factory=dict)
+    data_pump: DataPump = Field(default_factory=DataPump)
+
+
+class Groups(Model):
+    """Names of GoldenGate's groups at a site, used whenever this site is source or target."""
+
+    extract: GroupName = "EGIM"
+    pump: GroupName = "PGIM"
+    replicat: GroupName = "RGIM"
+
+
+class Trails(Model):
+    """Trails of a site: its own, and the one that arrives from the other site."""
+
+    local: TrailName = "./dirdat/em"
+    remote: TrailName = "./dirdat/dp"
+    megabytes: int = Field(2000, ge=1, le=2000)
+
+
+class AliasLogin(Model):
+    """Login through GoldenGate's credential store (12c and later)."""
+
+    alias: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,29}$")
+    domain: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]{0,29}$")
+
+
+class EncryptedLogin(Model):
+    """Login of releases without a credential store: ENCRYPT PASSWORD's output is in the parameter files."""
+
+    user: Identifier
+    #: Output of ``ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT``; never the password itself.
+    encrypted_password: str = Field(pattern=r"^[A-Z0-9]{16,}$")
+
+
+class GoldenGate(Model):
+    """GoldenGate at a site (classic deployment, ggsci)."""
+
+    home: AbsolutePath
+    release: Release = "19.1"
+    #: How the Extract reads the redo.
+    capture: Literal["integrated", "classic"] = "integrated"
+    manager_port: Port = 7809
+    #: Schema of GoldenGate's own tables and of the procedures' lock, ledger and marker.
+    schema_name: Identifier = Field("GGATE", alias="schema")
+    login: AliasLogin | EncryptedLogin
+    groups: Groups = Field(default_factory=Groups)
+    trails: Trails = Field(default_factory=Trails)
+    #: Checkpoint table in GoldenGate's schema.
+    checkpoint_table: Identifier = "GGS_CHECKPOINT"
+    #: Tag of what Replicat writes, excluded by the Extract of the same site (12c and later).
+    tag: Tag = "00"
+    environment: dict[VariableName, str] = Field(default_factory=dict)
+
+
+# -- Genesys -----------------------------------------------------------------------------------------
+
+
+class Flags(Model):
+    """Options of mlcmd; not published by Genesys, so they are configuration."""
+
+    status: str = Field("-getappstatus", pattern=r"^-[A-Za-z-]+$")
+    start: str = Field("-startapp", pattern=r"^-[A-Za-z-]+$")
+    stop: str = Field("-stopapp", pattern=r"^-[A-Za-z-]+$")
+    stop_gracefully: str = Field("-stopgraceful", pattern=r"^-[A-Za-z-]+$")
+
+
+class ManagementLayer(Model):
+    """Solution Control Server of a site, by mlcmd."""
+
+    host: Name
+    command: str = Field("mlcmd", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    #: Configuration Server as mlcmd reaches it.
+    configuration_server: Address
+    configuration_port: Port = 2020
+    #: csappname.
+    client: ObjectName = "default"
+    #: Airflow connection with user and password of the Configuration Layer.
+    connection: ConnectionId
+    #: ``command_line``: mlcmd itself wants the password as an argument, which users of that host can see in
+    #: ``ps``; ``standard_input``: ``command`` is a wrapper that reads it from there.
+    password_delivery: Literal["command_line", "standard_input"] = "command_line"
+    flags: Flags = Field(default_factory=Flags)
+    running_words: list[str] = Field(default_factory=lambda: ["Running"])
+    stopped_words: list[str] = Field(default_factory=lambda: ["Stopped"])
+    #: Seconds to wait for a start or a stop.
+    timeout: int = Field(300, ge=5, le=3600)
+
+
+class ConfigurationPaths(Model):
+    """Paths of GAX's internal REST interface; not published, so they are configuration."""
+
+    login: str = Field("/gax/api/session/login", pattern=r"^/[A-Za-z0-9_./{}?=&%-]*$")
+    application: str = Field("/gax/api/cfg/applications/{name}", pattern=r"^/[A-Za-z0-9_./{}?=&%-]*$")
+
+
+class Configuration(Model):
+    """How Application objects are changed: by GAX's REST interface, or by a person who gets instructions."""
+
+    backend: Literal["gax", "manual"] = "manual"
+    #: Airflow connection of GAX (host, port, user, password); only with ``gax``.
+    connection: ConnectionId | None = None
+    paths: ConfigurationPaths = Field(default_factory=ConfigurationPaths)
+
+    @model_validator(mode="after")
+    def _gax_needs_a_connection(self) -> Self:
+        if self.backend == "gax" and self.connection is None:
+            raise ValueError("backend gax needs the field connection")
+        return self
+
+
+class InfoMartServer(Model):
+    """The Info Mart Server of a site."""
+
+    host: Name
+    #: Value of the Application object's Host property when the server runs here.
+    host_object: ObjectName
+    root: AbsolutePath
+    #: Startup Command Line property when the server runs here.
+    command_line: str = Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]*$")
+    #: DAP of this site's Info Mart database (role INFO_MART).
+    dap: ObjectName
+    log_file: AbsolutePath
+    #: What its process is called, for ``pgrep -f``; proves that it is stopped.
+    process_pattern: str = Field("gim_etl", pattern=r"^[A-Za-z0-9_.@: /-]{3,200}$")
+
+
+class Idb(Model):
+    """An Interaction Database at a site."""
+
+    name: Name
+    #: DATA_SOURCE_KEY of the T-Server, Configuration Server or Interaction Server behind it.
+    data_source_key: int = Field(ge=1)
+    #: Its DAP, connected to the Info Mart Server.
+    dap: ObjectName
+    #: Airflow connection that may disable the purge jobs.
+    connection: ConnectionId
+    #: Scheduler jobs that purge it.
+    purge_jobs: list[QualifiedName] = Field(default_factory=list)
+
+
+class Raa(Model):
+    """Reporting and Analytics Aggregates."""
+
+    enabled: bool = True
+    release: Release = "8.1.4"
+    #: Java launcher on the Info Mart Server's host.
+    java: str = Field("java", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    jar: str = Field("agg/GIMAgg.jar", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    #: ``argument_file``: arguments stand in a 0600 file (``java @file``, Java 9 and later);
+    #: ``command_line``: users of that host can see the password in ``ps``.
+    password_delivery: Literal["argument_file", "command_line"] = "argument_file"
+    #: jdbc URL by site; default ``jdbc:oracle:thin:@<connection's host>:<port>/<service>``.
+    jdbc_url: dict[Name, str] = Field(default_factory=dict)
+
+
+class InfoMart(Model):
+    """What all sites share."""
+
+    release: Release
+    schema_name: Identifier = Field("GIM", alias="schema")
+    partitioned: bool = False
+    #: Application object of the Info Mart Server, one for all sites, and its DBID.
+    application: ObjectName = "GIM"
+    application_dbid: int = Field(ge=1)
+    #: Key column by sequence, for the proof that no sequence is below the highest key in use:
+    #: ``{SEQ_X: TABLE.COLUMN}``; sequences that are not named are compared with the source only.
+    sequence_keys: dict[Identifier, QualifiedName] = Field(default_factory=dict)
+    #: [gim-etl] extract-data-stuck-threshold in seconds.
+    stuck_threshold: int = Field(28800, ge=60)
+    #: Log lines that mean trouble: message number or text, by what to do.
+    log_alarms: dict[str, str] = Field(
+        default_factory=lambda: {
+            "55-20152": "The server is in the migration state: run Job_MigrateGIM.",
+            "55-20034": "The server is in the migration state: run Job_MigrateGIM.",
+            "00-04504": "The server lost a connection.",
+        }
+    )
+
+
+class Site(Model):
+    """One data centre."""
+
+    role: Role
+    database: Database
+    goldengate: GoldenGate
+    info_mart_server: InfoMartServer
+    management_layer: ManagementLayer
+    configuration: Configuration = Field(default_factory=Configuration)
+    idbs: list[Idb] = Field(default_factory=list)
+
+
+class Transfer(Model):
+    """How the dump set travels."""
+
+    #: ``direct``: rsync from host to host; ``relay``: through Airflow's machine by SFTP.
+    method: Literal["direct", "relay"] = "direct"
+    #: Files at a time.
+    streams: int = Field(4, ge=1, le=16)
+    #: Kilobytes a second over all streams; None: no limit.
+    bandwidth: int | None = Field(None, ge=1)
+    #: The free space at the target must be this many times the dump set's size.
+    space_factor: float = Field(1.2, ge=1.0, le=10)
+    rsync: str = Field("rsync", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+
+
+class Timeouts(Model):
+    """Seconds."""
+
+    connect: int = Field(10, ge=1, le=120)
+    #: One statement.
+    statement: int = Field(120, ge=1, le=7200)
+    #: One short command over SSH.
+    command: int = Field(60, ge=1, le=3600)
+    #: Between two looks at something that takes long.
+    poll: float = Field(5.0, ge=0.2, le=300)
+    #: Until ETL jobs are quiet.
+    quiesce: int = Field(1800, ge=10, le=86400)
+    #: Until the Replicat has caught up.
+    catch_up: int = Field(86400, ge=10)
+
+
+class Topology(Model):
+    """A deployment."""
+
+    deployment: Name
+    info_mart: InfoMart
+    raa: Raa = Field(default_factory=Raa)
+    hosts: dict[Name, Host] = Field(min_length=1)
+    sites: dict[Name, Site] = Field(min_length=2)
+    transfer: Transfer = Field(default_factory=Transfer)
+    timeouts: Timeouts = Field(default_factory=Timeouts)
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        mistakes = list(self._wrong_references())
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    def _wrong_references(self) -> Iterable[str]:
+        known = ", ".join(sorted(self.hosts))
+        for name, site in self.sites.items():
+            for field, host in {
+                "database.host": site.database.host,
+                "info_mart_server.host": site.info_mart_server.host,
+                "management_layer.host": site.management_layer.host,
+            }.items():
+                if host not in self.hosts:
+                    yield f"sites.{name}.{field}: found {host!r}; allowed: a name under hosts ({known})"
+            trails = site.goldengate.trails
+            if trails.local == trails.remote:
+                yield (
+                    f"sites.{name}.goldengate.trails: local and remote are both {trails.local!r}; "
+                    "allowed: two trails"
+                )
+            groups = site.goldengate.groups
+            if len({groups.extract, groups.pump, groups.replicat}) < 3:
+                yield f"sites.{name}.goldengate.groups: names are used twice; allowed: three different names"
+            names = [idb.name for idb in site.idbs]
+            for double in sorted({n for n in names if names.count(n) > 1}):
+                yield f"sites.{name}.idbs: found {double!r} twice; allowed: each IDB once"
+        active = [name for name, site in self.sites.items() if site.role == "active"]
+        if len(active) != 1:
+            yield f"sites: found {len(active)} sites with role active {active}; allowed: exactly one"
+        for name, host in self.hosts.items():
+            for other in host.seen_from:
+                if other not in self.sites:
+                    yield (
+                        f"hosts.{name}.seen_from.{other}: no such site; "
+                        f"allowed: {', '.join(sorted(self.sites))}"
+                    )
+
+    # -- questions ---------------------------------------------------------------------------------
+
+    @cached_property
+    def active_site(self) -> str:
+        """The site that serves."""
+        return next(name for name, site in self.sites.items() if site.role == "active")
+
+    def site(self, name: str) -> Site:
+        """A site by name.
+
+        :raises TopologyError: there is no such site.
+        """
+        try:
+            return self.sites[name]
+        except KeyError:
+            raise TopologyError(
+                f"Deployment {self.deployment} has no site {name!r}.",
+                f"Give one of: {', '.join(sorted(self.sites))}.",
+            ) from None
+
+    def host(self, name: str) -> Host:
+        """A host by name."""
+        return self.hosts[name]
+
+    def reach(self, host: str, site: str) -> Reach | None:
+        """How hosts of ``site`` reach ``host``; None when the topology does not say."""
+        return self.hosts[host].seen_from.get(site)
+
+    def pair(self, source: str | None, target: str | None) -> Pair:
+        """The two sites of a procedure.
+
+        :param source: site that holds the data; default: the active one.
+        :param target: site that is filled or takes over; default: the only one with role ``new``.
+        :raises TopologyError: a site does not exist, both are the same, or the default is not unique.
+        """
+        source = source or self.active_site
+        if not target:
+            new = [name for name, site in self.sites.items() if site.role == "new"]
+            if len(new) != 1:
+                raise TopologyError(
+                    f"The target is not given and {len(new)} sites have the role new.",
+                    f"Give the parameter target, one of: {', '.join(sorted(set(self.sites) - {source}))}.",
+                )
+            target = new[0]
+        self.site(source), self.site(target)
+        if source == target:
+            raise TopologyError(
+                f"Source and target are both {source}.", "Give two different sites as source and target."
+            )
+        if self.sites[target].role == "failed":
+            raise TopologyError(
+                f"The target {target} has the role failed in the topology.",
+                f"Set sites.{target}.role to new once the site is rebuilt.",
+            )
+        return Pair(topology=self, source=source, target=target)
+
+
+class Pair(Model):
+    """Source and target of one procedure."""
+
+    topology: Topology
+    source: str
+    target: str
+
+    def name(self, role: str) -> str:
+        """Site name behind the role ``source`` or ``target``."""
+        return {"source": self.source, "target": self.target}[role]
+
+    def site(self, role: str) -> Site:
+        """Site behind the role ``source`` or ``target``."""
+        return self.topology.sites[self.name(role)]
+
+    def other(self, role: str) -> str:
+        """The other role."""
+        return {"source": "target", "target": "source"}[role]
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+
+def _mistakes(path: Path, error: ValidationError) -> list[str]:
+    """One line a mistake: file, field, what was found, what is allowed."""
+    lines = []
+    for item in error.errors(include_url=False):
+        location = ".".join(str(part) for part in item["loc"] if not _is_branch(part)) or "(file)"
+        found = item.get("input")
+        if item["type"] == "value_error" and isinstance(found, dict | BaseModel):
+            # Cross-reference checks name their own field.
+            prefix = "" if location == "(file)" else f"{location}: "
+            for line in str(item["ctx"]["error"]).splitlines():
+                lines.append(f"{path}: {prefix}{line}")
+            continue
+        if item["type"] == "missing":
+            lines.append(f"{path}: {location}: missing; allowed: a value is required")
+        elif item["type"] == "extra_forbidden":
+            lines.append(f"{path}: {location}: unknown field; allowed: the fields in docs/topology.md")
+        else:
+            shown = repr(found) if not isinstance(found, dict | list) else type(found).__name__
+            lines.append(f"{path}: {location}: found {shown[:120]}; allowed: {_allowed(item)}")
+    return list(dict.fromkeys(lines))
+
+
+def _is_branch(part: int | str) -> bool:
+    """Union members appear in pydantic's paths by class name; readers know fields only."""
+    return part in ("AliasLogin", "EncryptedLogin")
+
+
+def _allowed(item: Any) -> str:
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "literal_error":
+            return str(context["expected"])
+        case "string_pattern_mismatch":
+            return f"text of the form {context['pattern']}"
+        case "value_error":
+            return str(context["error"])
+        case _:
+            return str(item["msg"])
+
+
+def parse(text: str, path: Path) -> Topology:
+    """Read a topology from text.
+
+    :param text: YAML.
+    :param path: file name for the messages.
+    :raises TopologyError: with every mistake, one a line.
+    """
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise TopologyError(f"{path}{where}: not YAML: {problem}.", "Correct the file.") from None
+    if not isinstance(document, dict):
+        raise TopologyError(
+            f"{path}: found {type(document).__name__}; allowed: a mapping that begins with deployment.",
+            "Start from docs/examples/topology.yaml.",
+        )
+    try:
+        return Topology.model_validate(document)
+    except ValidationError as error:
+        mistakes = _mistakes(path, error)
+        raise TopologyError(
+            f"The topology has {len(mistakes)} mistake(s):\n" + "\n".join(f"  {m}" for m in mistakes),
+            "Correct the file; docs/topology.md describes each field.",
+        ) from None
+
+
+def topology_file(deployment: str | None = None) -> Path:
+    """Path of the topology file.
+
+    :param deployment: needed when ``INFOMART_DR_TOPOLOGY`` is a folder with several files.
+    :raises TopologyError: the variable is not set, or there is no such file.
+    """
+    value = os.environ.get(PATH_VARIABLE)
+    if not value:
+        raise TopologyError(
+            f"{PATH_VARIABLE} is not set.",
+            f"Set {PATH_VARIABLE} to the topology file, or to a folder of <deployment>.yaml files, "
+            "in the environment of Airflow's workers and triggerer.",
+        )
+    path = Path(value)
+    if path.is_dir():
+        files = sorted(path.glob("*.yaml"))
+        if deployment:
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", deployment):
+                raise TopologyError(
+                    f"Deployment {deployment[:60]!r} is not a name.",
+                    "Use lower-case letters, digits, - and _.",
+                )
+            files = [file for file in files if file.stem == deployment]
+        if len(files) != 1:
+            raise TopologyError(
+                f"{path} holds {len(files)} topology files for deployment {deployment or '(not given)'}.",
+                f"Give the parameter deployment, one of: "
+                f"{', '.join(f.stem for f in sorted(path.glob('*.yaml'))) or '(none)'}.",
+            )
+        path = files[0]
+    return path
+
+
+def load(deployment: str | None = None) -> Topology:
+    """Read the topology of a deployment.
+
+    :param deployment: its name; may be left out when there is only one.
+    :raises TopologyError: no file, a wrong file, or another deployment's file.
+    """
+    path = topology_file(deployment)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TopologyError(
+            f"{path}: cannot be read: {error.strerror}.", f"Set {PATH_VARIABLE} to a readable file."
+        ) from None
+    topology = parse(text, path)
+    if deployment and topology.deployment != deployment:
+        raise TopologyError(
+            f"{path}: deployment: found {topology.deployment!r}; allowed: {deployment!r}, as the run asks.",
+            "Correct the parameter deployment, or the file.",
+        )
+    return topology
