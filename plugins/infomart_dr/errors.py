@@ -55,9 +55,7 @@ class RemoteCommandError(FinalError):
     :param output: the end of what it printed, without secrets.
     """
 
-    def __init__(
-        self, what: str, next_step: str = "", *, exit_code: int | None = None, output: str = ""
-    ) -> None:
+    def __init__(self, what: str, next_step: str = "", *, exit_code: int | None = None, output: str = "") -> None:
         self.exit_code = exit_code
         self.output = output
         super().__init__(what, next_step)

@@ -35,9 +35,7 @@ PATH_VARIABLE = "INFOMART_DR_TOPOLOGY"
 #: Oracle's unquoted identifier, in upper case as the dictionary shows it.
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_$#]{0,29}$")]
 #: ``OWNER.NAME``.
-QualifiedName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_$#]{0,29}\.[A-Z][A-Z0-9_$#]{0,127}$")
-]
+QualifiedName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_$#]{0,29}\.[A-Z][A-Z0-9_$#]{0,127}$")]
 #: GoldenGate group: 1 to 8 characters, see facts on the REST interface's ``^[A-Z_$][A-Z0-9_$]*$``.
 GroupName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_$]{0,7}$")]
 #: Trail: a path without extension whose file name has two characters.
@@ -390,8 +388,7 @@ class Topology(Model):
             trails = site.goldengate.trails
             if trails.local == trails.remote:
                 yield (
-                    f"sites.{name}.goldengate.trails: local and remote are both {trails.local!r}; "
-                    "allowed: two trails"
+                    f"sites.{name}.goldengate.trails: local and remote are both {trails.local!r}; allowed: two trails"
                 )
             groups = site.goldengate.groups
             if len({groups.extract, groups.pump, groups.replicat}) < 3:
@@ -405,10 +402,7 @@ class Topology(Model):
         for name, host in self.hosts.items():
             for other in host.seen_from:
                 if other not in self.sites:
-                    yield (
-                        f"hosts.{name}.seen_from.{other}: no such site; "
-                        f"allowed: {', '.join(sorted(self.sites))}"
-                    )
+                    yield (f"hosts.{name}.seen_from.{other}: no such site; allowed: {', '.join(sorted(self.sites))}")
 
     # -- questions ---------------------------------------------------------------------------------
 

@@ -1,0 +1,47 @@
+# make demo, make test: from a fresh clone, without root. Everything goes into .venv and build.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Where the lab listens, and how much it holds; for example: make demo SCALE=50000 BASE_PORT=25000 AIRFLOW_PORT=8090
+SCALE ?= 5000
+RATE ?= 50
+BASE_PORT ?= 21000
+AIRFLOW_PORT ?= 8080
+export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)/lab
+LAB := $(BIN)/python -m infomart_lab
+
+.PHONY: demo test test-all lint up down setup clean bench
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints/constraints.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
+
+demo: setup
+	@$(BIN)/python -m infomart_lab.demo --home build/demo/lab --scale $(SCALE) --rate $(RATE) \
+		--base-port $(BASE_PORT) --airflow-port $(AIRFLOW_PORT) --report build/demo/report.json
+
+test: setup
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup
+	@$(BIN)/python -m pytest
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+up: setup
+	@$(LAB) up --home build/lab --scale $(SCALE) --rate $(RATE) --base-port $(BASE_PORT) \
+		--airflow --airflow-port $(AIRFLOW_PORT)
+
+down: setup
+	@$(LAB) down --home build/lab
+
+bench: setup
+	@$(BIN)/python bench/parse_time.py
+
+clean: down
+	rm -rf build

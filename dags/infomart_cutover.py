@@ -1,0 +1,38 @@
+"""Let the synchronised target take over; the source becomes its standby."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, chain
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.runbook import cutover, plan, reaggregation
+
+DOC = """
+# Cutover
+
+Guide: *Return to Normal* 8 and 10 to 19 (guide:1066-1100).
+
+Give the run id of the `infomart_database_transfer` run as the parameter *plan*. The gate `approve_cutover` comes first;
+until `start_info_mart_server_at_target` every failure returns the service to the source.
+"""
+
+with DAG(
+    dag_id="infomart_cutover",
+    description="Stop, compare, switch the direction, start at the target, check",
+    doc_md=DOC,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    default_args=step_defaults(),
+    params=plan.common_params() | plan.transfer_params() | plan.reaggregation_params(),
+    tags=["infomart", "disaster recovery"],
+) as dag, plan.plan(returns_service=True) as lock:
+    chain(
+        lock,
+        cutover.approve_cutover(),
+        cutover.final_stop_and_comparison(),
+        cutover.switch_direction(),
+        cutover.start_at_target(),
+        reaggregation.re_aggregate(),
+        plan.release_purge_hold(),
+    )

@@ -1,0 +1,37 @@
+"""Copy the Info Mart database to the target site, consistent at one SCN, with reverse capture running before it."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, chain
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.runbook import database_transfer, plan
+
+DOC = """
+# Database transfer
+
+Guide: *Setting Up Replication*, "copy the Info Mart database" (guide:842-945); *Return to Normal* 1 and 2.
+
+Ends with the target filled and checked. Purging of the IDBs stays held and reverse capture stays running: go on with
+`infomart_reverse_sync`, giving this run's id as the parameter *plan*.
+"""
+
+with DAG(
+    dag_id="infomart_database_transfer",
+    description="SCN, export, transfer, import, checks",
+    doc_md=DOC,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    default_args=step_defaults(),
+    params=plan.common_params() | plan.transfer_params(),
+    tags=["infomart", "disaster recovery"],
+) as dag, plan.plan(returns_service=True) as lock:
+    chain(
+        lock,
+        plan.hold_purging(),
+        database_transfer.capture_at_source(),
+        database_transfer.export_database(),
+        database_transfer.transfer_dump_set(),
+        database_transfer.import_database(),
+    )

@@ -1,0 +1,30 @@
+"""Aggregate again from 24 hours before the failure until now."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, chain
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.runbook import plan, reaggregation
+
+DOC = """
+# Re-aggregation
+
+Guide: *DR procedure* 10, *Return to Normal* 19 (guide:1030, guide:1091).
+
+Aggregation is switched off, the request is made with the release's own command line, and aggregation is switched on
+again, also when the request fails. Runs at the active site.
+"""
+
+with DAG(
+    dag_id="infomart_reaggregate",
+    description="Request re-aggregation at the active site",
+    doc_md=DOC,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    default_args=step_defaults(),
+    params=plan.common_params() | plan.reaggregation_params(),
+    tags=["infomart", "disaster recovery"],
+) as dag, plan.plan() as lock:
+    chain(lock, reaggregation.re_aggregate(role="source"))

@@ -1,0 +1,30 @@
+"""Let the filled target follow the surviving site, from the manifest's SCN on."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, chain
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.runbook import plan, reverse_sync
+
+DOC = """
+# Reverse synchronisation
+
+Guide: *Return to Normal* 9 to 12 (guide:1067-1073).
+
+Give the run id of the `infomart_database_transfer` run as the parameter *plan*: its SCN and its manifest are used, and
+no others. Go on with `infomart_cutover` and the same plan.
+"""
+
+with DAG(
+    dag_id="infomart_reverse_sync",
+    description="Replicat at the target after the manifest's SCN, until it has caught up",
+    doc_md=DOC,
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    default_args=step_defaults(),
+    params=plan.common_params(),
+    tags=["infomart", "disaster recovery"],
+) as dag, plan.plan() as lock:
+    chain(lock, reverse_sync.synchronise())

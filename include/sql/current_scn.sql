@@ -1,0 +1,6 @@
+-- reads: v$database
+-- binds: none
+-- privilege: SELECT_CATALOG_ROLE
+-- source: guide, Setting Up Replication, export step 2
+-- Every call takes a new SCN: note it once, never ask twice for the same plan.
+select current_scn from v$database

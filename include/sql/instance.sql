@@ -1,0 +1,7 @@
+-- reads: gv$instance
+-- binds: none
+-- privilege: SELECT_CATALOG_ROLE
+-- source: Oracle Database Reference, V$INSTANCE
+select inst_id, instance_name, host_name, version, status, startup_time
+  from gv$instance
+ order by inst_id

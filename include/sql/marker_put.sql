@@ -1,0 +1,6 @@
+-- reads: changes {{ schema }}.DR_MARKER
+-- binds: marker_id, site, scn
+-- privilege: owner of GoldenGate's schema
+-- source: the procedures' own record
+insert into {{ schema }}.dr_marker (marker_id, site, scn, written_at)
+values (:marker_id, :site, :scn, sys_extract_utc(systimestamp))

@@ -1,0 +1,130 @@
+"""A real Airflow beside the lab: scheduler, DAG processor, triggerer and API server, each a part of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from infomart_lab import topology
+from infomart_lab.config import LabConfig
+from infomart_lab.supervisor import Part
+
+DEFAULT_PORT = 8080
+#: The checkout, from which the DAG files and the package are taken.
+ROOT = Path(__file__).resolve().parents[2]
+USER = "admin"
+
+
+def home(config: LabConfig) -> Path:
+    """AIRFLOW_HOME."""
+    return config.home / "airflow"
+
+
+def credentials(config: LabConfig) -> tuple[str, str]:
+    """User and password of the web interface and of the REST API; the password is made once a lab."""
+    file = home(config) / "simple_auth_manager_passwords.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            json.dump({USER: secrets.token_urlsafe(12)}, stream)
+    return USER, json.loads(file.read_text())[USER]
+
+
+def _secret(config: LabConfig, name: str) -> str:
+    """A secret of this Airflow, made once; its parts must agree on it."""
+    file = home(config) / f"{name}.secret"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            # 32 bytes in base64: what Fernet asks for, and good enough for the others.
+            stream.write(secrets.token_urlsafe(32) + "=")
+    return file.read_text()
+
+
+def environment(config: LabConfig, port: int = DEFAULT_PORT) -> dict[str, str]:
+    """Airflow's settings for the lab."""
+    folder = home(config)
+    return {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__FERNET_KEY": _secret(config, "fernet"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{config.address}:{port}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(
+            folder / "simple_auth_manager_passwords.json"
+        ),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
+        "AIRFLOW__API__HOST": config.address,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": f"http://{config.address}:{port}",
+        "AIRFLOW__API__SECRET_KEY": _secret(config, "api"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": _secret(config, "jwt"),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        "AIRFLOW__TRIGGERER__TRIGGER_LOG_SERVER_PORT": str(port + 1),
+        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(port + 2),
+        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(port + 1),
+        "AIRFLOW__LOGGING__HOSTNAME_CALLABLE": "socket.gethostname",
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "infomart_lab.airflow_part.hostname",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__INFOMART_DR__RETRY_DELAY": "2",
+        "INFOMART_DR_TOPOLOGY": str(config.home / "topology.yaml"),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT / "lab")]),
+        "PYTHONWARNINGS": "ignore::SyntaxWarning",
+        # Unbuffered logs, so that a crash leaves its last words.
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def hostname() -> str:
+    """Airflow's parts find each other on loopback."""
+    return "127.0.0.1"
+
+
+def parts(config: LabConfig, port: int | str | None = None) -> list[Part]:
+    """The processes, in the order in which they start.
+
+    Writes the lab's topology and connections first; the part ``airflow-prepare`` puts the connections into
+    Airflow's database, which keeps them encrypted.
+    """
+    number = int(port or DEFAULT_PORT)
+    topology.write(config)
+    credentials(config)
+    env = environment(config, number)
+    airflow = [sys.executable, "-m", "airflow"]
+
+    def part(name: str, argv: list[str], **more: object) -> Part:
+        return Part(name=name, argv=argv, env=env, cwd=ROOT, **more)  # type: ignore[arg-type]
+
+    return [
+        part(
+            "airflow-prepare",
+            [sys.executable, "-m", "infomart_lab.airflow_prepare"],
+            once=True,
+            ready_seconds=180,
+        ),
+        part(
+            "airflow-api-server",
+            [*airflow, "api-server"],
+            ready=f"http://{config.address}:{number}/api/v2/version",
+            ready_seconds=180,
+        ),
+        part("airflow-scheduler", [*airflow, "scheduler"]),
+        part("airflow-dag-processor", [*airflow, "dag-processor"]),
+        part("airflow-triggerer", [*airflow, "triggerer"]),
+    ]

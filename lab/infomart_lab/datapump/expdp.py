@@ -1,0 +1,16 @@
+"""Stand-in for ``expdp``: ``python -m infomart_lab.datapump.expdp system parfile=...``."""
+
+from __future__ import annotations
+
+import sys
+
+from infomart_lab.datapump import client
+
+
+def main() -> int:
+    """Run with the words of ``sys.argv``."""
+    return client.run("EXPORT", sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,351 @@
+"""The main job, end to end: a return to normal under load, and the audit that judges it.
+
+``make demo`` runs this. It starts a fresh lab and a real Airflow, triggers ``infomart_return_to_normal`` through the
+REST API, answers its gate, lets calls go on under forward replication, and audits both sites.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from infomart_lab import config as lab_config
+from infomart_lab import supervisor
+from infomart_lab.airflow_api import Airflow, AirflowError
+from infomart_lab.audit import AuditResult, audit
+from infomart_lab.icon import get_load, set_load
+
+DAG = "infomart_return_to_normal"
+SOURCE, TARGET = "site2", "site3"
+#: Seconds for which calls go on under forward replication before they end.
+AFTERWARDS = 15.0
+#: Seconds that both audits may wait for what is under way.
+SETTLE = 180.0
+_DONE = ("success", "failed", "skipped", "upstream_failed", "removed")
+
+console = Console(highlight=False)
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the message says why."""
+
+
+def start_lab(config: lab_config.LabConfig, airflow_port: int) -> None:
+    """Start lab and Airflow; both end with this process."""
+    guardian = supervisor.launch(config, airflow_port=airflow_port, owner_pid=os.getpid())
+    deadline = time.monotonic() + 300
+    state = ""
+    with console.status("starting the lab and Airflow") as status:
+        while True:
+            if guardian.poll() is not None:
+                raise DemoError(f"the lab ended with {guardian.returncode}; see {config.log_dir}/supervisor.log")
+            try:
+                answer = supervisor.request(config, "status", timeout=10)
+                state = answer.get("state", "")
+                if state == "up":
+                    return
+                if answer.get("error") or state in ("failed", "down"):
+                    raise DemoError(f"the lab did not start: {answer.get('error') or state}; see {config.log_dir}")
+                status.update(f"starting the lab and Airflow: {_starting(answer)}")
+            except supervisor.LabError:
+                pass
+            if time.monotonic() > deadline:
+                raise DemoError(f"the lab is {state or 'silent'} after 300 s; see {config.log_dir}")
+            time.sleep(0.5)
+
+
+def _starting(answer: dict[str, Any]) -> str:
+    names = [
+        f"{site} {part}" if site else part
+        for site, parts in _parts(answer)
+        for part, state in parts
+        if state in ("starting", "waiting")
+    ]
+    return ", ".join(names[:6])
+
+
+def _parts(answer: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    found = [("", [(p["name"], p["state"]) for p in answer.get("parts", [])])]
+    for site, details in (answer.get("sites") or {}).items():
+        found.append((site, [(p["name"], p["state"]) for p in details.get("parts", [])]))
+    return found
+
+
+# -- watching --------------------------------------------------------------------------------------
+
+
+class Run:
+    """A run of the DAG, its steps and what they returned."""
+
+    def __init__(self, airflow: Airflow, run_id: str) -> None:
+        self.airflow, self.run_id = airflow, run_id
+        self.tasks: list[dict[str, Any]] = []
+        self.results: dict[str, dict[str, Any]] = {}
+        self.state = "queued"
+        self.approved: list[str] = []
+
+    def look(self) -> None:
+        """Read the run's state, the steps and the results of those that have ended; answer gates."""
+        self.state = self.airflow.run(DAG, self.run_id)["state"]
+        tasks = self.airflow.tasks(DAG, self.run_id)
+        self.tasks = sorted(tasks, key=lambda task: (task["start_date"] is None, task["start_date"] or ""))
+        for task in self.tasks:
+            name = task["task_id"]
+            if task["state"] == "success" and name not in self.results:
+                self.results[name] = self.airflow.result(DAG, self.run_id, name)
+        for gate in self.airflow.gates(DAG, self.run_id):
+            name = gate["task_instance"]["task_id"]
+            if name not in self.approved:
+                self.approved.append(name)
+                self.airflow.answer(DAG, self.run_id, name, "Approve")
+
+    def wait(self, show: Any, seconds: float = 3600) -> None:
+        """Watch until the run has ended."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.look()
+            except (httpx.HTTPError, AirflowError) as error:
+                console.log(f"Airflow: {error}")
+            show()
+            if self.state in ("success", "failed"):
+                return
+            if time.monotonic() > deadline:
+                raise DemoError(f"the run is {self.state} after {seconds:g} s")
+            time.sleep(1)
+
+    def task(self, suffix: str) -> dict[str, Any] | None:
+        """A step by the end of its id."""
+        return next((task for task in self.tasks if task["task_id"].endswith(suffix)), None)
+
+    def fact(self, suffix: str, name: str) -> Any:
+        """What a step returned under a name."""
+        for task, result in self.results.items():
+            if task.endswith(suffix):
+                return result.get(name)
+        return None
+
+    def steps(self) -> list[dict[str, Any]]:
+        """The steps for the report."""
+        return [
+            {
+                "task": task["task_id"],
+                "state": task["state"],
+                "started": task["start_date"],
+                "seconds": round(task["duration"] or 0, 2),
+                "command_seconds": self.results.get(task["task_id"], {}).get("command_seconds"),
+                "tries": task["try_number"],
+            }
+            for task in self.tasks
+            if task["start_date"]
+        ]
+
+    def failures(self) -> str:
+        """Steps that failed, with the end of their logs."""
+        lines = []
+        for task in self.tasks:
+            if task["state"] == "failed":
+                log = self.airflow.log(DAG, self.run_id, task["task_id"], task["try_number"])
+                lines.append(f"{task['task_id']} failed:\n" + "\n".join(log.splitlines()[-25:]))
+        return "\n\n".join(lines)
+
+
+_MARKS = {"success": "[green]done[/]", "failed": "[red]failed[/]", "running": "[yellow]runs[/]"}
+_WAITING = {"deferred": "[cyan]waits[/]", "awaiting_input": "[magenta]gate[/]", "up_for_retry": "[yellow]again[/]"}
+
+
+def picture(run: Run, config: lab_config.LabConfig, rows: int = 22) -> Group:
+    """The newest steps and the figures that matter."""
+    table = Table(box=None, padding=(0, 1), show_header=True, header_style="bold")
+    for name in ("step", "state", "seconds", "what"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name == "seconds" else "left")
+    begun = [task for task in run.tasks if task["start_date"]]
+    for task in begun[-rows:]:
+        state = task["state"] or "queued"
+        what = run.results.get(task["task_id"], {}).get("what", "")
+        if task["task_id"] in run.approved:
+            what = "approved through the REST API"
+        table.add_row(
+            task["task_id"],
+            Text.from_markup(_MARKS.get(state) or _WAITING.get(state) or state),
+            f"{task['duration'] or 0:.1f}",
+            what,
+        )
+    figures = {
+        "SCN": run.fact("capture_scn", "scn"),
+        "rows": run.fact("write_manifest", "rows"),
+        "bytes": run.fact("write_manifest", "bytes"),
+        "lag s": run.fact("wait_for_catch_up", "lag_seconds"),
+        "calls/s": get_load(config),
+    }
+    shown = "  ".join(f"{name} [bold]{value}[/]" for name, value in figures.items() if value is not None)
+    done = sum(1 for task in run.tasks if task["state"] in _DONE)
+    head = f"[bold]{run.run_id}[/]  {run.state}  {done} of {len(run.tasks)} steps  {shown}"
+    return Group(Text.from_markup(head), table)
+
+
+# -- report ----------------------------------------------------------------------------------------
+
+
+def _moment(text: str | None) -> float | None:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() if text else None
+
+
+def pause(run: Run, stop: str, start: str) -> float | None:
+    """Seconds without an Info Mart Server: from the end of one step to the end of another."""
+    begin, end = run.task(stop), run.task(start)
+    if begin is None or end is None:
+        return None
+    first, last = _moment(begin["end_date"]), _moment(end["end_date"])
+    return round(last - first, 1) if first and last else None
+
+
+def report(run: Run, scenario: str, audits: dict[str, AuditResult]) -> dict[str, Any]:
+    """The report's content; ``audit`` has the shape of ``audit --json``."""
+    return {
+        "scenario": scenario,
+        "run_id": run.run_id,
+        "state": run.state,
+        "steps": run.steps(),
+        "outage_seconds": pause(run, "final_stop_and_comparison.stop_info_mart_server", "server_at_target"),
+        "export_pause_seconds": pause(
+            run, "export_database.stop_info_mart_server", "export_database.start_info_mart_server"
+        ),
+        "scn": run.fact("capture_scn", "scn"),
+        "rows": {
+            "exported": run.fact("run_expdp", "rows"),
+            "imported": run.fact("check_import_log", "rows"),
+        },
+        "calls_written": next((result.calls_written for result in audits.values()), None),
+        "audit": {site: result.model_dump(mode="json") for site, result in audits.items()},
+    }
+
+
+def closing_table(content: dict[str, Any]) -> Table:
+    """What the run came to."""
+    table = Table(title=f"{content['scenario']}: {content['run_id']}", title_justify="left")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    seconds = sum(step["seconds"] for step in content["steps"])
+    outside = sum(step["command_seconds"] or 0 for step in content["steps"])
+    for name, value in (
+        ("steps", len(content["steps"])),
+        ("seconds in steps / in outside commands", f"{seconds:.0f} / {outside:.0f}"),
+        ("without server: export / cutover", f"{content['export_pause_seconds']} s / {content['outage_seconds']} s"),
+        ("SCN", content["scn"]),
+        ("rows exported / imported", f"{content['rows']['exported']} / {content['rows']['imported']}"),
+        ("calls written", content["calls_written"]),
+    ):
+        table.add_row(name, str(value))
+    for site, result in content["audit"].items():
+        verdict = f"missing {result['missing']}, duplicated {result['duplicated']}, extra {result['extra']}"
+        table.add_row(f"audit {site}", f"{verdict}, pending {result['pending']}")
+    return table
+
+
+# -- the demo --------------------------------------------------------------------------------------
+
+
+def judge(config: lab_config.LabConfig, seconds: float = SETTLE) -> dict[str, AuditResult]:
+    """End the calls, wait until both sites have everything, and audit them."""
+    set_load(config, 0)
+    deadline = time.monotonic() + seconds
+    return {site: audit(config, site, wait=max(deadline - time.monotonic(), 5)) for site in (TARGET, SOURCE)}
+
+
+def clean(audits: dict[str, AuditResult]) -> bool:
+    """Nothing missing, doubled or unknown, and nothing left that could still become so."""
+    return bool(audits) and all(result.clean and result.pending == 0 for result in audits.values())
+
+
+def main(
+    home: Annotated[Path, typer.Option(help="Folder of the lab; made new.")] = Path("build/demo/lab"),
+    scale: Annotated[int, typer.Option(help="Interactions at the start.")] = 5000,
+    rate: Annotated[float, typer.Option(help="Calls a second.")] = 50.0,
+    base_port: Annotated[int, typer.Option(help="First port of the lab.")] = 21000,
+    airflow_port: Annotated[int, typer.Option(help="Airflow's web interface.")] = 8080,
+    report_file: Annotated[Path, typer.Option("--report", help="Where the report goes.")] = Path(
+        "build/demo/report.json"
+    ),
+    afterwards: Annotated[float, typer.Option(help="Seconds of calls after the run.")] = AFTERWARDS,
+) -> None:
+    """Return to normal in the lab, under load, judged by the audit."""
+    # A plain kill ends the lab as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    home = home.resolve()
+    if (home / "lab.json").exists():
+        supervisor.shut_down(lab_config.load(home))
+        shutil.rmtree(home)
+    config = lab_config.create(home, base_port=base_port, scale=scale, rate=rate)
+    try:
+        start_lab(config, airflow_port)
+        code = _job(config, airflow_port, report_file, afterwards)
+    except supervisor.PortsInUseError as error:
+        console.print(f"[red]{error}[/] (make demo BASE_PORT=... AIRFLOW_PORT=...)")
+        code = 2
+    except (DemoError, AirflowError, supervisor.LabError) as error:
+        console.print(f"[red]{error}[/]")
+        code = 1
+    except KeyboardInterrupt:
+        console.print("stopped")
+        code = 130
+    finally:
+        supervisor.shut_down(config)
+    raise typer.Exit(code)
+
+
+def _job(config: lab_config.LabConfig, airflow_port: int, report_file: Path, afterwards: float) -> int:
+    with Airflow(config, airflow_port) as airflow:
+        airflow.login()
+        airflow.wait_for_dag(DAG)
+        console.print(f"Airflow: {airflow.base} (user and password: {config.home}/airflow)")
+        run = Run(airflow, f"demo-{int(time.time())}")
+        airflow.trigger(DAG, run.run_id, {"reason": "make demo"})
+        if console.is_terminal:
+            with Live(console=console, refresh_per_second=2) as live:
+                run.wait(lambda: live.update(picture(run, config)))
+        else:
+            told: set[tuple[str, str]] = set()
+            run.wait(lambda: _tell(run, told))
+        if run.state == "success":
+            console.print(f"calls go on for {afterwards:g} s under forward replication")
+            time.sleep(afterwards)
+        audits = judge(config)
+        content = report(run, "return-to-normal", audits)
+        report_file.parent.mkdir(parents=True, exist_ok=True)
+        report_file.write_text(json.dumps(content, indent=1) + "\n")
+        if run.state != "success":
+            console.print(run.failures(), markup=False)
+        console.print(closing_table(content))
+        console.print(f"report: {report_file}")
+        return 0 if run.state == "success" and clean(audits) else 1
+
+
+def _tell(run: Run, told: set[tuple[str, str]]) -> None:
+    """One line a change of state, for logs."""
+    for task in run.tasks:
+        state = task["state"]
+        key = (task["task_id"], state or "")
+        if state in ("success", "failed", "up_for_retry", "deferred", "awaiting_input") and key not in told:
+            told.add(key)
+            what = run.results.get(task["task_id"], {}).get("what", "")
+            line = f"{task['task_id']}: {state}"
+            console.print(f"{line} ({task['duration'] or 0:.1f} s) {what}", markup=False)
+
+
+if __name__ == "__main__":
+    typer.run(main)

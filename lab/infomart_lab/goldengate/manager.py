@@ -1,0 +1,322 @@
+"""Manager: starts and watches the groups, and collects what remote pumps send, all on one port."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infomart_lab import config as lab
+from infomart_lab import life
+from infomart_lab.goldengate import trail
+from infomart_lab.goldengate.group import hang_up
+from infomart_lab.goldengate.home import Group, GroupKind, Home, start_ticks, write_json
+from infomart_lab.goldengate.parameters import ParameterError, Parameters, matches, parse
+
+#: Seconds between two looks at the groups.
+WATCH_SECONDS = 0.5
+
+
+@dataclass
+class Restart:
+    """AUTORESTART of mgr.prm."""
+
+    kinds: tuple[str, ...]
+    pattern: str
+    retries: int = 2
+    wait_seconds: float = 120.0
+    reset_seconds: float = 1200.0
+
+
+@dataclass
+class _Attempts:
+    count: int = 0
+    seen: float | None = None
+    last: float = 0.0
+
+
+@dataclass
+class _Collected:
+    """A remote trail that a pump writes: the one connection that owns it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    owner: socket.socket | None = None
+
+
+def restarts(parameters: Parameters) -> list[Restart]:
+    """AUTORESTART statements of mgr.prm."""
+    found = []
+    for value in parameters.all("AUTORESTART"):
+        words = [w for w in re.split(r"[\s,]+", value) if w]
+        kinds = {"ER": ("extract", "replicat")}.get(words[0].upper(), (words[0].lower(),))
+        restart = Restart(kinds, words[1] if len(words) > 1 and words[1].upper() != "RETRIES" else "*")
+        for name, number in re.findall(r"(\w+)\s+(\d+(?:\.\d+)?)", value):
+            if name.upper() == "RETRIES":
+                restart.retries = int(float(number))
+            elif name.upper() == "WAITMINUTES":
+                restart.wait_seconds = 60 * float(number)
+            elif name.upper() == "RESETMINUTES":
+                restart.reset_seconds = 60 * float(number)
+        found.append(restart)
+    return found
+
+
+class Manager:
+    """The manager of one site."""
+
+    def __init__(self, config: lab.LabConfig, site: str) -> None:
+        self.config = config
+        self.site = site
+        self.home = Home(config, site)
+        self.stopping = threading.Event()
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
+        self._collected: dict[Path, _Collected] = {}
+        self._attempts: dict[tuple[str, str], _Attempts] = {}
+        self.parameters = Parameters("manager", [])
+
+    def read_parameters(self) -> None:
+        """Read mgr.prm.
+
+        :raises ParameterError: it is wrong.
+        """
+        text = (self.home.root / "dirprm" / "mgr.prm").read_text()
+        self.parameters = parse(text, "manager", self.home.wording)
+
+    # -- groups ----------------------------------------------------------------------------------
+
+    def start_group(self, group: Group, options: list[str]) -> None:
+        """Start a group as a child that outlives this manager."""
+        for option in options:
+            if not re.fullmatch(r"[A-Z0-9]+", option):
+                raise ValueError(option)
+        package_root = str(Path(__file__).resolve().parents[2])
+        known = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+        environment = {
+            **os.environ,
+            lab.HOME_VARIABLE: str(self.config.home),
+            lab.HOST_VARIABLE: f"{self.site}/db",
+            "PYTHONPATH": os.pathsep.join([package_root, *(p for p in known if p != package_root)]),
+        }
+        group.process_path.unlink(missing_ok=True)
+        group.save_process("STARTING")
+        log = self.config.log_dir / f"{self.site}-{group.name.lower()}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", f"infomart_lab.goldengate.{group.kind}", group.name, *options],
+                cwd=self.home.root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        with self._lock:
+            self._children.append(child)
+
+    def control(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer ggsci: start or kill a group, status, stop."""
+        command = request.get("command")
+        if command == "ping":
+            return {"ok": True, "pid": os.getpid()}
+        if command == "stop":
+            self.stopping.set()
+            return {"ok": True}
+        kind: GroupKind = "replicat" if request.get("kind") == "replicat" else "extract"
+        group = self.home.group(kind, str(request.get("group")))
+        if not group.definition:
+            return {"ok": False, "error": f"{group.program} {group.name} does not exist"}
+        if command == "start":
+            if group.status() in ("RUNNING", "STARTING"):
+                return {"ok": False, "error": f"{group.program} {group.name} is already running"}
+            self._attempts.pop((kind, group.name), None)
+            self.home.log(
+                "INFO", "OGG-00963", "manager", "mgr.prm",
+                f"Command received from GGSCI on host localhost (START {group.program} {group.name} ).",
+            )  # fmt: skip
+            self.start_group(group, [str(o).upper() for o in request.get("options", [])])
+            self.home.log(
+                "INFO", "OGG-00975", "manager", "mgr.prm", f"{group.program} {group.name} starting."
+            )
+            return {"ok": True}
+        if command == "kill":
+            if not group.alive():
+                return {"ok": False, "error": f"{group.program} {group.name} is not running"}
+            # Marked first: AUTORESTART leaves a killed process alone.
+            group.save_process("STOPPED")
+            return {"ok": True, "pid": group.kill()}
+        return {"ok": False, "error": f"unknown command {command}"}
+
+    def watch(self) -> None:
+        """Reap children and restart what has abended, as AUTORESTART says."""
+        while not self.stopping.wait(WATCH_SECONDS):
+            with self._lock:
+                self._children = [c for c in self._children if c.poll() is None]
+            try:
+                rules = restarts(self.parameters)
+                for group in self.home.groups():
+                    self._watch_group(group, rules)
+            except OSError:
+                continue
+
+    def _watch_group(self, group: Group, rules: list[Restart]) -> None:
+        attempts = self._attempts.setdefault((group.kind, group.name), _Attempts())
+        if group.status() != "ABENDED":
+            attempts.seen = None
+            return
+        now = time.time()
+        if attempts.seen is None:
+            attempts.seen = now
+            self.home.log(
+                "WARNING", "OGG-00938", "manager", "mgr.prm",
+                f"{group.program} {group.name} abended.",
+            )  # fmt: skip
+        for rule in rules:
+            if group.kind not in rule.kinds or not matches(rule.pattern, group.name):
+                continue
+            if attempts.last and now - attempts.last > rule.reset_seconds:
+                attempts.count = 0
+            if attempts.count < rule.retries and now - attempts.seen >= rule.wait_seconds:
+                attempts.count += 1
+                attempts.last = now
+                self.home.log(
+                    "INFO",
+                    "OGG-00965",
+                    "manager",
+                    "mgr.prm",
+                    f"{group.program} {group.name} restarted automatically.",
+                )
+                self.start_group(group, [])
+            return
+
+    # -- collector -------------------------------------------------------------------------------
+
+    def collect(self, hello: dict[str, Any], connection: socket.socket, stream: Any) -> None:
+        """Append what a remote pump sends to a local trail, until it hangs up.
+
+        The reply to the greeting tells up to which position of its own trail the pump has been heard.
+        """
+
+        def answer(value: dict[str, Any]) -> None:
+            connection.sendall(json.dumps(value).encode() + b"\n")
+
+        prefix = self.home.trail_path(str(hello["collector"]))
+        if prefix.parent != (self.home.root / "dirdat"):
+            reason = f'Unable to create file "{prefix.name}" (error 2, No such file or directory)'
+            answer({"ok": False, "error": reason})
+            return
+        with self._lock:
+            collected = self._collected.setdefault(prefix, _Collected())
+            # A new connection of the pump takes over from one that hangs on a cut link.
+            hang_up(collected.owner)
+            collected.owner = connection
+        with collected.lock:
+            writer = trail.Writer(prefix, str(hello["incarnation"]), int(hello["limit"]), self.home.digits)
+            try:
+                last = writer.open()
+                answer({"ok": True, "source": (last or {}).get("src"), "position": list(writer.position)})
+                self.home.log(
+                    "INFO", "OGG-01669", "collector", "",
+                    f"Opening {writer.path} (byte {writer.position.rba}, current EOF {writer.position.rba}).",
+                )  # fmt: skip
+                pending: list[bytes] = []
+                for line in stream:
+                    if not line.endswith(b"\n"):
+                        break
+                    if not line.startswith(b'{"flush"'):
+                        pending.append(line)
+                        continue
+                    if collected.owner is not connection:
+                        break
+                    for record in pending:
+                        writer.append(record)
+                    writer.flush()
+                    pending = []
+                    answer({"ok": True, "position": list(writer.position)})
+            except OSError:
+                pass
+            finally:
+                writer.close()
+        self.home.log("INFO", "OGG-01676", "collector", "", "Terminating after client disconnect.")
+
+    # -- server ----------------------------------------------------------------------------------
+
+    def serve(self) -> socketserver.ThreadingTCPServer:
+        """Listen on the manager's port."""
+        manager = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                with contextlib.suppress(OSError, ValueError):
+                    self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                    line = self.rfile.readline()
+                    if not line:
+                        return
+                    request = json.loads(line)
+                    if "collector" in request:
+                        manager.collect(request, self.connection, self.rfile)
+                    else:
+                        self.wfile.write(json.dumps(manager.control(request)).encode() + b"\n")
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+
+        server = Server((self.config.address, self.home.manager_port), Handler)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
+        return server
+
+
+def main(config: lab.LabConfig, site: str | None) -> None:
+    """Run the manager of ``site`` until SIGTERM or STOP MGR."""
+    assert site is not None
+    life.follow_supervisor(config)
+    manager = Manager(config, site)
+    home = manager.home
+    home.prepare()
+    os.chdir(home.root)
+    try:
+        manager.read_parameters()
+    except (ParameterError, OSError) as error:
+        home.log("ERROR", getattr(error, "code", "OGG-00014"), "manager", "mgr.prm", str(error))
+        home.log("ERROR", "OGG-01668", "manager", "mgr.prm", "PROCESS ABENDING.")
+        raise SystemExit(1) from None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: manager.stopping.set())
+    server = manager.serve()
+    write_json(
+        home.manager_process,
+        {"pid": os.getpid(), "ticks": start_ticks(os.getpid()), "port": home.manager_port},
+    )
+    home.log("INFO", "OGG-00983", "manager", "mgr.prm", f"Manager started (port {home.manager_port}).")
+    for value in manager.parameters.all("AUTOSTART"):
+        words = [w for w in re.split(r"[\s,]+", value) if w]
+        for group in home.groups():
+            wanted = words[0].upper() in ("ER", group.program) and matches(
+                words[1] if len(words) > 1 else "*", group.name
+            )
+            if wanted and group.status() in ("STOPPED", "ABENDED"):
+                manager.start_group(group, [])
+    lab.mark_ready(config, "goldengate", site)
+    manager.watch()
+    server.shutdown()
+    server.server_close()
+    home.manager_process.unlink(missing_ok=True)
+    home.log("INFO", "OGG-00987", "manager", "mgr.prm", "Manager stopped.")
+
+
+if __name__ == "__main__":
+    main(lab.load(), os.environ[lab.HOST_VARIABLE].partition("/")[0])

@@ -1,0 +1,178 @@
+"""The processes of a lab, as /proc shows them: which are there, of which site and host, and ending them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from infomart_lab.config import HOME_VARIABLE, HOST_VARIABLE
+
+#: Set for every process of a site, so that a whole site can be failed at once.
+SITE_VARIABLE = "INFOMART_LAB_SITE"
+#: Set by the supervisor for every part; a process that has only the lab's home is somebody's shell.
+PART_VARIABLE = "INFOMART_LAB_PART"
+
+_PROC = Path("/proc")
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def die_with_parent(signum: int = signal.SIGTERM) -> None:
+    """Ask the kernel to send ``signum`` to this process when its parent dies; for ``preexec_fn``."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
+
+
+def become_subreaper() -> None:
+    """Make orphans among this process's descendants its children, so that none of them gets lost."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208
+
+
+def environment(pid: int) -> dict[str, str]:
+    """Environment with which process ``pid`` was started; empty when it is gone or not ours to read."""
+    try:
+        raw = (_PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (entry.partition(b"=") for entry in raw.split(b"\0") if b"=" in entry)
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
+def command_line(pid: int) -> str:
+    """Command line of process ``pid`` with blanks between the arguments; empty when it is gone."""
+    try:
+        raw = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return ""
+    return os.fsdecode(raw.rstrip(b"\0").replace(b"\0", b" "))
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """State letter and parent of a process."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return fields[0], int(fields[1])
+
+
+def alive(pid: int) -> bool:
+    """True when process ``pid`` exists and is not a zombie."""
+    found = _stat(pid)
+    return found is not None and found[0] not in "ZX"
+
+
+def with_descendants(roots: Iterable[int]) -> set[int]:
+    """``roots`` and all processes below them."""
+    children: dict[int, list[int]] = {}
+    for pid in _pids():
+        if found := _stat(pid):
+            children.setdefault(found[1], []).append(pid)
+    result: set[int] = set()
+    queue = list(roots)
+    while queue:
+        pid = queue.pop()
+        if pid not in result:
+            result.add(pid)
+            queue.extend(children.get(pid, []))
+    return result
+
+
+def _ancestors(pid: int) -> set[int]:
+    result: set[int] = set()
+    while pid > 0 and pid not in result:
+        result.add(pid)
+        found = _stat(pid)
+        pid = found[1] if found else 0
+    return result
+
+
+def lab_processes(home: Path, *, site: str | None = None, host: str | None = None) -> list[int]:
+    """Living processes of the lab under ``home``, by the environment with which they were started.
+
+    The caller and the processes above it are never among them.
+
+    :param site: only the processes of this site.
+    :param host: only those of this host, as ``site2/db``.
+    """
+    own = _ancestors(os.getpid())
+    found = []
+    for pid in _pids():
+        if pid in own:
+            continue
+        variables = environment(pid)
+        if variables.get(HOME_VARIABLE) != str(home):
+            continue
+        on_host = variables.get(HOST_VARIABLE)
+        of_site = variables.get(SITE_VARIABLE) or (on_host or "").partition("/")[0] or None
+        if not (of_site or variables.get(PART_VARIABLE)):
+            continue
+        if (site and of_site != site) or (host and on_host != host):
+            continue
+        if alive(pid):
+            found.append(pid)
+    return found
+
+
+def send(pids: Iterable[int], signum: int) -> None:
+    """Send a signal to each process that is still there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signum)
+
+
+def is_postgres(pid: int) -> bool:
+    """True for a PostgreSQL postmaster or one of its children."""
+    name = command_line(pid).partition(" ")[0].rstrip(":")
+    return Path(name).name == "postgres"
+
+
+def end_all(find: Callable[[], Iterable[int]], *, grace: float = 5.0) -> list[int]:
+    """End the processes that ``find`` returns, those that appear meanwhile too.
+
+    SIGTERM first and SIGKILL after ``grace`` seconds; PostgreSQL last, by a fast shutdown (SIGINT).
+
+    :returns: processes that could not be ended.
+    """
+    for postgres_too, first in ((False, signal.SIGTERM), (True, signal.SIGINT)):
+        told: set[int] = set()
+        deadline = time.monotonic() + grace
+        while True:
+            left = {pid for pid in find() if alive(pid) and (postgres_too or not is_postgres(pid))}
+            if not left:
+                break
+            late = time.monotonic() > deadline
+            if late and time.monotonic() > deadline + 3:
+                break
+            for pid in left:
+                if late:
+                    send([pid], signal.SIGKILL)
+                elif pid not in told:
+                    # a backend told to go by SIGINT only cancels its statement: the postmaster ends it
+                    send([pid], first if is_postgres(pid) or not postgres_too else signal.SIGTERM)
+                    told.add(pid)
+            time.sleep(0.05)
+    return sorted(pid for pid in find() if alive(pid))
+
+
+def kill_all(find: Callable[[], Iterable[int]], *, seconds: float = 5.0) -> list[int]:
+    """SIGKILL the processes that ``find`` returns, and what they started meanwhile; as a power failure does.
+
+    :returns: processes that are still there after ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while left := [pid for pid in find() if alive(pid)]:
+        send(left, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.03)
+    return []

@@ -1,0 +1,118 @@
+"""What a site's databases hold before its first call is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from infomart_lab import schema
+from infomart_lab.config import LabConfig
+from infomart_lab.postgres import connect
+
+#: Name of the scheduler job that purges an IDB; one per ICON schema.
+PURGE_JOB = "PURGE_IDB"
+
+
+def prepare(config: LabConfig, site: str) -> None:
+    """Make databases, users, dictionary, schemas and rows of a site; what is there already is left alone.
+
+    The cluster must be up. The logical slot is made last: nothing of the set-up is in the redo store, and
+    everything that comes after it is.
+    """
+    _databases(config, site)
+    for database in ("gim", "idb"):
+        with connect(config, site, database) as conn:
+            _users(conn, config, site, database)
+            _catalog(conn, config, site, database)
+    if config.sites[site].info_mart:
+        with connect(config, site, "gim") as conn:
+            _info_mart(conn, config)
+    with connect(config, site, "idb") as conn:
+        _idbs(conn, config, site)
+    from infomart_lab.oracle import redo
+
+    redo.create_slot(config, site)
+
+
+def is_prepared(config: LabConfig, site: str) -> bool:
+    """True when the databases are made and the seed is done."""
+    try:
+        with connect(config, site, "gim") as conn:
+            return not config.sites[site].info_mart or _is_seeded(conn, config)
+    except psycopg.OperationalError:
+        return False
+
+
+def _databases(config: LabConfig, site: str) -> None:
+    with connect(config, site, "postgres") as conn:
+        have = {name for (name,) in conn.execute("select datname from pg_database")}
+        for name in ("gim", "idb"):
+            if name not in have:
+                conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def _users(conn: psycopg.Connection[Any], config: LabConfig, site: str, database: str) -> None:
+    """Oracle users as roles with a schema of their name; SYSTEM and GoldenGate's user have all privileges."""
+    have = {name for (name,) in conn.execute("select rolname from pg_roles")}
+    for user in config.oracle_users(site, database):
+        name = user.lower()
+        role = sql.Identifier(name)
+        if name not in have:
+            conn.execute(sql.SQL("create role {} login").format(role))
+        if user in ("SYSTEM", config.goldengate_schema):
+            conn.execute(sql.SQL("alter role {} superuser").format(role))
+        conn.execute(sql.SQL("create schema if not exists {} authorization {}").format(role, role))
+    conn.execute("create schema if not exists sys")
+    conn.execute("grant usage on schema sys to public")
+
+
+def _catalog(conn: psycopg.Connection[Any], config: LabConfig, site: str, database: str) -> None:
+    from infomart_lab.oracle import catalog
+
+    catalog.install(conn, config, site, database)
+
+
+def _is_seeded(conn: psycopg.Connection[Any], config: LabConfig) -> bool:
+    # The indexes come last and all is one transaction, so this one proves the whole.
+    table = f"{config.info_mart_schema.lower()}.pk_interaction_fact"
+    row = conn.execute("select to_regclass(%s) is not null", [table]).fetchone()
+    return bool(row and row[0])
+
+
+def _info_mart(conn: psycopg.Connection[Any], config: LabConfig) -> None:
+    if _is_seeded(conn, config):
+        return
+    with conn.transaction():
+        schema.create_tables(conn, config)
+        schema.seed(conn, config)
+        schema.create_indexes(conn, config)
+    conn.execute("vacuum (analyze)")
+
+
+def _idbs(conn: psycopg.Connection[Any], config: LabConfig, site: str) -> None:
+    jobs = conn.execute("select to_regclass('sys.lab_scheduler_jobs') is not null").fetchone()
+    for source in config.data_sources:
+        if site not in source.idb_sites:
+            continue
+        table = f"{source.schema_name.lower()}.lab_icon_checkpoint"
+        made = conn.execute("select to_regclass(%s) is not null", [table]).fetchone()
+        if not (made and made[0]):
+            with conn.transaction():
+                schema.create_idb(conn, source)
+        if jobs and jobs[0]:
+            conn.execute(
+                """
+                insert into sys.lab_scheduler_jobs
+                       (owner, job_name, enabled, job_action, repeat_interval, state)
+                select %(owner)s, %(name)s, true, %(action)s, 'FREQ=DAILY;BYHOUR=2', 'SCHEDULED'
+                 where not exists (select from sys.lab_scheduler_jobs
+                                    where owner = %(owner)s and job_name = %(name)s)
+                """,
+                {
+                    "owner": source.schema_name,
+                    "name": PURGE_JOB,
+                    "action": "BEGIN purgePartitions811; END;",
+                },
+            )

@@ -1,0 +1,200 @@
+"""The lab's topology file and Airflow connections: the only things that tell the product that it runs here."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infomart_lab import host
+from infomart_lab.config import LabConfig, Site
+
+#: Oracle release by the wording of a site's stand-ins.
+_RELEASES = {"11.2": "11.2", "19c": "19.0", "21c": "21.0"}
+_GOLDENGATE_RELEASES = {"11.2": "11.2", "19c": "19.1", "21c": "21.3"}
+
+
+def topology(config: LabConfig) -> dict[str, Any]:
+    """The topology document of the lab's sites that exist or once existed."""
+    sites = dict(config.sites)
+    return {
+        "deployment": "lab",
+        "info_mart": {
+            "release": config.release,
+            "schema": config.info_mart_schema,
+            "partitioned": config.partitioned,
+            "application": "GIM",
+            "application_dbid": 121,
+            "sequence_keys": _sequence_keys(config),
+        },
+        "raa": {
+            "release": "8.1.4",
+            "jdbc_url": {
+                name: f"jdbc:oracle:thin:@{config.address}:{config.port(name, 'oracle')}"
+                f"/{config.service_name(name)}"
+                for name in sites
+            },
+        },
+        "hosts": {f"{name}-{kind}": _host(config, name, kind) for name in sites for kind in ("db", "gim")},
+        "sites": {name: _site(config, site) for name, site in sites.items()},
+        "transfer": {"streams": 4},
+        "timeouts": {"connect": 10, "poll": 0.5, "quiesce": 300, "catch_up": 1800},
+    }
+
+
+def _sequence_keys(config: LabConfig) -> dict[str, str]:
+    from infomart_lab import schema
+
+    return {
+        sequence.upper(): f"{table.upper()}.{column.upper()}"
+        for sequence, (table, column) in sorted(schema.SEQUENCE_KEYS.items())
+    }
+
+
+def _host(config: LabConfig, site: str, kind: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "ssh_connection": f"ssh_{site}_{kind}",
+        "user": "oracle" if kind == "db" else "genesys",
+    }
+    if kind == "db":
+        home = config.host_dir(site, kind)
+        entry["transfer_key"] = str(home / ".ssh" / "id_ed25519")
+        entry["known_hosts"] = str(home / ".ssh" / "known_hosts")
+        entry["seen_from"] = {
+            other: {
+                "address": config.address,
+                "ssh_port": config.link_port(other, site, "ssh-db"),
+                "manager_port": config.link_port(other, site, "manager"),
+            }
+            for other in config.sites
+            if other != site
+        }
+    return entry
+
+
+def _role(site: Site) -> str:
+    if not site.present:
+        return "failed"
+    if not site.info_mart:
+        return "new"
+    return "active" if site.server_running else "standby"
+
+
+def _site(config: LabConfig, site: Site) -> dict[str, Any]:
+    name = site.name
+    return {
+        "role": _role(site),
+        "database": {
+            "host": f"{name}-db",
+            "service": config.service_name(name),
+            "release": _RELEASES[site.data_pump],
+            "dba_connection": f"oracle_{name}_dba",
+            "info_mart_connection": f"oracle_{name}_gim",
+            "goldengate_connection": f"oracle_{name}_ggate",
+            "oracle_home": str(config.oracle_home(name)),
+            "environment": {"ORACLE_SID": config.service_name(name)},
+            "data_pump": {"directory": "GIM_DUMP", "file_size": "64M", "parallel": 2, "status_seconds": 2},
+        },
+        "goldengate": {
+            "home": str(config.goldengate_home(name)),
+            "release": _GOLDENGATE_RELEASES[site.goldengate],
+            "capture": "classic" if site.goldengate == "11.2" else "integrated",
+            "manager_port": config.port(name, "manager"),
+            "schema": config.goldengate_schema,
+            "login": {"user": config.goldengate_schema, "encrypted_password": "A" * 32}
+            if site.goldengate == "11.2"
+            else {"alias": "ggate"},
+        },
+        "info_mart_server": {
+            "host": f"{name}-gim",
+            "host_object": f"{name}-gim",
+            "root": str(config.server_root(name)),
+            "command_line": f"./gim_etl_server -host {name}-cfg -port {config.port(name, 'config')} -app GIM",
+            "dap": f"DAP_GIM_{name}",
+            "log_file": str(config.server_root(name) / "logs" / "gim_etl.log"),
+            "process_pattern": f"infomart_lab.gim_server {name}",
+        },
+        "management_layer": {
+            "host": f"{name}-gim",
+            "command": "mlcmd_stdin",
+            "configuration_server": config.address,
+            "configuration_port": config.port(name, "config"),
+            "connection": f"management_{name}",
+            "password_delivery": "standard_input",
+            "timeout": 60,
+        },
+        "configuration": {"backend": "gax", "connection": f"gax_{name}"},
+        "idbs": [
+            {
+                "name": f"{source.name.lower()}-{name}",
+                "data_source_key": source.key,
+                "dap": f"DAP_{source.name}_{name}",
+                "connection": f"oracle_{name}_idb",
+                "purge_jobs": [f"{source.schema_name}.PURGE_IDB"],
+            }
+            for source in config.data_sources
+            if name in source.idb_sites
+        ],
+    }
+
+
+def connections(config: LabConfig) -> dict[str, dict[str, Any]]:
+    """Airflow connections by id; with passwords, so only for a file of mode 0600."""
+    found: dict[str, dict[str, Any]] = {}
+    key = (config.home / "operator_key").read_text()
+    for name in config.sites:
+        for kind, user in (("db", "oracle"), ("gim", "genesys")):
+            found[f"ssh_{name}_{kind}"] = {
+                "conn_type": "ssh",
+                "host": config.address,
+                "port": config.port(name, f"ssh-{kind}"),
+                "login": user,
+                "extra": json.dumps(
+                    {
+                        "private_key": key,
+                        "host_key": host.host_key_line(config, name, kind),
+                        "no_host_key_check": False,
+                        "allow_host_key_change": False,
+                    }
+                ),
+            }
+        for suffix, user, database in (
+            ("dba", "SYSTEM", "gim"),
+            ("gim", config.info_mart_schema, "gim"),
+            ("ggate", config.goldengate_schema, "gim"),
+            ("idb", "SYSTEM", "idb"),
+        ):
+            found[f"oracle_{name}_{suffix}"] = {
+                "conn_type": "oracle",
+                "host": config.address,
+                "port": config.port(name, "oracle"),
+                "login": user,
+                "password": config.password(name, user),
+                "extra": json.dumps({"service_name": config.service_name(name, database)}),
+            }
+        for prefix, service in (("management", "config"), ("gax", "gax")):
+            found[f"{prefix}_{name}"] = {
+                "conn_type": "http",
+                "host": config.address,
+                "port": config.port(name, service),
+                "login": "default",
+                "password": config.passwords[name]["GAX"],
+            }
+    return found
+
+
+def write(config: LabConfig) -> tuple[Path, Path]:
+    """Write ``<home>/topology.yaml`` and ``<home>/connections.json`` (mode 0600).
+
+    :return: both paths.
+    """
+    file = config.home / "topology.yaml"
+    file.write_text(yaml.safe_dump(topology(config), sort_keys=False))
+    secret = config.home / "connections.json"
+    descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(connections(config), stream, indent=1)
+    return file, secret

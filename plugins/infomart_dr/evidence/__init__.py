@@ -1,0 +1,1 @@
+"""What a run leaves behind as proof: noted facts, manifests, reports."""

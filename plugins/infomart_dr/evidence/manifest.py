@@ -1,0 +1,295 @@
+"""What a dump set is: SCN, files with sizes and SHA-256, source, releases, exclusion list, dictionary, times.
+
+The manifest is written once the export is proven. Everything after it reads from the manifest: the SCN of
+AFTERCSN (rule 2), the proof of the files before sequences are dropped (rule 3), the indexes and sequences
+that must be there after the import (rule 5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from infomart_dr.errors import GuardError, UnexpectedReplyError
+from infomart_dr.topology import Identifier, Name, Release
+
+#: Form of the manifest; raised when a reader could misunderstand an older one.
+SCHEMA_VERSION = 1
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+#: A plain file name: it reaches shells and paths at the target.
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}$")]
+#: Differences that a message lists.
+_LISTED = 20
+
+
+class Model(BaseModel):
+    """Strict and unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DumpFile(Model):
+    """One file of the set; size in bytes."""
+
+    name: FileName
+    size: int = Field(ge=1)
+    sha256: Sha256
+
+
+class ExclusionList(Model):
+    """The list of excluded tables that was in force."""
+
+    name: str = Field(min_length=1, max_length=200)
+    sha256: Sha256
+
+
+class Index(Model):
+    """An index of the source; ``generated``: the database chose the name, so only the columns count."""
+
+    name: str
+    table: str
+    unique: bool
+    columns: list[str]
+    generated: bool = False
+
+
+class Constraint(Model):
+    """A constraint of the source; ``type`` as in DBA_CONSTRAINTS (P, U, R, C)."""
+
+    name: str
+    table: str
+    type: str
+    columns: list[str] = Field(default_factory=list)
+    status: str = "ENABLED"
+    generated: bool = False
+
+
+class Trigger(Model):
+    """A trigger of the source."""
+
+    name: str
+    table: str | None = None
+    status: str = "ENABLED"
+
+
+class Dictionary(Model):
+    """The Info Mart's schema at the source when the SCN was taken."""
+
+    indexes: list[Index] = Field(default_factory=list)
+    constraints: list[Constraint] = Field(default_factory=list)
+    triggers: list[Trigger] = Field(default_factory=list)
+    #: LAST_NUMBER by sequence.
+    sequences: dict[str, int] = Field(default_factory=dict)
+    #: Rows by table, as the export log gives them.
+    row_counts: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+
+
+class Manifest(Model):
+    """A dump set."""
+
+    schema_version: Literal[1] = 1
+    deployment: Name
+    plan_id: str = Field(min_length=1, max_length=250)
+    source_site: Name
+    database_name: str = Field(min_length=1, max_length=128)
+    dbid: int = Field(ge=0)
+    oracle_release: Release
+    info_mart_release: Release
+    info_mart_schema: Identifier
+    scn: int = Field(ge=1)
+    job_name: str = Field(min_length=1, max_length=128)
+    directory: Identifier
+    files: list[DumpFile] = Field(min_length=1)
+    exclusions: ExclusionList
+    export_started: AwareDatetime
+    export_ended: AwareDatetime
+    dictionary: Dictionary = Field(default_factory=Dictionary)
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        doubles = [name for name, count in Counter(file.name for file in self.files).items() if count > 1]
+        if doubles:
+            raise ValueError(f"files are named twice: {', '.join(doubles)}")
+        if self.export_ended < self.export_started:
+            raise ValueError("the export ended before it started")
+        return self
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the whole set."""
+        return sum(file.size for file in self.files)
+
+    # -- writing and reading -------------------------------------------------------------------------
+
+    def canonical_json(self) -> str:
+        """The same text for the same manifest, everywhere: sorted keys, no blanks, ASCII."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    def digest(self) -> str:
+        """SHA-256 of :meth:`canonical_json` in hexadecimal."""
+        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+
+    def to_text(self) -> str:
+        """The file's text: the manifest, its total and its own digest."""
+        document = {
+            "manifest": self.model_dump(mode="json"),
+            "total_bytes": self.total_bytes,
+            "digest": self.digest(),
+        }
+        return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str, digest: str | None = None) -> Self:
+        """Read a manifest and prove that nobody changed it.
+
+        :param text: as :meth:`to_text` wrote it.
+        :param digest: what the ledger noted; None: only the digest in the text is compared.
+        :raises UnexpectedReplyError: it is not a manifest of this form.
+        :raises GuardError: its digest is another one.
+        """
+        try:
+            document = json.loads(text)
+            manifest = cls.model_validate(document["manifest"])
+            stated = document["digest"]
+        except ValidationError as error:
+            places = sorted({".".join(str(p) for p in item["loc"]) or "(whole)" for item in error.errors()})
+            raise UnexpectedReplyError(
+                f"The manifest is not of form {SCHEMA_VERSION}: {', '.join(places[:_LISTED])}.",
+                "Use the manifest of this dump set, or export again.",
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnexpectedReplyError(
+                f"The text is no manifest ({type(error).__name__}).",
+                "Use the manifest of this dump set, or export again.",
+            ) from None
+        for expected, origin in ((stated, "in the file"), (digest, "in the ledger")):
+            if expected is not None and expected != manifest.digest():
+                raise GuardError(
+                    f"The manifest's digest is {manifest.digest()}; {origin} stands {str(expected)[:64]}.",
+                    "The manifest was changed or belongs to another dump set: export again.",
+                )
+        return manifest
+
+    # -- proofs ----------------------------------------------------------------------------------------
+
+    def require_scn(self, scn: int | str) -> int:
+        """The one SCN (rule 2).
+
+        :param scn: the SCN that a step is about to use, or found in use.
+        :raises GuardError: it is another one.
+        """
+        text = str(scn).strip()
+        if not re.fullmatch(r"[0-9]+", text) or int(text) != self.scn:
+            raise GuardError(
+                f"The SCN {text[:40]!r} is not that of the dump set ({self.scn}).",
+                "FLASHBACK_SCN, manifest and AFTERCSN must be one number: find out where the other one comes "
+                "from; nothing was started with it.",
+            )
+        return self.scn
+
+    def prove(self, files_at_target: Mapping[str, tuple[int, str]]) -> None:
+        """Prove that the set has arrived whole (rule 3).
+
+        :param files_at_target: size in bytes and SHA-256 by file name; files of other sets are passed over.
+        :raises GuardError: lists each file that is missing or differs.
+        """
+        wrong = []
+        for file in self.files:
+            if file.name not in files_at_target:
+                wrong.append(f"{file.name}: missing")
+                continue
+            size, sha256 = files_at_target[file.name]
+            if size != file.size:
+                wrong.append(f"{file.name}: {size} bytes, expected {file.size}")
+            elif sha256.lower() != file.sha256:
+                wrong.append(f"{file.name}: SHA-256 {sha256[:64]}, expected {file.sha256}")
+        if wrong:
+            rest = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
+            raise GuardError(
+                f"{len(wrong)} of {len(self.files)} files of the dump set are not as the manifest says: "
+                f"{'; '.join(wrong[:_LISTED])}{rest}.",
+                "Run the transfer again; it repairs files that differ. Nothing was dropped at the target.",
+            )
+
+    def require_source(self, *, deployment: str, site: str, schema: str) -> None:
+        """Prove that the set belongs to this deployment, site and schema.
+
+        :raises GuardError: names what differs.
+        """
+        wrong = [
+            f"{what} {found!r}, expected {expected!r}"
+            for what, found, expected in (
+                ("deployment", self.deployment, deployment),
+                ("source", self.source_site, site),
+                ("schema", self.info_mart_schema, schema),
+            )
+            if found != expected
+        ]
+        if wrong:
+            raise GuardError(f"The manifest is of another dump set: {'; '.join(wrong)}.", "Use its own manifest.")
+
+
+def dictionary_from_rows(
+    *,
+    indexes: list[dict[str, Any]],
+    index_columns: list[dict[str, Any]],
+    constraints: list[dict[str, Any]],
+    constraint_columns: list[dict[str, Any]],
+    triggers: list[dict[str, Any]],
+    sequences: list[dict[str, Any]],
+    row_counts: Mapping[str, int] | None = None,
+) -> Dictionary:
+    """Dictionary from the rows of the statements of the same names, sorted.
+
+    :param row_counts: rows by table.
+    """
+    columns_of: dict[str, list[str]] = {}
+    for row in sorted(index_columns, key=lambda r: (r["index_name"], r["column_position"])):
+        columns_of.setdefault(row["index_name"], []).append(row["column_name"])
+    constrained: dict[str, list[str]] = {}
+    for row in sorted(constraint_columns, key=lambda r: (r["constraint_name"], r["position"] or 0)):
+        constrained.setdefault(row["constraint_name"], []).append(row["column_name"])
+    return Dictionary(
+        indexes=[
+            Index(
+                name=row["index_name"],
+                table=row["table_name"],
+                unique=row["uniqueness"] == "UNIQUE",
+                columns=columns_of.get(row["index_name"], []),
+                generated=row.get("generated") == "Y",
+            )
+            for row in sorted(indexes, key=lambda r: (r["table_name"], r["index_name"]))
+        ],
+        constraints=[
+            Constraint(
+                name=row["constraint_name"],
+                table=row["table_name"],
+                type=row["constraint_type"],
+                columns=constrained.get(row["constraint_name"], []),
+                status=row["status"],
+                generated=row.get("generated") == "GENERATED NAME",
+            )
+            for row in sorted(constraints, key=lambda r: (r["table_name"], r["constraint_name"]))
+        ],
+        triggers=[
+            Trigger(name=row["trigger_name"], table=row["table_name"], status=row["status"])
+            for row in sorted(triggers, key=lambda r: r["trigger_name"])
+        ],
+        sequences={row["sequence_name"]: int(row["last_number"]) for row in sequences},
+        row_counts=dict(row_counts or {}),
+    )

@@ -1,0 +1,220 @@
+"""One plan at a time per deployment (rule 6): a row in GoldenGate's schema at the surviving site.
+
+The lock does not end by itself: a plan that waits at a gate for hours still holds it, and a plan whose
+Airflow is lost has left the deployment in between. So only its own plan releases it, or a person takes it
+over, knowingly.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from infomart_dr.errors import GuardError
+
+log = logging.getLogger(__name__)
+
+_ALREADY_THERE = "ORA-00955"
+_DUPLICATE = "ORA-00001"
+
+
+class Statements(Protocol):
+    """The part of InfoMartOracleHook that is needed here."""
+
+    def select(self, name: str, identifiers: Any = None, **binds: Any) -> list[dict[str, Any]]: ...
+    def value(self, name: str, identifiers: Any = None, **binds: Any) -> Any: ...
+    def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int: ...
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock; times are UTC."""
+
+    plan_id: str
+    owner: str
+    reason: str
+    taken_at: datetime
+    heartbeat_at: datetime
+
+    def __str__(self) -> str:
+        since = f"{self.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+        seen = f"{self.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"plan {self.plan_id} of {self.owner} since {since} ({self.reason}; last sign of life {seen})"
+
+
+def code_of(error: BaseException) -> str | None:
+    """Oracle's code of a typed error, as ``ORA-00001``."""
+    return getattr(error, "code", None)
+
+
+def ensure_table(hook: Statements, schema: str, table: str, statement: str) -> None:
+    """Make one of the procedures' own tables unless it exists; two plans may do it at the same time.
+
+    :param table: DR_LOCK, DR_LEDGER or DR_MARKER.
+    :param statement: the CREATE TABLE in ``include/sql``.
+    """
+    if hook.value("table_exists", owner=schema, table_name=table):
+        return
+    try:
+        hook.execute(statement, {"schema": schema})
+        log.info("Made the table %s.%s.", schema, table)
+    except Exception as error:
+        if code_of(error) != _ALREADY_THERE:
+            raise
+
+
+def _utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _cut(text: str, size: int) -> str:
+    """At most ``size`` bytes of UTF-8, which is how Oracle counts a VARCHAR2."""
+    return text.encode()[:size].decode(errors="ignore")
+
+
+class PlanLock:
+    """The lock of a deployment.
+
+    :param hook: Oracle hook of the surviving site's ``goldengate_connection``.
+    :param schema: GoldenGate's schema there.
+    """
+
+    def __init__(self, hook: Statements, schema: str, deployment: str) -> None:
+        self._hook, self._schema, self._deployment = hook, schema, deployment
+        self._in = {"schema": schema}
+
+    def ensure_tables(self) -> None:
+        """Make the tables of lock, ledger and marker where they are missing."""
+        for table, statement in (
+            ("DR_LOCK", "create_lock_table"),
+            ("DR_LEDGER", "create_ledger_table"),
+            ("DR_MARKER", "create_marker_table"),
+        ):
+            ensure_table(self._hook, self._schema, table, statement)
+
+    def holder(self) -> Holder | None:
+        """Who holds the lock; None when it is free or its table does not exist yet."""
+        if not self._hook.value("table_exists", owner=self._schema, table_name="DR_LOCK"):
+            return None
+        rows = self._hook.select("lock_holder", self._in, deployment=self._deployment)
+        if not rows:
+            return None
+        row = rows[0]
+        return Holder(
+            row["plan_id"],
+            row["owner"],
+            row["reason"] or "no reason given",
+            _utc(row["taken_at"]),
+            _utc(row["heartbeat_at"]),
+        )
+
+    def take(self, plan_id: str, owner: str, reason: str) -> Holder:
+        """Take the lock; the plan that holds it already takes it again without harm.
+
+        :param plan_id: the same for every step and retry of a plan.
+        :param owner: who answers for it, and from which Airflow.
+        :raises GuardError: another plan holds it.
+        """
+        _check("plan_id", plan_id)
+        _check("owner", owner)
+        self.ensure_tables()
+        holder = self.holder()
+        if holder is None:
+            try:
+                self._hook.execute(
+                    "take_lock",
+                    self._in,
+                    deployment=self._deployment,
+                    plan_id=plan_id,
+                    owner=owner,
+                    reason=_cut(reason, 1000),
+                )
+                log.info("Plan %s holds the lock of %s.", plan_id, self._deployment)
+            except Exception as error:
+                if code_of(error) != _DUPLICATE:
+                    raise
+            # Read back: the insert's answer may belong to a race, or to an earlier try whose reply was lost.
+            holder = self.holder()
+        if holder is None or holder.plan_id != plan_id:
+            raise self._held(holder)
+        return holder
+
+    def require(self, plan_id: str) -> Holder:
+        """Prove that a plan still holds the lock, and leave a sign of life.
+
+        :raises GuardError: it does not.
+        """
+        holder = self.holder()
+        if holder is None:
+            raise GuardError(
+                f"Plan {plan_id} does not hold the lock of {self._deployment}: nobody does.",
+                "Find out who released it; begin a new run rather than going on with this one.",
+            )
+        if holder.plan_id != plan_id:
+            raise self._held(holder)
+        self.heartbeat(plan_id)
+        return holder
+
+    def heartbeat(self, plan_id: str) -> bool:
+        """Leave a sign of life.
+
+        :returns: False when the plan does not hold the lock.
+        """
+        return self._hook.execute("heartbeat_lock", self._in, deployment=self._deployment, plan_id=plan_id) == 1
+
+    def release(self, plan_id: str) -> bool:
+        """Release the plan's own lock.
+
+        :returns: False when the plan did not hold it; another plan's lock is never touched.
+        """
+        if not self._hook.value("table_exists", owner=self._schema, table_name="DR_LOCK"):
+            return False
+        released = self._hook.execute("release_lock", self._in, deployment=self._deployment, plan_id=plan_id) == 1
+        if released:
+            log.info("Plan %s released the lock of %s.", plan_id, self._deployment)
+        else:
+            log.info(
+                "Plan %s does not hold the lock of %s: %s.",
+                plan_id,
+                self._deployment,
+                self.holder() or "free",
+            )
+        return released
+
+    def take_over(self, plan_id: str, owner: str, reason: str, held_by: str) -> Holder:
+        """Take the lock from a plan that a person has named and knows to be dead.
+
+        :param held_by: the plan that loses it; a lock of any other plan stays.
+        :raises GuardError: it is held by yet another plan.
+        """
+        _check("plan_id", plan_id)
+        _check("owner", owner)
+        self._hook.execute(
+            "steal_lock",
+            self._in,
+            deployment=self._deployment,
+            plan_id=plan_id,
+            owner=owner,
+            reason=_cut(reason, 1000),
+            held_by=held_by,
+        )
+        holder = self.holder()
+        if holder is None or holder.plan_id != plan_id:
+            raise self._held(holder)
+        log.warning("Plan %s took the lock of %s over from plan %s.", plan_id, self._deployment, held_by)
+        return holder
+
+    def _held(self, holder: Holder | None) -> GuardError:
+        return GuardError(
+            f"The deployment {self._deployment} is locked by {holder or 'a plan that released it meanwhile'}.",
+            f"See the row in {self._schema}.DR_LOCK at the surviving site. Wait until that run has ended, or end "
+            "it; if its Airflow is lost, prove that nothing of it runs any more and take the lock over, naming "
+            "its plan.",
+        )
+
+
+def _check(field: str, value: str) -> None:
+    if not value or len(value.encode()) > 250:
+        raise GuardError(f"The lock's {field} has {len(value.encode())} bytes; allowed: 1 to 250.")

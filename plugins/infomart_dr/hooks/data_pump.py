@@ -1,0 +1,306 @@
+"""Oracle Data Pump as programs: parameter files, job names, command lines, the state of a job.
+
+expdp and impdp are clients: the job runs in the database and goes on when the client dies. So each job has a
+name that depends only on the plan; a retry looks for it in DBA_DATAPUMP_JOBS and attaches to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from infomart_dr import files
+from infomart_dr.errors import CredentialsError, FinalError, TopologyError
+from infomart_dr.hooks.goldengate_parameters import version
+from infomart_dr.hooks.parse_data_pump import (
+    NEXT_STEPS,
+    LogError,
+    LogReport,
+    Status,
+    classify_log,
+    next_step,
+    parse_status,
+    percent_done,
+    progress_line,
+)
+from infomart_dr.topology import Site, Topology
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.hooks.remote_host import RemoteHost
+
+__all__ = [
+    "NEXT_STEPS",
+    "DataPump",
+    "JobState",
+    "LogError",
+    "LogReport",
+    "Status",
+    "classify_log",
+    "dump_file_template",
+    "export_parameters",
+    "import_parameters",
+    "index_parameters",
+    "job_name",
+    "next_step",
+    "parse_status",
+    "percent_done",
+    "progress_line",
+]
+
+Program = Literal["expdp", "impdp"]
+
+#: Longest name of a job's table in releases before 12.2.
+_LONGEST = 30
+_IDENTIFIER = re.compile(r"^[A-Z][A-Z0-9_$#]{0,127}$")
+_FILE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.$#-]{0,254}$")
+
+
+def job_name(prefix: str, run_key: str) -> str:
+    """Name of a job that depends only on the step and the run, at most 30 characters.
+
+    :param prefix: as ``GIM_EXP``.
+    :param run_key: what names the run, any text.
+    """
+    clean = re.sub(r"[^A-Z0-9_]", "_", prefix.upper()).strip("_") or "JOB"
+    if not clean[0].isalpha():
+        clean = f"J{clean}"
+    digest = hashlib.sha1(run_key.encode(), usedforsecurity=False).hexdigest()[:10].upper()
+    return f"{clean[: _LONGEST - len(digest) - 1]}_{digest}"
+
+
+def dump_file_template(site: Site, job: str) -> str:
+    """DUMPFILE of an export: ``<prefix>_<job>_%U.dmp``.
+
+    ``%U`` ends at 99 files, so a set ends at 99 times ``file_size``; from 12.2 on ``%L`` has no such end.
+    """
+    wildcard = "%L" if version(site.database.release) >= (12, 2) else "%U"
+    return f"{site.database.data_pump.file_prefix}_{job}_{wildcard}.dmp"
+
+
+def _identifier(what: str, value: str) -> str:
+    if not _IDENTIFIER.match(value):
+        raise FinalError(f"{what} is not an Oracle name: {value[:60]!r}.", "Correct the topology or the parameter.")
+    return value
+
+
+def _files(names: Iterable[str]) -> list[str]:
+    found = list(names)
+    if not found:
+        raise FinalError("No dump file is named.", "Check the manifest of the dump set.")
+    for name in found:
+        if not _FILE.match(name):
+            raise FinalError(
+                f"{name[:80]!r} is not a plain file name.",
+                "Check the manifest of the dump set; it names no folders.",
+            )
+    return found
+
+
+def export_parameters(topology: Topology, site: Site, scn: int, job: str, *, directory: str | None = None) -> str:
+    """Parameter file of the export of the Info Mart's schema (guide:869-876, with directory and files).
+
+    :param scn: the one SCN of the plan; also the Replicat's AFTERCSN.
+    :param job: from :func:`job_name`; also part of the names of the dump and log files.
+    :param directory: directory object; default that of the topology.
+    :raises FinalError: the SCN is not positive, or a name is not an Oracle name.
+    """
+    if isinstance(scn, bool) or not isinstance(scn, int) or scn <= 0:
+        raise FinalError(f"The SCN is not a positive whole number: {scn!r}.", "Take the SCN again.")
+    settings = site.database.data_pump
+    return files.render(
+        "datapump/export.par.j2",
+        schema=topology.info_mart.schema_name,
+        scn=scn,
+        directory=_identifier("The directory", directory or settings.directory),
+        dump_file=dump_file_template(site, _identifier("The job name", job)),
+        file_size=settings.file_size,
+        log_file=f"{job}.log",
+        job_name=job,
+        parallel=settings.parallel,
+        status_seconds=settings.status_seconds,
+    )
+
+
+def import_parameters(
+    topology: Topology, site: Site, dump_files: Sequence[str], job: str, *, directory: str | None = None
+) -> str:
+    """Parameter file of the import (guide:891-897).
+
+    :param site: the target.
+    :param dump_files: names from the manifest, without folders.
+    :param job: from :func:`job_name`.
+    """
+    return files.render("datapump/import.par.j2", **_import_values(topology, site, dump_files, job, directory))
+
+
+def index_parameters(
+    topology: Topology,
+    site: Site,
+    dump_files: Sequence[str],
+    job: str,
+    indexes: Sequence[str],
+    *,
+    directory: str | None = None,
+) -> str:
+    """Parameter file that creates missing indexes from the dump set.
+
+    :param indexes: index names without their schema.
+    :raises FinalError: none is named, or one is not an Oracle name.
+    """
+    if not indexes:
+        raise FinalError("No index is named.", "Leave the step out: nothing is missing.")
+    names = [_identifier("The index", name) for name in indexes]
+    return files.render(
+        "datapump/indexes.par.j2",
+        **_import_values(topology, site, dump_files, job, directory),
+        indexes=names,
+    )
+
+
+def _import_values(
+    topology: Topology, site: Site, dump_files: Sequence[str], job: str, directory: str | None
+) -> dict[str, object]:
+    settings = site.database.data_pump
+    return {
+        "schema": topology.info_mart.schema_name,
+        "directory": _identifier("The directory", directory or settings.directory),
+        "dump_files": _files(dump_files),
+        "log_file": f"{_identifier('The job name', job)}.log",
+        "job_name": job,
+        "parallel": settings.parallel,
+        "status_seconds": settings.status_seconds,
+    }
+
+
+@dataclass(frozen=True)
+class JobState:
+    """A row of DBA_DATAPUMP_JOBS.
+
+    :param state: EXECUTING, NOT RUNNING, IDLING, STOPPING, DEFINING, COMPLETING ...
+    :param attached_sessions: clients that are attached; 0 when the client died.
+    """
+
+    owner: str
+    name: str
+    operation: str
+    state: str
+    attached_sessions: int
+
+    @property
+    def active(self) -> bool:
+        """The job works, or is about to; a client can attach and watch."""
+        return self.state in ("DEFINING", "EXECUTING", "COMPLETING", "IDLING")
+
+    @property
+    def startable(self) -> bool:
+        """START_JOB goes on with it."""
+        return self.state in ("NOT RUNNING", "STOPPED", "STOP PENDING", "IDLING")
+
+
+class DataPump:
+    """Data Pump at one site.
+
+    :param host: the site's database host.
+    :param site: directory, programs, service and environment.
+    :param oracle: the site's database as a DBA; expdp and impdp log in as its Airflow connection says.
+    """
+
+    def __init__(self, host: RemoteHost, site: Site, oracle: InfoMartOracleHook) -> None:
+        self.host = host
+        self.site = site
+        self._oracle = oracle
+
+    # -- login --------------------------------------------------------------------------------------
+
+    @property
+    def user(self) -> str:
+        """Database user that owns the jobs, upper case.
+
+        :raises TopologyError: the Airflow connection has none, or not a plain name.
+        """
+        user = (self._connection().login or "").upper()
+        if not _IDENTIFIER.match(user):
+            raise TopologyError(
+                f"The Airflow connection {self.site.database.dba_connection} has no plain Oracle user name.",
+                "Put the DBA's user there, as SYSTEM.",
+            )
+        return user
+
+    def _connection(self) -> Any:
+        return self._oracle.get_connection(self.site.database.dba_connection)
+
+    @property
+    def logon(self) -> str:
+        """First argument of the programs: ``SYSTEM@service``; ``SYSTEM`` where ORACLE_SID is configured."""
+        if "ORACLE_SID" in self.site.database.environment:
+            return self.user
+        return f"{self.user}@{self.site.database.service}"
+
+    def password_input(self) -> str:
+        """Standard input that answers the password question; never put it elsewhere.
+
+        :raises CredentialsError: the connection has no password, or one with a line break.
+        """
+        secret = self._connection().password or ""
+        if not secret or re.search(r"[\x00-\x1f\x7f]", secret):
+            raise CredentialsError(
+                f"The Airflow connection {self.site.database.dba_connection} has no usable password.",
+                "Put the DBA's password there, without line breaks.",
+            )
+        return f"{secret}\n"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of the programs: English messages in UTF-8."""
+        return {
+            "ORACLE_HOME": self.site.database.oracle_home,
+            **self.site.database.environment,
+            "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
+        }
+
+    # -- command lines ------------------------------------------------------------------------------
+
+    def _program(self, program: Program) -> str:
+        return {"expdp": self.site.database.data_pump.expdp, "impdp": self.site.database.data_pump.impdp}[program]
+
+    def command(self, program: Program, parameter_file: str) -> list[str]:
+        """Words of a command line that starts a job; the password comes by :meth:`password_input`.
+
+        :param parameter_file: path on the database host.
+        """
+        return [self._program(program), self.logon, f"parfile={parameter_file}"]
+
+    def attach_command(self, program: Program, job: str) -> list[str]:
+        """Words of a command line that attaches to a job; what it shall do comes by standard input."""
+        return [self._program(program), self.logon, f"attach={self.user}.{_identifier('The job name', job)}"]
+
+    def continue_input(self, *, start: bool = False) -> str:
+        """Standard input of an attached client: watch the job, after START_JOB where it is stopped."""
+        return self.password_input() + ("START_JOB\n" if start else "") + "CONTINUE_CLIENT\n"
+
+    def kill_input(self) -> str:
+        """Standard input of an attached client: KILL_JOB, which asks for ``yes``; it deletes dump files."""
+        return f"{self.password_input()}KILL_JOB\nyes\n"
+
+    # -- state --------------------------------------------------------------------------------------
+
+    def job(self, name: str, owner: str | None = None) -> JobState | None:
+        """State of a job in DBA_DATAPUMP_JOBS; None when it is not there (never started, or completed).
+
+        :param owner: default: the login's user.
+        """
+        rows = self._oracle.select("datapump_job", owner=(owner or self.user), job_name=name)
+        if not rows:
+            return None
+        row = rows[0]
+        return JobState(
+            owner=str(row["owner_name"]),
+            name=str(row["job_name"]),
+            operation=str(row["operation"]).strip().upper(),
+            state=str(row["state"]).strip().upper(),
+            attached_sessions=int(row["attached_sessions"] or 0),
+        )

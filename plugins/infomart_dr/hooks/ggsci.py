@@ -1,0 +1,762 @@
+"""GoldenGate's command interpreter over SSH.
+
+ggsci documents no exit status and no stop on an error. So each call has one changing command, every reply
+is read, and what was changed is verified by INFO. Actions look first: a second call finds its work done and
+says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta, timezone
+from typing import TYPE_CHECKING, Literal
+
+from infomart_dr.errors import (
+    CredentialsError,
+    CurableError,
+    FinalError,
+    GuardError,
+    RemoteCommandError,
+    UnexpectedReplyError,
+    UnreachableError,
+)
+from infomart_dr.hooks import parse_ggsci as parse
+from infomart_dr.hooks.goldengate_parameters import documented_releases, is_excluded, version
+from infomart_dr.hooks.parse_ggsci import (
+    Checkpoints,
+    GroupInfo,
+    LagReply,
+    LogRecord,
+    ProgramStatus,
+)
+from infomart_dr.topology import AliasLogin, Site
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.remote_host import Completed, RemoteHost
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["EXTRACT", "REPLICAT"]
+
+#: Exit codes of a shell that found no such program, or could not run it.
+_NOT_A_PROGRAM = (126, 127)
+#: Characters of a reply that a message shows.
+_SHOWN = 1500
+_UNREACHABLE = (
+    "ORA-12541",
+    "ORA-12514",
+    "ORA-12154",
+    "ORA-12170",
+    "ORA-12505",
+    "ORA-01034",
+    "ORA-01033",
+    "ORA-12537",
+)
+_CREDENTIALS = ("ORA-01017", "ORA-01005", "ORA-28000", "ORA-28001", "ORA-01045", "OGG-15120")
+_OPEN_TRANSACTIONS = re.compile(r"open,?\s+long[- ]running\s+transactions", re.IGNORECASE)
+_MANAGER_AWAY = re.compile(
+    r"manager\s+(?:is\s+)?not\s+(?:currently\s+)?running"
+    r"|could\s+not\s+(?:connect|establish\s+\w+)\s+.*manager|mgr\s+(?:is\s+)?not\s+running|manager\s+is\s+down|sending\s+message\s+to\s+(?:manager|mgr)",
+    re.IGNORECASE,
+)
+_PROCESS_AWAY = re.compile(
+    r"(?:is\s+)?not\s+currently\s+running|opening\s+port\s+for|sending\s+message\s+to\s+(?:EXTRACT|REPLICAT)"
+    r"|timeout\s+waiting|request\s+timed\s+out|connection\s+refused",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Reply to one command, without banner and prompts."""
+
+    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines that are not blank."""
+        return [line for line in self.text.splitlines() if line.strip()]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an action did.
+
+    :param changed: False when the goal was reached already.
+    :param what: one sentence for the log.
+    :param scn: SCN of a registration.
+    """
+
+    changed: bool
+    what: str
+    scn: int | None = None
+
+
+class Ggsci:
+    """ggsci at one site.
+
+    :param host: the site's database host, where GoldenGate runs.
+    :param site: its home, environment, login and names.
+    :param password: gives the password of GoldenGate's database user; only needed for a login without
+        credential store. It goes to standard input, never to a command line or a log.
+    :param poll: seconds between two looks at a group that starts or stops.
+    """
+
+    def __init__(
+        self,
+        host: RemoteHost,
+        site: Site,
+        *,
+        password: Callable[[], str] | None = None,
+        poll: float = 1.0,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._host = host
+        self._site = site
+        self._password = password
+        self._poll, self._sleep, self._clock = poll, sleep, clock
+        self._program = "./ggsci"
+
+    # -- one command -------------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of ggsci: without NLS_LANG Oracle's messages are localised."""
+        return {
+            "ORACLE_HOME": self._site.database.oracle_home,
+            **self._site.database.environment,
+            **self._site.goldengate.environment,
+            "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
+        }
+
+    def execute(self, command: str, *, login: bool = False, check: bool = True, timeout: float | None = None) -> Reply:
+        """Run one command, after DBLOGIN where it needs the database.
+
+        :param command: one line; names in it come from the topology.
+        :param check: raise when the reply reports an error; off for reports and logs that quote errors.
+        :raises CredentialsError: DBLOGIN was refused.
+        :raises UnreachableError: the database, the manager or the process does not answer.
+        :raises RemoteCommandError: the reply reports another error.
+        :raises UnexpectedReplyError: ggsci gave no reply, or DBLOGIN's reply is in no known shape.
+        """
+        if re.search(r"[\x00-\x1f\x7f]", command):
+            raise FinalError("A ggsci command has a line break or control character.", "Correct the name that it has.")
+        secret = ""
+        lines = []
+        if login:
+            line, secret = self._login_line()
+            lines.append(line)
+        log.info("ggsci: %s", command)
+        completed = self._run("\n".join([*lines, command, "EXIT", ""]), timeout)
+        output = _scrub(completed.stdout, secret)
+        trouble = _scrub(completed.stderr, secret).strip()
+        if completed.exit_code in _NOT_A_PROGRAM:
+            raise RemoteCommandError(
+                f"ggsci does not start in {self._site.goldengate.home}: {trouble[-_SHOWN:] or 'not found'}.",
+                "Check goldengate.home in the topology and the SSH user's rights.",
+                exit_code=completed.exit_code,
+                output=trouble[-_SHOWN:],
+            )
+        found = parse.replies(output)
+        if login:
+            refused = found[0] if found else output
+            if not parse.is_logged_in(refused):
+                raise self._login_error(refused or trouble, completed.exit_code)
+            found = found[1:] if len(found) > 1 else [_after_login(refused)]
+        if not found or not (output.strip() or trouble):
+            raise UnexpectedReplyError(
+                f"ggsci gave no reply to {command!r}"
+                f" (exit code {completed.exit_code}): {trouble[-_SHOWN:] or output[-_SHOWN:] or 'nothing'}.",
+                "Run the command by hand on the database host; its environment may lack libraries.",
+            )
+        reply = Reply(_without_echo(found[0], command))
+        log.debug("ggsci replied: %s", reply.text)
+        if check:
+            self._check(command, reply, completed.exit_code)
+        return reply
+
+    def _run(self, script: str, timeout: float | None) -> Completed:
+        def once() -> Completed:
+            options = {} if timeout is None else {"timeout": timeout}
+            return self._host.run(
+                [self._program],
+                stdin=script,
+                environment=self.environment,
+                cwd=self._site.goldengate.home,
+                check=False,
+                **options,
+            )
+
+        completed = once()
+        if completed.exit_code in _NOT_A_PROGRAM and self._program == "./ggsci":
+            # Some installations have ggsci in the path only.
+            self._program = "ggsci"
+            completed = once()
+        return completed
+
+    def _login_line(self) -> tuple[str, str]:
+        login = self._site.goldengate.login
+        if isinstance(login, AliasLogin):
+            return f"DBLOGIN USERIDALIAS {login.alias}" + (f" DOMAIN {login.domain}" if login.domain else ""), ""
+        secret = self._password() if self._password else ""
+        if not secret:
+            raise CredentialsError(
+                f"There is no password for GoldenGate's database user {login.user}.",
+                f"Put it into the Airflow connection {self._site.database.goldengate_connection}.",
+            )
+        if re.search(r"[\x00-\x1f\x7f\"]", secret):
+            raise CredentialsError(
+                "The password of GoldenGate's database user has a quote or control character, which ggsci cannot take.",
+                f"Change it, also in the Airflow connection {self._site.database.goldengate_connection}.",
+            )
+        word = secret if re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#-]*", secret) else f'"{secret}"'
+        return f"DBLOGIN USERID {login.user}, PASSWORD {word}", secret
+
+    def _login_error(self, text: str, exit_code: int | None) -> Exception:
+        shown = text[-_SHOWN:].strip()
+        found = parse.codes(text)
+        if any(code in _UNREACHABLE for code in found):
+            return UnreachableError(
+                f"ggsci cannot reach the database: {shown}", "Check that the database and its listener run."
+            )
+        if any(code in _CREDENTIALS for code in found) or re.search(
+            r"\balias\b|credential\s+store|invalid\s+username", text, re.IGNORECASE
+        ):
+            return CredentialsError(
+                f"GoldenGate's login was refused: {shown}",
+                "Check goldengate.login in the topology against the credential store (INFO CREDENTIALSTORE), "
+                f"or the Airflow connection {self._site.database.goldengate_connection}.",
+            )
+        return UnexpectedReplyError(
+            f"DBLOGIN's reply is not understood (exit code {exit_code}): {shown or 'nothing'}",
+            "Log in with ggsci by hand on the database host.",
+        )
+
+    def _check(self, command: str, reply: Reply, exit_code: int | None) -> None:
+        if not reply.lines and exit_code not in (0, None):
+            raise UnexpectedReplyError(
+                f"ggsci ended with exit code {exit_code} and no reply to {command!r}.",
+                "Run the command by hand on the database host.",
+            )
+        if _MANAGER_AWAY.search(reply.text) and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
+            raise UnreachableError(
+                f"GoldenGate's manager does not run: {reply.text[-_SHOWN:]}", "Start it: START MGR in ggsci."
+            )
+        errors = parse.error_lines(reply.text)
+        if not errors:
+            return
+        shown = reply.text[-_SHOWN:]
+        found = parse.codes(reply.text)
+        if any(code in _UNREACHABLE for code in found):
+            raise UnreachableError(f"{command}: {shown}", "Check that the database and its listener run.")
+        if any(_PROCESS_AWAY.search(line) for line in errors):
+            raise UnreachableError(
+                f"{command}: {shown}", "Look at the group with INFO and VIEW REPORT, start it if it is down."
+            )
+        raise RemoteCommandError(
+            f"{command}: {shown}",
+            "Look into ggserr.log at the site; correct the cause and run the step again.",
+            exit_code=exit_code,
+            output=shown,
+        )
+
+    # -- looking ------------------------------------------------------------------------------------
+
+    def kind(self, group: str) -> Kind:
+        """EXTRACT for the site's Extract and pump, REPLICAT for its Replicat."""
+        return "REPLICAT" if group == self._site.goldengate.groups.replicat else "EXTRACT"
+
+    def _info(self, group: str, option: str = "") -> Reply | None:
+        reply = self.execute(f"INFO {self.kind(group)} {group}{option}", check=False)
+        if parse.parse_info_group(reply.text) is None:
+            if parse.is_missing(reply.text):
+                return None
+            self._check(f"INFO {group}", reply, 0)
+            raise UnexpectedReplyError(
+                f"INFO {group}: the reply is not understood: {reply.text[-_SHOWN:] or 'nothing'}",
+                "Run the command by hand on the database host.",
+            )
+        return reply
+
+    def info(self, group: str) -> GroupInfo | None:
+        """INFO of a group; None when there is no such group."""
+        reply = self._info(group)
+        return parse.parse_info_group(reply.text) if reply else None
+
+    def checkpoints(self, group: str) -> Checkpoints | None:
+        """Positions of a group (INFO ..., SHOWCH); None when there is no such group."""
+        reply = self._info(group, ", SHOWCH")
+        return parse.parse_showch(reply.text) if reply else None
+
+    def info_all(self) -> list[ProgramStatus]:
+        """INFO ALL: manager and groups."""
+        return parse.parse_info_all(self.execute("INFO ALL").text)
+
+    def status(self, group: str) -> str | None:
+        """RUNNING, STARTING, STOPPED or ABENDED; None when there is no such group."""
+        info = self.info(group)
+        return info.status if info else None
+
+    def lag(self, group: str) -> LagReply:
+        """LAG of a group; without figures when it does not run, since then there is none."""
+        command = f"LAG {self.kind(group)} {group}"
+        reply = self.execute(command, check=False)
+        if parse.is_missing(reply.text) or _PROCESS_AWAY.search(reply.text):
+            return LagReply(seconds=None, at_eof=False)
+        self._check(command, reply, 0)
+        return parse.parse_lag(reply.text)
+
+    def send_status(self, group: str) -> str:
+        """SEND ..., STATUS: what the running process says about itself, as text."""
+        return self.execute(f"SEND {self.kind(group)} {group}, STATUS").text
+
+    def stats(self, group: str) -> dict[str, int]:
+        """STATS of a running group, summed over its tables; empty before the first row."""
+        return parse.parse_stats(self.execute(f"STATS {self.kind(group)} {group}, TOTAL").text)
+
+    def view_report(self, group: str) -> str:
+        """The group's report."""
+        return self.execute(f"VIEW REPORT {group}", check=False).text
+
+    def report_tail(self, group: str, lines: int = 20) -> str:
+        """The end of the group's report."""
+        return _tail(self.view_report(group).rstrip(), lines)
+
+    def view_ggserr(self, limit: int = 500) -> list[LogRecord]:
+        """The last lines of ggserr.log, as records.
+
+        :param limit: lines that are read; the whole log can have gigabytes, so VIEW GGSEVT is not used.
+        :raises RemoteCommandError: there is no log in GoldenGate's home.
+        """
+        completed = self._host.run(
+            ["tail", "-n", str(int(limit)), f"{self._site.goldengate.home}/ggserr.log"], check=False
+        )
+        if completed.exit_code != 0:
+            raise RemoteCommandError(
+                f"ggserr.log cannot be read: {completed.stderr.strip()[-_SHOWN:]}",
+                "Check goldengate.home in the topology and the SSH user's rights.",
+                exit_code=completed.exit_code,
+            )
+        return parse.parse_ggserr(completed.stdout)
+
+    def errors_since(self, since: float, limit: int = 20_000) -> list[LogRecord]:
+        """ERROR records of ggserr.log from a moment on.
+
+        :param since: seconds since 1970, UTC.
+        :param limit: lines at the log's end that are looked at.
+        """
+        records = [record for record in self.view_ggserr(limit) if record.severity == "ERROR"]
+        zone = None
+        if any(record.time is not None and record.time.tzinfo is None for record in records):
+            # To release 12.2 the log has the host's local time without a zone.
+            zone = self._zone()
+        found = []
+        for record in records:
+            moment = record.time
+            if moment is not None and moment.tzinfo is None:
+                moment = moment.replace(tzinfo=zone)
+            # The log's old times have whole seconds; a record without a time is not passed over.
+            if moment is None or moment.timestamp() >= int(since):
+                found.append(record)
+        return found
+
+    def _zone(self) -> timezone:
+        completed = self._host.run(["date", "+%z"], check=False)
+        found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", completed.stdout.strip())
+        if not found:
+            raise UnexpectedReplyError(
+                f"date +%z gave {completed.stdout.strip()[:60]!r} on the database host.",
+                "Check that the host is a Unix host with date in its path.",
+            )
+        offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
+        return timezone(-offset if found[1] == "-" else offset)
+
+    # -- manager ------------------------------------------------------------------------------------
+
+    def manager_status(self) -> bool:
+        """Whether the manager runs."""
+        reply = self.execute("INFO MGR", check=False)
+        running = parse.parse_manager(reply.text)
+        if running is None:
+            raise UnexpectedReplyError(
+                f"INFO MGR: the reply is not understood: {reply.text[-_SHOWN:] or 'nothing'}",
+                "Run the command by hand on the database host.",
+            )
+        return running
+
+    def start_manager(self, timeout: float = 30) -> Done:
+        """Start the manager if it is down, and wait until it runs."""
+        if self.manager_status():
+            return Done(False, "The manager runs.")
+        self.execute("START MGR")
+        if not self._until(self.manager_status, timeout):
+            raise UnreachableError(
+                f"The manager did not start within {timeout:g} seconds.", "Look into ggserr.log at the site."
+            )
+        return Done(True, "The manager was started.")
+
+    def _until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        end = self._clock() + timeout
+        while not condition():
+            if self._clock() >= end:
+                return False
+            self._sleep(self._poll)
+        return True
+
+    # -- supplemental logging -----------------------------------------------------------------------
+
+    def schema_trandata_enabled(self, schema: str, required: Callable[[str], bool] | None = None) -> bool:
+        """Whether supplemental logging is on for a schema; before 12.1, for each of its tables.
+
+        :param required: tells for a table name whether it must have it; only asked before 12.1. Default:
+            every table that no exclusion list names.
+        """
+        if self._has_schema_trandata:
+            text = self.execute(f"INFO SCHEMATRANDATA {schema}", login=True, check=False).text
+            return schema in parse.parse_trandata(text).schemas_on
+        on, off = self._table_trandata(schema, required or _is_replicated)
+        return bool(on) and not off
+
+    @property
+    def _has_schema_trandata(self) -> bool:
+        return version(self._site.goldengate.release) >= (12,)
+
+    def _table_trandata(self, schema: str, required: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+        text = self.execute(f"INFO TRANDATA {schema}.*", login=True, check=False).text
+        state = parse.parse_trandata(text)
+        off = [name for name in sorted(state.tables_off) if required(name.rpartition(".")[2])]
+        return sorted(state.tables_on), off
+
+    def enable_schema_trandata(self, schema: str, required: Callable[[str], bool] | None = None) -> Done:
+        """Supplemental logging for a schema: ADD SCHEMATRANDATA, or ADD TRANDATA of its tables before 12.1.
+
+        :param required: as for :meth:`schema_trandata_enabled`.
+        """
+        if self.schema_trandata_enabled(schema, required):
+            return Done(False, f"Supplemental logging of {schema} is on.")
+        if self._has_schema_trandata:
+            command = f"ADD SCHEMATRANDATA {schema}"
+            reply = self.execute(command, login=True)
+        else:
+            # A table that cannot have it (temporary, excluded) does not keep the others from it.
+            command = f"ADD TRANDATA {schema}.*"
+            reply = self.execute(command, login=True, check=False)
+        if not self.schema_trandata_enabled(schema, required):
+            lacking = "" if self._has_schema_trandata else self._lacking(schema, required or _is_replicated)
+            raise UnexpectedReplyError(
+                f"Supplemental logging of {schema} is not on after {command}{lacking}: {reply.text[-_SHOWN:]}",
+                f"Run INFO {command[4:]} in ggsci after DBLOGIN.",
+            )
+        return Done(True, f"Supplemental logging of {schema} was switched on.")
+
+    def _lacking(self, schema: str, required: Callable[[str], bool]) -> str:
+        off = self._table_trandata(schema, required)[1]
+        return f" for {len(off)} tables ({', '.join(off[:10])})" if off else ""
+
+    def table_trandata_enabled(self, owner: str, table: str) -> bool:
+        """Whether supplemental logging is on for one table."""
+        name = f"{owner}.{table}"
+        state = parse.parse_trandata(self.execute(f"INFO TRANDATA {name}", login=True, check=False).text)
+        return name in state.tables_on or owner in state.schemas_on
+
+    def enable_table_trandata(self, owner: str, table: str) -> Done:
+        """Supplemental logging for one table, as GoldenGate's own marker table."""
+        name = f"{owner}.{table}"
+        if self.table_trandata_enabled(owner, table):
+            return Done(False, f"Supplemental logging of {name} is on.")
+        reply = self.execute(f"ADD TRANDATA {name}", login=True, check=False)
+        if not self.table_trandata_enabled(owner, table):
+            self._check(f"ADD TRANDATA {name}", reply, 0)
+            raise UnexpectedReplyError(
+                f"Supplemental logging of {name} is not on after ADD TRANDATA: {reply.text[-_SHOWN:]}",
+                f"Run INFO TRANDATA {name} in ggsci after DBLOGIN.",
+            )
+        return Done(True, f"Supplemental logging of {name} was switched on.")
+
+    def flush_sequence(self, schema: str) -> Done:
+        """FLUSH SEQUENCE right after the Extract's first start, so that unchanged sequences reach the target.
+
+        It writes redo and changes no value; a second time does no harm.
+        """
+        reply = self.execute(f"FLUSH SEQUENCE {schema}.*", login=True)
+        return Done(True, reply.lines[-1].strip() if reply.lines else f"Sequences of {schema} were flushed.")
+
+    # -- groups and trails --------------------------------------------------------------------------
+
+    def register_extract(self, group: str) -> Done:
+        """REGISTER EXTRACT ... DATABASE (integrated capture).
+
+        :returns: with the SCN of the registration, when this call made it and the reply names it.
+        """
+        reply = self.execute(f"REGISTER EXTRACT {group} DATABASE", login=True, check=False)
+        if parse.is_present_already(reply.text):
+            return Done(False, f"Extract {group} is registered with the database.")
+        self._check(f"REGISTER EXTRACT {group} DATABASE", reply, 0)
+        scn = parse.parse_registered(reply.text)
+        if scn is None and not re.search(r"successfully\s+registered|registered\s+with", reply.text, re.IGNORECASE):
+            raise UnexpectedReplyError(
+                f"REGISTER EXTRACT {group}: the reply is not understood: {reply.text[-_SHOWN:] or 'nothing'}",
+                "Look at dba_capture; run the command by hand after DBLOGIN.",
+            )
+        return Done(True, f"Extract {group} was registered with the database at SCN {scn or 'unknown'}.", scn)
+
+    def unregister_extract(self, group: str) -> Done:
+        """UNREGISTER EXTRACT ... DATABASE; the group must be stopped."""
+        reply = self.execute(f"UNREGISTER EXTRACT {group} DATABASE", login=True, check=False)
+        if re.search(r"not\s+(?:currently\s+)?registered|does\s+not\s+exist", reply.text, re.IGNORECASE):
+            return Done(False, f"Extract {group} is not registered with the database.")
+        self._check(f"UNREGISTER EXTRACT {group} DATABASE", reply, 0)
+        return Done(True, f"Extract {group} was unregistered from the database.")
+
+    def _add_group(self, group: str, command: str, *, login: bool) -> Done:
+        if info := self.info(group):
+            return Done(False, f"{info.kind} {group} is there, status {info.status}.")
+        self.execute(command, login=login)
+        if self.info(group) is None:
+            raise UnexpectedReplyError(f"{group} is not there after {command!r}.", "Look into ggserr.log.")
+        return Done(True, f"{self.kind(group)} {group} was added.")
+
+    def add_extract(self, group: str, trail: str | None = None, *, integrated: bool = True) -> Done:
+        """Add an Extract that begins now. Nothing before this moment is captured.
+
+        :param trail: local trail, as ``./dirdat/em``; added too when it is given.
+        :param integrated: integrated capture; the group must be registered first.
+        """
+        source = "INTEGRATED TRANLOG" if integrated else "TRANLOG, THREADS 1"
+        added = self._add_group(group, f"ADD EXTRACT {group}, {source}, BEGIN NOW", login=True)
+        return _both(added, self.add_local_trail(group, trail)) if trail else added
+
+    def add_pump(self, group: str, source_trail: str, remote_trail: str | None = None) -> Done:
+        """Add the pump that reads the local trail.
+
+        :param remote_trail: trail as it is named at the target; added too when it is given.
+        """
+        added = self._add_group(group, f"ADD EXTRACT {group}, EXTTRAILSOURCE {source_trail}", login=False)
+        return _both(added, self.add_remote_trail(group, remote_trail)) if remote_trail else added
+
+    def add_local_trail(self, group: str, trail: str, megabytes: int | None = None) -> Done:
+        """Add the trail that an Extract writes at its own site."""
+        return self._add_trail("EXTTRAIL", trail, group, megabytes)
+
+    def add_remote_trail(self, group: str, trail: str, megabytes: int | None = None) -> Done:
+        """Add the trail that a pump writes at the other site."""
+        return self._add_trail("RMTTRAIL", trail, group, megabytes)
+
+    def _has_trail(self, kind: Literal["EXTTRAIL", "RMTTRAIL"], trail: str, group: str) -> bool:
+        found = parse.parse_trails(self.execute(f"INFO {kind} {trail}", check=False).text)
+        return any(t.trail == trail and t.extract in (group, None) for t in found)
+
+    def _add_trail(self, kind: Literal["EXTTRAIL", "RMTTRAIL"], trail: str, group: str, megabytes: int | None) -> Done:
+        if self._has_trail(kind, trail, group):
+            return Done(False, f"{kind} {trail} is there.")
+        size = megabytes or self._site.goldengate.trails.megabytes
+        command = f"ADD {kind} {trail}, EXTRACT {group}, MEGABYTES {size}"
+        reply = self.execute(command, check=False)
+        if parse.is_present_already(reply.text):
+            return Done(False, f"{kind} {trail} is there.")
+        self._check(command, reply, 0)
+        if not parse.parse_added(reply.text) and not self._has_trail(kind, trail, group):
+            raise UnexpectedReplyError(
+                f"{command}: the reply is not understood: {reply.text[-_SHOWN:]}", "Look into ggserr.log."
+            )
+        return Done(True, f"{kind} {trail} was added.")
+
+    def add_checkpoint_table(self, name: str | None = None) -> Done:
+        """Add the Replicat's checkpoint table, unless it is there.
+
+        :param name: with its schema; default that of the topology.
+        """
+        name = name or self.checkpoint_table
+        if self._has_checkpoint_table(name):
+            return Done(False, f"Checkpoint table {name} is there.")
+        reply = self.execute(f"ADD CHECKPOINTTABLE {name}", login=True, check=False)
+        if parse.is_present_already(reply.text):
+            return Done(False, f"Checkpoint table {name} is there.")
+        self._check(f"ADD CHECKPOINTTABLE {name}", reply, 0)
+        if not self._has_checkpoint_table(name):
+            raise UnexpectedReplyError(
+                f"Checkpoint table {name} is not there after ADD CHECKPOINTTABLE: {reply.text[-_SHOWN:]}",
+                "Check the rights of GoldenGate's database user.",
+            )
+        return Done(True, f"Checkpoint table {name} was added.")
+
+    @property
+    def checkpoint_table(self) -> str:
+        """Checkpoint table with its schema."""
+        return f"{self._site.goldengate.schema_name}.{self._site.goldengate.checkpoint_table}"
+
+    def _has_checkpoint_table(self, name: str) -> bool:
+        text = self.execute(f"INFO CHECKPOINTTABLE {name}", login=True, check=False).text
+        return not parse.is_missing(text) and re.search(
+            rf"checkpoint\s+table\s+\S*{re.escape(name)}.*\bcreated\b", text, re.IGNORECASE
+        ) is not None  # fmt: skip
+
+    def add_replicat(self, group: str, trail: str, checkpoint_table: str | None = None) -> Done:
+        """Add a Replicat (not integrated, so that HANDLECOLLISIONS is allowed while it catches up).
+
+        :param trail: trail that arrives, as ``./dirdat/dp``.
+        :param checkpoint_table: with its schema; default that of the topology.
+        """
+        table = checkpoint_table or self.checkpoint_table
+        return self._add_group(group, f"ADD REPLICAT {group}, EXTTRAIL {trail}, CHECKPOINTTABLE {table}", login=True)
+
+    def delete_group(self, group: str) -> Done:
+        """Delete a stopped group and its checkpoints.
+
+        :raises GuardError: it runs.
+        """
+        info = self.info(group)
+        if info is None:
+            return Done(False, f"There is no group {group}.")
+        if info.status in ("RUNNING", "STARTING"):
+            raise GuardError(f"{info.kind} {group} is {info.status}.", f"Stop it first: STOP {info.kind} {group}.")
+        # DELETE after DBLOGIN also takes the checkpoint out of the checkpoint table.
+        self.execute(f"DELETE {info.kind} {group}", login=True)
+        if self.info(group) is not None:
+            raise UnexpectedReplyError(f"{group} is still there after DELETE.", "Look into ggserr.log.")
+        return Done(True, f"{info.kind} {group} was deleted.")
+
+    def delete_trail(self, kind: Literal["EXTTRAIL", "RMTTRAIL"], trail: str) -> Done:
+        """Delete a trail's definition; its files stay."""
+        reply = self.execute(f"DELETE {kind} {trail}", check=False)
+        if parse.is_missing(reply.text):
+            return Done(False, f"There is no {kind} {trail}.")
+        self._check(f"DELETE {kind} {trail}", reply, 0)
+        return Done(True, f"{kind} {trail} was deleted.")
+
+    # -- start and stop -----------------------------------------------------------------------------
+
+    def start(self, group: str, *, after_csn: int | None = None) -> Done:
+        """Start a group; :meth:`wait_running` proves it.
+
+        AFTERCSN belongs to a Replicat's first start. It is said again when the Replicat was started but has
+        applied nothing up to that CSN: a process that abended before its first row would otherwise begin at
+        the start of the trail, and apply what the import brought. Said twice it skips the same transactions.
+
+        :param after_csn: skip every transaction with a CSN not above it.
+        :raises RemoteCommandError: there is no such group.
+        """
+        info = self._existing(group)
+        if info.status in ("RUNNING", "STARTING"):
+            return Done(False, f"{info.kind} {group} is {info.status}.")
+        command = f"START {info.kind} {group}"
+        if after_csn is not None:
+            if info.kind != "REPLICAT":
+                raise FinalError(f"AFTERCSN is for a Replicat, not for {group}.", "Leave it out.")
+            if self._is_before(info, after_csn):
+                command += f", AFTERCSN {int(after_csn)}"
+        self.execute(command)
+        return Done(True, f"{command} was accepted.")
+
+    def _existing(self, group: str) -> GroupInfo:
+        info = self.info(group)
+        if info is None:
+            raise RemoteCommandError(
+                f"There is no group {group} in {self._site.goldengate.home}.", "Run the step that adds it."
+            )
+        return info
+
+    def _is_before(self, info: GroupInfo, csn: int) -> bool:
+        if info.initialized:
+            return True
+        checkpoints = self.checkpoints(info.name)
+        applied = checkpoints.applied_csn if checkpoints else None
+        return applied < csn if applied is not None else info.at_beginning
+
+    def wait_running(self, group: str, timeout: float = 120) -> GroupInfo:
+        """Wait until a group runs, and is still running at the next look.
+
+        :raises RemoteCommandError: it abended; with the end of its report.
+        :raises CurableError: neither within ``timeout`` seconds.
+        """
+        end = self._clock() + timeout
+        before = ""
+        while True:
+            info = self._existing(group)
+            # One look is not enough: right after START, INFO may still show the end of the last run, and a
+            # process may abend within its first second.
+            if info.status == before == "RUNNING":
+                return info
+            if info.status == before == "ABENDED":
+                report = self.view_report(group).rstrip()
+                raise RemoteCommandError(
+                    f"{info.kind} {group} abended. End of its report:\n{_tail(report)}",
+                    f"Correct the cause, then run the step again. The whole report: VIEW REPORT {group}.",
+                    output=report[-4000:],
+                )
+            if self._clock() >= end:
+                raise CurableError(
+                    f"{info.kind} {group} is {info.status} after {timeout:g} seconds, not RUNNING.",
+                    f"Look at VIEW REPORT {group} and ggserr.log.",
+                )
+            before = info.status
+            self._sleep(self._poll)
+
+    def stop(self, group: str, timeout: float = 120) -> Done:
+        """Stop a group in order and wait for it; never KILL, never a forced stop.
+
+        A group that is ABENDED is told to stop too, since the manager's AUTORESTART would start it again.
+
+        :raises CurableError: open transactions hold it, or it still runs after ``timeout`` seconds.
+        """
+        info = self.info(group)
+        if info is None:
+            return Done(False, f"There is no group {group}.")
+        if info.status == "STOPPED":
+            return Done(False, f"{info.kind} {group} is STOPPED.")
+        reply = self.execute(f"STOP {info.kind} {group}", check=False)
+        if _OPEN_TRANSACTIONS.search(reply.text):
+            raise CurableError(
+                f"{info.kind} {group} does not stop: {reply.text[-_SHOWN:].strip()}",
+                f"Wait until the transactions end; SEND {info.kind} {group}, SHOWTRANS lists them.",
+            )
+        if info.status == "ABENDED":
+            return Done(False, f"{info.kind} {group} is ABENDED; it does not run.")
+        if not re.search(r"already\s+stopped|not\s+(?:currently\s+)?running", reply.text, re.IGNORECASE):
+            self._check(f"STOP {info.kind} {group}", reply, 0)
+        status = info.status
+
+        def stopped() -> bool:
+            nonlocal status
+            now = self.info(group)
+            status = now.status if now else "STOPPED"
+            return status in ("STOPPED", "ABENDED")
+
+        if not self._until(stopped, timeout):
+            raise CurableError(
+                f"{info.kind} {group} is {status}, {timeout:g} seconds after STOP.",
+                f"Look at SEND {info.kind} {group}, STATUS; do not KILL it while it applies.",
+            )
+        return Done(True, f"{info.kind} {group} is {status}.")
+
+
+def _is_replicated(table: str) -> bool:
+    """Whether no exclusion list names the table: ggsci knows no Info Mart release, so all lists count."""
+    return not any(is_excluded(release, table) for release in documented_releases())
+
+
+def _both(first: Done, second: Done) -> Done:
+    return Done(first.changed or second.changed, f"{first.what} {second.what}")
+
+
+def _scrub(text: str, secret: str) -> str:
+    return text.replace(secret, "***") if secret else text
+
+
+def _after_login(text: str) -> str:
+    """What follows the login's reply, for output without prompts."""
+    return re.sub(r"(?is)^.*?successfully\s+logged\s+into\s+database[^\n]*\n?", "", text, count=1)
+
+
+def _without_echo(text: str, command: str) -> str:
+    first, _, rest = text.partition("\n")
+    return rest.lstrip("\n") if first.strip().lower() == command.lower() else text
+
+
+def _tail(text: str, lines: int = 20) -> str:
+    return "\n".join(text.splitlines()[-lines:])

@@ -1,0 +1,281 @@
+"""GoldenGate's parameter files, rendered from the topology and one exclusion list per Info Mart release.
+
+The guide's samples (guide:622-813) repeat the list of excluded tables four times, and the four differ. Here
+one list, kept as data in ``include/gg/exclusions``, renders DDL EXCLUDE and TABLEEXCLUDE of the Extract,
+TABLEEXCLUDE of the pump and MAPEXCLUDE of the Replicat. What differs from the samples on purpose:
+
+- no password stands in a file: USERIDALIAS, or the output of ENCRYPT PASSWORD before release 12.1;
+- TRACE is left out: it is for a diagnosis, and its folder has to exist;
+- every apply error stops the Replicat, because the samples' EXCEPTION needs an exceptions MAP that they lack,
+  and DDLERROR IGNORE hides every failed definition;
+- HANDLECOLLISIONS is there only on request;
+- both directions may be configured at once: what the Replicat writes is tagged, and the Extract of the same
+  site leaves that out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from infomart_dr import files
+from infomart_dr.errors import FinalError, TopologyError
+from infomart_dr.topology import AliasLogin, GoldenGate, Site, Topology
+
+#: Table in GoldenGate's schema whose row, written at the source, proves the catch-up when it arrives.
+MARKER_TABLE = "DR_MARKER"
+
+
+class Exclusion(BaseModel):
+    """One table, or a pattern of tables, that is not replicated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Upper case without its schema; ``*`` stands for any characters.
+    name: str = Field(pattern=r"^[A-Z][A-Z0-9_$#]*\*?$")
+    #: Where it is said, as ``guide:441``.
+    source: str
+
+    def matches(self, table: str) -> bool:
+        """Whether it excludes the table.
+
+        :param table: name without its schema; case does not matter.
+        """
+        name = table.upper()
+        # Only * is a wildcard: in GoldenGate's names the underscore stands for itself.
+        return name.startswith(self.name[:-1]) if self.name.endswith("*") else name == self.name
+
+
+class _ExclusionFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    release: str
+    exclusions: list[Exclusion] = Field(min_length=1)
+
+
+def version(release: str) -> tuple[int, ...]:
+    """A release as numbers that compare: ``8.1.4`` as ``(8, 1, 4)``."""
+    return tuple(int(part) for part in release.split("."))
+
+
+def documented_releases() -> list[str]:
+    """Info Mart releases that have an exclusion list, oldest first."""
+    folder = files.include_folder() / "gg" / "exclusions"
+    return sorted((file.stem for file in folder.glob("*.yaml")), key=version)
+
+
+def exclusion_list(release: str) -> str:
+    """Name of the list that holds for a release.
+
+    Releases between two documented ones have the list of the lower: the guide names differences for 8.1.0
+    only, so 8.1.2 and 8.1.3 take that of 8.1.1. The fourth part of a release changes no list.
+
+    :param release: as ``8.1.3`` or ``8.1.402.07``; a third part of 402 is 8.1.4 with its build.
+    :returns: a release that has a file in ``include/gg/exclusions``.
+    :raises FinalError: the release is older or newer than every list. A newer one may have tables that no
+        list names (facts on release 8.5), so none is guessed.
+    """
+    wanted = _three_parts(release)
+    documented = documented_releases()
+    known = [name for name in documented if version(name) <= wanted]
+    if not known or wanted > version(documented[-1]):
+        raise FinalError(
+            f"There is no exclusion list for Info Mart release {release}; there are lists for {', '.join(documented)}.",
+            f"Add include/gg/exclusions/{'.'.join(map(str, wanted))}.yaml with the tables that this release "
+            "keeps out of replication.",
+        )
+    return known[-1]
+
+
+def exclusion_digest(release: str) -> str:
+    """SHA-256 of the exclusion list that holds for a release, in hexadecimal."""
+    path = files.include_folder() / "gg" / "exclusions" / f"{exclusion_list(release)}.yaml"
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _three_parts(release: str) -> tuple[int, ...]:
+    try:
+        parts = version(release)
+    except ValueError:
+        raise FinalError(f"{release[:40]!r} is not an Info Mart release.", "Give info_mart.release as 8.1.4.") from None
+    third = parts[2] if len(parts) > 2 else 0
+    return (*parts[:2], third // 100 if third >= 100 else third)
+
+
+@cache
+def exclusions(release: str) -> list[Exclusion]:
+    """Tables and patterns that a release keeps out of replication, in the file's order.
+
+    :param release: Info Mart release; see :func:`exclusion_list` for those between two lists.
+    :raises FinalError: no list holds for it, or the list is not valid.
+    """
+    name = exclusion_list(release)
+    path = files.include_folder() / "gg" / "exclusions" / f"{name}.yaml"
+    try:
+        document = _ExclusionFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise FinalError(f"{path.name} is not a valid exclusion list: {error}", "Correct the file.") from None
+    if document.release != name:
+        raise FinalError(f"{path.name} says release {document.release}.", "Correct the field release.")
+    return document.exclusions
+
+
+def is_excluded(release: str, table: str) -> bool:
+    """Whether a release keeps a table out of replication.
+
+    :param table: name with or without its schema.
+    """
+    name = table.rpartition(".")[2]
+    return any(exclusion.matches(name) for exclusion in exclusions(release))
+
+
+def replicated(release: str, tables: Iterable[str]) -> list[str]:
+    """Those of the tables that are replicated, in the order given."""
+    return [table for table in tables if not is_excluded(release, table)]
+
+
+# -- what depends on GoldenGate's release --------------------------------------------------------------
+
+
+def has_tags(goldengate: GoldenGate) -> bool:
+    """Whether SETTAG and EXCLUDETAG exist (12c and later)."""
+    return version(goldengate.release) >= (12,)
+
+
+def login_line(goldengate: GoldenGate) -> str:
+    """The login of a parameter file, without a readable password.
+
+    :raises TopologyError: an alias with a release that has no credential store.
+    """
+    login = goldengate.login
+    if isinstance(login, AliasLogin):
+        if not has_tags(goldengate):
+            raise TopologyError(
+                f"goldengate.login: found an alias with release {goldengate.release}; "
+                "allowed: user and encrypted_password before 12.1.",
+                "Put the output of ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT there.",
+            )
+        return f"USERIDALIAS {login.alias}" + (f" DOMAIN {login.domain}" if login.domain else "")
+    # With the key DEFAULT, ENCRYPT PASSWORD always uses Blowfish.
+    return f"USERID {login.user}, PASSWORD {login.encrypted_password}, BLOWFISH, ENCRYPTKEY DEFAULT"
+
+
+def loop_protection(goldengate: GoldenGate) -> str:
+    """What keeps the Extract from sending back what the Replicat of the same site wrote."""
+    if has_tags(goldengate):
+        return f"TRANLOGOPTIONS EXCLUDETAG {goldengate.tag.lower()}"
+    # By user it is coarser: what this user itself writes, the marker row too, is not captured either.
+    user = goldengate.schema_name if isinstance(goldengate.login, AliasLogin) else goldengate.login.user
+    return f"TRANLOGOPTIONS EXCLUDEUSER {user}"
+
+
+def ddl_options(goldengate: GoldenGate) -> str:
+    """DDLOPTIONS of the Extract: ADDTRANDATA is disabled from 12.3 on, ADD SCHEMATRANDATA takes its place."""
+    if version(goldengate.release) < (12, 3):
+        return "DDLOPTIONS ADDTRANDATA RETRYOP RETRYDELAY 20 MAXRETRIES 60, REPORT"
+    return "DDLOPTIONS REPORT"
+
+
+# -- files ---------------------------------------------------------------------------------------------
+
+
+def _common(topology: Topology, site_name: str, site: Site) -> dict[str, Any]:
+    release = topology.info_mart.release
+    return {
+        "site_name": site_name,
+        "schema": topology.info_mart.schema_name,
+        "goldengate_schema": site.goldengate.schema_name,
+        "marker_table": MARKER_TABLE,
+        "exclusion_list": exclusion_list(release),
+        "exclusions": [exclusion.name for exclusion in exclusions(release)],
+    }
+
+
+def render_extract(topology: Topology, site_name: str) -> str:
+    """Parameter file of a site's Extract (guide:622-706, corrected).
+
+    :raises FinalError: no exclusion list for the Info Mart's release, or a login that the release lacks.
+    """
+    site = topology.site(site_name)
+    return files.render(
+        "gg/templates/extract.prm.j2",
+        **_common(topology, site_name, site),
+        group=site.goldengate.groups.extract,
+        login=login_line(site.goldengate),
+        trail=site.goldengate.trails.local,
+        loop_protection=loop_protection(site.goldengate),
+        ddl_options=ddl_options(site.goldengate),
+    )
+
+
+def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
+    """Parameter file of the pump that sends a site's trail to another site (guide:711-753, corrected).
+
+    :raises TopologyError: the topology does not say how the target's database host is reached from the site.
+    """
+    site, target = topology.site(site_name), topology.site(target_name)
+    host = target.database.host
+    reach = topology.reach(host, site_name)
+    if reach is None:
+        raise TopologyError(
+            f"The topology does not say how {site_name} reaches {host}, the database host of {target_name}.",
+            f"Add hosts.{host}.seen_from.{site_name} with address and manager_port.",
+        )
+    return files.render(
+        "gg/templates/pump.prm.j2",
+        **_common(topology, site_name, site),
+        target_name=target_name,
+        group=site.goldengate.groups.pump,
+        address=reach.address,
+        port=reach.manager_port or target.goldengate.manager_port,
+        trail=target.goldengate.trails.remote,
+    )
+
+
+def render_replicat(
+    topology: Topology, site_name: str, *, source_name: str | None = None, handle_collisions: bool = False
+) -> str:
+    """Parameter file of a site's Replicat (guide:758-812, corrected).
+
+    :param source_name: site whose trail arrives; only its GoldenGate schema matters. Default: the same schema
+        name as at the site itself.
+    :param handle_collisions: only while catching up; never for good.
+    """
+    site = topology.site(site_name)
+    source = topology.site(source_name) if source_name else site
+    return files.render(
+        "gg/templates/replicat.prm.j2",
+        **_common(topology, site_name, site),
+        source_goldengate_schema=source.goldengate.schema_name,
+        group=site.goldengate.groups.replicat,
+        login=login_line(site.goldengate),
+        handle_collisions=handle_collisions,
+        tag=site.goldengate.tag.lower() if has_tags(site.goldengate) else None,
+    )
+
+
+def render_globals(topology: Topology, site_name: str) -> str:
+    """GLOBALS of a site: schema for FLUSH SEQUENCE and the default checkpoint table."""
+    site = topology.site(site_name)
+    return files.render(
+        "gg/templates/globals.prm.j2",
+        site_name=site_name,
+        goldengate_schema=site.goldengate.schema_name,
+        checkpoint_table=site.goldengate.checkpoint_table,
+    )
+
+
+def statements(text: str) -> list[str]:
+    """Parameters of a file, one a string: comments and blank lines left out, ``&`` joined, blanks squeezed.
+
+    For comparing a file with what is on the host: two files with the same statements mean the same.
+    """
+    joined = re.sub(r"&[ \t]*\r?\n", " ", text)
+    lines = (re.sub(r"\s+", " ", line).strip() for line in joined.splitlines())
+    return [line for line in lines if line and not line.startswith("--")]

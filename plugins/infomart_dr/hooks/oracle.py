@@ -1,0 +1,420 @@
+"""Oracle by Airflow's connection: one statement of ``include/sql`` a call, bounded in time, errors typed.
+
+The driver's own limits cover the TCP connect only: a listener that accepts and never answers would hold a
+task for minutes. So the whole connect has a deadline here.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import oracledb
+from airflow.providers.oracle.hooks.oracle import OracleHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from infomart_dr import files
+from infomart_dr.errors import (
+    CredentialsError,
+    CurableError,
+    FinalError,
+    InfoMartError,
+    TopologyError,
+    UnreachableError,
+)
+
+#: Seconds granted to the driver beyond its own connect timeout before the connect is given up.
+_MARGIN = 1.0
+
+_CODE = re.compile(r"\b(ORA|DPY|DPI|TNS|PLS)-(\d{4,5})\b")
+
+# Oracle Database Error Messages; python-oracledb's documentation, "Oracle Database errors" and "DPY-" codes.
+_CREDENTIALS = {
+    "ORA-01005": "no password was given",
+    "ORA-01017": "user name or password was refused",
+    "ORA-01045": "the user may not create a session",
+    "ORA-28000": "the account is locked",
+    "ORA-28001": "the password has expired",
+    "ORA-28009": "SYS must log in as SYSDBA",
+    "DPY-4001": "the connection has no user or password",
+}
+_UNREACHABLE = {
+    "ORA-12154": "the service name cannot be resolved",
+    "ORA-12170": "the connect took too long",
+    "ORA-12505": "the listener does not know the SID",
+    "ORA-12514": "the listener does not know the service",
+    "ORA-12528": "all instances of the service refuse new sessions",
+    "ORA-12535": "the operation took too long",
+    "ORA-12541": "no listener answers",
+    "ORA-12543": "the host cannot be reached",
+    "ORA-12545": "the host name cannot be resolved or reached",
+    "ORA-12547": "the server closed the connection",
+    "ORA-12560": "the transport failed",
+    "DPY-6000": "the listener refused the connection",
+    "DPY-6001": "the listener does not know the service",
+    "DPY-6003": "the listener does not know the SID",
+    "DPY-6005": "the listener cannot be reached",
+}
+_CURABLE = {
+    "ORA-00018": "the database has no session left",
+    "ORA-00020": "the database has no process left",
+    "ORA-00028": "the session was killed",
+    "ORA-00054": "somebody holds a lock on the object",
+    "ORA-00060": "a deadlock was broken",
+    "ORA-01012": "the session has ended",
+    "ORA-01033": "the instance is starting or stopping",
+    "ORA-01034": "the instance is not running",
+    "ORA-01089": "the instance is stopping",
+    "ORA-01090": "the instance is stopping",
+    "ORA-02396": "the session was idle too long",
+    "ORA-03113": "the connection was lost",
+    "ORA-03114": "the connection was lost",
+    "ORA-03135": "the connection was lost",
+    "ORA-03136": "the login took too long",
+    "ORA-04021": "somebody holds the object",
+    "ORA-04068": "a package was compiled meanwhile",
+    "ORA-08177": "another transaction changed the same rows",
+    "ORA-12516": "the listener has no free handler",
+    "ORA-12518": "the listener cannot hand over the connection",
+    "ORA-12519": "the listener has no free handler",
+    "ORA-12520": "the listener has no free handler",
+    "ORA-12537": "the connection was closed",
+    "ORA-12570": "the connection was closed",
+    "ORA-12571": "the connection was closed",
+    "ORA-12637": "a packet was not received",
+    "ORA-25408": "the connection was lost",
+    "ORA-27101": "the instance is not running",
+    "ORA-30006": "somebody holds a lock on the row",
+    "DPY-1001": "the connection was lost",
+    "DPY-4011": "the connection was closed",
+    "DPY-4024": "the statement took too long",
+}
+#: The object is not there, or not for this user.
+_MISSING_OBJECT = {"ORA-00942", "ORA-01031", "ORA-01950", "ORA-04043", "ORA-06550", "PLS-00201"}
+
+
+class OracleError(InfoMartError):
+    """An error of Oracle or its driver.
+
+    :param code: as ``ORA-01017`` or ``DPY-6005``; empty when the driver gave none.
+    """
+
+    def __init__(self, what: str, next_step: str = "", *, code: str = "") -> None:
+        self.code = code
+        super().__init__(what, next_step)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # the third item restores the code after unpickling
+        return type(self), (self.what, self.next_step), {"code": self.code}
+
+
+class OracleUnreachable(OracleError, UnreachableError):
+    """The listener or the service does not answer."""
+
+
+class OracleCredentials(OracleError, CredentialsError):
+    """The login was refused."""
+
+
+class OracleCurable(OracleError, CurableError):
+    """A lost connection, a starting instance, a lock."""
+
+
+class OracleFinal(OracleError, FinalError):
+    """Any other error of Oracle: a person must look."""
+
+
+def code_of(text: str) -> str:
+    """The error code that decides, as ``ORA-01017``: the first known one, else the first; "" without any.
+
+    Outer codes as ORA-00604 or ORA-12801 only say where the error happened; the reason comes after them.
+
+    :param text: the driver's message.
+    """
+    found = [f"{kind}-{number}" for kind, number in _CODE.findall(text)]
+    known = (_CREDENTIALS, _UNREACHABLE, _CURABLE, _MISSING_OBJECT)
+    return next((code for code in found if any(code in table for table in known)), found[0] if found else "")
+
+
+def classify(text: str, subject: str, target: str) -> OracleError:
+    """Typed error for a message of the driver.
+
+    Binds never appear: the driver's messages hold names and codes only.
+
+    :param text: the driver's message.
+    :param subject: what was done, as ``Statement current_scn``.
+    :param target: whom it was done to, as ``connection gim_site2 (db2:1521/GIM2)``.
+    """
+    code = code_of(text)
+    lines = [part.strip() for part in text.splitlines() if part.strip() and not part.startswith("Help:")]
+    line = " ".join(lines)[:300].rstrip(". ") or "no message"
+    if code in _CREDENTIALS:
+        return OracleCredentials(
+            f"{subject}: {target}: {_CREDENTIALS[code]} ({line}).",
+            "Correct user and password of the Airflow connection, or unlock the account; "
+            "retries with a wrong password lock it.",
+            code=code,
+        )
+    if code in _UNREACHABLE:
+        if code in ("ORA-12514", "DPY-6001", "ORA-12505", "DPY-6003"):
+            step = (
+                "Compare service_name (or sid) of the Airflow connection with `lsnrctl status` on the "
+                "database's host; an instance that is starting registers within a minute."
+            )
+        else:
+            step = "Check that host and listener run (`lsnrctl status`), and that the port is open to Airflow."
+        return OracleUnreachable(f"{subject}: {target}: {_UNREACHABLE[code]} ({line}).", step, code=code)
+    if code in _CURABLE:
+        if code == "DPY-4024":
+            step = "Look for a lock or a long plan in V$SESSION; the topology's timeouts.statement is the limit."
+        elif code in ("ORA-00054", "ORA-30006", "ORA-04021", "ORA-00060", "ORA-08177"):
+            step = "It is tried again; find the holder in V$LOCK or V$SESSION if it stays."
+        else:
+            step = "It is tried again; check the instance's alert log if it stays."
+        return OracleCurable(f"{subject}: {target}: {_CURABLE[code]} ({line}).", step, code=code)
+    if code in _MISSING_OBJECT:
+        step = (
+            "The object does not exist or the user may not see it: grant what the header of the statement's "
+            "file in include/sql names."
+        )
+    else:
+        step = "Look up the code in Oracle's error messages; nothing was committed by this statement."
+    return OracleFinal(f"{subject}: {target}: {line}.", step, code=code)
+
+
+def _plain(value: Any) -> Any:
+    """LOBs as text or bytes; everything else as it is."""
+    return value.read() if isinstance(value, oracledb.LOB) else value
+
+
+def rows_of(cursor: Any) -> list[dict[str, Any]]:
+    """Rows of an executed cursor as dictionaries, keys in lower case.
+
+    :param cursor: DB-API cursor; one without a result gives no rows.
+    """
+    if cursor.description is None:
+        return []
+    names = [str(column[0]).lower() for column in cursor.description]
+    return [dict(zip(names, map(_plain, row), strict=True)) for row in cursor.fetchall()]
+
+
+class Session:
+    """Statements over one open connection; what :meth:`InfoMartOracleHook.transaction` gives."""
+
+    def __init__(self, connection: oracledb.Connection, target: str) -> None:
+        self._connection = connection
+        self._target = target
+
+    @contextmanager
+    def _cursor(self, name: str, identifiers: Mapping[str, str] | None, binds: Mapping[str, Any]) -> Iterator[Any]:
+        text = files.statement(name, **(identifiers or {}))
+        with _typed(f"Statement {name}", self._target), self._connection.cursor() as cursor:
+            cursor.execute(text, dict(binds))
+            yield cursor
+
+    def select(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> list[dict[str, Any]]:
+        """Rows of a query, keys in lower case."""
+        with self._cursor(name, identifiers, binds) as cursor:
+            return rows_of(cursor)
+
+    def value(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> Any:
+        """First column of the first row; None when there is no row."""
+        with self._cursor(name, identifiers, binds) as cursor:
+            row = cursor.fetchone()
+            return None if row is None else _plain(row[0])
+
+    def execute(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> int:
+        """Number of rows that a statement changed."""
+        with self._cursor(name, identifiers, binds) as cursor:
+            return max(cursor.rowcount, 0)
+
+
+@contextmanager
+def _typed(subject: str, target: str) -> Iterator[None]:
+    """Turn the driver's errors into typed ones."""
+    try:
+        yield
+    except oracledb.Error as error:
+        raise classify(str(error), subject, target) from None
+
+
+class InfoMartOracleHook(OracleHook):
+    """Airflow's OracleHook with time limits, named statements and typed errors.
+
+    Each call opens a connection and closes it; the object keeps none and may be used by several threads.
+
+    :param conn_id: Airflow connection of type oracle.
+    :param connect_timeout: seconds for the whole connect, login included.
+    :param statement_timeout: seconds for one round trip of a statement.
+    """
+
+    def __init__(self, conn_id: str, *, connect_timeout: float = 10, statement_timeout: float = 120) -> None:
+        super().__init__(oracle_conn_id=conn_id)
+        self.conn_id = conn_id
+        self.connect_timeout = connect_timeout
+        self.statement_timeout = statement_timeout
+
+    # -- connecting --------------------------------------------------------------------------------
+
+    def get_connection(self, conn_id: str) -> Any:
+        """The Airflow connection.
+
+        :raises TopologyError: Airflow has no such connection.
+        """
+        try:
+            connection = super().get_connection(conn_id)
+        except AirflowNotFoundException:
+            raise TopologyError(
+                f"Airflow has no connection {conn_id}, which the topology names.",
+                f"Add the connection {conn_id} (type oracle), or correct the topology.",
+            ) from None
+        return connection
+
+    def target(self) -> str:
+        """What messages call the database; without secrets."""
+        connection = self.get_connection(self.conn_id)
+        extra = connection.extra_dejson
+        service = extra.get("service_name") or extra.get("sid") or connection.schema or "?"
+        return f"connection {self.conn_id} ({connection.host}:{connection.port or 1521}/{service})"
+
+    def get_conn(self) -> oracledb.Connection:
+        """Open a connection within ``connect_timeout``.
+
+        :raises TopologyError: Airflow has no such connection.
+        :raises OracleUnreachable: nothing answers, or not in time.
+        :raises OracleCredentials: the login was refused.
+        """
+        target = self.target()
+        outcome: list[Any] = []
+        given_up = threading.Event()
+        guard = threading.Lock()
+        connect = super().get_conn
+
+        def work() -> None:
+            try:
+                result: Any = connect()
+            except Exception as error:
+                result = error
+            with guard:
+                outcome.append(result)
+                late = given_up.is_set()
+            if late and isinstance(result, oracledb.Connection):
+                result.close()
+
+        # Daemon: a thread that waits for a silent listener must not keep the task's process alive.
+        thread = threading.Thread(target=work, name=f"connect-{self.conn_id}", daemon=True)
+        thread.start()
+        thread.join(self.connect_timeout + _MARGIN)
+        with guard:
+            if not outcome:
+                given_up.set()
+                raise OracleUnreachable(
+                    f"Connect: {target}: no answer within {self.connect_timeout:g} s.",
+                    "Check the listener (`lsnrctl status`); its port may accept and never answer.",
+                )
+        result = outcome[0]
+        if isinstance(result, oracledb.Error):
+            raise classify(str(result), "Connect", target) from None
+        if isinstance(result, OSError):
+            raise OracleUnreachable(
+                f"Connect: {target}: {result.strerror or result}.",
+                "Check that host and listener run, and that the port is open to Airflow.",
+            ) from None
+        if isinstance(result, InfoMartError):
+            raise result
+        if isinstance(result, Exception):
+            raise TopologyError(
+                f"Connect: {target}: the Airflow connection cannot be used ({type(result).__name__}).",
+                f"Correct host, port, schema and extra of the connection {self.conn_id}.",
+            ) from None
+        # milliseconds for one round trip
+        result.call_timeout = int(self.statement_timeout * 1000)
+        return result
+
+    @contextmanager
+    def _session(self, *, commit: bool) -> Iterator[Session]:
+        target = self.target()
+        connection = self.get_conn()
+        try:
+            yield Session(connection, target)
+            if commit:
+                with _typed("Commit", target):
+                    connection.commit()
+        except BaseException:
+            if commit:
+                _quietly(connection.rollback)
+            raise
+        finally:
+            _quietly(connection.close)
+
+    # -- statements --------------------------------------------------------------------------------
+
+    def select(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> list[dict[str, Any]]:
+        """Rows of a query.
+
+        :param name: file in ``include/sql`` without suffix.
+        :param identifiers: schema, table and column names that the file has as ``{{ name }}``.
+        :param binds: values.
+        :return: a dictionary a row, keys in lower case, LOBs read.
+        """
+        with self._session(commit=False) as session:
+            return session.select(name, identifiers, **binds)
+
+    def value(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> Any:
+        """First column of the first row; None when there is no row."""
+        with self._session(commit=False) as session:
+            return session.value(name, identifiers, **binds)
+
+    def execute(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> int:
+        """Change rows and commit.
+
+        :return: number of rows.
+        """
+        with self._session(commit=True) as session:
+            return session.execute(name, identifiers, **binds)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Several statements in one transaction: committed at the end, rolled back on an error."""
+        with self._session(commit=True) as session:
+            yield session
+
+    def run_text(self, sql: str | Sequence[str]) -> None:
+        """Run generated statements, as a list of DDL; the caller has validated every identifier in them.
+
+        :param sql: one statement or several, without closing semicolon; DDL commits itself.
+        """
+        statements: Iterable[str] = [sql] if isinstance(sql, str) else list(sql)
+        target = self.target()
+        with self._session(commit=True) as session:
+            for number, text in enumerate(statements, start=1):
+                words = " ".join(text.split()[:4])[:80]
+                with (
+                    _typed(f"Generated statement {number} ({words})", target),
+                    session._connection.cursor() as cursor,
+                ):
+                    cursor.execute(text)
+
+    def select_text(self, sql: str, subject: str) -> list[dict[str, Any]]:
+        """Rows of a generated query; the caller has validated every identifier in it.
+
+        :param sql: one query without binds.
+        :param subject: what it is called in an error.
+        """
+        target = self.target()
+        with (
+            self._session(commit=False) as session,
+            _typed(subject, target),
+            session._connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+            return rows_of(cursor)
+
+
+def _quietly(action: Any) -> None:
+    """Clean up a connection that may be gone already."""
+    with suppress(oracledb.Error):
+        action()

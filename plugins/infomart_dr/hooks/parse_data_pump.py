@@ -1,0 +1,523 @@
+"""What expdp and impdp print, as values: pure functions over text.
+
+Message numbers decide, not words: words change with the release and with NLS_LANG. Sources: Oracle Database
+Utilities (Data Pump), Oracle Database Error Messages, and published logs of 11.2 to 21c.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Operation = Literal["export", "import"]
+Outcome = Literal["success", "completed_with_errors", "fatal", "unfinished"]
+#: What is missing: an ``index``, another ``object`` (constraint, trigger, grant), or ``data`` (rows, sequence
+#: values); ``waiting``: the job waits for space; ``fatal``: the job ended.
+Severity = Literal["harmless", "object", "index", "waiting", "data", "fatal"]
+
+_ORDER: tuple[Severity, ...] = ("harmless", "object", "index", "waiting", "data", "fatal")
+
+#: What to do, by the worst error of a log.
+NEXT_STEPS: dict[str, str] = {
+    "harmless": "Nothing: the objects were there already.",
+    "object": "The comparison of objects names what is missing; create it from the error's statement.",
+    "index": "The index check creates the missing indexes from the dump set again; for ORA-14102 see "
+    "Oracle's patch 8795792 (guide:940), for ORA-01652 and ORA-01658 add space to the tablespace first.",
+    "waiting": "The job waits for space and will not go on by itself: add a data file to the tablespace, or "
+    "free disk space at the dump folder; for ORA-39095 raise data_pump.file_size. Then it goes on "
+    "(START_JOB if it stopped).",
+    "data": "Rows are missing in the dump set or at the target: do not go on with it. For ORA-01555 raise "
+    "undo_retention and the undo tablespace and export again with a new SCN; else correct the cause and "
+    "import again.",
+    "fatal": "The job ended. Correct the cause that the errors name and start it again.",
+    "directory": "Check the directory object: its folder exists on the database host, Oracle's user can write "
+    "there, and the login has READ and WRITE on it.",
+    "job": "The job's table cannot be made or found: check the login's rights (DATAPUMP_EXP_FULL_DATABASE, "
+    "DATAPUMP_IMP_FULL_DATABASE), its tablespace quota, and that no old job of this name is left in "
+    "DBA_DATAPUMP_JOBS.",
+    "credentials": "The login was refused: correct the password in the Airflow connection of the DBA.",
+    "unfinished": "The log has no end: the job runs, was stopped, or its client died. Look at "
+    "DBA_DATAPUMP_JOBS and attach to it.",
+    "success": "Nothing.",
+}  # fmt: skip
+
+_WAITING = {"ORA-39171", "ORA-30032", "ORA-39095"}
+_DIRECTORY = {
+    "ORA-39070",
+    "ORA-29283",
+    "ORA-39087",
+    "ORA-29280",
+    "ORA-29289",
+    "ORA-06564",
+    "ORA-31640",
+    "ORA-31641",
+}
+_JOB = {"ORA-31626", "ORA-31633", "ORA-31634", "ORA-31637", "ORA-39086"}
+_CREDENTIALS = {"ORA-01017", "ORA-28000", "ORA-28001", "ORA-01045", "ORA-01005"}
+_FATAL = {
+    *_DIRECTORY, *_JOB, *_CREDENTIALS,
+    "ORA-39000", "ORA-39001", "ORA-39002", "ORA-39006", "ORA-39014", "ORA-39029", "ORA-39059", "ORA-39065",
+    "ORA-39097", "ORA-39126", "ORA-39127", "ORA-39142", "ORA-39143", "ORA-39246", "ORA-39278", "ORA-31619",
+    "ORA-01034", "ORA-03113", "ORA-03114", "ORA-12541", "ORA-12514", "ORA-12154", "ORA-39077",
+    "LRM-00101", "LRM-00109", "LRM-00112", "LRM-00113",
+}  # fmt: skip
+_DATA = {
+    "ORA-31693",
+    "ORA-02354",
+    "ORA-01555",
+    "ORA-39151",
+    "ORA-39152",
+    "ORA-39153",
+    "ORA-22924",
+    "ORA-39346",
+}
+_INDEX = {"ORA-14102", "ORA-01652", "ORA-01658"}
+#: Messages that begin a report of their own; what follows them explains it.
+_HEADS = {
+    "ORA-31684", "ORA-39083", "ORA-31693", "ORA-39171", "ORA-39111", "ORA-39112", "ORA-39151", "ORA-39152",
+    "ORA-39153", "ORA-39082", "ORA-39125", "ORA-39126", "ORA-31626", "ORA-39001", "ORA-39002", "ORA-39006",
+    "ORA-39014", "ORA-39095", "ORA-39097", "ORA-39346", "ORA-31685", "ORA-39360",
+}  # fmt: skip
+#: Object types whose absence loses rows or values, not only speed or rules.
+_DATA_TYPES = {"TABLE", "TABLE_DATA", "SEQUENCE", "USER", "MATERIALIZED_VIEW"}
+_INDEX_TYPES = {"INDEX", "DOMAIN_INDEX", "FUNCTIONAL_INDEX", "BITMAP_INDEX", "RANGE_INDEX"}
+_STATISTICS = {"INDEX_STATISTICS", "TABLE_STATISTICS", "STATISTICS", "MARKER"}
+_TYPES = (
+    *_DATA_TYPES, *_INDEX_TYPES, *_STATISTICS, "CONSTRAINT", "REF_CONSTRAINT", "TRIGGER", "VIEW", "PACKAGE",
+    "PACKAGE_BODY", "PACKAGE_SPEC", "PROCEDURE", "FUNCTION", "TYPE", "TYPE_BODY", "SYNONYM", "OBJECT_GRANT",
+    "ROLE_GRANT", "SYSTEM_GRANT", "DEFAULT_ROLE", "TABLESPACE_QUOTA", "COMMENT", "PROCACT_SCHEMA", "PROCOBJ",
+    "JOB", "DB_LINK", "ALTER_PROCEDURE", "ALTER_FUNCTION", "ALTER_PACKAGE_SPEC", "MATERIALIZED_VIEW_LOG", "ROLE",
+    "TABLESPACE", "PASSWORD_HISTORY", "PRE_SCHEMA", "POST_SCHEMA", "ON_USER_GRANT", "AUDIT_OBJ",
+)  # fmt: skip
+
+# With LOGTIME each line begins with a time, as 03-NOV-26 17:02:11.123:
+_LOGTIME = re.compile(r"^\d{1,2}-\w{3,4}\.?-\d{2,4} \d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?: [AP]M)?(?: ?[+-]\d\d:\d\d)?: ?")
+_MESSAGE = re.compile(r"^(?:[\w$-]+: )?((?:ORA|LRM)-\d{5})\b:?\s*(.*)$")
+_NOTE = re.compile(r"^U(?:DE|DI)-(\d{5})\b:?\s*(.*)$")
+_NAME = re.compile(r'"([^"]+)"(?:\."([^"]+)")?')
+_TYPE = re.compile(r"\b(" + "|".join(sorted(_TYPES, key=len, reverse=True)) + r")\b")
+_MOVED = re.compile(
+    r'^\. \. (?:\S+ )?"([^"]+)"\."([^"]+)"(?::"[^"]+"(?:\."[^"]+")?)?\s+'
+    r"([\d.,\u00a0\u202f]+)\s*([KMGT]?B|bytes)\s+"
+    r"(\d{1,3}(?:[,.'\u00a0\u202f ]\d{3})+|\d+)\b",
+    re.IGNORECASE,
+)
+_JOB_LINE = re.compile(r'^(?:\S+ )?"([^"]+)"\."([^"]+)"(.*)$')
+_UNITS = {"B": 1, "BYTES": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+
+
+@dataclass(frozen=True)
+class LogError:
+    """One report of an error: its message and those that explain it.
+
+    :param code: the first message number, as ``ORA-39083``.
+    :param codes: all of them.
+    :param object_type: as ``INDEX``; None when the log does not tell (11.2 with a statement cut off).
+    :param object_name: ``OWNER.NAME``, or a user's name.
+    :param text: the report as printed, at most 1,000 characters.
+    """
+
+    code: str
+    codes: tuple[str, ...]
+    severity: Severity
+    object_type: str | None
+    object_name: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class LogReport:
+    """A log of expdp or impdp.
+
+    :param rows: rows by ``OWNER.TABLE``, summed over partitions.
+    :param bytes: size of the tables' data.
+    :param elapsed: seconds, as the last line tells (12c and later).
+    :param reported_errors: the number in "completed with N error(s)"; may be above what was found here.
+    """
+
+    outcome: Outcome
+    errors: list[LogError] = field(default_factory=list)
+    dump_files: list[str] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    total_rows: int = 0
+    bytes: int = 0
+    elapsed: int | None = None
+    job: str | None = None
+    reported_errors: int | None = None
+
+    def of(self, *severities: Severity) -> list[LogError]:
+        """Errors of these severities, in the log's order."""
+        return [error for error in self.errors if error.severity in severities]
+
+    @property
+    def worst(self) -> Severity | None:
+        """The worst severity; None when there is no error."""
+        found = [error.severity for error in self.errors]
+        return max(found, key=_ORDER.index) if found else None
+
+    @property
+    def missing_indexes(self) -> list[str]:
+        """Names of indexes that were not created, as far as the log tells."""
+        return [error.object_name for error in self.of("index") if error.object_name]
+
+
+def classify_log(text: str, operation: Operation, exit_code: int | None = None) -> LogReport:
+    """Read the log of a Data Pump job, or what its client printed.
+
+    :param text: the log, whole or as far as it goes.
+    :param operation: ``export`` or ``import``.
+    :param exit_code: 0 success, 5 completed with errors, 1 fatal; decides where the words do not (another
+        language). None when it is not known.
+    """
+    lines = [_LOGTIME.sub("", line.rstrip()) for line in text.replace("\r\n", "\n").splitlines()]
+    errors = [_classified(block, operation) for block in _blocks(lines)]
+    rows: dict[str, int] = {}
+    size = 0
+    for line in lines:
+        if found := _MOVED.match(line):
+            name = f"{found[1]}.{found[2]}"
+            rows[name] = rows.get(name, 0) + int(re.sub(r"\D", "", found[5]))
+            size += round(_decimal(found[3]) * _UNITS[found[4].upper()])
+    end = _end(lines)
+    outcome = _outcome(end, errors, exit_code)
+    return LogReport(
+        outcome=outcome,
+        errors=errors,
+        dump_files=_dump_files(lines),
+        rows=rows,
+        total_rows=sum(rows.values()),
+        bytes=size,
+        elapsed=end.elapsed if end else None,
+        job=_job(lines),
+        reported_errors=end.errors if end else None,
+    )
+
+
+def next_step(report: LogReport) -> str:
+    """What to do after a log: the advice for its worst error, or for its missing end."""
+    if report.outcome == "unfinished" and not report.of("waiting", "fatal"):
+        return NEXT_STEPS["unfinished"]
+    if report.worst is None:
+        # Words say errors and none was found here: the log may be in another language, or cut.
+        return NEXT_STEPS["success"] if report.outcome == "success" else NEXT_STEPS["fatal"]
+    if report.worst == "fatal":
+        codes = {code for error in report.of("fatal") for code in error.codes}
+        for key, known in (("credentials", _CREDENTIALS), ("directory", _DIRECTORY), ("job", _JOB)):
+            if codes & known:
+                return NEXT_STEPS[key]
+    return NEXT_STEPS[report.worst]
+
+
+# -- errors ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Block:
+    codes: list[str]
+    lines: list[str]
+    sql: list[str] = field(default_factory=list)
+
+
+def _blocks(lines: Iterable[str]) -> list[_Block]:
+    """Messages that belong together: a head, what explains it, and the failing statement."""
+    blocks: list[_Block] = []
+    current: _Block | None = None
+    in_sql = False
+    for line in lines:
+        message = _MESSAGE.match(line)
+        if message:
+            code = message[1]
+            if current is None or in_sql or (code in _HEADS and not _joins(current, code)):
+                current = _Block([], [])
+                blocks.append(current)
+            in_sql = False
+            current.codes.append(code)
+            current.lines.append(line)
+            continue
+        if current is None:
+            continue
+        stripped = line.strip()
+        if _is_other(stripped):
+            current, in_sql = None, False
+        elif in_sql:
+            if stripped:
+                current.sql.append(stripped)
+        elif stripped.endswith(":") and not stripped.startswith(". ."):
+            # "Failing sql is:" in any language.
+            in_sql = True
+            current.lines.append(line)
+        elif not stripped:
+            continue
+        elif re.match(r"(?:CREATE|ALTER|GRANT|BEGIN|DECLARE|DROP|COMMENT)\b", stripped, re.IGNORECASE):
+            in_sql = True
+            current.sql.append(stripped)
+        else:
+            current.lines.append(line)
+    return blocks
+
+
+def _joins(block: _Block, code: str) -> bool:
+    """Whether a message that can stand alone explains the block before it instead."""
+    # ORA-39002 and ORA-39006 come with the directory's or the table's messages behind them.
+    return block.codes[0] in ("ORA-39002", "ORA-39001", "ORA-39006", "ORA-31626") and code in _FATAL
+
+
+def _is_other(line: str) -> bool:
+    """Whether a line of the log begins something else than an error's text."""
+    return (
+        line.startswith((". .", ";;;", "*****"))
+        or _NOTE.match(line) is not None
+        or re.match(r'(?:Job|Starting|Restarting|Master table|Processing object type)\b.*["/]', line) is not None
+        or re.match(r"[A-Z_]+(?:/[A-Z_]+)+$", line.rpartition(" ")[2]) is not None
+        or re.match(r"(?:Job|Worker \d+ Status|Operation|State|Bytes Processed|Dump File)\b.*:", line) is not None
+    )
+
+
+def _classified(block: _Block, operation: Operation) -> LogError:
+    head = block.lines[0]
+    sql = " ".join(block.sql)
+    object_type, name = _object(head, sql)
+    text = "\n".join([*block.lines, *block.sql])[:1000]
+    return LogError(
+        code=block.codes[0],
+        codes=tuple(dict.fromkeys(block.codes)),
+        severity=_severity(block.codes, object_type, operation),
+        object_type=object_type,
+        object_name=name,
+        text=text,
+    )
+
+
+def _object(head: str, sql: str) -> tuple[str | None, str | None]:
+    """Type and name of the object that a report is about; from the statement where the message has none."""
+    body = head.partition(":")[2]
+    quoted = _NAME.search(body)
+    name = ".".join(part for part in quoted.groups() if part) if quoted else None
+    before = body[: quoted.start()] if quoted else body
+    types = _TYPE.findall(before)
+    object_type = types[0] if types else None
+    if name is None or object_type is None:
+        created = re.search(
+            r"\b(?:CREATE|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:FORCE\s+)?(?:(?:NON)?EDITIONABLE\s+)?"
+            r"(?:UNIQUE\s+|BITMAP\s+|GLOBAL\s+TEMPORARY\s+|PUBLIC\s+)*"
+            r"(INDEX|TABLE|SEQUENCE|TRIGGER|VIEW|PACKAGE\s+BODY|PACKAGE|PROCEDURE|FUNCTION|TYPE|SYNONYM|USER)"
+            r"\s+"
+            r'"([^"]+)"(?:\."([^"]+)")?',
+            sql,
+            re.IGNORECASE,
+        )
+        constraint = re.search(r'\bCONSTRAINT\s+"([^"]+)"', sql, re.IGNORECASE)
+        if created:
+            kind = re.sub(r"\s+", "_", created[1].upper())
+            found = ".".join(part for part in created.groups()[1:] if part)
+            if re.match(r"\s*ALTER\s+TABLE", sql, re.IGNORECASE):
+                # The statement changes a table to add a constraint: the table itself is there.
+                kind = "REF_CONSTRAINT" if "REFERENCES" in sql.upper() else "CONSTRAINT"
+                found = f"{created[2]}.{constraint[1]}" if constraint and created[3] else found
+            if name is None and (object_type in (None, kind) or object_type in _INDEX_TYPES or constraint):
+                name = found
+            object_type = object_type or kind
+    return object_type, name
+
+
+def _severity(codes: list[str], object_type: str | None, operation: Operation) -> Severity:
+    head, every = codes[0], set(codes)
+    if every & _WAITING:
+        return "waiting"
+    if head in _FATAL:
+        return "fatal"
+    if head == "ORA-31684":
+        # A sequence, or a table, that was there kept its own values: nothing was imported into it.
+        return "data" if object_type in ("SEQUENCE", "TABLE") else "harmless"
+    if head == "ORA-39082":
+        # Created with compilation warnings; the check of invalid objects judges it.
+        return "object"
+    if head in _DATA or every & {"ORA-02354", "ORA-01555", "ORA-31693"}:
+        return "data"
+    if object_type in _INDEX_TYPES:
+        return "index"
+    if head == "ORA-39111":
+        return "harmless"
+    if object_type in _STATISTICS:
+        return "harmless"
+    if object_type in _DATA_TYPES:
+        return "data"
+    if object_type is not None:
+        return "object"
+    if every & _INDEX:
+        return "index"
+    if every & _FATAL:
+        return "fatal"
+    # Not known: the careful reading is that something is missing.
+    return "data"
+
+
+# -- end -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _End:
+    outcome: Outcome | None
+    errors: int | None = None
+    elapsed: int | None = None
+
+
+def _job(lines: Iterable[str]) -> str | None:
+    for line in lines:
+        found = re.match(r'^\S+(?: \S+){0,2}? "([^"]+)"\."([^"]+)"(?:[: ]|$)', line)
+        if found and not line.startswith((". .", "ORA-")):
+            return f"{found[1]}.{found[2]}"
+    return None
+
+
+def _end(lines: list[str]) -> _End | None:
+    """The job's last line that tells how it ended; None when it goes on after it, or there is none."""
+    end: _End | None = None
+    job = _job(lines)
+    quoted = '"{}"."{}"'.format(*job.split(".", 1)) if job else None
+    seen = False
+    for line in lines:
+        if line.startswith((". .", "ORA-", ";;;")):
+            continue
+        lower = line.lower()
+        own = re.match(r'^Job "[^"]+"\."[^"]+"', line) or (quoted is not None and quoted in line and seen)
+        if quoted is not None and quoted in line and re.match(r"^(?:Re)?Start", line):
+            end, seen = None, True
+            continue
+        if quoted is not None and quoted in line and not seen:
+            # The first line with the job's name is its start, in any language.
+            seen = True
+            if not own:
+                continue
+        if not own or lower.startswith("master table"):
+            continue
+        clock = re.search(r"\b(\d+) (\d\d):(\d\d):(\d\d)\s*$", line)
+        elapsed = None
+        if clock and not re.search(r"\bat\s+\w+ \w+ \d+ \S+ \d{4}\s*$|\bat\s+\S+\s*$", line):
+            days, hours, minutes, seconds = (int(part) for part in clock.groups())
+            elapsed = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+        number = re.search(r"completed with ([\d,.]+) error", lower)
+        if number:
+            end = _End("completed_with_errors", int(re.sub(r"\D", "", number[1])), elapsed)
+        elif "successfully completed" in lower:
+            end = _End("success", 0, elapsed)
+        elif "fatal error" in lower:
+            end = _End("fatal", None, elapsed)
+        elif "user request" in lower or "reopened" in lower:
+            # Stopped on request, or going on after it: START_JOB continues it.
+            end = None
+        elif elapsed is not None or re.search(r"\d\d:\d\d:\d\d", line):
+            end = _End(None, None, elapsed)
+    return end
+
+
+def _outcome(end: _End | None, errors: list[LogError], exit_code: int | None) -> Outcome:
+    if end is not None and end.outcome is not None:
+        return end.outcome
+    if exit_code == 0 and end is not None:
+        return "success"
+    if exit_code == 5:
+        return "completed_with_errors"
+    if exit_code == 1:
+        return "fatal"
+    severities = {error.severity for error in errors}
+    if "fatal" in severities:
+        return "fatal"
+    if end is not None:
+        # The last line is there in words that are not known here.
+        return "completed_with_errors" if errors else "success"
+    return "success" if exit_code == 0 else "unfinished"
+
+
+def _dump_files(lines: list[str]) -> list[str]:
+    """Paths after "Dump file set for ... is:"; the last list of a log that was continued."""
+    found: list[str] = []
+    for index, line in enumerate(lines):
+        previous = lines[index - 1] if index else ""
+        if re.match(r"^\s+\S.*\.dmp\s*$", line, re.IGNORECASE) and not re.match(r"^\s+[A-Za-z ]+:\s", line):
+            if not re.match(r"^\s+\S.*\.dmp\s*$", previous, re.IGNORECASE):
+                found = []
+            found.append(line.strip())
+    return found
+
+
+def _decimal(text: str) -> float:
+    """``12.34``, ``12,34``, ``1,234.5``: the last separator is the decimal one: sizes stay below 1,024."""
+    whole, _, fraction = re.sub(r"[\u00a0\u202f ]", "", text).replace(",", ".").rpartition(".")
+    if not whole:
+        return float(re.sub(r"\D", "", fraction) or 0)
+    return float(f"{whole.replace('.', '')}.{fraction or 0}")
+
+
+# -- status --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Status:
+    """The last STATUS block of a text; None where it does not tell."""
+
+    operation: str | None = None
+    state: str | None = None
+    percent: float | None = None
+    bytes: int | None = None
+    errors: int | None = None
+    object_name: str | None = None
+
+
+def parse_status(text: str) -> Status | None:
+    """The last STATUS block; None when there is none."""
+    start = None
+    for found in re.finditer(r"^[ \t]*Job: \S+", text, re.MULTILINE):
+        start = found
+    if start is None:
+        return None
+    block = text[start.start() :]
+
+    def value(label: str) -> str | None:
+        found = re.search(rf"^[ \t]*{label}:[ \t]*(\S.*?)[ \t]*$", block, re.MULTILINE | re.IGNORECASE)
+        return found[1] if found else None
+
+    def number(label: str) -> int | None:
+        found = value(label)
+        digits = re.sub(r"[^\d]", "", found or "")
+        return int(digits) if digits else None
+
+    percent = value("Percent Done")
+    schema, name = value("Object Schema"), value("Object Name")
+    return Status(
+        operation=value("Operation"),
+        state=value("State"),
+        percent=_decimal(percent.rstrip("% ")) if percent and re.match(r"\d", percent) else None,
+        bytes=number("Bytes Processed"),
+        errors=number("Job Error Count"),
+        object_name=f"{schema}.{name}" if schema and name else name,
+    )
+
+
+def percent_done(text: str) -> float | None:
+    """Percent of the last STATUS block; None while no bytes are processed, when Data Pump leaves it out."""
+    status = parse_status(text)
+    return status.percent if status else None
+
+
+def progress_line(text: str) -> str | None:
+    """One line for the log from what the client printed last: percent, bytes, object, tables done."""
+    status = parse_status(text)
+    tables = [found for line in text.splitlines() if (found := _MOVED.match(_LOGTIME.sub("", line.strip())))]
+    parts = []
+    if status:
+        parts.append(f"{status.percent:g} % done" if status.percent is not None else "no percentage yet")
+        if status.bytes:
+            parts.append(f"{status.bytes:,} bytes")
+        if status.state and status.state.upper() != "EXECUTING":
+            parts.append(f"state {status.state}")
+        if status.object_name:
+            parts.append(f"at {status.object_name}")
+        if status.errors:
+            parts.append(f"{status.errors} errors")
+    if tables:
+        names = {f"{found[1]}.{found[2]}" for found in tables}
+        parts.append(f"{len(names)} tables, last {tables[-1][1]}.{tables[-1][2]}")
+    return ", ".join(parts) or None

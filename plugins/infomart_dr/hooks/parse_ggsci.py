@@ -1,0 +1,530 @@
+"""What ggsci prints, as values: pure functions over text, for the wordings of releases 11.2 to 21c.
+
+Sources: GoldenGate's command reference (docs.oracle.com, GCLIR) and published replies. Parsers look for words
+and numbers, never for columns; a line that is missing gives None, not an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+_PROMPT = re.compile(r"^[ \t]*(?:GGSCI|OGG)[ \t]*\([^)\n]*\)[ \t]*\d+>[ \t]?", re.MULTILINE | re.IGNORECASE)
+_DURATION = r"(\d+):(\d{2}):(\d{2})"
+_CODE = re.compile(r"\b((?:OGG|ORA)-\d{5})\b")
+_ERROR = re.compile(
+    r"^\s*(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*\s+)?(?:ERROR\b|OGG-\d{5}:?\s+ERROR\b|.*\bORA-\d{5}\b)"
+)
+_INVALID = re.compile(r"^\s*(?:invalid command|unrecognized command)", re.IGNORECASE)
+
+
+# -- the conversation ------------------------------------------------------------------------------
+
+
+def replies(text: str) -> list[str]:
+    """Split ggsci's output into one reply a command; banner and prompts are dropped.
+
+    :param text: standard output, with prompts such as ``GGSCI (host as user@db) 2>``.
+    :returns: replies in the order of the commands; the whole text when no prompt is found.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    parts = _PROMPT.split(text)
+    return [_trim(part) for part in (parts[1:] if len(parts) > 1 else [text])]
+
+
+def _trim(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines()).strip("\n")
+
+
+def error_lines(text: str) -> list[str]:
+    """Lines of a reply that report an error; warnings do not count."""
+    return [line.strip() for line in text.splitlines() if _ERROR.match(line) or _INVALID.match(line)]
+
+
+def codes(text: str) -> list[str]:
+    """Message numbers in a text, in order, each once: ``OGG-01668``, ``ORA-01017``."""
+    return list(dict.fromkeys(_CODE.findall(text)))
+
+
+def is_logged_in(text: str) -> bool:
+    """Whether DBLOGIN's reply says so."""
+    return re.search(r"successfully\s+logged\s+into\s+database", text, re.IGNORECASE) is not None
+
+
+def is_missing(text: str) -> bool:
+    """Whether a reply says that the named group, trail or table is not there."""
+    return (
+        re.search(
+            r"does\s+not\s+exist"
+            r"|no\s+(?:groups?|extracts?|replicats?|objects?|checkpoint\s+tables?|trails?)\s+found"
+            r"|not\s+found|no\s+(?:such|matching)\b|could\s+not\s+find|OGG-15149\b|ORA-00942\b",
+            text,
+            re.IGNORECASE,
+        )
+        is not None
+    )
+
+
+def is_present_already(text: str) -> bool:
+    """Whether a reply to ADD or REGISTER says that the thing is there already."""
+    return (
+        re.search(r"already\s+(?:exists?|registered|added|running|enabled|been)|ORA-00955\b", text, re.IGNORECASE)
+        is not None
+    )
+
+
+def duration(text: str | None) -> int | None:
+    """Seconds of ``842:45:01``; None for ``unknown``, ``N/A`` or nothing."""
+    found = re.fullmatch(_DURATION, (text or "").strip())
+    return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3]) if found else None
+
+
+def _whole(text: str) -> int:
+    """A whole number whose thousands may be separated: ``1,218``, ``1.218``, ``1 218``."""
+    return int(re.sub(r"\D", "", text))
+
+
+_WHOLE = r"\d{1,3}(?:[,.'\u00a0\u202f ]\d{3})+(?!\d)|\d+"
+
+
+def _search(pattern: str, text: str) -> re.Match[str] | None:
+    return re.search(pattern, text, re.IGNORECASE | re.MULTILINE)
+
+
+# -- INFO ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ProgramStatus:
+    """One line of INFO ALL; lags in seconds, None when they are missing or unknown."""
+
+    program: str
+    status: str
+    group: str | None = None
+    lag: int | None = None
+    since_checkpoint: int | None = None
+    #: Only in replies that have a Type column (21c).
+    type: str | None = None
+
+
+_PROGRAM = re.compile(
+    r"^\s*(MANAGER|MGR|EXTRACT|REPLICAT|JAGENT|PMSRVR|ADMINSRV[RC]|DISTSRV[RC]|RECVSRV[RC])"
+    r"\s+([A-Z]+)\b(.*)$",
+    re.IGNORECASE,
+)
+
+
+def parse_info_all(text: str) -> list[ProgramStatus]:
+    """INFO ALL. Lags are those of the last checkpoint: an ABENDED group can show 00:00:00.
+
+    :returns: manager, servers and groups in their order; an empty list when there is none.
+    """
+    found = []
+    for line in text.splitlines():
+        match = _PROGRAM.match(line)
+        if not match:
+            continue
+        words = match[3].split()
+        # From the right: time since the checkpoint, then the lag; what is between is the type.
+        times: list[str] = []
+        while words[1:] and len(times) < 2 and _is_time(words[-1]):
+            times.insert(0, words.pop())
+        found.append(
+            ProgramStatus(
+                program=match[1].upper().replace("MGR", "MANAGER"),
+                status=match[2].upper(),
+                group=words[0].upper() if words else None,
+                lag=duration(times[0]) if times else None,
+                since_checkpoint=duration(times[1]) if len(times) > 1 else None,
+                type=" ".join(words[1:]).upper() or None,
+            )
+        )
+    return found
+
+
+def _is_time(word: str) -> bool:
+    return re.fullmatch(rf"{_DURATION}|unknown|n/a|-+", word, re.IGNORECASE) is not None
+
+
+@dataclass(frozen=True)
+class GroupInfo:
+    """INFO EXTRACT or INFO REPLICAT.
+
+    :param kind: EXTRACT or REPLICAT.
+    :param status: STARTING, RUNNING, STOPPED, ABENDED, in upper case.
+    :param initialized: it was added and has never been started.
+    :param since: start or creation, in the host's local time.
+    :param mode: INTEGRATED, PARALLEL ... when the reply says so.
+    :param lag: seconds, that of the last checkpoint.
+    :param updated_ago: seconds since that checkpoint.
+    :param scn: position in the redo (Extract).
+    :param trail: trail file at the read checkpoint (pump, Replicat).
+    :param position_time: time of the record at the read checkpoint, host's local time.
+    """
+
+    kind: str
+    name: str
+    status: str
+    initialized: bool
+    since: datetime | None = None
+    mode: str | None = None
+    lag: int | None = None
+    updated_ago: int | None = None
+    scn: int | None = None
+    trail: str | None = None
+    rba: int | None = None
+    position_time: datetime | None = None
+
+    @property
+    def at_beginning(self) -> bool:
+        """Whether a trail reader has read nothing yet, so that its first start is still to come."""
+        if self.initialized:
+            return True
+        sequence = re.search(r"(\d+)$", self.trail or "")
+        return not self.rba and (sequence is None or int(sequence[1]) == 0)
+
+
+_HEAD = re.compile(
+    r"^\s*(EXTRACT|REPLICAT)\s+([A-Z_$][A-Z0-9_$]*)\s+(.*?)\bStatus\s+([A-Z]+)", re.IGNORECASE | re.MULTILINE
+)
+_TIME = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
+
+
+def parse_info_group(text: str) -> GroupInfo | None:
+    """INFO of one group, plain or with DETAIL or SHOWCH.
+
+    :returns: None when the reply has no line with the group's status.
+    """
+    head = _HEAD.search(text)
+    if not head:
+        return None
+    body = text[head.end() :]
+    lag = _search(rf"^\s*(?:Checkpoint\s+)?Lag\s+(?:at\s+chkpt\s+)?({_DURATION}|unknown)", body)
+    updated = _search(rf"\(updated\s+({_DURATION})\s+ago\)", body)
+    read = _search(r"Log\s+Read\s+Checkpoint(.*(?:\n[ \t]{4,}\S.*){0,4})", body)
+    place = read[1] if read else body
+    trail = _search(r"\bFile\s+(\S+)", place)
+    rba = _search(r"\bRBA:?\s+(\d+)", place)
+    moment = _search(rf"({_TIME})", place)
+    mode = _search(r"^\s*(INTEGRATED|COORDINATED|PARALLEL)\b", body)
+    started = re.search(_TIME, head[3])
+    return GroupInfo(
+        kind=head[1].upper(),
+        name=head[2].upper(),
+        status=head[4].upper(),
+        initialized="initialized" in head[3].lower(),
+        since=_moment(started[0]) if started else None,
+        mode=mode[1].upper() if mode else None,
+        lag=duration(lag[1]) if lag else None,
+        updated_ago=duration(updated[1]) if updated else None,
+        scn=parse_scn(place),
+        trail=trail[1] if trail else None,
+        rba=int(rba[1]) if rba else None,
+        position_time=_moment(moment[1]) if moment else None,
+    )
+
+
+def parse_scn(text: str) -> int | None:
+    """SCN of ``SCN 0.1440415 (1440415)``: high part, low part of 32 bits and the whole in decimal.
+
+    The last one in the text counts; the decimal, where it is printed.
+    """
+    found = list(re.finditer(r"\bSCN:?\s+(\d+)(?:\.(\d+))?(?:\s*\((\d+)\))?", text, re.IGNORECASE))
+    if not found:
+        return None
+    high, low, whole = found[-1].groups()
+    if whole:
+        return int(whole)
+    return (int(high) << 32) + int(low) if low is not None else int(high)
+
+
+def _moment(text: str) -> datetime | None:
+    # More than six digits of a second are more than datetime takes.
+    try:
+        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Positions that a group reports by INFO ... DETAIL or SHOWCH; None where it reports none."""
+
+    #: Everything up to here is applied (Replicat).
+    applied_csn: int | None = None
+    low_watermark: int | None = None
+    high_watermark: int | None = None
+    #: Highest position read from the redo (Extract).
+    scn: int | None = None
+
+
+def parse_showch(text: str) -> Checkpoints:
+    """Checkpoints of a group. With parallel apply the low watermark is what is proven applied."""
+    low = _search(r"low\s+watermark(?:\s+csn)?(?:\s+(?:value|position))?\s*:\s*(\d+)", text)
+    high = _search(r"high\s+watermark(?:\s+csn)?(?:\s+(?:value|position))?\s*:\s*(\d+)", text)
+    applied = None
+    for pattern in (
+        r"latest\s+csn\s+of\s+finished\s+txns?\s*:\s*(\d+)",
+        r"last\s+committed\s+transaction\s+csn\s+value\s*:\s*(\d+)",
+        r"latest\s+csn\s*:\s*(\d+)",
+    ):
+        if found := _search(pattern, text):
+            applied = int(found[1])
+            break
+    low_value = int(low[1]) if low else None
+    return Checkpoints(
+        applied_csn=low_value if low_value is not None else applied,
+        low_watermark=low_value,
+        high_watermark=int(high[1]) if high else None,
+        scn=parse_scn(text),
+    )
+
+
+@dataclass(frozen=True)
+class TrailInfo:
+    """One trail of INFO EXTTRAIL or INFO RMTTRAIL."""
+
+    trail: str
+    extract: str | None = None
+    sequence: int | None = None
+    rba: int | None = None
+
+
+def parse_trails(text: str) -> list[TrailInfo]:
+    """INFO EXTTRAIL or INFO RMTTRAIL: one entry a trail and Extract."""
+    found = []
+    blocks = re.split(r"^(?=[ \t]*(?:Extract|Remote|Local)?[ \t]*Trail:)", text, flags=re.MULTILINE | re.I)
+    for block in blocks:
+        trail = _search(r"Trail:\s*(\S+)", block)
+        if not trail:
+            continue
+        extract = _search(r"^\s*Extract:\s*(\S+)", block)
+        sequence = _search(r"^\s*Seqno:\s*(\d+)", block)
+        rba = _search(r"RBA:\s*(\d+)", block)
+        found.append(
+            TrailInfo(
+                trail=trail[1],
+                extract=extract[1].upper() if extract else None,
+                sequence=int(sequence[1]) if sequence else None,
+                rba=int(rba[1]) if rba else None,
+            )
+        )
+    return found
+
+
+def parse_manager(text: str) -> bool | None:
+    """INFO MGR: True when it runs, False when it is down, None when the reply says neither."""
+    if _search(r"\b(?:manager|mgr)\s+(?:is\s+)?(?:down|not\s+(?:currently\s+)?running|stopped)", text):
+        return False
+    if _search(r"\b(?:manager|mgr)\s+(?:is\s+)?(?:already\s+)?running", text):
+        return True
+    return None
+
+
+# -- lag and statistics ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LagReply:
+    """LAG or SEND ... GETLAG.
+
+    :param seconds: lag of the last record; None when it is unknown or nothing has been processed.
+    :param at_eof: the reader stands at the end of its trail or of the redo. No proof of a catch-up.
+    """
+
+    seconds: int | None
+    at_eof: bool
+    low_watermark_lag: int | None = None
+    high_watermark_lag: int | None = None
+    low_watermark: int | None = None
+    high_watermark: int | None = None
+
+
+def parse_lag(text: str) -> LagReply:
+    """LAG, in any wording; thousands may be separated."""
+    last = _search(rf"last\s+record\s+lag:?\s+({_WHOLE})", text)
+    timed = _search(rf"last\s+record\s+lag:?\s+({_DURATION})", text)
+    low = _search(rf"low\s+watermark\s+lag:?\s*({_WHOLE})", text)
+    high = _search(rf"high\s+watermark\s+lag:?\s*({_WHOLE})", text)
+    low_position = _search(r"low\s+watermark\s+position:?\s*(\d+)", text)
+    high_position = _search(r"high\s+watermark\s+position:?\s*(\d+)", text)
+    return LagReply(
+        seconds=duration(timed[1]) if timed else _whole(last[1]) if last else None,
+        at_eof=_search(r"\bat\s+(?:EOF|end\s+of\s+file)\b", text) is not None,
+        low_watermark_lag=_whole(low[1]) if low else None,
+        high_watermark_lag=_whole(high[1]) if high else None,
+        low_watermark=int(low_position[1]) if low_position else None,
+        high_watermark=int(high_position[1]) if high_position else None,
+    )
+
+
+_COUNT = re.compile(r"^\s*Total\s+([A-Za-z][A-Za-z ]*?)\s+([\d.,'\u00a0\u202f ]*\d)\s*$", re.IGNORECASE)
+
+
+def parse_stats(text: str) -> dict[str, int]:
+    """STATS, summed over the tables: ``{"inserts": 5, "updates": 0, ...}``.
+
+    Only the totals since the start count, so that daily and hourly ones are not added to them; where a table
+    has no such heading, its first block. Empty when nothing has been processed.
+    """
+    totals: dict[str, int] = {}
+    taken: dict[str, int] | None = None
+    counting = True
+    for line in text.splitlines():
+        if re.match(r"\s*(?:Extracting|Replicating|Output|Sending)\b.*\b(?:from|to|for)\b", line, re.IGNORECASE):
+            counting, taken = True, {}
+        elif heading := re.match(r"\s*\*+\s*(.*?)\s+statistics\b", line, re.IGNORECASE):
+            counting = heading[1].lower() == "total"
+            taken = {}
+        elif counting and (found := _COUNT.match(line)):
+            name = found[1].lower().removeprefix("table ").strip()
+            taken = {} if taken is None else taken
+            if name not in taken:
+                taken[name] = round(_decimal(found[2]))
+                totals[name] = totals.get(name, 0) + taken[name]
+    return totals
+
+
+def _decimal(text: str) -> float:
+    """``1,234.00`` and ``1.234,00``: the last separator is the decimal one, two digits follow it."""
+    found = re.fullmatch(r"(.*?)[.,](\d{1,2})", text.strip())
+    whole, fraction = (found[1], found[2]) if found else (text, "0")
+    return float(f"{re.sub(r'[^0-9]', '', whole) or '0'}.{fraction}")
+
+
+# -- replies to changes --------------------------------------------------------------------------------
+
+
+def parse_added(text: str) -> list[str]:
+    """What a reply says was added or deleted: ``["EXTRACT"]``, ``["RMTTRAIL"]``; upper case, any wording."""
+    found = re.findall(
+        r"^\s*(?:\S+\s+)?(EXTRACT|REPLICAT|EXTTRAIL|RMTTRAIL)\s*(?:\([^)\n]*\)\s*)?(?:[A-Z0-9_$]+\s+)?"
+        r"(?:added|deleted|created)\b"
+        r"|^\s*(?:Added|Deleted|Deleting(?:\s+extract)?\s+trail\S*)\s+(EXTRACT|REPLICAT|EXTTRAIL|RMTTRAIL)\b",
+        text,
+        re.IGNORECASE | re.MULTILINE,
+    )
+    return [(one or two).upper() for one, two in found]
+
+
+def parse_registered(text: str) -> int | None:
+    """SCN of ``... successfully registered with database at SCN n``; None when none is named."""
+    found = _search(r"registered\s+with\s+(?:the\s+)?database\s+at\s+SCN\s+(\d+)(?:\.(\d+))?", text)
+    if not found:
+        return None
+    return (int(found[1]) << 32) + int(found[2]) if found[2] else int(found[1])
+
+
+@dataclass(frozen=True)
+class Trandata:
+    """Supplemental logging: schemas and tables with it and without."""
+
+    schemas_on: frozenset[str] = frozenset()
+    schemas_off: frozenset[str] = frozenset()
+    tables_on: frozenset[str] = frozenset()
+    tables_off: frozenset[str] = frozenset()
+
+
+_OBJECT = r'("?[A-Z][\w$#]*"?(?:\."?[\w$#]+"?)*)'
+
+
+def parse_trandata(text: str) -> Trandata:
+    """INFO or ADD TRANDATA, INFO or ADD SCHEMATRANDATA.
+
+    :returns: names in upper case, tables as ``OWNER.NAME``. A name that is reported both ways counts as off.
+    """
+    schemas: dict[bool, set[str]] = {True: set(), False: set()}
+    tables: dict[bool, set[str]] = {True: set(), False: set()}
+    flat = re.sub(r"\n(?!\s*(?:\d{4}-|OGG-|Logging|Schema|Columns|All|Prepared|No\b|Oracle|\n))", " ", text)
+    for line in flat.splitlines():
+        schema = re.search(
+            rf"schema[\s-]+level\s+supplemental\s+logging.*?\b(enabled|disabled|added|not\s+enabled)\b"
+            rf".*?\bschema\s+{_OBJECT}",
+            line,
+            re.IGNORECASE,
+        ) or re.search(
+            rf"SCHEMATRANDATA\s+(?:has\s+been\s+)?(added|enabled|deleted|disabled)\s+(?:on|for)\s+schema\s+"
+            rf"{_OBJECT}",
+            line,
+            re.IGNORECASE,
+        )
+        if schema:
+            schemas[schema[1].lower() in ("enabled", "added")].add(_bare(schema[2]))
+            continue
+        table = re.search(
+            rf"logging\s+of\s+supplemental\s+redo\s+(?:log\s+)?data\s+(?:is\s+)?"
+            rf"(already\s+enabled|enabled|disabled|not\s+enabled).*?\bfor\s+(?:table\s+)?{_OBJECT}",
+            line,
+            re.IGNORECASE,
+        ) or re.search(
+            rf"trandata\s+(?:for\s+\S+\s+columns\s+)?(?:has\s+been|is)\s+(?:already\s+)?"
+            rf"(added|enabled|disabled)\s+(?:on|for)\s+table\s+{_OBJECT}",
+            line,
+            re.IGNORECASE,
+        )
+        if table:
+            tables[re.split(r"\s+", table[1].lower())[-1] != "disabled" and "not" not in table[1].lower()].add(
+                _bare(table[2])
+            )
+    return Trandata(
+        frozenset(schemas[True] - schemas[False]),
+        frozenset(schemas[False]),
+        frozenset(tables[True] - tables[False]),
+        frozenset(tables[False]),
+    )
+
+
+def _bare(name: str) -> str:
+    return name.replace('"', "").rstrip(".").upper()
+
+
+# -- ggserr.log ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """One record of ggserr.log.
+
+    :param time: None when it cannot be read; without zone before release 12.3.
+    :param message: without time, severity and code; further lines of the record follow.
+    """
+
+    time: datetime | None
+    severity: str
+    code: str
+    message: str
+    lines: list[str] = field(default_factory=list, compare=False, repr=False)
+
+
+_RECORD = re.compile(
+    r"^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)\s+([A-Z]+)\s+"
+    r"(OGG-\d{5})\b\s*:?\s*(.*)$"
+)
+
+
+def parse_ggserr(text: str) -> list[LogRecord]:
+    """ggserr.log, in the format to 12.2 and in that from 12.3 on.
+
+    Lines before the first record (the file was cut there) are dropped; other lines without a time belong to
+    the record before them.
+    """
+    return [
+        LogRecord(time, severity, code, "\n".join(lines).rstrip(), lines)
+        for time, severity, code, lines in _records(text)
+    ]
+
+
+def _records(text: str) -> Iterator[tuple[datetime | None, str, str, list[str]]]:
+    current: tuple[datetime | None, str, str, list[str]] | None = None
+    for line in text.splitlines():
+        found = _RECORD.match(line.lstrip("\ufeff"))
+        if found:
+            if current:
+                yield current
+            current = (_moment(found[1].replace(",", ".")), found[2], found[3], [found[4].strip()])
+        elif current and line.strip():
+            current[3].append(line.strip())
+    if current:
+        yield current

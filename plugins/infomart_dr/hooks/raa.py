@@ -1,0 +1,319 @@
+"""Re-aggregation: requests that RAA's ``GIMAgg.jar`` inserts, in both generations of its command line.
+
+Source: guide, Disaster Recovery Procedure step 10 and Return to Normal step 19. The blank after
+``-jdbcurl=`` in the second listing is a misprint. GIMAgg's exit codes are not published, so its output is
+looked at too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, Self
+
+from airflow.sdk.log import mask_secret
+
+from infomart_dr.errors import (
+    CredentialsError,
+    FinalError,
+    InfoMartError,
+    RemoteCommandError,
+    UnreachableError,
+)
+from infomart_dr.topology import Raa
+
+log = logging.getLogger(__name__)
+
+#: First release with labels and ``-insertPendingAgg``.
+LABELS_SINCE = (8, 1, 4)
+#: What the guide re-aggregates before the failure: all pending notifications are then accounted for.
+BEFORE_FAILURE = timedelta(hours=24)
+#: Seconds of an interval of DATE_TIME.
+INTERVAL = 900
+
+_LABEL = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_JDBC_URL = re.compile(r"^jdbc:oracle:(thin|oci):[^\s\x00-\x1f]+$")
+_SHOWN = 800
+
+
+class Statements(Protocol):
+    """The part of InfoMartOracleHook that is needed here."""
+
+    def select(self, name: str, identifiers: Any = None, **binds: Any) -> list[dict[str, Any]]: ...
+
+
+class Result(Protocol):
+    """What a command on a host gives back."""
+
+    @property
+    def exit_code(self) -> int | None: ...
+    @property
+    def stdout(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+
+
+class Host(Protocol):
+    """The part of :class:`infomart_dr.hooks.remote_host.RemoteHost` that is needed here."""
+
+    def run(
+        self,
+        argv: list[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> Result: ...
+    def write_file(self, path: str, text: str, mode: int = 0o600) -> None: ...
+    def work_path(self, *parts: str) -> str: ...
+
+
+# -- the interval ------------------------------------------------------------------------------------
+
+
+def _aware(moment: datetime, what: str) -> datetime:
+    if moment.tzinfo is None:
+        raise FinalError(
+            f"The {what} {moment.isoformat()} has no time zone.", "Give it in UTC, as 2026-11-02T10:15:00Z."
+        )
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class ReaggregationWindow:
+    """What is aggregated again; both ends are aware and in UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", _aware(self.start, "start"))
+        object.__setattr__(self, "end", _aware(self.end, "end"))
+        if self.start >= self.end:
+            raise FinalError(
+                f"The interval {self.start.isoformat()} to {self.end.isoformat()} is empty.",
+                "Give a start before the end.",
+            )
+
+    @classmethod
+    def after_failure(cls, failure: datetime, now: datetime) -> Self:
+        """From 24 hours before the failure until now, however long the recovery took.
+
+        :param failure: when the site failed; aware.
+        :param now: aware.
+        :raises FinalError: a time has no zone, or the failure lies in the future.
+        """
+        failure, now = _aware(failure, "failure time"), _aware(now, "present time")
+        if failure > now:
+            raise FinalError(
+                f"The failure time {failure.isoformat()} lies in the future (now {now.isoformat()}).",
+                "Give the time of the site failure in UTC.",
+            )
+        return cls(failure - BEFORE_FAILURE, now)
+
+    def epochs(self) -> tuple[str, str]:
+        """Both ends as whole seconds since 1970; the end is rounded up."""
+        end = int(self.end.timestamp()) + (1 if self.end.microsecond else 0)
+        return str(int(self.start.timestamp())), str(end)
+
+    def labels(self, hook: Statements, schema: str) -> tuple[str, str]:
+        """LABEL_YYYY_MM_DD of the intervals that hold both ends.
+
+        The label is in the deployment's time zone, which only the table knows; and its last row lies far in
+        the future, so it is never asked for its maximum.
+
+        :param hook: Oracle hook of the Info Mart's ``info_mart_connection``.
+        :param schema: the Info Mart's schema.
+        :raises FinalError: DATE_TIME does not reach an end of the interval, or a label is not a date.
+        """
+        return self._label(hook, schema, self.start), self._label(hook, schema, self.end)
+
+    @staticmethod
+    def _label(hook: Statements, schema: str, moment: datetime) -> str:
+        epoch = int(moment.timestamp())
+        rows = hook.select("date_time_label", {"schema": schema}, epoch=epoch)
+        key = int(rows[0]["date_time_key"]) if rows else None
+        if key is None or epoch - key >= INTERVAL:
+            reach = "no earlier row" if key is None else datetime.fromtimestamp(key, UTC).isoformat()
+            raise FinalError(
+                f"{schema}.DATE_TIME has no interval for {moment.isoformat()} (nearest: {reach}).",
+                "Run Job_InitializeGIM or Job_MaintainGIM, which fill the table, or give another interval.",
+            )
+        label = str(rows[0]["label_yyyy_mm_dd"]).strip()
+        if not _LABEL.match(label):
+            raise FinalError(
+                f"The label {label[:40]!r} of {moment.isoformat()} is not YYYY-MM-DD.",
+                "Look at LABEL_YYYY_MM_DD in DATE_TIME; the customer's calendar may be customised.",
+            )
+        return label
+
+
+# -- the command line --------------------------------------------------------------------------------
+
+
+def uses_labels(release: str) -> bool:
+    """True from RAA 8.1.4 on."""
+    parts = tuple(int(part) for part in release.split("."))
+    return (*parts, 0, 0)[: max(3, len(parts))] >= LABELS_SINCE
+
+
+def jdbc_url(host: str, port: int, service: str) -> str:
+    """The guide's form ``jdbc:oracle:thin:@<host>:<port>/<service>``."""
+    return f"jdbc:oracle:thin:@{host}:{port}/{service}"
+
+
+def request_arguments(raa: Raa, start: str, end: str) -> list[str]:
+    """The request: both generations.
+
+    :param start: label YYYY-MM-DD from 8.1.4 on, epoch seconds before it.
+    :raises FinalError: the ends do not have the form that this release takes.
+    """
+    labels = uses_labels(raa.release)
+    form = _LABEL if labels else re.compile(r"^\d{1,12}$")
+    if not form.match(start) or not form.match(end):
+        raise FinalError(
+            f"RAA {raa.release} takes {'labels YYYY-MM-DD' if labels else 'epoch seconds'}, "
+            f"found {start[:40]!r} and {end[:40]!r}.",
+            "Correct raa.release in the topology, or the interval.",
+        )
+    if labels:
+        return ["-insertPendingAgg", f"ALLSETS:{start}:{end}"]
+    return ["-insertPendingAggRaw", f"ALLTENANTS:ALLSETS:{start}:{end}"]
+
+
+def reaggregation_command(raa: Raa, url: str, user: str, start: str, end: str) -> list[str]:
+    """The command without the password, for reading and for logs: java's arguments from ``-jar`` on.
+
+    :param url: jdbc URL.
+    :raises FinalError: the URL is not one of Oracle's driver, or the ends have the wrong form.
+    """
+    if not _JDBC_URL.match(url):
+        raise FinalError(f"{url[:80]!r} is not a jdbc URL of Oracle's driver.", "Correct raa.jdbc_url in the topology.")
+    return [
+        "-jar",
+        raa.jar,
+        f"-user={user}",
+        "-pass=***",
+        f"-jdbcurl={url}",
+        *request_arguments(raa, start, end),
+    ]
+
+
+def argument_file(arguments: list[str]) -> str:
+    """Text of a java argument file: one quoted argument a line, backslash and quote escaped.
+
+    Source: Java's tool documentation, "java Command-Line Argument Files"; the launcher hands everything after
+    ``-jar`` to the program as it stands.
+
+    :raises FinalError: an argument has a control character, which the file cannot carry safely.
+    """
+    for argument in arguments:
+        if re.search(r"[\x00-\x1f\x7f]", argument):
+            raise FinalError(
+                "An argument for java contains a control character.",
+                "Change the password or the topology's field that holds it.",
+            )
+    quoted = (argument.replace("\\", "\\\\").replace('"', '\\"') for argument in arguments)
+    return "".join(f'"{argument}"\n' for argument in quoted)
+
+
+# -- the hook ----------------------------------------------------------------------------------------
+
+_CREDENTIALS = re.compile(r"ORA-(01017|28000|28001|01045)\b")
+_UNREACHABLE = re.compile(
+    r"Network Adapter could not establish|ORA-(12514|12541|12170|12505|03113)\b|Connection refused|timed out",
+    re.IGNORECASE,
+)
+_TROUBLE = re.compile(
+    r"^Exception in thread|\b[\w.]+(Exception|Error): |\bORA-\d{5}\b|Unable to access jarfile|could not open",
+    re.MULTILINE,
+)
+
+
+class Reaggregation:
+    """Runs GIMAgg.jar on an Info Mart Server's host.
+
+    Inserting the same request twice only aggregates the interval twice: a retry does no harm.
+
+    :param host: the Info Mart Server's host.
+    :param raa: ``raa`` of the topology.
+    :param root: root folder of the Info Mart Server; the jar's path is relative to it.
+    :param timeout: seconds.
+    """
+
+    def __init__(self, host: Host, raa: Raa, root: str, *, timeout: float = 600) -> None:
+        self._host, self._raa, self._root, self._timeout = host, raa, root, timeout
+
+    def insert(self, url: str, user: str, password: str, start: str, end: str, *, job_id: str) -> str:
+        """Insert the request.
+
+        :param url: jdbc URL as that host reaches the Info Mart.
+        :param job_id: names the argument file; the same for every retry of a step.
+        :returns: what GIMAgg printed, without the password.
+        :raises CredentialsError: the database refused user or password.
+        :raises UnreachableError: the database was not reached.
+        :raises RemoteCommandError: any other failure.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", job_id) or not password or not user:
+            raise FinalError(
+                "Re-aggregation needs a plain job id, a user and a password.",
+                "Complete the connection of the Info Mart's owner.",
+            )
+        mask_secret(password)
+        shown = reaggregation_command(self._raa, url, user, start, end)
+        arguments = [f"-pass={password}" if part == "-pass=***" else part for part in shown]
+        log.info("%s %s", self._raa.java, " ".join(shown))
+        try:
+            if self._raa.password_delivery == "argument_file":
+                result = self._with_file(arguments, job_id)
+            else:
+                result = self._run([self._raa.java, *arguments])
+        except InfoMartError as error:
+            error.what, error.next_step = (text.replace(password, "***") for text in (error.what, error.next_step))
+            error.args = tuple(str(part).replace(password, "***") for part in error.args)
+            if isinstance(error, RemoteCommandError):
+                error.output = error.output.replace(password, "***")
+            raise error from None
+        text = "\n".join(part.strip() for part in (result.stdout, result.stderr) if part.strip())
+        text = text.replace(password, "***")
+        self._judge(result.exit_code, text)
+        return text
+
+    def _run(self, argv: list[str]) -> Result:
+        return self._host.run(argv, cwd=self._root, timeout=self._timeout, check=False)
+
+    def _with_file(self, arguments: list[str], job_id: str) -> Result:
+        path = self._host.work_path(f"raa-{job_id}.args")
+        try:
+            self._host.write_file(path, argument_file(arguments), 0o600)
+            return self._run([self._raa.java, f"@{path}"])
+        finally:
+            # The host may be gone by now; a retry writes and removes the same file.
+            with contextlib.suppress(InfoMartError):
+                self._host.run(["rm", "-f", "--", path], check=False)
+
+    def _judge(self, exit_code: int | None, text: str) -> None:
+        shown = text[-_SHOWN:] or "no output"
+        if exit_code == 0 and not _TROUBLE.search(text):
+            return
+        if _CREDENTIALS.search(text):
+            raise CredentialsError(
+                f"The database refused GIMAgg's user or password: {shown}",
+                "Correct the connection of the Info Mart's owner.",
+            )
+        if _UNREACHABLE.search(text):
+            raise UnreachableError(
+                f"GIMAgg did not reach the database: {shown}",
+                "Check raa.jdbc_url in the topology, the listener, and the network from this host.",
+            )
+        hint = "Read its output; check raa.java and raa.jar in the topology."
+        if "@" in text and "could not open" in text.lower():
+            hint = "java before release 9 takes no argument file: set raa.password_delivery to command_line."
+        raise RemoteCommandError(
+            f"GIMAgg failed (exit code {exit_code}): {shown}", hint, exit_code=exit_code, output=shown
+        )

@@ -1,0 +1,604 @@
+"""A host over SSH: short commands, small files, sizes and space. Host keys are always checked.
+
+Built on Airflow's SSHHook, so that connections are the customer's usual ones. Everything but bulk transfer
+goes by commands of a POSIX shell, which exist where an SFTP subsystem may be switched off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import selectors
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import Any, Self
+
+import paramiko
+from airflow.providers.ssh.hooks.ssh import SSHHook
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+
+from infomart_dr.errors import (
+    CredentialsError,
+    FinalError,
+    RemoteCommandError,
+    TopologyError,
+    UnexpectedReplyError,
+    UnreachableError,
+)
+from infomart_dr.topology import Topology
+
+_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+#: Bytes of output that one command may give; more is a program gone wild.
+_MAX_OUTPUT = 32 * 1024 * 1024
+_CHUNK = 65536
+#: Characters of output that an error shows.
+_TAIL = 2000
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Result of a command.
+
+    :param exit_code: None when a signal ended it.
+    """
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class RawCompleted:
+    """Result of a command in bytes."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+
+
+# -- pure functions --------------------------------------------------------------------------------
+
+
+def command_line(argv: Sequence[str], environment: Mapping[str, str] | None = None, cwd: str | None = None) -> str:
+    """Command string for the remote login shell, whichever it is: ``/bin/sh -c '...'``.
+
+    :param argv: program and arguments, each quoted.
+    :param environment: variables that are no secrets; others go by standard input.
+    :param cwd: folder; relative to the user's home.
+    :raises FinalError: no program, a NUL, or a name of a variable that is none.
+    """
+    if not argv or not argv[0]:
+        raise FinalError("A command without a program was asked for.")
+    parts = []
+    if cwd is not None:
+        parts.append(f"cd -- {shlex.quote(cwd)}")
+    for name, value in (environment or {}).items():
+        if not _VARIABLE.fullmatch(name):
+            raise FinalError(f"{name[:60]!r} is not the name of a variable.", "Correct it in the topology.")
+        parts.append(f"{name}={shlex.quote(str(value))} && export {name}")
+    parts.append("exec " + shlex.join(argv))
+    text = " && ".join(parts)
+    if "\0" in text:
+        raise FinalError(f"The command {argv[0]!r} contains a NUL character.")
+    return "/bin/sh -c " + shlex.quote(text)
+
+
+def parse_sizes(text: str) -> dict[str, int]:
+    """Sizes from lines ``<bytes> <name>``; anything else is skipped."""
+    sizes = {}
+    for line in text.splitlines():
+        size, _, name = line.partition(" ")
+        if size.isdigit() and name:
+            sizes[name] = int(size)
+    return sizes
+
+
+def parse_free_space(text: str) -> int:
+    """Free bytes from ``df -Pk``: the figure before the percentage, in KiB.
+
+    A long device name may break the line, and the file system's name may hold blanks.
+
+    :raises UnexpectedReplyError: no such figure.
+    """
+    found = re.findall(r"\s(-?\d+)\s+(\d+)%\s", text + "\n")
+    if not found:
+        raise UnexpectedReplyError(
+            f"df -Pk gave no figures: {text.strip()[-300:]!r}.", "Run df -Pk on the folder on that host."
+        )
+    return max(int(found[-1][0]), 0) * 1024
+
+
+def tail(text: str, characters: int = _TAIL) -> str:
+    """End of a text, from the beginning of a line where possible."""
+    text = text.strip()
+    if len(text) <= characters:
+        return text
+    cut = text[-characters:]
+    return "... " + (cut.split("\n", 1)[1] if "\n" in cut[:200] else cut)
+
+
+# -- connecting ------------------------------------------------------------------------------------
+
+
+class RemoteHost:
+    """A machine behind an Airflow SSH connection. One SSH connection is kept; use ``with``.
+
+    For one thread at a time.
+
+    :param ssh_connection: Airflow connection of type ssh.
+    :param work_folder: folder of jobs and files of the procedures; relative to the user's home.
+    :param connect_timeout: seconds each for TCP, banner and login.
+    :param command_timeout: seconds for a command that names no limit.
+    """
+
+    def __init__(
+        self,
+        ssh_connection: str,
+        *,
+        work_folder: str = ".infomart_dr",
+        connect_timeout: float = 10,
+        command_timeout: float = 60,
+    ) -> None:
+        self.ssh_connection = ssh_connection
+        self.work_folder = work_folder
+        self.connect_timeout = connect_timeout
+        self.command_timeout = command_timeout
+        self._client: paramiko.SSHClient | None = None
+        self._home: str | None = None
+        self._address = ""
+
+    @classmethod
+    def from_topology(cls, topology: Topology, host_name: str) -> Self:
+        """Host of the topology by its name there."""
+        host = topology.host(host_name)
+        return cls(
+            host.ssh_connection,
+            work_folder=host.work_folder,
+            connect_timeout=topology.timeouts.connect,
+            command_timeout=topology.timeouts.command,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the SSH connection; the next call opens another."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.close()
+
+    @property
+    def label(self) -> str:
+        """What messages call the host; without secrets."""
+        return f"{self.ssh_connection} ({self._address})" if self._address else self.ssh_connection
+
+    def _hook(self) -> SSHHook:
+        """Airflow's hook, refused when it would not check host keys."""
+        try:
+            hook = SSHHook(
+                ssh_conn_id=self.ssh_connection,
+                conn_timeout=self.connect_timeout,  # type: ignore[arg-type]  # paramiko takes fractions
+                banner_timeout=self.connect_timeout,
+                auth_timeout=self.connect_timeout,  # type: ignore[arg-type]
+                conn_retry_attempts=1,
+                keepalive_interval=15,
+            )
+        except AirflowNotFoundException:
+            raise TopologyError(
+                f"Airflow has no connection {self.ssh_connection}, which the topology names.",
+                f"Add the connection {self.ssh_connection} (type ssh), or correct the topology.",
+            ) from None
+        except (AirflowException, ValueError, OSError, paramiko.SSHException) as error:
+            # Parsing errors of keys name the kind of mistake, never the key.
+            raise CredentialsError(
+                f"The Airflow connection {self.ssh_connection} cannot be used: {str(error)[:200]}",
+                "Correct host, host_key, private_key or key_file of the connection.",
+            ) from None
+        self._address = f"{hook.remote_host}:{hook.port}"
+        if hook.no_host_key_check or hook.allow_host_key_change:
+            raise CredentialsError(
+                f"The Airflow connection {self.ssh_connection} does not check host keys.",
+                "Put the host's public key into the extra field host_key, and remove no_host_key_check and "
+                "allow_host_key_change.",
+            )
+        return hook
+
+    def _connect(self) -> paramiko.SSHClient:
+        hook = self._hook()
+        try:
+            client = hook.get_conn()
+            transport = client.get_transport()
+            if transport is not None and isinstance(transport.sock, socket.socket):
+                # short commands are many small packets; each would wait for the other side's delayed ACK
+                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return client
+        except paramiko.BadHostKeyException as error:
+            raise CredentialsError(
+                f"{self.label}: the host key is another one: found {error.key.get_name()} "
+                f"{error.key.fingerprint}, expected {error.expected_key.get_name()} "
+                f"{error.expected_key.fingerprint}.",
+                "Find out why. If the host was rebuilt, compare the fingerprint there "
+                "(ssh-keygen -lf /etc/ssh/ssh_host_..._key.pub) and correct host_key of the connection.",
+            ) from None
+        except paramiko.AuthenticationException as error:
+            if re.search(r"timeout|EOF|shut down", str(error), re.IGNORECASE):
+                raise self._unreachable(f"the login was not answered ({error})") from None
+            raise CredentialsError(
+                f"{self.label}: the login of {hook.username} was refused.",
+                "Correct user and key of the Airflow connection, or authorized_keys on the host.",
+            ) from None
+        except paramiko.SSHException as error:
+            text = str(error)
+            if "not found in known_hosts" in text:
+                raise self._unknown_key(hook) from None
+            if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+                raise FinalError(
+                    f"{self.label}: no algorithm in common: {text[:200]}.",
+                    "Compare the algorithms of the host's sshd with those of Airflow's paramiko.",
+                ) from None
+            if "No authentication methods" in text or "private key" in text.lower():
+                raise CredentialsError(
+                    f"{self.label}: no usable key or password: {text[:200]}.",
+                    "Put private_key or key_file into the extra fields of the Airflow connection.",
+                ) from None
+            raise self._unreachable(text[:200] or type(error).__name__) from None
+        except socket.gaierror as error:
+            raise self._unreachable(f"the name cannot be resolved ({error.strerror})") from None
+        except (OSError, EOFError) as error:
+            raise self._unreachable(str(error)[:200] or type(error).__name__) from None
+
+    def _unreachable(self, reason: str) -> UnreachableError:
+        return UnreachableError(
+            f"{self.label} cannot be reached: {reason.rstrip('.')}.",
+            "Check that the host and its sshd run, and that the port is open to Airflow.",
+        )
+
+    def _unknown_key(self, hook: SSHHook) -> CredentialsError:
+        """The key that the host offers, so that a person can compare it."""
+        offered = "an unknown key"
+        with contextlib.suppress(Exception):
+            sock = socket.create_connection((hook.remote_host, int(hook.port or 22)), self.connect_timeout)
+            with contextlib.closing(paramiko.Transport(sock)) as transport:
+                transport.banner_timeout = self.connect_timeout
+                transport.start_client(timeout=self.connect_timeout)
+                key = transport.get_remote_server_key()
+                offered = f"{key.get_name()} {key.fingerprint}"
+        if hook.host_key is not None:
+            offered += f", expected {hook.host_key.get_name()} {hook.host_key.fingerprint}"
+        return CredentialsError(
+            f"{self.label}: the host key is not known: found {offered}.",
+            "Compare the fingerprint on the host (ssh-keygen -lf /etc/ssh/ssh_host_..._key.pub), then put "
+            "its public key into the extra field host_key of the connection.",
+        )
+
+    def _channel(self) -> paramiko.Channel:
+        """A new session; a dropped connection is opened again, once, before anything is sent."""
+        for attempt in (1, 2):
+            fresh = self._client is None
+            if self._client is None:
+                self._client = self._connect()
+            transport = self._client.get_transport()
+            try:
+                if transport is None or not transport.is_active():
+                    raise paramiko.SSHException("connection lost")
+                return transport.open_session(timeout=self.connect_timeout)
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                self.close()
+                if fresh or attempt == 2:
+                    raise self._unreachable(f"no session could be opened ({error})") from None
+        raise AssertionError
+
+    # -- commands ----------------------------------------------------------------------------------
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> Completed:
+        """Run a short command and wait for its end.
+
+        :param argv: program and arguments; no secrets, other users of the host see them.
+        :param stdin: standard input; the place for secrets.
+        :param environment: variables that are no secrets.
+        :param cwd: folder, relative to the user's home.
+        :param timeout: seconds; default ``command_timeout``. The program may live on when it is reached.
+        :param check: raise when the exit code is not 0.
+        :raises RemoteCommandError: the program failed.
+        :raises UnreachableError: the host does not answer, or the program not in time.
+        :raises CredentialsError: login or host key was refused.
+        """
+        raw = self._run_bytes(argv, stdin=stdin, environment=environment, cwd=cwd, timeout=timeout)
+        done = Completed(raw.exit_code, raw.stdout.decode("utf-8", "replace"), raw.stderr.decode("utf-8", "replace"))
+        if check and done.exit_code != 0:
+            raise self._failed(argv[0], done)
+        return done
+
+    def shell(
+        self,
+        text: str,
+        *arguments: str,
+        stdin: str | bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> Completed:
+        """Run a POSIX sh script that comes with the product.
+
+        :param text: constant script text; what varies comes as ``$1`` ... or by standard input.
+        :param arguments: ``$1``, ``$2`` ...
+        """
+        return self.run(
+            ["/bin/sh", "-c", text, "sh", *arguments],
+            stdin=stdin,
+            environment=environment,
+            cwd=cwd,
+            timeout=timeout,
+            check=check,
+        )
+
+    def shell_bytes(self, text: str, *arguments: str) -> bytes:
+        """Output of a script that gives bytes.
+
+        :raises RemoteCommandError: the script failed.
+        """
+        raw = self._run_bytes(["/bin/sh", "-c", text, "sh", *arguments])
+        if raw.exit_code != 0:
+            reason = raw.stderr.decode("utf-8", "replace")
+            raise self._failed("reading", Completed(raw.exit_code, "", reason))
+        return raw.stdout
+
+    def _failed(self, program: str, done: Completed) -> RemoteCommandError:
+        output = tail(done.stderr if done.stderr.strip() else done.stdout)
+        ending = "was ended by a signal" if done.exit_code is None else f"ended with exit code {done.exit_code}"
+        hint = {
+            127: "Check that the program is installed and its path in the topology is right.",
+            126: "Check that the program may be executed by this user.",
+        }.get(done.exit_code or 0, "Read its output.")
+        name = PurePosixPath(program).name
+        return RemoteCommandError(
+            f"{self.label}: {name} {ending}{': ' + output if output else ', without output'}",
+            hint,
+            exit_code=done.exit_code,
+            output=output,
+        )
+
+    def _run_bytes(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float | None = None,
+    ) -> RawCompleted:
+        command = command_line(argv, environment, cwd)
+        limit = self.command_timeout if timeout is None else timeout
+        deadline = time.monotonic() + limit
+        name = PurePosixPath(argv[0]).name
+        payload = stdin.encode() if isinstance(stdin, str) else stdin
+        channel = self._channel()
+        try:
+            channel.settimeout(limit)
+            channel.exec_command(command)
+            feeder = threading.Thread(target=_feed, args=(channel, payload or b""), daemon=True)
+            feeder.start()
+            stdout, stderr = self._collect(channel, deadline, name, limit)
+            if not channel.status_event.wait(max(deadline - time.monotonic(), 0.1)):
+                raise self._timeout(name, limit)
+            status = channel.exit_status
+            transport = channel.get_transport()
+            # -1 without an exit code: a signal, or the connection ended first
+            if status == -1 and not transport.is_active():
+                raise self._lost(name)
+            return RawCompleted(None if status == -1 else status, stdout, stderr)
+        except TimeoutError:
+            raise self._timeout(name, limit) from None
+        except (paramiko.SSHException, EOFError, OSError):
+            raise self._lost(name) from None
+        finally:
+            with contextlib.suppress(Exception):
+                channel.close()
+
+    def _collect(self, channel: paramiko.Channel, deadline: float, name: str, limit: float) -> tuple[bytes, bytes]:
+        """Both outputs until their end."""
+        stdout, stderr = bytearray(), bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(channel, selectors.EVENT_READ)
+            while True:
+                moved = False
+                if channel.recv_ready():
+                    stdout += channel.recv(_CHUNK)
+                    moved = True
+                if channel.recv_stderr_ready():
+                    stderr += channel.recv_stderr(_CHUNK)
+                    moved = True
+                if len(stdout) + len(stderr) > _MAX_OUTPUT:
+                    raise UnexpectedReplyError(
+                        f"{self.label}: {name} printed more than {_MAX_OUTPUT // 2**20} MiB.",
+                        "Run it by hand and look at its output.",
+                    )
+                if moved:
+                    continue
+                if channel.eof_received or channel.closed:
+                    # the end may have come after the two looks
+                    if not channel.recv_ready() and not channel.recv_stderr_ready():
+                        return bytes(stdout), bytes(stderr)
+                    continue
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise TimeoutError
+                if not channel.get_transport().is_active():
+                    raise EOFError
+                selector.select(min(remaining, 0.5))
+
+    def _timeout(self, name: str, limit: float) -> UnreachableError:
+        # whatever waits in this connection is not to be trusted any more
+        self.close()
+        return UnreachableError(
+            f"{self.label}: {name} gave no end within {limit:g} s.",
+            "Check the host's load and whether the program hangs there; timeouts.command in the topology is the limit.",
+        )
+
+    def _lost(self, name: str) -> UnreachableError:
+        self.close()
+        return UnreachableError(
+            f"{self.label}: the connection was lost while {name} ran.", "Check the network and the host."
+        )
+
+    # -- files -------------------------------------------------------------------------------------
+
+    def home(self) -> str:
+        """The user's home folder, absolute."""
+        if self._home is None:
+            self._home = self.run(["pwd"]).stdout.strip()
+        return self._home
+
+    def absolute(self, path: str) -> str:
+        """A path on the host, absolute; relative ones are below the user's home."""
+        return path if path.startswith("/") else f"{self.home()}/{path}"
+
+    def work_path(self, *parts: str) -> str:
+        """Absolute path below the work folder."""
+        return "/".join([self.absolute(self.work_folder), *parts])
+
+    def write_file(self, path: str, text: str | bytes, mode: int = 0o600) -> None:
+        """Write a file atomically; nobody else can read it at any time unless ``mode`` says so.
+
+        :param path: absolute, or relative to the home folder; missing folders are made with 0700.
+        :param mode: permissions.
+        :raises RemoteCommandError: it cannot be written.
+        """
+        content = text.encode() if isinstance(text, str) else text
+        self.shell(
+            _WRITE,
+            path,
+            f"{path}.{secrets.token_hex(4)}.new",
+            f"{mode:o}",
+            str(len(content)),
+            stdin=content,
+        )
+
+    def read_file(self, path: str, limit: int = 1024 * 1024) -> str:
+        """Text of a file, at most ``limit`` bytes from its beginning.
+
+        :raises RemoteCommandError: there is no such file, or it cannot be read.
+        """
+        return self.read_bytes(path, 0, limit).decode("utf-8", "replace")
+
+    def read_bytes(self, path: str, offset: int, limit: int) -> bytes:
+        """Part of a file.
+
+        :raises RemoteCommandError: there is no such file, or it cannot be read.
+        """
+        return self.shell_bytes(_READ, path, str(offset + 1), str(limit))
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder exists."""
+        return self.run(["test", "-e", path], check=False).exit_code == 0
+
+    def file_sizes(self, folder: str, names: Sequence[str]) -> dict[str, int]:
+        """Bytes of each of the named files that exists.
+
+        :param folder: absolute, or relative to the home folder.
+        :param names: file names; others than plain ones are refused.
+        """
+        _plain_names(names)
+        if not names:
+            return {}
+        done = self.shell(_SIZES, folder, stdin="".join(f"{name}\n" for name in names))
+        return parse_sizes(done.stdout)
+
+    def free_space(self, folder: str) -> int:
+        """Free bytes of the file system that holds ``folder``."""
+        return parse_free_space(self.run(["df", "-Pk", folder]).stdout)
+
+    def boot_id(self) -> str:
+        """Identifier that changes with each boot; empty where the system has none."""
+        return self.shell("cat /proc/sys/kernel/random/boot_id 2>/dev/null || :").stdout.strip()
+
+    @contextlib.contextmanager
+    def sftp(self) -> Iterator[paramiko.SFTPClient]:
+        """SFTP session over the kept connection."""
+        channel = self._channel()
+        try:
+            channel.settimeout(self.command_timeout)
+            channel.invoke_subsystem("sftp")
+            client = paramiko.SFTPClient(channel)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            channel.close()
+            if not channel.get_transport().is_active():
+                raise self._lost("sftp") from None
+            raise FinalError(
+                f"{self.label}: no SFTP session could be opened ({error}).",
+                "Enable the subsystem sftp in sshd_config, or choose transfer.method direct.",
+            ) from None
+        try:
+            yield client
+        finally:
+            with contextlib.suppress(Exception):
+                client.close()
+
+
+def _plain_names(names: Sequence[str]) -> None:
+    """File names that need no quoting anywhere: Data Pump makes no others."""
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}", name):
+            raise FinalError(
+                f"{name[:80]!r} is not a plain file name.",
+                "Use letters, digits and _ . , + @ % = - in names of dump files.",
+            )
+
+
+def _feed(channel: Any, payload: bytes) -> None:
+    """Send standard input and its end; a program that does not read it is no error."""
+    with contextlib.suppress(Exception):
+        if payload:
+            channel.sendall(payload)
+        channel.shutdown_write()
+
+
+# Length is compared, since a connection that ends in the middle looks like the end of the input.
+_WRITE = """\
+umask 077
+case $1 in */*) mkdir -p -- "${1%/*}" || exit 1;; esac
+cat > "$2" || { rm -f -- "$2"; exit 1; }
+if [ "$(wc -c < "$2")" -ne "$4" ]; then
+  rm -f -- "$2"; echo "the content did not arrive whole" >&2; exit 1
+fi
+chmod "$3" "$2" && mv -f -- "$2" "$1" || { rm -f -- "$2"; exit 1; }
+"""
+
+_READ = """\
+[ -r "$1" ] || { echo "$1: no such file, or not readable" >&2; exit 1; }
+tail -c "+$2" -- "$1" | head -c "$3"
+"""
+
+# ls takes the size from the file's entry; wc would read gigabytes on some systems.
+_SIZES = """\
+cd -- "$1" || exit 1
+while IFS= read -r name; do
+  [ -f "$name" ] || continue
+  line=$(ls -lnLd -- "$name") || continue
+  set -f; set -- $line; set +f
+  echo "$5 $name"
+done
+"""

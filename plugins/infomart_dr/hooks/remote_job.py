@@ -1,0 +1,455 @@
+"""A program on another host that outlives the SSH connection, Airflow's worker and Airflow itself.
+
+A job is a folder named by an id that depends only on the run and the step, so a retry finds it again. On the
+host a small wrapper starts the program and always notes its exit code; who looks decides by process id, its
+start time and the machine's boot id whether it still runs. Nothing is ever started twice under one id: the
+wrapper claims the job with a hard link, which only one can make, and only the winner starts the program.
+
+Files of a job folder (0700): ``program.*`` and ``wrapper.*`` are what is run, ``process`` is the claim,
+``log`` its output, ``exit_code`` how it ended, ``files/`` what it was given (removed at its end).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import secrets
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from infomart_dr.errors import FinalError, RemoteCommandError, UnexpectedReplyError
+from infomart_dr.hooks.remote_host import RemoteHost
+
+State = Literal["absent", "starting", "running", "ended", "vanished"]
+
+_JOB_ID = re.compile(r"^[A-Za-z0-9_.-]{1,100}$")
+_FILE_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")
+_VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+#: Bytes of log that one look brings.
+LOG_LIMIT = 256 * 1024
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What a look at a job showed.
+
+    :param state: ``absent`` no such job; ``starting`` prepared, not yet claimed by a wrapper; ``running``;
+        ``ended`` with an exit code; ``vanished`` no process and no exit code: the machine restarted or the
+        wrapper was killed, and how far the program came is unknown.
+    :param exit_code: the program's; 128 + n when signal n ended it.
+    :param pid: process id of the wrapper, which leads the process group.
+    :param command_seconds: seconds from the program's start to its end, or until now, by the host's clock.
+    :param log_size: bytes of output so far.
+    :param orphaned: the wrapper is gone and its program still runs, so its exit code will not be known.
+    """
+
+    state: State
+    exit_code: int | None = None
+    pid: int | None = None
+    command_seconds: float | None = None
+    log_size: int = 0
+    orphaned: bool = False
+
+    @property
+    def active(self) -> bool:
+        """The program runs or is about to."""
+        return self.state in ("starting", "running")
+
+
+# -- pure functions --------------------------------------------------------------------------------
+
+
+def parse_status(text: str) -> JobStatus:
+    """Status from the ``name=value`` lines of the look at a job folder.
+
+    :param text: output of the script that looks.
+    :raises UnexpectedReplyError: it is not that.
+    """
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, separator, value = line.partition("=")
+        if separator:
+            found[name.strip()] = value.strip()
+    state = found.get("state")
+    if state == "absent":
+        return JobStatus("absent")
+    if state not in ("starting", "claimed"):
+        raise UnexpectedReplyError(
+            f"The look at a job folder gave {text.strip()[-300:]!r}.", "Check /bin/sh on that host."
+        )
+
+    def number(name: str) -> int | None:
+        value = found.get(name, "")
+        return int(value) if re.fullmatch(r"-?\d+", value) else None
+
+    log_size = number("log_size") or 0
+    if state == "starting":
+        return JobStatus("starting", log_size=log_size)
+    begun = number("begun")
+    code = number("exit_code")
+    end = number("ended") if code is not None else number("now")
+    seconds = float(max(end - begun, 0)) if begun is not None and end is not None else None
+    common = {"pid": number("pid"), "command_seconds": seconds, "log_size": log_size}
+    if code is not None:
+        return JobStatus("ended", exit_code=code, **common)  # type: ignore[arg-type]
+    alive = found.get("alive")
+    if alive in ("wrapper", "group"):
+        return JobStatus("running", orphaned=alive == "group", **common)  # type: ignore[arg-type]
+    return JobStatus("vanished", **common)  # type: ignore[arg-type]
+
+
+def decode_log(chunk: bytes, *, final: bool = False) -> tuple[str, int]:
+    """Text of a piece of log, and how many bytes of it were used.
+
+    A character cut off at the end is left for the next look; wrong bytes are replaced.
+
+    :param chunk: bytes.
+    :param final: nothing follows, so a cut character is shown as a replacement.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(chunk, final)
+    rest, _ = decoder.getstate()
+    return text, len(chunk) - len(rest)
+
+
+def program_text(
+    program: Sequence[str] | str,
+    environment: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+) -> str:
+    """POSIX sh script that runs a program, or a given script, with variables and folder set.
+
+    :param program: words, each quoted, or the text of a script.
+    :param environment: variables that are no secrets.
+    :param cwd: folder; default: the user's home.
+    :raises FinalError: no program, or a name of a variable that is none.
+    """
+    lines = ["#!/bin/sh"]
+    for name, value in (environment or {}).items():
+        if not _VARIABLE.fullmatch(name):
+            raise FinalError(f"{name[:60]!r} is not the name of a variable.", "Correct it in the topology.")
+        lines.append(f"{name}={shlex.quote(str(value))}; export {name}")
+    if cwd is not None:
+        lines.append(f"cd -- {shlex.quote(cwd)} || exit 1")
+    if isinstance(program, str):
+        lines.append(program)
+    else:
+        if not program or not program[0]:
+            raise FinalError("A job without a program was asked for.")
+        lines.append("exec " + shlex.join(program))
+    return "\n".join(lines) + "\n"
+
+
+class RemoteJob:
+    """One job on one host.
+
+    :param host: where.
+    :param job_id: letters, digits, ``_ . -``; must depend only on the run and the step.
+    :raises FinalError: the id is another one.
+    """
+
+    #: Seconds until a job that was prepared and not claimed is started again by :meth:`submit`.
+    grace = 10.0
+
+    def __init__(self, host: RemoteHost, job_id: str) -> None:
+        if not _JOB_ID.fullmatch(job_id) or job_id in (".", ".."):
+            raise FinalError(f"{job_id[:120]!r} is not a job id.", "Use up to 100 letters, digits, _, . and - .")
+        self.host = host
+        self.job_id = job_id
+        #: Relative to the home folder unless the work folder is absolute.
+        self.folder = f"{host.work_folder}/jobs/{job_id}"
+
+    def file(self, name: str) -> str:
+        """Absolute path on the host of one of the job's ``files``."""
+        return self.host.absolute(f"{self.folder}/files/{name}")
+
+    # -- looking -----------------------------------------------------------------------------------
+
+    def status(self) -> JobStatus:
+        """Look once.
+
+        :raises UnreachableError: the host does not answer.
+        """
+        return parse_status(self.host.shell(_COMMON + _LOOK, self.folder).stdout)
+
+    def log(self, offset: int = 0, limit: int = LOG_LIMIT) -> tuple[str, int]:
+        """Output from ``offset`` on, standard output and standard error as they came.
+
+        :param offset: byte position, 0 or what the last call gave.
+        :param limit: bytes at most.
+        :return: text and the next offset; the same offset when there is nothing new.
+        """
+        chunk = self.host.shell_bytes(_LOG, self.folder, str(offset + 1), str(limit))
+        text, used = decode_log(chunk)
+        return text, offset + used
+
+    def log_end(self, limit: int = 4096) -> str:
+        """The last part of the output."""
+        size = self.status().log_size
+        return self.log(max(size - limit, 0), limit)[0]
+
+    # -- starting ----------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        program: Sequence[str] | str,
+        *,
+        stdin: str | bytes | None = None,
+        environment: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        files: Mapping[str, str] | None = None,
+    ) -> JobStatus:
+        """Start the job, or attach to it when it was started before, whatever became of it.
+
+        :param program: words, or the text of a POSIX sh script (then with ``$INFOMART_JOB`` as its folder).
+        :param stdin: standard input; the place for secrets: it is unlinked before the program starts.
+        :param environment: variables that are no secrets.
+        :param cwd: folder; default: the user's home.
+        :param files: name and text of files, found by :meth:`file`; 0600, removed at the program's end.
+        :return: the status after the start; after an earlier start it may be ``ended`` or ``vanished``.
+        :raises RemoteCommandError: the job cannot be prepared on the host.
+        """
+        text = program_text(program, environment, cwd)
+        for name in files or {}:
+            if not _FILE_NAME.fullmatch(name):
+                raise FinalError(f"{name[:60]!r} is not a plain file name.")
+        status = self.status()
+        if status.state == "starting":
+            # somebody prepared it just now; give that start its time before another one
+            status = self._wait_for_claim()
+        if status.state not in ("absent", "starting"):
+            return status
+        token = secrets.token_hex(4)
+        payload = stdin.encode() if isinstance(stdin, str) else stdin or b""
+        self.host.shell(_PREPARE, self.folder, f"{self.host.work_folder}/jobs")
+        for name, content in (files or {}).items():
+            self.host.write_file(f"{self.folder}/files/{name}", content)
+        self.host.write_file(f"{self.folder}/wrapper.{token}", _COMMON + _WRAPPER)
+        self.host.write_file(f"{self.folder}/program.{token}", text)
+        self.host.shell(_LAUNCH, self.folder, token, str(len(payload)), stdin=payload)
+        status = self._wait_for_claim()
+        if status.state == "starting":
+            raise RemoteCommandError(
+                f"{self.host.label}: job {self.job_id} did not start within {self.grace:g} s.",
+                f"Read {self.folder}/wrapper.log on the host; a full file system is the usual reason.",
+                output=self._wrapper_log(),
+            )
+        return status
+
+    def _wait_for_claim(self) -> JobStatus:
+        deadline = time.monotonic() + self.grace
+        while True:
+            status = self.status()
+            if status.state != "starting" or time.monotonic() >= deadline:
+                return status
+            time.sleep(0.2)
+
+    def _wrapper_log(self) -> str:
+        return self.host.shell('tail -n 5 -- "$1/wrapper.log" 2>/dev/null || :', self.folder).stdout
+
+    # -- ending ------------------------------------------------------------------------------------
+
+    def kill(self, signal: Literal["TERM", "INT", "HUP", "KILL"] = "TERM", grace: float = 5) -> JobStatus:
+        """End the program with everything that it started: ``signal``, then KILL after ``grace`` seconds.
+
+        :return: ``ended`` with the exit code, unless there was nothing to end.
+        """
+        if signal not in ("TERM", "INT", "HUP", "KILL"):
+            raise FinalError(f"{signal!r} is not a signal that ends jobs.")
+        self.host.shell(
+            _COMMON + _KILL,
+            self.folder,
+            signal,
+            str(max(round(grace * 5), 0)),
+            timeout=self.host.command_timeout + grace,
+        )
+        return self.status()
+
+    def forget(self) -> None:
+        """Remove the job's folder, so that the same id can be started anew.
+
+        :raises FinalError: it still runs.
+        """
+        status = self.status()
+        if status.state == "absent":
+            return
+        if status.state == "starting":
+            status = self._wait_for_claim()
+        if status.state == "running":
+            raise FinalError(
+                f"{self.host.label}: job {self.job_id} still runs (process {status.pid}).",
+                "Wait for its end, or kill it first.",
+            )
+        # renamed first, so that nobody sees half a job
+        self.host.shell(
+            'mv -- "$1" "$2" && rm -rf -- "$2"',
+            self.folder,
+            f"{self.host.work_folder}/jobs/.forgotten-{secrets.token_hex(4)}",
+        )
+
+
+# -- what runs on the host: POSIX sh, no tools but the usual ones -------------------------------------
+
+# $1 is the job folder in every script.
+_COMMON = """\
+boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo none; }
+# start time of a process: field 22 of its stat, counted after the name, which may hold blanks
+start_of() {
+  if [ -r "/proc/$1/stat" ]; then
+    IFS= read -r stat < "/proc/$1/stat" || return 1
+    set -- ${stat##*') '}
+    # a zombie is no running process
+    [ "$1" = Z ] && return 1
+    echo "${20}"
+  else
+    ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '_' | grep .
+  fi
+}
+# dead, wrapper or group, by pid, group, boot and start
+alive() {
+  [ "$3" = "$(boot_id)" ] || { echo dead; return; }
+  now=$(start_of "$1") || now=
+  if [ -n "$now" ]; then
+    if [ "$now" = "$4" ]; then echo wrapper; else echo dead; fi
+  elif [ "$1" = "$2" ] && members "$2" | grep . >/dev/null; then
+    echo group
+  else
+    echo dead
+  fi
+}
+# living processes of a group
+members() {
+  ps -A -o pid= -o pgid= -o stat= 2>/dev/null | while read -r p g s; do
+    case $s in Z*) continue;; esac
+    [ "$g" = "$1" ] && echo "$p"
+  done
+}
+load() { pid= pgid= boot= start= begun=; [ -f process ] && . ./process; }
+"""
+
+_LOOK = """\
+[ -d "$1" ] || { echo state=absent; exit 0; }
+cd -- "$1" || exit 1
+load
+echo "log_size=$([ -f log ] && wc -c < log || echo 0)"
+echo "now=$(date +%s)"
+if [ -z "$pid" ]; then echo state=starting; exit 0; fi
+echo state=claimed
+echo "pid=$pid"
+echo "begun=$begun"
+# the exit code is read after the look at the process: it may have ended in between
+[ -f exit_code ] || echo "alive=$(alive "$pid" "$pgid" "$boot" "$start")"
+if [ -f exit_code ]; then
+  read -r code ended < exit_code
+  echo "exit_code=$code"
+  echo "ended=$ended"
+fi
+"""
+
+# no log yet is no error
+_LOG = """\
+[ -f "$1/log" ] || exit 0
+tail -c "+$2" -- "$1/log" | head -c "$3"
+"""
+
+_PREPARE = """\
+umask 077
+mkdir -p -- "$2" && { mkdir -- "$1" 2>/dev/null || [ -d "$1" ]; } && chmod 700 "$1"
+"""
+
+# Standard input lies in a file for a moment only: it is open and unlinked before anything is started.
+_LAUNCH = """\
+mask=$(umask)
+umask 077
+cd -- "$1" || exit 1
+cat > "stdin.$2" || { rm -f "stdin.$2"; exit 1; }
+exec 3< "stdin.$2"
+size=$(wc -c < "stdin.$2")
+rm -f "stdin.$2"
+[ "$size" -eq "$3" ] || { echo "standard input did not arrive whole" >&2; exit 1; }
+if command -v setsid >/dev/null 2>&1; then
+  setsid /bin/sh "./wrapper.$2" "$1" "$2" "$mask" <&3 >/dev/null 2>>wrapper.log 3<&- &
+else
+  # job control gives a background job a process group of its own
+  set -m 2>/dev/null
+  nohup /bin/sh "./wrapper.$2" "$1" "$2" "$mask" <&3 >/dev/null 2>>wrapper.log 3<&- &
+fi
+i=0
+while [ $i -lt 20 ] && [ ! -f process ]; do sleep 0.1 2>/dev/null || sleep 1; i=$((i+1)); done
+exit 0
+"""
+
+# The program runs in the foreground: a shell puts off traps until it ends, so its exit code is the true one.
+# ':' and not '' as traps, since ignored signals would stay ignored in the program.
+_WRAPPER = """\
+trap : TERM INT HUP QUIT USR1 USR2
+mask=$3
+umask 077
+token=$2
+job=$(pwd)
+start=$(start_of $$)
+if [ -r "/proc/$$/stat" ]; then
+  IFS= read -r stat < "/proc/$$/stat"
+  set -- ${stat##*') '}
+  pgid=$3
+else
+  pgid=$(ps -o pgid= -p $$ | tr -d ' ')
+fi
+printf 'pid=%s\\npgid=%s\\nboot=%s\\nstart=%s\\nbegun=%s\\n' \\
+  $$ "$pgid" "$(boot_id)" "$start" "$(date +%s)" > "process.$token" || exit 1
+# a hard link is made or refused as a whole: whoever makes it owns the job
+if ! ln "process.$token" process; then
+  rm -f "process.$token" "program.$token" "wrapper.$token"
+  exit 0
+fi
+rm -f "process.$token"
+INFOMART_JOB=$job; export INFOMART_JOB
+cd
+( umask "$mask"; exec /bin/sh "$job/program.$token" ) >> "$job/log" 2>&1
+code=$?
+cd "$job"
+# some shells count signals from 256
+[ $code -gt 255 ] && code=$((code - 128))
+rm -rf files
+# a full file system is waited for, as long as a day
+i=0
+until printf '%s %s\\n' "$code" "$(date +%s)" > exit_code.new && mv -f exit_code.new exit_code; do
+  i=$((i+1)); [ $i -gt 17280 ] && break
+  sleep 5
+done
+"""
+
+_KILL = """\
+[ -d "$1" ] || exit 0
+cd -- "$1" || exit 1
+load
+[ -n "$pid" ] || exit 0
+[ -f exit_code ] && exit 0
+state=$(alive "$pid" "$pgid" "$boot" "$start")
+[ "$state" = dead ] && exit 0
+# without a group of its own, the wrapper's children are all that may be touched
+targets() {
+  if [ "$pid" = "$pgid" ]; then members "$pgid"; else
+    ps -A -o pid= -o ppid= | while read -r p q; do [ "$q" = "$pid" ] && echo "$p"; done
+  fi | grep -v "^$pid\\$"
+}
+send() { for p in $(targets); do kill -s "$1" "$p" 2>/dev/null; done; :; }
+short() { sleep 0.2 2>/dev/null || sleep 1; }
+send "$2"
+i=0
+while [ $i -lt "$3" ] && [ -n "$(targets)" ]; do short; i=$((i+1)); done
+# new children may come while the old ones go
+i=0
+while [ $i -lt 10 ] && [ -n "$(targets)" ]; do send KILL; short; i=$((i+1)); done
+i=0
+while [ $i -lt 10 ] && [ ! -f exit_code ] && [ "$state" = wrapper ]; do short; i=$((i+1)); done
+if [ ! -f exit_code ]; then
+  [ "$state" = wrapper ] && kill -s KILL "$pid" 2>/dev/null
+  printf '137 %s\\n' "$(date +%s)" > exit_code.killed && ln exit_code.killed exit_code 2>/dev/null
+  rm -f exit_code.killed
+fi
+rm -rf files
+"""

@@ -1,0 +1,433 @@
+"""Copies a dump set between hosts and proves it: directly with rsync, or relayed through Airflow's machine.
+
+Both ways write to the final names and resume after a cut; what has arrived is proven by :func:`checksums`
+alone. ``rsync --append`` is never used: it keeps a damaged beginning and reports success.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import re
+import shlex
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Literal
+
+import paramiko
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from infomart_dr.errors import FinalError, InfoMartError, UnexpectedReplyError, UnreachableError
+from infomart_dr.hooks.remote_host import RemoteHost
+from infomart_dr.topology import AbsolutePath, Address, Port
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}$")]
+
+#: rsync(1), "EXIT VALUES", and ssh's 255: sockets, I/O, protocol stream, timeouts, signals, lost connections.
+_CURABLE_CODES = frozenset({10, 12, 20, 24, 30, 35, 255})
+#: Bytes that the relay has on the way for one file at a time.
+_WINDOW = 8 * 1024 * 1024
+_BLOCK = 32 * 1024
+
+
+class TransferPlan(BaseModel):
+    """One dump set, from one folder to another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Folders as the hosts see them.
+    source_folder: AbsolutePath
+    target_folder: AbsolutePath
+    #: Name and size in bytes.
+    files: list[tuple[FileName, Annotated[int, Field(ge=0)]]] = Field(min_length=1)
+    #: The target as the source host reaches it; only for the direct way.
+    target_user: str = Field("oracle", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
+    target_address: Address
+    target_port: Port = 22
+    #: Private key and known hosts on the source host; None: the user's own.
+    key: AbsolutePath | None = None
+    known_hosts: AbsolutePath | None = None
+    #: Files at a time.
+    streams: int = Field(4, ge=1, le=16)
+    #: Kilobytes a second over all streams.
+    bandwidth: int | None = Field(None, ge=1)
+    rsync: str = Field("rsync", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    #: Compare contents also where size and time agree, after a checksum was wrong.
+    repair: bool = False
+
+    @property
+    def total(self) -> int:
+        """Bytes."""
+        return sum(size for _, size in self.files)
+
+
+# -- direct --------------------------------------------------------------------------------------------
+
+
+def ssh_command(plan: TransferPlan) -> str:
+    """The ``-e`` of rsync: no questions, host keys checked, dead links noticed in 15 s."""
+    words = ["ssh", "-p", str(plan.target_port)]
+    if plan.key:
+        words += ["-i", plan.key, "-o", "IdentitiesOnly=yes"]
+    options = {
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "ConnectTimeout": "10",
+        "ServerAliveInterval": "5",
+        "ServerAliveCountMax": "3",
+    }
+    if plan.known_hosts:
+        options["UserKnownHostsFile"] = f'"{plan.known_hosts}"' if " " in plan.known_hosts else plan.known_hosts
+    for name, value in options.items():
+        words += ["-o", f"{name}={value}"]
+    # rsync splits the text at blanks itself and knows quotes
+    return " ".join(f"'{word}'" if " " in word else word for word in words)
+
+
+def rsync_words(plan: TransferPlan) -> list[str]:
+    """rsync and its options; the file's name and the target follow.
+
+    ``--inplace`` resends about a megabyte after a cut and repairs a damaged beginning; ``--timeout`` ends a
+    stream whose link is dead; ``--protect-args`` keeps the remote shell away from the target's name.
+    """
+    words = [plan.rsync, "--times", "--inplace", "--protect-args", "--timeout=60", "-e", ssh_command(plan)]
+    if plan.repair:
+        words.append("--ignore-times")
+    if plan.bandwidth:
+        words.append(f"--bwlimit={max(plan.bandwidth // plan.streams, 1)}")
+    return words
+
+
+def direct_command(plan: TransferPlan) -> tuple[str, str]:
+    """Script for a job on the source host, and its standard input: one file name a line.
+
+    The script prints a line when a file is there or failed. Its exit code is rsync's: of the files that
+    failed, one whose reason is final counts before one that time may cure.
+
+    :param plan: what and where to.
+    """
+    address = f"[{plan.target_address}]" if ":" in plan.target_address else plan.target_address
+    target = f"{plan.target_user}@{address}:{plan.target_folder}/"
+    curable = "|".join(str(code) for code in sorted(_CURABLE_CODES))
+    # xargs sees the code 1 only: 255 would make it stop at once, and others it replaces by 123
+    one = (
+        f'{shlex.join(rsync_words(plan))} -- "$1" {shlex.quote(target)}\n'
+        "code=$?\n"
+        'if [ $code -eq 0 ]; then echo "$1: there"; exit 0; fi\n'
+        'echo "$1: rsync ended with exit code $code"\n'
+        'echo "$code" >> "$2"\n'
+        "exit 1"
+    )
+    script = (
+        f"cd -- {shlex.quote(plan.source_folder)} || exit 3\n"
+        'failures="$INFOMART_JOB/failures"\n'
+        'rm -f "$failures"\n'
+        f"one={shlex.quote(one)}\n"
+        f'xargs -P {plan.streams} -I NAME /bin/sh -c "$one" sh NAME "$failures"\n'
+        "code=$?\n"
+        '[ $code -eq 0 ] && [ ! -s "$failures" ] && exit 0\n'
+        '[ -s "$failures" ] || exit $code\n'
+        "worst=\n"
+        "while read -r code; do\n"
+        f'  case $code in {curable}) [ -n "$worst" ] || worst=$code;; *) final=$code;; esac\n'
+        'done < "$failures"\n'
+        'exit "${final:-$worst}"\n'
+    )
+    return script, "".join(f"{name}\n" for name, _ in plan.files)
+
+
+def classify_exit(code: int | None) -> Literal["done", "curable", "final"]:
+    """What an exit code of the direct transfer means.
+
+    :param code: rsync's or ssh's; None and above 128: ended by a signal.
+    """
+    if code == 0:
+        return "done"
+    if code is None or code in _CURABLE_CODES or 128 < code < 160:
+        return "curable"
+    return "final"
+
+
+# -- progress ------------------------------------------------------------------------------------------
+
+
+def _amount(size: float) -> tuple[float, str]:
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return factor, unit
+    return 1.0, "B"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def progress_line(sizes: Mapping[str, int], files: Mapping[str, int], rate: float | None = None) -> str:
+    """One line as ``3 of 8 files, 1.2 of 3.4 GB (35 %), 21 MB/s, 2 min left``.
+
+    :param sizes: bytes by name at the target.
+    :param files: bytes by name of the whole set.
+    :param rate: bytes a second of late; None: not known.
+    """
+    total = sum(files.values())
+    here = sum(min(sizes.get(name, 0), size) for name, size in files.items())
+    complete = sum(1 for name, size in files.items() if sizes.get(name, -1) >= size)
+    factor, unit = _amount(total)
+    digits = 0 if unit == "B" else 1
+    percent = 100 if not total else int(100 * here / total)
+    line = (
+        f"{complete} of {len(files)} files, "
+        f"{here / factor:.{digits}f} of {total / factor:.{digits}f} {unit} ({percent} %)"
+    )
+    if rate is not None and rate >= 0:
+        rate_factor, rate_unit = _amount(rate)
+        line += f", {rate / rate_factor:.0f} {rate_unit}/s"
+        if rate > 0 and here < total:
+            line += f", {_duration((total - here) / rate)} left"
+    return line
+
+
+# -- checksums -----------------------------------------------------------------------------------------
+
+
+def checksum_script(folder: str, names: Sequence[str], parallel: int = 2) -> tuple[str, str]:
+    """Script that prints ``<SHA-256> *<name>`` for each file, and its standard input.
+
+    openssl uses the processor's SHA instructions, about six times faster than sha256sum without them.
+
+    :param folder: absolute path.
+    :param names: plain file names.
+    :param parallel: files at a time.
+    """
+    _check_names(names)
+    script = (
+        f"cd -- {shlex.quote(folder)} || exit 1\n"
+        "if openssl dgst -sha256 -r /dev/null >/dev/null 2>&1; then sum='openssl dgst -sha256 -r'\n"
+        "elif command -v sha256sum >/dev/null 2>&1; then sum='sha256sum --'\n"
+        "else sum='shasum -a 256 --'; fi\n"
+        f'xargs -P {int(parallel)} -I NAME /bin/sh -c "$sum \\"\\$1\\"" sh NAME\n'
+    )
+    return script, "".join(f"{name}\n" for name in names)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}", name):
+            raise FinalError(
+                f"{name[:80]!r} is not a plain file name.",
+                "Use letters, digits and _ . , + @ % = - in names of dump files.",
+            )
+
+
+def parse_checksums(text: str) -> dict[str, str]:
+    """SHA-256 by name, in lower case, from the output of openssl, sha256sum or shasum.
+
+    Other lines, as warnings, are skipped.
+    """
+    found = {}
+    for line in text.splitlines():
+        line = line.strip().removeprefix("\\")
+        if match := re.fullmatch(r"([0-9A-Fa-f]{64})\s+\*?(\S.*)", line):
+            found[match[2]] = match[1].lower()
+        elif match := re.fullmatch(r"SHA(?:2-)?256\s*\((.+)\)\s*=\s*([0-9A-Fa-f]{64})", line):
+            found[match[1]] = match[2].lower()
+    return found
+
+
+def checksums(
+    host: RemoteHost, folder: str, names: Sequence[str], *, parallel: int = 2, timeout: float | None = None
+) -> dict[str, str]:
+    """SHA-256 of files on a host, by name. For sets that take long, run :func:`checksum_script` as a job.
+
+    :raises RemoteCommandError: a file cannot be read.
+    :raises UnexpectedReplyError: a checksum is missing in the reply.
+    """
+    if not names:
+        return {}
+    script, stdin = checksum_script(folder, names, parallel)
+    found = parse_checksums(host.run(["/bin/sh", "-c", script], stdin=stdin, timeout=timeout).stdout)
+    if missing := sorted(set(names) - set(found)):
+        raise UnexpectedReplyError(
+            f"{host.label}: no checksum came back for {', '.join(missing)[:300]}.",
+            "Run openssl dgst -sha256 -r on these files by hand.",
+        )
+    return {name: found[name] for name in names}
+
+
+# -- relay ---------------------------------------------------------------------------------------------
+
+
+def _clone(host: RemoteHost) -> RemoteHost:
+    """Another SSH connection to the same host: one connection is limited by its window."""
+    return RemoteHost(
+        host.ssh_connection,
+        work_folder=host.work_folder,
+        connect_timeout=host.connect_timeout,
+        command_timeout=host.command_timeout,
+    )
+
+
+def _prefix_sum(host: RemoteHost, path: str, length: int) -> str:
+    """SHA-256 of the first ``length`` bytes of a file."""
+    script = (
+        'head -c "$2" -- "$1" | if command -v openssl >/dev/null 2>&1; then openssl dgst -sha256 -r; else sha256sum; fi'
+    )
+    # a gigabyte takes a few seconds; slow disks get ten times that
+    done = host.shell(script, path, str(length), timeout=host.command_timeout + length / 20e6)
+    return done.stdout.split()[0] if done.stdout.split() else ""
+
+
+class _Throttle:
+    """Keeps all streams together below a rate."""
+
+    def __init__(self, kilobytes: int | None) -> None:
+        self._rate = kilobytes * 1000 if kilobytes else None
+        self._lock = threading.Lock()
+        self._free_at = time.monotonic()
+
+    def spend(self, size: int) -> None:
+        if self._rate is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            self._free_at = max(self._free_at, now) + size / self._rate
+            pause = self._free_at - now
+        if pause > 0:
+            time.sleep(pause)
+
+
+def relay(
+    source: RemoteHost,
+    target: RemoteHost,
+    plan: TransferPlan,
+    progress: Callable[[dict[str, int]], None] | None = None,
+) -> dict[str, str]:
+    """Copy through Airflow's machine by SFTP, several files at a time, nothing kept here.
+
+    A file that is partly there is continued when the SHA-256 of its beginning agrees at both hosts, else
+    copied again. The result names the SHA-256 of what was read, by name, for files copied whole in this call.
+
+    :param source: where the files are.
+    :param target: where they go.
+    :param plan: which files, how many at a time, and how fast.
+    :param progress: called with the bytes at the target by name, from several threads, some times a second.
+    :raises UnreachableError: a connection was lost; call it again to continue.
+    :raises FinalError: a file is missing or cannot be written.
+    """
+    work: queue.Queue[tuple[str, int]] = queue.Queue()
+    # big ones first, so that the streams end together
+    for item in sorted(plan.files, key=lambda file: -file[1]):
+        work.put(item)
+    sizes: dict[str, int] = {}
+    sums: dict[str, str] = {}
+    errors: list[InfoMartError] = []
+    stop = threading.Event()
+    throttle = _Throttle(plan.bandwidth)
+
+    def report(name: str, size: int) -> None:
+        sizes[name] = size
+        if progress:
+            progress(dict(sizes))
+
+    def stream() -> None:
+        with _clone(source) as one, _clone(target) as other:
+            while not stop.is_set():
+                try:
+                    name, size = work.get_nowait()
+                except queue.Empty:
+                    return
+                try:
+                    digest = _relay_file(one, other, plan, name, size, report, throttle, stop)
+                    if digest:
+                        sums[name] = digest
+                except InfoMartError as error:
+                    errors.append(error)
+                    stop.set()
+
+    threads = [
+        threading.Thread(target=stream, name=f"relay-{number}", daemon=True)
+        for number in range(min(plan.streams, len(plan.files)))
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        # also when the task is ended meanwhile: nothing may go on writing behind its back
+        stop.set()
+    if errors:
+        # what time cannot cure comes first
+        raise sorted(errors, key=lambda error: error.curable)[0]
+    return sums
+
+
+def _relay_file(
+    source: RemoteHost,
+    target: RemoteHost,
+    plan: TransferPlan,
+    name: str,
+    size: int,
+    report: Callable[[str, int], None],
+    throttle: _Throttle,
+    stop: threading.Event,
+) -> str | None:
+    origin, destination = f"{plan.source_folder}/{name}", f"{plan.target_folder}/{name}"
+    here = target.file_sizes(plan.target_folder, [name]).get(name, 0)
+    offset = 0
+    if 0 < here <= size and _prefix_sum(source, origin, here) == _prefix_sum(target, destination, here):
+        offset = here
+    report(name, offset)
+    if offset == size and here == size and size:
+        return None
+    digest = hashlib.sha256()
+    try:
+        with (
+            source.sftp() as reader,
+            target.sftp() as writer,
+            reader.open(origin, "rb") as incoming,
+            writer.open(destination, "r+b" if here else "wb") as outgoing,
+        ):
+            outgoing.set_pipelined(True)
+            outgoing.truncate(offset)
+            outgoing.seek(offset)
+            position = offset
+            while position < size and not stop.is_set():
+                end = min(position + _WINDOW, size)
+                blocks = [(at, min(_BLOCK, end - at)) for at in range(position, end, _BLOCK)]
+                for block, (_, wanted) in zip(incoming.readv(blocks), blocks, strict=True):
+                    if len(block) != wanted:
+                        raise FinalError(
+                            f"{source.label}: {origin} is shorter than the {size} bytes of the dump set.",
+                            "The export may still be writing, or the file was cut; export again.",
+                        )
+                    digest.update(block)
+                    outgoing.write(block)
+                    throttle.spend(len(block))
+                position = end
+                report(name, position)
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise _sftp_error(error, source, target, name) from None
+    return digest.hexdigest() if offset == 0 and not stop.is_set() else None
+
+
+def _sftp_error(error: Exception, source: RemoteHost, target: RemoteHost, name: str) -> InfoMartError:
+    where = f"{name} from {source.label} to {target.label}"
+    if isinstance(error, FileNotFoundError):
+        return FinalError(
+            f"{where}: no such file or folder.",
+            "Check the folders of the Data Pump directories at both sites.",
+        )
+    if isinstance(error, PermissionError):
+        return FinalError(f"{where}: permission denied.", "Check owner and mode of folder and files.")
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError) and str(error) == "Failure":
+        return FinalError(
+            f"{where}: the SFTP server reports a failure.",
+            "Check the free space and the quota at the target.",
+        )
+    return UnreachableError(f"{where}: the connection was lost ({error}).", "Check the network; it continues.")

@@ -1,0 +1,1 @@
+"""One action each: observe, decide, act, verify."""

@@ -1,0 +1,201 @@
+"""How a step is built: observe, decide, act, verify.
+
+A step looks at the outside world first. When the goal is already reached it says so and succeeds; else it acts
+once, looks again and proves it. So a retry, a clear or a second run never repeats a finished action.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+
+from infomart_dr import stopwatch
+from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
+from infomart_dr.step import Seen, SiteRole, Step
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: Errors that time may cure are tried again with growing delays; the others stop the run at once.
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception="infomart_dr.errors.FinalError",
+            action=RetryAction.FAIL,
+            reason="Time cannot cure this; the message says what to do next.",
+        ),
+    ]
+)
+
+
+def step_defaults() -> dict[str, Any]:
+    """``default_args`` of every procedure; ``[infomart_dr] retries`` and ``retry_delay`` change them."""
+    return {
+        "owner": "infomart_dr",
+        "retries": conf.getint("infomart_dr", "retries", fallback=6),
+        "retry_delay": timedelta(seconds=conf.getint("infomart_dr", "retry_delay", fallback=15)),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=10),
+        "retry_policy": RETRY_POLICY,
+    }
+
+
+class StepOperator(BaseOperator):
+    """One action of a procedure.
+
+    :param role: the site it acts at: ``source`` or ``target``.
+    """
+
+    #: Lines of the guide, what the step changes and how to undo it: shown on the task's page.
+    guide: ClassVar[str] = ""
+    changes: ClassVar[str] = "nothing"
+    undo: ClassVar[str] = "nothing to undo"
+
+    def __init__(self, *, role: SiteRole = "source", **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", self._page(role))
+        super().__init__(**kwargs)
+        self.role: SiteRole = role
+
+    def _page(self, role: str) -> str:
+        lines = [(self.__doc__ or "").split("\n\n:param")[0].split("\n\n    :param")[0].strip(), ""]
+        if self.guide:
+            lines.append(f"**Guide:** {self.guide}")
+        lines += ["", f"**Acts at:** the {role} site", "", f"**Changes:** {self.changes}", ""]
+        lines.append(f"**Undo:** {self.undo}")
+        return "\n".join(lines)
+
+    # -- what a step says --------------------------------------------------------------------------
+
+    def observe(self, step: Step) -> Seen:
+        """Look at the outside world; ``done`` when the goal is already reached."""
+        raise NotImplementedError
+
+    def act(self, step: Step, seen: Seen) -> None:
+        """Act once. May defer; the step goes on in :meth:`resume`."""
+        raise GuardError(f"{self.task_id}: {seen.what}", self.next_step())
+
+    def verify(self, step: Step) -> Seen:
+        """Look again."""
+        return self.observe(step)
+
+    def next_step(self) -> str:
+        """What a person should do when the goal cannot be reached."""
+        return "Look at the log of this task, then clear it to try again."
+
+    def collect(self, step: Step, event: dict[str, Any]) -> None:
+        """Take the result of a deferred action."""
+
+    # -- how it runs -------------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        with Step.from_context(context) as step:
+            return self._run(step)
+
+    def _run(self, step: Step) -> dict[str, Any]:
+        seen = self.observe(step)
+        self.log.info("observe: %s", seen.what)
+        if seen.done:
+            self.log.info("decide: the goal is reached, nothing to do")
+            return self._result(step, seen)
+        self.log.info("decide: act")
+        self.act(step, seen)
+        return self._conclude(step)
+
+    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Go on after a deferral."""
+        with Step.from_context(context) as step:
+            if seconds := event.get("seconds"):
+                stopwatch.add(float(seconds))
+            raise_from(event)
+            self.collect(step, event)
+            return self._conclude(step)
+
+    def _conclude(self, step: Step) -> dict[str, Any]:
+        seen = self.verify(step)
+        self.log.info("verify: %s", seen.what)
+        if not seen.done:
+            raise GuardError(f"{self.task_id}: acted, but {seen.what}", self.next_step())
+        return self._result(step, seen)
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        """Last words once the goal is reached, whichever way; must be repeatable."""
+
+    def _result(self, step: Step, seen: Seen) -> dict[str, Any]:
+        self.finish(step, seen)
+        return {"what": seen.what, **seen.facts, "command_seconds": round(stopwatch.total(), 3)}
+
+
+class CheckOperator(StepOperator):
+    """A step that only looks: it passes, or stops the run with the reason."""
+
+    def act(self, step: Step, seen: Seen) -> None:
+        raise GuardError(seen.what, self.next_step())
+
+
+class WaitOperator(StepOperator):
+    """A step that waits, deferred, until a probe says that the goal is reached."""
+
+    #: Dotted path of ``(step, **arguments) -> Seen``.
+    probe: ClassVar[str]
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        """Plain JSON for the probe."""
+        return {"role": self.role}
+
+    def limit(self, step: Step) -> float:
+        """Seconds to wait at most."""
+        return step.topology.timeouts.catch_up
+
+    def prepare(self, step: Step) -> None:
+        """Act before the waiting begins; must be repeatable."""
+
+    def observe(self, step: Step) -> Seen:
+        from airflow.sdk.module_loading import import_string
+
+        self.prepare(step)
+        return import_string(self.probe)(step, **self.arguments(step))
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.triggers.condition import ConditionTrigger
+
+        limit = self.limit(step)
+        self.log.info("act: wait, looking every %g s for at most %g s", step.topology.timeouts.poll, limit)
+        self.defer(
+            trigger=ConditionTrigger(
+                step=step.arguments(),
+                probe=self.probe,
+                arguments=self.arguments(step),
+                poll=step.topology.timeouts.poll,
+                deadline=time.time() + limit,
+            ),
+            method_name="resume",
+        )
+
+    def _conclude(self, step: Step) -> dict[str, Any]:
+        return self._result(step, self._reached)
+
+    def collect(self, step: Step, event: dict[str, Any]) -> None:
+        if event["state"] == "timeout":
+            raise GuardError(f"Waited long enough: {event['what']}", self.next_step())
+        self._reached = Seen(True, event["what"], event.get("facts") or {})
+        self.log.info("verify: %s", event["what"])
+
+
+def raise_from(event: Mapping[str, Any]) -> None:
+    """Raise the typed error that a trigger met, if it met one."""
+    if event.get("state") not in ("failed", "unreachable"):
+        return
+    kind: type[InfoMartError] = CurableError if event.get("curable", True) else FinalError
+    raise kind(str(event.get("what") or event), str(event.get("next_step") or ""))
+
+
+def sorted_names(names: Sequence[str], limit: int = 8) -> str:
+    """Names for a message: sorted, at most ``limit``, and how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
+    return ", ".join(ordered[:limit]) + more

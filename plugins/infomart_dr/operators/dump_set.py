@@ -1,0 +1,756 @@
+"""The dump set: SCN, export, manifest, transfer, import, and the proof that nothing is missing."""
+
+from __future__ import annotations
+
+import posixpath
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.operators.base import CheckOperator, StepOperator, sorted_names
+from infomart_dr.operators.jobs import JobOperator, failed, whole_log
+from infomart_dr.step import Seen, SiteRole, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.evidence.manifest import Manifest
+    from infomart_dr.hooks.data_pump import LogReport
+
+
+def directory_path(step: Step, role: SiteRole) -> str:
+    """Folder of the site's Data Pump directory object.
+
+    :raises GuardError: the directory object is missing.
+    """
+    directory = step.site(role).database.data_pump.directory
+    rows = step.dba(role).select("directory_path", directory=directory)
+    if not rows:
+        raise GuardError(
+            f"Directory {directory} is missing in the database of {step.name(role)}.",
+            f"CREATE DIRECTORY {directory} AS '<folder>', or correct data_pump.directory in the topology.",
+        )
+    return str(rows[0]["directory_path"]).rstrip("/")
+
+
+def size_text(size: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.1f} {unit}" if unit != "B" else f"{size:.0f} B"
+        size /= 1000
+    raise AssertionError
+
+
+# -- before the SCN --------------------------------------------------------------------------------
+
+
+class CheckExportSpace(CheckOperator):
+    """Check, before the server is stopped, that the export has the space and the undo that it needs."""
+
+    guide = "not in the guide: ORA-39171 waits for ever, ORA-01555 spoils the export"
+
+    def observe(self, step: Step) -> Seen:
+        dba = step.dba(self.role)
+        folder = directory_path(step, self.role)
+        free = step.host(self.role).free_space(folder)
+        size = int(dba.select("schema_size", owner=step.schema)[0]["bytes"])
+        undo = int(dba.value("undo_retention") or 0)
+        what = f"{step.schema} has {size_text(size)}, {folder} has {size_text(free)} free, undo_retention is {undo} s"
+        facts = {"schema_bytes": size, "free_bytes": free, "undo_retention": undo}
+        if free < size:
+            return Seen(False, f"{what}: the dump set may not fit", facts)
+        return Seen(True, what, facts)
+
+    def next_step(self) -> str:
+        return "Make room, or point the directory object to another file system; then clear this task."
+
+
+class CaptureScn(StepOperator):
+    """Take the one SCN: FLASHBACK_SCN of the export, number of the manifest, AFTERCSN of the Replicat."""
+
+    guide = "Retrieve the current SCN (guide:857)"
+    changes = "a row in the plan's ledger"
+    undo = "a new plan takes a new SCN"
+
+    def observe(self, step: Step) -> Seen:
+        scn = step.ledger.get("scn")
+        if scn is None:
+            return Seen(False, "no SCN is taken yet")
+        return Seen(True, f"SCN {scn}", {"scn": int(scn)})
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.operators.replication import no_older_transactions
+        from infomart_dr.operators.server import server_runs
+
+        captured = int(step.ledger.require("reverse_capture_scn"))
+        for look in (no_older_transactions(step, "reverse"),):
+            if not look.done:
+                raise GuardError(look.what, "Clear wait_for_older_transactions and what follows it.")
+        if signs := server_runs(step, "source"):
+            raise GuardError(
+                f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler and what follows it."
+            )
+        scn = int(step.dba("source").value("current_scn"))
+        if scn < captured:
+            raise GuardError(
+                f"SCN {scn} lies before the capture's {captured}.", "Look whether the database was restored."
+            )
+        step.ledger.put_once("scn", str(scn))
+
+
+# -- Data Pump -------------------------------------------------------------------------------------
+
+
+class DataPumpOperator(JobOperator):
+    """A Data Pump job: found by its name, attached to, gone on with, never started twice."""
+
+    program: ClassVar[Literal["expdp", "impdp"]]
+    operation: ClassVar[Literal["export", "import"]]
+
+    def job_name(self, step: Step) -> str:
+        """Name in DBA_DATAPUMP_JOBS; depends only on the plan."""
+        raise NotImplementedError
+
+    def parameters(self, step: Step) -> str:
+        """Text of the parameter file."""
+        raise NotImplementedError
+
+    def prepare(self, step: Step) -> None:
+        """What must hold before the job is started for the first time."""
+
+    def report(self, step: Step) -> LogReport | None:
+        """The job's log in the directory, classified; None when there is none."""
+        from infomart_dr.hooks.data_pump import classify_log
+
+        host = step.host(self.role)
+        path = f"{directory_path(step, self.role)}/{self.job_name(step)}.log"
+        if not host.exists(path):
+            return None
+        return classify_log(host.read_file(path, limit=64 * 1024 * 1024), self.operation)
+
+    def acceptable(self, report: LogReport) -> bool:
+        """Whether a finished job counts as done."""
+        return report.outcome in ("success", "completed_with_errors")
+
+    def observe(self, step: Step) -> Seen:
+        name = self.job_name(step)
+        job = step.data_pump(self.role).job(name)
+        report = self.report(step)
+        if job is not None:
+            return Seen(False, f"job {name} is {job.state}")
+        if report is None:
+            return Seen(False, f"job {name} has not run")
+        facts = {
+            "job": name,
+            "rows": report.total_rows,
+            "errors": len(report.errors),
+            "outcome": report.outcome,
+        }
+        what = (
+            f"job {name}: {report.outcome.replace('_', ' ')}, {report.total_rows} rows, {len(report.errors)} error(s)"
+        )
+        return Seen(self.acceptable(report), what, facts)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        data_pump, name = step.data_pump(self.role), self.job_name(step)
+        job, latest = data_pump.job(name), self.latest(step)
+        if latest is not None and latest[1].active:
+            self.wait(step, latest[0])
+        attempt = self.new_attempt(step)
+        if job is not None:
+            self.log.info("act: attach to job %s, which is %s", name, job.state)
+            attempt.submit(
+                data_pump.attach_command(self.program, name),
+                stdin=data_pump.continue_input(start=job.startable),
+                environment=data_pump.environment,
+            )
+        else:
+            self.prepare(step)
+            parameters = step.host(self.role).work_path(step.plan_folder, f"{name}.par")
+            step.host(self.role).write_file(parameters, self.parameters(step))
+            self.log.info("act: start job %s", name)
+            attempt.submit(
+                data_pump.command(self.program, parameters),
+                stdin=data_pump.password_input(),
+                environment=data_pump.environment,
+            )
+        self.wait(step, attempt)
+
+    def collect(self, step: Step, event: dict[str, Any]) -> None:
+        from infomart_dr.hooks.data_pump import next_step
+
+        name = self.job_name(step)
+        job = step.data_pump(self.role).job(name)
+        if job is not None:
+            raise CurableError(
+                f"The client of job {name} has ended ({event['state']}, exit code {event.get('exit_code')}) "
+                f"and the job is {job.state}.",
+                "The retry attaches to it.",
+            )
+        report = self.report(step)
+        if report is None or report.outcome == "unfinished":
+            raise failed(
+                f"Job {name} did not run: {self.program} ended with {event.get('exit_code')}.",
+                self.output(step, event),
+                "Correct what the output names; then clear this task.",
+            )
+        if not self.acceptable(report):
+            errors = "\n".join(f"{error.severity}: {error.text}" for error in report.errors[:10])
+            raise GuardError(f"Job {name}: {report.outcome.replace('_', ' ')}.\n{errors}", next_step(report))
+
+
+class RunExpdp(DataPumpOperator):
+    """Export the Info Mart's schema as of the SCN."""
+
+    guide = "Database Transfer 3, 4 (guide:869-880)"
+    changes = "dump files and a log in the source site's Data Pump directory"
+    undo = "remove the files; KILL_JOB while it runs"
+    job = "expdp"
+    program = "expdp"
+    operation = "export"
+
+    def job_name(self, step: Step) -> str:
+        from infomart_dr.hooks.data_pump import job_name
+
+        return job_name("GIM_EXP", step.plan_id)
+
+    def parameters(self, step: Step) -> str:
+        from infomart_dr.hooks.data_pump import export_parameters
+
+        return export_parameters(
+            step.topology, step.site("source"), int(step.ledger.require("scn")), self.job_name(step)
+        )
+
+    def acceptable(self, report: LogReport) -> bool:
+        return report.outcome == "success" or (
+            report.outcome == "completed_with_errors" and all(error.severity == "harmless" for error in report.errors)
+        )
+
+
+# -- manifest --------------------------------------------------------------------------------------
+
+
+def proven_manifest(step: Step) -> Manifest:
+    """The plan's manifest, proven by the digest in the ledger.
+
+    :raises GuardError: it is missing or was changed.
+    """
+    from infomart_dr.evidence.manifest import Manifest
+
+    digest = step.ledger.require("manifest_digest")
+    host = step.host("source")
+    path = manifest_path(step)
+    if not host.exists(path):
+        raise GuardError(f"The manifest {path} is missing at {step.name('source')}.", "Start a new plan.")
+    manifest = Manifest.from_text(host.read_file(path, limit=64 * 1024 * 1024), digest)
+    manifest.require_scn(int(step.ledger.require("scn")))
+    return manifest
+
+
+def manifest_path(step: Step) -> str:
+    return step.host("source").work_path(step.plan_folder, "manifest.json")
+
+
+class ChecksumOperator(JobOperator):
+    """A step around the SHA-256 sums of the dump files at one site."""
+
+    def names(self, step: Step) -> list[str]:
+        """Files to sum."""
+        raise NotImplementedError
+
+    def sums(self, step: Step) -> dict[str, str] | None:
+        """Sums of the newest attempt that ended well and has every file."""
+        from infomart_dr.hooks.transfer import parse_checksums
+
+        latest = self.latest(step)
+        if latest is None or latest[1].state != "ended" or latest[1].exit_code != 0:
+            return None
+        sums = parse_checksums(whole_log(latest[0]))
+        return sums if set(self.names(step)) <= set(sums) else None
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.hooks.transfer import checksum_script
+
+        latest = self.latest(step)
+        if latest is not None and latest[1].active:
+            self.wait(step, latest[0])
+        if self.sums(step) is None:
+            attempt = self.new_attempt(step)
+            script, stdin = checksum_script(directory_path(step, self.role), self.names(step))
+            attempt.submit(script, stdin=stdin)
+            self.wait(step, attempt)
+        self.use(step)
+
+    def collect(self, step: Step, event: dict[str, Any]) -> None:
+        if self.ended(event) != 0:
+            raise failed(
+                f"The checksums at {step.name(self.role)} failed.",
+                self.output(step, event),
+                "Look whether the files are there and readable; then clear this task.",
+            )
+        self.use(step)
+
+    def use(self, step: Step) -> None:
+        """Act on the sums."""
+        raise NotImplementedError
+
+
+class WriteManifest(ChecksumOperator):
+    """Write the manifest: SCN, files, sizes, SHA-256, and the source's dictionary."""
+
+    guide = "not in the guide: the proof that what arrives is what left"
+    changes = "manifest.json in the plan's folder on the source's database host, its digest in the ledger"
+    undo = "remove the file"
+    job = "source-sums"
+
+    def _export(self, step: Step) -> RunExpdp:
+        return RunExpdp(task_id="export_of_the_manifest")
+
+    def names(self, step: Step) -> list[str]:
+        report = self._export(step).report(step)
+        if report is None or not report.dump_files:
+            raise GuardError("The export's log names no dump files.", "Clear run_expdp.")
+        return sorted(posixpath.basename(path.replace("\\", "/")) for path in report.dump_files)
+
+    def observe(self, step: Step) -> Seen:
+        if step.ledger.get("manifest_digest") is None:
+            return Seen(False, "there is no manifest yet")
+        manifest = proven_manifest(step)
+        rows = sum(manifest.dictionary.row_counts.values())
+        return Seen(
+            True,
+            f"manifest: SCN {manifest.scn}, {len(manifest.files)} file(s), {size_text(manifest.total_bytes)}, "
+            f"{rows} rows",
+            {"scn": manifest.scn, "files": len(manifest.files), "bytes": manifest.total_bytes, "rows": rows},
+        )
+
+    def use(self, step: Step) -> None:
+        from infomart_dr.evidence import manifest as evidence
+        from infomart_dr.hooks import goldengate_parameters as parameters
+
+        sums = self.sums(step)
+        report = self._export(step).report(step)
+        assert sums is not None and report is not None
+        folder = directory_path(step, "source")
+        sizes = step.host("source").file_sizes(folder, self.names(step))
+        identity = step.dba("source").select("database_identity")[0]
+        source, release = step.site("source"), step.topology.info_mart.release
+        name, digest = parameters.exclusion_list(release), parameters.exclusion_digest(release)
+        now = datetime.now(UTC)
+        manifest = evidence.Manifest(
+            deployment=step.topology.deployment,
+            plan_id=step.plan_id,
+            source_site=step.name("source"),
+            database_name=str(identity["name"]),
+            dbid=int(identity["dbid"]),
+            oracle_release=source.database.release,
+            info_mart_release=release,
+            info_mart_schema=step.schema,
+            scn=int(step.ledger.require("scn")),
+            job_name=self._export(step).job_name(step),
+            directory=source.database.data_pump.directory,
+            files=[evidence.DumpFile(name=file, size=sizes[file], sha256=sums[file]) for file in self.names(step)],
+            exclusions=evidence.ExclusionList(name=name, sha256=digest),
+            export_started=now,
+            export_ended=now,
+            dictionary=dictionary_of(step, "source", row_counts=report.rows),
+        )
+        step.host("source").write_file(manifest_path(step), manifest.to_text())
+        step.ledger.put_once("manifest_digest", manifest.digest())
+
+
+def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Any:
+    """The Info Mart's schema at a site, as the manifest writes it."""
+    from infomart_dr.evidence.manifest import dictionary_from_rows
+
+    dba = step.dba(role)
+    rows = {
+        name: dba.select(name, owner=step.schema)
+        for name in (
+            "indexes",
+            "index_columns",
+            "constraints",
+            "constraint_columns",
+            "triggers",
+            "sequences",
+        )
+    }
+    return dictionary_from_rows(**rows, row_counts=row_counts)
+
+
+# -- transfer --------------------------------------------------------------------------------------
+
+
+class CheckFreeSpace(CheckOperator):
+    """Check that the dump set fits at the target."""
+
+    guide = "Database Transfer 6 (guide:889)"
+
+    def observe(self, step: Step) -> Seen:
+        manifest = proven_manifest(step)
+        folder = directory_path(step, "target")
+        host = step.host("target")
+        there = sum(host.file_sizes(folder, [file.name for file in manifest.files]).values())
+        free = host.free_space(folder)
+        need = int((manifest.total_bytes - there) * step.topology.transfer.space_factor)
+        what = f"{folder} at {step.name('target')} has {size_text(free)} free, {size_text(need)} needed"
+        return Seen(free >= need, what, {"free_bytes": free, "needed_bytes": need})
+
+    def next_step(self) -> str:
+        return "Make room at the target's directory; then clear this task."
+
+
+class TransferDumpSet(JobOperator):
+    """Copy the dump set from database host to database host, several files at a time, resumed after a cut."""
+
+    guide = "Database Transfer 6 (guide:889)"
+    changes = "the dump files and the manifest at the target"
+    undo = "remove the files"
+    job = "transfer"
+
+    def plan(self, step: Step) -> Any:
+        from infomart_dr.hooks.transfer import TransferPlan
+
+        manifest = proven_manifest(step)
+        topology, target = step.topology, step.site("target")
+        source_host = topology.host(step.site("source").database.host)
+        target_host = topology.host(target.database.host)
+        reach = topology.reach(target.database.host, step.name("source"))
+        if reach is None and topology.transfer.method == "direct":
+            raise GuardError(
+                f"The topology does not say how {step.name('source')} reaches {target.database.host}.",
+                f"Add hosts.{target.database.host}.seen_from.{step.name('source')}, or set transfer.method to relay.",
+            )
+        return TransferPlan(
+            source_folder=directory_path(step, "source"),
+            target_folder=directory_path(step, "target"),
+            files=[(file.name, file.size) for file in manifest.files],
+            target_user=target_host.user,
+            target_address=reach.address if reach else target.database.host,
+            target_port=reach.ssh_port if reach else 22,
+            key=source_host.transfer_key,
+            known_hosts=source_host.known_hosts,
+            streams=topology.transfer.streams,
+            bandwidth=topology.transfer.bandwidth,
+            rsync=topology.transfer.rsync,
+            repair=step.ledger.get("transfer_repair") is not None,
+        )
+
+    def observe(self, step: Step) -> Seen:
+        plan = self.plan(step)
+        sizes = step.host("target").file_sizes(plan.target_folder, [name for name, _ in plan.files])
+        there = [name for name, size in plan.files if sizes.get(name) == size]
+        complete = len(there) == len(plan.files) and step.ledger.get("transferred") is not None
+        return Seen(
+            complete and not plan.repair,
+            f"{len(there)} of {len(plan.files)} file(s) are at {step.name('target')}",
+            {"files": len(plan.files), "bytes": plan.total},
+        )
+
+    def act(self, step: Step, seen: Seen) -> None:
+        plan = self.plan(step)
+        if step.topology.transfer.method == "relay":
+            self._relay(step, plan)
+            self._arrived(step)
+            return
+        from infomart_dr.hooks.transfer import direct_command
+
+        progress = {
+            "ssh_connection": step.host("target").ssh_connection,
+            "folder": plan.target_folder,
+            "files": [list(file) for file in plan.files],
+        }
+        latest = self.latest(step)
+        if latest is not None and latest[1].active:
+            self.wait(step, latest[0], progress)
+        script, stdin = direct_command(plan)
+        attempt = self.new_attempt(step)
+        attempt.submit(script, stdin=stdin)
+        self.wait(step, attempt, progress)
+
+    def _relay(self, step: Step, plan: Any) -> None:
+        import time
+
+        from infomart_dr.hooks.transfer import progress_line, relay
+
+        told = time.monotonic()
+
+        def tell(sizes: dict[str, int]) -> None:
+            nonlocal told
+            if time.monotonic() - told > 10:
+                told = time.monotonic()
+                self.log.info("%s", progress_line(sizes, dict(plan.files)))
+
+        relay(step.host("source"), step.host("target"), plan, tell)
+
+    def collect(self, step: Step, event: dict[str, Any]) -> None:
+        from infomart_dr.hooks.transfer import classify_exit
+
+        code = self.ended(event)
+        match classify_exit(code):
+            case "curable":
+                raise CurableError(f"The transfer broke off (exit code {code}).", "The retry goes on where it stopped.")
+            case "final":
+                raise failed(
+                    f"The transfer failed (exit code {code}).",
+                    self.output(step, event),
+                    "Correct what the output names; then clear this task.",
+                )
+        self._arrived(step)
+
+    def _arrived(self, step: Step) -> None:
+        manifest = proven_manifest(step)
+        host = step.host("target")
+        host.write_file(host.work_path(step.plan_folder, "manifest.json"), manifest.to_text())
+        step.ledger.forget("transfer_repair")
+        step.ledger.put_once("transferred", manifest.digest())
+
+
+class VerifyDumpSet(ChecksumOperator):
+    """Prove each file at the target by its SHA-256."""
+
+    guide = "not in the guide: a damaged dump file shows only in the middle of the import"
+    changes = "a row in the plan's ledger"
+    job = "target-sums"
+
+    def names(self, step: Step) -> list[str]:
+        return [file.name for file in proven_manifest(step).files]
+
+    def observe(self, step: Step) -> Seen:
+        manifest = proven_manifest(step)
+        proven = step.ledger.get("dump_set_proven")
+        if proven == manifest.digest():
+            return Seen(True, f"{len(manifest.files)} file(s) proven by SHA-256", {"files": len(manifest.files)})
+        return Seen(False, f"{len(manifest.files)} file(s) are not proven yet")
+
+    def use(self, step: Step) -> None:
+        manifest = proven_manifest(step)
+        sums = self.sums(step) or {}
+        folder = directory_path(step, "target")
+        sizes = step.host("target").file_sizes(folder, self.names(step))
+        try:
+            manifest.prove({name: (sizes.get(name, 0), sums.get(name, "")) for name in self.names(step)})
+        except GuardError:
+            # The next transfer compares contents, and the sums are taken again.
+            step.ledger.put_once("transfer_repair", "yes")
+            step.ledger.forget("transferred")
+            for attempt in self.attempts(step):
+                attempt.forget()
+            raise
+        step.ledger.put_once("dump_set_proven", manifest.digest())
+
+    def next_step(self) -> str:
+        return "Clear transfer_files and this task: the transfer then compares contents."
+
+
+# -- import ----------------------------------------------------------------------------------------
+
+
+class DropSequences(StepOperator):
+    """Drop the sequences of the target's Info Mart schema: an import cannot reset an existing one."""
+
+    guide = "Database Transfer 8 (guide:900-930)"
+    changes = "the sequences of the Info Mart's schema at the target are dropped"
+    undo = "the import brings them back, with the source's values"
+
+    def observe(self, step: Step) -> Seen:
+        if step.ledger.get("sequences_dropped"):
+            return Seen(True, "this plan has dropped the sequences")
+        names = self._names(step)
+        return Seen(False, f"{len(names)} sequence(s) at {step.name('target')}: {sorted_names(names) or 'none'}")
+
+    def _names(self, step: Step) -> list[str]:
+        rows = step.dba("target").select("sequences", owner=step.schema)
+        # Sequences of identity columns belong to their table and go with it.
+        return [row["sequence_name"] for row in rows if not row["sequence_name"].startswith("ISEQ$$_")]
+
+    def act(self, step: Step, seen: Seen) -> None:
+        manifest = proven_manifest(step)
+        if step.ledger.require("dump_set_proven") != manifest.digest():
+            raise GuardError("The dump set at the target is not proven; its sequences stay.", "Clear verify_dump_set.")
+        if manifest.source_site == step.name("target"):
+            raise GuardError("The target is the site that was exported.", "Correct source and target.")
+        for name in self._names(step):
+            step.dba("target").execute("drop_sequence", {"schema": step.schema, "sequence": name})
+        if left := self._names(step):
+            raise GuardError(f"Sequences are left: {sorted_names(left)}.", "Drop them by hand.")
+        step.ledger.put_once("sequences_dropped", "yes")
+
+
+class RunImpdp(DataPumpOperator):
+    """Import the dump set at the target."""
+
+    guide = "Database Transfer 7, 9 (guide:891-936)"
+    changes = "the Info Mart's schema at the target: its tables are replaced"
+    undo = "none: the target is new; the source is not touched"
+    job = "impdp"
+    program = "impdp"
+    operation = "import"
+
+    def job_name(self, step: Step) -> str:
+        from infomart_dr.hooks.data_pump import job_name
+
+        return job_name("GIM_IMP", step.plan_id)
+
+    def parameters(self, step: Step) -> str:
+        from infomart_dr.hooks.data_pump import import_parameters
+
+        files = [file.name for file in proven_manifest(step).files]
+        return import_parameters(step.topology, step.site("target"), files, self.job_name(step))
+
+    def prepare(self, step: Step) -> None:
+        if step.ledger.require("dump_set_proven") != proven_manifest(step).digest():
+            raise GuardError("The dump set at the target is not proven.", "Clear verify_dump_set.")
+        step.ledger.require("sequences_dropped")
+
+
+class CheckImportLog(CheckOperator):
+    """Read the import's log: what is harmless is named, what is not stops the run; rows equal the export's."""
+
+    guide = "Database Transfer 10 (guide:937)"
+
+    def observe(self, step: Step) -> Seen:
+        report = RunImpdp(task_id="import_of_the_log", role="target").report(step)
+        if report is None:
+            return Seen(False, "the import has left no log")
+        kinds: dict[str, int] = {}
+        for error in report.errors:
+            kinds[error.severity] = kinds.get(error.severity, 0) + 1
+            self.log.info("observe: %s: %s", error.severity, error.text)
+        grave = [error for error in report.errors if error.severity not in ("harmless", "index")]
+        exported = proven_manifest(step).dictionary.row_counts
+        differing = [
+            f"{table}: {exported[table]} exported, {report.rows.get(table, 0)} imported"
+            for table in sorted(exported)
+            if report.rows.get(table, 0) != exported[table]
+        ]
+        summary = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no error"
+        facts = {"rows": report.total_rows, "errors": kinds}
+        if grave:
+            return Seen(False, f"the import's log has {summary}: {grave[0].text}", facts)
+        if differing:
+            return Seen(False, f"rows differ: {'; '.join(differing[:5])}", facts)
+        return Seen(True, f"{report.total_rows} rows imported as exported; {summary}", facts)
+
+    def next_step(self) -> str:
+        return "Correct the cause, remove the import's log at the target, then clear run_impdp and this task."
+
+
+def missing_indexes(step: Step) -> list[str]:
+    """Indexes of the manifest that the target lacks or cannot use; generated names are compared by columns."""
+    wanted = proven_manifest(step).dictionary.indexes
+    found = dictionary_of(step, "target").indexes
+    unusable = {
+        row["index_name"]
+        for row in step.dba("target").select("indexes", owner=step.schema)
+        if str(row["status"]) == "UNUSABLE"
+    }
+    names = {index.name for index in found if index.name not in unusable}
+    shapes = {(index.table, index.unique, tuple(index.columns)) for index in found if index.name not in unusable}
+    return [
+        index.name
+        for index in wanted
+        if (
+            (index.table, index.unique, tuple(index.columns)) not in shapes
+            if index.generated
+            else index.name not in names
+        )
+    ]
+
+
+class RecreateMissingIndexes(DataPumpOperator):
+    """Create the indexes that the import left out, from the dump set."""
+
+    guide = "Re-create any missing indexes (guide:938)"
+    changes = "missing indexes of the Info Mart's schema at the target"
+    undo = "DROP INDEX"
+    program = "impdp"
+    operation = "import"
+    #: Attempts differ by what is missing.
+    job = "indexes"
+
+    def job_name(self, step: Step) -> str:
+        from infomart_dr.hooks.data_pump import job_name
+
+        return job_name("GIM_IDX", f"{step.plan_id} {len(self.attempts(step))}")
+
+    def observe(self, step: Step) -> Seen:
+        missing = missing_indexes(step)
+        return Seen(
+            not missing,
+            f"indexes missing at {step.name('target')}: {sorted_names(missing) or 'none'}",
+            {"missing": missing[:50]},
+        )
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.hooks.data_pump import index_parameters
+
+        latest = self.latest(step)
+        if latest is not None and latest[1].active:
+            self.wait(step, latest[0])
+        data_pump, name = step.data_pump(self.role), self.job_name(step)
+        files = [file.name for file in proven_manifest(step).files]
+        host = step.host(self.role)
+        path = host.work_path(step.plan_folder, f"{name}.par")
+        host.write_file(
+            path,
+            index_parameters(step.topology, step.site("target"), files, name, missing_indexes(step)),
+        )
+        attempt = self.new_attempt(step)
+        attempt.submit(
+            data_pump.command("impdp", path),
+            stdin=data_pump.password_input(),
+            environment=data_pump.environment,
+        )
+        self.wait(step, attempt)
+
+    def collect(self, step: Step, event: dict[str, Any]) -> None:
+        self.log.info("act: impdp ended with %s", event.get("exit_code"))
+
+    def next_step(self) -> str:
+        return "Create the named indexes by hand (their DDL is in the dump set); then clear this task."
+
+
+class CheckIndexes(CheckOperator):
+    """Compare the target's indexes with the manifest."""
+
+    guide = "Database Transfer 10 (guide:938)"
+
+    def observe(self, step: Step) -> Seen:
+        missing = missing_indexes(step)
+        count = len(proven_manifest(step).dictionary.indexes)
+        if missing:
+            return Seen(False, f"indexes are missing or unusable: {sorted_names(missing)}")
+        return Seen(True, f"all {count} indexes are there", {"indexes": count})
+
+    def next_step(self) -> str:
+        return "Clear recreate_missing_indexes, or create them by hand."
+
+
+class CheckObjects(CheckOperator):
+    """Compare constraints, triggers and sequences with the manifest; no object may be newly invalid."""
+
+    guide = "not in the guide"
+
+    def observe(self, step: Step) -> Seen:
+        from infomart_dr.operators.checks import dictionary_differences
+
+        wanted, found = proven_manifest(step).dictionary, dictionary_of(step, "target")
+        differences = dictionary_differences(wanted, found)
+        invalid = invalid_objects(step, "target") - invalid_objects(step, "source")
+        differences += [f"{name} is invalid" for name in sorted(invalid)]
+        if differences:
+            return Seen(False, f"the target differs: {'; '.join(differences[:8])}", {"differences": differences[:50]})
+        return Seen(
+            True,
+            f"{len(found.constraints)} constraints, {len(found.triggers)} trigger(s) and "
+            f"{len(found.sequences)} sequences are as at the source",
+        )
+
+    def next_step(self) -> str:
+        return "Create or enable what differs, or recompile what is invalid; then clear this task."
+
+
+def invalid_objects(step: Step, role: SiteRole) -> set[str]:
+    """Invalid objects of the schema as ``TYPE NAME``."""
+    rows = step.dba(role).select("invalid_objects", owner=step.schema)
+    return {f"{row['object_type']} {row['object_name']}" for row in rows}

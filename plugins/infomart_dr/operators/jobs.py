@@ -1,0 +1,100 @@
+"""Steps that run a program on a host for long: numbered attempts, re-attached on a retry, waited for deferred."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.operators.base import StepOperator
+from infomart_dr.step import Step
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
+
+
+class JobOperator(StepOperator):
+    """A step around a remote job.
+
+    Attempts of one plan are numbered: an attempt that runs is attached to, one that ended is never run again
+    under its own number.
+    """
+
+    #: Part of the job's id.
+    job: str = ""
+
+    def attempts(self, step: Step) -> list[RemoteJob]:
+        """The attempts made so far, oldest first."""
+        from infomart_dr.hooks.remote_job import RemoteJob
+
+        found: list[RemoteJob] = []
+        host = step.host(self.role)
+        while True:
+            attempt = RemoteJob(host, f"{step.key}-{self.job}-{len(found) + 1}")
+            if attempt.status().state == "absent":
+                return found
+            found.append(attempt)
+
+    def latest(self, step: Step) -> tuple[RemoteJob, JobStatus] | None:
+        """The newest attempt and its status."""
+        attempts = self.attempts(step)
+        return (attempts[-1], attempts[-1].status()) if attempts else None
+
+    def new_attempt(self, step: Step) -> RemoteJob:
+        """A job id that was not used yet."""
+        from infomart_dr.hooks.remote_job import RemoteJob
+
+        number = len(self.attempts(step)) + 1
+        return RemoteJob(step.host(self.role), f"{step.key}-{self.job}-{number}")
+
+    def wait(self, step: Step, job: RemoteJob, progress: dict[str, Any] | None = None) -> NoReturn:
+        """Defer until the job has ended."""
+        from infomart_dr.triggers.remote_job import RemoteJobTrigger
+
+        host = step.host(self.role)
+        self.log.info("act: wait for job %s on %s", job.job_id, host.label)
+        self.defer(
+            trigger=RemoteJobTrigger(
+                ssh_connection=host.ssh_connection,
+                work_folder=host.work_folder,
+                job_id=job.job_id,
+                poll=step.topology.timeouts.poll,
+                connect_timeout=step.topology.timeouts.connect,
+                command_timeout=step.topology.timeouts.command,
+                progress=progress,
+            ),
+            method_name="resume",
+        )
+
+    def ended(self, event: dict[str, Any]) -> int:
+        """Exit code of the job behind an event.
+
+        :raises CurableError: nobody knows how it ended; a retry finds out.
+        """
+        if event["state"] == "ended":
+            return int(event["exit_code"])
+        raise CurableError(
+            f"Job {event['job_id']} is {event['state']}: {event.get('reason') or 'its end is unknown'}.",
+            "The retry looks at what it left behind and goes on from there.",
+        )
+
+    def output(self, step: Step, event: dict[str, Any]) -> str:
+        """Everything the job printed."""
+        from infomart_dr.hooks.remote_job import RemoteJob
+
+        return whole_log(RemoteJob(step.host(self.role), event["job_id"]))
+
+
+def whole_log(job: RemoteJob) -> str:
+    """The output of a job from its beginning."""
+    text, offset = "", 0
+    while True:
+        piece, following = job.log(offset)
+        if following == offset:
+            return text
+        text, offset = text + piece, following
+
+
+def failed(what: str, output: str, next_step: str) -> GuardError:
+    """Error of a job that ended badly, with the end of its output."""
+    tail = "\n".join(output.strip().splitlines()[-15:])
+    return GuardError(f"{what}\n{tail}", next_step)

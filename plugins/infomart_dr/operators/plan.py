@@ -1,0 +1,164 @@
+"""The plan itself: its lock, and the hold on IDB purging around it."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from infomart_dr.errors import GuardError
+from infomart_dr.operators.base import StepOperator, WaitOperator, sorted_names
+from infomart_dr.step import Seen, SiteRole, Step
+
+#: A partitioned IDB reuses its 14 daily partitions: a hold that lasts longer protects nothing.
+HOLD_CEILING_DAYS = 14
+
+
+class TakeLock(StepOperator):
+    """Take the deployment's lock, so that no other plan runs, whichever Airflow started it."""
+
+    changes = "a row in DR_LOCK of GoldenGate's schema at the surviving site"
+    undo = "the task release_lock, also when the run fails"
+
+    def observe(self, step: Step) -> Seen:
+        # Reading the pair first reports a wrong topology or parameter before anything is touched.
+        sites = f"{step.name('source')} -> {step.name('target')}"
+        step.lock.ensure_tables()
+        holder = step.lock.holder()
+        if holder is not None and holder.plan_id == step.plan_id:
+            return Seen(True, f"the lock is held by this plan ({sites})", self._facts(step))
+        what = f"the lock is held by {holder.owner}" if holder else f"the lock is free ({sites})"
+        return Seen(False, what, self._facts(step))
+
+    def _facts(self, step: Step) -> dict[str, Any]:
+        return {"plan": step.plan_id, "source": step.name("source"), "target": step.name("target")}
+
+    def act(self, step: Step, seen: Seen) -> None:
+        step.lock.take(step.plan_id, step.owner, str(step.params.get("reason") or "not given"))
+
+
+class ReleaseLock(StepOperator):
+    """Give the deployment's lock back."""
+
+    changes = "the plan's row in DR_LOCK is removed"
+    undo = "start the procedure again; it takes the lock again"
+
+    def observe(self, step: Step) -> Seen:
+        holder = step.lock.holder()
+        if holder is None or holder.plan_id != step.plan_id:
+            return Seen(True, "this plan holds no lock")
+        return Seen(False, "the lock is held by this plan")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        step.lock.release(step.plan_id)
+
+
+def purge_jobs(step: Step) -> list[tuple[SiteRole, str, str, str]]:
+    """Role, IDB, connection and job of every purge job at the two sites."""
+    roles: tuple[SiteRole, SiteRole] = ("source", "target")
+    return [
+        (role, idb.name, idb.connection, job)
+        for role in roles
+        for idb in step.site(role).idbs
+        for job in idb.purge_jobs
+    ]
+
+
+class HoldPurging(StepOperator):
+    """Disable the scheduler jobs that purge the Interaction Databases, before anything is copied."""
+
+    guide = "Database Transfer; Potential Data Loss"
+    changes = "the topology's purge jobs are disabled at both sites; which were enabled is noted in the ledger"
+    undo = "the task release_purge_hold enables those jobs that were enabled before"
+
+    def observe(self, step: Step) -> Seen:
+        from infomart_dr.hooks.purge_jobs import PurgeJobs
+
+        enabled = []
+        for role, idb, connection, job in purge_jobs(step):
+            if PurgeJobs(step.oracle(connection)).state(job).enabled:
+                enabled.append(f"{step.name(role)}/{idb}/{job}")
+        held = step.ledger.get("purge_hold")
+        facts = {"hold": json.loads(held) if held else None, "jobs": len(purge_jobs(step))}
+        if enabled or held is None:
+            return Seen(False, f"purging is enabled: {sorted_names(enabled) or 'no job'}", facts)
+        return Seen(True, f"purging is held: {len(purge_jobs(step))} job(s) disabled", facts)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.hooks.purge_jobs import PurgeJobs
+
+        now = datetime.now(UTC)
+        step.ledger.put_once(
+            "purge_hold",
+            json.dumps(
+                {
+                    "owner": step.owner,
+                    "reason": str(step.params.get("reason") or "database transfer"),
+                    "since": int(now.timestamp()),
+                    "ceiling": int(now.timestamp()) + HOLD_CEILING_DAYS * 86400,
+                }
+            ),
+        )
+        for role, idb, connection, job in purge_jobs(step):
+            jobs = PurgeJobs(step.oracle(connection))
+            before = "enabled" if jobs.state(job).enabled else "disabled"
+            # Noted before it is changed: a retry after a crash must not take the hold for the prior state.
+            before = step.ledger.put_once(f"purge:{step.name(role)}:{job}", before)
+            self.log.info("act: %s/%s/%s was %s", step.name(role), idb, job, before)
+            jobs.hold(job)
+
+
+def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
+    """Probe: the site's high-water marks lie beyond the moment the hold was placed.
+
+    :param role: the site that serves now.
+    """
+    held = step.ledger.get("purge_hold")
+    if held is None:
+        return Seen(True, "this plan holds no purging")
+    hold = json.loads(held)
+    since = hold["since"]
+    rows = step.info_mart(role).select("hwm", {"schema": step.schema})
+    marks: dict[str, int] = {}
+    for row in rows:
+        key = str(row["data_source_key"])
+        marks[key] = min(marks.get(key, int(row["max_ts"])), int(row["max_ts"]))
+    behind = [f"source {key}: {since - mark} s behind" for key, mark in sorted(marks.items()) if mark <= since]
+    left = hold["ceiling"] - time.time()
+    warning = f"; WARNING: the hold's ceiling is {left / 86400:.1f} days away" if left < 4 * 86400 else ""
+    if behind or not marks:
+        return Seen(False, f"the high-water mark has not passed the hold: {behind or 'no rows'}{warning}")
+    return Seen(True, f"the high-water marks of {len(marks)} data source(s) passed the hold{warning}")
+
+
+class ReleasePurgeHold(WaitOperator):
+    """Enable the purge jobs again, once the serving site's high-water mark has passed the hold."""
+
+    guide = "Potential Data Loss"
+    changes = "purge jobs that were enabled before the plan are enabled again"
+    undo = "DBMS_SCHEDULER.DISABLE of the jobs named in the log"
+    probe = "infomart_dr.operators.plan.high_water_mark_passed_hold"
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.hooks.purge_jobs import PurgeJobs
+
+        for role, idb, connection, job in purge_jobs(step):
+            before = step.ledger.get(f"purge:{step.name(role)}:{job}")
+            if before == "enabled":
+                PurgeJobs(step.oracle(connection)).release(job)
+                self.log.info("act: %s/%s/%s is enabled again", step.name(role), idb, job)
+        still = [
+            job
+            for role, _, connection, job in purge_jobs(step)
+            if step.ledger.get(f"purge:{step.name(role)}:{job}") == "enabled"
+            and not PurgeJobs(step.oracle(connection)).state(job).enabled
+        ]
+        if still:
+            raise GuardError(
+                f"Purge jobs are still disabled: {sorted_names(still)}.",
+                "Enable them with DBMS_SCHEDULER.ENABLE, or look why they were disabled meanwhile.",
+            )
+
+    def next_step(self) -> str:
+        return "Look why the high-water mark stands still; then clear this task. Purging stays held."

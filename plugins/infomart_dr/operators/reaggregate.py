@@ -1,0 +1,67 @@
+"""Re-aggregation with the release's own command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from infomart_dr.errors import FinalError
+from infomart_dr.operators.base import StepOperator
+from infomart_dr.step import Seen, Step
+
+
+def moment(text: str, name: str) -> datetime | None:
+    """A parameter's time in UTC; None when it is empty.
+
+    :raises FinalError: it is not a time.
+    """
+    if not text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise FinalError(f"{name} is not a time: {text[:40]!r}.", "Write it as 2026-11-02T17:00Z.") from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+class RequestReaggregation(StepOperator):
+    """Request re-aggregation from 24 hours before the failure until now, or of the explicit interval."""
+
+    guide = "DR 10a (guide:1034); Return to Normal 19a (guide:1094)"
+    changes = "a pending request of RAA in the Info Mart"
+    undo = "none needed: aggregating twice gives the same aggregates"
+
+    def window(self, step: Step, now: datetime) -> Any:
+        """The interval of this run."""
+        from infomart_dr.hooks.raa import ReaggregationWindow
+
+        params = step.params
+        failure = moment(str(params.get("failure_time") or ""), "failure_time") or now
+        default = ReaggregationWindow.after_failure(failure, now)
+        return ReaggregationWindow(
+            moment(str(params.get("reaggregate_from") or ""), "reaggregate_from") or default.start,
+            moment(str(params.get("reaggregate_to") or ""), "reaggregate_to") or default.end,
+        )
+
+    def observe(self, step: Step) -> Seen:
+        if not step.topology.raa.enabled:
+            return Seen(True, "the topology has no RAA")
+        noted = step.ledger.get("reaggregation_requested")
+        return Seen(noted is not None, f"requested: {noted}" if noted else "not requested yet")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.hooks.raa import Reaggregation, jdbc_url, uses_labels
+        from infomart_dr.step import connection
+
+        raa, site, name = step.topology.raa, step.site(self.role), step.name(self.role)
+        window = self.window(step, datetime.now(UTC))
+        start, end = (
+            window.labels(step.info_mart(self.role), step.schema) if uses_labels(raa.release) else window.epochs()
+        )
+        login = connection(site.database.info_mart_connection)
+        url = raa.jdbc_url.get(name) or jdbc_url(login.host, int(login.port or 1521), site.database.service)
+        printed = Reaggregation(step.host(self.role, "gim"), raa, site.info_mart_server.root).insert(
+            url, login.login, login.password, start, end, job_id=f"{step.key}-reaggregate"
+        )
+        self.log.info("act: GIMAgg: %s", printed or "(no output)")
+        step.ledger.put_once("reaggregation_requested", f"{start} to {end}")

@@ -1,0 +1,564 @@
+"""GoldenGate: parameter files, supplemental logging, capture, delivery, catch-up, and what is left behind."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from infomart_dr.errors import GuardError
+from infomart_dr.operators.base import StepOperator, WaitOperator, sorted_names
+from infomart_dr.step import Seen, SiteRole, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.ggsci import Ggsci
+
+#: Direction of replication in this plan, by the role of the site whose changes are captured.
+Direction = Literal["reverse", "forward"]
+
+
+def ends(direction: Direction) -> tuple[SiteRole, SiteRole]:
+    """Roles of the capturing and the applying site: reverse runs source -> target, forward target -> source."""
+    return ("source", "target") if direction == "reverse" else ("target", "source")
+
+
+class ReplicationOperator(StepOperator):
+    """A step of one direction of replication.
+
+    :param direction: ``reverse`` (surviving site to new site) or ``forward`` (new active site to standby).
+    """
+
+    def __init__(self, *, direction: Direction, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.direction: Direction = direction
+
+    @property
+    def capturing(self) -> SiteRole:
+        return ends(self.direction)[0]
+
+    @property
+    def applying(self) -> SiteRole:
+        return ends(self.direction)[1]
+
+
+def both() -> tuple[SiteRole, SiteRole]:
+    """Both roles."""
+    return "source", "target"
+
+
+def status_of(ggsci: Ggsci, group: str) -> str | None:
+    """Status of a group, None when there is none."""
+    info = ggsci.info(group)
+    return info.status if info else None
+
+
+def report_tail(ggsci: Ggsci, group: str, lines: int = 12) -> str:
+    """The end of a group's report."""
+    return "End of its report:\n" + "\n".join(ggsci.view_report(group).rstrip().splitlines()[-lines:])
+
+
+class PrepareGoldenGateSchema(StepOperator):
+    """Create the marker table in GoldenGate's schema at both sites, and Replicat's checkpoint tables."""
+
+    guide = "Return to Normal 7 (guide:1064)"
+    changes = "table DR_MARKER and the checkpoint table in GoldenGate's schema, if they are missing"
+    undo = "drop the tables when no plan uses them any more"
+
+    def observe(self, step: Step) -> Seen:
+        missing = []
+        for role in both():
+            goldengate = step.site(role).goldengate
+            for table in ("DR_MARKER", goldengate.checkpoint_table):
+                if not table_exists(step, role, goldengate.schema_name, table):
+                    missing.append(f"{step.name(role)}:{goldengate.schema_name}.{table}")
+        if missing:
+            return Seen(False, f"missing: {sorted_names(missing)}")
+        return Seen(True, "the tables are there at both sites")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        for role in both():
+            goldengate = step.site(role).goldengate
+            schema = goldengate.schema_name
+            if not table_exists(step, role, schema, "DR_MARKER"):
+                step.goldengate_database(role).execute("create_marker_table", {"schema": schema})
+            if not table_exists(step, role, schema, goldengate.checkpoint_table):
+                step.ggsci(role).add_checkpoint_table()
+
+
+def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
+    """Whether a table of GoldenGate's schema is there."""
+    found = step.goldengate_database(role).value("table_exists", owner=schema, table_name=table)
+    return bool(int(found or 0))
+
+
+class RemoveOldReplication(StepOperator):
+    """Remove groups that an earlier plan or the time before the disaster left, and put their trails aside."""
+
+    guide = "Return to Normal 6 (guide:1063)"
+    changes = "old groups are stopped and deleted at both sites, old trail files moved to dirdat/old-<plan>"
+    undo = "move the trail files back; add the groups again (their definitions are in the log)"
+
+    def observe(self, step: Step) -> Seen:
+        if step.ledger.get("old_replication_removed"):
+            return Seen(True, "this plan has removed what was left of older replication")
+        left = [f"{step.name(role)}:{name}" for role in both() for name in self._groups(step, role)]
+        return Seen(False, f"groups left: {sorted_names(left) or 'none'}")
+
+    def _groups(self, step: Step, role: SiteRole) -> list[str]:
+        groups = step.site(role).goldengate.groups
+        ours = (groups.replicat, groups.pump, groups.extract)
+        there = {program.group for program in step.ggsci(role).info_all() if program.group}
+        return [name for name in ours if name in there]
+
+    def act(self, step: Step, seen: Seen) -> None:
+        for role in both():
+            ggsci = step.ggsci(role)
+            goldengate = step.site(role).goldengate
+            for name in self._groups(step, role):
+                self.log.info("act: %s: remove %s: %s", step.name(role), name, ggsci.info(name))
+                ggsci.stop(name)
+                if name == goldengate.groups.extract and goldengate.capture == "integrated":
+                    ggsci.unregister_extract(name)
+                ggsci.delete_group(name)
+            self._put_trails_aside(step, role)
+        step.ledger.put_once("old_replication_removed", "yes")
+
+    def _put_trails_aside(self, step: Step, role: SiteRole) -> None:
+        goldengate = step.site(role).goldengate
+        for trail in (goldengate.trails.local, goldengate.trails.remote):
+            folder, _, name = trail.rpartition("/")
+            # Word by word quoted; only the digits after the trail's two letters are a pattern.
+            script = (
+                f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
+                f'for f in {shlex.quote(name)}[0-9]*; do [ -e "$f" ] || continue; '
+                f'mkdir -p old-{step.key} && mv -- "$f" old-{step.key}/; done'
+            )
+            step.host(role).run(["sh", "-c", script])
+
+
+class RenderParameterFiles(StepOperator):
+    """Write GoldenGate's parameter files of both sites from the one exclusion list."""
+
+    guide = "Setting Up Replication (guide:600-812)"
+    changes = "dirprm/<group>.prm of Extract, pump and Replicat at both sites"
+    undo = "the earlier file stands beside it as <group>.prm.before-<plan>"
+
+    def files(self, step: Step) -> dict[SiteRole, dict[str, str]]:
+        """Parameter files by site and path."""
+        from infomart_dr.hooks import goldengate_parameters as parameters
+
+        found: dict[SiteRole, dict[str, str]] = {}
+        roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
+        for role, other in roles:
+            site, name = step.site(role), step.name(role)
+            folder = f"{site.goldengate.home}/dirprm"
+            groups = site.goldengate.groups
+            found[role] = {
+                f"{folder}/{groups.extract.lower()}.prm": parameters.render_extract(step.topology, name),
+                f"{folder}/{groups.pump.lower()}.prm": parameters.render_pump(step.topology, name, step.name(other)),
+                f"{folder}/{groups.replicat.lower()}.prm": parameters.render_replicat(step.topology, name),
+            }
+        return found
+
+    def _there(self, step: Step, role: SiteRole, path: str) -> str | None:
+        host = step.host(role)
+        return host.read_file(path) if host.exists(path) else None
+
+    def observe(self, step: Step) -> Seen:
+        differing = []
+        for role, files in self.files(step).items():
+            for path, text in files.items():
+                if self._there(step, role, path) != text:
+                    differing.append(f"{step.name(role)}:{path.rsplit('/', 1)[-1]}")
+        if differing:
+            return Seen(False, f"to be written: {sorted_names(differing)}")
+        return Seen(True, "the parameter files of both sites are as rendered")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        for role, files in self.files(step).items():
+            for path, text in files.items():
+                host = step.host(role)
+                before = self._there(step, role, path)
+                if before is not None and before != text:
+                    host.write_file(f"{path}.before-{step.key}", before)
+                    self.log.info("act: %s: replace %s", step.name(role), path)
+                host.write_file(path, text)
+
+
+class EnableSupplementalLogging(StepOperator):
+    """Enable supplemental logging for the Info Mart and for the marker table."""
+
+    guide = "Setting Up Replication: ADD TRANDATA (guide:836)"
+    changes = "supplemental logging of the Info Mart's schema and of DR_MARKER"
+    undo = "DELETE SCHEMATRANDATA, or DELETE TRANDATA"
+
+    def observe(self, step: Step) -> Seen:
+        # ggsci's own commands are observe, act and verify in one: asking for what is on changes nothing.
+        noted = step.ledger.get(f"supplemental_logging:{step.name(self.role)}")
+        return Seen(noted is not None, noted or "supplemental logging is not proven on")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.hooks.goldengate_parameters import is_excluded
+
+        goldengate = step.site(self.role).goldengate
+        release = step.topology.info_mart.release
+        ggsci = step.ggsci(self.role)
+        done = [
+            ggsci.enable_schema_trandata(step.schema, lambda table: not is_excluded(release, table)),
+            ggsci.enable_table_trandata(goldengate.schema_name, "DR_MARKER"),
+        ]
+        for each in done:
+            self.log.info("act: %s", each.what)
+        step.ledger.put_once(f"supplemental_logging:{step.name(self.role)}", " ".join(each.what for each in done))
+
+
+class AddExtract(ReplicationOperator):
+    """Register and add the Extract and its pump with their trails: capture begins here, before any SCN is taken."""
+
+    guide = "Start Extract and DataPump (guide:979), moved before the SCN"
+    changes = "Extract and pump groups and their trails at the capturing site"
+    undo = "STOP and DELETE the groups, UNREGISTER EXTRACT; Return to Normal does it after the cutover"
+
+    def observe(self, step: Step) -> Seen:
+        ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
+        extract, pump = ggsci.info(groups.extract), ggsci.info(groups.pump)
+        noted = step.ledger.get(f"{self.direction}_capture_added")
+        if extract is None or pump is None or noted is None:
+            there = [name for name, info in ((groups.extract, extract), (groups.pump, pump)) if info]
+            return Seen(False, f"groups at {step.name(self.capturing)}: {sorted_names(there) or 'none'}")
+        return Seen(True, f"{groups.extract} and {groups.pump} are added at {step.name(self.capturing)}")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        site = step.site(self.capturing)
+        ggsci, goldengate = step.ggsci(self.capturing), site.goldengate
+        trails, groups = goldengate.trails, goldengate.groups
+        remote = step.site(self.applying).goldengate.trails.remote
+        integrated = goldengate.capture == "integrated"
+        self._note_logs(step)
+        if integrated and ggsci.info(groups.extract) is None:
+            self.log.info("act: %s", ggsci.register_extract(groups.extract).what)
+        self.log.info("act: %s", ggsci.add_extract(groups.extract, trails.local, integrated).what)
+        self.log.info("act: %s", ggsci.add_pump(groups.pump, trails.local, remote).what)
+        step.ledger.put_once(f"{self.direction}_capture_added", str(int(time.time())))
+
+    def _note_logs(self, step: Step) -> None:
+        """Note how long ggserr.log is at both ends, so that only what follows is judged later."""
+        for role in both():
+            home = step.site(role).goldengate.home
+            size = step.host(role).file_sizes(home, ["ggserr.log"]).get("ggserr.log", 0)
+            step.ledger.put_once(f"{self.direction}_ggserr:{step.name(role)}", str(size))
+
+
+class StartCapture(ReplicationOperator):
+    """Start the Extract and the pump, and see them run."""
+
+    guide = "START EXTRACT (guide:991)"
+    changes = "Extract and pump run at the capturing site"
+    undo = "STOP EXTRACT"
+
+    def observe(self, step: Step) -> Seen:
+        ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
+        states = {name: status_of(ggsci, name) for name in (groups.extract, groups.pump)}
+        what = ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
+        running = all(state == "RUNNING" for state in states.values())
+        if running:
+            # The first SCN by which an older open transaction can be told: taken once, after the Extract ran.
+            scn = step.ledger.put_once(
+                f"{self.direction}_capture_scn", str(int(step.dba(self.capturing).value("current_scn")))
+            )
+            return Seen(True, f"{what}; capture is complete from SCN {scn} on", {"scn": int(scn)})
+        return Seen(False, what)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
+        ggsci.start_manager()
+        for name in (groups.extract, groups.pump):
+            ggsci.start(name)
+            ggsci.wait_running(name, timeout=60)
+
+
+class FlushSequences(ReplicationOperator):
+    """Flush the sequences into the redo, so that the Extract has a value of each."""
+
+    guide = "not in the guide; GoldenGate's FLUSH SEQUENCE after the Extract's first start"
+    changes = "a redo record a sequence"
+
+    def observe(self, step: Step) -> Seen:
+        flushed = step.ledger.get(f"{self.direction}_sequences_flushed")
+        return Seen(bool(flushed), "sequences are flushed" if flushed else "sequences are not flushed")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        step.ggsci(self.capturing).flush_sequence(step.schema)
+        step.ledger.put_once(f"{self.direction}_sequences_flushed", "yes")
+
+
+def no_older_transactions(step: Step, direction: Direction) -> Seen:
+    """Probe: no transaction is open that began before the capture.
+
+    Such a transaction is in neither the dump nor the trail (GoldenGate drops it, the dump does not see it).
+    """
+    capturing = ends(direction)[0]
+    scn = int(step.ledger.require(f"{direction}_capture_scn"))
+    rows = step.dba(capturing).select("open_transactions", before_scn=scn)
+    if not rows:
+        return Seen(True, f"no transaction older than SCN {scn} is open at {step.name(capturing)}")
+    sessions = [
+        f"session {row['sid']},{row['serial']}@{row['inst_id']} of {row['username']}"
+        f" ({row['program'] or 'unknown program'} on {row['machine'] or 'unknown machine'},"
+        f" since {row['start_time']})"
+        for row in rows
+    ]
+    return Seen(
+        False,
+        f"{len(rows)} transaction(s) began before the capture and are open: {'; '.join(sessions)}. "
+        "End them (commit, roll back, or ask the DBA); nothing is killed by this procedure.",
+        {"sessions": sessions},
+    )
+
+
+class WaitForOlderTransactions(WaitOperator):
+    """Wait until no transaction is open that began before the capture: neither side would have it."""
+
+    guide = "not in the guide; GoldenGate's instantiation (facts 1.4)"
+    probe = "infomart_dr.operators.replication.no_older_transactions"
+
+    def __init__(self, *, direction: Direction, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.direction = direction
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        return {"direction": self.direction}
+
+    def limit(self, step: Step) -> float:
+        return float(step.params.get("open_transaction_minutes") or 240) * 60
+
+    def next_step(self) -> str:
+        return "End the sessions named here, then clear this task."
+
+
+class AddReplicat(ReplicationOperator):
+    """Add the Replicat at the applying site."""
+
+    guide = "ADD REPLICAT (guide:957)"
+    changes = "a Replicat group with a checkpoint table"
+    undo = "STOP and DELETE REPLICAT"
+
+    def observe(self, step: Step) -> Seen:
+        name = step.site(self.applying).goldengate.groups.replicat
+        info = step.ggsci(self.applying).info(name)
+        return Seen(info is not None, f"{name} at {step.name(self.applying)}: {info.status if info else 'none'}")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        goldengate = step.site(self.applying).goldengate
+        step.ggsci(self.applying).add_replicat(goldengate.groups.replicat, goldengate.trails.remote)
+
+
+class StartReplicatAfterCsn(ReplicationOperator):
+    """Start the Replicat after the SCN: it skips what the copy already holds, and nothing else."""
+
+    guide = "START REPLICAT ..., AFTERCSN (guide:959)"
+    changes = "the Replicat runs; AFTERCSN is given on its first start only"
+    undo = "STOP REPLICAT"
+
+    def scn(self, step: Step) -> int:
+        """The number of the manifest (reverse), or the one noted at the new active site (forward)."""
+        if self.direction == "forward":
+            return int(step.ledger.require("forward_scn"))
+        from infomart_dr.operators.dump_set import proven_manifest
+
+        manifest = proven_manifest(step)
+        manifest.require_scn(int(step.ledger.require("scn")))
+        return manifest.scn
+
+    def observe(self, step: Step) -> Seen:
+        name = step.site(self.applying).goldengate.groups.replicat
+        scn = self.scn(step)
+        state = status_of(step.ggsci(self.applying), name)
+        if state == "RUNNING":
+            return Seen(True, f"{name} is RUNNING after CSN {scn}", {"after_csn": scn})
+        return Seen(False, f"{name} is {state or 'missing'}")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        name = step.site(self.applying).goldengate.groups.replicat
+        ggsci = step.ggsci(self.applying)
+        ggsci.start_manager()
+        ggsci.start(name, after_csn=self.scn(step))
+        ggsci.wait_running(name, timeout=60)
+
+
+class NoteForwardScn(ReplicationOperator):
+    """Note the new active site's SCN: both databases are equal, and the forward Replicat starts after it."""
+
+    guide = "Return to Normal 10: the new value of current_scn (guide:1069)"
+    changes = "a row in the plan's ledger"
+
+    def observe(self, step: Step) -> Seen:
+        scn = step.ledger.get("forward_scn")
+        return Seen(scn is not None, f"forward SCN {scn}" if scn else "no forward SCN yet", {"scn": scn})
+
+    def act(self, step: Step, seen: Seen) -> None:
+        step.ledger.require("tables_compared")
+        step.ledger.put_once("forward_scn", str(int(step.dba(self.capturing).value("current_scn"))))
+
+
+# -- catch-up --------------------------------------------------------------------------------------
+
+
+def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
+    """Probe: the marker row that was written at the capturing site is at the applying site.
+
+    Lag, "At EOF" and the checkpoint are shown beside it and decide nothing.
+    """
+    capturing, applying = ends(direction)
+    goldengate = step.site(applying).goldengate
+    name = goldengate.groups.replicat
+    row = step.goldengate_database(applying).select("marker_get", {"schema": goldengate.schema_name}, marker_id=marker)
+    ggsci = step.ggsci(applying)
+    info = ggsci.info(name)
+    status = info.status if info else "missing"
+    facts: dict[str, Any] = {"replicat": status, "lag_seconds": None, "at_eof": None}
+    beside = name + " " + status
+    if status == "RUNNING":
+        lag = ggsci.lag(name)
+        facts |= {"lag_seconds": lag.seconds, "at_eof": lag.at_eof}
+        shown = "unknown" if lag.seconds is None else f"{lag.seconds} s"
+        beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
+    if row:
+        return Seen(True, f"the marker arrived at {step.name(applying)} ({beside})", facts)
+    if info is None or info.status == "ABENDED":
+        raise GuardError(
+            f"{name} at {step.name(applying)} is {info.status if info else 'missing'}; "
+            f"the marker from {step.name(capturing)} cannot arrive. {report_tail(ggsci, name) if info else ''}",
+            "Correct what the report names, start the Replicat, and clear this task.",
+        )
+    return Seen(False, f"the marker from {step.name(capturing)} has not arrived ({beside})", facts)
+
+
+class WaitForCatchUp(WaitOperator):
+    """Write a marker row at the capturing site and wait until the Replicat has applied it at the other.
+
+    :param moment: part of the marker's id; a marker belongs to one plan and one moment.
+    """
+
+    guide = "Make sure the Info Mart databases are completely in sync (guide:1073)"
+    changes = "a row in DR_MARKER"
+    undo = "the rows may be deleted when the plan has ended"
+    probe = "infomart_dr.operators.replication.marker_arrived"
+
+    def __init__(self, *, direction: Direction, moment: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.direction: Direction = direction
+        self.moment = moment
+
+    def marker(self, step: Step) -> str:
+        return f"{step.key}-{self.moment}"
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        return {"direction": self.direction, "marker": self.marker(step)}
+
+    def prepare(self, step: Step) -> None:
+        capturing = ends(self.direction)[0]
+        schema = step.site(capturing).goldengate.schema_name
+        database = step.goldengate_database(capturing)
+        if not database.select("marker_get", {"schema": schema}, marker_id=self.marker(step)):
+            scn = int(step.dba(capturing).value("current_scn"))
+            database.execute(
+                "marker_put",
+                {"schema": schema},
+                marker_id=self.marker(step),
+                site=step.name(capturing),
+                scn=scn,
+            )
+            self.log.info("act: marker %s written at SCN %s", self.marker(step), scn)
+
+    def next_step(self) -> str:
+        return "Look at the Replicat's report and at the link between the sites; then clear this task."
+
+
+class WaitForFinalCatchUp(WaitForCatchUp):
+    """After the writers stopped: note the SCN, write the marker behind it, and wait until it is applied."""
+
+    def prepare(self, step: Step) -> None:
+        step.ledger.require("final_stop")
+        scn = step.ledger.put_once("noted_scn", str(int(step.dba("source").value("current_scn"))))
+        self.log.info("observe: noted SCN %s after the writers stopped", scn)
+        super().prepare(step)
+
+    def marker(self, step: Step) -> str:
+        # A service that was returned meanwhile makes earlier markers worthless: the stop's time is in the name.
+        return f"{step.key}-{self.moment}-{step.ledger.require('final_stop')}"
+
+
+# -- direction -------------------------------------------------------------------------------------
+
+
+class StopReverseReplication(StepOperator):
+    """Stop Replicat, pump and Extract of the reverse direction; STOP, so that AUTORESTART leaves them alone."""
+
+    guide = "switched to normal direction (guide:1050)"
+    changes = "the reverse groups are STOPPED at both sites"
+    undo = "START EXTRACT, START REPLICAT"
+
+    def groups(self, step: Step) -> list[tuple[SiteRole, str]]:
+        source, target = step.site("source").goldengate.groups, step.site("target").goldengate.groups
+        return [("source", source.extract), ("source", source.pump), ("target", target.replicat)]
+
+    def observe(self, step: Step) -> Seen:
+        states = {f"{step.name(role)}:{name}": status_of(step.ggsci(role), name) for role, name in self.groups(step)}
+        what = ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
+        return Seen(all(state in (None, "STOPPED") for state in states.values()), what)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        step.ledger.require("tables_compared")
+        for role, name in self.groups(step):
+            step.ggsci(role).stop(name)
+
+
+class RemoveReverseReplication(StopReverseReplication):
+    """Delete the stopped groups of the reverse direction, once the new site serves."""
+
+    guide = "not in the guide: an Extract that stays registered keeps the redo for ever"
+    changes = "the reverse groups are deleted and the Extract is unregistered"
+    undo = "a new plan adds them again"
+
+    def observe(self, step: Step) -> Seen:
+        left = [f"{step.name(role)}:{name}" for role, name in self.groups(step) if step.ggsci(role).info(name)]
+        return Seen(not left, f"reverse groups left: {sorted_names(left) or 'none'}")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        step.ledger.require("point_of_no_return")
+        for role, name in self.groups(step):
+            goldengate = step.site(role).goldengate
+            ggsci = step.ggsci(role)
+            if ggsci.info(name) is None:
+                continue
+            ggsci.stop(name)
+            if name == goldengate.groups.extract and goldengate.capture == "integrated":
+                ggsci.unregister_extract(name)
+            ggsci.delete_group(name)
+
+
+class CheckGoldenGateLog(ReplicationOperator):
+    """Read ggserr.log at both ends since the plan began; an ERROR record stops the run."""
+
+    guide = "Check the ggserr.log file (guide:1000); Return to Normal 18"
+
+    def observe(self, step: Step) -> Seen:
+        from infomart_dr.hooks.parse_ggsci import parse_ggserr
+
+        errors = []
+        for role in both():
+            host, home = step.host(role), step.site(role).goldengate.home
+            begin = int(step.ledger.require(f"{self.direction}_ggserr:{step.name(role)}"))
+            text = host.read_bytes(f"{home}/ggserr.log", begin, 16 * 1024 * 1024).decode("utf-8", "replace")
+            errors += [
+                f"{step.name(role)}: {record.code} {record.message}"
+                for record in parse_ggserr(text)
+                if record.severity == "ERROR"
+            ]
+        if errors:
+            return Seen(False, f"ggserr.log has {len(errors)} error(s): {' | '.join(errors[:5])}")
+        return Seen(True, "ggserr.log has no error since the capture was added")
+
+    def next_step(self) -> str:
+        return "Correct what the records name; then mark this task a success, or clear it."

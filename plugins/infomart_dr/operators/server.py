@@ -1,0 +1,517 @@
+"""The Info Mart Server: its options, its quiet, its stop and its start, and the way back."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+
+from infomart_dr import stopwatch
+from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
+from infomart_dr.step import Seen, SiteRole, Step
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from infomart_dr.hooks.configuration import Change
+
+
+# -- configuration ---------------------------------------------------------------------------------
+
+
+def option(section: str, name: str, value: str) -> Change:
+    """A change of one option of the Info Mart's Application object."""
+    from infomart_dr.hooks.configuration import Change
+
+    return Change(options={section: {name: value}})
+
+
+def move_to(step: Step, role: SiteRole) -> Change:
+    """The change that makes the Application object run at a site: host, command line, DAPs (guide:1076)."""
+    from infomart_dr.hooks.configuration import Change
+
+    here, there = step.site(role), step.site(step.pair.other(role))  # type: ignore[arg-type]
+    return Change(
+        host=here.info_mart_server.host_object,
+        command_line=here.info_mart_server.command_line,
+        connect=[here.info_mart_server.dap, *sorted({idb.dap for idb in here.idbs})],
+        disconnect=[there.info_mart_server.dap],
+    )
+
+
+class ConfigurationOperator(HITLOperator):
+    """Change the Info Mart's Application object: through GAX, or by a person who gets exact instructions.
+
+    :param role: the site whose configuration interface is used.
+    """
+
+    guide = ""
+    changes = "the Application object of the Info Mart Server"
+    undo = "the differences stand in the log, old value first"
+    #: A failed step of this kind is shown with its reason, like any other.
+    ui_color = "#e8f0fe"
+
+    def __init__(self, *, role: SiteRole = "source", **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "doc_md",
+            f"{(self.__doc__ or '').strip()}\n\n**Guide:** {self.guide}\n\n**Acts at:** the {role} site\n\n"
+            f"**Changes:** {self.changes}\n\n**Undo:** {self.undo}",
+        )
+        super().__init__(
+            subject=f"{kwargs['task_id'].replace('_', ' ').capitalize()}: change the Application object",
+            options=["Done", "Not possible"],
+            body="",
+            **kwargs,
+        )
+        self.role: SiteRole = role
+
+    def change(self, step: Step) -> Change:
+        """What must be so afterwards."""
+        raise NotImplementedError
+
+    def before(self, step: Step) -> None:
+        """What must hold before the object may be changed."""
+
+    def execute(self, context: Context) -> Any:
+        with Step.from_context(context) as step:
+            self.before(step)
+            name, change = step.topology.info_mart.application, self.change(step)
+            if step.site(self.role).configuration.backend == "manual":
+                from infomart_dr.hooks.configuration import ManualConfiguration
+
+                self.body = ManualConfiguration().instructions(name, change)
+                self.log.info("decide: a person changes the object:\n%s", self.body)
+                return super().execute(context)
+            seen = configured(step, self.role, name, change)
+            self.log.info("observe: %s", seen.what)
+            if not seen.done:
+                for difference in step.configuration(self.role).apply(name, change):
+                    self.log.info("act: %s", difference)
+                seen = configured(step, self.role, name, change)
+                self.log.info("verify: %s", seen.what)
+                if not seen.done:
+                    raise GuardError(
+                        f"{name} was changed, but {seen.what}",
+                        "Look who changes the object at the same time.",
+                    )
+            return {"what": seen.what, "command_seconds": round(stopwatch.total(), 3)}
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        answer = super().execute_complete(context, event)
+        if "Done" not in answer["chosen_options"]:
+            raise GuardError(
+                f"{self.task_id}: the person answered that the change is not possible.",
+                "Clear this task once it is possible.",
+            )
+        return {"what": "a person made the change and confirmed it; it cannot be checked from here"}
+
+
+def configured(step: Step, role: SiteRole, name: str, change: Change) -> Seen:
+    """Whether an Application object is as a change wants it."""
+    from infomart_dr.hooks.configuration import differences
+
+    left = differences(step.configuration(role).read(name), change)
+    if left:
+        return Seen(False, f"{name} differs: {'; '.join(map(str, left))}")
+    return Seen(True, f"{name} is as it must be")
+
+
+class HoldScheduler(ConfigurationOperator):
+    """Set run-scheduler to false: no new ETL job begins, running ones finish."""
+
+    guide = "Database Transfer: stop the Info Mart Server (guide:855); DR 4"
+    changes = "[schedule] run-scheduler = false"
+    undo = "the task start_info_mart_server sets it to true again, the teardown as well"
+
+    def before(self, step: Step) -> None:
+        # From here on the teardown is answerable for the service.
+        step.ledger.put_once("server_touched", str(int(time.time())))
+
+    def change(self, step: Step) -> Change:
+        return option("schedule", "run-scheduler", "false")
+
+
+class DisableAggregation(ConfigurationOperator):
+    """Set run-aggregates to false before re-aggregation is requested."""
+
+    guide = "DR 5; Return to Normal 19"
+    changes = "[schedule] run-aggregates = false"
+    undo = "the teardown enable_aggregation"
+
+    def change(self, step: Step) -> Change:
+        return option("schedule", "run-aggregates", "false")
+
+
+class EnableAggregation(ConfigurationOperator):
+    """Set run-aggregates to true, also when the re-aggregation failed."""
+
+    guide = "DR 10b; Return to Normal 19b"
+    changes = "[schedule] run-aggregates = true"
+    undo = "set it to false"
+
+    def change(self, step: Step) -> Change:
+        return option("schedule", "run-aggregates", "true")
+
+
+class ConfigureApplication(ConfigurationOperator):
+    """Point the Application object to the target site: Host, Startup Command Line, DAPs."""
+
+    guide = "Return to Normal 13, 14 (guide:1074)"
+    changes = "Host, Startup Command Line and connections of the Application object"
+    undo = "the teardown return_service_to_source, before the point of no return"
+
+    def before(self, step: Step) -> None:
+        step.ledger.require("final_stop")
+        step.ledger.require("tables_compared")
+
+    def change(self, step: Step) -> Change:
+        return move_to(step, self.role)
+
+
+# -- quiet, stop, start ----------------------------------------------------------------------------
+
+
+def etl_is_quiet(step: Step, role: SiteRole) -> Seen:
+    """Probe: nothing is being extracted or transformed, and nothing extracted waits for transformation.
+
+    GIDB_G_* and CTL_TRANSFORM_HISTORY are not replicated and the high-water mark is: a copy or a cutover
+    between extraction and transformation doubles or loses calls.
+    """
+    database = step.info_mart(role)
+    running = database.select("etl_running", {"schema": step.schema})
+    if running:
+        return Seen(False, f"ETL runs: {sorted_names([str(row['job']) for row in running])}")
+    pending = database.select("etl_pending", {"schema": step.schema})
+    if pending:
+        rows = sum(int(row["row_count"] or 0) for row in pending)
+        return Seen(False, f"{rows} extracted row(s) of {len(pending)} data source(s) are not transformed yet")
+    return Seen(True, f"ETL at {step.name(role)} is quiet, all that was extracted is transformed")
+
+
+class WaitForQuietEtl(WaitOperator):
+    """Wait until running ETL jobs have ended and nothing extracted waits for its transformation."""
+
+    guide = "not in the guide; replication excludes GIDB_G_* and CTL_TRANSFORM_HISTORY (guide:440-560)"
+    probe = "infomart_dr.operators.server.etl_is_quiet"
+
+    def limit(self, step: Step) -> float:
+        return step.topology.timeouts.quiesce
+
+    def observe(self, step: Step) -> Seen:
+        if not server_runs(step, self.role):
+            # A stopped server cannot transform any more: what it left must be seen, not waited for.
+            seen = etl_is_quiet(step, self.role)
+            if not seen.done:
+                raise GuardError(
+                    f"The Info Mart Server at {step.name(self.role)} is stopped and {seen.what}.",
+                    "Start it with run-scheduler true, let Job_TransformGIM finish, then clear hold_scheduler.",
+                )
+            return seen
+        return super().observe(step)
+
+    def next_step(self) -> str:
+        return "Look at the ETL jobs in GIM Manager; then clear this task."
+
+
+def server_runs(step: Step, role: SiteRole) -> list[str]:
+    """Signs that the Info Mart Server of a site runs: Management Layer, process, database sessions.
+
+    :return: what was found; empty when it is proven stopped.
+    """
+    signs = []
+    site, info_mart = step.site(role), step.topology.info_mart
+    if application_host(step, role) == site.info_mart_server.host_object:
+        status = step.management_layer(role).status(info_mart.application_dbid)
+        if status.status not in site.management_layer.stopped_words:
+            signs.append(f"Management Layer says {status.status}")
+    found = step.host(role, "gim").run(["pgrep", "-f", "--", site.info_mart_server.process_pattern], check=False)
+    if found.exit_code == 0:
+        signs.append(f"process {' '.join(found.stdout.split())} on {site.info_mart_server.host}")
+    elif found.exit_code != 1:
+        raise GuardError(
+            f"pgrep on {site.info_mart_server.host} ended with {found.exit_code}: {found.stderr.strip()[:200]}",
+            "Install pgrep there, or correct info_mart_server.process_pattern.",
+        )
+    if site.role != "new" or step.ledger.get("tables_compared"):
+        sessions = step.dba(role).select("sessions_of", username=step.schema, program="%gim_etl%")
+        if sessions:
+            signs.append(f"{len(sessions)} database session(s) of {step.schema}")
+    return signs
+
+
+def application_host(step: Step, role: SiteRole) -> str | None:
+    """Host property of the Application object; None where only a person can read it."""
+    if step.site(role).configuration.backend == "manual":
+        return None
+    return step.configuration(role).read(step.topology.info_mart.application).host
+
+
+class StopInfoMartServer(StepOperator):
+    """Stop the Info Mart Server and prove it: Management Layer, process list, database sessions."""
+
+    guide = "Database Transfer 1 (guide:851); Return to Normal 1, 8"
+    changes = "the Info Mart Server of the site is stopped"
+    undo = "the teardown return_service_to_source starts it again before the point of no return"
+
+    def observe(self, step: Step) -> Seen:
+        signs = server_runs(step, self.role)
+        where = f"Info Mart Server at {step.name(self.role)}"
+        return Seen(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is stopped")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        step.management_layer(self.role).stop(step.topology.info_mart.application_dbid, graceful=True)
+
+    def verify(self, step: Step) -> Seen:
+        return settle(lambda: self.observe(step), seconds=30)
+
+    def next_step(self) -> str:
+        return "Look why the server does not stop; stop it by hand and clear this task."
+
+
+class CheckStopLeftNothing(CheckOperator):
+    """Look again after the stop: nothing extracted is left untransformed."""
+
+    guide = "not in the guide; see wait_for_quiet_etl"
+
+    def observe(self, step: Step) -> Seen:
+        return etl_is_quiet(step, self.role)
+
+    def next_step(self) -> str:
+        return "Clear hold_scheduler and what follows it; the service is started again first."
+
+
+class NoteFinalStop(StepOperator):
+    """Note that the writers are stopped for the cutover; what was noted for an earlier stop is void."""
+
+    guide = "Return to Normal 8 (guide:1066)"
+    changes = "rows of the plan's ledger"
+
+    def observe(self, step: Step) -> Seen:
+        stopped = step.ledger.get("final_stop")
+        if stopped and not server_runs(step, "source"):
+            return Seen(True, f"the writers are stopped since {stopped}", {"stopped_at": int(stopped)})
+        return Seen(False, "the final stop is not noted")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        signs = server_runs(step, "source")
+        if signs:
+            raise GuardError(
+                f"The Info Mart Server at {step.name('source')} runs: {', '.join(signs)}.",
+                "Clear the run from hold_scheduler of the cutover on.",
+            )
+        forget_final_stop(step)
+        step.ledger.put_once("final_stop", str(int(time.time())))
+
+
+#: Facts that hold only while the writers are stopped.
+FINAL_STOP_FACTS = ("final_stop", "noted_scn", "tables_compared", "forward_scn")
+
+
+def forget_final_stop(step: Step) -> None:
+    """Make void what was noted while the writers were stopped."""
+    for name in reversed(FINAL_STOP_FACTS):
+        step.ledger.forget(name)
+
+
+class StartInfoMartServer(StepOperator):
+    """Start the Info Mart Server at the site where it served, and let its scheduler run again."""
+
+    guide = "Database Transfer 5 (guide:885)"
+    changes = "the Info Mart Server runs, [schedule] run-scheduler = true"
+    undo = "stop_info_mart_server"
+
+    def observe(self, step: Step) -> Seen:
+        if step.params.get("server_during_transfer") == "stopped":
+            return Seen(True, "the run asks for a stopped server during the transfer")
+        return serving(step, self.role)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        start_server(step, self.role)
+
+    def verify(self, step: Step) -> Seen:
+        return settle(lambda: serving(step, self.role), seconds=30)
+
+
+def serving(step: Step, role: SiteRole) -> Seen:
+    """Whether the Info Mart Server of a site runs with its scheduler on."""
+    site, info_mart = step.site(role), step.topology.info_mart
+    host = application_host(step, role)
+    status = step.management_layer(role).status(info_mart.application_dbid)
+    runs = status.status in site.management_layer.running_words
+    here = host in (None, site.info_mart_server.host_object)
+    scheduled = True
+    if site.configuration.backend != "manual":
+        change = option("schedule", "run-scheduler", "true")
+        scheduled = configured(step, role, info_mart.application, change).done
+    what = (
+        f"Info Mart Server: {status.status} on {host or site.info_mart_server.host_object}, "
+        f"run-scheduler {'true' if scheduled else 'false'}"
+    )
+    return Seen(runs and here and scheduled, what)
+
+
+def start_server(step: Step, role: SiteRole) -> None:
+    """Start the server at a site, scheduler on, after the other site's server is proven stopped."""
+    other: SiteRole = step.pair.other(role)  # type: ignore[assignment]
+    signs = server_runs(step, other)
+    if signs:
+        raise GuardError(
+            f"The Info Mart Server at {step.name(other)} still runs: {', '.join(signs)}. "
+            "Two servers never write for one deployment.",
+            "Stop that one first.",
+        )
+    info_mart = step.topology.info_mart
+    if step.site(role).configuration.backend != "manual":
+        step.configuration(role).apply(info_mart.application, option("schedule", "run-scheduler", "true"))
+    step.management_layer(role).start(info_mart.application_dbid)
+
+
+class ProveSourceStopped(CheckOperator):
+    """Prove once more that the source's server is stopped, right before the other one starts (rule 4)."""
+
+    guide = "the warning under Note on Connectivity Loss"
+
+    def observe(self, step: Step) -> Seen:
+        signs = server_runs(step, "source")
+        where = f"the Info Mart Server at {step.name('source')}"
+        return Seen(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is proven stopped")
+
+    def next_step(self) -> str:
+        return "Stop it, find out who started it, and start the cutover again."
+
+
+class StartAtTarget(StepOperator):
+    """Start the Info Mart Server at the target site: the point of no return."""
+
+    guide = "Return to Normal 15 (guide:1086)"
+    changes = "the target site serves; from here the way back is a new return to normal"
+    undo = "none: run Return to Normal in the other direction"
+
+    def observe(self, step: Step) -> Seen:
+        noted = step.ledger.get("point_of_no_return")
+        seen = serving(step, "target")
+        return Seen(seen.done and noted is not None, seen.what, {"served_at": int(noted) if noted else None})
+
+    def act(self, step: Step, seen: Seen) -> None:
+        for fact in ("final_stop", "tables_compared", "forward_scn"):
+            step.ledger.require(fact)
+        # Noted before the start: after a crash in between, nobody may start the source's server again.
+        step.ledger.put_once("point_of_no_return", str(int(time.time())))
+        start_server(step, "target")
+
+    def verify(self, step: Step) -> Seen:
+        return settle(lambda: self.observe(step), seconds=30)
+
+    def next_step(self) -> str:
+        return "Look at the server's log at the target site; the service is not at the source any more."
+
+
+class CheckServerLog(CheckOperator):
+    """Read the Info Mart Server's log since its start for the messages that mean trouble."""
+
+    guide = "Return to Normal 16 (guide:1087)"
+
+    def observe(self, step: Step) -> Seen:
+        site = step.site(self.role)
+        path = site.info_mart_server.log_file
+        host = step.host(self.role, "gim")
+        if not host.exists(path):
+            return Seen(False, f"{path} does not exist on {site.info_mart_server.host}")
+        text = host.read_file(path, limit=64 * 1024 * 1024)
+        alarms = step.topology.info_mart.log_alarms
+        found = sorted({f"{mark}: {alarms[mark]}" for line in text.splitlines() for mark in alarms if mark in line})
+        if found:
+            return Seen(False, f"{path}: {' '.join(found)}")
+        return Seen(True, f"{path} has none of {len(alarms)} alarms")
+
+    def next_step(self) -> str:
+        return "Do what the messages ask for, then mark this task a success."
+
+
+def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Seen:
+    """Probe: every high-water mark of a site lies beyond a moment (epoch seconds)."""
+    rows = step.info_mart(role).select("hwm", {"schema": step.schema})
+    marks = {str(row["data_source_key"]): int(row["max_ts"]) for row in rows}
+    behind = [f"data source {key}: {since - mark} s behind" for key, mark in sorted(marks.items()) if mark <= since]
+    if behind or not marks:
+        return Seen(False, f"high-water marks at {step.name(role)}: {'; '.join(behind) or 'no rows'}")
+    return Seen(True, f"{len(marks)} high-water mark(s) at {step.name(role)} moved past the start")
+
+
+class ProveHighWaterMarkMoves(WaitOperator):
+    """Wait until the target's high-water marks have moved past the start: extraction works."""
+
+    guide = "Return to Normal 15-18"
+    probe = "infomart_dr.operators.server.high_water_mark_moved"
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        return {"role": self.role, "since": int(step.ledger.require("point_of_no_return"))}
+
+    def limit(self, step: Step) -> float:
+        return step.topology.timeouts.quiesce
+
+
+# -- the way back ----------------------------------------------------------------------------------
+
+
+class ReturnServiceToSource(StepOperator):
+    """Before the point of no return, whatever happened: the source serves again, with its scheduler on."""
+
+    guide = "not in the guide; the way back"
+    changes = "Application object and Info Mart Server of the source site, when the run ended early"
+    undo = "none needed"
+
+    def observe(self, step: Step) -> Seen:
+        holder = step.lock.holder()
+        if holder is None or holder.plan_id != step.plan_id:
+            return Seen(True, "this plan does not hold the lock, so it changed nothing")
+        if step.ledger.get("point_of_no_return"):
+            return Seen(True, "past the point of no return: the target serves")
+        if step.ledger.get("server_touched") is None:
+            return Seen(True, "this plan has not touched the Info Mart Server")
+        return serving(step, "source")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.operators.replication import ends
+
+        capturing, applying = ends("forward")
+        for role in (applying, capturing):
+            # The standby of a cutover that did not happen must not be written to.
+            groups = step.site(role).goldengate.groups
+            names = (groups.replicat,) if role == applying else (groups.pump, groups.extract)
+            for name in names:
+                try:
+                    done = step.ggsci(role).stop(name)
+                    self.log.info("act: %s: %s", step.name(role), done.what)
+                except InfoMartError as error:
+                    # The service comes first; a group left running at the new site has no writer behind it.
+                    self.log.warning("act: %s at %s was not stopped: %s", name, step.name(role), error)
+        forget_final_stop(step)
+        if step.site("source").configuration.backend == "manual":
+            from infomart_dr.hooks.configuration import ManualConfiguration
+
+            self.log.warning(
+                "A person must make sure of this before the start:\n%s",
+                ManualConfiguration().instructions(step.topology.info_mart.application, move_to(step, "source")),
+            )
+        else:
+            step.configuration("source").apply(step.topology.info_mart.application, move_to(step, "source"))
+        start_server(step, "source")
+
+    def verify(self, step: Step) -> Seen:
+        return settle(lambda: serving(step, "source"), seconds=60)
+
+    def next_step(self) -> str:
+        return "THE SERVICE IS DOWN. Start the Info Mart Server at the source site by hand now."
+
+
+def settle(look: Any, seconds: float) -> Seen:
+    """Look until done, for a short time: programs need a moment after they were told."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen: Seen = look()
+        if seen.done or time.monotonic() > deadline:
+            return seen
+        time.sleep(0.5)

@@ -1,0 +1,80 @@
+"""Return to Normal 8 and 10 to 18: the target takes over, the source becomes its standby."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import chain, task_group
+
+from infomart_dr.operators import checks, replication, server
+
+
+def approve_cutover() -> ApprovalOperator:
+    """The gate before the final stop: rejected, the run fails and the service stays where it is."""
+    return ApprovalOperator(
+        task_id="approve_cutover",
+        subject="Cut over to the target site?",
+        body=(
+            "The target site is filled and has caught up. After approval the Info Mart Server at the source is "
+            "stopped, the databases are compared, and the target takes over. Calls go on; reporting data is "
+            "loaded again as soon as the target serves.\n\n"
+            "Reason of this run: {{ params.reason or 'not given' }}. "
+            "Until the task start_info_mart_server_at_target the service returns to the source on any failure."
+        ),
+        fail_on_reject=True,
+        retries=0,
+        response_timeout=timedelta(days=3),
+        doc_md=(
+            "A person decides.\n\n**Guide:** Return to Normal 8\n\n**Changes:** nothing\n\n"
+            "**Undo:** reject: the run fails, the service stays at the source."
+        ),
+    )
+
+
+@task_group(tooltip="Writers stopped, position noted and reached, databases proven equal")
+def final_stop_and_comparison() -> None:
+    """Stop the source, wait for the last transaction, compare."""
+    chain(
+        server.HoldScheduler(task_id="hold_scheduler"),
+        server.WaitForQuietEtl(task_id="wait_for_quiet_etl"),
+        server.StopInfoMartServer(task_id="stop_info_mart_server"),
+        server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed"),
+        server.NoteFinalStop(task_id="note_final_stop"),
+        replication.WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="reverse", moment="final"),
+        checks.ProveSequences(task_id="prove_sequences", role="target"),
+        checks.ProveParity(task_id="prove_parity", role="target"),
+        checks.CompareTables(task_id="compare_tables", role="target"),
+    )
+
+
+@task_group(tooltip="Reverse stopped, forward Extract and pump at the target, Replicat at the source")
+def switch_direction() -> None:
+    """Forward replication runs before the target's first write."""
+    chain(
+        replication.StopReverseReplication(task_id="stop_reverse_replication"),
+        replication.EnableSupplementalLogging(task_id="enable_supplemental_logging", role="target"),
+        replication.AddExtract(task_id="add_extract", direction="forward", role="target"),
+        replication.StartCapture(task_id="start_extract_and_pump", direction="forward", role="target"),
+        replication.WaitForOlderTransactions(task_id="wait_for_older_transactions", direction="forward", role="target"),
+        replication.NoteForwardScn(task_id="note_forward_scn", direction="forward", role="target"),
+        replication.AddReplicat(task_id="add_replicat", direction="forward", role="source"),
+        replication.StartReplicatAfterCsn(task_id="start_replicat_after_csn", direction="forward"),
+    )
+
+
+@task_group(tooltip="The point of no return: the target serves")
+def start_at_target() -> None:
+    """Configure, prove the source stopped, start, and prove that it works and is replicated."""
+    chain(
+        server.ConfigureApplication(task_id="configure_application", role="target"),
+        server.ProveSourceStopped(task_id="prove_source_stopped"),
+        server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
+        server.CheckServerLog(task_id="check_server_log", role="target"),
+        server.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", role="target"),
+        replication.WaitForCatchUp(
+            task_id="prove_forward_replication", direction="forward", moment="forward", role="target"
+        ),
+        replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="forward", role="target"),
+        replication.RemoveReverseReplication(task_id="remove_reverse_replication"),
+    )

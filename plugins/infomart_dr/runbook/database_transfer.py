@@ -1,0 +1,61 @@
+"""Setting Up Replication, "copy the Info Mart database"; Return to Normal 1 and 2."""
+
+from __future__ import annotations
+
+from airflow.sdk import chain, task_group
+
+from infomart_dr.operators import dump_set, replication, server
+
+
+@task_group(tooltip="Extract and pump run before any SCN is taken, and nothing older is open")
+def capture_at_source() -> None:
+    """Reverse capture: from here on every change of the source site is kept."""
+    chain(
+        replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
+        replication.RemoveOldReplication(task_id="remove_old_replication"),
+        replication.RenderParameterFiles(task_id="render_parameter_files"),
+        replication.EnableSupplementalLogging(task_id="enable_supplemental_logging"),
+        replication.AddExtract(task_id="add_extract", direction="reverse"),
+        replication.StartCapture(task_id="start_extract_and_pump", direction="reverse"),
+        replication.FlushSequences(task_id="flush_sequences", direction="reverse"),
+        replication.WaitForOlderTransactions(task_id="wait_for_older_transactions", direction="reverse"),
+    )
+
+
+@task_group(tooltip="One SCN while the ETL is quiet; the server serves again after the export")
+def export_database() -> None:
+    """Stop the server, take the SCN, export, start the server again."""
+    chain(
+        dump_set.CheckExportSpace(task_id="check_export_space"),
+        server.HoldScheduler(task_id="hold_scheduler"),
+        server.WaitForQuietEtl(task_id="wait_for_quiet_etl"),
+        server.StopInfoMartServer(task_id="stop_info_mart_server"),
+        server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed"),
+        dump_set.CaptureScn(task_id="capture_scn"),
+        dump_set.RunExpdp(task_id="run_expdp"),
+        server.StartInfoMartServer(task_id="start_info_mart_server"),
+        dump_set.WriteManifest(task_id="write_manifest"),
+    )
+
+
+@task_group(tooltip="The dump set arrives whole, proven by SHA-256 on both sides")
+def transfer_dump_set() -> None:
+    """Transfer the dump set from database host to database host."""
+    chain(
+        dump_set.CheckFreeSpace(task_id="check_free_space", role="target"),
+        dump_set.TransferDumpSet(task_id="transfer_files"),
+        dump_set.VerifyDumpSet(task_id="verify_dump_set", role="target"),
+    )
+
+
+@task_group(tooltip="Sequences dropped, dump set imported, log and dictionary checked")
+def import_database() -> None:
+    """Import at the target and prove that nothing is missing."""
+    chain(
+        dump_set.DropSequences(task_id="drop_sequences", role="target"),
+        dump_set.RunImpdp(task_id="run_impdp", role="target"),
+        dump_set.CheckImportLog(task_id="check_import_log", role="target"),
+        dump_set.RecreateMissingIndexes(task_id="recreate_missing_indexes", role="target"),
+        dump_set.CheckIndexes(task_id="check_indexes", role="target"),
+        dump_set.CheckObjects(task_id="check_objects", role="target"),
+    )

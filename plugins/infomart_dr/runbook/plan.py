@@ -1,0 +1,133 @@
+"""Around every procedure: its parameters, the lock, the purge hold and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from airflow.sdk import Param
+
+from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
+from infomart_dr.operators.server import ReturnServiceToSource
+
+_NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
+
+
+def common_params() -> dict[str, Param]:
+    """Parameters of every procedure; each has a default, so that the form opens filled."""
+    return {
+        "deployment": Param(
+            "",
+            type="string",
+            pattern=_NAME,
+            title="Deployment",
+            description="Name of the topology; may stay empty when there is one only.",
+        ),
+        "source": Param(
+            "",
+            type="string",
+            pattern=_NAME,
+            title="Source site",
+            description="The surviving site; empty: the topology's active site.",
+        ),
+        "target": Param(
+            "",
+            type="string",
+            pattern=_NAME,
+            title="Target site",
+            description="The site that is filled or takes over; empty: the only site with role new.",
+        ),
+        "reason": Param(
+            "",
+            type="string",
+            maxLength=500,
+            title="Reason or ticket",
+            description="Shown to whoever meets the lock or the purge hold.",
+        ),
+        "plan": Param(
+            "",
+            type="string",
+            pattern=r"^[A-Za-z0-9_.~:+\-]{0,250}$",
+            title="Plan to go on with",
+            description="Run id of an earlier run whose plan this run continues; empty: a new plan.",
+        ),
+    }
+
+
+def transfer_params() -> dict[str, Param]:
+    """Parameters of procedures that copy the database."""
+    return {
+        "server_during_transfer": Param(
+            "running",
+            type="string",
+            enum=["running", "stopped"],
+            title="Info Mart Server during the transfer",
+            description="running: started again after the export, kept in sync by reverse replication; "
+            "stopped: no reporting data is loaded until the cutover.",
+        ),
+        "open_transaction_minutes": Param(
+            240,
+            type="integer",
+            minimum=1,
+            maximum=10080,
+            title="Minutes to wait for old transactions",
+            description="Transactions that began before the capture must end; nothing is killed.",
+        ),
+    }
+
+
+def reaggregation_params() -> dict[str, Param]:
+    """Parameters of procedures that re-aggregate."""
+    moment = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
+    return {
+        "failure_time": Param(
+            "",
+            type="string",
+            pattern=moment,
+            title="Time of the site failure (UTC)",
+            description="2026-11-02T17:00Z. Re-aggregation begins 24 hours before it; empty: 24 hours before now.",
+        ),
+        "reaggregate_from": Param(
+            "",
+            type="string",
+            pattern=moment,
+            title="Re-aggregate from (UTC)",
+            description="An explicit begin instead of 24 hours before the failure.",
+        ),
+        "reaggregate_to": Param(
+            "",
+            type="string",
+            pattern=moment,
+            title="Re-aggregate to (UTC)",
+            description="An explicit end instead of now.",
+        ),
+    }
+
+
+@contextmanager
+def plan(*, returns_service: bool = False) -> Iterator[Any]:
+    """Everything inside runs under the deployment's lock; what the lock needs at the end is a teardown.
+
+    :param returns_service: a run that ends early gives the service back to the source site.
+    """
+    lock = TakeLock(task_id="take_lock")
+    release = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
+    with ExitStack() as stack:
+        stack.enter_context(release)
+        if returns_service:
+            back = ReturnServiceToSource(task_id="return_service_to_source")
+            back.as_teardown(setups=lock, on_failure_fail_dagrun=True)
+            back >> release
+            stack.enter_context(back)
+        yield lock
+
+
+def hold_purging() -> HoldPurging:
+    """The hold is placed before anything is copied."""
+    return HoldPurging(task_id="hold_idb_purging")
+
+
+def release_purge_hold() -> ReleasePurgeHold:
+    """The hold is let go when the new active site has passed it."""
+    return ReleasePurgeHold(task_id="release_idb_purge_hold", role="target")

@@ -1,0 +1,17 @@
+"""Return to Normal 9 to 12: the new site follows the surviving one."""
+
+from __future__ import annotations
+
+from airflow.sdk import chain, task_group
+
+from infomart_dr.operators import replication
+
+
+@task_group(tooltip="Replicat at the target after the manifest's SCN, until it has caught up")
+def synchronise() -> None:
+    """Apply at the target what happened at the source since the SCN."""
+    chain(
+        replication.AddReplicat(task_id="add_replicat", direction="reverse"),
+        replication.StartReplicatAfterCsn(task_id="start_replicat_after_csn", direction="reverse"),
+        replication.WaitForCatchUp(task_id="wait_for_catch_up", direction="reverse", moment="catch-up"),
+    )

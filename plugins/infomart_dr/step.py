@@ -1,0 +1,252 @@
+"""What a step works with at run time: topology, plan, and the hooks of either site, made when they are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from infomart_dr import topology as topology_module
+from infomart_dr.errors import TopologyError
+
+if TYPE_CHECKING:
+    from infomart_dr.evidence.ledger import Ledger
+    from infomart_dr.guards.lock import PlanLock
+    from infomart_dr.hooks.configuration import ConfigurationBackend
+    from infomart_dr.hooks.data_pump import DataPump
+    from infomart_dr.hooks.ggsci import Ggsci
+    from infomart_dr.hooks.management_layer import ManagementLayer
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.hooks.remote_host import RemoteHost
+    from infomart_dr.topology import Pair, Site, Topology
+
+log = logging.getLogger(__name__)
+
+#: ``source`` holds the data at the beginning of the plan, ``target`` is filled and takes over.
+SiteRole = Literal["source", "target"]
+HostKind = Literal["db", "gim", "management"]
+
+
+@dataclass
+class Seen:
+    """What a look at the outside world found.
+
+    :param done: the goal is reached.
+    :param what: one sentence for the log.
+    :param facts: small JSON values that the step returns.
+    """
+
+    done: bool
+    what: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Step:
+    """Topology, plan and hooks of one task.
+
+    :param deployment: name of the deployment; empty when there is only one topology file.
+    :param source: site name; empty for the active site.
+    :param target: site name; empty for the only new site.
+    :param plan_id: the plan; an older one's id goes on with that plan.
+    :param params: the run's parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        deployment: str = "",
+        source: str = "",
+        target: str = "",
+        plan_id: str,
+        params: Mapping[str, Any] | None = None,
+        owner: str = "",
+    ) -> None:
+        self._deployment, self._source, self._target = deployment, source, target
+        self.plan_id = plan_id
+        self.params = dict(params or {})
+        self.owner = owner
+        self._stack = ExitStack()
+        self._hosts: dict[str, RemoteHost] = {}
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> Self:
+        """The step of a running task."""
+        params = dict(context["params"])
+        run = context["dag_run"]
+        return cls(
+            deployment=params.get("deployment") or "",
+            source=params.get("source") or "",
+            target=params.get("target") or "",
+            plan_id=params.get("plan") or run.run_id,
+            params=params,
+            owner=f"{run.dag_id} {run.run_id}",
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        """What a trigger needs to make the same step again; plain JSON, no secrets."""
+        return {
+            "deployment": self._deployment,
+            "source": self._source,
+            "target": self._target,
+            "plan_id": self.plan_id,
+            "params": {key: value for key, value in self.params.items() if _is_plain(value)},
+            "owner": self.owner,
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were opened."""
+        self._stack.close()
+        self._hosts.clear()
+
+    # -- the plan ----------------------------------------------------------------------------------
+
+    @cached_property
+    def topology(self) -> Topology:
+        return topology_module.load(self._deployment or None)
+
+    @cached_property
+    def pair(self) -> Pair:
+        return self.topology.pair(self._source or None, self._target or None)
+
+    @property
+    def key(self) -> str:
+        """Eight characters that depend on the plan only; part of job names and folders."""
+        return hashlib.sha1(self.plan_id.encode(), usedforsecurity=False).hexdigest()[:8]
+
+    def site(self, role: SiteRole) -> Site:
+        return self.pair.site(role)
+
+    def name(self, role: SiteRole) -> str:
+        return self.pair.name(role)
+
+    @property
+    def schema(self) -> str:
+        """The Info Mart's schema."""
+        return self.topology.info_mart.schema_name
+
+    @property
+    def plan_folder(self) -> str:
+        """Folder of this plan on a host, below its work folder."""
+        return f"plans/{self.key}"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Noted facts of the plan; they live at the surviving site, the source."""
+        from infomart_dr.evidence.ledger import Ledger
+
+        return Ledger(
+            self.goldengate_database("source"),
+            self.site("source").goldengate.schema_name,
+            self.topology.deployment,
+            self.plan_id,
+        )
+
+    @cached_property
+    def lock(self) -> PlanLock:
+        from infomart_dr.guards.lock import PlanLock
+
+        return PlanLock(
+            self.goldengate_database("source"),
+            self.site("source").goldengate.schema_name,
+            self.topology.deployment,
+        )
+
+    # -- databases ---------------------------------------------------------------------------------
+
+    def oracle(self, connection: str) -> InfoMartOracleHook:
+        """Hook of any Airflow connection, with the topology's timeouts."""
+        from infomart_dr.hooks.oracle import InfoMartOracleHook
+
+        return InfoMartOracleHook(
+            connection,
+            connect_timeout=self.topology.timeouts.connect,
+            statement_timeout=self.topology.timeouts.statement,
+        )
+
+    def dba(self, role: SiteRole) -> InfoMartOracleHook:
+        """The database of a site, as a DBA."""
+        return self.oracle(self.site(role).database.dba_connection)
+
+    def info_mart(self, role: SiteRole) -> InfoMartOracleHook:
+        """The database of a site, as the Info Mart's owner."""
+        return self.oracle(self.site(role).database.info_mart_connection)
+
+    def goldengate_database(self, role: SiteRole) -> InfoMartOracleHook:
+        """The database of a site, as GoldenGate's owner."""
+        return self.oracle(self.site(role).database.goldengate_connection)
+
+    # -- programs ----------------------------------------------------------------------------------
+
+    def host(self, role: SiteRole, kind: HostKind = "db") -> RemoteHost:
+        """A host of a site; one SSH connection a step."""
+        from infomart_dr.hooks.remote_host import RemoteHost
+
+        site = self.site(role)
+        name = {
+            "db": site.database.host,
+            "gim": site.info_mart_server.host,
+            "management": site.management_layer.host,
+        }[kind]
+        if name not in self._hosts:
+            self._hosts[name] = self._stack.enter_context(RemoteHost.from_topology(self.topology, name))
+        return self._hosts[name]
+
+    def ggsci(self, role: SiteRole) -> Ggsci:
+        from infomart_dr.hooks.ggsci import Ggsci
+
+        site = self.site(role)
+        return Ggsci(
+            self.host(role),
+            site,
+            password=lambda: connection(site.database.goldengate_connection).password or "",
+        )
+
+    def data_pump(self, role: SiteRole) -> DataPump:
+        from infomart_dr.hooks.data_pump import DataPump
+
+        return DataPump(self.host(role), self.site(role), self.dba(role))
+
+    def management_layer(self, role: SiteRole) -> ManagementLayer:
+        from infomart_dr.hooks.management_layer import ManagementLayer
+
+        settings = self.site(role).management_layer
+        login = connection(settings.connection)
+        return ManagementLayer(self.host(role, "management"), settings, login.login or "", login.password or "")
+
+    def configuration(self, role: SiteRole) -> ConfigurationBackend:
+        """The configuration backend of a site."""
+        from infomart_dr.hooks.configuration import backend
+
+        timeouts = self.topology.timeouts
+        return backend(self.site(role).configuration, connect_timeout=timeouts.connect, timeout=timeouts.command)
+
+
+def connection(connection_id: str) -> Any:
+    """Airflow connection by id.
+
+    :raises TopologyError: Airflow has no such connection.
+    """
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(connection_id)
+    except AirflowNotFoundException:
+        raise TopologyError(
+            f"Airflow has no connection {connection_id!r}.",
+            "Add it (docs/getting-started.md lists the connections a topology needs), or correct the topology.",
+        ) from None
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float | bool | type(None) | list | dict)

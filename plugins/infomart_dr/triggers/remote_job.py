@@ -1,0 +1,186 @@
+"""Waits for a remote job without holding a worker, and shows its log while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from infomart_dr.errors import InfoMartError, UnreachableError
+from infomart_dr.hooks.remote_host import RemoteHost
+from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
+from infomart_dr.hooks.transfer import progress_line
+
+#: Longest pause between two attempts to reach a host that does not answer, in seconds.
+_MAX_DELAY = 60.0
+
+
+class RemoteJobTrigger(BaseTrigger):
+    """Fires once when a remote job has ended, has vanished, or its host is lost for too long.
+
+    The event is a dictionary: ``state`` (``ended``, ``vanished``, ``absent``, ``unreachable`` or
+    ``failed``), ``job_id``, ``exit_code``, ``log_offset``, ``seconds`` (the program's, by the host's
+    clock) and ``reason``.
+
+    :param ssh_connection: Airflow connection of the host.
+    :param work_folder: folder of jobs on the host.
+    :param job_id: the job.
+    :param poll: seconds between two looks.
+    :param log_offset: bytes of the job's log that were shown already.
+    :param connect_timeout: seconds to connect.
+    :param command_timeout: seconds for one look.
+    :param patience: seconds for which a host that does not answer is waited for.
+    :param progress: what to show of a transfer: ``ssh_connection`` and ``folder`` where the files grow,
+        ``files`` (list of name and size), ``every`` (each so many looks, default 6).
+    """
+
+    def __init__(
+        self,
+        ssh_connection: str,
+        work_folder: str,
+        job_id: str,
+        poll: float = 5.0,
+        log_offset: int = 0,
+        connect_timeout: float = 10,
+        command_timeout: float = 60,
+        patience: float = 600,
+        progress: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.ssh_connection = ssh_connection
+        self.work_folder = work_folder
+        self.job_id = job_id
+        self.poll = poll
+        self.log_offset = log_offset
+        self.connect_timeout = connect_timeout
+        self.command_timeout = command_timeout
+        self.patience = patience
+        self.progress = progress
+        self._unfinished_line = ""
+        self._measured: tuple[float, int] | None = None
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "ssh_connection": self.ssh_connection,
+                "work_folder": self.work_folder,
+                "job_id": self.job_id,
+                "poll": self.poll,
+                "log_offset": self.log_offset,
+                "connect_timeout": self.connect_timeout,
+                "command_timeout": self.command_timeout,
+                "patience": self.patience,
+                "progress": self.progress,
+            },
+        )
+
+    def _host(self, ssh_connection: str | None = None) -> RemoteHost:
+        return RemoteHost(
+            ssh_connection or self.ssh_connection,
+            work_folder=self.work_folder,
+            connect_timeout=self.connect_timeout,
+            command_timeout=self.command_timeout,
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look until there is something to say."""
+        host = self._host()
+        try:
+            yield TriggerEvent(await self._wait(host))
+        finally:
+            # a look that hangs in its thread must not hold the event loop
+            await asyncio.shield(asyncio.to_thread(host.close))
+
+    async def _wait(self, host: RemoteHost) -> dict[str, Any]:
+        job = RemoteJob(host, self.job_id)
+        lost_since: float | None = None
+        delay = self.poll
+        looks = 0
+        while True:
+            try:
+                status = await asyncio.to_thread(job.status)
+                await self._show_log(job, everything=not status.active)
+                lost_since, delay = None, self.poll
+            except UnreachableError as error:
+                now = time.monotonic()
+                lost_since = lost_since if lost_since is not None else now
+                if now - lost_since >= self.patience:
+                    return self._event("unreachable", reason=str(error))
+                delay = min(max(delay, 1.0) * 2, _MAX_DELAY, max(self.patience, 0.1))
+                self.log.warning("%s Trying again in %.0f s; the job goes on meanwhile.", error, delay)
+                await asyncio.sleep(delay)
+                continue
+            except InfoMartError as error:
+                return self._event("failed", reason=str(error))
+            if not status.active:
+                return self._event(status.state, status)
+            if status.state == "starting":
+                looks += 1
+                # nobody claimed it: the submitter was lost; a retry starts it safely
+                if looks * self.poll > 2 * job.grace:
+                    return self._event("absent", status, reason="The job was prepared and never started.")
+            else:
+                looks += 1
+                await self._show_progress(looks)
+            await asyncio.sleep(self.poll)
+
+    def _event(self, state: str, status: JobStatus | None = None, reason: str = "") -> dict[str, Any]:
+        return {
+            "state": state,
+            "job_id": self.job_id,
+            "exit_code": status.exit_code if status else None,
+            "seconds": status.command_seconds if status else None,
+            "log_offset": self.log_offset,
+            "reason": reason,
+        }
+
+    async def _show_log(self, job: RemoteJob, *, everything: bool) -> None:
+        """New lines of the job's output go to the task's log; at its end also a line without an end."""
+        while True:
+            text, following = await asyncio.to_thread(job.log, self.log_offset)
+            if following == self.log_offset:
+                break
+            self.log_offset = following
+            *lines, self._unfinished_line = (self._unfinished_line + text).split("\n")
+            for line in lines:
+                self.log.info("%s", line.rstrip("\r"))
+            if not everything:
+                break
+        if everything and self._unfinished_line:
+            self.log.info("%s", self._unfinished_line)
+            self._unfinished_line = ""
+
+    async def _show_progress(self, looks: int) -> None:
+        if not self.progress or looks % int(self.progress.get("every", 6)):
+            return
+        try:
+            self.log.info("%s", await asyncio.to_thread(self._progress))
+        except InfoMartError as error:
+            # progress is a courtesy: the job itself tells whether all is well
+            self.log.info("No progress to show: %s", error)
+
+    def _progress(self) -> str:
+        assert self.progress is not None
+        wanted = {str(name): int(size) for name, size in self.progress["files"]}
+        with self._host(self.progress["ssh_connection"]) as host:
+            sizes = host.file_sizes(self.progress["folder"], list(wanted))
+        now = time.monotonic()
+        total = sum(min(sizes.get(name, 0), size) for name, size in wanted.items())
+        before = self._measured
+        self._measured = (now, total)
+        rate = (total - before[1]) / (now - before[0]) if before and now > before[0] else None
+        return progress_line(sizes, wanted, rate)
+
+    async def on_kill(self) -> None:
+        """End the remote job: the deferred task was marked or cleared by a person."""
+        await asyncio.to_thread(self._kill)
+
+    def _kill(self) -> None:
+        with self._host() as host:
+            status = RemoteJob(host, self.job_id).kill()
+        self.log.info("Job %s was ended on request: %s.", self.job_id, status.state)

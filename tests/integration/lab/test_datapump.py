@@ -1,0 +1,466 @@
+"""Data Pump's stand-ins over two real clusters: what is exported is what is imported, and what a user sees."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from infomart_lab import config as lab_config
+from infomart_lab import life
+from infomart_lab.config import LabConfig, Site
+from infomart_lab.datapump import jobs, worker
+from infomart_lab.postgres import Cluster, connect
+
+pytestmark = pytest.mark.lab
+ROOT = Path(__file__).resolve().parents[3]
+
+DICTIONARY = """
+create schema sys;
+create table sys.lab_datapump_jobs (owner_name text, job_name text, operation text, job_mode text, state text,
+    degree integer, attached_sessions integer, pid integer, primary key (owner_name, job_name));
+create table sys.lab_directories (directory_name text primary key, directory_path text);
+create role system login; create schema system authorization system;
+create role gim login; create schema gim authorization gim;
+"""
+SCHEMA = """
+set role gim;
+create sequence gim.seq_interaction start 1 cache 20;
+create sequence gim.seq_audit start 7;
+create function gim.twice(n bigint) returns bigint language sql immutable as 'select n * 2';
+create table gim.interaction_fact (interaction_id bigint not null, status varchar(40), start_ts timestamp(0),
+    amount numeric, doubled bigint generated always as (gim.twice(interaction_id)) stored,
+    constraint pk_interaction_fact primary key (interaction_id));
+create index i_if_start on gim.interaction_fact (start_ts);
+create unique index i_if_status on gim.interaction_fact (status, interaction_id);
+create table gim.ctl_extract_hwm (table_name varchar(30), data_source_key integer, max_ts bigint);
+alter table gim.ctl_extract_hwm replica identity full;
+create table gim.irf (irf_id bigint primary key, interaction_id bigint,
+    constraint fk_irf foreign key (interaction_id) references gim.interaction_fact (interaction_id));
+create table gim.parted (id bigint not null, day integer not null, primary key (id, day)) partition by range (day);
+create table gim.parted_p1 partition of gim.parted for values from (0) to (10);
+create table gim.parted_p2 partition of gim.parted for values from (10) to (20);
+create view gim.v_open as select interaction_id from gim.interaction_fact where status is null;
+create function gim.note() returns trigger language plpgsql as 'begin return new; end';
+create trigger tr_irf before insert on gim.irf for each row execute function gim.note();
+insert into gim.interaction_fact
+    select n, case when n % 3 > 0 then 'st\\t' || n end, timestamp '2026-11-02' + n * interval '1 s', n / 7.0
+    from generate_series(1, 3000) n;
+insert into gim.ctl_extract_hwm values ('INTERACTION_FACT', 102, 5), (null, null, null);
+insert into gim.irf select n, n from generate_series(1, 500) n;
+insert into gim.parted select n, n % 20 from generate_series(1, 100) n;
+select setval('gim.seq_interaction', 3000), setval('gim.seq_audit', 7, false);
+reset role;
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
+    home = tmp_path_factory.mktemp("pump")
+    sites = {"site2": Site(name="site2"), "site3": Site(name="site3", data_pump="11.2", info_mart=False)}
+    config = lab_config.create(home, base_port=int(os.environ.get("DATAPUMP_TEST_PORT", "34000")), sites=sites)
+    clusters = [Cluster(config, site) for site in config.sites]
+    try:
+        for cluster in clusters:
+            cluster.start()
+            with connect(config, cluster.site, "postgres") as connection:
+                connection.execute("create database gim")
+            config.dump_dir(cluster.site).mkdir(parents=True)
+            with connect(config, cluster.site) as connection:
+                connection.execute(DICTIONARY)
+                connection.execute(
+                    "insert into sys.lab_directories values ('GIM_DUMP', %s)", (str(config.dump_dir(cluster.site)),)
+                )
+        with connect(config, "site2") as connection:
+            connection.execute(SCHEMA)
+        yield config
+    finally:
+        for cluster in clusters:
+            cluster.stop()
+
+
+@pytest.fixture(autouse=True)
+def clean(lab: LabConfig) -> Iterator[None]:
+    yield
+    (lab.home / "faults.json").unlink(missing_ok=True)
+    for site in lab.sites:
+        with connect(lab, site) as connection:
+            for name, pid in connection.execute("select job_name, pid from sys.lab_datapump_jobs").fetchall():
+                if life.process_exists(pid):
+                    os.kill(pid, signal.SIGKILL)
+                connection.execute(f"drop table if exists system.{name.lower()}")
+            connection.execute("delete from sys.lab_datapump_jobs")
+        for path in lab.dump_dir(site).iterdir():
+            path.unlink()
+    with connect(lab, "site3") as connection:
+        connection.execute("drop schema gim cascade; create schema gim authorization gim")
+
+
+def start(lab: LabConfig, site: str, program: str, *words: str) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "INFOMART_LAB_HOME": str(lab.home),
+        "INFOMART_LAB_HOST": f"{site}/db",
+        "PYTHONPATH": str(ROOT / "lab"),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", f"infomart_lab.datapump.{program}", "system", *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=lab.home,
+    )
+
+
+def run(lab: LabConfig, site: str, program: str, *words: str, answers: str = "") -> tuple[int, str]:
+    process = start(lab, site, program, *words)
+    output, _ = process.communicate(lab.password(site, "SYSTEM") + "\n" + answers, timeout=60)
+    return process.returncode, output
+
+
+def detached(lab: LabConfig, site: str, program: str, *words: str) -> subprocess.Popen[str]:
+    """Start a client, give it the password and leave it alone."""
+    process = start(lab, site, program, *words)
+    assert process.stdin
+    process.stdin.write(lab.password(site, "SYSTEM") + "\n")
+    process.stdin.flush()
+    return process
+
+
+def export(lab: LabConfig, *words: str, **more: str) -> tuple[int, str]:
+    name = [] if any("job_name" in word for word in words) else ["job_name=gim_exp"]
+    files = [] if any("dumpfile" in word for word in words) else ["dumpfile=gim_%U.dmp"]
+    return run(lab, "site2", "expdp", "schemas=gim", "directory=gim_dump", *files, *name, *words, **more)
+
+
+def carry(lab: LabConfig) -> None:
+    for path in lab.dump_dir("site2").glob("*.dmp"):
+        (lab.dump_dir("site3") / path.name).write_bytes(path.read_bytes())
+
+
+def load(lab: LabConfig, *words: str, **more: str) -> tuple[int, str]:
+    files = [] if any("dumpfile" in word for word in words) else ["dumpfile=gim_%U.dmp"]
+    return run(lab, "site3", "impdp", "directory=gim_dump", "job_name=gim_imp", *files, *words, **more)
+
+
+def query(lab: LabConfig, site: str, statement: str) -> Any:
+    with connect(lab, site) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def checksums(lab: LabConfig, site: str) -> dict[str, Any]:
+    tables = ("interaction_fact", "ctl_extract_hwm", "irf", "parted")
+    return {
+        table: query(lab, site, f"select count(*), sum(hashtextextended(t::text, 0)) from gim.{table} t")
+        for table in tables
+    }
+
+
+def state(lab: LabConfig, site: str, job: str) -> tuple[str, int] | None:
+    rows = query(lab, site, f"select state, pid from sys.lab_datapump_jobs where job_name = '{job}'")
+    return rows[0] if rows else None
+
+
+def wait(what: Any, seconds: float = 15) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+    return value
+
+
+def executing(lab: LabConfig, site: str, job: str, table: str) -> int:
+    """Wait until the job has finished one table; returns the process id."""
+
+    def look() -> int:
+        found = state(lab, site, job)
+        if not found or found[0] != "EXECUTING":
+            return 0
+        rows = query(lab, site, f"select 1 from system.{job.lower()} where kind = 'TABLE_DATA' and name like '%{table}'")
+        return found[1] if rows else 0
+
+    return wait(look)
+
+
+# -- round trip --------------------------------------------------------------------------------------
+
+
+def test_what_is_exported_is_what_is_imported(lab: LabConfig) -> None:
+    code, output = export(lab, "parallel=2", "logfile=exp.log")
+    assert code == 0, output
+    assert '. . exported "GIM"."INTERACTION_FACT"' in output
+    assert re.search(r'Job "SYSTEM"\."GIM_EXP" successfully completed at \w{3} \w{3} .* elapsed 0 00:00:\d\d', output)
+    log = (lab.dump_dir("site2") / "exp.log").read_text()
+    assert log.startswith(";;; \nExport: Release 19.0.0.0.0") and "successfully completed" in log
+    assert lab.password("site2", "SYSTEM") not in output + log
+    assert state(lab, "site2", "GIM_EXP") is None
+    carry(lab)
+    code, output = load(lab, "table_exists_action=replace", "logfile=imp.log", "parallel=2")
+    assert code == 5, output
+    assert 'ORA-31684: Object type USER:"GIM" already exists' in output
+    assert re.search(r'Job "SYSTEM"\."GIM_IMP" completed with 1 error\(s\) at \d\d:\d\d:\d\d\n', output)
+    assert checksums(lab, "site2") == checksums(lab, "site3")
+    for statement in (
+        "select indexname, indexdef from pg_indexes where schemaname = 'gim' order by 1",
+        "select conname, pg_get_constraintdef(oid) from pg_constraint where connamespace = 'gim'::regnamespace order by 1",
+        "select tgname from pg_trigger where not tgisinternal order by 1",
+        "select relname, relreplident, relkind, relowner::regrole::text from pg_class"
+        " where relnamespace = 'gim'::regnamespace order by 1",
+        "select viewname, definition from pg_views where schemaname = 'gim'",
+        "select sequencename, last_value from pg_sequences where schemaname = 'gim' order by 1",
+    ):
+        assert query(lab, "site2", statement) == query(lab, "site3", statement)
+    assert query(lab, "site3", "select nextval('gim.seq_interaction'), nextval('gim.seq_audit')") == [(3001, 7)]
+    assert query(lab, "site3", "select count(*) from pg_replication_origin") == [(0,)]
+    # a second import: sequences are not reset, tables are replaced
+    query(lab, "site3", "select setval('gim.seq_audit', 900)")
+    with connect(lab, "site3") as connection:
+        connection.execute("delete from gim.irf; delete from gim.interaction_fact where interaction_id > 10")
+    code, output = load(lab, "table_exists_action=replace")
+    assert code == 5 and 'ORA-31684: Object type SEQUENCE:"GIM"."SEQ_AUDIT" already exists' in output
+    assert query(lab, "site3", "select last_value from gim.seq_audit") == [(900,)]
+    assert checksums(lab, "site2") == checksums(lab, "site3")
+
+
+def test_skip_leaves_existing_tables_alone(lab: LabConfig) -> None:
+    export(lab)
+    carry(lab)
+    load(lab)
+    with connect(lab, "site3") as connection:
+        connection.execute("delete from gim.ctl_extract_hwm; drop index gim.i_if_start")
+    code, output = load(lab, "exclude=user,sequence,view,function")
+    assert code == 5
+    assert 'ORA-39151: Table "GIM"."CTL_EXTRACT_HWM" exists. All dependent metadata and data will be skipped' in output
+    assert query(lab, "site3", "select count(*) from gim.ctl_extract_hwm") == [(0,)]
+    assert not query(lab, "site3", "select 1 from pg_indexes where indexname = 'i_if_start'")
+
+
+def test_a_failed_index_is_named_and_can_be_imported_alone(lab: LabConfig) -> None:
+    export(lab)
+    carry(lab)
+    lab_config.set_fault(lab, "site3.impdp.fail_index", "I_IF_START")
+    code, output = load(lab, "table_exists_action=replace", "exclude=user")
+    assert code == 5
+    assert "ORA-39083: Object type INDEX failed to create with error:\nORA-14102" in output
+    assert 'Failing sql is:\nCREATE INDEX "GIM"."I_IF_START" ON "GIM"."INTERACTION_FACT"' in output
+    assert not query(lab, "site3", "select 1 from pg_indexes where indexname = 'i_if_start'")
+    lab_config.set_fault(lab, "site3.impdp.fail_index", None)
+    code, output = load(lab, "include=index:\"IN ('I_IF_START')\"")
+    assert code == 0, output
+    assert query(lab, "site3", "select 1 from pg_indexes where indexname = 'i_if_start'")
+
+
+# -- one SCN -----------------------------------------------------------------------------------------
+
+
+def in_process(lab: LabConfig, **wanted: Any) -> tuple[int, str]:
+    """Do an export in this process, so that its snapshots can be replaced."""
+    folder, guid = jobs.new_folder(lab, "site2")
+    parameters = jobs.JobParameters(
+        operation="EXPORT", schemas=["GIM"], directory="GIM_DUMP", dumpfile=["gim_%U.dmp"], **wanted
+    )
+    definition = jobs.Definition(
+        owner="SYSTEM",
+        name="GIM_EXP",
+        database="gim",
+        parameters=parameters,
+        command="SYSTEM/********",
+        folder=folder,
+        created=time.time(),
+        guid=guid,
+    )
+    job = jobs.Job(lab, "site2", "gim", "SYSTEM", "GIM_EXP")
+    with job.connect() as connection:
+        job.create(connection, definition)
+    code = worker.run(lab, "site2", "gim", "SYSTEM", "GIM_EXP")
+    return code, definition.messages.read_text()
+
+
+class Snapshots:
+    """What the lab's oracle part offers, over a snapshot that the test holds."""
+
+    class SnapshotTooOld(Exception):
+        pass
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self.asked = 0
+        self.let_go_after = 10**6
+
+    def resolve(self, config: LabConfig, site: str, scn: int) -> str:
+        self.asked += 1
+        if scn != 4711 or self.asked > self.let_go_after:
+            raise self.SnapshotTooOld
+        row = self.connection.execute("select pg_export_snapshot()").fetchone()
+        return str(row[0]) if row else ""
+
+
+@pytest.fixture
+def snapshots(lab: LabConfig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Snapshots]:
+    with connect(lab, "site2", autocommit=False) as connection:
+        connection.execute("set transaction isolation level repeatable read")
+        fake = Snapshots(connection)
+        fake.resolve(lab, "site2", 4711)
+        import infomart_lab.oracle
+
+        monkeypatch.setattr(infomart_lab.oracle, "snapshots", fake, raising=False)
+        monkeypatch.setitem(sys.modules, "infomart_lab.oracle.snapshots", fake)
+        yield fake
+        connection.rollback()
+
+
+def test_flashback_scn_exports_what_was_committed_then(lab: LabConfig, snapshots: Snapshots) -> None:
+    before = checksums(lab, "site2")
+    with connect(lab, "site2") as connection:
+        connection.execute("insert into gim.interaction_fact values (9001, 'late')")
+        connection.execute("update gim.ctl_extract_hwm set max_ts = 99")
+    try:
+        code, _ = in_process(lab, flashback_scn=4711, parallel=2)
+        assert code == 0
+        carry(lab)
+        load(lab)
+        assert checksums(lab, "site3") == before
+    finally:
+        with connect(lab, "site2") as connection:
+            connection.execute("delete from gim.interaction_fact where interaction_id = 9001")
+            connection.execute("update gim.ctl_extract_hwm set max_ts = 5 where table_name is not null")
+            connection.execute("update gim.ctl_extract_hwm set max_ts = null where table_name is null")
+
+
+def test_tables_after_the_snapshot_is_let_go_are_not_in_the_dump(lab: LabConfig, snapshots: Snapshots) -> None:
+    snapshots.asked, snapshots.let_go_after = 0, 2
+    code, messages = in_process(lab, flashback_scn=4711)
+    assert code == 5
+    assert "ORA-31693" in messages and "ORA-02354" in messages and "ORA-01555: snapshot too old" in messages
+    assert "completed with 4 error(s)" in messages
+
+
+# -- a job without its client ------------------------------------------------------------------------
+
+
+def test_the_job_outlives_its_client_and_can_be_attached_to(lab: LabConfig) -> None:
+    lab_config.set_fault(lab, "site2.expdp.slow", 2.5)
+    client = detached(lab, "site2", "expdp", "schemas=gim", "directory=gim_dump", "dumpfile=g.dmp", "job_name=gim_exp")
+    executing(lab, "site2", "GIM_EXP", "%")
+    client.kill()
+    client.communicate()
+    code, output = run(lab, "site2", "expdp", "attach=gim_exp", answers="status\nparallel=2\ncontinue_client\n")
+    assert code == 0, output
+    assert "Export> " in output and "  State: EXECUTING" in output and "Job: GIM_EXP" in output
+    assert "successfully completed" in output
+    assert state(lab, "site2", "GIM_EXP") is None
+
+
+def test_a_killed_export_goes_on_with_start_job(lab: LabConfig) -> None:
+    lab_config.set_fault(lab, "site2.expdp.slow", 2.5)
+    client = detached(lab, "site2", "expdp", "schemas=gim", "directory=gim_dump", "dumpfile=g.dmp", "job_name=gim_exp")
+    os.kill(executing(lab, "site2", "GIM_EXP", "%"), signal.SIGKILL)
+    output, _ = client.communicate(timeout=20)
+    assert client.returncode == 1 and "ORA-31626" in output
+    found = state(lab, "site2", "GIM_EXP")
+    assert found and found[0] == "NOT RUNNING"
+    code, output = export(lab, "dumpfile=other.dmp")
+    assert code == 1 and "ORA-31634: job already exists" in output
+    lab_config.set_fault(lab, "site2.expdp.slow", None)
+    code, output = run(lab, "site2", "expdp", "attach=gim_exp", answers="start_job\ncontinue_client\n")
+    assert code == 0, output
+    carry(lab)
+    assert load(lab, "dumpfile=g.dmp", "exclude=user")[0] == 0
+    assert checksums(lab, "site2") == checksums(lab, "site3")
+
+
+def test_a_killed_import_doubles_nothing_when_it_goes_on(lab: LabConfig) -> None:
+    export(lab)
+    carry(lab)
+    lab_config.set_fault(lab, "site3.impdp.slow", 2.5)
+    client = detached(lab, "site3", "impdp", "directory=gim_dump", "dumpfile=gim_%U.dmp", "job_name=gim_imp")
+    os.kill(executing(lab, "site3", "GIM_IMP", "%"), signal.SIGKILL)
+    client.communicate(timeout=20)
+    lab_config.set_fault(lab, "site3.impdp.slow", None)
+    code, output = run(lab, "site3", "impdp", "attach=gim_imp", answers="continue_client\n")
+    assert code == 5 and "completed with 1 error(s)" in output, output
+    assert checksums(lab, "site2") == checksums(lab, "site3")
+
+
+def test_stop_and_kill(lab: LabConfig) -> None:
+    lab_config.set_fault(lab, "site2.expdp.slow", 30)
+    client = detached(lab, "site2", "expdp", "schemas=gim", "directory=gim_dump", "dumpfile=g.dmp", "job_name=gim_exp")
+    wait(lambda: (state(lab, "site2", "GIM_EXP") or ("",))[0] == "EXECUTING")
+    code, output = run(lab, "site2", "expdp", "attach=gim_exp", answers="stop_job=immediate\nyes\n")
+    assert code == 0 and "Are you sure you wish to stop this job ([yes]/no): " in output
+    assert 'Job "SYSTEM"."GIM_EXP" stopped by user request at' in client.communicate(timeout=10)[0]
+    assert (state(lab, "site2", "GIM_EXP") or ("",))[0] == "NOT RUNNING"
+    code, output = run(lab, "site2", "expdp", "attach=gim_exp", answers="kill_job\nyes\n")
+    assert code == 0
+    assert state(lab, "site2", "GIM_EXP") is None and not list(lab.dump_dir("site2").glob("*.dmp"))
+
+
+def test_a_full_disk_waits_and_goes_on(lab: LabConfig) -> None:
+    lab_config.set_fault(lab, "site2.expdp.disk_full", True)
+    client = detached(
+        lab, "site2", "expdp", "schemas=gim", "directory=gim_dump", "dumpfile=g.dmp", "job_name=gim_exp", "logfile=e.log"
+    )
+    log = lab.dump_dir("site2") / "e.log"
+    wait(lambda: log.exists() and "ORA-39171: Job is experiencing a resumable wait." in log.read_text())
+    assert (state(lab, "site2", "GIM_EXP") or ("",))[0] == "EXECUTING"
+    lab_config.set_fault(lab, "site2.expdp.disk_full", None)
+    output, _ = client.communicate(timeout=20)
+    assert client.returncode == 0 and "ORA-01653" in output
+
+
+# -- refusals ----------------------------------------------------------------------------------------
+
+
+def test_refusals_and_exit_codes(lab: LabConfig) -> None:
+    dump = lab.dump_dir("site2") / "gim.dmp"
+    dump.write_text("older")
+    code, output = export(lab, "dumpfile=gim.dmp")
+    assert code == 1 and f'ORA-31641: unable to create dump file "{dump}"' in output and "ORA-27038" in output
+    assert "Starting" not in output and state(lab, "site2", "GIM_EXP") is None and dump.read_text() == "older"
+    code, output = export(lab, "dumpfile=gim.dmp", "reuse_dumpfiles=y", "status=100000")
+    assert code == 0
+    code, output = run(lab, "site2", "expdp", "schemas=gim", "directory=nowhere")
+    assert code == 1 and "ORA-39087: directory name NOWHERE is invalid" in output
+    code, output = run(lab, "site2", "expdp", "schemas=gim", "dumpfil=x.dmp")
+    assert code == 1 and "LRM-00101: unknown parameter name 'DUMPFIL'" in output
+    process = start(lab, "site2", "expdp", "schemas=gim")
+    output, _ = process.communicate("wrong\n", timeout=10)
+    assert process.returncode == 1 and "UDE-01017" in output and "ORA-01017" in output
+    process = start(lab, "site2", "expdp", "schemas=gim")
+    output, _ = process.communicate("", timeout=10)
+    assert process.returncode == 1
+
+
+def test_a_dump_set_that_is_not_whole_is_refused(lab: LabConfig) -> None:
+    assert export(lab, "filesize=12K")[0] == 0
+    files = sorted(lab.dump_dir("site2").glob("*.dmp"))
+    assert len(files) > 2 and all(path.stat().st_size < 24 * 1024 for path in files)
+    carry(lab)
+    (lab.dump_dir("site3") / files[-1].name).unlink()
+    code, output = load(lab)
+    assert code == 1 and "ORA-39059: dump file set is incomplete" in output
+    carry(lab)
+    damaged = lab.dump_dir("site3") / files[0].name
+    content = bytearray(damaged.read_bytes())
+    content[3000] ^= 1
+    damaged.write_bytes(content)
+    code, output = load(lab)
+    assert code == 5 and "ORA-31693" in output and "ORA-31619: invalid dump file" in output
+    damaged.write_bytes(content[: len(content) // 2])
+    code, output = load(lab)
+    assert code == 1 and "ORA-31619: invalid dump file" in output
+    damaged.write_bytes(b"\x03\x00EXPORT:V11.02.00" + bytes(200))
+    code, output = load(lab)
+    assert code == 1 and "ORA-39143" in output
+    code, output = load(lab, "dumpfile=none.dmp")
+    assert code == 1 and "ORA-31640: unable to open dump file" in output

@@ -1,0 +1,117 @@
+"""DAG files: they import without I/O, are complete, and keep the order that loses nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+ROOT = Path(__file__).resolve().parents[3]
+DAGS = (
+    "infomart_cutover",
+    "infomart_database_transfer",
+    "infomart_reaggregate",
+    "infomart_return_to_normal",
+    "infomart_reverse_sync",
+)
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(str(ROOT / "dags"))
+
+
+def test_every_dag_file_imports(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert set(bag.dags) == set(DAGS)
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_a_dag_survives_serialisation_with_its_documentation(bag: DagBag, dag_id: str) -> None:
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id]))
+    assert "guide:" in (dag.doc_md or "")
+    assert {task.task_id for task in dag.tasks} == set(bag.dags[dag_id].task_ids)
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_every_task_says_its_guide_step_what_it_changes_and_how_to_undo_it(bag: DagBag, dag_id: str) -> None:
+    for task in bag.dags[dag_id].tasks:
+        for heading in ("Changes:", "Undo:"):
+            assert heading in (task.doc_md or ""), f"{task.task_id} lacks {heading}"
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_every_parameter_has_a_default_so_that_the_form_opens_filled(bag: DagBag, dag_id: str) -> None:
+    bag.dags[dag_id].params.validate()
+
+
+def before(bag: DagBag, first: str, second: str, dag_id: str = "infomart_return_to_normal") -> bool:
+    dag = bag.dags[dag_id]
+    return second in {task.task_id for task in dag.get_task(first).get_flat_relatives(upstream=False)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("hold_idb_purging", "capture_at_source.add_extract"),
+        ("capture_at_source.add_extract", "export_database.capture_scn"),
+        ("capture_at_source.start_extract_and_pump", "capture_at_source.wait_for_older_transactions"),
+        ("capture_at_source.wait_for_older_transactions", "export_database.capture_scn"),
+        ("export_database.wait_for_quiet_etl", "export_database.capture_scn"),
+        ("export_database.stop_info_mart_server", "export_database.capture_scn"),
+        ("export_database.capture_scn", "export_database.run_expdp"),
+        ("transfer_dump_set.verify_dump_set", "import_database.drop_sequences"),
+        ("import_database.drop_sequences", "import_database.run_impdp"),
+        ("import_database.check_objects", "synchronise.start_replicat_after_csn"),
+        ("synchronise.wait_for_catch_up", "approve_cutover"),
+        ("approve_cutover", "final_stop_and_comparison.stop_info_mart_server"),
+        ("final_stop_and_comparison.wait_for_final_catch_up", "final_stop_and_comparison.compare_tables"),
+        ("final_stop_and_comparison.compare_tables", "switch_direction.stop_reverse_replication"),
+        ("switch_direction.start_replicat_after_csn", "start_at_target.start_info_mart_server_at_target"),
+        ("start_at_target.prove_source_stopped", "start_at_target.start_info_mart_server_at_target"),
+        ("re_aggregate.request_reaggregation", "release_idb_purge_hold"),
+        ("release_idb_purge_hold", "return_service_to_source"),
+        ("return_service_to_source", "release_lock"),
+    ],
+)
+def test_the_order_that_loses_nothing(bag: DagBag, first: str, second: str) -> None:
+    assert before(bag, first, second)
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_the_lock_is_taken_first_and_given_back_by_a_teardown(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert [task.task_id for task in dag.roots] == ["take_lock"]
+    assert dag.get_task("release_lock").is_teardown
+    for task in dag.tasks:
+        if task.task_id not in ("take_lock", "release_lock") and not task.is_teardown:
+            assert before(bag, task.task_id, "release_lock", dag_id), task.task_id
+
+
+def test_aggregation_is_switched_on_by_a_teardown(bag: DagBag) -> None:
+    for dag_id in ("infomart_return_to_normal", "infomart_cutover", "infomart_reaggregate"):
+        assert bag.dags[dag_id].get_task("re_aggregate.enable_aggregation").is_teardown
+
+
+def test_parsing_opens_no_connection_and_reads_no_topology(tmp_path: Path) -> None:
+    """The folder is parsed in a process where sockets and the topology are poisoned."""
+    script = (
+        "import socket, os, sys\n"
+        "import airflow.sdk\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "def no(*a, **k): raise RuntimeError('a connection at parse time')\n"
+        "socket.socket.connect = no\n"
+        "socket.create_connection = no\n"
+        "import infomart_dr.topology as t\n"
+        "t.load = no\n"
+        f"b = DagBag({str(ROOT / 'dags')!r})\n"
+        "assert not b.import_errors, b.import_errors\n"
+        "heavy = [m for m in ('oracledb', 'paramiko', 'httpx') if m in sys.modules and m != 'httpx']\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]

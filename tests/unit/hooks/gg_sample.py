@@ -1,0 +1,108 @@
+"""A topology and a host that answers from a list, for the tests of the GoldenGate and Data Pump hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infomart_dr import topology
+
+
+def make_topology(info_mart: str = "8.1.4", **goldengate: Any) -> topology.Topology:
+    """Three sites; ``goldengate`` overrides fields of every site's GoldenGate."""
+    sites: dict[str, Any] = {}
+    hosts: dict[str, Any] = {}
+    for number, role in ((1, "failed"), (2, "active"), (3, "new")):
+        name = f"site{number}"
+        others = [f"site{n}" for n in (1, 2, 3) if n != number]
+        hosts[f"db{number}"] = {
+            "ssh_connection": f"{name}_db_ssh",
+            "seen_from": {
+                other: {"address": f"db{number}.example.com", "manager_port": 7800 + number}
+                for other in others
+                if not (name == "site1" and other == "site3")
+            },
+        }
+        sites[name] = {
+            "role": role,
+            "database": {
+                "host": f"db{number}",
+                "service": f"GIM{number}",
+                "dba_connection": f"{name}_dba",
+                "info_mart_connection": f"{name}_gim",
+                "goldengate_connection": f"{name}_gg",
+                "oracle_home": "/u01/oracle",
+                "environment": {"TNS_ADMIN": "/u01/network"},
+            },
+            "goldengate": {
+                "home": "/u01/ogg",
+                "login": {"alias": "ggalias"},
+                "trails": {"local": "./dirdat/em", "remote": f"./dirdat/d{number}"},
+                **goldengate,
+            },
+            "info_mart_server": {
+                "host": f"db{number}",
+                "host_object": "host",
+                "root": "/opt/gim",
+                "command_line": "-host x",
+                "dap": f"dap{number}",
+                "log_file": "/opt/gim/gim.log",
+            },
+            "management_layer": {
+                "host": f"db{number}",
+                "configuration_server": "cfg.example.com",
+                "connection": "cfg",
+            },
+        }
+    document = {
+        "deployment": "contact",
+        "info_mart": {"release": info_mart, "application_dbid": 101},
+        "hosts": hosts,
+        "sites": sites,
+    }
+    return topology.parse(yaml.safe_dump(document), Path("topology.yaml"))
+
+
+#: Login of GoldenGate releases without a credential store.
+ENCRYPTED = {"user": "GGATE", "encrypted_password": "AACAAAAAAAAAAAKAPATACEHBIGQGCFZC"}
+
+
+@dataclass(frozen=True)
+class Completed:
+    exit_code: int | None = 0
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass
+class Call:
+    argv: list[str]
+    stdin: str
+    environment: dict[str, str]
+    cwd: str | None
+
+
+@dataclass
+class FakeHost:
+    """Answers commands by a function; keeps what it was asked."""
+
+    answer: Callable[[Call], Completed]
+    calls: list[Call] = field(default_factory=list)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float | None = None,
+        check: bool = True,
+    ) -> Completed:
+        call = Call(list(argv), stdin or "", dict(environment or {}), cwd)
+        self.calls.append(call)
+        return self.answer(call)

@@ -1,0 +1,842 @@
+"""ggsci: replies in old and new wording, logins without a readable secret, actions that look before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from gg_sample import ENCRYPTED, Call, Completed, FakeHost, make_topology
+
+from infomart_dr.errors import (
+    CredentialsError,
+    CurableError,
+    FinalError,
+    GuardError,
+    RemoteCommandError,
+    UnexpectedReplyError,
+    UnreachableError,
+)
+from infomart_dr.hooks import parse_ggsci as parse
+from infomart_dr.hooks.ggsci import Ggsci
+
+BANNER = """
+Oracle GoldenGate Command Interpreter for Oracle
+Version 19.1.0.0.4 OGGCORE_19.1.0.0.0_PLATFORMS_191017.1054_FBO
+Linux, x64, 64bit (optimized), Oracle 19c on Oct 17 2019 21:16:29
+
+Copyright (C) 1995, 2019, Oracle and/or its affiliates. All rights reserved.
+
+
+
+"""
+LOGGED_IN = "Successfully logged into database."
+
+
+def output(*replies: str, user: str = "") -> str:
+    """ggsci's output for commands with these replies, then EXIT."""
+    who = "db3"
+    text = BANNER
+    for number, reply in enumerate(replies, 1):
+        text += f"GGSCI ({who}) {number}> \n{reply}\n\n"
+        if reply.startswith(LOGGED_IN):
+            who = f"db3 as {user or 'ggate@GIM3'}"
+    return f"{text}GGSCI ({who}) {len(replies) + 1}> \n"
+
+
+# -- parsers: the conversation -----------------------------------------------------------------------
+
+
+def test_replies_drop_banner_and_prompts() -> None:
+    assert parse.replies(output(LOGGED_IN, "EXTRACT added.")) == [LOGGED_IN, "EXTRACT added.", ""]
+
+
+def test_replies_take_windows_line_ends_and_the_adminclients_prompt() -> None:
+    text = "Welcome\r\nOGG (https://h:9011 dep) 1> Manager started.\r\nOGG (https://h:9011 dep as u@db) 2> x\r\n"
+    assert parse.replies(text) == ["Manager started.", "x"]
+
+
+def test_replies_without_prompts_are_one() -> None:
+    assert parse.replies("EXTRACT added.\n") == ["EXTRACT added."]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_error"),
+    [
+        ("ERROR: EXTRACT EGIM already exists.", True),
+        ("2026-11-02 10:20:25  ERROR   OGG-08241  This EXTRACT EGIM is already registered.", True),
+        ("2026-11-02T10:20:25.533+0330  ERROR   OGG-02022  Logmining server does not exist.", True),
+        ("OCI Error ORA-01017: invalid username/password; logon denied (status = 1017)", True),
+        ("ERROR: Invalid command.", True),
+        ("Invalid command.", True),
+        ("2026-11-02 10:20:25  WARNING OGG-01423  No valid default archive log destination.", False),
+        ("2026-11-02 10:20:25  INFO    OGG-02003  Extract EGIM successfully registered", False),
+        ("Total errors                 0.00", False),
+        ("REPLICAT RGIM starting", False),
+    ],
+)
+def test_error_lines(line: str, is_error: bool) -> None:
+    assert bool(parse.error_lines(f"first\n{line}\nlast")) is is_error
+
+
+# -- parsers: INFO ALL --------------------------------------------------------------------------------
+
+INFO_ALL = """
+Program     Status      Group       Lag at Chkpt  Time Since Chkpt
+
+MANAGER     RUNNING
+EXTRACT     RUNNING     EGIM        00:00:02      00:00:05
+EXTRACT     STARTING    PGIM        842:45:01     00:00:00
+REPLICAT    ABENDED     RGIM        00:00:06      16:05:24
+"""
+
+
+def test_info_all_gives_manager_and_groups() -> None:
+    found = parse.parse_info_all(INFO_ALL)
+    assert [(p.program, p.status, p.group, p.lag, p.since_checkpoint) for p in found] == [
+        ("MANAGER", "RUNNING", None, None, None),
+        ("EXTRACT", "RUNNING", "EGIM", 2, 5),
+        ("EXTRACT", "STARTING", "PGIM", 3033901, 0),
+        ("REPLICAT", "ABENDED", "RGIM", 6, 57924),
+    ]
+
+
+def test_info_all_takes_the_type_column_of_21c() -> None:
+    text = """Program     Status      Group       Type             Lag at Chkpt  Time Since Chkpt
+MANAGER     STOPPED
+EXTRACT     RUNNING     EGIM        INTEGRATED       00:00:02      00:00:05
+REPLICAT    STOPPED     RGIM        PARALLEL NONINT  unknown       00:05:24"""
+    extract, replicat = parse.parse_info_all(text)[1:]
+    assert (extract.type, extract.lag) == ("INTEGRATED", 2)
+    assert (replicat.type, replicat.lag, replicat.since_checkpoint) == ("PARALLEL NONINT", None, 324)
+
+
+def test_info_all_takes_microservices_lower_case_and_a_cut_line() -> None:
+    found = parse.parse_info_all("ADMINSRVR   RUNNING\nmanager running\nextract  running  egim  00:00:01\nREPLICAT")
+    assert [(p.program, p.group, p.lag) for p in found] == [
+        ("ADMINSRVR", None, None),
+        ("MANAGER", None, None),
+        ("EXTRACT", "EGIM", 1),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "No groups", "Program     Status      Group"])
+def test_info_all_without_groups_is_empty(text: str) -> None:
+    assert parse.parse_info_all(text) == []
+
+
+# -- parsers: INFO group --------------------------------------------------------------------------------
+
+EXTRACT = """EXTRACT    EGIM      Last Started 2026-11-02 10:20   Status RUNNING
+Checkpoint Lag       00:00:00 (updated 00:00:07 ago)
+Process ID           12345
+Log Read Checkpoint  Oracle Integrated Redo Logs
+                     2026-11-02 10:21:07
+                     SCN 2.1440415 (8591375007)
+"""
+REPLICAT = """REPLICAT   RGIM      Initialized   2026-11-02 10:17   Status STOPPED
+Checkpoint Lag       00:00:00 (updated 00:01:07 ago)
+Log Read Checkpoint  File ./dirdat/dp000000000
+                     First Record  RBA 0
+"""
+
+
+def test_info_of_an_extract() -> None:
+    info = parse.parse_info_group(EXTRACT)
+    assert info is not None
+    assert (info.kind, info.name, info.status, info.initialized) == ("EXTRACT", "EGIM", "RUNNING", False)
+    assert (info.lag, info.updated_ago, info.scn, info.trail) == (0, 7, 8591375007, None)
+    assert info.since == datetime(2026, 11, 2, 10, 20)
+    assert info.position_time == datetime(2026, 11, 2, 10, 21, 7)
+
+
+def test_info_of_a_replicat_that_was_never_started() -> None:
+    info = parse.parse_info_group(REPLICAT)
+    assert info is not None
+    assert (info.initialized, info.at_beginning, info.rba, info.scn) == (True, True, 0, None)
+
+
+def test_info_of_a_replicat_that_has_read() -> None:
+    info = parse.parse_info_group(
+        "REPLICAT   RGIM      Last Started 2026-11-02 10:20   Status RUNNING\nINTEGRATED\n"
+        "Checkpoint Lag       842:45:01 (updated 00:00:07 ago)\n"
+        "Log Read Checkpoint  File ./dirdat/dp000000003\n"
+        "                     2026-11-02 10:21:07.568260  RBA 519123\n"
+    )
+    assert info is not None
+    assert (info.mode, info.lag, info.trail, info.rba) == ("INTEGRATED", 3033901, "./dirdat/dp000000003", 519123)
+    assert not info.at_beginning
+    assert info.position_time == datetime(2026, 11, 2, 10, 21, 7, 568260)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("extract  egim  last started 2026-11-02 10:20:11  status abended", "ABENDED"),
+        ("EXTRACT EGIM (Integrated) Last Started 2026-11-02 10:20 Status STARTING\nLag unknown", "STARTING"),
+        ("REPLICAT   RGIM   Initialized 2026-11-02   Status STOPPED", "STOPPED"),
+    ],
+)
+def test_info_with_missing_lines_gives_what_is_there(text: str, status: str) -> None:
+    info = parse.parse_info_group(text)
+    assert info is not None
+    assert (info.status, info.lag, info.scn, info.rba) == (status, None, None, None)
+
+
+@pytest.mark.parametrize("text", ["", "ERROR: EXTRACT EGIM does not exist.", "EXTRACT EGIM Last Star"])
+def test_info_without_a_status_is_none(text: str) -> None:
+    assert parse.parse_info_group(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "scn"),
+    [
+        ("SCN 0.1440415 (1440415)", 1440415),
+        ("SCN 3.7 (12884901895)", 12884901895),
+        ("SCN 3.7", 12884901895),
+        ("SCN: 1440415", 1440415),
+        ("scn 0.1 (1) ... SCN 0.2 (2)", 2),
+        ("no position", None),
+    ],
+)
+def test_scn(text: str, scn: int | None) -> None:
+    assert parse.parse_scn(text) == scn
+
+
+def test_applied_csn_of_showch_and_detail() -> None:
+    showch = "CSN state information:\n  CRC: 24-5C\n  Latest CSN: 1440420\n  Latest CSN of finished TXNs: 1440415\n"
+    assert parse.parse_showch(showch).applied_csn == 1440415
+    assert parse.parse_showch("Last Committed Transaction CSN value: 1872060").applied_csn == 1872060
+    assert parse.parse_showch("Latest CSN: Not Available").applied_csn is None
+    integrated = parse.parse_showch(
+        "Low Watermark CSN value: 100\nHigh Watermark CSN value: 140\nLatest CSN of finished TXNs: 130"
+    )
+    # What is proven is the low watermark: between the two, some transactions are not applied yet.
+    assert (integrated.applied_csn, integrated.high_watermark) == (100, 140)
+
+
+def test_trails() -> None:
+    text = """
+       Extract Trail: ./dirdat/em
+        Seqno Length: 9
+   Flip Seqno Length: no
+             Extract: EGIM
+               Seqno: 3
+                 RBA: 1234
+           File Size: 2000M
+
+       Extract Trail: ./dirdat/dp
+             Extract: PGIM
+"""
+    one, two = parse.parse_trails(text)
+    assert (one.trail, one.extract, one.sequence, one.rba) == ("./dirdat/em", "EGIM", 3, 1234)
+    assert (two.trail, two.extract, two.sequence) == ("./dirdat/dp", "PGIM", None)
+    assert parse.parse_trails("ERROR: No trails found.") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "running"),
+    [
+        ("Manager is running (IP port db3.7809, Process ID 4711).", True),
+        ("MGR is already running.", True),
+        ("Manager is DOWN!", False),
+        ("ERROR: Manager not currently running.", False),
+        ("Manager is not running.", False),
+        ("?", None),
+    ],
+)
+def test_manager(text: str, running: bool | None) -> None:
+    assert parse.parse_manager(text) is running
+
+
+# -- parsers: lag, statistics, logging, log ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "at_eof"),
+    [
+        ("Last record lag: 23 seconds.\nAt EOF, no more records to process.", 23, True),
+        ("Last record lag 1,218 seconds.", 1218, False),
+        ("Last record lag 1.218.304 seconds.", 1218304, False),
+        ("last record lag 12 345 seconds", 12345, False),
+        ("Last record lag 7 seconds.\nat eof, no more records to process", 7, True),
+        ("Last record lag 842:45:01.", 3033901, False),
+        ("Lag unknown (timestamp mismatch between source and target).", None, False),
+        ("No records yet processed.\nAt EOF, no more records to process", None, True),
+        ("Sending GETLAG request to REPLICAT RGIM ...", None, False),
+        ("", None, False),
+    ],
+)
+def test_lag(text: str, seconds: int | None, at_eof: bool) -> None:
+    found = parse.parse_lag(f"Sending GETLAG request to REPLICAT RGIM ...\n{text}")
+    assert (found.seconds, found.at_eof) == (seconds, at_eof)
+
+
+def test_lag_of_an_integrated_replicat() -> None:
+    found = parse.parse_lag(
+        "Low watermark lag: 1,067.\nHigh watermark lag: 8.\nLow watermark position: 14233621278497.\n"
+        "High watermark position: 14233621278502.\nAt EOF, no more records to process."
+    )
+    assert (found.low_watermark_lag, found.high_watermark_lag) == (1067, 8)
+    assert (found.low_watermark, found.high_watermark) == (14233621278497, 14233621278502)
+
+
+def test_stats_sum_the_totals_and_not_the_daily_ones() -> None:
+    text = """Start of Statistics at 2026-11-02 10:21:07.
+Replicating from GIM.A to GIM.A:
+
+*** Total statistics since 2026-11-02 10:20:25 ***
+\tTotal inserts                               1,234.00
+\tTotal updates                                   5.00
+\tTotal operations                            1,239.00
+
+*** Daily statistics since 2026-11-02 00:00:00 ***
+\tTotal inserts                               1,234.00
+
+Replicating from GIM.B to GIM.B:
+
+*** Total statistics since 2026-11-02 10:20:25 ***
+\tTotal inserts                                   6.00
+End of Statistics."""
+    assert parse.parse_stats(text) == {"inserts": 1240, "updates": 5, "operations": 1239}
+
+
+@pytest.mark.parametrize("text", ["No active replication maps.", "No active extraction maps.", ""])
+def test_stats_before_the_first_row_are_empty(text: str) -> None:
+    assert parse.parse_stats(text) == {}
+
+
+def test_stats_take_other_separators_and_a_cut_end() -> None:
+    assert parse.parse_stats("*** Total statistics since x ***\n Total inserts  1.234,00\n Total upd") == {
+        "inserts": 1234
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "added"),
+    [
+        ("REPLICAT added.", ["REPLICAT"]),
+        ("EXTRACT (Integrated) added.", ["EXTRACT"]),
+        ("REPLICAT (Parallel) added.", ["REPLICAT"]),
+        ("RMTTRAIL added.", ["RMTTRAIL"]),
+        ("Extract added.", ["EXTRACT"]),
+        ("Deleted REPLICAT RGIM.", ["REPLICAT"]),
+        ("2026-11-02T10:20:25Z  INFO    OGG-08100  EXTRACT (Integrated) added.", []),
+        ("ERROR: EXTRACT EGIM already exists.", []),
+    ],
+)
+def test_added(text: str, added: list[str]) -> None:
+    # The last-but-one shape is the adminclient's, which the verification by INFO covers.
+    assert parse.parse_added(text) == added
+
+
+@pytest.mark.parametrize(
+    ("text", "scn"),
+    [
+        ("OGG-02003  Extract EGIM successfully registered with database at SCN 1440415.", 1440415),
+        ("OGG-02003  Extract group EGIM successfully registered with database at SCN 8591375007.", 8591375007),
+        ("Extract EGIM registered with database at SCN 2.1440415.", 8591375007),
+        ("successfully registered with database.", None),
+    ],
+)
+def test_registered(text: str, scn: int | None) -> None:
+    assert parse.parse_registered(text) == scn
+
+
+def test_trandata_of_tables() -> None:
+    found = parse.parse_trandata(
+        "Logging of supplemental redo log data is enabled for table GIM.A.\n\n"
+        'Columns supplementally logged for table GIM.A: "ID".\n\n'
+        "Logging of supplemental redo log data is disabled for table GIM.B.\n"
+        'Logging of supplemental redo data enabled for table "GIM"."C".\n'
+        "2026-11-02 10:20:25  INFO    OGG-15130  Logging of supplemental redo log data is already enabled for\n"
+        "table GIM.D.\n"
+        "OGG-15132  Logging of supplemental redo data enabled for table GIM.E.\n"
+    )
+    assert found.tables_on == {"GIM.A", "GIM.C", "GIM.D", "GIM.E"}
+    assert found.tables_off == {"GIM.B"}
+
+
+@pytest.mark.parametrize(
+    ("text", "on"),
+    [
+        ("OGG-06480  Schema level supplemental logging, excluding non-validated keys, is enabled on schema GIM.", True),
+        ('OGG-01785  Schema level supplemental logging is enabled on schema "GIM".', True),
+        ("OGG-01788  SCHEMATRANDATA has been added on schema GIM.", True),
+        ("OGG-01786  Schema level supplemental logging is disabled on schema GIM.", False),
+        (
+            "2026-11-02 10:20:25  INFO    OGG-01786  Schema level supplemental logging is\ndisabled on schema GIM.",
+            False,
+        ),
+    ],
+)
+def test_trandata_of_a_schema(text: str, on: bool) -> None:
+    found = parse.parse_trandata(text)
+    assert (("GIM" in found.schemas_on), ("GIM" in found.schemas_off)) == (on, not on)
+
+
+def test_ggserr_in_both_formats_with_records_of_several_lines() -> None:
+    text = (
+        "tail of a record that was cut\n"
+        "2026-11-02 10:20:25  ERROR   OGG-01668  Oracle GoldenGate Delivery for Oracle, rgim.prm:  PROCESS ABENDING.\n"
+        "2026-11-02T10:20:25.533+0330  WARNING OGG-01423  Oracle GoldenGate Capture:  No valid default archive\n"
+        "log destination directory found.\n"
+        "\n"
+        "2026-11-02T10:20:26.000Z  INFO    OGG-00987  GGSCI command (oracle): start mgr.\n"
+        "2026-13-45 10:20:26  ERROR   OGG-00001  impossible time\n"
+    )
+    old, new, info, broken = parse.parse_ggserr(text)
+    assert (old.time, old.severity, old.code) == (datetime(2026, 11, 2, 10, 20, 25), "ERROR", "OGG-01668")
+    assert old.message.endswith("PROCESS ABENDING.")
+    assert new.time == datetime(2026, 11, 2, 10, 20, 25, 533000, timezone(timedelta(hours=3, minutes=30)))
+    assert new.message.splitlines()[1] == "log destination directory found."
+    assert info.time == datetime(2026, 11, 2, 10, 20, 26, tzinfo=UTC)
+    assert broken.time is None and broken.severity == "ERROR"
+
+
+# -- the hook ---------------------------------------------------------------------------------------------
+
+
+class World:
+    """A GoldenGate that keeps groups; answers commands as ggsci does."""
+
+    def __init__(self, old: bool = False) -> None:
+        self.groups: dict[str, str] = {}
+        self.started: set[str] = set()
+        self.applied: int | None = None
+        self.commands: list[str] = []
+        self.after_start = ["STARTING", "RUNNING"]
+        self.queue: dict[str, list[str]] = {}
+        self.replies: dict[str, str] = {}
+        self.manager = True
+        self.old = old
+
+    def __call__(self, call: Call) -> Completed:
+        lines = call.stdin.splitlines()
+        assert lines[-1] == "EXIT"
+        changing = [w for w in lines[:-1] if not w.startswith(("DBLOGIN", "INFO", "VIEW", "LAG", "SEND", "STATS"))]
+        assert len(changing) <= 1
+        return Completed(0, output(*[self.reply(line) for line in lines[:-1]]))
+
+    def reply(self, line: str) -> str:
+        self.commands.append(line)
+        for start, text in self.replies.items():
+            if line.startswith(start):
+                return text
+        words = line.replace(",", " ").split()
+        if words[0] == "DBLOGIN":
+            return LOGGED_IN
+        if words[:2] == ["INFO", "MGR"]:
+            return "Manager is running (IP port db3.7809)." if self.manager else "Manager is DOWN!"
+        if words[:2] == ["START", "MGR"]:
+            self.manager = True
+            return "Manager started."
+        if words[0] == "INFO" and words[1] in ("EXTRACT", "REPLICAT"):
+            return self.info(words[1], words[2], showch="SHOWCH" in words)
+        if words[0] == "ADD" and words[1] in ("EXTRACT", "REPLICAT"):
+            self.groups[words[2]] = "STOPPED"
+            return f"{words[1]} added."
+        if words[0] == "START":
+            self.started.add(words[2])
+            self.queue[words[2]] = list(self.after_start)
+            return f"Sending START request to MANAGER ...\n{words[1]} {words[2]} starting"
+        if words[0] == "STOP":
+            self.groups[words[2]] = "STOPPED"
+            return f"Sending STOP request to {words[1]} {words[2]} ...\nRequest processed."
+        if words[0] == "DELETE":
+            self.groups.pop(words[2], None)
+            return f"Deleted {words[1]} {words[2]}."
+        if words[:2] == ["VIEW", "REPORT"]:
+            return "line 1\n2026-11-02 10:20:25  ERROR   OGG-00303  Unrecognized parameter (X)."
+        if words[0] == "INFO" and words[1] in ("EXTTRAIL", "RMTTRAIL"):
+            return "ERROR: No trails found."
+        if words[0] == "ADD" and words[1] in ("EXTTRAIL", "RMTTRAIL"):
+            return f"{words[1]} added."
+        raise AssertionError(line)
+
+    def info(self, kind: str, name: str, *, showch: bool) -> str:
+        if name not in self.groups:
+            return f"ERROR: {kind} {name} does not exist."
+        if self.queue.get(name):
+            self.groups[name] = self.queue[name].pop(0)
+        how = "Last Started" if name in self.started else "Initialized  "
+        text = (
+            f"{kind}   {name}      {how} 2026-11-02 10:17   Status {self.groups[name]}\n"
+            f"Checkpoint Lag       00:00:00 (updated 00:00:07 ago)\n"
+            f"Log Read Checkpoint  File ./dirdat/dp000000000\n                     First Record  RBA 0\n"
+        )
+        if showch:
+            text += f"CSN state information:\n  Latest CSN of finished TXNs: {self.applied or 'Not Available'}\n"
+        return text
+
+
+def hook(
+    answer: Callable[[Call], Completed], *, password: str | None = None, **goldengate: object
+) -> tuple[Ggsci, FakeHost]:
+    host = FakeHost(answer)
+    clock = iter(range(10_000))
+    site = make_topology(**goldengate).site("site3")
+    made = Ggsci(
+        host,  # type: ignore[arg-type]  # a stand-in for RemoteHost
+        site,
+        password=None if password is None else lambda: password,
+        sleep=lambda seconds: None,
+        clock=lambda: float(next(clock)),
+    )
+    return made, host
+
+
+def fixed(*replies: str, exit_code: int = 0, stderr: str = "") -> Callable[[Call], Completed]:
+    return lambda call: Completed(exit_code, output(*replies), stderr)
+
+
+def test_a_command_runs_in_goldengates_home_with_the_environment_it_needs() -> None:
+    ggsci, host = hook(fixed("EXTRACT added."))
+    assert ggsci.execute("ADD EXTRACT EGIM").text == "EXTRACT added."
+    call = host.calls[0]
+    assert (call.argv, call.cwd) == (["./ggsci"], "/u01/ogg")
+    assert call.stdin == "ADD EXTRACT EGIM\nEXIT\n"
+    assert call.environment == {
+        "ORACLE_HOME": "/u01/oracle",
+        "TNS_ADMIN": "/u01/network",
+        "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
+    }
+
+
+def test_a_login_by_alias_has_no_secret() -> None:
+    ggsci, host = hook(fixed(LOGGED_IN, "ok"), login={"alias": "gg", "domain": "dr"})
+    assert ggsci.execute("ADD TRANDATA GIM.A", login=True).text == "ok"
+    assert host.calls[0].stdin == "DBLOGIN USERIDALIAS gg DOMAIN dr\nADD TRANDATA GIM.A\nEXIT\n"
+
+
+def test_a_password_goes_to_standard_input_only_and_is_scrubbed_from_replies(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    secret = "S3cret-x/y z"
+    ggsci, host = hook(
+        fixed(LOGGED_IN, f"echo {secret}", stderr=secret), password=secret, login=ENCRYPTED, release="11.2"
+    )
+    assert ggsci.execute("INFO TRANDATA GIM.A", login=True).text == "echo ***"
+    assert host.calls[0].stdin.startswith(f'DBLOGIN USERID GGATE, PASSWORD "{secret}"\n')
+    assert secret not in " ".join(host.calls[0].argv) + str(host.calls[0].environment) + caplog.text
+
+
+def test_a_refused_password_is_not_in_the_error() -> None:
+    secret = "Tiger12345"
+    refused = (
+        f"ERROR: Unable to connect to database using user GGATE {secret}.\nOCI Error ORA-01017: invalid (status = 1017)"
+    )
+    ggsci, _ = hook(fixed(refused, "ERROR: Not logged into database, use DBLOGIN."), password=secret, login=ENCRYPTED)
+    with pytest.raises(CredentialsError) as error:
+        ggsci.execute("ADD TRANDATA GIM.A", login=True)
+    assert secret not in str(error.value)
+    assert "ORA-01017" in error.value.what
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        ("ERROR: Alias 'gg' not found in credential store domain 'OracleGoldenGate'.", CredentialsError),
+        ("ERROR: Unable to open credential store. Error code 28759.", CredentialsError),
+        ("ERROR: OCI Error ORA-12541: TNS:no listener (status = 12541)", UnreachableError),
+        ("ERROR: OCI Error ORA-01034: ORACLE not available", UnreachableError),
+        ("Hm.", UnexpectedReplyError),
+        ("", UnexpectedReplyError),
+    ],
+)
+def test_a_failed_login_has_a_typed_error(reply: str, error: type[Exception]) -> None:
+    ggsci, _ = hook(fixed(reply, "ERROR: Not logged into database, use DBLOGIN."))
+    with pytest.raises(error):
+        ggsci.execute("ADD TRANDATA GIM.A", login=True)
+
+
+@pytest.mark.parametrize("secret", ["", "a\nb", 'a"b'])
+def test_a_password_that_ggsci_cannot_take_is_refused_before_anything_runs(secret: str) -> None:
+    ggsci, host = hook(fixed(LOGGED_IN), password=secret, login=ENCRYPTED)
+    with pytest.raises(CredentialsError):
+        ggsci.execute("INFO TRANDATA GIM.A", login=True)
+    assert host.calls == []
+
+
+@pytest.mark.parametrize("command", ["INFO ALL\nSTOP MGR !", "INFO\rALL", "INFO \x00"])
+def test_a_command_of_several_lines_is_refused(command: str) -> None:
+    ggsci, host = hook(fixed("ok"))
+    with pytest.raises(FinalError):
+        ggsci.execute(command)
+    assert host.calls == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        ("ERROR: Invalid command.", RemoteCommandError),
+        ("2026-11-02 10:20:25  ERROR   OGG-01044  The trail is not assigned to extract.", RemoteCommandError),
+        ("ERROR: Manager not currently running.", UnreachableError),
+        ("Could not establish connection with Manager", UnreachableError),
+        ("ERROR: sending message to REPLICAT RGIM (Connection refused).", UnreachableError),
+        ("ERROR: REPLICAT RGIM not currently running.", UnreachableError),
+        ("ERROR: ORA-12541: TNS:no listener", UnreachableError),
+    ],
+)
+def test_an_error_in_a_reply_is_typed_and_quotes_it(reply: str, error: type[Exception]) -> None:
+    ggsci, _ = hook(fixed(reply))
+    with pytest.raises(error) as raised:
+        ggsci.execute("START EXTRACT EGIM")
+    assert reply in str(raised.value)
+
+
+def test_a_ggsci_that_is_not_in_its_home_is_looked_for_in_the_path() -> None:
+    def answer(call: Call) -> Completed:
+        return Completed(127, "", "sh: ./ggsci: not found") if call.argv == ["./ggsci"] else fixed("ok")(call)
+
+    ggsci, host = hook(answer)
+    assert ggsci.execute("INFO ALL").text == "ok"
+    assert [call.argv[0] for call in host.calls] == ["./ggsci", "ggsci"]
+
+
+def test_a_missing_ggsci_and_one_without_output_are_errors() -> None:
+    ggsci, _ = hook(lambda call: Completed(127, "", "not found"))
+    with pytest.raises(RemoteCommandError, match="does not start"):
+        ggsci.execute("INFO ALL")
+    ggsci, _ = hook(lambda call: Completed(1, "", "libnnz19.so: cannot open shared object file"))
+    with pytest.raises(UnexpectedReplyError, match="libnnz19"):
+        ggsci.execute("INFO ALL")
+
+
+def test_a_group_that_does_not_exist_is_none_and_garbage_is_an_error() -> None:
+    assert hook(World())[0].info("EGIM") is None
+    assert hook(World())[0].status("EGIM") is None
+    with pytest.raises(UnexpectedReplyError, match="strange"):
+        hook(fixed("something strange"))[0].info("EGIM")
+
+
+def test_adding_twice_adds_once() -> None:
+    world = World()
+    ggsci, _ = hook(world)
+    assert ggsci.add_extract("EGIM", "./dirdat/em", integrated=True).changed
+    assert "ADD EXTRACT EGIM, INTEGRATED TRANLOG, BEGIN NOW" in world.commands
+    assert "ADD EXTTRAIL ./dirdat/em, EXTRACT EGIM, MEGABYTES 2000" in world.commands
+    world.replies["INFO EXTTRAIL"] = "       Extract Trail: ./dirdat/em\n             Extract: EGIM\n"
+    before = sum(c.startswith("ADD") for c in world.commands)
+    assert not ggsci.add_extract("EGIM", "./dirdat/em", integrated=True).changed
+    assert sum(c.startswith("ADD") for c in world.commands) == before
+
+
+def test_a_trail_of_another_group_does_not_count() -> None:
+    world = World()
+    world.replies["INFO RMTTRAIL"] = "       Extract Trail: ./dirdat/dp\n             Extract: POLD\n"
+    assert hook(world)[0].add_remote_trail("PGIM", "./dirdat/dp", 500).changed
+    assert "ADD RMTTRAIL ./dirdat/dp, EXTRACT PGIM, MEGABYTES 500" in world.commands
+
+
+def test_an_add_that_leaves_nothing_behind_is_an_error() -> None:
+    world = World()
+    world.replies["ADD REPLICAT"] = "REPLICAT added."
+    with pytest.raises(UnexpectedReplyError):
+        hook(world)[0].add_replicat("RGIM", "./dirdat/dp")
+
+
+def test_the_replicat_is_added_with_its_checkpoint_table() -> None:
+    world = World()
+    hook(world)[0].add_replicat("RGIM", "./dirdat/dp")
+    assert "ADD REPLICAT RGIM, EXTTRAIL ./dirdat/dp, CHECKPOINTTABLE GGATE.GGS_CHECKPOINT" in world.commands
+
+
+def started(world: World) -> list[str]:
+    return [c for c in world.commands if c.startswith("START R")]
+
+
+def test_the_first_start_of_a_replicat_says_aftercsn() -> None:
+    world = World()
+    world.groups["RGIM"] = "STOPPED"
+    ggsci, _ = hook(world)
+    assert ggsci.start("RGIM", after_csn=1440415).changed
+    assert started(world) == ["START REPLICAT RGIM, AFTERCSN 1440415"]
+    assert ggsci.wait_running("RGIM").status == "RUNNING"
+
+
+def test_a_running_replicat_is_not_started_again() -> None:
+    world = World()
+    world.groups["RGIM"] = "RUNNING"
+    assert not hook(world)[0].start("RGIM", after_csn=1).changed
+    assert started(world) == []
+
+
+def test_a_replicat_that_has_applied_past_the_csn_gets_a_plain_start() -> None:
+    world = World()
+    world.groups["RGIM"], world.applied = "STOPPED", 2000
+    world.started.add("RGIM")
+    hook(world)[0].start("RGIM", after_csn=1000)
+    assert started(world) == ["START REPLICAT RGIM"]
+
+
+@pytest.mark.parametrize("applied", [None, 999])
+def test_a_replicat_that_abended_before_its_first_row_gets_aftercsn_again(applied: int | None) -> None:
+    world = World()
+    world.groups["RGIM"], world.applied = "ABENDED", applied
+    world.started.add("RGIM")
+    hook(world)[0].start("RGIM", after_csn=1000)
+    assert started(world) == ["START REPLICAT RGIM, AFTERCSN 1000"]
+
+
+def test_starting_a_missing_group_and_aftercsn_for_an_extract_are_errors() -> None:
+    world = World()
+    with pytest.raises(RemoteCommandError):
+        hook(world)[0].start("RGIM")
+    world.groups["EGIM"] = "STOPPED"
+    with pytest.raises(FinalError):
+        hook(world)[0].start("EGIM", after_csn=5)
+
+
+def test_a_group_that_abends_after_its_start_is_an_error_with_its_report() -> None:
+    world = World()
+    world.groups["RGIM"] = "STOPPED"
+    world.after_start = ["STARTING", "RUNNING", "ABENDED", "ABENDED"]
+    ggsci, _ = hook(world)
+    ggsci.start("RGIM")
+    with pytest.raises(RemoteCommandError, match="OGG-00303"):
+        ggsci.wait_running("RGIM")
+
+
+def test_the_end_of_the_last_run_is_not_taken_for_this_one() -> None:
+    world = World()
+    world.groups["RGIM"] = "ABENDED"
+    world.after_start = ["ABENDED", "STARTING", "RUNNING", "RUNNING"]
+    ggsci, _ = hook(world)
+    ggsci.start("RGIM")
+    assert ggsci.wait_running("RGIM").status == "RUNNING"
+
+
+def test_starting_is_not_running() -> None:
+    world = World()
+    world.groups["EGIM"] = "STARTING"
+    with pytest.raises(CurableError, match="STARTING"):
+        hook(world)[0].wait_running("EGIM", timeout=5)
+
+
+def test_stop_is_stop_and_never_kill() -> None:
+    world = World()
+    world.groups["EGIM"] = "RUNNING"
+    ggsci, _ = hook(world)
+    assert ggsci.stop("EGIM").changed
+    assert not ggsci.stop("EGIM").changed
+    assert not ggsci.stop("PGIM").changed
+    assert [c for c in world.commands if not c.startswith("INFO")] == ["STOP EXTRACT EGIM"]
+
+
+def test_open_transactions_that_hold_an_extract_may_be_cured_by_time() -> None:
+    world = World()
+    world.groups["EGIM"] = "RUNNING"
+    world.replies["STOP"] = (
+        "Sending STOP request to EXTRACT EGIM ...\n\nERROR: There are open, long-running transactions. Before you stop"
+        " Extract, make the archives available. To force Extract to stop, use the SEND EXTRACT EGIM, FORCESTOP command."
+    )
+    with pytest.raises(CurableError, match="long-running"):
+        hook(world)[0].stop("EGIM")
+
+
+def test_a_group_that_does_not_stop_in_time_may_be_cured_by_time() -> None:
+    world = World()
+    world.groups["EGIM"] = "RUNNING"
+    world.replies["STOP"] = "Sending STOP request to EXTRACT EGIM ...\nRequest processed."
+    with pytest.raises(CurableError, match="RUNNING"):
+        hook(world)[0].stop("EGIM", timeout=5)
+
+
+def test_deleting_refuses_a_running_group_and_is_done_once() -> None:
+    world = World()
+    world.groups["EGIM"] = "RUNNING"
+    ggsci, _ = hook(world)
+    with pytest.raises(GuardError):
+        ggsci.delete_group("EGIM")
+    world.groups["EGIM"] = "STOPPED"
+    assert ggsci.delete_group("EGIM").changed
+    assert not ggsci.delete_group("EGIM").changed
+
+
+def test_registering() -> None:
+    done = hook(fixed(LOGGED_IN, "OGG-02003  Extract EGIM successfully registered with database at SCN 77."))[0]
+    assert done.register_extract("EGIM").scn == 77
+    again = "2026-11-02 10:20:25  ERROR   OGG-08241  This EXTRACT EGIM is already registered with the database."
+    assert not hook(fixed(LOGGED_IN, again))[0].register_extract("EGIM").changed
+    gone = "2026-11-02  ERROR   OGG-08221  Cannot unregister EXTRACT EGIM because it is not registered."
+    assert not hook(fixed(LOGGED_IN, gone))[0].unregister_extract("EGIM").changed
+    with pytest.raises(RemoteCommandError):
+        hook(fixed(LOGGED_IN, "ERROR: ORA-01031: insufficient privileges"))[0].register_extract("EGIM")
+    with pytest.raises(UnexpectedReplyError):
+        hook(fixed(LOGGED_IN, "hm"))[0].register_extract("EGIM")
+
+
+def test_schema_logging_is_switched_on_once_and_proven() -> None:
+    state = {"on": False}
+
+    def answer(call: Call) -> Completed:
+        command = call.stdin.splitlines()[1]
+        if command == "ADD SCHEMATRANDATA GIM":
+            state["on"] = True
+            return Completed(0, output(LOGGED_IN, "OGG-01788  SCHEMATRANDATA has been added on schema GIM."))
+        assert command == "INFO SCHEMATRANDATA GIM"
+        word = "enabled" if state["on"] else "disabled"
+        return Completed(0, output(LOGGED_IN, f"Schema level supplemental logging is {word} on schema GIM."))
+
+    ggsci, host = hook(answer)
+    assert ggsci.enable_schema_trandata("GIM").changed
+    assert not ggsci.enable_schema_trandata("GIM").changed
+    assert sum("ADD" in call.stdin for call in host.calls) == 1
+
+
+def test_logging_before_release_12_is_by_table_and_does_not_ask_for_excluded_ones() -> None:
+    text = (
+        "Logging of supplemental redo log data is enabled for table GIM.INTERACTION_FACT.\n"
+        "Logging of supplemental redo log data is disabled for table GIM.TMP_X.\n"
+        "Logging of supplemental redo log data is disabled for table GIM.G_CALL.\n"
+    )
+    old = {"release": "11.2", "login": ENCRYPTED, "password": "x1"}
+    assert not hook(fixed(LOGGED_IN, text), **old)[0].enable_schema_trandata("GIM").changed
+    text += "Logging of supplemental redo log data is disabled for table GIM.CTL_EXTRACT_HWM.\n"
+    with pytest.raises(UnexpectedReplyError, match="CTL_EXTRACT_HWM"):
+        hook(fixed(LOGGED_IN, text), **old)[0].enable_schema_trandata("GIM")
+
+
+def test_a_table_is_logged_by_its_schema_too() -> None:
+    on = hook(fixed(LOGGED_IN, "Logging of supplemental redo data enabled for table GGATE.DR_MARKER."))[0]
+    assert on.table_trandata_enabled("GGATE", "DR_MARKER")
+    off = hook(fixed(LOGGED_IN, "Logging of supplemental redo log data is disabled for table GGATE.DR_MARKER."))[0]
+    assert not off.table_trandata_enabled("GGATE", "DR_MARKER")
+
+
+def test_the_manager_is_started_only_when_it_is_down() -> None:
+    world = World()
+    world.manager = False
+    ggsci, _ = hook(world)
+    assert ggsci.start_manager().changed
+    assert not ggsci.start_manager().changed
+    assert world.commands.count("START MGR") == 1
+
+
+def test_the_lag_of_a_group_that_does_not_run_is_unknown() -> None:
+    lag = hook(fixed("ERROR: REPLICAT RGIM not currently running."))[0].lag("RGIM")
+    assert (lag.seconds, lag.at_eof) == (None, False)
+
+
+def test_a_report_may_quote_errors() -> None:
+    assert "OGG-00303" in hook(World())[0].view_report("RGIM")
+    assert hook(World())[0].report_tail("RGIM", 1).endswith("(X).")
+
+
+def test_errors_of_the_log_since_a_moment_in_the_hosts_zone() -> None:
+    log = (
+        "2026-11-02 10:20:25  ERROR   OGG-01668  old one\n"
+        "2026-11-02 10:20:30  WARNING OGG-01423  no error\n"
+        "2026-11-02 10:20:35  ERROR   OGG-01669  new one\n"
+    )
+
+    def answer(call: Call) -> Completed:
+        return Completed(0, "+0200\n" if call.argv[0] == "date" else log)
+
+    since = datetime(2026, 11, 2, 8, 20, 30, tzinfo=UTC).timestamp()
+    assert [r.code for r in hook(answer)[0].errors_since(since)] == ["OGG-01669"]
+
+
+def test_a_log_that_cannot_be_read_is_an_error() -> None:
+    with pytest.raises(RemoteCommandError, match="Permission"):
+        hook(lambda call: Completed(1, "", "tail: Permission denied"))[0].view_ggserr()

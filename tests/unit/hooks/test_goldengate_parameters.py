@@ -1,0 +1,263 @@
+"""Parameter files: one exclusion list in four places, none of the guide's misprints, what depends on releases."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+import pytest
+from gg_sample import ENCRYPTED, make_topology
+
+from infomart_dr.errors import FinalError, TopologyError
+from infomart_dr.hooks import goldengate_parameters as parameters
+from infomart_lab.goldengate.parameters import parse as lab_parse
+
+#: "Tables Excluded from Replication" of the guide, as printed, for 8.1.4.
+PROSE = re.findall(
+    r"\S+",
+    """
+GIDB_G_AGENT_STATE_HISTORY_MM GIDB_G_AGENT_STATE_HISTORY_V GIDB_G_AGENT_STATE_RC_MM
+GIDB_G_AGENT_STATE_RC_V GIDB_G_CALL_HISTORY_MM GIDB_G_CALL_HISTORY_V GIDB_G_CALL_MM GIDB_G_CALL_STAT_V
+GIDB_G_CALL_V GIDB_G_CUSTOM_DATA_S_MM GIDB_G_CUSTOM_DATA_S_V GIDB_G_DND_HISTORY_MM GIDB_G_DND_HISTORY_V
+GIDB_G_IR_HISTORY_MM GIDB_G_IR_HISTORY_V GIDB_G_IR_MM GIDB_G_IR_V GIDB_G_IS_LINK_HISTORY_V
+GIDB_G_IS_LINK_V GIDB_G_LOGIN_SESSION_MM GIDB_G_LOGIN_SESSION_V GIDB_G_PARTY_HISTORY_MM
+GIDB_G_PARTY_HISTORY_V GIDB_G_PARTY_MM GIDB_G_PARTY_V GIDB_G_ROUTE_RES_VQ_HIST_MM
+GIDB_G_ROUTE_RES_VQ_HIST_V GIDB_G_ROUTE_RESULT_MM GIDB_G_ROUTE_RESULT_V GIDB_G_SECURE_UD_HISTORY_MM
+GIDB_G_SECURE_UD_HISTORY_V GIDB_G_USERDATA_HISTORY_MM GIDB_G_USERDATA_HISTORY_V GIDB_G_VIRTUAL_QUEUE_MM
+GIDB_G_VIRTUAL_QUEUE_V GIDB_GM_F_USERDATA GIDB_GM_L_USERDATA GIDB_GO_CAMPAIGN GIDB_GO_CAMPAIGNHISTORY
+GIDB_GO_CHAIN GIDB_GO_CHAINREC_HIST GIDB_GO_FIELDHIST GIDB_GO_METRICS GIDB_GO_SEC_FIELDHIST
+GIDB_GOX_CHAIN_CALL AGR_JUNK_NOTIFICATION AGR_LOCK AGR_NOTIFICATION G_CALL G_IR G_IS_LINK STG_ACW
+STG_ACTIVE_ACW STG_IDB_FK_VIOLATION STG_SM_RES_ST_REASON_FACT_MM STG_SM_RES_ST_REASON_FACT_V
+STG_SM_RES_STATE_FACT_MM STG_SM_RES_STATE_FACT_V STG_TRANSFORM_DISCARDS STG_UDH_CID_V STG_UDH_V
+STG_UDH_V_UNP STG_UDH_V2 STG_UDH_V2_UNP CTL_TRANSFORM_HISTORY CTL_EXTRACT_HISTORY CTL_PURGE_HISTORY
+CTL_SCHEMA_INFO
+""",
+)
+#: Tables that the guide names for release 8.1.0 only.
+ONLY_8_1_0 = ["GIDB_GO_RECORD", "STG_UDH_MM"]
+#: What the guide's samples exclude in at least one of the four places.
+SAMPLES = re.findall(
+    r"\S+",
+    """TMP* DBMS_TAB* GIDB_G_* GIDB_GM* GIDB_GO* AGR_JUNK_NOTIFICATION AGR_LOCK AGR_NOTIFICATION G_CALL G_IR
+G_IS_LINK STG_ACW STG_ACTIVE_ACW STG_IDB_FK_VIOLATION STG_SM_RES_ST_REASON_FACT_MM STG_SM_RES_ST_REASON_FACT_V
+STG_SM_RES_STATE_FACT_MM STG_SM_RES_STATE_FACT_V STG_TRANSFORM_DISCARDS STG_UDH_* CTL_TRANSFORM_HISTORY
+CTL_EXTRACT_HISTORY CTL_PURGE_HISTORY CTL_SCHEMA_INFO""",
+)
+RELEASES = ["8.1.0", "8.1.1", "8.1.4"]
+
+
+def four_places(release: str) -> dict[str, list[str]]:
+    """Names without schema that each of the four places excludes, read from the rendered files."""
+    topology = make_topology(release)
+    extract = parameters.render_extract(topology, "site2")
+    pump = parameters.render_pump(topology, "site2", "site3")
+    replicat = parameters.render_replicat(topology, "site3")
+    name = r"\s+GIM\.(\S+?)[;&]?\s*$"
+    return {
+        "DDL EXCLUDE": re.findall(r"EXCLUDE OBJNAME GIM\.(\S+)", extract),
+        "TABLEEXCLUDE of the Extract": re.findall("^TABLEEXCLUDE" + name, extract, re.MULTILINE),
+        "TABLEEXCLUDE of the pump": re.findall("^TABLEEXCLUDE" + name, pump, re.MULTILINE),
+        "MAPEXCLUDE": re.findall("^MAPEXCLUDE" + name, replicat, re.MULTILINE),
+    }
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_four_places_agree_with_the_guides_lists_table_by_table(release: str) -> None:
+    expected = {*PROSE, "TMP_*", "DBMS_TAB*"} | (set(ONLY_8_1_0) if release == "8.1.0" else set())
+    for place, names in four_places(release).items():
+        assert set(names) == expected, place
+        assert len(names) == len(set(names)), place
+
+
+def test_the_prose_list_has_all_tables_of_the_guide() -> None:
+    assert len(PROSE) == 68
+    assert {"GIDB_GOX_CHAIN_CALL", "STG_UDH_V2_UNP", "G_IS_LINK", "CTL_SCHEMA_INFO"} <= set(PROSE)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_what_the_samples_exclude_by_name_is_excluded(release: str) -> None:
+    for pattern in SAMPLES:
+        if "*" not in pattern:
+            assert parameters.is_excluded(release, pattern), pattern
+
+
+def test_each_named_table_that_a_sample_covers_by_a_wildcard_stands_in_the_list() -> None:
+    covered = [t for t in PROSE if any(fnmatchcase(t, p) for p in SAMPLES)]
+    # GIDB_GOX_CHAIN_CALL is covered by GIDB_GO*; every named table is covered by some sample.
+    assert covered == PROSE
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "GIDB_GC_AGENT",
+        "CTL_EXTRACT_HWM",
+        "CTL_AUDIT_LOG",
+        "INTERACTION_FACT",
+        "G_CALL_X",
+        "TMPX",
+        "GIDB_G_NEW",
+        "AGT_X",
+    ],
+)
+def test_tables_that_nobody_named_are_replicated(table: str) -> None:
+    for release in RELEASES:
+        assert not parameters.is_excluded(release, table)
+
+
+def test_is_excluded_takes_patterns_schemas_and_any_case() -> None:
+    assert parameters.is_excluded("8.1.4", "GIM.TMP_X")
+    assert parameters.is_excluded("8.1.4", "tmp_anything")
+    assert parameters.is_excluded("8.1.4", "DBMS_TABCOMP_TEMP_CMP")
+    assert parameters.is_excluded("8.1.0", "GIDB_GO_RECORD")
+    assert not parameters.is_excluded("8.1.1", "GIDB_GO_RECORD")
+    assert parameters.replicated("8.1.4", ["GIM.G_CALL", "GIM.CTL_EXTRACT_HWM"]) == ["GIM.CTL_EXTRACT_HWM"]
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        ("8.1.0", "8.1.0"),
+        ("8.1", "8.1.0"),
+        ("8.1.2", "8.1.1"),
+        ("8.1.3", "8.1.1"),
+        ("8.1.4", "8.1.4"),
+        ("8.1.402.07", "8.1.4"),
+        ("8.1.001.02", "8.1.1"),
+    ],
+)
+def test_a_release_between_two_lists_takes_the_lower(release: str, expected: str) -> None:
+    assert parameters.exclusion_list(release) == expected
+
+
+@pytest.mark.parametrize("release", ["8.5.0", "8.1.5", "9.0", "7.6", "8.0.1"])
+def test_a_release_without_a_list_is_an_error_that_names_the_file_to_add(release: str) -> None:
+    with pytest.raises(FinalError) as error:
+        parameters.exclusions(release)
+    assert "include/gg/exclusions/" in error.value.next_step
+
+
+def test_each_entry_names_its_source() -> None:
+    for release in RELEASES:
+        for entry in parameters.exclusions(release):
+            assert re.fullmatch(r"guide:\d+", entry.source)
+
+
+MISPRINTS = [
+    r"\bDDOPTIONS\b",
+    r"\bDEFERRREFCONST\b",
+    r"\bREPEROR\b",
+    r"GIM\*",
+    r"DDLERROR\s+DEFAULT\s+IGNORE",
+    r"\bEXCEPTION\b",
+    r"(?:TABLE|MAP)EXCLUDE[^\n]*;",
+    r"\bTMP\*",
+    r"PASSWORD\s+(?!AACA)",
+    r"dirdat/DP",
+]
+
+
+@pytest.mark.parametrize("release", ["11.2", "12.1", "12.2", "12.3", "19.1", "21.3"])
+def test_no_misprint_of_the_guide_is_rendered_and_each_line_is_valid(release: str) -> None:
+    topology = make_topology("8.1.1", release=release, login=ENCRYPTED if release == "11.2" else {"alias": "gg"})
+    texts = [
+        (parameters.render_extract(topology, "site2"), "extract"),
+        (parameters.render_pump(topology, "site2", "site3"), "extract"),
+        (parameters.render_replicat(topology, "site3", handle_collisions=True), "replicat"),
+    ]
+    for text, kind in texts:
+        for misprint in MISPRINTS:
+            assert not re.search(misprint, text), misprint
+        # The lab's parser refuses unknown parameters and options, as the real processes do.
+        parsed = lab_parse(text, kind, "11.2" if release == "11.2" else "19c")
+        assert parsed.group
+
+
+def test_the_parsed_files_take_exactly_what_is_replicated() -> None:
+    topology = make_topology("8.1.4")
+    extract = lab_parse(parameters.render_extract(topology, "site2"), "extract")
+    pump = lab_parse(parameters.render_pump(topology, "site2", "site3"), "extract")
+    replicat = lab_parse(parameters.render_replicat(topology, "site3"), "replicat")
+    for table in [*PROSE, *ONLY_8_1_0, "TMP_1", "INTERACTION_FACT", "CTL_EXTRACT_HWM", "GIDB_GC_AGENT"]:
+        name, taken = f"GIM.{table}", not parameters.is_excluded("8.1.4", table)
+        assert extract.includes_table(name) is taken
+        assert extract.includes_ddl(name) is taken
+        assert pump.includes_table(name) is taken
+        assert replicat.mapped(name) == (name if taken else None)
+        assert replicat.includes_ddl(name) is taken
+    for each in (extract, pump):
+        assert each.includes_sequence("GIM.SEQ_X")
+        assert each.includes_table("GGATE.DR_MARKER")
+        assert not each.includes_table("GGATE.DR_LEDGER")
+    assert replicat.mapped("GGATE.DR_MARKER") == "GGATE.DR_MARKER"
+
+
+def test_a_ddl_statement_ends_without_a_continuation_sign() -> None:
+    lines = parameters.render_extract(make_topology(), "site2").splitlines()
+    last = max(i for i, line in enumerate(lines) if "EXCLUDE OBJNAME" in line)
+    assert not lines[last].endswith("&")
+    assert all(line.endswith("&") for line in lines[:last] if "OBJNAME" in line)
+
+
+@pytest.mark.parametrize(
+    ("release", "line"),
+    [
+        ("11.2", "DDLOPTIONS ADDTRANDATA RETRYOP RETRYDELAY 20 MAXRETRIES 60, REPORT"),
+        ("12.2", "DDLOPTIONS ADDTRANDATA RETRYOP RETRYDELAY 20 MAXRETRIES 60, REPORT"),
+        ("12.3", "DDLOPTIONS REPORT"),
+        ("19.1", "DDLOPTIONS REPORT"),
+    ],
+)
+def test_ddl_options_follow_the_release(release: str, line: str) -> None:
+    topology = make_topology(release=release, login=ENCRYPTED)
+    assert line in parameters.statements(parameters.render_extract(topology, "site2"))
+
+
+def test_login_and_loop_protection_before_and_since_release_12() -> None:
+    old, new = make_topology(release="11.2", login=ENCRYPTED), make_topology(tag="0A")
+    extract, replicat = parameters.render_extract(old, "site2"), parameters.render_replicat(old, "site2")
+    login = "USERID GGATE, PASSWORD AACAAAAAAAAAAAKAPATACEHBIGQGCFZC, BLOWFISH, ENCRYPTKEY DEFAULT"
+    assert login in parameters.statements(extract)
+    assert login in parameters.statements(replicat)
+    assert "TRANLOGOPTIONS EXCLUDEUSER GGATE" in parameters.statements(extract)
+    assert "SETTAG" not in replicat
+    extract, replicat = parameters.render_extract(new, "site2"), parameters.render_replicat(new, "site2")
+    assert "USERIDALIAS ggalias" in parameters.statements(extract)
+    assert "TRANLOGOPTIONS EXCLUDETAG 0a" in parameters.statements(extract)
+    assert "DBOPTIONS SETTAG 0a" in parameters.statements(replicat)
+
+
+def test_an_alias_with_a_release_without_credential_store_is_an_error() -> None:
+    with pytest.raises(TopologyError, match=r"11\.2"):
+        parameters.render_extract(make_topology(release="11.2"), "site2")
+
+
+def test_the_pump_goes_where_the_topology_says_and_writes_the_targets_remote_trail() -> None:
+    statements = parameters.statements(parameters.render_pump(make_topology(), "site2", "site3"))
+    assert "RMTHOST db3.example.com, MGRPORT 7803, COMPRESS" in statements
+    assert "RMTTRAIL ./dirdat/d3" in statements
+
+
+def test_a_pump_to_a_host_that_cannot_be_reached_names_the_field_to_add() -> None:
+    with pytest.raises(TopologyError) as error:
+        parameters.render_pump(make_topology(), "site3", "site1")
+    assert "hosts.db1.seen_from.site3" in error.value.next_step
+
+
+def test_handle_collisions_is_there_only_on_request() -> None:
+    topology = make_topology()
+    assert "HANDLECOLLISIONS" not in parameters.statements(parameters.render_replicat(topology, "site3"))
+    on = parameters.statements(parameters.render_replicat(topology, "site3", handle_collisions=True))
+    assert on.index("HANDLECOLLISIONS") < on.index("MAP GIM.*, TARGET GIM.*;")
+
+
+def test_globals_name_the_schema_for_flush_sequence() -> None:
+    statements = parameters.statements(parameters.render_globals(make_topology(), "site3"))
+    assert statements == ["GGSCHEMA GGATE", "CHECKPOINTTABLE GGATE.GGS_CHECKPOINT"]
+
+
+def test_statements_ignore_comments_blanks_and_continuations() -> None:
+    assert parameters.statements("-- x\n\nDDL  INCLUDE &\n   ALL\nREPORT AT 00:01\n") == [
+        "DDL INCLUDE ALL",
+        "REPORT AT 00:01",
+    ]

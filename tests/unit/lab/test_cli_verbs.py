@@ -1,0 +1,138 @@
+"""Verbs of the lab's command line that need no running lab: what they print and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from infomart_lab import cli, links
+from infomart_lab import config as lab_config
+
+runner = CliRunner()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    lab_config.create(tmp_path / "lab", base_port=19600)
+    return tmp_path / "lab"
+
+
+def call(*arguments: object) -> tuple[int, dict]:
+    result = runner.invoke(cli.app, [*map(str, arguments), "--json"])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result.exit_code, json.loads(result.stdout)
+
+
+def test_a_lab_that_does_not_run_is_down_with_exit_code_1(home: Path) -> None:
+    assert call("status", "--home", home) == (1, {"state": "down", "home": str(home)})
+
+
+@pytest.mark.parametrize("verb", [["status"], ["down"], ["fail", "site2"], ["audit"], ["destroy"]])
+def test_a_verb_without_a_lab_says_how_to_make_one(tmp_path: Path, verb: list[str]) -> None:
+    code, reply = call(*verb, "--home", tmp_path / "none")
+    assert code == 1
+    assert "python -m infomart_lab up" in reply["error"]
+
+
+def test_failing_a_site_of_a_lab_that_is_down_says_so(home: Path) -> None:
+    code, reply = call("fail", "site2", "--home", home)
+    assert code == 1
+    assert "not running" in reply["error"]
+
+
+@pytest.mark.parametrize("verb", [["fail", "site9"], ["heal", "x"], ["audit", "site0"]])
+def test_an_unknown_site_is_named_with_those_there_are(home: Path, verb: list[str]) -> None:
+    code, reply = call(*verb, "--home", home)
+    assert code == 2
+    assert repr(verb[1]) in reply["error"]
+    assert "site1, site2, site3" in reply["error"]
+
+
+def test_links_are_cut_throttled_and_healed(home: Path) -> None:
+    config = lab_config.load(home)
+    assert call("cut", "site3", "site2", "--home", home)[1]["link"] == "site2-site3"
+    assert links.read(config)["site2-site3"].cut
+    call("throttle", "site2", "site3", "--rate", "5000/s", "--delay", 20, "--home", home)
+    assert links.read(config)["site2-site3"] == links.LinkState(cut=True, rate=5000, delay_ms=20)
+    call("throttle", "site2", "site3", "--rate", "off", "--home", home)
+    assert links.read(config)["site2-site3"].rate is None
+    call("heal-link", "site2", "site3", "--home", home)
+    assert links.read(config)["site2-site3"] == links.LinkState()
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["cut", "site2", "site2"],
+        ["cut", "site2", "site3", "--mode", "slow"],
+        ["throttle", "site2", "site3"],
+        ["throttle", "site2", "site3", "--rate", "fast"],
+        ["throttle", "site2", "site3", "--rate", "0"],
+        ["fault", "impdp.fail_index"],
+        ["fault", "site9.impdp.fail_index"],
+        ["part", "restart", "links"],
+        ["up", "--scenario", "flood"],
+        ["up", "--goldengate", "12c"],
+        ["audit", "site2", "--all"],
+    ],
+)
+def test_wrong_arguments_get_one_message_and_exit_code_2(home: Path, verb: list[str]) -> None:
+    code, reply = call(*verb, "--home", home)
+    assert code == 2
+    assert reply["error"]
+    assert links.read(lab_config.load(home))["site2-site3"] == links.LinkState()
+
+
+def test_a_fault_is_switched_on_with_its_value_and_off(home: Path) -> None:
+    config = lab_config.load(home)
+    call("fault", "site3.impdp.fail_index", '["I_IF_SDT"]', "--home", home)
+    assert lab_config.fault(config, "site3.impdp.fail_index") == ["I_IF_SDT"]
+    call("fault", "site3.ssh-db.hang", "--home", home)
+    assert lab_config.fault(config, "site3.ssh-db.hang") is True
+    call("fault", "site3.impdp.fail_index", "off", "--home", home)
+    assert lab_config.fault(config, "site3.impdp.fail_index") is None
+    assert lab_config.fault(config, "site3.ssh-db.hang") is True
+
+
+def test_a_port_in_use_is_named_with_its_purpose_and_the_cure(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 19601)):
+        code, reply = call("up", "--home", tmp_path / "new", "--base-port", 19600)
+    assert code == 2
+    assert "19601 (oracle of site1)" in reply["error"]
+    assert "--base-port" in reply["error"]
+    assert not (tmp_path / "new" / "lab.json").exists()  # the next up may choose other ports
+
+
+def test_destroy_removes_the_lab_and_nothing_else(home: Path) -> None:
+    (home / "site2" / "db").mkdir(parents=True)
+    (home / "mine").mkdir()
+    code, reply = call("destroy", "--home", home)
+    assert (code, reply["left"]) == (0, ["mine"])
+    assert [path.name for path in home.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("scenario", cli.SCENARIOS)
+def test_each_scenario_has_one_consistent_set_of_sites(tmp_path: Path, scenario: str) -> None:
+    config = cli._create(tmp_path, 19600, None, None, scenario)
+    assert set(config.sites) == set(lab_config.SITES)
+    for source in config.data_sources:
+        assert all(config.sites[site].present for site in {source.site, *source.idb_sites})
+    assert any(site.server_running for site in config.sites.values())
+
+
+@pytest.mark.parametrize(
+    ("result", "clean"),
+    [
+        ({"missing": 0, "duplicated": 0, "extra": 0, "pending": 7}, True),
+        ({"missing": 1, "duplicated": 0, "extra": 0}, False),
+        ({"missing": 0, "duplicated": 2, "extra": 0}, False),
+        ({"error": "no Info Mart"}, False),
+        ({"missing": 0, "duplicated": 0, "extra": 3}, False),
+    ],
+)
+def test_only_missing_duplicated_and_extra_make_an_audit_unclean(result: dict, clean: bool) -> None:
+    assert cli.is_clean(result) is clean

@@ -1,0 +1,75 @@
+"""What an Extract takes from the redo, and what a Replicat makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infomart_lab.goldengate.extract import select
+from infomart_lab.goldengate.parameters import parse
+from infomart_lab.goldengate.replicat import Operation, map_operations, statement_for
+
+
+def _record(**more: Any) -> dict[str, Any]:
+    ops = [
+        {"op": "I", "table": "GIM.A", "row": {"ID": "1"}},
+        {"op": "U", "table": "GIM.B", "key": {"ID": "1"}, "row": {"X": "2"}},
+        {"op": "D", "table": "GIM.TMP_X", "key": {"ID": "1"}},
+        {"op": "DDL", "schema": "GIM", "object": "C", "type": "TABLE", "sql": "create table c(i int)"},
+    ]
+    return {"csn": 200, "start": 150, "xid": 7, "ts": "2026-11-02T10:17:00+00:00", "tag": None, "ops": ops} | more
+
+
+def _select(record: dict[str, Any], **more: Any) -> dict[str, Any] | None:
+    options: dict[str, Any] = {
+        "begin": 100,
+        "excluded_tags": {"00"},
+        "takes_table": lambda name: not name.startswith("GIM.TMP"),
+        "takes_ddl": lambda name: False,
+        "has_log_group": lambda name: True,
+    }
+    return select(record, **{**options, **more})
+
+
+def test_a_transaction_that_began_before_the_extract_is_lost_as_a_whole() -> None:
+    assert _select(_record(start=99)) is None
+    assert _select(_record(start=100)) is not None
+
+
+def test_excluded_tags_keep_a_replicats_own_work_out() -> None:
+    assert _select(_record(tag="00")) is None
+    assert _select(_record(tag="0935")) is not None
+    assert _select(_record(tag="0935"), excluded_tags={"+"}) is None
+
+
+def test_only_included_tables_and_ddl_travel() -> None:
+    chosen = _select(_record())
+    assert chosen is not None
+    assert [op["table"] for op in chosen["ops"]] == ["GIM.A", "GIM.B"]
+    chosen = _select(_record(), takes_ddl=lambda name: name == "GIM.C")
+    assert chosen is not None
+    assert chosen["ops"][-1]["op"] == "DDL"
+    assert _select(_record(), takes_table=lambda name: False) is None
+
+
+def test_without_supplemental_logging_a_change_has_no_key() -> None:
+    record = _record()
+    chosen = _select(record, has_log_group=lambda name: False)
+    assert chosen is not None
+    assert chosen["ops"][0]["row"] == {"ID": "1"}
+    assert chosen["ops"][1]["key"] == {}
+    assert record["ops"][1]["key"] == {"ID": "1"}, "the redo record itself must stay as it is"
+
+
+def test_a_replicat_takes_mapped_operations_only() -> None:
+    parameters = parse("REPLICAT r\nMAPEXCLUDE GIM.B;\nMAP GIM.*, TARGET GIM2.*;", "replicat")
+    found = map_operations(_record(), parameters)
+    assert [(o.op, o.target) for o in found] == [("I", "GIM2.A"), ("D", "GIM2.TMP_X"), ("DDL", "GIM2.C")]
+
+
+def test_null_in_a_key_is_compared_with_is_null() -> None:
+    operation = Operation("D", "GIM.A", "GIM.A", {"key": {"ID": "1", "X": None}})
+    statement, row, key = statement_for(operation)
+    assert statement.as_string(None) == 'DELETE FROM "gim"."a" WHERE "id" = %s AND "x" IS NULL'
+    assert (row, key) == ([], ["ID"])
+    other = Operation("D", "GIM.A", "GIM.A", {"key": {"ID": "1", "X": "2"}})
+    assert operation.shape != other.shape

@@ -1,0 +1,183 @@
+"""Every statement of include/sql: header, Oracle grammar, binds, no name that the topology decides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from infomart_dr import files, statements
+from infomart_dr.errors import FinalError
+
+FOLDER = files.include_folder() / "sql"
+PATHS = sorted(FOLDER.glob("*.sql"))
+#: Rendered by infomart_dr.statements, not by files.statement.
+GENERATED = {"row_hash", "sequence_restart"}
+PLAIN = [path for path in PATHS if path.stem not in GENERATED]
+PLACEHOLDERS = {"schema", "table", "column", "sequence"}
+HEADER = ("reads", "binds", "privilege", "source")
+#: Schemas whose objects every database has.
+PUBLIC = re.compile(r"^(g?v\$|dba_|all_|session_privs$)")
+#: Words that Oracle refuses as a bind name (ORA-01745), of those that one might choose.
+RESERVED = set(
+    re.findall(
+        r"\w+",
+        """
+        access add all alter and any as asc audit between by char check cluster column comment compress
+        connect create current date decimal default delete desc distinct drop else exclusive exists file
+        float for from grant group having identified immediate in increment index initial insert integer
+        intersect into is level like lock long minus mlslabel mode modify noaudit nocompress not nowait null
+        number of offline on online option or order pctfree prior public raw rename resource row rowid rownum
+        rows select session set share size smallint start successful synonym sysdate table then to trigger
+        uid union unique update user validate values varchar varchar2 view whenever where with
+        """,
+    )
+)
+#: What the topology decides; it must not stand in a file.
+SITE_NAMES = re.compile(r"\b(gim|ggate|ggs|system|sys|gim_dump)\.", re.IGNORECASE)
+
+
+def _names(path: Path) -> set[str]:
+    return set(re.findall(r"{{\s*(\w+)[^}]*}}", path.read_text()))
+
+
+def _sql(path: Path) -> str:
+    return files.statement(path.stem, **{name: f"X{name.upper()}" for name in _names(path)})
+
+
+def _header(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^-- (\w+): (.+)$", path.read_text(), re.MULTILINE))
+
+
+def _parse(sql: str) -> exp.Expression:
+    (tree,) = sqlglot.parse(sql, dialect="oracle")
+    assert tree is not None
+    return tree
+
+
+def test_the_folder_holds_the_statements_that_the_procedures_name():
+    assert {"current_scn", "open_transactions", "take_lock", "etl_pending", "drop_sequence"} <= {
+        path.stem for path in PATHS
+    }
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
+def test_a_header_says_reads_binds_privilege_and_source(path):
+    header = _header(path)
+    assert [key for key in HEADER if header.get(key, "").strip()] == list(HEADER)
+    assert all(len(line) <= 120 for line in path.read_text().splitlines())
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda p: p.stem)
+def test_a_file_is_one_statement_of_oracles_grammar(path):
+    sql = _sql(path)
+    assert ";" not in sql
+    if sql.startswith("call "):
+        # sqlglot has no grammar for CALL: package, procedure and binds only.
+        assert re.fullmatch(r"call [a-z_]+\.[a-z_]+\((:\w+(, :\w+)*)?\)", sql)
+        return
+    tree = _parse(sql)
+    assert not isinstance(tree, exp.Command), "sqlglot did not understand it"
+    assert not list(tree.find_all(exp.Star)) or list(tree.find_all(exp.Count)), "name the columns"
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda p: p.stem)
+def test_binds_are_those_of_the_header_and_oracle_takes_their_names(path):
+    used = set(re.findall(r"(?<![:\w]):([a-z_]+)", _sql(path)))
+    stated = re.sub(r"\([^)]*\)", "", _header(path)["binds"])
+    assert used == (set() if stated.startswith("none") else {name.strip() for name in stated.split(",")})
+    assert not used & RESERVED
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
+def test_names_that_the_topology_decides_are_placeholders(path):
+    text = path.read_text()
+    if path.stem not in GENERATED:
+        assert _names(path) <= PLACEHOLDERS
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    assert not SITE_NAMES.search(body)
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda p: p.stem)
+def test_every_table_is_the_dictionarys_or_stands_in_a_schema_of_the_topology(path):
+    sql = _sql(path)
+    if sql.startswith("call "):
+        assert "dbms_" in sql
+        return
+    for table in _parse(sql).find_all(exp.Table):
+        if table.db:
+            assert table.db.upper() == "XSCHEMA", table.sql()
+        elif not isinstance(table.parent, exp.Index | exp.Create):
+            assert PUBLIC.match(table.name.lower()), table.sql()
+
+
+def test_a_name_that_is_no_identifier_is_refused():
+    with pytest.raises(FinalError, match="not an Oracle identifier"):
+        files.statement("drop_sequence", schema="GIM", sequence="X purge")
+
+
+# -- generated statements --------------------------------------------------------------------------
+
+COLUMNS = [
+    ("A", "NUMBER"),
+    ("B", "DATE"),
+    ("C", "TIMESTAMP(6)"),
+    ("D", "VARCHAR2"),
+    ("E", "CLOB"),
+    ("F", "RAW"),
+    ("G", "TIMESTAMP(3) WITH TIME ZONE"),
+    ("H", "LONG"),
+    ("I", "TIMESTAMP(6) WITH LOCAL TIME ZONE"),
+]
+
+
+def test_the_row_hash_takes_every_column_but_lobs_and_says_which():
+    sql, skipped = statements.row_hash("GIM", "CALLS", COLUMNS)
+    assert skipped == ["E", "H"]
+    tree = _parse(sql)
+    assert {column.name for column in tree.find_all(exp.Column)} == {"A", "B", "C", "D", "F", "G", "I"}
+    assert [e.alias for e in tree.expressions] == ["row_count", "row_hash"]
+    assert [t.sql() for t in tree.find_all(exp.Table)] == ["GIM.CALLS"]
+
+
+def test_the_row_hash_reads_times_by_an_explicit_format_and_survives_nulls():
+    sql, _ = statements.row_hash("GIM", "CALLS", COLUMNS)
+    assert "to_char(B, 'YYYY-MM-DD HH24:MI:SS')" in sql
+    assert "to_char(C, 'YYYY-MM-DD HH24:MI:SS.FF6')" in sql
+    assert "G at time zone 'UTC'" in sql
+    # One NVL a column and one for the sum of an empty table.
+    assert sql.count("nvl(") == 7 + 1
+    assert sql.count("'|'") == 7 - 1, "columns are kept apart"
+
+
+def test_the_row_hash_of_one_column_has_no_separator():
+    sql, _ = statements.row_hash("GIM", "CALLS", [("A", "NUMBER")])
+    assert "||" not in sql
+    _parse(sql)
+
+
+@pytest.mark.parametrize(
+    ("schema", "table", "columns"),
+    [
+        ("GIM", "T", [("A; drop", "NUMBER")]),
+        ("GIM", "t", [("A", "NUMBER")]),
+        ("G.M", "T", [("A", "NUMBER")]),
+        ("GIM", "T", [("A", "CLOB")]),
+        ("GIM", "T", []),
+    ],
+)
+def test_the_row_hash_refuses_wrong_names_and_nothing_to_hash(schema, table, columns):
+    with pytest.raises(FinalError):
+        statements.row_hash(schema, table, columns)
+
+
+def test_a_sequence_restarts_above_a_whole_number_only():
+    assert statements.sequence_restart("GIM", "S", 17) == "alter sequence GIM.S restart start with 17"
+    for wrong in (0, -1, "5", 1.5):
+        with pytest.raises(FinalError):
+            statements.sequence_restart("GIM", "S", wrong)  # type: ignore[arg-type]
+    with pytest.raises(FinalError):
+        statements.sequence_restart("GIM", "S cycle", 1)

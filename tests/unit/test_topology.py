@@ -1,0 +1,145 @@
+"""The topology: a right file is read, a wrong one is reported whole, in one clear message."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infomart_dr import topology
+from infomart_dr.errors import TopologyError
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "topology.yaml"
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return yaml.safe_load(EXAMPLE.read_text())
+
+
+def read(document: Any) -> topology.Topology:
+    return topology.parse(yaml.safe_dump(document), Path("sites.yaml"))
+
+
+def test_the_example_for_real_sites_is_right() -> None:
+    read_example = topology.parse(EXAMPLE.read_text(), EXAMPLE)
+    assert read_example.active_site == "frankfurt"
+    assert read_example.pair(None, None).target == "dublin"
+
+
+def change(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The document with one field changed; ``...`` removes it."""
+    changed = copy.deepcopy(document)
+    at = changed
+    *parents, last = path.split(".")
+    for part in parents:
+        at = at[part]
+    if value is ...:
+        del at[last]
+    else:
+        at[last] = value
+    return changed
+
+
+WRONG = {
+    "a role that does not exist": ("sites.frankfurt.role", "activ", "'active', 'standby', 'failed' or 'new'"),
+    "no site is active": ("sites.frankfurt.role", "standby", "exactly one"),
+    "a missing field": ("sites.dublin.database.service", ..., "missing"),
+    "an unknown field": ("sites.dublin.database.sevice", "X", "unknown field"),
+    "a host that is not listed": ("sites.dublin.database.host", "gimdb-xxx", "a name under hosts"),
+    "a schema with a quote": ("info_mart.schema", 'GIM"; DROP', "text of the form"),
+    "a group of nine characters": ("sites.dublin.goldengate.groups", {"extract": "EXTRACTGIM"}, "text of the form"),
+    "a group used twice": ("sites.dublin.goldengate.groups", {"extract": "PGIM"}, "three different names"),
+    "a trail of three characters": ("sites.dublin.goldengate.trails", {"local": "./dirdat/emx"}, "text of the form"),
+    "one trail for both": ("sites.dublin.goldengate.trails", {"local": "./dirdat/dp"}, "two trails"),
+    "a shell sign in a path": ("sites.dublin.goldengate.home", "/u01/$(reboot)", "absolute path"),
+    "a relative path": ("sites.dublin.info_mart_server.root", "gim", "absolute path"),
+    "a port out of range": ("sites.dublin.goldengate.manager_port", 78090, "less than or equal to 65535"),
+    "a port that is text": ("sites.dublin.goldengate.manager_port", "gg", "valid integer"),
+    "a release that is a number": ("info_mart.release", 8.1, "valid string"),
+    "gax without its connection": ("sites.dublin.configuration", {"backend": "gax"}, "needs the field connection"),
+    "a backend that does not exist": ("sites.dublin.configuration", {"backend": "psdk"}, "'gax' or 'manual'"),
+    "a purge job without its owner": ("sites.frankfurt.idbs", [
+        {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c", "purge_jobs": ["PURGE"]}
+    ], "text of the form"),
+    "an IDB listed twice": ("sites.frankfurt.idbs", [
+        {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c"}] * 2, "each IDB once"),
+    "a view from a site that does not exist": (
+        "hosts.gimdb-fra.seen_from", {"paris": {"address": "x.example.net"}}, "no such site"),
+    "an address with a blank": ("hosts.gimdb-fra.seen_from", {"dublin": {"address": "a b"}}, "text of the form"),
+    "a dump size without a number": ("sites.dublin.database.data_pump", {"file_size": "big"}, "text of the form"),
+    "a password in the clear": (
+        "sites.dublin.goldengate.login", {"user": "GGATE", "password": "tiger"}, "unknown field"),
+    "no sites at all": ("sites", {}, "at least 2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_field_is_named_with_file_path_finding_and_what_is_allowed(
+    name: str, document: dict[str, Any]
+) -> None:
+    path, value, allowed = WRONG[name]
+    with pytest.raises(TopologyError) as raised:
+        read(change(document, path, value))
+    line = next(line for line in str(raised.value).splitlines() if "sites.yaml: " in line)
+    assert path.split(".")[0] in line
+    assert allowed in str(raised.value)
+    assert "Traceback" not in str(raised.value)
+
+
+def test_all_mistakes_are_reported_at_once(document: dict[str, Any]) -> None:
+    wrong = change(document, "sites.dublin.role", "nwe")
+    wrong = change(wrong, "info_mart.schema", "gim")
+    wrong = change(wrong, "sites.frankfurt.database.oracle_home", "home")
+    with pytest.raises(TopologyError) as raised:
+        read(wrong)
+    assert "3 mistake(s)" in str(raised.value)
+    for field in ("sites.dublin.role", "info_mart.schema", "sites.frankfurt.database.oracle_home"):
+        assert field in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("sites: [", "not YAML"), ("- a\n- b\n", "found list"), ("", "found NoneType"), ("a: b: c", "line 1")],
+)
+def test_what_is_no_mapping_is_one_clear_message(text: str, expected: str) -> None:
+    with pytest.raises(TopologyError, match=expected):
+        topology.parse(text, Path("sites.yaml"))
+
+
+def test_without_the_variable_the_message_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(topology.PATH_VARIABLE, raising=False)
+    with pytest.raises(TopologyError, match=topology.PATH_VARIABLE):
+        topology.load()
+
+
+def test_a_folder_with_two_deployments_asks_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(EXAMPLE.read_text().replace("contact-centre", name))
+    monkeypatch.setenv(topology.PATH_VARIABLE, str(tmp_path))
+    with pytest.raises(TopologyError, match="one of: one, two"):
+        topology.load()
+    assert topology.load("two").deployment == "two"
+    with pytest.raises(TopologyError, match="not a name"):
+        topology.load("../two")
+
+
+def test_a_file_of_another_deployment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(topology.PATH_VARIABLE, str(EXAMPLE))
+    with pytest.raises(TopologyError, match="found 'contact-centre'"):
+        topology.load("elsewhere")
+
+
+def test_source_and_target_must_differ_exist_and_not_be_failed(document: dict[str, Any]) -> None:
+    sites = read(document)
+    with pytest.raises(TopologyError, match="both frankfurt"):
+        sites.pair("frankfurt", "frankfurt")
+    with pytest.raises(TopologyError, match="no site 'paris'"):
+        sites.pair(None, "paris")
+    with pytest.raises(TopologyError, match="role failed"):
+        read(change(document, "sites.dublin.role", "failed")).pair(None, "dublin")
+    with pytest.raises(TopologyError, match="target is not given"):
+        read(change(document, "sites.dublin.role", "standby")).pair(None, None)
