@@ -70,7 +70,7 @@ def audit(config: LabConfig, site: str, *, wait: float = 0) -> AuditResult:
         try:
             with connect(config, site, "gim", application_name="lab_audit") as conn:
                 result = _audit(conn, config, site)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise AuditError(f"The Info Mart database of {site} cannot be read: {error}") from error
         if (result.missing == 0 and result.pending == 0) or time.monotonic() >= deadline:
             return result
@@ -131,9 +131,23 @@ def _load_journals(conn: psycopg.Connection[Any], config: LabConfig) -> None:
     )
     with conn.cursor() as cursor, cursor.copy("copy audit_journal from stdin") as copy:
         for source in config.data_sources:
-            for site in source.idb_sites:
-                for calls in read_journal(icon.journal_path(config, source.name, site)):
+            for path in _different([icon.journal_path(config, source.name, s) for s in source.idb_sites]):
+                for calls in read_journal(path):
                     copy.write(b"".join(b"%d\t%s\n" % (source.key, line.replace(b" ", b"\t")) for line in calls))
+
+
+def _different(paths: list[Path], *, chunk: int = 1 << 22) -> list[Path]:
+    """Those journals that are needed for the union: a beginning of a longer one adds nothing to it."""
+    by_size = sorted((p for p in paths if p.exists()), key=lambda p: p.stat().st_size)
+
+    def begins(shorter: Path, longer: Path) -> bool:
+        with shorter.open("rb") as one, longer.open("rb") as other:
+            while data := one.read(chunk):
+                if other.read(len(data)) != data:
+                    return False
+        return True
+
+    return [p for i, p in enumerate(by_size) if not any(begins(p, q) for q in by_size[i + 1 :])]
 
 
 def read_journal(path: Path, *, chunk: int = 1 << 22) -> Any:
@@ -154,14 +168,22 @@ def _collect_rows(conn: psycopg.Connection[Any], scale: int) -> tuple[int, int, 
 
     A seeded interaction carries its number as INTERACTION_ID, so millions of them need no join.
     """
-    own = f"interaction_id between 1 and {scale} and media_server_ixn_guid = " + schema.seeded_guid_sql(
-        "interaction_id"
+    own = (
+        f"(interaction_id between 1 and {scale} and media_server_ixn_guid = {schema.seeded_guid_sql('interaction_id')})"
+    )
+    # One pass over the table; all seeded rows in their own place are one group, without a guid.
+    conn.execute(
+        "create temporary table audit_other on commit drop as"
+        f" select case when {own} then null else media_server_ixn_guid::text end as guid, count(*) as copies"
+        " from interaction_fact group by 1"
     )
     row = conn.execute(
-        f"select count(*), count(*) filter (where {own}) from interaction_fact"
+        "select coalesce(sum(copies), 0)::bigint,"
+        " coalesce(sum(copies) filter (where guid is null), 0)::bigint from audit_other"
     ).fetchone()
     assert row is not None
     total, found = row
+    conn.execute("delete from audit_other where guid is null")
     distinct = found
     if not _one(
         conn,
@@ -169,11 +191,6 @@ def _collect_rows(conn: psycopg.Connection[Any], scale: int) -> tuple[int, int, 
     ):
         # Without its key the table may hold the same row twice.
         distinct = _one(conn, f"select count(distinct interaction_id) from interaction_fact where {own}")
-    conn.execute(
-        "create temporary table audit_other on commit drop as"
-        " select media_server_ixn_guid::text as guid, count(*) as copies from interaction_fact"
-        f" where not ({own}) group by 1"
-    )
     return total, found, distinct
 
 
@@ -236,22 +253,19 @@ def _judge_seeds(conn: psycopg.Connection[Any], scale: int, in_place: int, resul
     """Find seeded calls under another INTERACTION_ID, those that are gone, and calls that nobody knows."""
     seed = schema.seeded_guid_sql("n")
     conn.execute(
-        f"create temporary table audit_seed on commit drop as"
-        f" select n, {seed} as guid from generate_series(1::bigint, {scale}) as n"
-    )
-    conn.execute(
-        """
-        create temporary table audit_moved on commit drop as
-        select s.n, f.guid, f.copies,
-               exists (select from interaction_fact i
-                        where i.interaction_id = s.n and i.media_server_ixn_guid = f.guid) as in_place
-          from audit_found as f left join audit_seed as s on s.guid = f.guid where not f.journaled
-        """
+        "create temporary table audit_moved on commit drop as"
+        " select s.n, f.guid, f.copies,"
+        "        exists (select from interaction_fact as i"
+        "                 where i.interaction_id = s.n and i.media_server_ixn_guid = f.guid) as in_place"
+        "   from audit_found as f"
+        f"        left join (select n, {seed} as guid from generate_series(1::bigint, {scale}) as n) as s"
+        "          on s.guid = f.guid"
+        "  where not f.journaled"
     )
     row = conn.execute(
         """
         select coalesce(sum(copies) filter (where n is null), 0)::bigint,
-               coalesce(sum(copies - case when in_place then 0 else 1 end) filter (where n is not null), 0)::bigint,
+               coalesce(sum(copies - (not in_place)::int) filter (where n is not null), 0)::bigint,
                count(*) filter (where n is not null and not in_place)
           from audit_moved
         """
@@ -262,18 +276,21 @@ def _judge_seeds(conn: psycopg.Connection[Any], scale: int, in_place: int, resul
     lost = scale - in_place - moved
     result.missing += lost
     result.examples["extra"] = _guids(conn, "select guid from audit_moved where n is null order by guid")
-    for kind, query in (
-        ("duplicated", "select guid from audit_moved where n is not null and copies > 1 - in_place::int order by n"),
-        (
-            "missing",
-            "select s.guid from audit_seed s where not exists (select from interaction_fact i"
-            " where i.media_server_ixn_guid = s.guid) order by s.n"
-            if lost
-            else "",
-        ),
-    ):
-        if query:
-            result.examples[kind] = [*result.examples[kind], *_guids(conn, query)][:EXAMPLES]
+    found = {
+        "duplicated": _guids(
+            conn,
+            "select guid from audit_moved where n is not null and copies > (not in_place)::int order by n",
+        )
+    }
+    if lost:
+        found["missing"] = _guids(
+            conn,
+            f"select guid from (select n, {seed} as guid from generate_series(1::bigint, {scale}) as n"
+            " where n not in (select interaction_id from interaction_fact where interaction_id <="
+            f" {scale})) as s where guid not in (select guid from audit_moved where n is not null) order by n",
+        )
+    for kind, guids in found.items():
+        result.examples[kind] = [*result.examples[kind], *guids][:EXAMPLES]
 
 
 def _guids(conn: psycopg.Connection[Any], query: str) -> list[str]:

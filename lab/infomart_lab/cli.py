@@ -137,7 +137,7 @@ def _table(status: dict[str, Any]) -> Table:
 
     def row(site: str, part: str, state: str, process: object = "", log: str = "") -> None:
         colour = colours.get(state, "default")
-        table.add_row(site, part, f"[{colour}]{state}[/{colour}]", str(process or ""), _escape(log))
+        table.add_row(site, part, f"[{colour}]{state}[/{colour}]", str(process or ""), _escape(Path(log).name))
 
     for site, found in status["sites"].items():
         row(site, "", found["state"])
@@ -165,7 +165,7 @@ def up(
     airflow: Annotated[bool, typer.Option("--airflow", help="Start Airflow too.")] = False,
     airflow_port: Annotated[int, typer.Option(help="Port of Airflow's web interface.")] = 8080,
     owner_pid: Annotated[int | None, typer.Option(help="Shut down when this process is gone.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the start.")] = 180.0,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the start.")] = 300.0,
     as_json: _Json = False,
 ) -> None:
     """Create the lab if there is none, start it and wait until it serves."""
@@ -291,15 +291,23 @@ def status(home: _Home = None, as_json: _Json = False) -> None:
         raise typer.Exit(1)
 
 
+#: What the lab makes in its home. The folder may be somebody's own, so nothing else is removed.
+_OWN = (
+    *lab_config.SITES,
+    *("airflow", "journal", "logs", "run"),
+    *("lab.json", "links.json", "faults.json", "load.json", "configuration.json", "connections.json"),
+    *("topology.yaml", "operator_key", "operator_key.pub", "configuration.lock", "*.new"),
+)
+
+
 def _destroy(home: Path | None, as_json: bool) -> None:
     config = _load(home, as_json)
     if supervisor.is_running(config):
         _fail("the lab is running; `down` stops it first", as_json)
-    known = {*config.sites, "logs", "run", "journal"}
-    for path in list(config.home.iterdir()):
-        if path.is_dir() and not path.is_symlink() and path.name in known:
+    for path in [path for pattern in _OWN for path in config.home.glob(pattern)]:
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif not path.is_dir():
+        else:
             path.unlink()
     left = list(config.home.iterdir())
     if not left:
@@ -487,12 +495,15 @@ def audit(
     if as_json:
         print(json.dumps(results, default=str))
     else:
-        shown = ("missing", "duplicated", "extra", "pending", "calls_written", "in_database", "error")
+        shown = ("missing", "duplicated", "extra", "pending", "calls_written", "in_database")
         columns = [name for name in shown if any(name in result for result in results.values())]
         table = Table("site", *columns, box=None, pad_edge=False)
         for name, result in results.items():
-            table.add_row(name, *(_escape(result.get(column, "")) for column in columns))
+            table.add_row(name, *(str(result.get(column, "-")) for column in columns))
         _out.print(table)
+        for result in results.values():
+            if "error" in result:
+                _out.print(_escape(result["error"]), highlight=False, soft_wrap=True)
         _out.print("[green]clean[/green]" if clean else "[red]not clean[/red]")
     sys.stdout.flush()
     if not clean:

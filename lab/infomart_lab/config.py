@@ -24,6 +24,9 @@ SITES = ("site1", "site2", "site3")
 #: Hosts of a site: ``db`` has the database, Data Pump and GoldenGate; ``gim`` the Info Mart Server.
 HOST_KINDS = ("db", "gim")
 
+#: Alias of GoldenGate's database user in each site's credential store.
+GOLDENGATE_ALIAS = "ggate"
+
 #: Offsets of a site's own ports inside its block of 100.
 PORT_OFFSETS = {
     "postgres": 0,
@@ -36,8 +39,6 @@ PORT_OFFSETS = {
 }
 #: Services of a site that other sites reach, each through a link of its own.
 LINKED_SERVICES = ("postgres", "oracle", "ssh-db", "ssh-gim", "manager", "gax", "config")
-#: Ports that a GoldenGate manager may hand to its collectors: a block of ten in each site's block.
-COLLECTOR_OFFSET = 10
 
 Wording = Literal["11.2", "19c", "21c"]
 
@@ -124,11 +125,6 @@ class LabConfig(BaseModel):
             + 10 * SITES.index(target)
             + LINKED_SERVICES.index(service)
         )
-
-    def collector_ports(self, site: str) -> range:
-        """Ports free for the GoldenGate collectors of ``site``."""
-        start = self.base_port + 100 * SITES.index(site) + COLLECTOR_OFFSET
-        return range(start, start + 10)
 
     def all_ports(self) -> dict[int, str]:
         """Every port the lab may listen on, with what it is for."""

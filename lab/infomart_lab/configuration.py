@@ -17,6 +17,7 @@ from infomart_lab.config import LabConfig
 
 #: Name of the Application object of Genesys Info Mart Server; all sites share it (guide, Deployment Prerequisites).
 SERVER = "GIM"
+SERVER_DBID = 121
 ROLE_INFO_MART = "INFO_MART"
 ROLE_IDB = "ICON_CORE"
 ENABLED = 1
@@ -49,7 +50,7 @@ def default(config: LabConfig) -> Document:
         connections.extend(dap_of_idb(source.name, site) for site in source.idb_sites)
     applications[SERVER] = {
         "name": SERVER,
-        "dbid": 101,
+        "dbid": SERVER_DBID,
         "type": "GIM",
         "state": ENABLED,
         "host": f"{active}-gim",
@@ -70,7 +71,7 @@ def default(config: LabConfig) -> Document:
             },
         },
     }
-    number = 110
+    number = SERVER_DBID
 
     def access_point(name: str, database: str, site: str, schema: str, role: str) -> None:
         nonlocal number

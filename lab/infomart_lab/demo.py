@@ -69,20 +69,15 @@ def start_lab(config: lab_config.LabConfig, airflow_port: int) -> None:
 
 
 def _starting(answer: dict[str, Any]) -> str:
+    """The parts that are not ready yet."""
+    groups = [("", answer), *(answer.get("sites") or {}).items()]
     names = [
-        f"{site} {part}" if site else part
-        for site, parts in _parts(answer)
-        for part, state in parts
-        if state in ("starting", "waiting")
+        f"{site} {name}".strip()
+        for site, details in groups
+        for name, part in (details.get("parts") or {}).items()
+        if part.get("state") in ("starting", "waiting")
     ]
     return ", ".join(names[:6])
-
-
-def _parts(answer: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    found = [("", [(p["name"], p["state"]) for p in answer.get("parts", [])])]
-    for site, details in (answer.get("sites") or {}).items():
-        found.append((site, [(p["name"], p["state"]) for p in details.get("parts", [])]))
-    return found
 
 
 # -- watching --------------------------------------------------------------------------------------
@@ -348,4 +343,6 @@ def _tell(run: Run, told: set[tuple[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    application = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    application.command()(main)
+    application()

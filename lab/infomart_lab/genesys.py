@@ -25,6 +25,7 @@ import json
 import secrets
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -221,6 +222,8 @@ class _Control:
     def __init__(self, config: LabConfig, site: str) -> None:
         self.config, self.site = config, site
         self._children: list[subprocess.Popen[bytes]] = []
+        # two Control Servers may ask at the same time; one agent starts a program once
+        self._starting = threading.Lock()
 
     def agent(self, request: dict[str, Any]) -> dict[str, Any]:
         """One request to the Local Control Agent; blocks until it is done."""
@@ -231,7 +234,8 @@ class _Control:
         if action == "start":
             if lca.status(self.config, self.site) == lca.STOPPING:
                 raise ConfigurationError(409, f"{APPLICATION} on {self.site}-gim is being stopped")
-            child = lca.start(self.config, self.site)
+            with self._starting:
+                child = lca.start(self.config, self.site)
             if child is None:
                 return {"message": f"{APPLICATION} is already started"}
             self._children.append(child)

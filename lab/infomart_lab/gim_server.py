@@ -28,6 +28,8 @@ from infomart_lab.config import LabConfig, fault, mark_ready
 CYCLE_SECONDS = 1.5
 PAUSE_SECONDS = 0.7
 AGGREGATE_SECONDS = 3.0
+#: Seconds for which the histories of extraction and transformation are kept.
+HISTORY_SECONDS = 600
 #: Calls of a data source in one extraction.
 BATCH = 5000
 _IDB_DEADLINE = 8.0
@@ -214,6 +216,7 @@ class Server:
         self.dap = self.options.info_mart()
         self.idbs: dict[str, Idb] = {}
         self.began = time.monotonic()
+        self._trimmed = int(time.time())
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -448,8 +451,13 @@ class Server:
         self.log("Std", "55-20100", f"Job_TransformGIM {job}: {rows} calls")
 
     def maintain(self, conn: Connection) -> None:
-        """Job_MaintainGIM: the calendar ahead, and what GIDB keeps no longer."""
+        """Job_MaintainGIM: job history, the calendar ahead, and what GIDB keeps no longer."""
         now = int(time.time())
+        if now - self._trimmed > HISTORY_SECONDS / 10:
+            # Cycles are seconds here and a quarter of an hour in real life: as many rows, a shorter time.
+            self._trimmed = now
+            with conn.transaction():
+                psycopg.ClientCursor(conn).execute(_sql("maintain_history.sql"), {"before": now - HISTORY_SECONDS})
         ahead = _scalar(conn, "select max(date_time_key) from date_time where date_time_key < 4000000000")
         if ahead is None or ahead > now + 8 * _DAY:
             return

@@ -351,5 +351,7 @@ def main(config: LabConfig, site: str | None) -> None:
         thread.start()
     mark_ready(config, "icon", site)
     stop.wait()
+    # A writer may hang in a cut link; what it has not committed is in the spool.
+    deadline = time.monotonic() + 3
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(timeout=max(0.0, deadline - time.monotonic()))

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from infomart_lab import procs
-from infomart_lab.config import HOME_VARIABLE, HOST_VARIABLE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     except re.error as error:
         print(f"pgrep: {error}", file=sys.stderr)
         return 2
-    home, host = Path(os.environ[HOME_VARIABLE]), os.environ[HOST_VARIABLE]
+    home, host = Path(os.environ[procs.HOME_VARIABLE]), os.environ[procs.HOST_VARIABLE]
     found = []
     for pid in sorted(procs.lab_processes(home, host=host)):
         text = procs.command_line(pid)

@@ -48,6 +48,7 @@ fsync = off
 full_page_writes = off
 track_commit_timestamp = on
 autovacuum = on
+jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 datestyle = 'ISO, YMD'
@@ -135,12 +136,12 @@ class Cluster:
 
         :returns: argv, environment, and the user and group to switch to before starting: None, because
             the command itself leaves root. SIGINT stops it fast, SIGTERM waits for its clients; it gets
-            SIGINT when the process that started it ends.
+            SIGINT when the thread that started it ends.
         """
         return self._wrapped("postgres", "-D", str(self.data)), self._environment(), None, None
 
     def start(self, *, timeout: float = 30) -> None:
-        """Start PostgreSQL as a child of this process and wait until it answers (for tests)."""
+        """Start PostgreSQL as a child of this thread and wait until it answers (for tests)."""
         self.initdb()
         argv, environment, _, _ = self.command()
         self.config.log_dir.mkdir(parents=True, exist_ok=True)

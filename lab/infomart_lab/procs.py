@@ -10,26 +10,29 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from infomart_lab.config import HOME_VARIABLE, HOST_VARIABLE
-
+#: As in :mod:`infomart_lab.config`, whose import would cost each ``pgrep`` a third of a second.
+HOME_VARIABLE = "INFOMART_LAB_HOME"
+HOST_VARIABLE = "INFOMART_LAB_HOST"
 #: Set for every process of a site, so that a whole site can be failed at once.
 SITE_VARIABLE = "INFOMART_LAB_SITE"
 #: Set by the supervisor for every part; a process that has only the lab's home is somebody's shell.
 PART_VARIABLE = "INFOMART_LAB_PART"
 
 _PROC = Path("/proc")
+#: Loaded here: after a fork in a program with threads the loader's lock may be held for ever.
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def die_with_parent(signum: int = signal.SIGTERM) -> None:
     """Ask the kernel to send ``signum`` to this process when its parent dies; for ``preexec_fn``."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signum, 0, 0, 0)
 
 
 def become_subreaper() -> None:
     """Make orphans among this process's descendants its children, so that none of them gets lost."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _pids() -> list[int]:
@@ -38,10 +41,18 @@ def _pids() -> list[int]:
 
 def environment(pid: int) -> dict[str, str]:
     """Environment with which process ``pid`` was started; empty when it is gone or not ours to read."""
+    return _variables(_environ(pid))
+
+
+def _environ(pid: int) -> bytes:
     try:
-        raw = (_PROC / str(pid) / "environ").read_bytes()
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read()
     except OSError:
-        return {}
+        return b""
+
+
+def _variables(raw: bytes) -> dict[str, str]:
     pairs = (entry.partition(b"=") for entry in raw.split(b"\0") if b"=" in entry)
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
 
@@ -58,11 +69,12 @@ def command_line(pid: int) -> str:
 def _stat(pid: int) -> tuple[str, int] | None:
     """State letter and parent of a process."""
     try:
-        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123
+            text = file.read()
     except OSError:
         return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return fields[0], int(fields[1])
+    fields = text[text.rindex(b")") + 2 :].split()
+    return fields[0].decode(), int(fields[1])
 
 
 def alive(pid: int) -> bool:
@@ -105,11 +117,14 @@ def lab_processes(home: Path, *, site: str | None = None, host: str | None = Non
     :param host: only those of this host, as ``site2/db``.
     """
     own = _ancestors(os.getpid())
+    wanted = os.fsencode(f"{HOME_VARIABLE}={home}") + b"\0"
     found = []
     for pid in _pids():
-        if pid in own:
+        raw = _environ(pid)
+        # the quick look first: most processes are none of the lab's
+        if wanted not in raw or pid in own:
             continue
-        variables = environment(pid)
+        variables = _variables(raw)
         if variables.get(HOME_VARIABLE) != str(home):
             continue
         on_host = variables.get(HOST_VARIABLE)

@@ -1,7 +1,7 @@
 """Stand-in for ``rsync`` on hosts that have none: pushes files over SSH (SFTP).
 
-It resumes as rsync does: blocks that are at the other side already are compared by checksum, so that a damaged beginning
-is sent again; a file gets its name once it is whole. A real rsync elsewhere in PATH is used instead of it.
+It resumes as rsync does: blocks that are at the other side already are compared by checksum, so that a damaged
+beginning is sent again; a file gets its name once it is whole. A real rsync elsewhere in PATH is used instead of it.
 
 Shapes and exit codes: rsync(1), version 3.2.
 """
@@ -31,6 +31,17 @@ BLOCK = 1024 * 1024
 _READ_RATE = 20e6
 VERSION = "3.2.7"
 T = TypeVar("T")
+
+
+#: What asyncssh raises when the connection is gone.
+_LOST = (
+    asyncssh.ConnectionLost,
+    asyncssh.DisconnectError,
+    asyncssh.ChannelOpenError,
+    asyncssh.SFTPConnectionLost,
+    asyncssh.SFTPNoConnection,
+    BrokenPipeError,
+)
 
 
 class RsyncError(Exception):
@@ -273,7 +284,7 @@ class Push:
         self.begun = time.monotonic()
         self.done = self.sent = self.total = self.transferred = 0
         self._shown = 0.0
-        self._paced = 0
+        self._timed_out = False
         self.code = 0
         self.connection: asyncssh.SSHClientConnection
         self.sftp: asyncssh.SFTPClient
@@ -286,11 +297,17 @@ class Push:
         except TimeoutError:
             if self.options.timeout is None:
                 raise
-            raise RsyncError(
-                30,
-                f"[sender] io timeout after {self.options.timeout:.0f} seconds -- exiting",
-                f"rsync error: timeout in data send/receive (code 30) at io.c(197) [sender={VERSION}]",
-            ) from None
+            self._timed_out = True
+            # a silent link would let every orderly end wait as well
+            self.connection.abort()
+            raise self._timeout() from None
+
+    def _timeout(self) -> RsyncError:
+        return RsyncError(
+            30,
+            f"[sender] io timeout after {self.options.timeout or 0:.0f} seconds -- exiting",
+            f"rsync error: timeout in data send/receive (code 30) at io.c(197) [sender={VERSION}]",
+        )
 
     async def run(self) -> int:
         """Push everything.
@@ -315,19 +332,15 @@ class Push:
                     for number, (path, target) in enumerate(targets, start=1):
                         await self.file(path, target)
                         self.show(f"{len(targets) - number}/{len(targets)}")
-            except (asyncssh.ConnectionLost, asyncssh.DisconnectError, asyncssh.ChannelOpenError, BrokenPipeError):
-                raise RsyncError(
-                    12,
-                    f"rsync: connection unexpectedly closed ({self.sent} bytes sent so far) [sender]",
-                    f"rsync error: error in rsync protocol data stream (code 12) at io.c(231) [sender={VERSION}]",
-                ) from None
-            except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection):
-                raise RsyncError(
-                    12,
-                    f"rsync: connection unexpectedly closed ({self.sent} bytes sent so far) [sender]",
-                    f"rsync error: error in rsync protocol data stream (code 12) at io.c(231) [sender={VERSION}]",
-                ) from None
-            except asyncssh.SFTPError as error:
+            except (*_LOST, asyncssh.SFTPError) as error:
+                if self._timed_out:
+                    raise self._timeout() from None
+                if isinstance(error, _LOST):
+                    raise RsyncError(
+                        12,
+                        f"rsync: connection unexpectedly closed ({self.sent} bytes sent so far) [sender]",
+                        f"rsync error: error in rsync protocol data stream (code 12) at io.c(231) [sender={VERSION}]",
+                    ) from None
                 raise RsyncError(
                     11,
                     f"rsync: [receiver] {error.reason}",
@@ -483,8 +496,8 @@ class Push:
         there = await self._stat(work) if trust else None
         if there is None and old and old != work and trust:
             # the older file is the basis
-            if await self._remote(f"cp -- {shlex.quote(old)} {shlex.quote(work)}", size) is not None:
-                there = await self._stat(work)
+            await self._remote(f"cp -- {shlex.quote(old)} {shlex.quote(work)}", size)
+            there = await self._stat(work)
         length = (there.size or 0) if there else 0
         count = -(-size // BLOCK)
         if length and options.append and trust:
@@ -572,13 +585,19 @@ def real_rsync(search: str) -> str | None:
     return None
 
 
+async def _push(options: Options) -> int:
+    # the requests under way when a connection ends are of no interest
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    return await Push(options).run()
+
+
 def run(arguments: list[str]) -> int:
     """Push as the command line says.
 
     :returns: exit code as rsync's: 0, 1, 11, 12, 20, 23, 30 or 255.
     """
     try:
-        return asyncio.run(Push(parse(arguments)).run())
+        return asyncio.run(_push(parse(arguments)))
     except RsyncError as error:
         for line in error.lines:
             print(line, file=sys.stderr)

@@ -56,6 +56,19 @@ EXCLUDED_8_1_0: list[str] = ["GIDB_GO_RECORD", "STG_UDH_MM"]
 #: Temporary tables: all of TMP_* is excluded; the names are the lab's.
 TEMPORARY: list[str] = ["TMP_CALL_KEYS", "TMP_UDH_KEYS"]
 
+#: Key column of a replicated table that each sequence fills, as ``sequence: (table, column)``.
+SEQUENCE_KEYS: dict[str, tuple[str, str]] = {
+    "seq_interaction_fact": ("interaction_fact", "interaction_id"),
+    "seq_interaction_resource_fact": ("interaction_resource_fact", "interaction_resource_id"),
+    "seq_mediation_segment_fact": ("mediation_segment_fact", "mediation_segment_id"),
+    "seq_ixn_resource_state_fact": ("ixn_resource_state_fact", "ixn_resource_state_fact_key"),
+    "seq_sm_res_session_fact": ("sm_res_session_fact", "sm_res_session_fact_key"),
+    "seq_sm_res_state_fact": ("sm_res_state_fact", "sm_res_state_fact_key"),
+    "seq_audit_log": ("ctl_audit_log", "audit_key"),
+    "seq_resource": ("resource_", "resource_key"),
+    "seq_agr_pending_request": ("agr_pending_request", "request_id"),
+}
+
 
 def _statements(name: str) -> str:
     return (_SQL / name).read_text(encoding="utf-8")

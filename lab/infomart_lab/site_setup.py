@@ -106,9 +106,8 @@ def _idbs(conn: psycopg.Connection[Any], config: LabConfig, site: str) -> None:
                 """
                 insert into sys.lab_scheduler_jobs
                        (owner, job_name, enabled, job_action, repeat_interval, state)
-                select %(owner)s, %(name)s, true, %(action)s, 'FREQ=DAILY;BYHOUR=2', 'SCHEDULED'
-                 where not exists (select from sys.lab_scheduler_jobs
-                                    where owner = %(owner)s and job_name = %(name)s)
+                values (%(owner)s, %(name)s, true, %(action)s, 'FREQ=DAILY;BYHOUR=2', 'SCHEDULED')
+                on conflict (owner, job_name) do nothing
                 """,
                 {
                     "owner": source.schema_name,

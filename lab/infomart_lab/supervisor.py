@@ -93,6 +93,14 @@ def _lab_part(config: LabConfig, name: str, site: str | None, *, module: str | N
     )
 
 
+def _last_words(log: Path) -> str:
+    """The end of a log in brackets, for a message; empty when there is none."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 2000))
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    return f" ({lines[-1][:200]})" if lines else ""
+
+
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as reply:
@@ -169,12 +177,13 @@ class Supervisor:
                     running.state = "stopped"
                     return
                 running.state = "failed" if running.state == "failed" else "died"
-                raise StartError(f"{where} ended with exit code {code}; see {log}")
+                raise StartError(f"{where} ended with exit code {code}{_last_words(log)}; see {log}")
             if not part.once and await self._is_ready(part):
                 running.state = "ready"
                 return
             if time.monotonic() > deadline:
-                raise StartError(f"{where} was not ready within {part.ready_seconds:.0f} s; see {log}")
+                limit = f"{part.ready_seconds:.0f} s"
+                raise StartError(f"{where} was not ready within {limit}{_last_words(log)}; see {log}")
             await asyncio.sleep(0.05)
 
     async def _is_ready(self, part: Part) -> bool:
@@ -228,7 +237,7 @@ class Supervisor:
         """Start the parts of a site up to its servers; what does not depend on another starts beside it."""
         self.sites[site] = "starting"
         config = self.config
-        for name in ("oracle", "ssh", "goldengate", "genesys", "icon"):
+        for name in ("postgres", "oracle", "ssh", "goldengate", "genesys", "icon"):
             self.parts[site, name] = _Running(_lab_part(config, name, site))
 
         async def database() -> None:
@@ -374,10 +383,13 @@ class Supervisor:
             "log": str(running.part.log or log_file(self.config, running.part.name, running.part.site)),
         }
 
-    def status(self) -> dict[str, Any]:
+    async def status(self) -> dict[str, Any]:
         """What runs, as plain data."""
         from infomart_lab import lca
 
+        served = [site for site, state in self.sites.items() if state in {"starting", "up"}]
+        words = await asyncio.gather(*(asyncio.to_thread(lca.status, self.config, site) for site in served))
+        servers = dict(zip(served, words, strict=True))
         self._poll()
         return {
             "state": self.state,
@@ -388,7 +400,7 @@ class Supervisor:
             "sites": {
                 site: {
                     "state": state,
-                    "info_mart_server": lca.status(self.config, site) if state == "up" else None,
+                    "info_mart_server": servers.get(site),
                     "parts": {n: self._part_status(r) for (s, n), r in self.parts.items() if s == site},
                 }
                 for site, state in self.sites.items()
@@ -433,7 +445,7 @@ class Supervisor:
         if site is not None and site not in self.sites:
             raise StartError(f"unknown site {site!r}; there are {', '.join(self.sites)}")
         if verb == "status":
-            return await asyncio.to_thread(self.status)
+            return await self.status()
         if verb == "shutdown":
             self._stop.set()
             return {"state": "stopping", "supervisor": os.getpid()}
@@ -547,8 +559,8 @@ def request(config: LabConfig, verb: str, *, timeout: float = 180.0, **arguments
             ) from error
         except TimeoutError as error:
             raise LabError(f"the supervisor did not answer {verb!r} within {timeout:.0f} s") from error
-    if verb != "status" and reply.get("error"):
-        raise LabError(str(reply["error"]))
+    if "state" not in reply:
+        raise LabError(str(reply.get("error", f"the supervisor ended before it answered {verb!r}")))
     return reply
 
 

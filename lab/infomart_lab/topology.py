@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from infomart_lab import host
-from infomart_lab.config import LabConfig, Site
+from infomart_lab.config import GOLDENGATE_ALIAS, LabConfig, Site
 
 #: Oracle release by the wording of a site's stand-ins.
 _RELEASES = {"11.2": "11.2", "19c": "19.0", "21c": "21.0"}
@@ -106,7 +106,7 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             "schema": config.goldengate_schema,
             "login": {"user": config.goldengate_schema, "encrypted_password": "A" * 32}
             if site.goldengate == "11.2"
-            else {"alias": "ggate"},
+            else {"alias": GOLDENGATE_ALIAS},
         },
         "info_mart_server": {
             "host": f"{name}-gim",
@@ -178,6 +178,7 @@ def connections(config: LabConfig) -> dict[str, dict[str, Any]]:
         for prefix, service in (("management", "config"), ("gax", "gax")):
             found[f"{prefix}_{name}"] = {
                 "conn_type": "http",
+                "schema": "http",
                 "host": config.address,
                 "port": config.port(name, service),
                 "login": "default",

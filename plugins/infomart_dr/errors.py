@@ -18,8 +18,8 @@ class InfoMartError(Exception):
         self.next_step = next_step
         super().__init__(what if not next_step else f"{what} Next: {next_step}")
 
-    def __reduce__(self) -> tuple[type[InfoMartError], tuple[str, str]]:
-        return type(self), (self.what, self.next_step)
+    def __reduce__(self) -> tuple[type[InfoMartError], tuple[str, str], dict[str, object]]:
+        return type(self), (self.what, self.next_step), self.__dict__
 
 
 class CurableError(InfoMartError):

@@ -259,7 +259,7 @@ class InfoMartServer(Model):
     dap: ObjectName
     log_file: AbsolutePath
     #: What its process is called, for ``pgrep -f``; proves that it is stopped.
-    process_pattern: str = Field("gim_etl", pattern=r"^[A-Za-z0-9_.@: /-]{3,200}$")
+    process_pattern: str = Field("gim_etl", pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$")
 
 
 class Idb(Model):

@@ -198,10 +198,12 @@ class Client:
                     raise NoJob
             except NoJob:
                 self.say(
-                    "ORA-39002: invalid operation",
-                    "ORA-39000: bad dump file specification" if not name else "ORA-31626: job does not exist",
+                    "",
+                    f"{self.prefix}-31626: operation generated ORACLE error 31626",
+                    "ORA-31626: job does not exist",
                     f"ORA-31638: cannot attach to job {name} for user {self.owner}",
                     f'ORA-31632: master table "{self.owner}.{name}" not found, invalid, or inaccessible',
+                    "ORA-00942: table or view does not exist",
                 )
                 return 1
             with self._attached(definition):
@@ -250,7 +252,7 @@ class Client:
         )
         if not head:
             lines = lines[4:]
-        if state == "NOT RUNNING" and (worker := next((i for i, l in enumerate(lines) if l == "  "), None)):
+        if state == "NOT RUNNING" and (worker := next((i for i, line in enumerate(lines) if line == "  "), None)):
             lines = lines[:worker]
         self.say(*lines)
 
@@ -392,9 +394,7 @@ class Client:
         if state != "NOT RUNNING":
             jobs.send_command(definition, "parallel", int(value))
 
-    def _restart(
-        self, connection: psycopg.Connection[Any], job: Job, definition: Definition, state: str
-    ) -> None:
+    def _restart(self, connection: psycopg.Connection[Any], job: Job, definition: Definition, state: str) -> None:
         if state != "NOT RUNNING":
             self.say(
                 "ORA-39004: invalid state",
@@ -437,9 +437,7 @@ class Client:
         if value == "IMMEDIATE":
             self._gone(connection, job, 30)
 
-    def _kill(
-        self, connection: psycopg.Connection[Any], job: Job, definition: Definition, state: str
-    ) -> None:
+    def _kill(self, connection: psycopg.Connection[Any], job: Job, definition: Definition, state: str) -> None:
         if state != "NOT RUNNING":
             jobs.send_command(definition, "kill")
             if self._gone(connection, job, 30):

@@ -58,7 +58,7 @@ class Trailer(BaseModel):
 class DumpError(Exception):
     """A dump file cannot be used.
 
-    :param kind: ``exists``, ``missing``, ``foreign``, ``invalid``, ``other-set``, ``incomplete``, ``full`` or ``write``.
+    :param kind: ``exists``, ``missing``, ``foreign``, ``invalid``, ``other-set``, ``incomplete``, ``full``, ``write``.
     :param path: the file, or what is missing.
     """
 

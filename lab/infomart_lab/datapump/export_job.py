@@ -154,9 +154,7 @@ def _define(worker: Worker) -> tuple[list[SchemaObject], list[TableData]]:
     """Read the definitions and say which object types there are."""
     job, parameters = worker.job, worker.parameters
     mode = "TABLE_EXPORT" if parameters.tables else "SCHEMA_EXPORT"
-    schemas = (
-        parameters.schemas or sorted({t.rpartition(".")[0] for t in parameters.tables} - {""}) or [job.owner]
-    )
+    schemas = parameters.schemas or sorted({t.rpartition(".")[0] for t in parameters.tables} - {""}) or [job.owner]
     default = [t if "." in t else f"{job.owner}.{t}" for t in parameters.tables]
     if parameters.tables and any("." not in table for table in parameters.tables):
         schemas = sorted({*schemas, job.owner})
@@ -169,9 +167,7 @@ def _define(worker: Worker) -> tuple[list[SchemaObject], list[TableData]]:
     tables: list[TableData] = []
     missing = []
     for schema in schemas:
-        found = worker.control.execute(
-            "select 1 from pg_namespace where nspname = %s", (schema.lower(),)
-        ).fetchone()
+        found = worker.control.execute("select 1 from pg_namespace where nspname = %s", (schema.lower(),)).fetchone()
         if found is None:
             missing.append(schema)
             continue
@@ -225,9 +221,7 @@ def _objects(worker: Worker, schema: str, snapshot: str | None) -> list[SchemaOb
                 item.type = "TABLE_ATTACH"
             # a sequence has one value, whatever the SCN: the one at the time of the export
             name = sql.Identifier(item.schema_name, item.name)
-            row = worker.control.execute(
-                sql.SQL("select last_value, is_called from {}").format(name)
-            ).fetchone()
+            row = worker.control.execute(sql.SQL("select last_value, is_called from {}").format(name)).fetchone()
             if row:
                 item.last_value, item.is_called = int(row[0]), bool(row[1])
     return objects
@@ -277,9 +271,7 @@ def _data(worker: Worker, writer: DumpWriter, tables: list[TableData], most: int
             "object": table.table.upper(),
             "type": ("TABLE_EXPORT" if worker.parameters.tables else "SCHEMA_EXPORT") + "/TABLE/TABLE_DATA",
         }
-        worker.wait_for_space(
-            f"ORA-01653: unable to extend table {job.owner}.{job.name} by 128 in tablespace SYSTEM"
-        )
+        worker.wait_for_space(f"ORA-01653: unable to extend table {job.owner}.{job.name} by 128 in tablespace SYSTEM")
         _export_table(worker, writer, table)
         worker.completed += 1
 

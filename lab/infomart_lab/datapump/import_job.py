@@ -69,9 +69,7 @@ def causes_of(error: psycopg.Error, schema: str, name: str) -> list[str]:
     """PostgreSQL's error in Oracle's words."""
     detail = (error.diag.message_primary or str(error)).strip()
     if isinstance(error, psycopg.errors.UniqueViolation):
-        return [
-            f"ORA-00001: unique constraint ({schema}.{(error.diag.constraint_name or '?').upper()}) violated"
-        ]
+        return [f"ORA-00001: unique constraint ({schema}.{(error.diag.constraint_name or '?').upper()}) violated"]
     if isinstance(error, psycopg.errors.InvalidSchemaName):
         return [f"ORA-01918: user '{schema}' does not exist"]
     if isinstance(error, psycopg.errors.UndefinedTable):
@@ -108,9 +106,7 @@ class _Import:
         self.extents: dict[str, dict[str, Any]] = catalogue["data"]
         # a table whose data failed at the export is created empty, as the real one is
         self.data = [t for t in self.data if t.key in self.extents]
-        self.action = parameters.table_exists_action or (
-            "APPEND" if parameters.content == "DATA_ONLY" else "SKIP"
-        )
+        self.action = parameters.table_exists_action or ("APPEND" if parameters.content == "DATA_ONLY" else "SKIP")
         self.release = worker.release
         self.streams: dict[int, psycopg.Connection[Any]] = {}
         self.origins: dict[int, str] = {}
@@ -346,9 +342,7 @@ class _Import:
             left = "all" if self.action == "SKIP" else "dependents"
             with session.transaction():
                 if self.action == "TRUNCATE":
-                    session.execute(
-                        sql.SQL("truncate {} cascade").format(sql.Identifier(item.schema_name, item.name))
-                    )
+                    session.execute(sql.SQL("truncate {} cascade").format(sql.Identifier(item.schema_name, item.name)))
                 self.left_out[item.name] = left
                 self._finish(
                     item,
@@ -433,8 +427,7 @@ class _Import:
         except DumpError as error:
             causes = [
                 "ORA-02354: error in exporting/importing data",
-                "ORA-39776: fatal Direct Path API error loading table "
-                + ".".join(f'"{n}"' for n in names[:2]),
+                "ORA-39776: fatal Direct Path API error loading table " + ".".join(f'"{n}"' for n in names[:2]),
                 f'ORA-31619: invalid dump file "{error.path}"',
             ]
         except psycopg.Error as error:

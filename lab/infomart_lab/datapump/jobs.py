@@ -80,9 +80,7 @@ class Job:
             application_name=f"{application} {self.name}",
             sslmode="disable",
         )
-        connection.execute(
-            "set session_replication_role = replica; set search_path = ''; set datestyle = ISO"
-        )
+        connection.execute("set session_replication_role = replica; set search_path = ''; set datestyle = ISO")
         connection.execute("set client_encoding = 'UTF8'; set check_function_bodies = off")
         connection.autocommit = autocommit
         return connection
@@ -95,9 +93,7 @@ class Job:
         :raises JobExists: there is a job or a table of this name.
         """
         with connection.transaction():
-            connection.execute(
-                sql.SQL("create schema if not exists {}").format(sql.Identifier(self.owner.lower()))
-            )
+            connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(self.owner.lower())))
             try:
                 connection.execute(
                     sql.SQL(
@@ -174,7 +170,7 @@ class Job:
             raise NoJob
         state, pid = row
         if state in RUNNING_STATES and not life.process_exists(int(pid)):
-            self.update(connection, state="NOT RUNNING", attached_sessions=0)
+            self.update(connection, state="NOT RUNNING", attached_sessions=0, datapump_sessions=0)
             state = "NOT RUNNING"
         return state, int(pid)
 
@@ -207,9 +203,7 @@ class Job:
         return {name: (status, detail) for name, status, detail in rows}
 
     def errors(self, connection: psycopg.Connection[Any]) -> int:
-        row = connection.execute(
-            sql.SQL("select coalesce(sum(errors), 0) from {}").format(self.table)
-        ).fetchone()
+        row = connection.execute(sql.SQL("select coalesce(sum(errors), 0) from {}").format(self.table)).fetchone()
         return int(row[0]) if row else 0
 
 

@@ -15,9 +15,7 @@ _ENTRY = re.compile(
     r"^--\n-- (?:Data for )?Name: (.*?); Type: ([A-Z ]+?); Schema: (.*?); Owner: (.*?)\n--\n", re.MULTILINE
 )
 _IDENTIFIER = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
-_ON_TABLE = re.compile(
-    rf"\b(?:ON|TABLE|ATTACH PARTITION)\s+(?:ONLY\s+)?(?:{_IDENTIFIER}\.)?({_IDENTIFIER})", re.DOTALL
-)
+_ON_TABLE = re.compile(rf"\b(?:ON|TABLE|ATTACH PARTITION)\s+(?:ONLY\s+)?(?:{_IDENTIFIER}\.)?({_IDENTIFIER})", re.DOTALL)
 
 #: pg_dump's types and the Data Pump object types under which they travel.
 _TYPES = {
@@ -71,6 +69,8 @@ OF_TABLE = {
     "TABLE", "TABLE_ATTACH", "TABLE_DATA", "INDEX", "CONSTRAINT", "INDEX_ATTACH", "REF_CONSTRAINT", "TRIGGER",
     "STATISTICS", "TABLE_STATISTICS",
 }  # fmt: skip
+#: Types whose definition names their table.
+_NAMING_TABLE = {"CONSTRAINT", "REF_CONSTRAINT", "TRIGGER", "INDEX", "TABLE_ATTACH"}
 #: Object paths that EXCLUDE and INCLUDE may name, with the types that each covers.
 _PATHS = {
     **{name: {name} for name in ORDER if not name.endswith("_ATTACH")},
@@ -177,22 +177,19 @@ def parse(text: str) -> list[SchemaObject]:
         if not type_ or not body:
             continue
         table = None
-        if type_ in ("CONSTRAINT", "REF_CONSTRAINT", "TRIGGER"):
-            if found := _ON_TABLE.search(body):
-                table = plain(found[1])
-                name = name.removeprefix(table).strip()
-        elif type_ == "INDEX":
-            if found := _ON_TABLE.search(body):
-                table = plain(found[1])
-        elif type_ == "TABLE":
+        if type_ == "TABLE":
             table = name
-        elif type_ in ("TABLE_ATTACH", "INDEX_ATTACH"):
-            if type_ == "TABLE_ATTACH" and kind != "SEQUENCE OWNED BY" and (found := _ON_TABLE.search(body)):
-                table = plain(found[1])
+        elif (
+            type_ in ("CONSTRAINT", "REF_CONSTRAINT", "TRIGGER", "INDEX", "TABLE_ATTACH")
+            and kind != "SEQUENCE OWNED BY"
+        ):
+            found = _ON_TABLE.search(body)
+            table = plain(found[1]) if found else None
+        if table and type_ in ("CONSTRAINT", "REF_CONSTRAINT", "TRIGGER"):
+            # pg_dump names them with their table
+            name = name.removeprefix(table).strip()
         objects.append(
-            SchemaObject(
-                type=type_, schema_name=schema if schema != "-" else name, name=name, table=table, sql=body
-            )
+            SchemaObject(type=type_, schema_name=schema if schema != "-" else name, name=name, table=table, sql=body)
         )
     return objects
 
@@ -230,9 +227,7 @@ class Selection:
         if self._schemas and schema not in self._schemas:
             return False
         if self._tables and not (
-            table
-            and type_ in OF_TABLE | {"COMMENT"}
-            and any(p.fullmatch(f"{schema}.{table}") for p in self._tables)
+            table and type_ in OF_TABLE | {"COMMENT"} and any(p.fullmatch(f"{schema}.{table}") for p in self._tables)
         ):
             return False
         if any(self._covers(item, type_, name, table) for item in self._exclude):

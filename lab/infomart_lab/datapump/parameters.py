@@ -20,8 +20,7 @@ _COMMON = {
     "SCHEMAS", "STATUS", "TABLES", "CLUSTER", "ACCESS_METHOD", "KEEP_MASTER", "VERSION",
 }  # fmt: skip
 _KNOWN: dict[Operation, set[str]] = {
-    "EXPORT": _COMMON
-    | {"COMPRESSION", "ESTIMATE", "ESTIMATE_ONLY", "FILESIZE", "QUERY", "REUSE_DUMPFILES", "SAMPLE"},
+    "EXPORT": _COMMON | {"COMPRESSION", "ESTIMATE", "ESTIMATE_ONLY", "FILESIZE", "QUERY", "REUSE_DUMPFILES", "SAMPLE"},
     "IMPORT": _COMMON
     | {
         "PARTITION_OPTIONS",
@@ -139,7 +138,7 @@ def pairs(text: str) -> list[tuple[str, str]]:
 
     :raises ParameterError: a word without ``=``, or an open quote or parenthesis.
     """
-    found = []
+    found: list[tuple[str, str]] = []
     position = 0
     while True:
         while position < len(text) and text[position] in " \t\r\n,":
@@ -303,9 +302,7 @@ def read(
                 if key not in keywords:
                     raise ParameterError(f"LRM-00101: unknown parameter name '{key}'")
                 if key in values and key not in _REPEATABLE:
-                    raise ParameterError(
-                        f"LRM-00112: multiple values not allowed for parameter '{key.lower()}'"
-                    )
+                    raise ParameterError(f"LRM-00112: multiple values not allowed for parameter '{key.lower()}'")
                 values.setdefault(key, []).append(value)
         except ParameterError as error:
             if source:
@@ -351,9 +348,7 @@ def _validated(operation: Operation, values: dict[str, list[str]]) -> JobParamet
         return int(value)
 
     for key in sorted(values.keys() & _UNSUPPORTED):
-        raise ParameterError(
-            f"{prefix}-00050: parameter {key} is not supported by the lab's stand-in for Data Pump."
-        )
+        raise ParameterError(f"{prefix}-00050: parameter {key} is not supported by the lab's stand-in for Data Pump.")
     for key, choices in _CHOICES.items():
         if key in values and (one(key) or "").upper().split("(")[0] not in choices:
             raise invalid(key)

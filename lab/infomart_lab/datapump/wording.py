@@ -9,7 +9,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 _RELEASES = {
-    "11.2": ("11.2.0.1.0", None, "1982, 2009", "Oracle Database 11g Enterprise Edition Release 11.2.0.1.0 - 64bit Production"),
+    "11.2": (
+        "11.2.0.1.0",
+        None,
+        "1982, 2009",
+        "Oracle Database 11g Enterprise Edition Release 11.2.0.1.0 - 64bit Production",
+    ),
     "19c": (
         "19.0.0.0.0",
         "19.22.0.0.0",
@@ -22,7 +27,7 @@ _RELEASES = {
         "1982, 2024",
         "Oracle Database 21c Enterprise Edition Release 21.0.0.0.0 - Production",
     ),
-}  # fmt: skip
+}
 
 
 def old(release: str) -> bool:
@@ -115,9 +120,7 @@ def dump_file_set(owner: str, job: str, paths: Iterable[str]) -> list[str]:
     return ["*" * 78, f"Dump file set for {owner}.{job} is:", *(f"  {path}" for path in paths)]
 
 
-def creation_failed(
-    release: str, object_type: str, schema: str, name: str, causes: list[str], sql: str
-) -> list[str]:
+def creation_failed(release: str, object_type: str, schema: str, name: str, causes: list[str], sql: str) -> list[str]:
     """ORA-39083 with its causes; 11.2 names no object and cuts the statement off."""
     if old(release):
         cut = sql[:120]

@@ -160,10 +160,14 @@ class Worker:
 
     def pause(self) -> None:
         """Take this step's share of the time that the fault ``slow`` adds to the job."""
-        slow = self.fault("slow")
-        if isinstance(slow, int | float) and slow > 0:
-            self.stop.wait(slow / max(1, self.steps))
-        self.check(orderly=False)
+        begun = time.monotonic()
+        while isinstance(slow := self.fault("slow"), int | float):
+            left = slow / max(1, self.steps) - (time.monotonic() - begun)
+            if left <= 0:
+                break
+            # looked at again and again, so that the fault can be switched off
+            self.stop.wait(min(left, 0.25))
+            self.check(orderly=False)
 
     def wait_for_space(self, what: str) -> None:
         """Wait while the fault ``disk_full`` is on: a resumable wait, for ever if need be."""
@@ -184,12 +188,13 @@ class Worker:
                     for command, value in jobs.take_commands(self.definition):
                         self._obey(connection, command, value)
                     clients = sum(
-                        life.process_exists(int(path.name))
-                        for path in (self.definition.folder / "clients").iterdir()
+                        life.process_exists(int(path.name)) for path in (self.definition.folder / "clients").iterdir()
                     )
                     if clients != attached:
                         attached = clients
-                        self.job.update(connection, attached_sessions=attached)
+                        self.job.update(
+                            connection, attached_sessions=attached, datapump_sessions=attached + 1 + self.parallel
+                        )
                     self.publish()
 
     def _obey(self, connection: psycopg.Connection[Any], command: str, value: int | None) -> None:
@@ -224,9 +229,7 @@ class Worker:
 
     # -- streams ---------------------------------------------------------------------------------
 
-    def in_parallel(
-        self, items: list[Any], work: Callable[[int, Any], None], *, most: int | None = None
-    ) -> None:
+    def in_parallel(self, items: list[Any], work: Callable[[int, Any], None], *, most: int | None = None) -> None:
         """Do ``work(stream, item)`` for every item, in as many threads as PARALLEL says at the moment.
 
         :raises Stopped: a client wants it.
@@ -293,7 +296,7 @@ class Worker:
         done.set()
         server.join()
         if how == "stopped":
-            self.job.update(self.control, state="NOT RUNNING", attached_sessions=0)
+            self.job.update(self.control, state="NOT RUNNING", attached_sessions=0, datapump_sessions=0)
         else:
             if self.order == "kill" and definition.parameters.operation == "EXPORT":
                 for path, _ in self.files():
@@ -339,7 +342,7 @@ def _watch(config: LabConfig, job: Job, child: int) -> int:
     code = os.waitstatus_to_exitcode(status)
     if code:
         with contextlib.suppress(psycopg.Error), job.connect() as connection:
-            job.update(connection, state="NOT RUNNING", attached_sessions=0)
+            job.update(connection, state="NOT RUNNING", attached_sessions=0, datapump_sessions=0)
     return 0
 
 

@@ -28,6 +28,8 @@ BATCH = 500
 SEQUENCE_SECONDS = 0.5
 #: A pump asks its collector after this many idle seconds, so that a cut link is noticed.
 HEARTBEAT_SECONDS = 2.0
+#: Seconds for which an Extract trusts what it knows of supplemental logging.
+LOG_GROUP_SECONDS = 5.0
 #: Seconds for an answer over the link.
 LINK_TIMEOUT = 10.0
 _NO_LISTENER = "OCI Error during OCIServerAttach (status = 12541-ORA-12541: TNS:no listener)."
@@ -100,9 +102,7 @@ class Extract(GroupProcess):
             self._check_registration(begin)
         self.begin = begin
         after = max(begin - 1, int(self.checkpoint.get("csn") or 0), int((last or {}).get("csn") or 0))
-        self.save_checkpoint(
-            csn=after, write=list(self.writer.position), first=self.checkpoint.get("first") or begin
-        )
+        self.save_checkpoint(csn=after, write=list(self.writer.position), first=self.checkpoint.get("first") or begin)
         self.message(
             "INFO",
             "OGG-01517",
@@ -146,15 +146,16 @@ class Extract(GroupProcess):
             return None
 
     def _has_log_group(self, table: str) -> bool:
-        if table not in self._log_groups and f"{table.partition('.')[0]}.*" in self._log_groups:
-            return True
-        if table not in self._log_groups and time.monotonic() - self._log_groups_read > 0.3:
+        names = {table, f"{table.partition('.')[0]}.*"}
+        age = time.monotonic() - self._log_groups_read
+        if age > LOG_GROUP_SECONDS or (not names & self._log_groups and age > 0.3):
             rows = self._query("SELECT owner, table_name FROM sys.lab_log_groups")
-            if rows is None:
+            if rows is not None:
+                self._log_groups = {f"{owner}.{name}" for owner, name in rows}
+                self._log_groups_read = time.monotonic()
+            elif not self._log_groups_read:
                 raise Abend("OGG-00664", _NO_LISTENER)
-            self._log_groups = {f"{owner}.{name or '*'}" for owner, name in rows}
-            self._log_groups_read = time.monotonic()
-        return table in self._log_groups or f"{table.partition('.')[0]}.*" in self._log_groups
+        return bool(names & self._log_groups)
 
     def _takes_truncate(self, table: str) -> bool:
         return self.parameters.has("GETTRUNCATES") or self.parameters.includes_ddl(table)
@@ -195,6 +196,7 @@ class Extract(GroupProcess):
             self._pending = (max(int(r[3]) for r in rows), ops, known)
         else:
             self.checkpoint["sequences"] = known
+            self.flushed += bool(flush)
         self._flush = self._flush[len(flush) :]
 
     def _write_sequences(self, position: int) -> None:
@@ -224,7 +226,7 @@ class Extract(GroupProcess):
             position = redo.position(self.config, self.site)
             self._poll_sequences()
             after = int(self.checkpoint["csn"])
-            batch: Iterator[dict[str, Any]] = islice(redo.read(self.config, self.site, last_read), BATCH)
+            batch: Iterator[Any] = islice(redo.read(self.config, self.site, last_read), BATCH)
             taken, ts = 0, None
             for record in batch:
                 taken += 1
@@ -267,6 +269,8 @@ class Extract(GroupProcess):
 
     def other_command(self, request: dict[str, Any]) -> dict[str, Any]:
         if request.get("command") == "flush":
+            if not self.parameters.sequences:
+                return {"ok": False}
             self._flush.append(str(request["pattern"]).upper())
             before, deadline = self.flushed, time.monotonic() + 8
             while self.flushed == before and time.monotonic() < deadline and not self.stopping.is_set():

@@ -231,8 +231,7 @@ class Session:
                 )
             except psycopg.OperationalError:
                 raise CommandError(
-                    "ERROR: Unable to connect to database. OCI Error ORA-12541: TNS:no listener (status = "
-                    "12541)"
+                    "ERROR: Unable to connect to database. OCI Error ORA-12541: TNS:no listener (status = 12541)"
                 ) from None
         return self._connection
 
@@ -246,9 +245,7 @@ class Session:
         return self._connect()
 
     def _current_scn(self) -> int:
-        row = (
-            self._connect().execute("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint").fetchone()
-        )
+        row = self._connect().execute("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint").fetchone()
         return int(row[0])
 
     def _tables(self, pattern: str) -> list[str]:
@@ -294,14 +291,10 @@ class Session:
                 "INSERT INTO sys.lab_log_groups (owner, table_name, log_group_name) VALUES (%s, %s, %s)",
                 (owner, name, f"GGS_{name}"[:30]),
             )
-            lines.append(
-                self._coded("OGG-15132", f"Logging of supplemental redo data enabled for table {table}.")
-            )
+            lines.append(self._coded("OGG-15132", f"Logging of supplemental redo data enabled for table {table}."))
             if self.wording != "11.2":
                 lines.append(
-                    self._coded(
-                        "OGG-15133", f"TRANDATA for scheduling columns has been added on table {table}."
-                    )
+                    self._coded("OGG-15133", f"TRANDATA for scheduling columns has been added on table {table}.")
                 )
         return "\n".join(lines)
 
@@ -323,9 +316,7 @@ class Session:
             owner, _, name = table.partition(".")
             if (owner, name) in known or (owner, "*") in known:
                 lines.append(f"Logging of supplemental redo log data is enabled for table {table}.\n")
-                lines.append(
-                    f"Columns supplementally logged for table {table}: {self._key_columns(owner, name)}.\n"
-                )
+                lines.append(f"Columns supplementally logged for table {table}: {self._key_columns(owner, name)}.\n")
             else:
                 lines.append(f"Logging of supplemental redo log data is disabled for table {table}.\n")
         return "\n".join(lines)
@@ -353,8 +344,7 @@ class Session:
             )).rstrip()  # fmt: skip
         if (owner, "*") not in self._log_groups():
             database.execute(
-                "INSERT INTO sys.lab_log_groups (owner, table_name, log_group_name) VALUES (%s, '*', "
-                "'SCHEMATRANDATA')",
+                "INSERT INTO sys.lab_log_groups (owner, table_name, log_group_name) VALUES (%s, '*', 'SCHEMATRANDATA')",
                 (owner,),
             )
         lines = [self._coded("OGG-01788", f"SCHEMATRANDATA has been added on schema {owner}.")]
@@ -365,9 +355,7 @@ class Session:
 
     def delete_schematrandata(self, options: Options) -> str:
         owner = options.next("schema").upper()
-        self._database().execute(
-            "DELETE FROM sys.lab_log_groups WHERE owner = %s AND table_name = '*'", (owner,)
-        )
+        self._database().execute("DELETE FROM sys.lab_log_groups WHERE owner = %s AND table_name = '*'", (owner,))
         return self._coded("OGG-01792", f"SCHEMATRANDATA has been deleted on schema {owner}.")
 
     def info_schematrandata(self, options: Options) -> str:
@@ -378,16 +366,11 @@ class Session:
         lines = []
         for owner in sorted(owners):
             if (owner, "*") in known:
-                text = (
-                    "Schema level supplemental logging, excluding non-validated keys, is enabled on "
-                    f"schema {owner}."
-                )
+                text = f"Schema level supplemental logging, excluding non-validated keys, is enabled on schema {owner}."
                 lines.append(self._coded("OGG-01785" if self.wording == "11.2" else "OGG-06480", text))
             else:
                 lines.append(
-                    self._coded(
-                        "OGG-01786", f"Schema level supplemental logging is disabled on schema {owner}."
-                    )
+                    self._coded("OGG-01786", f"Schema level supplemental logging is disabled on schema {owner}.")
                 )
         return "\n".join(lines)
 
@@ -527,19 +510,24 @@ class Session:
                 return _NOT_LOGGED_IN
             definition["begin_scn"] = begin
             if kind:
-                self._connect().execute(
-                    "UPDATE sys.lab_capture SET start_scn = greatest(first_scn, %s) WHERE capture_name = %s",
-                    (begin, f"OGG$CAP_{group.name}"),
-                )
+                self._move_capture(group, begin)
         group.remove()
         group.save_definition(definition)
         group.save_process("STOPPED")
         return words.added("Extract" if self.wording == "21c" and not kind else "EXTRACT", kind, self.wording)
 
+    def _move_capture(self, group: Group, begin: int) -> None:
+        """START_SCN of the group's capture, when it is registered."""
+        self._connect().execute(
+            "UPDATE sys.lab_capture SET start_scn = greatest(first_scn, %s) WHERE capture_name = %s",
+            (begin, f"OGG$CAP_{group.name}"),
+        )
+
     def add_replicat(self, options: Options) -> str:
         group = self._new_group("replicat", options)
         definition: dict[str, Any] = {"id": uuid.uuid4().hex, "created": time.time()}
         kind = ""
+        use_globals = True
         while options:
             word = options.keyword()
             if word in ("INTEGRATED", "PARALLEL", "COORDINATED"):
@@ -549,7 +537,7 @@ class Session:
             elif word == "CHECKPOINTTABLE":
                 definition["checkpoint_table"] = self._qualified(options.next("table"))
             elif word == "NODBCHECKPOINT":
-                pass
+                use_globals = False
             elif word == "EXTSEQNO":
                 definition["start"] = [options.number("EXTSEQNO"), 0]
             elif word == "EXTRBA":
@@ -560,6 +548,8 @@ class Session:
                 options.next(word)
             else:
                 return f"ERROR: Invalid option ({word})."
+        if use_globals and "checkpoint_table" not in definition and (name := self._globals_checkpoint_table()):
+            definition["checkpoint_table"] = self._qualified(name)
         if "trail" not in definition:
             return "ERROR: Must specify a data source (EXTTRAIL)."
         if kind == "Integrated" and self.user is None:
@@ -650,6 +640,7 @@ class Session:
             if word == "BEGIN" and kind == "extract" and "source" not in definition:
                 definition["begin_scn"], definition["begin_time"] = self._begin(options)
                 checkpoint.pop("csn", None)
+                self._move_capture(group, int(definition["begin_scn"]))
             elif word == "SCN" and kind == "extract":
                 definition["begin_scn"] = options.number("SCN")
                 checkpoint.pop("csn", None)
@@ -662,9 +653,7 @@ class Session:
                 checkpoint = {}
             elif word == "ETROLLOVER":
                 for name in definition.get("trails", {}):
-                    writer = trail.Writer(
-                        self.home.trail_path(name), definition["id"], 1 << 30, self.home.digits
-                    )
+                    writer = trail.Writer(self.home.trail_path(name), definition["id"], 1 << 30, self.home.digits)
                     if checkpoint.get("write") and not definition.get("source"):
                         writer.open()
                         writer.roll_over()
@@ -712,9 +701,7 @@ class Session:
         owner, _, name = str(group.definition["checkpoint_table"]).partition(".")
         table = sql.Identifier(owner.lower(), name.lower())
         try:
-            self._connect().execute(
-                sql.SQL("DELETE FROM {} WHERE group_name = %s").format(table), (group.name,)
-            )
+            self._connect().execute(sql.SQL("DELETE FROM {} WHERE group_name = %s").format(table), (group.name,))
         except psycopg.Error:
             return
 
@@ -729,10 +716,14 @@ class Session:
     def _checkpoint_table(self, options: Options) -> str:
         if options and options.peek() != "!":
             return self._qualified(options.next())
-        found = re.search(r"(?im)^\s*CHECKPOINTTABLE\s+(\S+)", (self.home.root / "GLOBALS").read_text())
-        if found is None:
+        if (name := self._globals_checkpoint_table()) is None:
             raise CommandError("ERROR: Missing checkpoint table specification.")
-        return self._qualified(found[1])
+        return self._qualified(name)
+
+    def _globals_checkpoint_table(self) -> str | None:
+        """Default checkpoint table, from GLOBALS."""
+        found = re.search(r"(?im)^\s*CHECKPOINTTABLE\s+([^\s;]+)", (self.home.root / "GLOBALS").read_text())
+        return found[1] if found else None
 
     def add_checkpointtable(self, options: Options) -> str:
         from infomart_lab.goldengate.replicat import create_checkpoint_table
@@ -805,13 +796,10 @@ class Session:
             if not group.parameter_path.exists():
                 blocks.append(f"ERROR: Parameter file {group.parameter_path} does not exist.")
                 continue
-            reply = self._manager(
-                {"command": "start", "kind": group.kind, "group": group.name, "options": extra}
-            )
+            reply = self._manager({"command": "start", "kind": group.kind, "group": group.name, "options": extra})
             text = f"{group.program} {group.name} starting"
             blocks.append(
-                "Sending START request to MANAGER "
-                f"...\n{text if reply.get('ok') else 'ERROR: ' + reply['error']}"
+                f"Sending START request to MANAGER ...\n{text if reply.get('ok') else 'ERROR: ' + reply['error']}"
             )
         return "\n\n".join(blocks)
 
@@ -916,9 +904,7 @@ class Session:
             return "Manager not currently running."
         lines = []
         if not sure:
-            lines.append(
-                "Manager process is required by other GGS processes.\nAre you sure you want to stop it (y/n)?"
-            )
+            lines.append("Manager process is required by other GGS processes.\nAre you sure you want to stop it (y/n)?")
             answer = next(self.lines, "").strip().lower()
             if not answer.startswith("y"):
                 return lines[0]
@@ -942,8 +928,7 @@ class Session:
             group.save_process("STOPPED")
             pid = group.kill()
             blocks.append(
-                f"Sending KILL request to MANAGER ...\nKilled process ({pid}) for {group.program} "
-                f"{group.name}"
+                f"Sending KILL request to MANAGER ...\nKilled process ({pid}) for {group.program} {group.name}"
             )
         return "\n\n".join(blocks)
 
@@ -1018,9 +1003,7 @@ class Session:
             when = f"Initialized   {datetime.fromtimestamp(definition['created']):%Y-%m-%d %H:%M}"
         lines = [f"{group.program:<10} {group.name:<8}  {when}   Status {group.status()}"]
         if group.kind == "replicat" and definition.get("type"):
-            lines.append(
-                definition["type"].upper() if definition["type"] == "Integrated" else definition["type"]
-            )
+            lines.append(definition["type"].upper() if definition["type"] == "Integrated" else definition["type"])
         lag, since = self._times(group)
         lines.append(f"{'Checkpoint Lag':<20} {words.duration(lag)} (updated {words.duration(since)} ago)")
         if self.wording != "11.2" and group.alive():
@@ -1030,9 +1013,7 @@ class Session:
         if "begin_scn" in definition:
             log = "Oracle Integrated Redo Logs" if definition.get("integrated") else "Oracle Redo Logs"
             lines.append(name + log)
-            read = self._moment(
-                checkpoint.get("read_ts") or definition.get("begin_time"), "%Y-%m-%d %H:%M:%S"
-            )
+            read = self._moment(checkpoint.get("read_ts") or definition.get("begin_time"), "%Y-%m-%d %H:%M:%S")
             scn = int(checkpoint.get("csn") or definition["begin_scn"])
             where = "" if definition.get("integrated") else f"  Seqno {(scn >> 24) + 1}, RBA {scn & 0xFFFFFF}"
             lines.append(f"{blank}{read}{where}")
@@ -1056,9 +1037,7 @@ class Session:
         lines = [""]
         if group.kind == "extract":
             lines.append("  Target Extract Trails:\n")
-            lines.append(
-                "  Trail Name                                       Seqno        RBA     Max MB Trail Type\n"
-            )
+            lines.append("  Trail Name                                       Seqno        RBA     Max MB Trail Type\n")
             seq, rba = checkpoint.get("write") or (0, 0)
             for name, about in definition.get("trails", {}).items():
                 kind = "RMTTRAIL" if about["remote"] else "EXTTRAIL"
@@ -1161,8 +1140,7 @@ class Session:
             return head, group.send(request)
         except OSError as error:
             return (
-                f"{head}\n\nERROR: sending message to {group.program} {group.name} "
-                f"({error.strerror or error}).",
+                f"{head}\n\nERROR: sending message to {group.program} {group.name} ({error.strerror or error}).",
                 None,
             )
 
@@ -1210,9 +1188,7 @@ class Session:
         if what in ("STOP", "FORCESTOP"):
             if group.status() != "RUNNING":
                 return f"ERROR: {group.program} {group.name} not currently running."
-            return self._stop_group(group, force=what == "FORCESTOP").replace(
-                "STOP request", f"{what} request", 1
-            )
+            return self._stop_group(group, force=what == "FORCESTOP").replace("STOP request", f"{what} request", 1)
         if what not in ("STATUS", "LOGEND", "SHOWTRANS", "REPORT", "ROLLREPORT"):
             return f"ERROR: Invalid option ({what})."
         head, reply = self._request(group, what, {"command": "status"})
@@ -1276,15 +1252,9 @@ class Session:
             end = "End of Statistics." if self.wording == "11.2" else "End of statistics."
             now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
             lines = [head, "", f"{start} at {now}.", ""]
-            counts = {
-                t: c for t, c in reply["counts"].items() if matches(only, t) and set(c) - {"SEQ", "DDL"}
-            }
+            counts = {t: c for t, c in reply["counts"].items() if matches(only, t) and set(c) - {"SEQ", "DDL"}}
             if not counts:
-                maps = (
-                    "No active replication maps."
-                    if group.kind == "replicat"
-                    else "No active extraction maps."
-                )
+                maps = "No active replication maps." if group.kind == "replicat" else "No active extraction maps."
                 blocks.append("\n".join([*lines[:2], maps]))
                 continue
             since = f"{datetime.fromtimestamp(reply['started']):%Y-%m-%d %H:%M:%S}"
@@ -1303,11 +1273,7 @@ class Session:
         if self._object(options) != "SEQUENCE":
             return "ERROR: Invalid command."
         pattern = self._qualified(options.next("sequence"))
-        rows = (
-            self._database()
-            .execute("SELECT upper(schemaname || '.' || sequencename) FROM pg_sequences")
-            .fetchall()
-        )
+        rows = self._database().execute("SELECT upper(schemaname || '.' || sequencename) FROM pg_sequences").fetchall()
         found = [r[0] for r in rows if matches(pattern, r[0])]
         if not found:
             return f"ERROR: No sequences found for {pattern}."

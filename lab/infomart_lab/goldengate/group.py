@@ -97,9 +97,7 @@ class GroupProcess(ABC):
     def run(self) -> int:
         """Run until STOP; exit status 0 after a normal stop, 1 after an abend."""
         os.chdir(self.home.root)
-        self.group.save_process(
-            "STARTING", pid=os.getpid(), ticks=start_ticks(os.getpid()), started=time.time()
-        )
+        self.group.save_process("STARTING", pid=os.getpid(), ticks=start_ticks(os.getpid()), started=time.time())
         self._roll_reports()
         self.report(words.banner(self.home.wording, self.kind))
         codes = (
@@ -156,9 +154,7 @@ class GroupProcess(ABC):
         self.report(re.sub(r"(?i)(password\s+)[^\s,;]+", r"\1***", text))
         self.parameters = self.group.parameters()
         if self.parameters.group != self.name:
-            raise Abend(
-                "OGG-00306", f"Group name in the parameter file ({self.parameters.group}) is not {self.name}."
-            )
+            raise Abend("OGG-00306", f"Group name in the parameter file ({self.parameters.group}) is not {self.name}.")
         self._check_login()
 
     def _check_login(self) -> None:

@@ -100,11 +100,7 @@ class Group:
         status = str(self.process.get("status", "STOPPED"))
         if status in ("STARTING", "RUNNING") and not self.alive():
             # A manager that has just been asked has not started the child yet.
-            if (
-                status == "STARTING"
-                and time.time() - self.process.get("changed", 0) < 10
-                and "pid" not in self.process
-            ):
+            if status == "STARTING" and time.time() - self.process.get("changed", 0) < 10 and "pid" not in self.process:
                 return status
             return "ABENDED"
         return status
@@ -132,12 +128,15 @@ class Group:
             return converse(connection, request)
 
     def kill(self) -> int | None:
-        """SIGKILL the process if it runs; its pid."""
+        """SIGKILL the process if it runs and wait until it is gone; its pid."""
         process = self.process
         if not self.alive():
             return None
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(process["pid"]), signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while start_ticks(int(process["pid"])) == process["ticks"] and time.monotonic() < deadline:
+            time.sleep(0.01)
         return int(process["pid"])
 
 
@@ -181,6 +180,10 @@ class Home:
                 "PURGEOLDEXTRACTS ./dirdat/*, USECHECKPOINTS, MINKEEPHOURS 24\n"
             )
         (self.root / "ggserr.log").touch()
+        if self.wording != "11.2" and not self.wallet.exists():
+            user, alias = self.config.goldengate_schema, lab.GOLDENGATE_ALIAS
+            entry = {"user": user, "password": self.config.password(self.site, user), "alias": alias}
+            self.save_credentials({f"oraclegoldengate.{alias}": {**entry, "domain": "OracleGoldenGate"}})
 
     # -- log -------------------------------------------------------------------------------------
 
@@ -231,9 +234,7 @@ class Home:
 
         :raises OSError: no manager, or no answer.
         """
-        with socket.create_connection(
-            (self.config.address, self.manager_port), timeout=SEND_TIMEOUT
-        ) as connection:
+        with socket.create_connection((self.config.address, self.manager_port), timeout=SEND_TIMEOUT) as connection:
             return converse(connection, request)
 
     # -- credentials -----------------------------------------------------------------------------
@@ -258,10 +259,6 @@ class Home:
         """Oracle's message when a login is refused, None when it is good."""
         known = self.config.passwords.get(self.site, {})
         name = user.partition("@")[0].upper()
-        if (
-            name in self.config.oracle_users(self.site)
-            and password is not None
-            and known.get(name) == password
-        ):
+        if name in self.config.oracle_users(self.site) and password is not None and known.get(name) == password:
             return None
         return "ORA-01017: invalid username/password; logon denied"

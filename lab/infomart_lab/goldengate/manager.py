@@ -147,9 +147,7 @@ class Manager:
                 f"Command received from GGSCI on host localhost (START {group.program} {group.name} ).",
             )  # fmt: skip
             self.start_group(group, [str(o).upper() for o in request.get("options", [])])
-            self.home.log(
-                "INFO", "OGG-00975", "manager", "mgr.prm", f"{group.program} {group.name} starting."
-            )
+            self.home.log("INFO", "OGG-00975", "manager", "mgr.prm", f"{group.program} {group.name} starting.")
             return {"ok": True}
         if command == "kill":
             if not group.alive():

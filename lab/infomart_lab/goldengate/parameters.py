@@ -213,9 +213,7 @@ class Parameters:
         return any(matches(p, name) for p in self.tables) and not any(matches(p, name) for p in self.excluded)
 
     def includes_sequence(self, name: str) -> bool:
-        return any(matches(p, name) for p in self.sequences) and not any(
-            matches(p, name) for p in self.excluded
-        )
+        return any(matches(p, name) for p in self.sequences) and not any(matches(p, name) for p in self.excluded)
 
     def mapped(self, name: str) -> str | None:
         """Target name of ``OWNER.OBJECT`` at a Replicat; None when it is not mapped."""
@@ -426,16 +424,12 @@ def _check_value(name: str, value: str, wording: str) -> None:
             raise ParameterError("OGG-00375", f"Error in {name} clause.")
         for part in [value.split(",")[0]] if name in ("TABLE", "SEQUENCE") else value.split(","):
             if "." not in part:
-                raise ParameterError(
-                    "OGG-00375", f"Error in {name} clause: schema missing in {part.strip()}."
-                )
+                raise ParameterError("OGG-00375", f"Error in {name} clause: schema missing in {part.strip()}.")
     elif name in _OPTIONS:
         words = _words(value)
         first = re.sub(r"\(.*", "", words[0]).upper() if words else ""
         if first not in _OPTIONS[name] or (wording == "11.2" and first in _OPTIONS_SINCE_12):
-            raise ParameterError(
-                "OGG-00303", f"Unrecognized option ({words[0] if words else ''}) for {name}."
-            )
+            raise ParameterError("OGG-00303", f"Unrecognized option ({words[0] if words else ''}) for {name}.")
         if first in ("EXCLUDETAG", "EXCLUDEUSER", "SETTAG") and len(words) < 2:
             raise ParameterError("OGG-00303", f"Missing value for option ({first}) of {name}.")
     elif name == "REPERROR":

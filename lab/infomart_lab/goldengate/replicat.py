@@ -186,8 +186,7 @@ class Replicat(GroupProcess):
         self._table = self._checkpoint_table()
         row = self._connection.execute(
             sql.SQL(
-                "SELECT seqno, rba, csn, skip_csn, incarnation FROM {} WHERE group_name = %s AND "
-                "replicat_id = %s"
+                "SELECT seqno, rba, csn, skip_csn, incarnation FROM {} WHERE group_name = %s AND replicat_id = %s"
             ).format(self._table),
             (self.name, self.definition["id"]),
         ).fetchone()
@@ -387,9 +386,7 @@ class Replicat(GroupProcess):
         name = table_name(operation.target)
         value, called = int(operation.data["value"]), bool(operation.data["called"])
         try:
-            current = self._connection.execute(
-                sql.SQL("SELECT last_value, is_called FROM {}").format(name)
-            ).fetchone()
+            current = self._connection.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(name)).fetchone()
         except psycopg.errors.UndefinedTable:
             raise ApplyError(operation, 2289) from None
         if current is not None and (value, called) > (current[0], current[1]):
@@ -411,9 +408,7 @@ class Replicat(GroupProcess):
                 self._connection.execute("SET LOCAL session_replication_role = origin")
                 if self._connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (owner,)).fetchone():
                     self._connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(owner)))
-                self._connection.execute(
-                    sql.SQL("SET LOCAL search_path = {}, public").format(sql.Identifier(owner))
-                )
+                self._connection.execute(sql.SQL("SET LOCAL search_path = {}, public").format(sql.Identifier(owner)))
                 self._connection.execute(text.encode())
                 self._connection.execute("RESET ROLE")
                 self._connection.execute("SET LOCAL session_replication_role = replica")
@@ -425,8 +420,7 @@ class Replicat(GroupProcess):
                 self.message(
                     "INFO",
                     "OGG-00489",
-                    f"DDL error ignored: error code [DEFAULT], filter [include all], {reason} SQL "
-                    f"{text[:200]}.",
+                    f"DDL error ignored: error code [DEFAULT], filter [include all], {reason} SQL {text[:200]}.",
                 )
                 return
             raise Abend(
@@ -504,9 +498,7 @@ class Replicat(GroupProcess):
         row = operation.data["row"]
         if not key or any(c not in row for c in key):
             return False
-        update = Operation(
-            "U", operation.source, operation.target, {"row": row, "key": {c: row[c] for c in key}}
-        )
+        update = Operation("U", operation.source, operation.target, {"row": row, "key": {c: row[c] for c in key}})
         try:
             with self._connection.transaction():
                 self._run([update])
@@ -540,9 +532,7 @@ class Replicat(GroupProcess):
                 f"<{failure.statement}>\nOperation failed at seqno {position.seq} rba {position.rba}\n"
                 f"Problem replicating {failure.operation.source} to {failure.operation.target}\nCSN "
                 f"{record['csn']}\n*\n"
-                + "".join(
-                    f"{k} = {v}\n" for k, v in {**(data.get("key") or {}), **(data.get("row") or {})}.items()
-                )
+                + "".join(f"{k} = {v}\n" for k, v in {**(data.get("key") or {}), **(data.get("row") or {})}.items())
                 + "*\n"
             )
 
@@ -558,9 +548,7 @@ class Replicat(GroupProcess):
             f"Aborted grouped transaction on {target}, Database error {failure.number} ({oci}).",
         )
         self.message("WARNING", "OGG-01003", f"Repositioning to rba {position.rba} in seqno {position.seq}.")
-        self.message(
-            "WARNING", "OGG-01154", f"SQL error {failure.number} mapping {source} to {target} {oci}."
-        )
+        self.message("WARNING", "OGG-01154", f"SQL error {failure.number} mapping {source} to {target} {oci}.")
         raise Abend("OGG-01296", f"Error mapping from {source} to {target}.")
 
     def close(self) -> None:
@@ -572,9 +560,7 @@ def create_checkpoint_table(connection: psycopg.Connection[Any], name: str) -> N
     """Make a checkpoint table (and its schema) when there is none; the caller commits."""
     owner = name.partition(".")[0].lower()
     identifier = table_name(name)
-    if connection.execute("SELECT to_regclass(%s)", (identifier.as_string(connection),)).fetchone() != (
-        None,
-    ):
+    if connection.execute("SELECT to_regclass(%s)", (identifier.as_string(connection),)).fetchone() != (None,):
         return
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(owner)))
     connection.execute(

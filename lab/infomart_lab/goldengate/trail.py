@@ -200,13 +200,9 @@ class Reader:
         if header is None:
             return False
         if self.incarnation not in (None, header["incarnation"]):
-            raise TrailError(
-                f"Incompatible record in {path}, rba {self.position.rba} when getting trail header."
-            )
+            raise TrailError(f"Incompatible record in {path}, rba {self.position.rba} when getting trail header.")
         if self.position.rba > path.stat().st_size:
-            raise TrailError(
-                f"Incompatible record in {path}, rba {self.position.rba} beyond the end of file."
-            )
+            raise TrailError(f"Incompatible record in {path}, rba {self.position.rba} beyond the end of file.")
         self.incarnation = header["incarnation"]
         self._path = path
         self._file = path.open("rb")

@@ -50,9 +50,7 @@ def stamp(moment: datetime, wording: str) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}{moment:%z}"
 
 
-def log_line(
-    moment: datetime, wording: str, severity: str, code: str, program: str, file: str, text: str
-) -> str:
+def log_line(moment: datetime, wording: str, severity: str, code: str, program: str, file: str, text: str) -> str:
     """One record of ggserr.log.
 
     :param program: key of the programs, as ``replicat``.
@@ -107,9 +105,7 @@ def info_all(rows: Sequence[Row], wording: str) -> str:
             if typed:
                 line += f"{row.type:<17}"
             line += f"{duration(row.lag):<14}{duration(row.since)}"
-        lines.append(
-            line if row.group else f"{line:<48}".rstrip() + "                                           "
-        )
+        lines.append(line if row.group else f"{line:<48}".rstrip() + "                                           ")
     return "\n".join(lines) + "\n"
 
 
@@ -122,9 +118,7 @@ def seconds_lag(seconds: float, wording: str) -> str:
 
 
 def at_end(wording: str) -> str:
-    return (
-        "At EOF, no more records to process." if wording == "11.2" else "At EOF, no more records to process"
-    )
+    return "At EOF, no more records to process." if wording == "11.2" else "At EOF, no more records to process"
 
 
 def added(kind: str, integrated: str, wording: str) -> str:

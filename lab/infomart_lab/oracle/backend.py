@@ -6,7 +6,9 @@ import contextlib
 import select
 from collections.abc import Callable, Sequence
 
+import psycopg
 from psycopg import pq
+from psycopg.pq import abc
 
 from infomart_lab.oracle.errors import OracleError, from_postgres
 
@@ -63,7 +65,7 @@ class Backend:
         types: Sequence[int] | None = None,
         *,
         source: str = "",
-    ) -> pq.PGresult:
+    ) -> abc.PGresult:
         """Run one statement outside of Oracle's rules for transactions.
 
         :param values: values of ``$1`` and so on in PostgreSQL's text form.
@@ -79,15 +81,13 @@ class Backend:
             else:
                 connection.send_query_params(sql.encode(), None)
             cancelled = self._wait()
-            result: pq.PGresult | None = None
+            result: abc.PGresult | None = None
             while True:
                 part = connection.get_result()
                 if part is None:
                     break
                 result = part
-        except Exception as error:
-            if isinstance(error, (OracleError, Interrupted)):
-                raise
+        except (psycopg.Error, OSError) as error:
             raise OracleError(3113, f"end-of-file on communication channel ({error})") from None
         if result is None:
             raise OracleError(3113, "end-of-file on communication channel")
@@ -99,13 +99,17 @@ class Backend:
         if state == "57014" and cancelled:
             raise Interrupted
         field = pq.DiagnosticField
-        names = {"schema": field.SCHEMA_NAME, "table": field.TABLE_NAME, "column": field.COLUMN_NAME,
-                 "constraint": field.CONSTRAINT_NAME}
+        names = {
+            "schema": field.SCHEMA_NAME,
+            "table": field.TABLE_NAME,
+            "column": field.COLUMN_NAME,
+            "constraint": field.CONSTRAINT_NAME,
+        }
         detail = {name: (result.error_field(code) or b"").decode() for name, code in names.items()}
         message = (result.error_field(field.MESSAGE_PRIMARY) or result.error_message).decode(errors="replace")
-        error = from_postgres(state, message, detail, source or sql)
-        error.state = state
-        raise error
+        refusal = from_postgres(state, message, detail, source or sql)
+        refusal.state = state
+        raise refusal
 
     def _wait(self) -> bool:
         """Wait for the answer; True when the client interrupted meanwhile."""
@@ -125,13 +129,13 @@ class Backend:
 
     # -- Oracle's rules ----------------------------------------------------------------------------
 
-    def query(self, sql: str, values: Sequence[bytes | None], types: Sequence[int], source: str) -> pq.PGresult:
+    def query(self, sql: str, values: Sequence[bytes | None], types: Sequence[int], source: str) -> abc.PGresult:
         """A query: outside a transaction it opens none; inside one its failure leaves the transaction alone."""
         if not self.in_transaction:
             return self.execute(sql, values, types, source=source)
         return self._guarded(sql, values, types, source)
 
-    def change(self, sql: str, values: Sequence[bytes | None], types: Sequence[int], source: str) -> pq.PGresult:
+    def change(self, sql: str, values: Sequence[bytes | None], types: Sequence[int], source: str) -> abc.PGresult:
         """DML or a call: begins a transaction; its failure undoes the statement only."""
         if self.in_transaction:
             return self._guarded(sql, values, types, source)
@@ -142,7 +146,7 @@ class Backend:
             self.rollback()
             raise
 
-    def _guarded(self, sql: str, values: Sequence[bytes | None], types: Sequence[int], source: str) -> pq.PGresult:
+    def _guarded(self, sql: str, values: Sequence[bytes | None], types: Sequence[int], source: str) -> abc.PGresult:
         self.execute("SAVEPOINT lab_statement")
         try:
             result = self.execute(sql, values, types, source=source)

@@ -9,14 +9,38 @@ from infomart_lab.oracle.translate import Statement, Token, identifier, tokens
 
 #: Physical attributes that PostgreSQL has no word for: name -> number of words after it.
 _ATTRIBUTES = {
-    "TABLESPACE": 1, "PCTFREE": 1, "PCTUSED": 1, "INITRANS": 1, "MAXTRANS": 1, "NOLOGGING": 0, "LOGGING": 0,
-    "NOPARALLEL": 0, "ONLINE": 0, "COMPRESS": 0, "NOCOMPRESS": 0, "REVERSE": 0, "LOCAL": 0, "VISIBLE": 0,
-    "NOMONITORING": 0, "CASCADE_": 0,
+    "TABLESPACE": 1,
+    "PCTFREE": 1,
+    "PCTUSED": 1,
+    "INITRANS": 1,
+    "MAXTRANS": 1,
+    "NOLOGGING": 0,
+    "LOGGING": 0,
+    "NOPARALLEL": 0,
+    "ONLINE": 0,
+    "COMPRESS": 0,
+    "NOCOMPRESS": 0,
+    "REVERSE": 0,
+    "LOCAL": 0,
+    "VISIBLE": 0,
+    "NOMONITORING": 0,
 }
+_STATES = ("ENABLE", "DISABLE", "VALIDATE", "NOVALIDATE")
 _TYPES = {
-    "VARCHAR2": "varchar", "NVARCHAR2": "varchar", "CHAR": "char", "DATE": "timestamp(0)", "CLOB": "text",
-    "NCLOB": "text", "BLOB": "bytea", "RAW": "bytea", "LONG": "text", "FLOAT": "numeric",
-    "BINARY_DOUBLE": "double precision", "BINARY_FLOAT": "real", "INTEGER": "numeric(38)", "INT": "numeric(38)",
+    "VARCHAR2": "varchar",
+    "NVARCHAR2": "varchar",
+    "CHAR": "char",
+    "DATE": "timestamp(0)",
+    "CLOB": "text",
+    "NCLOB": "text",
+    "BLOB": "bytea",
+    "RAW": "bytea",
+    "LONG": "text",
+    "FLOAT": "numeric",
+    "BINARY_DOUBLE": "double precision",
+    "BINARY_FLOAT": "real",
+    "INTEGER": "numeric(38)",
+    "INT": "numeric(38)",
 }
 
 
@@ -96,9 +120,12 @@ def _column_types(items: list[Token]) -> str:
             out.append(_TYPES[word])
             if word in ("RAW", "FLOAT") and following == "(":
                 index += 3
-        elif word in ("CHAR", "BYTE") and before.kind == "number":
-            pass
-        elif word in ("ENABLE", "DISABLE", "VALIDATE", "NOVALIDATE"):
+        elif (word in ("CHAR", "BYTE") and before.kind == "number") or word in (
+            "ENABLE",
+            "DISABLE",
+            "VALIDATE",
+            "NOVALIDATE",
+        ):
             pass
         elif word == "USING" and following.upper() == "INDEX":
             index += 1
@@ -142,11 +169,11 @@ def _create(items: list[Token], words: list[str], sql: str) -> Statement:
         if items[after].word != "ON":
             raise NotKnown(sql)
         table, after = name_at(items, after + 1)
-        rest = text_of(_without_attributes(items[after:]))
+        definition = text_of(_without_attributes(items[after:]))
         schema = name.partition(".")[0] if "." in name else ""
         if schema and "." not in table:
             table = f"{schema}.{table}"
-        return _ddl(f"CREATE {unique}INDEX {name.rpartition('.')[2]} ON {table} {rest}")
+        return _ddl(f"CREATE {unique}INDEX {name.rpartition('.')[2]} ON {table} {definition}")
     if kind == "SEQUENCE":
         name, after = name_at(items, index + 1)
         return _ddl(f"CREATE SEQUENCE {name} {_sequence_options(items[after:], sql)}")
@@ -171,8 +198,23 @@ def _create(items: list[Token], words: list[str], sql: str) -> Statement:
 
 def _sequence_options(items: list[Token], sql: str) -> str:
     known = {
-        "START", "WITH", "INCREMENT", "BY", "CACHE", "NOCACHE", "CYCLE", "NOCYCLE", "ORDER", "NOORDER", "MINVALUE",
-        "MAXVALUE", "NOMINVALUE", "NOMAXVALUE", "RESTART", "KEEP", "NOKEEP",
+        "START",
+        "WITH",
+        "INCREMENT",
+        "BY",
+        "CACHE",
+        "NOCACHE",
+        "CYCLE",
+        "NOCYCLE",
+        "ORDER",
+        "NOORDER",
+        "MINVALUE",
+        "MAXVALUE",
+        "NOMINVALUE",
+        "NOMAXVALUE",
+        "RESTART",
+        "KEEP",
+        "NOKEEP",
     }
     out: list[str] = []
     for index, token in enumerate(items):
@@ -377,8 +419,9 @@ def _grant(items: list[Token], words: list[str], sql: str) -> Statement:
     what = " ".join(t.name for t in items[1:to] if t.text != ",")
     if not re.fullmatch(r"[A-Z0-9_ ]+", what):
         raise NotKnown(sql)
-    privileges_list = [p.strip() for p in re.split(r"\s*,\s*", " ".join(
-        t.name if t.text != "," else "," for t in items[1:to]))]
+    privileges_list = [
+        p.strip() for p in re.split(r"\s*,\s*", " ".join(t.name if t.text != "," else "," for t in items[1:to]))
+    ]
     array = "ARRAY[" + ", ".join(f"'{p}'" for p in privileges_list) + "]"
     return _ddl(f"CALL sys.{words[0].lower()}_privilege({array}, '{items[to + 1].name}')")
 

@@ -66,9 +66,7 @@ class NotKnown(OracleError):
 
     def __init__(self, sql: str, why: str = "") -> None:
         head = " ".join(sql.split())[:160]
-        super().__init__(
-            900, f"lab: statement not known to the lab's listener: {head}" + (f" ({why})" if why else "")
-        )
+        super().__init__(900, f"lab: statement not known to the lab's listener: {head}" + (f" ({why})" if why else ""))
 
 
 def from_postgres(state: str, message: str, detail: Mapping[str, str], sql: str = "") -> OracleError:
@@ -108,15 +106,19 @@ def from_postgres(state: str, message: str, detail: Mapping[str, str], sql: str 
     if state == "42809" and "sequence" in message:
         return OracleError(2289, "sequence does not exist")
     if state == "42703":
-        name = re.search(r'column "?([^" ]+)"?', message)
-        return OracleError(904, f'"{name[1].upper() if name else "?"}": invalid identifier')
+        column = re.search(r'column "?([^" ]+)"?', message)
+        return OracleError(904, f'"{column[1].upper() if column else "?"}": invalid identifier')
     if state == "42883":
-        name = re.search(r"(?:function|procedure|operator) ([^(]+)", message)
-        what = name[1].strip().upper() if name else "?"
+        routine = re.search(r"(?:function|procedure|operator) ([^(]+)", message)
+        what = routine[1].strip().upper() if routine else "?"
         if verb in ("CALL", "BEGIN"):
             return OracleError(6576, f"not a valid function or procedure name: {what}")
         return OracleError(904, f'"{what}": invalid identifier')
+    if state == "3F000" and verb in ("CALL", "BEGIN"):
+        return OracleError(6576, f"not a valid function or procedure name ({message})")
     if state == "42501":
+        if message.startswith("permission denied for schema"):
+            return OracleError(942, "table or view does not exist")
         if re.match(r"permission denied for (?:table|view|materialized|sequence|schema)", message) and verb in (
             "SELECT",
             "WITH",
@@ -132,4 +134,4 @@ def from_postgres(state: str, message: str, detail: Mapping[str, str], sql: str 
     if state in _BY_STATE:
         code, text = _BY_STATE[state]
         return OracleError(code, text if state in ("57014", "55P03") else f"{text} ({message})")
-    return OracleError(600, f"internal error code, lab: PostgreSQL {state}: {message}")
+    return OracleError(20999, f"lab: PostgreSQL {state}: {message}")

@@ -21,11 +21,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypedDict
 
 import psycopg
 from psycopg import pq
+from psycopg.pq import abc
 
 from infomart_lab.config import LabConfig
 
@@ -36,7 +38,7 @@ PUBLICATION = "lab"
 #: Bytes after which a new segment is begun.
 SEGMENT_SIZE = 4 << 20
 #: Committed transactions that the reader remembers for the snapshots.
-REMEMBERED = 50_000
+REMEMBERED = 20_000
 #: Seconds between two status messages to PostgreSQL (each is answered with its position).
 STATUS_INTERVAL = 0.1
 _PG_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -325,7 +327,7 @@ def has_commit_between(config: LabConfig, site: str, low: int, high: int) -> boo
 def prune(config: LabConfig, site: str, before: int) -> None:
     """Remove segments in which every record has a CSN below ``before``; the last one stays."""
     segments = _segments(_folder(config, site))
-    for segment, following in zip(segments, segments[1:], strict=False):
+    for segment, following in pairwise(segments):
         if int(following.stem) <= before:
             segment.unlink(missing_ok=True)
 
@@ -412,7 +414,7 @@ class Reader:
         self._moved = threading.Condition()
         self._stopping = threading.Event()
         self._hurry_read, self._hurry_write = os.pipe()
-        self._connection: pq.PGconn | None = None
+        self._connection: abc.PGconn | None = None
         self._thread: threading.Thread | None = None
         self._at_connect = 0
 
@@ -447,12 +449,15 @@ class Reader:
         return True
 
     def _run(self) -> None:
+        said = ""
         while not self._stopping.is_set():
             try:
                 self._stream()
             except (OSError, psycopg.Error, RuntimeError) as error:
                 if not self._stopping.is_set():
-                    log.warning("redo of %s: %s; again in a moment", self.site, str(error).strip())
+                    if str(error) != said:
+                        log.warning("redo of %s: %s; tried until it works", self.site, str(error).strip())
+                    said = str(error)
                     self._stopping.wait(0.5)
             except Exception:
                 log.exception("redo of %s stopped", self.site)
@@ -463,7 +468,7 @@ class Reader:
                     self._connection = None
         self._store.close()
 
-    def _open(self) -> pq.PGconn:
+    def _open(self) -> abc.PGconn:
         dsn = self.config.postgres_dsn(self.site, "gim")
         dsn += " replication=database connect_timeout=5 sslmode=disable gssencmode=disable application_name=lab_redo"
         connection = pq.PGconn.connect(dsn.encode())
@@ -519,7 +524,7 @@ class Reader:
                     self.position = end - 1
                     self._moved.notify_all()
 
-    def _send_status(self, connection: pq.PGconn) -> None:
+    def _send_status(self, connection: abc.PGconn) -> None:
         """Tell what is stored and ask for the position."""
         stored = self.position + 1 if self.position else 0
         now = int((datetime.now(UTC) - _PG_EPOCH).total_seconds() * 1_000_000)
@@ -531,6 +536,12 @@ class Reader:
 
 _SETUP = """
 CREATE SCHEMA IF NOT EXISTS sys;
+CREATE OR REPLACE FUNCTION sys.lab_is_user(text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM sys.lab_users WHERE lower(username) = $1);
+EXCEPTION WHEN undefined_table THEN
+    RETURN $1 NOT IN ('sys', 'pg_temp');  -- without a dictionary
+END $$;
 CREATE OR REPLACE FUNCTION sys.lab_ddl() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog AS $$
 DECLARE
@@ -542,30 +553,41 @@ BEGIN
         RETURN;
     END IF;
     IF tg_event = 'sql_drop' THEN
+        IF tg_tag NOT LIKE 'DROP %' THEN
+            RETURN;  -- a column or constraint: ALTER TABLE is told at its end
+        END IF;
         FOR command IN SELECT * FROM pg_event_trigger_dropped_objects() WHERE original AND NOT is_temporary LOOP
-            IF command.schema_name IS NULL OR command.schema_name IN ('sys', 'pg_temp')
-                OR command.schema_name LIKE 'pg\\_%' THEN
+            IF NOT coalesce(sys.lab_is_user(command.schema_name), false) THEN
                 CONTINUE;
             END IF;
             object_name := coalesce(command.object_name, command.object_identity);
             PERFORM pg_logical_emit_message(true, 'ddl', json_build_object(
                 'schema', upper(command.schema_name), 'object', upper(object_name),
                 'type', upper(command.object_type), 'sql', current_query())::text);
+            EXIT;  -- once a statement, however many objects it drops
         END LOOP;
         RETURN;
     END IF;
     FOR command IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE command_tag = tg_tag LOOP
-        IF command.in_extension OR command.schema_name IS NULL OR command.schema_name = 'sys'
-            OR command.schema_name LIKE 'pg\\_%' THEN
+        IF command.in_extension OR NOT coalesce(sys.lab_is_user(command.schema_name), false) THEN
             CONTINUE;
         END IF;
         object_name := split_part(regexp_replace(command.object_identity, '^("[^"]+"|[^.]+)\\.', ''), '(', 1);
         IF command.classid = 'pg_class'::regclass THEN
-            SELECT relname::text, relkind, relpersistence, oid INTO kept FROM pg_class WHERE oid = command.objid;
+            SELECT relname::text, relkind, relpersistence, relowner, oid INTO kept
+                FROM pg_class WHERE oid = command.objid;
             IF kept.relpersistence = 't' THEN
                 CONTINUE;
             END IF;
             object_name := coalesce(kept.relname, object_name);
+            -- in Oracle a table belongs to its schema's user, whoever has made it
+            IF kept.relkind IN ('r', 'p', 'S', 'v') AND tg_tag LIKE 'CREATE%'
+                AND pg_get_userbyid(kept.relowner) <> command.schema_name
+                AND EXISTS (SELECT FROM pg_roles WHERE rolname = command.schema_name) THEN
+                PERFORM set_config('lab.in_ddl_trigger', 'on', true);
+                EXECUTE format('ALTER TABLE %s OWNER TO %I', kept.oid::regclass, command.schema_name);
+                PERFORM set_config('lab.in_ddl_trigger', 'off', true);
+            END IF;
             -- without a key, the whole old row identifies a change, as supplemental logging of all columns does
             IF kept.relkind IN ('r', 'p') AND tg_tag IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
                 AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = kept.oid AND indisprimary) THEN
@@ -577,6 +599,7 @@ BEGIN
         PERFORM pg_logical_emit_message(true, 'ddl', json_build_object(
             'schema', upper(command.schema_name), 'object', upper(trim(both '"' from object_name)),
             'type', upper(command.object_type), 'sql', current_query())::text);
+        EXIT;
     END LOOP;
 END $$;
 """
@@ -628,5 +651,3 @@ def begin(config: LabConfig, site: str) -> int:
         return int((_folder(config, site) / "begin").read_text())
     except FileNotFoundError:
         return 0
-
-

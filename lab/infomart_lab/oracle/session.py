@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from psycopg import pq
+from psycopg.pq import abc
 
-from infomart_lab import config as lab_config
 from infomart_lab.config import LabConfig
 from infomart_lab.oracle import types, wire
 from infomart_lab.oracle.auth import Challenge
@@ -83,7 +82,7 @@ class Cursor:
     columns: list[types.Column] = field(default_factory=list)
     described: list[types.Column] = field(default_factory=list)
     defines: list[int] = field(default_factory=list)
-    result: pq.PGresult | None = None
+    result: abc.PGresult | None = None
     at: int = 0
 
 
@@ -114,6 +113,7 @@ class Session:
         self._broken = False
         self._client: dict[str, str] = {}
         self._schema = ""
+        self._late: OracleError | None = None
         self._path_in_transaction = False
 
     # -- life ------------------------------------------------------------------------------------
@@ -178,8 +178,7 @@ class Session:
         if database is None:
             code = 12505 if name and name[1].upper() == "SID" else 12514
             reason = (
-                f"(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR={code})"
-                f"(ERROR_STACK=(ERROR=(CODE={code})(EMFI=4))))"
+                f"(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR={code})(ERROR_STACK=(ERROR=(CODE={code})(EMFI=4))))"
             ).encode()
             self.packets.send(wire.PACKET_REFUSE, b"\x22\x00" + struct.pack(">H", len(reason)) + reason)
             return False
@@ -378,9 +377,7 @@ class Session:
         dsn += " connect_timeout=5 sslmode=disable gssencmode=disable"
         self.backend = Backend(dsn, self.packets.sock.fileno(), self._interrupt)
         self._schema = self.user
-        self._db.execute(
-            f"SET search_path = {self._path()}; ".rstrip("; ")
-        )
+        self._db.execute(f"SET search_path = {self._path()}")
         self._db.execute("SET timezone = 'UTC'")
         self._db.execute("SET intervalstyle = 'postgres'")
         self._name_session("")
@@ -391,8 +388,13 @@ class Session:
         return f"{own}sys, pg_catalog"
 
     def _name_session(self, module: str) -> None:
-        parts = (self._client.get("program", ""), module, self._client.get("osuser", ""),
-                 self._client.get("machine", ""), str(self.number & 0xFFFF))
+        parts = (
+            self._client.get("program", ""),
+            module,
+            self._client.get("osuser", ""),
+            self._client.get("machine", ""),
+            str(self.number & 0xFFFF),
+        )
         text = "ora|" + "|".join(p.replace("|", " ").replace("'", " ")[:20] for p in parts)
         self._db.execute(f"SET application_name = '{text[:63]}'")
 
@@ -428,13 +430,17 @@ class Session:
 
     def _set_schema(self) -> None:
         self.reader.u8()
-        self._change_schema(self.reader.text().upper())
+        try:
+            self._change_schema(self.reader.text().upper())
+        except OracleError as error:
+            self._late = error  # a piggyback has no reply of its own
 
     def _change_schema(self, name: str) -> None:
         known = {*self.config.oracle_users(self.site, self.database), "SYS"}
         if name not in known:
-            raise_later = OracleError(1435, "user does not exist")
-            raise raise_later
+            raise OracleError(1435, "user does not exist")
+        if name == self._schema:
+            return  # the driver repeats it with every call
         self._schema = name
         self._db.execute(f"SET search_path = {self._path()}")
         self._path_in_transaction = self._db.in_transaction
@@ -594,7 +600,8 @@ class Session:
             cursor.number = number
         self._cursors[cursor.number] = cursor
         self._perform(
-            cursor, rows or [[]] * (1 if cursor.statement.kind != "dml" else max(executions, 1)),
+            cursor,
+            rows or [[]] * (1 if cursor.statement.kind != "dml" else max(executions, 1)),
             describe=bool(options & (EXEC_PARSE | EXEC_DESCRIBE)),
             execute=bool(options & EXEC_EXECUTE),
             fetch=iterations if options & EXEC_FETCH else 0,
@@ -615,8 +622,9 @@ class Session:
         count = 1 if fetch else max(iterations, 1)
         plsql = cursor.statement.kind in ("call", "nothing")
         rows = [self._bind_row(inputs, plsql=plsql) for _ in range(count)] if inputs else [[]] * count
-        self._perform(cursor, rows, describe=False, execute=True, fetch=iterations if fetch else 0,
-                      commit=bool(options & 1))
+        self._perform(
+            cursor, rows, describe=False, execute=True, fetch=iterations if fetch else 0, commit=bool(options & 1)
+        )
 
     def _perform(
         self,
@@ -635,11 +643,16 @@ class Session:
         affected = 0
         counts: list[int] = []
         try:
+            if self._late is not None:
+                late, self._late = self._late, None
+                raise late
             if not execute and not (describe and cursor.statement.kind == "query"):
                 self._error(reply, None, cursor=cursor.number)
             elif cursor.statement.kind in ("query", "dml_query"):
                 self._query(cursor, rows[0] if rows else [], reply, describe=describe)
-                if execute and fetch:
+                # a client that has not said how it wants its CLOBs gets no rows yet
+                undefined = not cursor.defines and any(c.kind == types.CLOB for c in cursor.columns)
+                if execute and fetch and not undefined:
                     self._rows(cursor, fetch, reply)
                 else:
                     self._error(reply, None, cursor=cursor.number)
@@ -691,8 +704,8 @@ class Session:
         self,
         cursor: Cursor,
         values: list[bytes | None],
-        run: Callable[[str, list[bytes | None], list[int], str], pq.PGresult],
-    ) -> pq.PGresult:
+        run: Callable[[str, list[bytes | None], list[int], str], abc.PGresult],
+    ) -> abc.PGresult:
         """Run with the most likely types of the binds, then with others."""
         sql = cursor.statement.sql
         if cursor.statement.needs_scn:
@@ -718,7 +731,7 @@ class Session:
                 cursor.defines = []
             self._describe(cursor, reply)
 
-    def _column(self, cursor: Cursor, result: pq.PGresult, index: int) -> types.Column:
+    def _column(self, cursor: Cursor, result: abc.PGresult, index: int) -> types.Column:
         name = (result.fname(index) or b"?").decode()
         if name not in cursor.statement.exact_names:
             name = name.upper()
@@ -764,17 +777,10 @@ class Session:
         except ValueError as error:
             raise OracleError(1426, f"numeric overflow ({error})") from None
         cursor.at = end
-        done = end >= total and end - (end - count) > 0 and (end < cursor.at + 1) and total < cursor.at + 1
-        if end == total and (total == 0 or count > 0) and self._exhausted(cursor, count):
+        if end == total:
             self._error(reply, OracleError(1403, "no data found"), cursor=cursor.number, rows=end)
-            cursor.result = None
         else:
             self._error(reply, None, cursor=cursor.number, rows=end)
-        del done
-
-    @staticmethod
-    def _exhausted(cursor: Cursor, count: int) -> bool:
-        return cursor.result is not None and cursor.at >= cursor.result.ntuples
 
     def _clob(self, cursor: Cursor, index: int, value: bytes | None, reply: Writer) -> None:
         if index < len(cursor.defines) and cursor.defines[index] not in (types.CLOB, types.BLOB):
@@ -803,7 +809,7 @@ class Session:
             self._error(reply, error, cursor=cursor.number)
         self.packets.send_data(reply.data)
 
-    def _change(self, cursor: Cursor, values: list[bytes | None]) -> pq.PGresult | None:
+    def _change(self, cursor: Cursor, values: list[bytes | None]) -> abc.PGresult | None:
         """Everything that is not a query."""
         statement, db = cursor.statement, self._db
         kind = statement.kind
@@ -833,7 +839,7 @@ class Session:
             self._change_schema(statement.schema)
         return None
 
-    def _returned(self, cursor: Cursor, result: pq.PGresult) -> tuple[tuple[bytes | None, ...], ...]:
+    def _returned(self, cursor: Cursor, result: abc.PGresult) -> tuple[tuple[bytes | None, ...], ...]:
         """Values for the binds of RETURNING ... INTO, in the types that the client asked for."""
         targets = cursor.binds[len(cursor.binds) - cursor.statement.returning :]
         found: list[tuple[bytes | None, ...]] = []
@@ -941,6 +947,3 @@ def _count_returning(sql: str) -> int:
     """Binds after RETURNING ... INTO of a statement that could not be translated."""
     match = re.search(r"\breturn(?:ing)?\b.*?\binto\b(.*)", sql, re.IGNORECASE | re.DOTALL)
     return len(re.findall(r":\w+", match[1])) if match else 0
-
-
-__all__ = ["Session", "lab_config"]

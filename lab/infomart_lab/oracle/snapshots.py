@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import select
 import threading
 import time
 from dataclasses import dataclass, field
@@ -76,6 +77,21 @@ def exact_scn(visibility: Visibility, commits: list[tuple[int, int]], floor: int
     return scn
 
 
+def at_position(scn: int, lsn: int, visibility: Visibility, commits: list[tuple[int, int]]) -> int:
+    """The highest SCN that means the same snapshot, up to the log's position.
+
+    Between two commits any number is exact; the highest one makes the SCN run with the log as Oracle's does, so
+    that a transaction that began before the SCN was taken never shows a higher START_SCN.
+
+    :param scn: what :func:`exact_scn` gave.
+    :param lsn: the log's position when the snapshot was taken.
+    :param commits: CSN and xid of the committed transactions.
+    """
+    unseen = [csn for csn, xid in commits if not visibility.sees(xid)]
+    # not the position itself: the next record, which may be a commit, begins there
+    return max(scn, min([lsn - 1, *(csn - 1 for csn in unseen)]))
+
+
 @dataclass
 class _Holder:
     """A connection whose transaction holds the snapshots that were exported in it."""
@@ -99,7 +115,6 @@ class Keeper:
         self._reader = reader
         self._holders: list[_Holder] = []
         self._lock = threading.Lock()
-        self._newest: tuple[int, int] | None = None
         self._taken: dict[int, tuple[str, float]] = {}
         self._write()
 
@@ -116,7 +131,12 @@ class Keeper:
             for attempt in range(ATTEMPTS):
                 if attempt:
                     time.sleep(0.002 * attempt)
-                scn = self._attempt()
+                try:
+                    scn = self._attempt()
+                except psycopg.OperationalError:
+                    if attempt:
+                        raise
+                    continue  # PostgreSQL was restarted: its snapshots are gone, a new one can be had
                 if scn is not None:
                     return scn
         raise TimeoutError(f"no exact SCN of {self.site} after {ATTEMPTS} snapshots")
@@ -140,8 +160,11 @@ class Keeper:
         holder = self._holder()
         try:
             row = holder.connection.execute(
-                "SELECT pg_export_snapshot(), pg_current_snapshot()::text, (pg_current_wal_insert_lsn() - '0/0')::bigint"
+                "SELECT pg_export_snapshot(), pg_current_snapshot()::text, "
+                "(pg_current_wal_insert_lsn() - '0/0')::bigint"
             ).fetchone()
+            # what an open transaction has written is not flushed, and only flushed log is decoded
+            holder.connection.execute("SELECT pg_logical_emit_message(false, 'lab', '', true)")
         except psycopg.Error:
             self._let_go(holder)
             raise
@@ -151,34 +174,32 @@ class Keeper:
             raise TimeoutError(f"the redo of {self.site} does not reach {lsn}")
         recent = list(self._reader.recent)
         floor = redo.begin(self.config, self.site)
-        if recent:
-            floor = max(floor, recent[0].csn if visibility.sees(recent[0].xid) else floor)
         stored = [(c.csn, c.xid) for c in recent if not c.foreign]
         scn = exact_scn(visibility, stored, floor)
         if scn is None:
             return None
-        # An import is not in the redo, but the next export must see it: its commit makes a new snapshot.
-        horizon = max((c.csn for c in recent if visibility.sees(c.xid)), default=scn)
-        if self._newest == (scn, horizon) and scn in self._taken:
-            return scn
+        scn = at_position(scn, lsn, visibility, stored)
         now = time.time()
         holder.last = time.monotonic()
         holder.scns[scn] = name
         self._taken[scn] = (name, now)
-        self._newest = (scn, horizon)
         self._write()
         return scn
 
     def tend(self) -> None:
         """Let go what is older than the retention, and everything when the fault says so."""
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
             everything = bool(lab_config.fault(self.config, f"{self.site}.oracle.undo_released"))
             now = time.monotonic()
             for holder in list(self._holders):
-                gone = holder.connection.closed or holder.connection.broken
+                gone = _is_gone(holder.connection)
                 full = now - holder.opened >= max(self._retention / 4, 1)
                 if gone or everything or (full and now - max(holder.last, holder.opened) > self._retention):
                     self._let_go(holder)
+        finally:
+            self._lock.release()
 
     def release_all(self) -> None:
         """Let every snapshot go."""
@@ -202,6 +223,18 @@ class Keeper:
         temporary = path.with_suffix(".new")
         temporary.write_text(text)
         temporary.replace(path)
+
+
+def _is_gone(connection: psycopg.Connection[Any]) -> bool:
+    """True when the server has ended the connection, which a client notices only when it looks."""
+    if connection.closed or connection.broken:
+        return True
+    if select.select([connection.fileno()], [], [], 0)[0]:
+        try:
+            connection.execute("SELECT 1")
+        except psycopg.Error:
+            return True
+    return False
 
 
 def snapshots_file(config: LabConfig, site: str) -> Path:

@@ -201,12 +201,20 @@ def _rewrite_rownum(items: list[Token], sql: str) -> list[Token]:
             if depth == 0 and items[end].word == "ORDER":
                 raise NotKnown(sql, "Oracle applies ROWNUM before ORDER BY of the same block; use a subquery")
             end += 1
-        bound = [*_pg("LIMIT ("), value, *_pg(f"){'::bigint' if value.kind == 'bind' else ''} "
-                                              f"{'- 1' if operator == '<' else ''}")]
+        bound = [
+            *_pg("LIMIT ("),
+            value,
+            *_pg(f"){'::bigint' if value.kind == 'bind' else ''} {'- 1' if operator == '<' else ''}"),
+        ]
         items[end:end] = bound
         items[index : index + 3] = _pg("TRUE")
         index += 1
     return items
+
+
+def _shown(token: Token) -> str:
+    text = token.text.partition("\0")[0]  # without the number of a bind
+    return text if token.kind in ("string", "quoted") else text.upper()
 
 
 def _name_columns(items: list[Token], exact: set[str]) -> None:
@@ -250,26 +258,44 @@ def _name_columns(items: list[Token], exact: set[str]) -> None:
             continue
         last = part[-1]
         is_name = last.kind in ("word", "quoted")
-        plain = all(
-            t.kind in ("word", "quoted") if i % 2 == 0 else t.text == "." for i, t in enumerate(part)
-        )
+        plain = all(t.kind in ("word", "quoted") if i % 2 == 0 else t.text == "." for i, t in enumerate(part))
         if last.text == "*" and (len(part) == 1 or part[-2].text == "."):
             continue
-        if plain and is_name and last.word not in ("SYSDATE", "SYSTIMESTAMP", "USER", "ROWNUM", "NEXTVAL",
-                                                   "CURRVAL", "GET_SYSTEM_CHANGE_NUMBER", "NULL"):
+        if (
+            plain
+            and is_name
+            and last.word
+            not in (
+                "SYSDATE",
+                "SYSTIMESTAMP",
+                "USER",
+                "ROWNUM",
+                "NEXTVAL",
+                "CURRVAL",
+                "GET_SYSTEM_CHANGE_NUMBER",
+                "NULL",
+            )
+        ):
             if last.kind == "quoted" and last.name != last.name.upper():
                 exact.add(last.name)
             continue
-        if len(part) > 1 and is_name and last.word != "END" and (
-            part[-2].word == "AS" or part[-2].kind in ("word", "quoted", "number", "string", "bind")
-            or part[-2].text == ")"
-        ) and part[-2].word not in ("IS", "NOT"):
+        if (
+            len(part) > 1
+            and is_name
+            and last.word != "END"
+            and (
+                part[-2].word == "AS"
+                or part[-2].kind in ("word", "quoted", "number", "string", "bind")
+                or part[-2].text == ")"
+            )
+            and part[-2].word not in ("IS", "NOT")
+        ):
             if last.kind == "quoted" and last.name != last.name.upper():
                 exact.add(last.name)
             if part[-2].word != "AS":
                 named.insert(len(named) - 1, Token("word", "AS"))
             continue
-        heading = "".join(t.text if t.kind in ("string", "quoted") else t.text.upper() for t in part)
+        heading = "".join(_shown(t) for t in part)
         if plain and len(part) > 1:
             heading = last.text.upper()
         heading = heading.replace('"', "")[:60]
@@ -300,8 +326,11 @@ def _render(items: list[Token], statement: Statement, named_binds: bool) -> str:
         elif token.kind == "string":
             out.append("NULL" if token.text == "''" else token.text)
         elif token.kind == "quoted":
-            out.append('"' + (token.name.lower() if token.name == token.name.upper() else token.name) + '"'
-                       if token.name not in statement.exact_names else token.text)
+            out.append(
+                '"' + (token.name.lower() if token.name == token.name.upper() else token.name) + '"'
+                if token.name not in statement.exact_names
+                else token.text
+            )
         elif word == "(+)":
             raise OracleError(900, "lab: statement not known to the lab's listener: outer join by (+)")
         elif word == "SYSDATE":
@@ -339,7 +368,7 @@ def _render(items: list[Token], statement: Statement, named_binds: bool) -> str:
         elif word == "DATE" and before.upper() == "AS" and following == ")":
             out.append("timestamp(0)")
         elif token.kind == "word":
-            if "#" in token.text or word in _RESERVED_COLUMNS and following != "(" and before == ".":
+            if "#" in token.text or (word in _RESERVED_COLUMNS and following != "(" and before == "."):
                 out.append('"' + token.text.lower() + '"')
             else:
                 out.append(token.text)
@@ -355,8 +384,10 @@ def _scn(items: list[Token], statement: Statement) -> None:
         return
     index = 0
     while index < len(items):
-        if items[index].kind in ("word", "quoted") and items[index].name == "CURRENT_SCN" and not (
-            index and items[index - 1].word == "AS"
+        if (
+            items[index].kind in ("word", "quoted")
+            and items[index].name == "CURRENT_SCN"
+            and not (index and items[index - 1].word == "AS")
         ):
             start = index
             while start >= 2 and items[start - 1].text == ".":

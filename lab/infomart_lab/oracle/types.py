@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -71,36 +72,50 @@ def column(name: str, type_id: int, modifier: int, *, clob: bool = False) -> Col
     return Column(name, VARCHAR, 4000 if type_id != _TEXT else 32767)
 
 
+_PLAIN = re.compile(r"(-?)(\d+)(?:\.(\d+))?")
+
+
 def encode_number(text: str) -> bytes:
     """Oracle's NUMBER (at most 22 bytes) of a decimal text.
 
     :raises ValueError: not a number that Oracle can hold (NaN, Infinity, too large).
     """
-    number = Decimal(text)
-    if not number.is_finite():
-        raise ValueError(f"{text} is not a NUMBER")
-    sign, digits, exponent = _NUMBER_CONTEXT.plus(number).as_tuple()
-    body = "".join(map(str, digits)).lstrip("0")
-    stripped = body.rstrip("0")
-    if not stripped:
+    match = _PLAIN.fullmatch(text)
+    if match is not None and len(text) <= 38:
+        negative, whole, fraction = match[1] == "-", match[2].lstrip("0"), match[3] or ""
+    else:
+        negative, whole, fraction = _parts(text)
+    if len(whole) % 2:
+        whole = "0" + whole
+    if len(fraction) % 2:
+        fraction += "0"
+    digits = whole + fraction
+    pairs = [int(digits[i : i + 2]) for i in range(0, len(digits), 2)]
+    power = len(whole) // 2 - 1
+    while pairs and not pairs[-1]:
+        pairs.pop()
+    first = next((i for i, pair in enumerate(pairs) if pair), len(pairs))
+    if first:
+        pairs, power = pairs[first:], power - first
+    if not pairs:
         return b"\x80"
-    point = len(body) + int(exponent)
-    if point % 2:
-        stripped = "0" + stripped
-        point += 1
-    if len(stripped) % 2:
-        stripped += "0"
-    pairs = [int(stripped[i : i + 2]) for i in range(0, len(stripped), 2)]
-    if pairs[0] == 0:  # the leading zero may have made a pair of its own
-        pairs.pop(0)
-        point -= 2
-    power = point // 2 - 1
     if not -65 <= power <= 62:
         raise ValueError(f"{text} is out of range for NUMBER")
-    if sign:
+    if negative:
         encoded = bytes([62 - power, *(101 - pair for pair in pairs)])
         return encoded + b"\x66" if len(pairs) < 20 else encoded
     return bytes([193 + power, *(pair + 1 for pair in pairs)])
+
+
+def _parts(text: str) -> tuple[bool, str, str]:
+    """Sign, digits before and digits after the point of any decimal text, rounded to 38 digits."""
+    number = Decimal(text)
+    if not number.is_finite():
+        raise ValueError(f"{text} is not a NUMBER")
+    if number and not -135 <= number.adjusted() <= 130:
+        raise ValueError(f"{text} is out of range for NUMBER")
+    whole, _, fraction = format(_NUMBER_CONTEXT.plus(number), "f").lstrip("-").partition(".")
+    return number < 0, whole.lstrip("0"), fraction
 
 
 def decode_number(data: bytes) -> str:
@@ -131,9 +146,7 @@ def decode_number(data: bytes) -> str:
     return "-" + text if negative else text
 
 
-_STAMP = re.compile(
-    r"(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?(?:([+-])(\d\d)(?::(\d\d))?)?"
-)
+_STAMP = re.compile(r"(\d{4,})-(\d\d)-(\d\d)(?: (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?(?:([+-])(\d\d)(?::(\d\d))?)?")
 
 
 def encode_stamp(text: str, kind: int) -> bytes:
@@ -165,7 +178,7 @@ def decode_stamp(data: bytes) -> str:
     return text + "+00" if len(data) >= 13 else text
 
 
-_INTERVAL = re.compile(r"(?:(-?\d+) days? ?)?(?:(-)?(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?")
+_INTERVAL_TEXT = re.compile(r"(?:(-?\d+) days? ?)?(?:(-)?(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?")
 
 
 def encode_interval(text: str) -> bytes:
@@ -173,20 +186,17 @@ def encode_interval(text: str) -> bytes:
 
     :raises ValueError: an interval with months or years.
     """
-    match = _INTERVAL.fullmatch(text)
+    match = _INTERVAL_TEXT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text} is not an interval of days to seconds")
     sign = -1 if match[2] else 1
+    hours, minutes, seconds = (int(match[i] or 0) for i in (3, 4, 5))
+    days = int(match[1] or 0) + sign * (hours // 24)
     nanoseconds = sign * int((match[6] or "").ljust(9, "0"))
-    hour, minute, second = (sign * int(match[i] or 0) for i in (3, 4, 5))
-    days = int(match[1] or 0)
     return (
         (days + 0x80000000).to_bytes(4, "big")
-        + bytes((hour % 24 + 60 if hour >= 0 else 60 - (-hour) % 24, minute + 60, second + 60))
+        + bytes((60 + sign * (hours % 24), 60 + sign * minutes, 60 + sign * seconds))
         + (nanoseconds + 0x80000000).to_bytes(4, "big")
-        if abs(hour) < 24
-        else encode_interval(f"{days + sign * (abs(hour) // 24)} days {'-' if sign < 0 else ''}"
-                             f"{abs(hour) % 24:02d}:{match[4]}:{match[5]}.{match[6] or 0}")
     )
 
 
@@ -240,7 +250,5 @@ def decode(data: bytes | None, kind: int, form: int = 1) -> bytes | None:
 
 def decode_binary_float(data: bytes) -> float:
     """Number in Oracle's canonical binary form (4 or 8 bytes)."""
-    import struct
-
     bits = bytes((data[0] & 0x7F, *data[1:])) if data[0] & 0x80 else bytes(~byte & 0xFF for byte in data)
     return struct.unpack(">d" if len(bits) == 8 else ">f", bits)[0]

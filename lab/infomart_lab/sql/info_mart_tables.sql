@@ -9,7 +9,6 @@ create sequence seq_mediation_segment_fact;
 create sequence seq_ixn_resource_state_fact;
 create sequence seq_sm_res_session_fact;
 create sequence seq_sm_res_state_fact;
-create sequence seq_irf_user_data_gen_1;
 create sequence seq_gidb;
 create sequence seq_audit_log;
 create sequence seq_etl_job;

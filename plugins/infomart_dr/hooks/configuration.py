@@ -409,7 +409,7 @@ class GaxConfiguration:
         if reply.status_code == 404:
             raise FinalError(
                 f"GAX knows no Application object {name}.",
-                "Compare the name in the topology with GAX, and configuration.paths.application with GAX's paths.",
+                "Compare the name in the topology with GAX, and configuration.paths.application with your GAX.",
             )
         self._known(reply, f"{method} of {name}", "Check configuration.paths in the topology and GAX's log.")
         return reply

@@ -121,6 +121,8 @@ class Ggsci:
         self._password = password
         self._poll, self._sleep, self._clock = poll, sleep, clock
         self._program = "./ggsci"
+        #: DBLOGIN has worked once.
+        self._login_works = False
 
     # -- one command -------------------------------------------------------------------------------
 
@@ -146,13 +148,21 @@ class Ggsci:
         """
         if re.search(r"[\x00-\x1f\x7f]", command):
             raise FinalError("A ggsci command has a line break or control character.", "Correct the name that it has.")
-        secret = ""
-        lines = []
-        if login:
-            line, secret = self._login_line()
-            lines.append(line)
-        log.info("ggsci: %s", command)
-        completed = self._run("\n".join([*lines, command, "EXIT", ""]), timeout)
+        if login and not self._login_works and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
+            # ggsci goes on after a refused DBLOGIN: DELETE would then leave half of the group behind.
+            self._converse(None, login=True, timeout=timeout)
+        reply, exit_code = self._converse(command, login=login, timeout=timeout)
+        if check:
+            self._check(command, reply, exit_code)
+        return reply
+
+    def _converse(self, command: str | None, *, login: bool, timeout: float | None) -> tuple[Reply, int | None]:
+        """One run of ggsci: DBLOGIN where asked, the command if there is one, EXIT; its reply and exit code."""
+        line, secret = self._login_line() if login else ("", "")
+        what = command or "DBLOGIN"
+        log.info("ggsci: %s", what)
+        script = "".join(f"{each}\n" for each in (line, command, "EXIT") if each)
+        completed = self._run(script, timeout)
         output = _scrub(completed.stdout, secret)
         trouble = _scrub(completed.stderr, secret).strip()
         if completed.exit_code in _NOT_A_PROGRAM:
@@ -167,18 +177,19 @@ class Ggsci:
             refused = found[0] if found else output
             if not parse.is_logged_in(refused):
                 raise self._login_error(refused or trouble, completed.exit_code)
+            self._login_works = True
+            if command is None:
+                return Reply(refused), completed.exit_code
             found = found[1:] if len(found) > 1 else [_after_login(refused)]
-        if not found or not (output.strip() or trouble):
+        if not found or not output.strip():
             raise UnexpectedReplyError(
-                f"ggsci gave no reply to {command!r}"
+                f"ggsci gave no reply to {what!r}"
                 f" (exit code {completed.exit_code}): {trouble[-_SHOWN:] or output[-_SHOWN:] or 'nothing'}.",
                 "Run the command by hand on the database host; its environment may lack libraries.",
             )
-        reply = Reply(_without_echo(found[0], command))
+        reply = Reply(_without_echo(found[0], what))
         log.debug("ggsci replied: %s", reply.text)
-        if check:
-            self._check(command, reply, completed.exit_code)
-        return reply
+        return reply, completed.exit_code
 
     def _run(self, script: str, timeout: float | None) -> Completed:
         def once() -> Completed:
@@ -666,7 +677,8 @@ class Ggsci:
             return True
         checkpoints = self.checkpoints(info.name)
         applied = checkpoints.applied_csn if checkpoints else None
-        return applied < csn if applied is not None else info.at_beginning
+        # None: it has applied nothing yet, even if it has read (and skipped) a part of the trail.
+        return applied is None or applied < csn
 
     def wait_running(self, group: str, timeout: float = 120) -> GroupInfo:
         """Wait until a group runs, and is still running at the next look.

@@ -16,7 +16,7 @@ import oracledb
 from airflow.providers.oracle.hooks.oracle import OracleHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from infomart_dr import files
+from infomart_dr import files, stopwatch
 from infomart_dr.errors import (
     CredentialsError,
     CurableError,
@@ -96,6 +96,10 @@ _CURABLE = {
 _MISSING_OBJECT = {"ORA-00942", "ORA-01031", "ORA-01950", "ORA-04043", "ORA-06550", "PLS-00201"}
 
 
+#: Wrappers around another code, when there is one.
+_OUTER = {"DPY-6000", "DPY-6005", "ORA-06550"}
+
+
 class OracleError(InfoMartError):
     """An error of Oracle or its driver.
 
@@ -130,13 +134,14 @@ class OracleFinal(OracleError, FinalError):
 def code_of(text: str) -> str:
     """The error code that decides, as ``ORA-01017``: the first known one, else the first; "" without any.
 
-    Outer codes as ORA-00604 or ORA-12801 only say where the error happened; the reason comes after them.
+    Outer codes only say where it happened; the reason comes after them.
 
     :param text: the driver's message.
     """
     found = [f"{kind}-{number}" for kind, number in _CODE.findall(text)]
     known = (_CREDENTIALS, _UNREACHABLE, _CURABLE, _MISSING_OBJECT)
-    return next((code for code in found if any(code in table for table in known)), found[0] if found else "")
+    telling = [code for code in found if any(code in table for table in known)]
+    return next((code for code in telling if code not in _OUTER), (telling or found or [""])[0])
 
 
 def classify(text: str, subject: str, target: str) -> OracleError:
@@ -337,6 +342,10 @@ class InfoMartOracleHook(OracleHook):
     @contextmanager
     def _session(self, *, commit: bool) -> Iterator[Session]:
         target = self.target()
+        with stopwatch.outside():
+            yield from self._open_session(target, commit)
+
+    def _open_session(self, target: str, commit: bool) -> Iterator[Session]:
         connection = self.get_conn()
         try:
             yield Session(connection, target)

@@ -383,7 +383,7 @@ def _end(lines: list[str]) -> _End | None:
             continue
         lower = line.lower()
         own = re.match(r'^Job "[^"]+"\."[^"]+"', line) or (quoted is not None and quoted in line and seen)
-        if quoted is not None and quoted in line and re.match(r"^(?:Re)?Start", line):
+        if quoted is not None and quoted in line and re.match(r"(?:Restart|Start)ing\b", line):
             end, seen = None, True
             continue
         if quoted is not None and quoted in line and not seen:

@@ -177,14 +177,6 @@ class GroupInfo:
     rba: int | None = None
     position_time: datetime | None = None
 
-    @property
-    def at_beginning(self) -> bool:
-        """Whether a trail reader has read nothing yet, so that its first start is still to come."""
-        if self.initialized:
-            return True
-        sequence = re.search(r"(\d+)$", self.trail or "")
-        return not self.rba and (sequence is None or int(sequence[1]) == 0)
-
 
 _HEAD = re.compile(
     r"^\s*(EXTRACT|REPLICAT)\s+([A-Z_$][A-Z0-9_$]*)\s+(.*?)\bStatus\s+([A-Z]+)", re.IGNORECASE | re.MULTILINE
@@ -400,7 +392,7 @@ def _decimal(text: str) -> float:
 def parse_added(text: str) -> list[str]:
     """What a reply says was added or deleted: ``["EXTRACT"]``, ``["RMTTRAIL"]``; upper case, any wording."""
     found = re.findall(
-        r"^\s*(?:\S+\s+)?(EXTRACT|REPLICAT|EXTTRAIL|RMTTRAIL)\s*(?:\([^)\n]*\)\s*)?(?:[A-Z0-9_$]+\s+)?"
+        r"^\s*(?:\d{4}-\S+\s+(?:\d\d:\S+\s+)?INFO\s+OGG-\d+:?\s+)?(EXTRACT|REPLICAT|EXTTRAIL|RMTTRAIL)\s*(?:\([^)\n]*\)\s*)?(?:[A-Z0-9_$]+\s+)?"
         r"(?:added|deleted|created)\b"
         r"|^\s*(?:Added|Deleted|Deleting(?:\s+extract)?\s+trail\S*)\s+(EXTRACT|REPLICAT|EXTTRAIL|RMTTRAIL)\b",
         text,

@@ -7,6 +7,7 @@ goes by commands of a POSIX shell, which exist where an SFTP subsystem may be sw
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import secrets
 import selectors
@@ -24,6 +25,7 @@ import paramiko
 from airflow.providers.ssh.hooks.ssh import SSHHook
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
+from infomart_dr import stopwatch
 from infomart_dr.errors import (
     CredentialsError,
     FinalError,
@@ -33,6 +35,9 @@ from infomart_dr.errors import (
     UnreachableError,
 )
 from infomart_dr.topology import Topology
+
+# What paramiko logs with a traceback is raised here in one sentence; each connect in a task's log is noise.
+logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
 
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 #: Bytes of output that one command may give; more is a program gone wild.
@@ -325,7 +330,8 @@ class RemoteHost:
         :raises UnreachableError: the host does not answer, or the program not in time.
         :raises CredentialsError: login or host key was refused.
         """
-        raw = self._run_bytes(argv, stdin=stdin, environment=environment, cwd=cwd, timeout=timeout)
+        with stopwatch.outside():
+            raw = self._run_bytes(argv, stdin=stdin, environment=environment, cwd=cwd, timeout=timeout)
         done = Completed(raw.exit_code, raw.stdout.decode("utf-8", "replace"), raw.stderr.decode("utf-8", "replace"))
         if check and done.exit_code != 0:
             raise self._failed(argv[0], done)
@@ -469,7 +475,8 @@ class RemoteHost:
     def home(self) -> str:
         """The user's home folder, absolute."""
         if self._home is None:
-            self._home = self.run(["pwd"]).stdout.strip()
+            # a login script may print something before
+            self._home = self.run(["pwd"]).stdout.strip().rsplit("\n", 1)[-1]
         return self._home
 
     def absolute(self, path: str) -> str:

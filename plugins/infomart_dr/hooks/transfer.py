@@ -315,7 +315,7 @@ def relay(
     :param source: where the files are.
     :param target: where they go.
     :param plan: which files, how many at a time, and how fast.
-    :param progress: called with the bytes at the target by name, from several threads, some times a second.
+    :param progress: called with the bytes at the target by name, from several threads in turn.
     :raises UnreachableError: a connection was lost; call it again to continue.
     :raises FinalError: a file is missing or cannot be written.
     """
@@ -329,10 +329,14 @@ def relay(
     stop = threading.Event()
     throttle = _Throttle(plan.bandwidth)
 
+    telling = threading.Lock()
+
     def report(name: str, size: int) -> None:
-        sizes[name] = size
-        if progress:
-            progress(dict(sizes))
+        # one at a time, so that figures never go back
+        with telling:
+            sizes[name] = size
+            if progress:
+                progress(dict(sizes))
 
     def stream() -> None:
         with _clone(source) as one, _clone(target) as other:

@@ -49,6 +49,7 @@ class StepOperator(BaseOperator):
     """One action of a procedure.
 
     :param role: the site it acts at: ``source`` or ``target``.
+    :param unless: a fact of the ledger that makes this step needless: the plan is past it.
     """
 
     #: Lines of the guide, what the step changes and how to undo it: shown on the task's page.
@@ -56,10 +57,11 @@ class StepOperator(BaseOperator):
     changes: ClassVar[str] = "nothing"
     undo: ClassVar[str] = "nothing to undo"
 
-    def __init__(self, *, role: SiteRole = "source", **kwargs: Any) -> None:
+    def __init__(self, *, role: SiteRole = "source", unless: str = "", **kwargs: Any) -> None:
         kwargs.setdefault("doc_md", self._page(role))
         super().__init__(**kwargs)
         self.role: SiteRole = role
+        self.unless = unless
 
     def _page(self, role: str) -> str:
         lines = [(self.__doc__ or "").split("\n\n:param")[0].split("\n\n    :param")[0].strip(), ""]
@@ -97,6 +99,9 @@ class StepOperator(BaseOperator):
             return self._run(step)
 
     def _run(self, step: Step) -> dict[str, Any]:
+        if (past := needless(step, self.unless)) is not None:
+            self.log.info("decide: %s", past)
+            return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
         seen = self.observe(step)
         self.log.info("observe: %s", seen.what)
         if seen.done:
@@ -128,6 +133,16 @@ class StepOperator(BaseOperator):
     def _result(self, step: Step, seen: Seen) -> dict[str, Any]:
         self.finish(step, seen)
         return {"what": seen.what, **seen.facts, "command_seconds": round(stopwatch.total(), 3)}
+
+
+def needless(step: Step, fact: str) -> str | None:
+    """Why a step is needless, None when it is not.
+
+    :param fact: name in the ledger; empty: never needless.
+    """
+    if fact and (value := step.ledger.get(fact)):
+        return f"the plan is past this step ({fact.replace('_', ' ')}: {value})"
+    return None
 
 
 class CheckOperator(StepOperator):

@@ -220,6 +220,9 @@ class RunExpdp(DataPumpOperator):
             step.topology, step.site("source"), int(step.ledger.require("scn")), self.job_name(step)
         )
 
+    def finish(self, step: Step, seen: Seen) -> None:
+        step.ledger.put_once("exported", self.job_name(step))
+
     def acceptable(self, report: LogReport) -> bool:
         return report.outcome == "success" or (
             report.outcome == "completed_with_errors" and all(error.severity == "harmless" for error in report.errors)

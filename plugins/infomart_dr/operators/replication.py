@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from infomart_dr.errors import GuardError
 from infomart_dr.operators.base import StepOperator, WaitOperator, sorted_names
 from infomart_dr.step import Seen, SiteRole, Step
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.ggsci import Ggsci
 
 #: Direction of replication in this plan, by the role of the site whose changes are captured.
 Direction = Literal["reverse", "forward"]
@@ -44,17 +41,6 @@ class ReplicationOperator(StepOperator):
 def both() -> tuple[SiteRole, SiteRole]:
     """Both roles."""
     return "source", "target"
-
-
-def status_of(ggsci: Ggsci, group: str) -> str | None:
-    """Status of a group, None when there is none."""
-    info = ggsci.info(group)
-    return info.status if info else None
-
-
-def report_tail(ggsci: Ggsci, group: str, lines: int = 12) -> str:
-    """The end of a group's report."""
-    return "End of its report:\n" + "\n".join(ggsci.view_report(group).rstrip().splitlines()[-lines:])
 
 
 class PrepareGoldenGateSchema(StepOperator):
@@ -237,7 +223,7 @@ class AddExtract(ReplicationOperator):
         self._note_logs(step)
         if integrated and ggsci.info(groups.extract) is None:
             self.log.info("act: %s", ggsci.register_extract(groups.extract).what)
-        self.log.info("act: %s", ggsci.add_extract(groups.extract, trails.local, integrated).what)
+        self.log.info("act: %s", ggsci.add_extract(groups.extract, trails.local, integrated=integrated).what)
         self.log.info("act: %s", ggsci.add_pump(groups.pump, trails.local, remote).what)
         step.ledger.put_once(f"{self.direction}_capture_added", str(int(time.time())))
 
@@ -258,7 +244,7 @@ class StartCapture(ReplicationOperator):
 
     def observe(self, step: Step) -> Seen:
         ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
-        states = {name: status_of(ggsci, name) for name in (groups.extract, groups.pump)}
+        states = {name: ggsci.status(name) for name in (groups.extract, groups.pump)}
         what = ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
         running = all(state == "RUNNING" for state in states.values())
         if running:
@@ -373,7 +359,7 @@ class StartReplicatAfterCsn(ReplicationOperator):
     def observe(self, step: Step) -> Seen:
         name = step.site(self.applying).goldengate.groups.replicat
         scn = self.scn(step)
-        state = status_of(step.ggsci(self.applying), name)
+        state = step.ggsci(self.applying).status(name)
         if state == "RUNNING":
             return Seen(True, f"{name} is RUNNING after CSN {scn}", {"after_csn": scn})
         return Seen(False, f"{name} is {state or 'missing'}")
@@ -428,7 +414,7 @@ def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
     if info is None or info.status == "ABENDED":
         raise GuardError(
             f"{name} at {step.name(applying)} is {info.status if info else 'missing'}; "
-            f"the marker from {step.name(capturing)} cannot arrive. {report_tail(ggsci, name) if info else ''}",
+            f"the marker from {step.name(capturing)} cannot arrive. {ggsci.report_tail(name) if info else ''}",
             "Correct what the report names, start the Replicat, and clear this task.",
         )
     return Seen(False, f"the marker from {step.name(capturing)} has not arrived ({beside})", facts)
@@ -504,7 +490,7 @@ class StopReverseReplication(StepOperator):
         return [("source", source.extract), ("source", source.pump), ("target", target.replicat)]
 
     def observe(self, step: Step) -> Seen:
-        states = {f"{step.name(role)}:{name}": status_of(step.ggsci(role), name) for role, name in self.groups(step)}
+        states = {f"{step.name(role)}:{name}": step.ggsci(role).status(name) for role, name in self.groups(step)}
         what = ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
         return Seen(all(state in (None, "STOPPED") for state in states.values()), what)
 

@@ -9,7 +9,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import GuardError, InfoMartError
-from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
+from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, needless, sorted_names
 from infomart_dr.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class ConfigurationOperator(HITLOperator):
     """Change the Info Mart's Application object: through GAX, or by a person who gets exact instructions.
 
     :param role: the site whose configuration interface is used.
+    :param unless: a fact of the ledger that makes this step needless.
     """
 
     guide = ""
@@ -53,7 +54,7 @@ class ConfigurationOperator(HITLOperator):
     #: A failed step of this kind is shown with its reason, like any other.
     ui_color = "#e8f0fe"
 
-    def __init__(self, *, role: SiteRole = "source", **kwargs: Any) -> None:
+    def __init__(self, *, role: SiteRole = "source", unless: str = "", **kwargs: Any) -> None:
         kwargs.setdefault(
             "doc_md",
             f"{(self.__doc__ or '').strip()}\n\n**Guide:** {self.guide}\n\n**Acts at:** the {role} site\n\n"
@@ -66,6 +67,7 @@ class ConfigurationOperator(HITLOperator):
             **kwargs,
         )
         self.role: SiteRole = role
+        self.unless = unless
 
     def change(self, step: Step) -> Change:
         """What must be so afterwards."""
@@ -76,6 +78,9 @@ class ConfigurationOperator(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         with Step.from_context(context) as step:
+            if (past := needless(step, self.unless)) is not None:
+                self.log.info("decide: %s", past)
+                return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
             self.before(step)
             name, change = step.topology.info_mart.application, self.change(step)
             if step.site(self.role).configuration.backend == "manual":
@@ -226,7 +231,7 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
         status = step.management_layer(role).status(info_mart.application_dbid)
         if status.status not in site.management_layer.stopped_words:
             signs.append(f"Management Layer says {status.status}")
-    found = step.host(role, "gim").run(["pgrep", "-f", "--", site.info_mart_server.process_pattern], check=False)
+    found = step.host(role, "gim").run(["pgrep", "-f", site.info_mart_server.process_pattern], check=False)
     if found.exit_code == 0:
         signs.append(f"process {' '.join(found.stdout.split())} on {site.info_mart_server.host}")
     elif found.exit_code != 1:

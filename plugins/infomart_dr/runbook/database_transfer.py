@@ -26,11 +26,11 @@ def capture_at_source() -> None:
 def export_database() -> None:
     """Stop the server, take the SCN, export, start the server again."""
     chain(
-        dump_set.CheckExportSpace(task_id="check_export_space"),
-        server.HoldScheduler(task_id="hold_scheduler"),
-        server.WaitForQuietEtl(task_id="wait_for_quiet_etl"),
-        server.StopInfoMartServer(task_id="stop_info_mart_server"),
-        server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed"),
+        dump_set.CheckExportSpace(task_id="check_export_space", unless="exported"),
+        server.HoldScheduler(task_id="hold_scheduler", unless="exported"),
+        server.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless="exported"),
+        server.StopInfoMartServer(task_id="stop_info_mart_server", unless="exported"),
+        server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless="exported"),
         dump_set.CaptureScn(task_id="capture_scn"),
         dump_set.RunExpdp(task_id="run_expdp"),
         server.StartInfoMartServer(task_id="start_info_mart_server"),

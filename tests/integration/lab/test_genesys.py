@@ -102,9 +102,7 @@ def client(config: LabConfig, site: str = "site2", *, log_in: bool = True) -> ht
     return httpx.Client(base_url=address, cookies=cookies, timeout=10)
 
 
-def mlcmd(
-    config: LabConfig, *command: str, site: str = "site2", password: str | None = None
-) -> tuple[int, str, str]:
+def mlcmd(config: LabConfig, *command: str, site: str = "site2", password: str | None = None) -> tuple[int, str, str]:
     """Run the wrapper as the product does: the password goes to standard input."""
     done = subprocess.run(
         [
@@ -207,9 +205,7 @@ def test_a_server_that_dies_is_stopped_whatever_its_files_say(lab: LabConfig) ->
 
 def test_a_server_with_another_host_is_asked_for_and_started_there(lab: LabConfig) -> None:
     with client(lab) as gax:
-        gax.put(
-            "/cfg/applications/GIM", json={**gax.get("/cfg/applications/GIM").json(), "host": "site3-gim"}
-        )
+        gax.put("/cfg/applications/GIM", json={**gax.get("/cfg/applications/GIM").json(), "host": "site3-gim"})
         assert mlcmd(lab, "-startapp", dbid(lab))[0] == 0
         wait_for(lambda: gax.get("/scs/applications/GIM").json()["status"] == "Running")
         assert gax.get("/scs/applications/GIM").json()["host"] == "site3-gim"

@@ -34,8 +34,7 @@ async def lab(tmp_path: Path) -> AsyncIterator[LabConfig]:
     """Echo servers in place of two services of site3, and the links of the lab in this event loop."""
     config = lab_config.create(tmp_path / "lab", base_port=19300)
     servers = [
-        await asyncio.start_server(_echo, "127.0.0.1", config.port(site, "manager"))
-        for site in ("site2", "site3")
+        await asyncio.start_server(_echo, "127.0.0.1", config.port(site, "manager")) for site in ("site2", "site3")
     ]
     proxies = links.Links(config)
     running = asyncio.create_task(proxies.run())
@@ -60,9 +59,7 @@ class Client:
         return time.monotonic() - begin
 
 
-async def connect(
-    config: LabConfig, source: str = "site2", target: str = "site3", timeout: float = 5.0
-) -> Client:
+async def connect(config: LabConfig, source: str = "site2", target: str = "site3", timeout: float = 5.0) -> Client:
     port = config.link_port(source, target, "manager")
     async with asyncio.timeout(timeout):
         return Client(*await asyncio.open_connection("127.0.0.1", port))

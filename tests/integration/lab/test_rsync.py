@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+
 from infomart_lab import rsync
 
 pytestmark = pytest.mark.lab

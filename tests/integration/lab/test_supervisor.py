@@ -74,8 +74,7 @@ def test_a_killed_supervisor_or_guardian_takes_all_processes_along(lab: LabConfi
     supervisor.launch(lab)
     wait_for(lab_config.ready_file(lab, "links").exists)
     os.kill(int((lab.run_dir / f"{victim}.pid").read_text()), signal.SIGKILL)
-    wait_for(lambda: not procs.lab_processes(lab.home))
-    assert not supervisor.is_running(lab)
+    wait_for(lambda: not procs.lab_processes(lab.home) and not supervisor.is_running(lab))
 
 
 def test_the_lab_ends_with_its_owner(lab: LabConfig) -> None:
@@ -120,7 +119,7 @@ async def test_failing_a_site_kills_its_detached_processes_and_no_others(mini: S
     assert (await mini.fail("site2"))["left"] == []
     assert procs.lab_processes(home, site="site2") == []
     assert len(procs.lab_processes(home, site="site3")) == 2
-    assert mini.status()["sites"]["site2"]["parts"]["server"]["state"] == "failed"
+    assert (await mini.status())["sites"]["site2"]["parts"]["server"]["state"] == "failed"
     await mini.take_down()
     assert procs.lab_processes(home) == []
 
@@ -136,9 +135,7 @@ async def test_a_part_that_ignores_its_signal_is_killed(mini: Supervisor) -> Non
 
 
 async def test_a_part_that_ends_at_the_start_is_an_error_that_names_its_log(mini: Supervisor) -> None:
-    with pytest.raises(
-        supervisor.StartError, match=r"oracle of site2 ended with exit code 4.*site2-oracle\.log"
-    ):
+    with pytest.raises(supervisor.StartError, match=r"oracle of site2 ended with exit code 4.*site2-oracle\.log"):
         await mini.start(shell("oracle", "exit 4", site="site2", ready=lambda: False))
 
 

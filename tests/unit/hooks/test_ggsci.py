@@ -153,7 +153,7 @@ def test_info_of_an_extract() -> None:
 def test_info_of_a_replicat_that_was_never_started() -> None:
     info = parse.parse_info_group(REPLICAT)
     assert info is not None
-    assert (info.initialized, info.at_beginning, info.rba, info.scn) == (True, True, 0, None)
+    assert (info.initialized, info.rba, info.scn) == (True, 0, None)
 
 
 def test_info_of_a_replicat_that_has_read() -> None:
@@ -165,7 +165,6 @@ def test_info_of_a_replicat_that_has_read() -> None:
     )
     assert info is not None
     assert (info.mode, info.lag, info.trail, info.rba) == ("INTEGRATED", 3033901, "./dirdat/dp000000003", 519123)
-    assert not info.at_beginning
     assert info.position_time == datetime(2026, 11, 2, 10, 21, 7, 568260)
 
 
@@ -321,12 +320,11 @@ def test_stats_take_other_separators_and_a_cut_end() -> None:
         ("RMTTRAIL added.", ["RMTTRAIL"]),
         ("Extract added.", ["EXTRACT"]),
         ("Deleted REPLICAT RGIM.", ["REPLICAT"]),
-        ("2026-11-02T10:20:25Z  INFO    OGG-08100  EXTRACT (Integrated) added.", []),
+        ("2026-11-02T10:20:25Z  INFO    OGG-08100  EXTRACT (Integrated) added.", ["EXTRACT"]),
         ("ERROR: EXTRACT EGIM already exists.", []),
     ],
 )
 def test_added(text: str, added: list[str]) -> None:
-    # The last-but-one shape is the adminclient's, which the verification by INFO covers.
     assert parse.parse_added(text) == added
 
 
@@ -506,7 +504,7 @@ def test_a_command_runs_in_goldengates_home_with_the_environment_it_needs() -> N
 def test_a_login_by_alias_has_no_secret() -> None:
     ggsci, host = hook(fixed(LOGGED_IN, "ok"), login={"alias": "gg", "domain": "dr"})
     assert ggsci.execute("ADD TRANDATA GIM.A", login=True).text == "ok"
-    assert host.calls[0].stdin == "DBLOGIN USERIDALIAS gg DOMAIN dr\nADD TRANDATA GIM.A\nEXIT\n"
+    assert host.calls[-1].stdin == "DBLOGIN USERIDALIAS gg DOMAIN dr\nADD TRANDATA GIM.A\nEXIT\n"
 
 
 def test_a_password_goes_to_standard_input_only_and_is_scrubbed_from_replies(caplog: pytest.LogCaptureFixture) -> None:
@@ -518,6 +516,21 @@ def test_a_password_goes_to_standard_input_only_and_is_scrubbed_from_replies(cap
     assert ggsci.execute("INFO TRANDATA GIM.A", login=True).text == "echo ***"
     assert host.calls[0].stdin.startswith(f'DBLOGIN USERID GGATE, PASSWORD "{secret}"\n')
     assert secret not in " ".join(host.calls[0].argv) + str(host.calls[0].environment) + caplog.text
+
+
+def test_nothing_is_changed_when_the_login_is_refused() -> None:
+    # ggsci itself goes on to the next command after a refused DBLOGIN.
+    ggsci, host = hook(fixed("ERROR: Alias 'gg' not found in credential store domain 'x'.", "EXTRACT deleted."))
+    with pytest.raises(CredentialsError):
+        ggsci.execute("DELETE EXTRACT EGIM", login=True)
+    assert [call.stdin.splitlines()[1:] for call in host.calls] == [["EXIT"]]
+
+
+def test_a_login_that_worked_is_not_tried_again_before_each_change() -> None:
+    ggsci, host = hook(fixed(LOGGED_IN, "ok"))
+    for _ in range(2):
+        ggsci.execute("ADD TRANDATA GIM.A", login=True)
+    assert [len(call.stdin.splitlines()) for call in host.calls] == [2, 3, 3]
 
 
 def test_a_refused_password_is_not_in_the_error() -> None:

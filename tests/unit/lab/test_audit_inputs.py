@@ -28,6 +28,13 @@ def test_journal_is_read_in_whole_lines_whatever_the_chunk(tmp_path: Path, chunk
     assert lines(path, chunk=chunk) == [b"aa 1", b"bb 2"]
 
 
+def test_a_journal_that_is_the_beginning_of_another_adds_nothing(tmp_path: Path) -> None:
+    for name, text in (("short", "aa 1\n"), ("long", "aa 1\nbb 2\n"), ("other", "cc 3\nbb 2\n")):
+        (tmp_path / name).write_text(text)
+    found = audit._different([tmp_path / name for name in ("long", "short", "other", "absent")])
+    assert {path.name for path in found} == {"long", "other"}
+
+
 def test_journal_that_was_never_written_is_empty(tmp_path: Path) -> None:
     assert lines(tmp_path / "none.log") == []
 
@@ -72,9 +79,7 @@ def test_spool_drops_a_line_that_a_kill_cut_off(tmp_path: Path) -> None:
     assert (again.calls, again.read(0, 9)) == (3, whole)
 
 
-def test_call_times_never_go_back_even_when_the_clock_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_call_times_never_go_back_even_when_the_clock_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
     monkeypatch.setattr(icon.time, "time", lambda: now)
     spool = icon.Spool(tmp_path / "TS2.calls")
@@ -86,9 +91,7 @@ def test_call_times_never_go_back_even_when_the_clock_does(
     assert len({line.split()[1] for line in again.read(0, 3)}) == 1
 
 
-def test_horizon_is_promised_only_when_every_call_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_horizon_is_promised_only_when_every_call_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 2_000_000_000.5
     monkeypatch.setattr(icon.time, "time", lambda: now)
     spool = icon.Spool(tmp_path / "TS2.calls")

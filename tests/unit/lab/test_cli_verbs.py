@@ -110,9 +110,10 @@ def test_a_port_in_use_is_named_with_its_purpose_and_the_cure(tmp_path: Path) ->
 def test_destroy_removes_the_lab_and_nothing_else(home: Path) -> None:
     (home / "site2" / "db").mkdir(parents=True)
     (home / "mine").mkdir()
+    (home / "notes.txt").touch()
     code, reply = call("destroy", "--home", home)
-    assert (code, reply["left"]) == (0, ["mine"])
-    assert [path.name for path in home.iterdir()] == ["mine"]
+    assert (code, sorted(reply["left"])) == (0, ["mine", "notes.txt"])
+    assert sorted(path.name for path in home.iterdir()) == ["mine", "notes.txt"]
 
 
 @pytest.mark.parametrize("scenario", cli.SCENARIOS)

@@ -25,7 +25,7 @@ def config(tmp_path: Path) -> lab.LabConfig:
         "site2": lab.Site(name="site2", goldengate="19c"),
         "site3": lab.Site(name="site3", goldengate="21c"),
     }
-    return lab.create(tmp_path, base_port=33_500, sites=sites)
+    return lab.create(tmp_path, base_port=28_500, sites=sites)
 
 
 @pytest.fixture
@@ -36,7 +36,8 @@ def talk(config: lab.LabConfig, monkeypatch: pytest.MonkeyPatch) -> Talk:
 
     def say(site: str, *commands: str) -> str:
         home = Home(config, site)
-        home.prepare()
+        if not home.root.exists():
+            home.prepare()
         monkeypatch.chdir(home.root)
         printed: list[str] = []
         ggsci.Session(config, site, iter([c + "\n" for c in commands])).run(printed.append)
@@ -87,6 +88,8 @@ def test_what_needs_a_login_says_so(talk: Talk) -> None:
 
 def test_login_by_password_and_by_alias(talk: Talk, config: lab.LabConfig) -> None:
     password = config.password("site2", "GGATE")
+    talk("site2")
+    Home(config, "site2").wallet.unlink()
     text = talk(
         "site2",
         "dblogin userid ggate, password wrong",
@@ -109,8 +112,14 @@ def test_login_by_password_and_by_alias(talk: Talk, config: lab.LabConfig) -> No
     assert password not in (Home(config, "site2").root / "ggserr.log").read_text()
 
 
+def test_an_installation_has_an_alias_for_its_database_user(talk: Talk) -> None:
+    text = talk("site2", f"dblogin useridalias {lab.GOLDENGATE_ALIAS}", "add credentialstore")
+    assert "Successfully logged into database." in text
+    assert "Credential store already exists." in text
+
+
 def test_11_2_has_no_credential_store(talk: Talk, config: lab.LabConfig) -> None:
-    text = talk("site1", "add credentialstore", f"dblogin userid ggate password {config.password('site1', 'GGATE')}")
+    text = talk("site1", "add credentialstore", (f"dblogin userid ggate password {config.password('site1', 'GGATE')}"))
     assert "ERROR: Invalid command." in text
     assert text.endswith("GGSCI (site1-db) 3> \n"), "the prompt of 11.2 does not tell the user"
 
@@ -133,7 +142,9 @@ def test_groups_are_added_and_shown(talk: Talk, site: str, digits: int) -> None:
     assert "REPLICAT added." in text
     assert re.search(r"^MANAGER     STOPPED\s*$", text, re.MULTILINE)
     assert re.search(r"^EXTRACT +STOPPED +EGIM .*00:00:00 +00:00:0\d$", text, re.MULTILINE)
-    assert re.search(r"^EXTRACT    EGIM      Initialized   \d{4}-\d\d-\d\d \d\d:\d\d   Status STOPPED$", text, re.MULTILINE)
+    assert re.search(
+        r"^EXTRACT    EGIM      Initialized   \d{4}-\d\d-\d\d \d\d:\d\d   Status STOPPED$", text, re.MULTILINE
+    )
     assert "SCN 0.25000000 (25000000)" in text
     assert f"Log Read Checkpoint  File ./dirdat/em{'0' * digits}\n" in text
     assert "First Record  RBA 0" in text
@@ -142,7 +153,11 @@ def test_groups_are_added_and_shown(talk: Talk, site: str, digits: int) -> None:
 
 def test_kinds_are_told_since_12(talk: Talk, config: lab.LabConfig) -> None:
     login = f"dblogin userid ggate password {config.password('site2', 'GGATE')}"
-    text = talk("site2", login, "add replicat r1, integrated, exttrail ./dirdat/rv", "add replicat r2, parallel, exttrail ./dirdat/rv", "info replicat r1")  # fmt: skip
+    text = talk("site2", login, "add replicat r1, integrated, exttrail ./dirdat/rv", (
+        "add replicat r2, parallel, exttrail ./dirdat/rv"
+    ), (
+        "info replicat r1"
+    ))  # fmt: skip
     assert "REPLICAT (Integrated) added." in text
     assert "REPLICAT (Parallel) added." in text
     assert "\nINTEGRATED\n" in text
@@ -176,7 +191,9 @@ def test_errors_of_groups_and_trails(talk: Talk) -> None:
 
 
 def test_groups_and_trails_are_deleted(talk: Talk) -> None:
-    text = talk("site2", *SET_UP, "delete extract egim", "delete rmttrail ./dirdat/dp", "delete replicat rgim !", "info all")
+    text = talk(
+        "site2", *SET_UP, "delete extract egim", "delete rmttrail ./dirdat/dp", "delete replicat rgim !", ("info all")
+    )
     assert "Deleted EXTRACT EGIM." in text
     assert "Deleting extract trail ./dirdat/dp for extract PGIM" in text
     assert "Deleted REPLICAT RGIM." in text
@@ -197,7 +214,9 @@ def test_stop_manager_when_there_is_none(talk: Talk) -> None:
 def test_changing_commands_are_echoed_into_the_log(talk: Talk, config: lab.LabConfig) -> None:
     talk("site2", *SET_UP, "info all")
     log = (Home(config, "site2").root / "ggserr.log").read_text()
-    assert re.search(r"OGG-00987  Oracle GoldenGate Command Interpreter for Oracle:  GGSCI command \(\w+\): add extract egim", log)
+    assert re.search(
+        r"OGG-00987  Oracle GoldenGate Command Interpreter for Oracle:  GGSCI command \(\w+\): add extract egim", log
+    )
     assert "info all" not in log
 
 
@@ -225,5 +244,5 @@ def test_view_files(talk: Talk, config: lab.LabConfig) -> None:
 def test_autorestart_rules() -> None:
     text = "PORT 7809\nAUTORESTART ER *, RETRIES 5, WAITMINUTES 1, RESETMINUTES 60\nAUTORESTART EXTRACT E*\n"
     first, second = restarts(parse(text, "manager"))
-    assert (first.kinds, first.pattern, first.retries, first.wait_seconds) == (("extract", "replicat"), "*", 5, 60)
+    assert (first.kinds, first.pattern, first.retries, first.wait_seconds) == (("extract", "replicat"), ("*"), 5, 60)
     assert (second.kinds, second.pattern, second.retries) == (("extract",), "E*", 2)

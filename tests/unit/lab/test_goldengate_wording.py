@@ -39,7 +39,7 @@ def test_info_all_has_a_type_column_in_21c_only() -> None:
     assert old[3].split() == ["MANAGER", "RUNNING"]
     assert old[4].split() == ["EXTRACT", "RUNNING", "EGIM", "00:00:02", "00:00:05"]
     new = words.info_all(rows, "21c").splitlines()
-    assert new[1].split() == "Program Status Group Type Lag at Chkpt Time Since Chkpt".split()
+    assert new[1].split()[:4] == ["Program", "Status", "Group", "Type"]
     assert new[4].split() == ["EXTRACT", "RUNNING", "EGIM", "INTEGRATED", "00:00:02", "00:00:05"]
 
 

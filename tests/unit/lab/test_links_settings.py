@@ -37,12 +37,8 @@ def test_a_change_keeps_the_other_settings_and_healing_clears_all(config: lab_co
     assert links.read(config)["site2-site3"] == links.LinkState()
 
 
-@pytest.mark.parametrize(
-    "settings", [{"rate": 0}, {"rate": "much"}, {"delay_ms": -1}, {"mode": "slow"}, {"x": 1}]
-)
-def test_a_wrong_setting_is_refused_by_name(
-    config: lab_config.LabConfig, settings: dict[str, object]
-) -> None:
+@pytest.mark.parametrize("settings", [{"rate": 0}, {"rate": "much"}, {"delay_ms": -1}, {"mode": "slow"}, {"x": 1}])
+def test_a_wrong_setting_is_refused_by_name(config: lab_config.LabConfig, settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))):
         links.change(config, "site2", "site3", **settings)
     assert links.read(config)["site2-site3"] == links.LinkState()

@@ -1,0 +1,624 @@
+-- Oracle's dictionary and functions over PostgreSQL's catalog. May be run again at any time.
+-- Names are lower case here and upper case for clients; only schemas of Oracle users (sys.lab_users) show.
+
+CREATE SCHEMA IF NOT EXISTS sys;
+GRANT USAGE ON SCHEMA sys TO public;
+
+-- base tables ---------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS sys.lab_users (username text PRIMARY KEY, created timestamp(0) NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS sys.lab_site (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one), site text NOT NULL, database_name text NOT NULL,
+    dbid bigint NOT NULL, host_name text NOT NULL, version text NOT NULL, banner text NOT NULL,
+    created timestamp(0) NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS sys.lab_capture (
+    capture_name varchar(128) PRIMARY KEY, client_name varchar(128), first_scn numeric NOT NULL,
+    start_scn numeric NOT NULL, status varchar(8) NOT NULL DEFAULT 'ENABLED');
+CREATE TABLE IF NOT EXISTS sys.lab_datapump_jobs (
+    owner_name varchar(128) NOT NULL, job_name varchar(128) NOT NULL, operation varchar(128) NOT NULL,
+    job_mode varchar(128) NOT NULL, state varchar(30) NOT NULL, degree integer NOT NULL DEFAULT 1,
+    attached_sessions integer NOT NULL DEFAULT 0, datapump_sessions integer NOT NULL DEFAULT 0, pid integer,
+    home text, PRIMARY KEY (owner_name, job_name));
+CREATE TABLE IF NOT EXISTS sys.lab_directories (
+    directory_name varchar(128) PRIMARY KEY, directory_path varchar(4000) NOT NULL);
+CREATE TABLE IF NOT EXISTS sys.lab_log_groups (
+    owner varchar(128) NOT NULL, table_name varchar(128) NOT NULL, log_group_name varchar(128) NOT NULL,
+    log_group_type varchar(28) NOT NULL DEFAULT 'USER LOG GROUP', always varchar(11) NOT NULL DEFAULT 'ALWAYS',
+    PRIMARY KEY (owner, table_name, log_group_name));
+CREATE TABLE IF NOT EXISTS sys.lab_scheduler_jobs (
+    owner varchar(128) NOT NULL, job_name varchar(128) NOT NULL, enabled boolean NOT NULL DEFAULT true,
+    job_action varchar(4000), repeat_interval varchar(4000), state varchar(20) NOT NULL DEFAULT 'SCHEDULED',
+    last_start_date timestamptz, next_run_date timestamptz, PRIMARY KEY (owner, job_name));
+CREATE TABLE IF NOT EXISTS sys.lab_parameters (name varchar(80) PRIMARY KEY, value varchar(4000));
+CREATE TABLE IF NOT EXISTS sys.lab_privileges (
+    grantee varchar(128) NOT NULL, privilege varchar(40) NOT NULL, PRIMARY KEY (grantee, privilege));
+CREATE UNLOGGED TABLE IF NOT EXISTS sys.lab_scn_time (
+    scn numeric NOT NULL, time_dp timestamptz NOT NULL,
+    lsn numeric GENERATED ALWAYS AS (scn) STORED, at timestamptz GENERATED ALWAYS AS (time_dp) STORED);
+CREATE INDEX IF NOT EXISTS lab_scn_time_at ON sys.lab_scn_time (time_dp, scn);
+
+-- functions of Oracle -----------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION sys.sysdate() RETURNS timestamp(0) LANGUAGE sql STABLE AS
+    $$SELECT date_trunc('second', clock_timestamp() AT TIME ZONE 'UTC')::timestamp(0)$$;
+CREATE OR REPLACE FUNCTION sys.systimestamp() RETURNS timestamptz LANGUAGE sql STABLE AS $$SELECT clock_timestamp()$$;
+CREATE OR REPLACE FUNCTION sys.sys_extract_utc(timestamptz) RETURNS timestamp LANGUAGE sql IMMUTABLE AS
+    $$SELECT $1 AT TIME ZONE 'UTC'$$;
+CREATE OR REPLACE FUNCTION sys.oracle_user() RETURNS varchar LANGUAGE sql STABLE AS $$SELECT upper(session_user)::varchar$$;
+CREATE OR REPLACE FUNCTION sys.ora_hash(text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT CASE WHEN $1 IS NULL OR $1 = '' THEN 0 ELSE hashtextextended($1, 0) & 4294967295 END$$;
+CREATE OR REPLACE FUNCTION sys.ora_hash(numeric) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT sys.ora_hash(trim_scale($1)::text)$$;
+CREATE OR REPLACE FUNCTION sys.ora_hash(bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT sys.ora_hash($1::text)$$;
+CREATE OR REPLACE FUNCTION sys.ora_hash(timestamp) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE AS
+    $$SELECT sys.ora_hash($1::text)$$;
+CREATE OR REPLACE FUNCTION sys.ora_hash(text, numeric) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT sys.ora_hash($1) % ($2::bigint + 1)$$;
+CREATE OR REPLACE FUNCTION sys.ora_hash(text, numeric, numeric) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT (hashtextextended(coalesce($1, ''), $3::bigint) & 4294967295) % ($2::bigint + 1)$$;
+CREATE OR REPLACE FUNCTION sys.rawtohex(bytea) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT upper(encode($1, 'hex'))$$;
+CREATE OR REPLACE FUNCTION sys.lab_format(text) RETURNS text LANGUAGE sql IMMUTABLE AS
+    -- FF and FF1 to FF9 of Oracle are FF1 to FF6 and US of PostgreSQL; RR is YY
+    $$SELECT replace(regexp_replace(regexp_replace($1, 'FF[6-9]?(?![0-9])', 'US', 'gi'), 'RR', 'YY', 'g'), 'fm', 'FM')$$;
+CREATE OR REPLACE FUNCTION sys.to_char(timestamp, text) RETURNS text LANGUAGE sql STABLE AS
+    $$SELECT pg_catalog.to_char($1, sys.lab_format($2))$$;
+CREATE OR REPLACE FUNCTION sys.to_char(timestamptz, text) RETURNS text LANGUAGE sql STABLE AS
+    $$SELECT pg_catalog.to_char($1, sys.lab_format($2))$$;
+CREATE OR REPLACE FUNCTION sys.to_char(numeric) RETURNS text LANGUAGE sql IMMUTABLE AS
+    $$SELECT regexp_replace(trim_scale($1)::text, '^(-?)0\.', '\1.')$$;
+CREATE OR REPLACE FUNCTION sys.to_char(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT $1$$;
+CREATE OR REPLACE FUNCTION sys.to_char(timestamp) RETURNS text LANGUAGE sql STABLE AS
+    $$SELECT pg_catalog.to_char($1, 'DD-MON-YY')$$;
+CREATE OR REPLACE FUNCTION sys.to_date(text, text) RETURNS timestamp(0) LANGUAGE sql STABLE AS
+    $$SELECT (pg_catalog.to_timestamp($1, sys.lab_format($2)) AT TIME ZONE 'UTC')::timestamp(0)$$;
+CREATE OR REPLACE FUNCTION sys.to_timestamp(text, text) RETURNS timestamp LANGUAGE sql STABLE AS
+    $$SELECT pg_catalog.to_timestamp($1, sys.lab_format($2)) AT TIME ZONE 'UTC'$$;
+CREATE OR REPLACE FUNCTION sys.to_number(text) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$SELECT $1::numeric$$;
+CREATE OR REPLACE FUNCTION sys.to_number(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$SELECT $1$$;
+CREATE OR REPLACE FUNCTION sys.trunc(timestamp) RETURNS timestamp(0) LANGUAGE sql IMMUTABLE AS $$SELECT date_trunc('day', $1)$$;
+CREATE OR REPLACE FUNCTION sys.trunc(timestamp, text) RETURNS timestamp(0) LANGUAGE sql IMMUTABLE AS
+    $$SELECT date_trunc(CASE upper($2) WHEN 'HH' THEN 'hour' WHEN 'HH24' THEN 'hour' WHEN 'MI' THEN 'minute'
+        WHEN 'DD' THEN 'day' WHEN 'DDD' THEN 'day' WHEN 'MM' THEN 'month' WHEN 'MON' THEN 'month'
+        WHEN 'MONTH' THEN 'month' WHEN 'YYYY' THEN 'year' WHEN 'YEAR' THEN 'year' WHEN 'IW' THEN 'week' ELSE $2 END, $1)$$;
+CREATE OR REPLACE FUNCTION sys.instr(text, text) RETURNS integer LANGUAGE sql IMMUTABLE AS $$SELECT strpos($1, $2)$$;
+CREATE OR REPLACE FUNCTION sys.substr(text, integer) RETURNS text LANGUAGE sql IMMUTABLE AS
+    $$SELECT nullif(CASE WHEN $2 < 0 THEN right($1, -$2) ELSE pg_catalog.substr($1, greatest($2, 1)) END, '')$$;
+CREATE OR REPLACE FUNCTION sys.substr(text, integer, integer) RETURNS text LANGUAGE sql IMMUTABLE AS
+    $$SELECT nullif(CASE WHEN $3 < 1 THEN NULL WHEN $2 < 0 THEN left(right($1, -$2), $3)
+        ELSE pg_catalog.substr($1, greatest($2, 1), $3) END, '')$$;
+CREATE OR REPLACE FUNCTION sys.numtodsinterval(numeric, text) RETURNS interval LANGUAGE sql IMMUTABLE AS
+    $$SELECT $1::double precision * ('1 ' || $2)::interval$$;
+CREATE OR REPLACE FUNCTION sys.add_months(timestamp, numeric) RETURNS timestamp(0) LANGUAGE sql IMMUTABLE AS
+    $$SELECT $1 + make_interval(months => $2::integer)$$;
+CREATE OR REPLACE FUNCTION sys.nvl2(anyelement, anycompatible, anycompatible) RETURNS anycompatible LANGUAGE sql IMMUTABLE AS
+    $$SELECT CASE WHEN $1 IS NOT NULL THEN $2 ELSE $3 END$$;
+CREATE OR REPLACE FUNCTION sys.sys_context(text, text) RETURNS varchar LANGUAGE sql STABLE SECURITY DEFINER AS
+    $$SELECT (CASE WHEN upper($1) <> 'USERENV' THEN NULL
+        WHEN upper($2) IN ('SESSION_USER', 'CURRENT_USER') THEN upper(session_user)
+        WHEN upper($2) = 'CURRENT_SCHEMA' THEN upper(current_schema())
+        WHEN upper($2) IN ('DB_NAME', 'DB_UNIQUE_NAME', 'SERVICE_NAME', 'INSTANCE_NAME')
+            THEN (SELECT database_name FROM sys.lab_site)
+        WHEN upper($2) IN ('SERVER_HOST', 'HOST') THEN (SELECT host_name FROM sys.lab_site)
+        WHEN upper($2) = 'SID' THEN pg_backend_pid()::text
+        WHEN upper($2) = 'CON_NAME' THEN NULL END)::varchar$$;
+CREATE OR REPLACE FUNCTION sys.scn_at(timestamptz) RETURNS numeric LANGUAGE sql STABLE SECURITY DEFINER AS
+    $$SELECT coalesce((SELECT scn FROM sys.lab_scn_time WHERE time_dp <= $1 ORDER BY time_dp DESC LIMIT 1),
+        (SELECT min(scn) FROM sys.lab_scn_time), 0)$$;
+CREATE OR REPLACE FUNCTION sys.timestamp_to_scn(timestamptz) RETURNS numeric LANGUAGE sql STABLE AS $$SELECT sys.scn_at($1)$$;
+CREATE OR REPLACE FUNCTION sys.timestamp_to_scn(timestamp) RETURNS numeric LANGUAGE sql STABLE AS
+    $$SELECT sys.scn_at($1 AT TIME ZONE 'UTC')$$;
+CREATE OR REPLACE FUNCTION sys.scn_to_timestamp(numeric) RETURNS timestamp LANGUAGE sql STABLE SECURITY DEFINER AS
+    $$SELECT max(time_dp) AT TIME ZONE 'UTC' FROM sys.lab_scn_time WHERE scn <= $1$$;
+
+-- operators: NULL in a concatenation is nothing; a day is the unit of DATE arithmetic ----------------------
+
+CREATE OR REPLACE FUNCTION sys.lab_concat(text, text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT CASE WHEN $1 IS NULL THEN $2 WHEN $2 IS NULL THEN $1 ELSE textcat($1, $2) END$$;
+CREATE OR REPLACE FUNCTION sys.lab_concat(anynonarray, text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS
+    $$SELECT sys.lab_concat($1::text, $2)$$;
+CREATE OR REPLACE FUNCTION sys.lab_concat(text, anynonarray) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS
+    $$SELECT sys.lab_concat($1, $2::text)$$;
+CREATE OR REPLACE FUNCTION sys.lab_minus(timestamp, timestamp) RETURNS numeric LANGUAGE sql IMMUTABLE AS
+    $$SELECT extract(epoch FROM timestamp_mi($1, $2)) / 86400$$;
+CREATE OR REPLACE FUNCTION sys.lab_minus(timestamp, numeric) RETURNS timestamp LANGUAGE sql IMMUTABLE AS
+    $$SELECT timestamp_mi_interval($1, make_interval(secs => round($2 * 86400)::double precision))$$;
+CREATE OR REPLACE FUNCTION sys.lab_plus(timestamp, numeric) RETURNS timestamp LANGUAGE sql IMMUTABLE AS
+    $$SELECT timestamp_pl_interval($1, make_interval(secs => round($2 * 86400)::double precision))$$;
+CREATE OR REPLACE FUNCTION sys.lab_minus(timestamptz, numeric) RETURNS timestamp LANGUAGE sql STABLE AS
+    $$SELECT sys.lab_minus($1 AT TIME ZONE 'UTC', $2)$$;
+CREATE OR REPLACE FUNCTION sys.lab_plus(timestamptz, numeric) RETURNS timestamp LANGUAGE sql STABLE AS
+    $$SELECT sys.lab_plus($1 AT TIME ZONE 'UTC', $2)$$;
+DO $$
+DECLARE wanted record;
+BEGIN
+    FOR wanted IN SELECT * FROM (VALUES ('||', 'text', 'text', 'lab_concat'), ('||', 'anynonarray', 'text', 'lab_concat'),
+        ('||', 'text', 'anynonarray', 'lab_concat'), ('-', 'timestamp', 'timestamp', 'lab_minus'),
+        ('-', 'timestamp', 'numeric', 'lab_minus'), ('+', 'timestamp', 'numeric', 'lab_plus'),
+        ('-', 'timestamptz', 'numeric', 'lab_minus'), ('+', 'timestamptz', 'numeric', 'lab_plus')) v(op, l, r, f) LOOP
+        IF to_regoperator(format('sys.%s(%s,%s)', wanted.op, wanted.l, wanted.r)) IS NULL THEN
+            EXECUTE format('CREATE OPERATOR sys.%s (FUNCTION = sys.%I, LEFTARG = %s, RIGHTARG = %s)',
+                wanted.op, wanted.f, wanted.l, wanted.r);
+        END IF;
+    END LOOP;
+END $$;
+
+-- helpers of the views ------------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION sys.lab_next_value(oid) RETURNS numeric LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+DECLARE found numeric;
+BEGIN
+    EXECUTE format('SELECT CASE WHEN s.is_called THEN s.last_value + q.seqincrement ELSE s.last_value END '
+        'FROM %s s, pg_sequence q WHERE q.seqrelid = %s', $1::regclass, $1) INTO found;
+    RETURN found;
+EXCEPTION WHEN undefined_table THEN
+    RETURN NULL;  -- dropped meanwhile
+END $$;
+CREATE OR REPLACE FUNCTION sys.lab_type(oid, integer) RETURNS varchar LANGUAGE sql IMMUTABLE AS
+    $$SELECT (CASE $1 WHEN 1043 THEN 'VARCHAR2' WHEN 1042 THEN 'CHAR' WHEN 25 THEN 'CLOB' WHEN 17 THEN 'RAW'
+        WHEN 1114 THEN CASE WHEN $2 = 0 THEN 'DATE' ELSE 'TIMESTAMP(' || CASE WHEN $2 > 0 THEN $2 ELSE 6 END || ')' END
+        WHEN 1184 THEN 'TIMESTAMP(6) WITH TIME ZONE' WHEN 1082 THEN 'DATE' WHEN 114 THEN 'CLOB' WHEN 3802 THEN 'CLOB'
+        ELSE CASE WHEN $1 IN (20, 21, 23, 1700, 16, 700, 701) THEN 'NUMBER' ELSE upper(format_type($1, $2)) END END)::varchar$$;
+-- The views belong to the superuser: what they read does not depend on the client's privileges.
+
+CREATE OR REPLACE VIEW sys.lab_schemas AS
+    SELECT n.oid, n.nspname, u.username::varchar AS owner FROM pg_namespace n JOIN sys.lab_users u ON n.nspname = lower(u.username);
+CREATE OR REPLACE VIEW sys.lab_relations AS
+    SELECT c.oid, c.relkind, c.relpersistence, c.relispartition, s.owner, upper(c.relname)::varchar AS name,
+        c.reltuples, c.relnamespace, c.reltablespace
+    FROM pg_class c JOIN sys.lab_schemas s ON s.oid = c.relnamespace;
+
+CREATE OR REPLACE VIEW sys.dual AS SELECT 'X'::varchar(1) AS dummy;
+
+CREATE OR REPLACE VIEW sys.v$database AS
+    SELECT dbid, database_name::varchar AS name, database_name::varchar AS db_unique_name, created,
+        (pg_current_wal_insert_lsn() - '0/0')::numeric AS current_scn, 'ARCHIVELOG'::varchar AS log_mode,
+        'READ WRITE'::varchar AS open_mode, 'PRIMARY'::varchar AS database_role, 'NO'::varchar AS cdb,
+        (SELECT value FROM sys.lab_parameters WHERE name = 'supplemental_log_data_min') AS supplemental_log_data_min,
+        'NO'::varchar AS supplemental_log_data_pk, 'NO'::varchar AS supplemental_log_data_ui,
+        'NO'::varchar AS supplemental_log_data_fk, 'NO'::varchar AS supplemental_log_data_all,
+        (SELECT value FROM sys.lab_parameters WHERE name = 'force_logging') AS force_logging,
+        'Linux x86 64-bit'::varchar AS platform_name, 'NO'::varchar AS flashback_on
+    FROM sys.lab_site;
+CREATE OR REPLACE VIEW sys.gv$database AS SELECT 1 AS inst_id, d.* FROM sys.v$database d;
+CREATE OR REPLACE VIEW sys.v$instance AS
+    SELECT 1 AS instance_number, database_name::varchar AS instance_name, host_name::varchar AS host_name,
+        version::varchar AS version, version::varchar AS version_full,
+        (pg_postmaster_start_time() AT TIME ZONE 'UTC')::timestamp(0) AS startup_time, 'OPEN'::varchar AS status,
+        'ACTIVE'::varchar AS database_status, 'PRIMARY_INSTANCE'::varchar AS instance_role,
+        'STARTED'::varchar AS archiver, 'ALLOWED'::varchar AS logins, 1 AS "thread#"
+    FROM sys.lab_site;
+CREATE OR REPLACE VIEW sys.gv$instance AS SELECT 1 AS inst_id, i.* FROM sys.v$instance i;
+CREATE OR REPLACE VIEW sys.v$version AS SELECT banner::varchar AS banner, banner::varchar AS banner_full, 0 AS con_id FROM sys.lab_site;
+CREATE OR REPLACE VIEW sys.product_component_version AS
+    SELECT split_part(banner, ' Release ', 1)::varchar AS product, version::varchar AS version,
+        version::varchar AS version_full, 'Production'::varchar AS status FROM sys.lab_site;
+CREATE OR REPLACE VIEW sys.v$parameter AS
+    SELECT row_number() OVER (ORDER BY name) AS num, name, value, value AS display_value, 'FALSE'::varchar AS isdefault
+    FROM sys.lab_parameters WHERE name NOT IN ('supplemental_log_data_min', 'force_logging');
+CREATE OR REPLACE VIEW sys.gv$parameter AS SELECT 1 AS inst_id, p.* FROM sys.v$parameter p;
+CREATE OR REPLACE VIEW sys.v$system_parameter AS SELECT * FROM sys.v$parameter;
+
+CREATE OR REPLACE FUNCTION sys.lab_sessions() RETURNS SETOF pg_stat_activity LANGUAGE sql STABLE SECURITY DEFINER AS
+    $$SELECT * FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'
+        AND application_name NOT IN ('lab_snapshots', 'lab_scn', 'lab_redo')$$;
+REVOKE ALL ON FUNCTION sys.lab_sessions() FROM public;
+CREATE OR REPLACE VIEW sys.v$session AS
+    SELECT a.pid AS sid,
+        CASE WHEN a.application_name LIKE 'ora|%' THEN nullif(split_part(a.application_name, '|', 6), '')::integer
+            ELSE a.pid % 32768 END AS "serial#",
+        upper(a.usename)::varchar AS username,
+        CASE a.state WHEN 'active' THEN 'ACTIVE' ELSE 'INACTIVE' END::varchar AS status,
+        (CASE WHEN a.application_name LIKE 'ora|%' THEN split_part(a.application_name, '|', 2)
+            ELSE a.application_name END)::varchar AS program,
+        nullif(split_part(a.application_name, '|', 5), '')::varchar AS machine,
+        nullif(split_part(a.application_name, '|', 3), '')::varchar AS module,
+        nullif(split_part(a.application_name, '|', 4), '')::varchar AS osuser,
+        lpad(to_hex(a.pid), 16, '0')::varchar AS saddr,
+        (CASE WHEN a.backend_xid IS NOT NULL THEN lpad(to_hex(a.pid::bigint + 4294967296), 16, '0') END)::varchar AS taddr,
+        1 AS inst_id, (a.backend_start AT TIME ZONE 'UTC')::timestamp(0) AS logon_time, NULL::varchar AS sql_id,
+        'USER'::varchar AS type, a.pid::varchar AS process, upper(a.usename)::varchar AS schemaname,
+        extract(epoch FROM clock_timestamp() - a.state_change)::bigint AS last_call_et,
+        (pg_blocking_pids(a.pid))[1] AS blocking_session, a.wait_event::varchar AS event
+    FROM sys.lab_sessions() a JOIN sys.lab_users u ON a.usename = lower(u.username);
+CREATE OR REPLACE VIEW sys.gv$session AS SELECT * FROM sys.v$session;
+CREATE OR REPLACE VIEW sys.v$transaction AS
+    SELECT lpad(to_hex(a.pid::bigint + 4294967296), 16, '0')::varchar AS addr,
+        (a.backend_xid::text::bigint / 65536)::bigint AS xidusn, (a.backend_xid::text::bigint / 256 % 256)::bigint AS xidslot,
+        (a.backend_xid::text::bigint % 256)::bigint AS xidsqn, 'ACTIVE'::varchar AS status,
+        to_char(a.xact_start AT TIME ZONE 'UTC', 'MM/DD/YY HH24:MI:SS')::varchar AS start_time,
+        (a.xact_start AT TIME ZONE 'UTC')::timestamp(0) AS start_date,
+        -- in the log's order: the sample taken at or before the transaction's start
+        sys.scn_at(a.xact_start) AS start_scn, lpad(to_hex(a.pid), 16, '0')::varchar AS ses_addr,
+        1 AS used_ublk, 1 AS used_urec, 1 AS inst_id
+    FROM sys.lab_sessions() a WHERE a.backend_xid IS NOT NULL;
+CREATE OR REPLACE VIEW sys.gv$transaction AS SELECT * FROM sys.v$transaction;
+
+CREATE OR REPLACE VIEW sys.dba_capture AS
+    SELECT capture_name, coalesce(client_name, replace(capture_name, 'OGG$CAP_', ''))::varchar AS client_name,
+        status, first_scn, start_scn, start_scn AS captured_scn, start_scn AS applied_scn,
+        first_scn AS required_checkpoint_scn, 'LOCAL'::varchar AS capture_type, 'GoldenGate'::varchar AS purpose
+    FROM sys.lab_capture;
+CREATE OR REPLACE VIEW sys.dba_datapump_jobs AS
+    SELECT owner_name, job_name, operation, job_mode, state, degree, attached_sessions, datapump_sessions
+    FROM sys.lab_datapump_jobs;
+CREATE OR REPLACE VIEW sys.user_datapump_jobs AS
+    SELECT job_name, operation, job_mode, state, degree, attached_sessions, datapump_sessions
+    FROM sys.lab_datapump_jobs WHERE owner_name = upper(session_user);
+CREATE OR REPLACE VIEW sys.dba_directories AS
+    SELECT 'SYS'::varchar AS owner, directory_name, directory_path FROM sys.lab_directories;
+CREATE OR REPLACE VIEW sys.all_directories AS SELECT * FROM sys.dba_directories;
+CREATE OR REPLACE VIEW sys.dba_users AS
+    SELECT username::varchar AS username, (100 + row_number() OVER (ORDER BY username))::bigint AS user_id,
+        'OPEN'::varchar AS account_status, 'USERS'::varchar AS default_tablespace,
+        'TEMP'::varchar AS temporary_tablespace, created, 'DEFAULT'::varchar AS profile
+    FROM sys.lab_users;
+CREATE OR REPLACE VIEW sys.all_users AS SELECT username, user_id, created FROM sys.dba_users;
+CREATE OR REPLACE VIEW sys.user_users AS SELECT * FROM sys.dba_users WHERE username = upper(session_user);
+
+CREATE OR REPLACE VIEW sys.dba_tables AS
+    SELECT r.owner, r.name AS table_name, 'USERS'::varchar AS tablespace_name, 'VALID'::varchar AS status,
+        CASE WHEN r.reltuples < 0 THEN NULL ELSE r.reltuples::bigint END AS num_rows,
+        (CASE r.relkind WHEN 'p' THEN 'YES' ELSE 'NO' END)::varchar AS partitioned,
+        (CASE r.relpersistence WHEN 't' THEN 'Y' ELSE 'N' END)::varchar AS temporary, 'YES'::varchar AS logging
+    FROM sys.lab_relations r WHERE r.relkind IN ('r', 'p') AND NOT r.relispartition;
+CREATE OR REPLACE VIEW sys.dba_views AS
+    SELECT r.owner, r.name AS view_name, pg_get_viewdef(r.oid) AS text FROM sys.lab_relations r WHERE r.relkind = 'v';
+CREATE OR REPLACE VIEW sys.dba_tab_columns AS
+    SELECT r.owner, r.name AS table_name, upper(a.attname)::varchar AS column_name,
+        sys.lab_type(a.atttypid, a.atttypmod) AS data_type,
+        (CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 THEN a.atttypmod - 4
+            WHEN a.atttypid IN (1114, 1082) AND a.atttypmod = 0 THEN 7 WHEN a.atttypid IN (1114, 1184) THEN 11
+            WHEN a.atttypid = 25 THEN 4000 ELSE 22 END)::bigint AS data_length,
+        (CASE a.atttypid WHEN 20 THEN 19 WHEN 23 THEN 10 WHEN 21 THEN 5 WHEN 16 THEN 1
+            WHEN 1700 THEN CASE WHEN a.atttypmod > 4 THEN (a.atttypmod - 4) >> 16 END END)::bigint AS data_precision,
+        (CASE WHEN a.atttypid IN (20, 21, 23, 16) THEN 0
+            WHEN a.atttypid = 1700 AND a.atttypmod > 4 THEN (a.atttypmod - 4) & 2047
+            WHEN a.atttypid = 1114 AND a.atttypmod <> 0 THEN CASE WHEN a.atttypmod > 0 THEN a.atttypmod ELSE 6 END
+            END)::bigint AS data_scale,
+        (CASE WHEN a.attnotnull THEN 'N' ELSE 'Y' END)::varchar AS nullable,
+        row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) AS column_id,
+        pg_get_expr(d.adbin, d.adrelid) AS data_default,
+        (CASE WHEN a.atttypid IN (1042, 1043) AND a.atttypmod > 4 THEN a.atttypmod - 4 ELSE 0 END)::bigint AS char_length,
+        'B'::varchar AS char_used
+    FROM sys.lab_relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE r.relkind IN ('r', 'p', 'v') AND NOT r.relispartition;
+CREATE OR REPLACE VIEW sys.dba_indexes AS
+    SELECT i.owner, i.name AS index_name,
+        (CASE WHEN x.indexprs IS NULL THEN 'NORMAL' ELSE 'FUNCTION-BASED NORMAL' END)::varchar AS index_type,
+        t.owner AS table_owner, t.name AS table_name, 'TABLE'::varchar AS table_type,
+        (CASE WHEN x.indisunique THEN 'UNIQUE' ELSE 'NONUNIQUE' END)::varchar AS uniqueness,
+        'USERS'::varchar AS tablespace_name,
+        (CASE WHEN x.indisvalid AND x.indisready THEN 'VALID' ELSE 'UNUSABLE' END)::varchar AS status,
+        (CASE WHEN t.relkind = 'p' THEN 'YES' ELSE 'NO' END)::varchar AS partitioned, 'N'::varchar AS temporary,
+        'N'::varchar AS generated, 'VISIBLE'::varchar AS visibility
+    FROM pg_index x JOIN sys.lab_relations i ON i.oid = x.indexrelid JOIN sys.lab_relations t ON t.oid = x.indrelid
+    WHERE NOT t.relispartition;
+CREATE OR REPLACE VIEW sys.dba_ind_columns AS
+    SELECT i.owner AS index_owner, i.name AS index_name, t.owner AS table_owner, t.name AS table_name,
+        upper(coalesce(a.attname::text, pg_get_indexdef(x.indexrelid, k.position::integer, true)))::varchar AS column_name,
+        k.position AS column_position,
+        (CASE WHEN x.indoption[k.position - 1] & 1 = 1 THEN 'DESC' ELSE 'ASC' END)::varchar AS descend
+    FROM pg_index x JOIN sys.lab_relations i ON i.oid = x.indexrelid JOIN sys.lab_relations t ON t.oid = x.indrelid
+    CROSS JOIN LATERAL unnest(x.indkey::smallint[]) WITH ORDINALITY AS k(attnum, position)
+    LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum AND k.attnum > 0
+    WHERE NOT t.relispartition;
+CREATE OR REPLACE VIEW sys.dba_constraints AS
+    SELECT t.owner, upper(c.conname)::varchar AS constraint_name,
+        (CASE c.contype WHEN 'p' THEN 'P' WHEN 'u' THEN 'U' WHEN 'f' THEN 'R' ELSE 'C' END)::varchar AS constraint_type,
+        t.name AS table_name, pg_get_constraintdef(c.oid) AS search_condition,
+        rn.owner AS r_owner, (SELECT upper(k.conname)::varchar FROM pg_constraint k WHERE k.conindid = c.conindid
+            AND k.contype IN ('p', 'u') AND c.contype = 'f' LIMIT 1) AS r_constraint_name,
+        (CASE WHEN c.confdeltype = 'c' THEN 'CASCADE' WHEN c.contype = 'f' THEN 'NO ACTION' END)::varchar AS delete_rule,
+        (CASE WHEN EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = c.oid AND g.tgenabled = 'D') THEN 'DISABLED'
+            ELSE 'ENABLED' END)::varchar AS status,
+        (CASE WHEN c.convalidated THEN 'VALIDATED' ELSE 'NOT VALIDATED' END)::varchar AS validated,
+        'USER NAME'::varchar AS generated,
+        (CASE WHEN c.contype IN ('p', 'u') THEN upper(ix.relname) END)::varchar AS index_name
+    FROM pg_constraint c JOIN sys.lab_relations t ON t.oid = c.conrelid
+    LEFT JOIN pg_class ix ON ix.oid = c.conindid LEFT JOIN sys.lab_relations rn ON rn.oid = c.confrelid
+    WHERE c.contype IN ('p', 'u', 'f', 'c') AND NOT t.relispartition
+    UNION ALL
+    SELECT t.owner, ('SYS_C' || a.attrelid || '_' || a.attnum)::varchar, 'C', t.name,
+        '"' || upper(a.attname) || '" IS NOT NULL', NULL, NULL, NULL, 'ENABLED', 'VALIDATED', 'GENERATED NAME', NULL
+    FROM pg_attribute a JOIN sys.lab_relations t ON t.oid = a.attrelid
+    WHERE a.attnotnull AND a.attnum > 0 AND NOT a.attisdropped AND t.relkind IN ('r', 'p') AND NOT t.relispartition
+        AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.conrelid = a.attrelid AND p.contype = 'p' AND a.attnum = ANY (p.conkey));
+CREATE OR REPLACE VIEW sys.dba_cons_columns AS
+    SELECT t.owner, upper(c.conname)::varchar AS constraint_name, t.name AS table_name,
+        upper(a.attname)::varchar AS column_name, k.position
+    FROM pg_constraint c JOIN sys.lab_relations t ON t.oid = c.conrelid
+    CROSS JOIN LATERAL unnest(c.conkey) WITH ORDINALITY AS k(attnum, position)
+    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum
+    WHERE c.contype IN ('p', 'u', 'f', 'c') AND NOT t.relispartition
+    UNION ALL
+    SELECT t.owner, ('SYS_C' || a.attrelid || '_' || a.attnum)::varchar, t.name, upper(a.attname)::varchar, NULL
+    FROM pg_attribute a JOIN sys.lab_relations t ON t.oid = a.attrelid
+    WHERE a.attnotnull AND a.attnum > 0 AND NOT a.attisdropped AND t.relkind IN ('r', 'p') AND NOT t.relispartition
+        AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.conrelid = a.attrelid AND p.contype = 'p' AND a.attnum = ANY (p.conkey));
+CREATE OR REPLACE VIEW sys.dba_triggers AS
+    SELECT t.owner, upper(g.tgname)::varchar AS trigger_name,
+        (CASE WHEN g.tgtype & 2 = 2 THEN 'BEFORE' ELSE 'AFTER' END
+            || CASE WHEN g.tgtype & 1 = 1 THEN ' EACH ROW' ELSE ' STATEMENT' END)::varchar AS trigger_type,
+        (concat_ws(' OR ', CASE WHEN g.tgtype & 4 = 4 THEN 'INSERT' END, CASE WHEN g.tgtype & 16 = 16 THEN 'UPDATE' END,
+            CASE WHEN g.tgtype & 8 = 8 THEN 'DELETE' END))::varchar AS triggering_event,
+        t.owner AS table_owner, t.name AS table_name,
+        (CASE g.tgenabled WHEN 'D' THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS status
+    FROM pg_trigger g JOIN sys.lab_relations t ON t.oid = g.tgrelid WHERE NOT g.tgisinternal AND NOT t.relispartition;
+CREATE OR REPLACE VIEW sys.dba_sequences AS
+    SELECT r.owner AS sequence_owner, r.name AS sequence_name, q.seqmin::numeric AS min_value, q.seqmax::numeric AS max_value,
+        q.seqincrement::numeric AS increment_by, (CASE WHEN q.seqcycle THEN 'Y' ELSE 'N' END)::varchar AS cycle_flag,
+        'N'::varchar AS order_flag, (CASE WHEN q.seqcache = 1 THEN 0 ELSE q.seqcache END)::numeric AS cache_size,
+        sys.lab_next_value(r.oid) AS last_number
+    FROM sys.lab_relations r JOIN pg_sequence q ON q.seqrelid = r.oid;
+CREATE OR REPLACE VIEW sys.dba_objects AS
+    SELECT r.owner, r.name AS object_name, r.oid::bigint AS object_id,
+        (CASE WHEN r.relkind IN ('r', 'p') THEN 'TABLE' WHEN r.relkind IN ('i', 'I') THEN 'INDEX'
+            WHEN r.relkind = 'S' THEN 'SEQUENCE' WHEN r.relkind = 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END)::varchar AS object_type,
+        (CASE WHEN x.indisvalid IS FALSE THEN 'INVALID' ELSE 'VALID' END)::varchar AS status, 'N'::varchar AS temporary,
+        'N'::varchar AS generated
+    FROM sys.lab_relations r LEFT JOIN pg_index x ON x.indexrelid = r.oid
+    WHERE r.relkind IN ('r', 'p', 'i', 'I', 'S', 'v', 'm') AND NOT r.relispartition
+    UNION ALL
+    SELECT s.owner, upper(p.proname)::varchar, p.oid::bigint,
+        (CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END)::varchar, 'VALID', 'N', 'N'
+    FROM pg_proc p JOIN sys.lab_schemas s ON s.oid = p.pronamespace
+    WHERE p.prorettype <> 'trigger'::regtype  -- the body of a trigger, which Oracle does not show apart
+    UNION ALL
+    SELECT owner, trigger_name, 0, 'TRIGGER', 'VALID', 'N', 'N' FROM sys.dba_triggers;
+CREATE OR REPLACE VIEW sys.dba_segments AS
+    SELECT r.owner, r.name AS segment_name,
+        (CASE WHEN r.relkind = 'i' THEN 'INDEX' ELSE 'TABLE' END)::varchar AS segment_type, 'USERS'::varchar AS tablespace_name,
+        greatest(pg_relation_size(r.oid), 65536)::bigint AS bytes,
+        (greatest(pg_relation_size(r.oid), 65536) / 8192)::bigint AS blocks
+    FROM sys.lab_relations r WHERE r.relkind IN ('r', 'i') AND pg_relation_size(r.oid) IS NOT NULL;
+CREATE OR REPLACE VIEW sys.dba_log_groups AS
+    SELECT owner, log_group_name, table_name, log_group_type, always, 'USER NAME'::varchar AS generated FROM sys.lab_log_groups;
+CREATE OR REPLACE VIEW sys.dba_scheduler_jobs AS
+    SELECT owner, job_name, (CASE WHEN enabled THEN 'TRUE' ELSE 'FALSE' END)::varchar AS enabled,
+        (CASE WHEN NOT enabled AND state = 'SCHEDULED' THEN 'DISABLED' ELSE state END)::varchar AS state,
+        'PLSQL_BLOCK'::varchar AS job_type, job_action, repeat_interval, last_start_date,
+        CASE WHEN enabled THEN coalesce(next_run_date, date_trunc('day', now()) + interval '1 day 2 hours') END AS next_run_date
+    FROM sys.lab_scheduler_jobs;
+CREATE OR REPLACE VIEW sys.user_scheduler_jobs AS
+    SELECT job_name, enabled, state, job_type, job_action, repeat_interval, last_start_date, next_run_date
+    FROM sys.dba_scheduler_jobs WHERE owner = upper(session_user);
+CREATE OR REPLACE VIEW sys.all_scheduler_jobs AS SELECT * FROM sys.dba_scheduler_jobs WHERE owner = upper(session_user);
+CREATE OR REPLACE VIEW sys.dba_tablespaces AS
+    SELECT name::varchar AS tablespace_name, 8192 AS block_size, 'ONLINE'::varchar AS status, kind::varchar AS contents
+    FROM (VALUES ('SYSTEM', 'PERMANENT'), ('USERS', 'PERMANENT'), ('UNDOTBS1', 'UNDO'), ('TEMP', 'TEMPORARY')) v(name, kind);
+CREATE OR REPLACE VIEW sys.dba_data_files AS
+    SELECT ('/u01/oradata/' || lower(tablespace_name) || '01.dbf')::varchar AS file_name, tablespace_name,
+        (CASE tablespace_name WHEN 'USERS' THEN pg_database_size(current_database()) + 1073741824 ELSE 1073741824 END)::bigint AS bytes,
+        'AVAILABLE'::varchar AS status, 'YES'::varchar AS autoextensible, 34359721984 AS maxbytes
+    FROM sys.dba_tablespaces WHERE contents <> 'TEMPORARY';
+CREATE OR REPLACE VIEW sys.dba_free_space AS
+    SELECT tablespace_name, 1 AS file_id, 1073741824::bigint AS bytes, 131072::bigint AS blocks
+    FROM sys.dba_tablespaces WHERE contents <> 'TEMPORARY';
+CREATE OR REPLACE VIEW sys.dba_undo_extents AS
+    SELECT 'SYS'::varchar AS owner, 'UNDOTBS1'::varchar AS tablespace_name, 'UNEXPIRED'::varchar AS status, 67108864::bigint AS bytes;
+CREATE OR REPLACE VIEW sys.v$undostat AS
+    SELECT (now() AT TIME ZONE 'UTC' - interval '10 minutes')::timestamp(0) AS begin_time, (now() AT TIME ZONE 'UTC')::timestamp(0) AS end_time,
+        100 AS undoblks, 60 AS maxquerylen, (SELECT value::bigint FROM sys.lab_parameters WHERE name = 'undo_retention') AS tuned_undoretention,
+        0 AS ssolderrcnt, 0 AS nospaceerrcnt;
+CREATE OR REPLACE VIEW sys.nls_database_parameters AS
+    SELECT parameter::varchar AS parameter, value::varchar AS value FROM (VALUES ('NLS_CHARACTERSET', 'AL32UTF8'),
+        ('NLS_NCHAR_CHARACTERSET', 'AL16UTF16'), ('NLS_LANGUAGE', 'AMERICAN'), ('NLS_TERRITORY', 'AMERICA'),
+        ('NLS_LENGTH_SEMANTICS', 'BYTE')) v(parameter, value);
+CREATE OR REPLACE VIEW sys.nls_session_parameters AS SELECT * FROM sys.nls_database_parameters;
+
+CREATE OR REPLACE VIEW sys.user_sys_privs AS
+    SELECT grantee AS username, privilege, 'NO'::varchar AS admin_option FROM sys.lab_privileges WHERE grantee = upper(session_user);
+CREATE OR REPLACE VIEW sys.session_privs AS SELECT privilege FROM sys.lab_privileges WHERE grantee = upper(session_user);
+CREATE OR REPLACE VIEW sys.dba_sys_privs AS SELECT grantee, privilege, 'NO'::varchar AS admin_option FROM sys.lab_privileges;
+CREATE OR REPLACE VIEW sys.session_roles AS
+    SELECT privilege AS role FROM sys.lab_privileges WHERE grantee = upper(session_user) AND privilege IN ('DBA', 'SELECT_CATALOG_ROLE');
+CREATE OR REPLACE VIEW sys.dba_role_privs AS
+    SELECT grantee, privilege AS granted_role FROM sys.lab_privileges WHERE privilege IN ('DBA', 'SELECT_CATALOG_ROLE', 'CONNECT', 'RESOURCE');
+
+-- USER_ and ALL_ views of the same things
+DO $$
+DECLARE wanted record; columns text;
+BEGIN
+    FOR wanted IN SELECT * FROM (VALUES ('tables', 'owner', 'table_name'), ('tab_columns', 'owner', 'table_name'),
+        ('indexes', 'owner', 'table_name'), ('ind_columns', 'index_owner', 'table_name'), ('constraints', 'owner', 'table_name'),
+        ('cons_columns', 'owner', 'table_name'), ('triggers', 'owner', 'table_name'), ('sequences', 'sequence_owner', 'sequence_name'),
+        ('objects', 'owner', 'object_name'), ('views', 'owner', 'view_name'), ('segments', 'owner', NULL),
+        ('log_groups', 'owner', 'table_name')) v(name, owner, object) LOOP
+        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns FROM pg_attribute
+            WHERE attrelid = ('sys.dba_' || wanted.name)::regclass AND attnum > 0 AND attname <> wanted.owner;
+        EXECUTE format('CREATE OR REPLACE VIEW sys.user_%s AS SELECT %s FROM sys.dba_%s WHERE %I = upper(session_user)',
+            wanted.name, columns, wanted.name, wanted.owner);
+        CONTINUE WHEN wanted.object IS NULL;
+        EXECUTE format($view$CREATE OR REPLACE VIEW sys.all_%s AS SELECT * FROM sys.dba_%s WHERE %I = upper(session_user) OR
+            coalesce(CASE WHEN to_regclass(quote_ident(lower(%I)) || '.' || quote_ident(lower(%I))) IS NOT NULL THEN
+            CASE WHEN (SELECT relkind FROM pg_class WHERE oid = to_regclass(quote_ident(lower(%I)) || '.' || quote_ident(lower(%I)))) = 'S'
+            THEN has_sequence_privilege(session_user, to_regclass(quote_ident(lower(%I)) || '.' || quote_ident(lower(%I))), 'USAGE')
+            WHEN (SELECT relkind FROM pg_class WHERE oid = to_regclass(quote_ident(lower(%I)) || '.' || quote_ident(lower(%I)))) IN ('r', 'p', 'v')
+            THEN has_table_privilege(session_user, to_regclass(quote_ident(lower(%I)) || '.' || quote_ident(lower(%I))), 'SELECT')
+            ELSE pg_has_role(session_user, 'pg_monitor', 'MEMBER') END END, false)$view$,
+            wanted.name, wanted.name, wanted.owner, wanted.owner, wanted.object, wanted.owner, wanted.object,
+            wanted.owner, wanted.object, wanted.owner, wanted.object, wanted.owner, wanted.object);
+    END LOOP;
+END $$;
+CREATE OR REPLACE VIEW sys.user_tab_privs AS
+    SELECT upper(grantee)::varchar AS grantee, upper(table_schema)::varchar AS owner, upper(table_name)::varchar AS table_name,
+        privilege_type::varchar AS privilege FROM information_schema.table_privileges WHERE grantee = session_user;
+CREATE OR REPLACE VIEW sys.tab AS SELECT table_name AS tname, 'TABLE'::varchar AS tabtype FROM sys.user_tables;
+CREATE OR REPLACE VIEW sys.dict AS
+    SELECT upper(relname)::varchar AS table_name, NULL::varchar AS comments FROM pg_class
+    WHERE relnamespace = 'sys'::regnamespace AND relkind = 'v';
+
+-- procedures ---------------------------------------------------------------------------------------------
+
+CREATE SCHEMA IF NOT EXISTS dbms_scheduler;
+GRANT USAGE ON SCHEMA dbms_scheduler TO public;
+CREATE OR REPLACE PROCEDURE sys.lab_switch_job(name text, wanted boolean) LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog AS $$
+DECLARE
+    job_owner text := upper(CASE WHEN position('.' IN name) > 0 THEN split_part(name, '.', 1) ELSE session_user END);
+    job text := upper(trim(both '"' FROM CASE WHEN position('.' IN name) > 0 THEN split_part(name, '.', 2) ELSE name END));
+    allowed boolean := job_owner = upper(session_user)
+        OR (SELECT rolsuper OR pg_has_role(session_user, 'pg_monitor', 'MEMBER') FROM pg_roles WHERE rolname = session_user);
+BEGIN
+    job_owner := trim(both '"' FROM job_owner);
+    IF NOT EXISTS (SELECT FROM sys.lab_scheduler_jobs j WHERE j.owner = job_owner AND j.job_name = job) THEN
+        RAISE EXCEPTION 'ORA-27476: "%"."%" does not exist', job_owner, job;
+    END IF;
+    IF NOT allowed THEN
+        RAISE EXCEPTION 'ORA-27486: insufficient privileges';
+    END IF;
+    UPDATE sys.lab_scheduler_jobs j SET enabled = wanted, state = CASE WHEN wanted THEN 'SCHEDULED' ELSE 'DISABLED' END
+        WHERE j.owner = job_owner AND j.job_name = job;
+END $$;
+CREATE OR REPLACE PROCEDURE dbms_scheduler.enable(name text) LANGUAGE sql AS $$CALL sys.lab_switch_job(name, true)$$;
+CREATE OR REPLACE PROCEDURE dbms_scheduler.disable(name text, force boolean DEFAULT false, commit_semantics text DEFAULT 'STOP_ON_FIRST_ERROR')
+    LANGUAGE sql AS $$CALL sys.lab_switch_job(name, false)$$;
+CREATE SCHEMA IF NOT EXISTS dbms_stats;
+GRANT USAGE ON SCHEMA dbms_stats TO public;
+CREATE OR REPLACE PROCEDURE dbms_stats.gather_schema_stats(ownname text) LANGUAGE plpgsql AS $$
+DECLARE t record;
+BEGIN
+    FOR t IN SELECT schemaname, tablename FROM pg_tables WHERE schemaname = lower(ownname) LOOP
+        EXECUTE format('ANALYZE %I.%I', t.schemaname, t.tablename);
+    END LOOP;
+END $$;
+CREATE SCHEMA IF NOT EXISTS dbms_application_info;
+GRANT USAGE ON SCHEMA dbms_application_info TO public;
+CREATE OR REPLACE PROCEDURE dbms_application_info.set_module(module_name text, action_name text) LANGUAGE plpgsql AS $$
+DECLARE parts text[] := string_to_array(current_setting('application_name'), '|');
+BEGIN
+    IF parts[1] = 'ora' THEN
+        parts[3] := left(replace(module_name, '|', ' '), 20);
+        PERFORM set_config('application_name', array_to_string(parts, '|'), false);
+    END IF;
+END $$;
+CREATE SCHEMA IF NOT EXISTS dbms_session;
+GRANT USAGE ON SCHEMA dbms_session TO public;
+CREATE OR REPLACE PROCEDURE dbms_session.sleep(seconds numeric) LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(seconds::double precision); END $$;
+CREATE SCHEMA IF NOT EXISTS dbms_lock;
+GRANT USAGE ON SCHEMA dbms_lock TO public;
+CREATE OR REPLACE PROCEDURE dbms_lock.sleep(seconds numeric) LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(seconds::double precision); END $$;
+
+CREATE OR REPLACE PROCEDURE sys.lab_dba() LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT (SELECT rolsuper OR pg_has_role(session_user, 'pg_monitor', 'MEMBER') FROM pg_roles WHERE rolname = session_user) THEN
+        RAISE EXCEPTION 'ORA-01031: insufficient privileges';
+    END IF;
+END $$;
+CREATE OR REPLACE PROCEDURE sys.kill_session(wanted integer, serial integer) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    CALL sys.lab_dba();
+    IF NOT EXISTS (SELECT FROM sys.v$session s WHERE s.sid = wanted AND s."serial#" = serial) THEN
+        RAISE EXCEPTION 'ORA-00030: User session ID does not exist.';
+    END IF;
+    PERFORM pg_terminate_backend(wanted);
+END $$;
+CREATE OR REPLACE PROCEDURE sys.alter_system(parameter text, new_value text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    CALL sys.lab_dba();
+    IF NOT EXISTS (SELECT FROM sys.lab_parameters WHERE name = parameter) THEN
+        RAISE EXCEPTION 'ORA-02248: invalid option for ALTER SYSTEM';
+    END IF;
+    UPDATE sys.lab_parameters SET value = upper(new_value) WHERE name = parameter;
+END $$;
+CREATE OR REPLACE PROCEDURE sys.alter_trigger(trigger_name text, action text) LANGUAGE plpgsql AS $$
+DECLARE found record;
+BEGIN
+    SELECT t.tgrelid::regclass AS relation, t.tgname INTO found FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal
+        AND t.tgname = regexp_replace(alter_trigger.trigger_name, '^.*\.', '')
+        AND n.nspname = CASE WHEN alter_trigger.trigger_name LIKE '%.%' THEN split_part(alter_trigger.trigger_name, '.', 1) ELSE current_schema() END;
+    IF found IS NULL THEN
+        RAISE EXCEPTION 'ORA-04080: trigger ''%'' does not exist', upper(alter_trigger.trigger_name);
+    END IF;
+    EXECUTE format('ALTER TABLE %s %s TRIGGER %I', found.relation, action, found.tgname);
+END $$;
+CREATE OR REPLACE PROCEDURE sys.drop_trigger(trigger_name text) LANGUAGE plpgsql AS $$
+DECLARE found record;
+BEGIN
+    SELECT t.tgrelid::regclass AS relation, t.tgname INTO found FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal
+        AND t.tgname = regexp_replace(drop_trigger.trigger_name, '^.*\.', '')
+        AND n.nspname = CASE WHEN drop_trigger.trigger_name LIKE '%.%' THEN split_part(drop_trigger.trigger_name, '.', 1) ELSE current_schema() END;
+    IF found IS NULL THEN
+        RAISE EXCEPTION 'ORA-04080: trigger ''%'' does not exist', upper(drop_trigger.trigger_name);
+    END IF;
+    EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.relation);
+END $$;
+CREATE OR REPLACE PROCEDURE sys.alter_constraint(relation text, constraint_name text, action text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE found oid; g record; kind "char";
+BEGIN
+    SELECT oid, contype INTO found, kind FROM pg_constraint c
+        WHERE c.conrelid = to_regclass(relation) AND c.conname = alter_constraint.constraint_name;
+    IF found IS NULL THEN
+        RAISE EXCEPTION 'ORA-02431: cannot disable constraint (%) - no such constraint', upper(alter_constraint.constraint_name);
+    END IF;
+    IF kind <> 'f' THEN
+        RAISE EXCEPTION 'ORA-00900: lab: statement not known to the lab''s listener: only foreign keys can be disabled';
+    END IF;
+    FOR g IN SELECT tgrelid::regclass AS t, tgname FROM pg_trigger WHERE tgconstraint = found LOOP
+        EXECUTE format('ALTER TABLE %s %s TRIGGER %I', g.t, action, g.tgname);
+    END LOOP;
+END $$;
+CREATE OR REPLACE PROCEDURE sys.rebuild_index(name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF to_regclass(name) IS NULL THEN
+        RAISE EXCEPTION 'ORA-01418: specified index does not exist';
+    END IF;
+    EXECUTE format('REINDEX INDEX %s', to_regclass(name));
+    UPDATE pg_index SET indisvalid = true, indisready = true WHERE indexrelid = to_regclass(name);
+END $$;
+CREATE OR REPLACE PROCEDURE sys.unusable_index(name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF to_regclass(name) IS NULL THEN
+        RAISE EXCEPTION 'ORA-01418: specified index does not exist';
+    END IF;
+    UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(name);
+END $$;
+CREATE OR REPLACE PROCEDURE sys.add_log_group(name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE t oid := to_regclass(name);
+BEGIN
+    IF t IS NULL THEN
+        RAISE EXCEPTION 'ORA-00942: table or view does not exist';
+    END IF;
+    INSERT INTO sys.lab_log_groups (owner, table_name, log_group_name)
+        SELECT upper(relnamespace::regnamespace::text), upper(relname), 'GGS_' || t FROM pg_class WHERE oid = t
+        ON CONFLICT DO NOTHING;
+END $$;
+CREATE OR REPLACE PROCEDURE sys.drop_log_group(name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    DELETE FROM sys.lab_log_groups l USING pg_class c WHERE c.oid = to_regclass(name)
+        AND l.owner = upper(c.relnamespace::regnamespace::text) AND l.table_name = upper(c.relname);
+END $$;
+CREATE OR REPLACE PROCEDURE sys.drop_user(name text, with_objects boolean) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    CALL sys.lab_dba();
+    IF NOT EXISTS (SELECT FROM sys.lab_users WHERE username = name) THEN
+        RAISE EXCEPTION 'ORA-01918: user ''%'' does not exist', name;
+    END IF;
+    RAISE EXCEPTION 'ORA-00900: lab: statement not known to the lab''s listener: DROP USER';
+END $$;
+CREATE OR REPLACE PROCEDURE sys.grant_privilege(privileges text[], name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    CALL sys.lab_dba();
+    INSERT INTO sys.lab_privileges SELECT name, p FROM unnest(privileges) p ON CONFLICT DO NOTHING;
+END $$;
+CREATE OR REPLACE PROCEDURE sys.revoke_privilege(privileges text[], name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    CALL sys.lab_dba();
+    DELETE FROM sys.lab_privileges WHERE grantee = name AND privilege = ANY (privileges);
+END $$;
+
+-- who may read what -------------------------------------------------------------------------------------
+
+DO $$
+DECLARE r record;
+BEGIN
+    FOR r IN SELECT relname FROM pg_class WHERE relnamespace = 'sys'::regnamespace AND relkind = 'v' LOOP
+        IF r.relname ~ '^(user_|all_|session_|nls_)' OR r.relname IN ('dual', 'tab', 'dict', 'product_component_version', 'v$version') THEN
+            EXECUTE format('GRANT SELECT ON sys.%I TO public', r.relname);
+        END IF;
+    END LOOP;
+END $$;

@@ -1,0 +1,722 @@
+"""The lab's Oracle listener, seen through the unmodified driver and the unmodified hook."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import oracledb
+import psycopg
+import pytest
+
+from infomart_lab import config as lab_config
+from infomart_lab import postgres
+from infomart_lab.config import LabConfig, Site
+from infomart_lab.oracle import catalog, redo, snapshots
+from infomart_lab.oracle.server import OraclePart
+
+pytestmark = pytest.mark.lab
+
+SITE = "site2"
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> LabConfig:
+    sites = {name: Site(name=name, info_mart=False, undo_retention=60) for name in lab_config.SITES}
+    return lab_config.create(tmp_path_factory.mktemp("oracle"), base_port=32400, sites=sites)
+
+
+@pytest.fixture(scope="module")
+def cluster(config: LabConfig) -> Iterator[postgres.Cluster]:
+    cluster = postgres.Cluster(config, SITE)
+    cluster.start()
+    with postgres.connect(config, SITE, "postgres") as connection:
+        connection.execute("CREATE DATABASE gim")
+        connection.execute("CREATE DATABASE idb")
+    for database in ("gim", "idb"):
+        with postgres.connect(config, SITE, database) as connection:
+            for user in config.oracle_users(SITE, database):
+                name = user.lower()
+                if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
+                    power = "SUPERUSER" if user in ("SYSTEM", "GGATE") else ""
+                    connection.execute(f"CREATE ROLE {name} LOGIN {power}".encode())
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name}".encode())
+            catalog.install(connection, config, SITE, database)
+            catalog.install(connection, config, SITE, database)
+    redo.create_slot(config, SITE)
+    redo.create_slot(config, SITE)
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def part(config: LabConfig, cluster: postgres.Cluster) -> Iterator[OraclePart]:
+    part = OraclePart(config, SITE)
+    part.start()
+    yield part
+    part.stop()
+
+
+@pytest.fixture
+def connect(config: LabConfig, part: OraclePart) -> Iterator[Connect]:
+    opened: list[Any] = []
+
+    def make(user: str = "GIM", *, password: str | None = None, service: str | None = None, **more: Any) -> Any:
+        service = service or config.service_name(SITE)
+        connection = oracledb.connect(
+            user=user,
+            password=password or config.password(SITE, user),
+            dsn=f"{config.address}:{config.port(SITE, 'oracle')}/{service}",
+            **more,
+        )
+        opened.append(connection)
+        return connection
+
+    yield make
+    for connection in opened:
+        try:
+            connection.rollback()
+            connection.close()
+        except oracledb.Error:
+            pass
+
+
+@pytest.fixture
+def gim(connect: Connect) -> Any:
+    return connect("GIM")
+
+
+@pytest.fixture
+def table(gim: Any) -> Iterator[str]:
+    cursor = gim.cursor()
+    cursor.execute(
+        "create table lab_t (id number(10) constraint lab_t_pk primary key, name varchar2(20 char) not null, "
+        "made date default sysdate, stamp timestamp, price number(10,2), note clob)"
+    )
+    yield "lab_t"
+    gim.rollback()
+    cursor.execute("drop table lab_t purge")
+
+
+def code(error: pytest.ExceptionInfo[oracledb.Error]) -> str:
+    return str(error.value.args[0].full_code)
+
+
+def rows(connection: Any, sql: str, *binds: Any, **named: Any) -> list[Any]:
+    cursor = connection.cursor()
+    cursor.execute(sql, *binds, **named)
+    return list(cursor.fetchall())
+
+
+# -- log-on ----------------------------------------------------------------------------------------
+
+
+def test_the_driver_logs_on_and_sees_an_oracle_of_the_sites_release(connect: Connect) -> None:
+    connection = connect("SYSTEM", mode=oracledb.AUTH_MODE_SYSDBA)
+    assert connection.version == "19.0.0.0.0"
+    assert rows(connection, "select user from dual") == [("SYSTEM",)]
+    connection.ping()
+
+
+def test_a_wrong_password_and_an_unknown_user_get_the_same_refusal(connect: Connect) -> None:
+    for user, password in (("GIM", "wrong"), ("NOBODY", "wrong"), ("GIM", "x" * 200)):
+        with pytest.raises(oracledb.DatabaseError) as caught:
+            connect(user, password=password)
+        assert code(caught) == "ORA-01017"
+
+
+def test_an_unknown_service_is_refused_by_the_listener(connect: Connect) -> None:
+    with pytest.raises(oracledb.DatabaseError, match=r"DPY-6001|ORA-12514"):
+        connect("GIM", service="NOSUCH")
+
+
+def test_a_long_descriptor_arrives_in_a_second_packet(config: LabConfig, connect: Connect) -> None:
+    address = f"(ADDRESS=(PROTOCOL=TCP)(HOST={config.address})(PORT={config.port(SITE, 'oracle')}))"
+    connection = oracledb.connect(
+        user="GIM",
+        password=config.password(SITE, "GIM"),
+        dsn=f"(DESCRIPTION={address}(CONNECT_DATA=(SERVICE_NAME=GIM2)(COLOCATION_TAG={'x' * 250})))",
+    )
+    assert rows(connection, "select 1 from dual") == [(1,)]
+    connection.close()
+
+
+def test_the_interaction_database_has_its_own_users(config: LabConfig, connect: Connect) -> None:
+    connection = connect("ICON_TS2", service=config.service_name(SITE, "idb"))
+    assert rows(connection, "select sys_context('userenv', 'db_name') from dual") == [("IDB2",)]
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        connect("ICON_TS2")
+    assert code(caught) == "ORA-01017"
+
+
+# -- queries and changes -----------------------------------------------------------------------------
+
+
+def test_values_of_every_type_come_back_as_they_went(gim: Any, table: str) -> None:
+    made = datetime(2026, 2, 3, 4, 5, 6)
+    stamp = datetime(2026, 2, 3, 4, 5, 6, 789000)
+    cursor = gim.cursor()
+    cursor.setinputsizes(None, None, None, oracledb.DB_TYPE_TIMESTAMP)
+    note = "äöü " * 20000
+    cursor.execute("insert into lab_t values (:1, :2, :3, :4, :5, :6)", [1, "ä", made, stamp, -12.5, note])
+    cursor.execute("insert into lab_t (id, name, made) values (:a, :b, null)", a=2, b="x")
+    cursor.execute("select id, name, made, stamp, price, note from lab_t order by id")
+    assert [d[0] for d in cursor.description] == ["ID", "NAME", "MADE", "STAMP", "PRICE", "NOTE"]
+    first, second = cursor.fetchall()
+    assert first[:5] == (1, "ä", made, stamp, -12.5)
+    assert first[5].read() == note and first[5].size() == len(note)
+    assert first[5].read(3, 5) == note[2:7]
+    assert second == (2, "x", None, None, None, None)
+
+
+def test_a_clob_comes_as_text_when_the_client_asks_for_that(gim: Any, table: str) -> None:
+    gim.cursor().execute("insert into lab_t (id, name, note) values (1, 'a', 'long text')")
+    gim.cursor().execute("insert into lab_t (id, name, note) values (2, 'b', null)")
+    cursor = gim.cursor()
+    for _ in range(2):  # the second time with the cursor of the statement cache
+        cursor.execute("select note from lab_t order by id", fetch_lobs=False)
+        assert cursor.fetchall() == [("long text",), (None,)]
+
+
+@pytest.mark.parametrize("arraysize", [1, 2, 3, 100, 1000])
+def test_rows_arrive_whole_whatever_the_array_size(gim: Any, arraysize: int) -> None:
+    cursor = gim.cursor()
+    cursor.arraysize = arraysize
+    cursor.prefetchrows = arraysize
+    count = 7 if arraysize < 100 else 3000
+    sql = f"select g, rpad('x', 100) from generate_series(1, {count}) g"
+    for _ in range(2):
+        cursor.execute(sql)
+        assert [r[0] for r in cursor] == list(range(1, count + 1))
+        assert cursor.rowcount == count
+
+
+@pytest.mark.parametrize(
+    "number", ["0", "1", "-1", "100", "0.5", "-0.01", "123456789012345678", "1e20", "-99.99", "1234567.000001"]
+)
+def test_numbers_pass_both_ways_without_loss(gim: Any, number: str) -> None:
+    from decimal import Decimal
+
+    cursor = gim.cursor()
+    cursor.outputtypehandler = lambda c, m: c.var(Decimal, arraysize=c.arraysize)
+    cursor.execute("select cast(:1 as number), :2 + 0 from dual", [Decimal(number), Decimal(number)])
+    assert cursor.fetchone() == (Decimal(number), Decimal(number))
+
+
+def test_a_statement_rolls_back_alone_and_the_transaction_goes_on(connect: Connect, gim: Any, table: str) -> None:
+    cursor = gim.cursor()
+    cursor.execute("insert into lab_t (id, name) values (1, 'a')")
+    assert cursor.rowcount == 1
+    with pytest.raises(oracledb.IntegrityError) as caught:
+        cursor.execute("insert into lab_t (id, name) values (1, 'b')")
+    assert code(caught) == "ORA-00001" and "GIM.LAB_T_PK" in str(caught.value)
+    cursor.execute("update lab_t t set t.name = 'c' where t.id = :1", [1])
+    assert cursor.rowcount == 1
+    other = connect("GIM")
+    assert rows(other, "select name from lab_t") == []
+    gim.commit()
+    assert rows(other, "select name from lab_t") == [("c",)]
+    cursor.execute("delete lab_t")
+    gim.rollback()
+    assert rows(other, "select count(*) from lab_t") == [(1,)]
+
+
+def test_ddl_commits(connect: Connect, gim: Any, table: str) -> None:
+    gim.cursor().execute("insert into lab_t (id, name) values (1, 'a')")
+    gim.cursor().execute("create unique index lab_t_name on lab_t (name asc, id desc) tablespace users online")
+    gim.rollback()
+    assert rows(connect("GIM"), "select id from lab_t") == [(1,)]
+
+
+def test_many_rows_in_one_call_and_values_returned(gim: Any, table: str) -> None:
+    cursor = gim.cursor()
+    cursor.executemany("insert into lab_t (id, name) values (:1, :2)", [(i, f"n{i}") for i in range(50)])
+    assert cursor.rowcount == 50
+    cursor.executemany("insert into lab_t (id, name) values (:1, :2)", [(i, f"n{i}") for i in range(50, 80)])
+    assert rows(gim, "select count(*), max(id) from lab_t") == [(80, 79)]
+    name = cursor.var(str)
+    cursor.execute("update lab_t set name = 'r' where id = :i returning name into :n", i=5, n=name)
+    assert name.getvalue() == ["r"]
+
+
+def test_a_merge_and_the_old_ways_of_oracle_are_understood(gim: Any, table: str) -> None:
+    cursor = gim.cursor()
+    for name in ("a", "b"):
+        cursor.execute(
+            "merge into lab_t t using (select :id as id, :name as name from dual) s on (t.id = s.id) "
+            "when matched then update set t.name = s.name "
+            "when not matched then insert (id, name) values (s.id, s.name)",
+            id=1,
+            name=name,
+        )
+    assert rows(gim, "select name || null || '!', nvl(note, 'none') from lab_t where rownum <= 1") == [("b!", "none")]
+    assert rows(gim, "select decode(name, 'b', 1, 0), 1/4, sysdate - made from lab_t")[0][:2] == (1, 0.25)
+    assert rows(gim, "select to_char(1.50), to_char(date '2026-02-03', 'DD.MM.YYYY') from dual") == [
+        ("1.5", "03.02.2026")
+    ]
+    assert abs(rows(gim, "select (sysdate - (sysdate - 1/24)) * 24 from dual")[0][0] - 1) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("select * from nosuch", "ORA-00942"),
+        ("select nosuch from dual", "ORA-00904"),
+        ("select nosuch(1) from dual", "ORA-00904"),
+        ("insert into lab_t (id) values (1)", "ORA-01400"),
+        ("insert into lab_t (id, name) values (1, rpad('x', 30, 'y'))", "ORA-12899"),
+        ("create table lab_t (id number)", "ORA-00955"),
+        ("drop sequence nosuch", "ORA-02289"),
+        ("select nosuch.nextval from dual", "ORA-02289"),
+        ("drop index nosuch", "ORA-01418"),
+        ("select to_number('x') from dual", "ORA-01722"),
+        ("select 1/0 from dual", "ORA-01476"),
+        ("select * from dba_tables", "ORA-00942"),
+        ("select * from v$session", "ORA-00942"),
+        ("drop table system.nosuch", "ORA-00942"),
+        ("call nosuch.proc()", "ORA-06576"),
+        ("explain plan for select 1 from dual", "ORA-00900"),
+        ("select * from lab_t connect by prior id = id", "ORA-00900"),
+        ("select * from lab_t a, lab_t b where a.id = b.id(+)", "ORA-00900"),
+        ("select id from lab_t where rownum <= 1 order by id", "ORA-00900"),
+        ("begin null; null; end;", "ORA-00900"),
+        ("select 'open from dual", "ORA-01756"),
+    ],
+)
+def test_errors_have_oracles_numbers(gim: Any, table: str, sql: str, expected: str) -> None:
+    with pytest.raises(oracledb.Error) as caught:
+        gim.cursor().execute(sql)
+    if caught.value.args[0].full_code != "DPY-2041":  # the driver itself sees the open quote
+        assert code(caught) == expected
+    assert rows(gim, "select 1 from dual") == [(1,)]
+
+
+def test_an_unknown_statement_fails_loudly_and_names_itself(gim: Any) -> None:
+    with pytest.raises(oracledb.DatabaseError, match="statement not known to the lab's listener: flashback table"):
+        gim.cursor().execute("flashback table x to scn 5")
+
+
+def test_foreign_keys_and_locks_have_their_errors(connect: Connect, gim: Any, table: str) -> None:
+    cursor = gim.cursor()
+    cursor.execute("create table lab_child (id number(10) constraint lab_child_fk references lab_t (id))")
+    try:
+        with pytest.raises(oracledb.IntegrityError) as caught:
+            cursor.execute("insert into lab_child values (1)")
+        assert code(caught) == "ORA-02291"
+        cursor.execute("insert into lab_t (id, name) values (1, 'a')")
+        cursor.execute("insert into lab_child values (1)")
+        with pytest.raises(oracledb.IntegrityError) as caught:
+            cursor.execute("delete from lab_t")
+        assert code(caught) == "ORA-02292"
+        gim.commit()
+        cursor.execute("update lab_t set name = 'b'")
+        with pytest.raises(oracledb.DatabaseError) as locked:
+            rows(connect("GIM"), "select id from lab_t for update nowait")
+        assert code(locked) == "ORA-00054"
+    finally:
+        gim.rollback()
+        cursor.execute("drop table lab_child")
+
+
+def test_another_current_schema_and_the_clients_autocommit(connect: Connect, table: str) -> None:
+    system = connect("SYSTEM")
+    system.current_schema = "GIM"
+    system.autocommit = True
+    cursor = system.cursor()
+    cursor.execute("insert into lab_t (id, name) values (:1, 'a')", [1])
+    cursor.execute("insert into lab_t (id, name) values (:1, 'a')", [2])
+    assert rows(connect("GIM"), "select count(*) from lab_t") == [(2,)]
+    other = connect("SYSTEM").cursor()
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        other.execute("select * from lab_t")
+    assert code(caught) == "ORA-00942"
+    other.execute("alter session set current_schema = gim")
+    assert other.execute("select id from lab_t order by id").fetchall() == [(1,), (2,)]
+    system.current_schema = "NOSUCH"
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        cursor.execute("select 1 from dual")
+    assert code(caught) == "ORA-01435"
+
+
+def test_a_read_only_transaction_sees_one_state_and_changes_nothing(connect: Connect, gim: Any, table: str) -> None:
+    reader = connect("GIM")
+    reader.cursor().execute("set transaction read only")
+    assert rows(reader, "select count(*) from lab_t") == [(0,)]
+    gim.cursor().execute("insert into lab_t (id, name) values (1, 'a')")
+    gim.commit()
+    assert rows(reader, "select count(*) from lab_t") == [(0,)]
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        reader.cursor().execute("delete from lab_t")
+    assert code(caught) == "ORA-01456"
+    reader.commit()
+    assert rows(reader, "select count(*) from lab_t") == [(1,)]
+
+
+async def test_the_drivers_asynchronous_face_works_too(config: LabConfig, part: OraclePart) -> None:
+    connection = await oracledb.connect_async(
+        user="GIM",
+        password=config.password(SITE, "GIM"),
+        dsn=f"{config.address}:{config.port(SITE, 'oracle')}/GIM2",
+    )
+    cursor = connection.cursor()
+    await cursor.execute("select g, rpad('x', 200) from generate_series(1, 500) g")
+    assert len(await cursor.fetchall()) == 500
+    connection.call_timeout = 200
+    with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
+        await cursor.execute("call dbms_session.sleep(20)")
+    await connection.close()
+
+
+# -- interruption ------------------------------------------------------------------------------------
+
+
+def test_a_call_timeout_cancels_the_statement_and_the_session_lives(config: LabConfig, gim: Any) -> None:
+    gim.call_timeout = 300
+    start = time.monotonic()
+    with pytest.raises(oracledb.DatabaseError, match="DPY-4024"):
+        gim.cursor().execute("call dbms_session.sleep(20)")
+    assert time.monotonic() - start < 3
+    gim.call_timeout = 0
+    assert rows(gim, "select 1 from dual") == [(1,)]
+    with postgres.connect(config, SITE) as connection:
+        sleeping = (
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%sleep(%%' AND state = 'active' AND pid <> %s"
+        )
+        assert connection.execute(sleeping, [connection.info.backend_pid]).fetchone() == (0,)
+
+
+def test_cancel_from_another_thread_is_ora_01013(gim: Any) -> None:
+    timer = threading.Timer(0.3, gim.cancel)
+    timer.start()
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        gim.cursor().execute("call dbms_session.sleep(20)")
+    assert code(caught) == "ORA-01013"
+    timer.join()
+    assert rows(gim, "select 1 from dual") == [(1,)]
+
+
+def test_a_client_that_vanishes_takes_its_statement_with_it(config: LabConfig, connect: Connect) -> None:
+    import subprocess
+    import sys
+
+    dsn = f"{config.address}:{config.port(SITE, 'oracle')}/GIM2"
+    script = (
+        "import oracledb, sys; password = sys.stdin.readline().strip();"
+        "c = oracledb.connect(user='GIM', password=password, dsn=sys.argv[1]);"
+        "print('up', flush=True); c.cursor().execute('call dbms_session.sleep(33)')"
+    )
+    client = subprocess.Popen(
+        [sys.executable, "-c", script, dsn], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert client.stdin is not None and client.stdout is not None
+    client.stdin.write(config.password(SITE, "GIM") + "\n")
+    client.stdin.flush()
+    assert client.stdout.readline() == "up\n"
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%sleep(%%' AND state = 'active' "
+        "AND pid <> pg_backend_pid()"
+    )
+    with postgres.connect(config, SITE) as connection:
+
+        def running(wanted: int) -> bool:
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                if connection.execute(query).fetchone() == (wanted,):
+                    return True
+                time.sleep(0.02)
+            return False
+
+        assert running(1)
+        client.kill()
+        client.wait()
+        assert running(0)
+
+
+# -- dictionary ----------------------------------------------------------------------------------------
+
+
+def test_the_dictionary_shows_tables_keys_indexes_and_sequences(connect: Connect, gim: Any, table: str) -> None:
+    cursor = gim.cursor()
+    cursor.execute("create sequence lab_s start with 10 increment by 5 cache 20")
+    cursor.execute("create index lab_t_i on lab_t (made)")
+    try:
+        assert rows(gim, "select index_name, uniqueness, status from user_indexes order by 1") == [
+            ("LAB_T_I", "NONUNIQUE", "VALID"),
+            ("LAB_T_PK", "UNIQUE", "VALID"),
+        ]
+        last = "select last_number from user_sequences where sequence_name = 'LAB_S'"
+        assert rows(gim, last) == [(10,)]
+        assert rows(gim, "select lab_s.nextval from dual") == [(10,)]
+        assert rows(gim, last) == [(10 + 20 * 5,)]  # the next one that no session has cached
+        cursor.execute("alter sequence gim.lab_s restart start with 100")
+        assert rows(gim, last) == [(100,)]
+        system = connect("SYSTEM")
+        assert rows(
+            system,
+            "select column_name, data_type, data_length, data_precision, data_scale, nullable from dba_tab_columns "
+            "where owner = :o and table_name = :t order by column_id",
+            o="GIM",
+            t="LAB_T",
+        ) == [
+            ("ID", "NUMBER", 22, 19, 0, "N"),
+            ("NAME", "VARCHAR2", 20, None, None, "N"),
+            ("MADE", "DATE", 7, None, None, "Y"),
+            ("STAMP", "TIMESTAMP(6)", 11, None, 6, "Y"),
+            ("PRICE", "NUMBER", 22, 10, 2, "Y"),
+            ("NOTE", "CLOB", 4000, None, None, "Y"),
+        ]
+        cursor.execute("alter index lab_t_i unusable")
+        assert rows(system, "select status from dba_indexes where index_name = 'LAB_T_I'") == [("UNUSABLE",)]
+        cursor.execute("alter index lab_t_i rebuild")
+        assert rows(system, "select status from dba_indexes where index_name = 'LAB_T_I'") == [("VALID",)]
+        assert rows(system, "select count(*) from dba_objects where owner in ('SYS', 'PG_CATALOG')") == [(0,)]
+    finally:
+        cursor.execute("drop sequence lab_s")
+
+
+def test_a_table_that_system_makes_belongs_to_its_schema(connect: Connect, gim: Any) -> None:
+    connect("SYSTEM").cursor().execute("create table gim.lab_made (id number(9) primary key)")
+    gim.cursor().execute("insert into lab_made values (1)")
+    gim.commit()
+    gim.cursor().execute("drop table lab_made")
+
+
+def test_scheduler_jobs_are_switched_by_call_and_by_block(config: LabConfig, connect: Connect) -> None:
+    with postgres.connect(config, SITE, "idb") as connection:
+        connection.execute(
+            "INSERT INTO sys.lab_scheduler_jobs (owner, job_name) "
+            "VALUES ('ICON_TS2', 'PURGE_IDB') ON CONFLICT DO NOTHING"
+        )
+    icon = connect("ICON_TS2", service="IDB2")
+    state = "select enabled, state from user_scheduler_jobs where job_name = 'PURGE_IDB'"
+    cursor = icon.cursor()
+    cursor.execute("begin dbms_scheduler.disable(:1); end;", ["PURGE_IDB"])
+    assert rows(icon, state) == [("FALSE", "DISABLED")]
+    cursor.execute("call dbms_scheduler.enable(:job)", job="PURGE_IDB")
+    assert rows(icon, state) == [("TRUE", "SCHEDULED")]
+    cursor.callproc("dbms_scheduler.disable", ["ICON_TS2.PURGE_IDB"])
+    assert rows(icon, state) == [("FALSE", "DISABLED")]
+    cursor.execute("BEGIN SYS.DBMS_SCHEDULER.DISABLE(name => 'PURGE_IDB', force => TRUE); END;")
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        cursor.execute("call dbms_scheduler.enable('NOSUCH')")
+    assert code(caught) == "ORA-27476"
+
+
+def test_an_open_transaction_shows_with_a_start_scn_that_is_not_too_high(connect: Connect, table: str) -> None:
+    system, gim = connect("SYSTEM"), connect("GIM")
+    time.sleep(0.5)
+    before = rows(system, "select current_scn from v$database")[0][0]
+    gim.module = "a module"
+    gim.cursor().execute("insert into lab_t (id, name) values (1, 'a')")
+    query = (
+        "select s.username, s.module, t.start_scn, s.sid, s.serial# from gv$transaction t "
+        "join gv$session s on s.taddr = t.addr where s.username = 'GIM'"
+    )
+    found = rows(system, query)
+    assert [f[:2] for f in found] == [("GIM", "a module")]
+    time.sleep(0.5)
+    gim2 = connect("GIM")
+    gim2.cursor().execute("insert into lab_t (id, name) values (2, 'b')")
+    gim2.commit()
+    after = rows(system, "select current_scn from v$database")[0][0]
+    assert found[0][2] < after and before < after
+    system.cursor().execute(f"alter system kill session '{found[0][3]},{found[0][4]}'")
+    with pytest.raises(oracledb.DatabaseError):
+        gim.cursor().execute("select 1 from dual")
+
+
+def test_the_airflow_hook_works_unchanged(config: LabConfig, part: OraclePart, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.models.connection import Connection
+    from airflow.providers.oracle.hooks.oracle import OracleHook
+
+    uri = Connection(
+        conn_id="lab_oracle",
+        conn_type="oracle",
+        host=config.address,
+        port=config.port(SITE, "oracle"),
+        login="SYSTEM",
+        password=config.password(SITE, "SYSTEM"),
+        extra=json.dumps({"service_name": "GIM2", "mode": "sysdba"}),
+    )
+    hook = OracleHook(oracle_conn_id="lab_oracle")
+    monkeypatch.setattr(hook, "get_connection", lambda _: uri)
+    assert hook.get_first("select name, log_mode from v$database") == ("GIM2", "ARCHIVELOG")
+    assert hook.get_records("select value from v$parameter where name = :n", parameters={"n": "undo_retention"}) == [
+        ("60",)
+    ]
+    assert hook.test_connection()[0]
+
+
+# -- SCN and redo --------------------------------------------------------------------------------------
+
+
+def keys_at(config: LabConfig, scn: int, table: str) -> set[int]:
+    name = snapshots.resolve(config, SITE, scn)
+    with psycopg.connect(config.postgres_dsn(SITE)) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute(f"SET TRANSACTION SNAPSHOT '{name}'".encode())
+        return {row[0] for row in connection.execute(f"SELECT id FROM gim.{table}".encode())}
+
+
+def test_the_snapshot_of_an_scn_holds_exactly_the_redo_up_to_it(config: LabConfig, connect: Connect) -> None:
+    system = connect("SYSTEM")
+    with postgres.connect(config, SITE) as connection:
+        connection.execute("CREATE TABLE gim.lab_p (id bigint PRIMARY KEY)")
+    stop = threading.Event()
+    written = [0, 0, 0]
+
+    def write(worker: int) -> None:
+        with psycopg.connect(config.postgres_dsn(SITE)) as connection:
+            number = worker
+            while not stop.is_set():
+                connection.execute("INSERT INTO gim.lab_p VALUES (%s)", [number])
+                if number % 7 == 0:
+                    connection.execute("INSERT INTO gim.lab_p VALUES (%s)", [number + 10_000_000])
+                connection.commit()
+                number += 3
+                written[worker] += 1
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(3)]
+    for writer in writers:
+        writer.start()
+    found: dict[int, set[int]] = {}
+    try:
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            scn = rows(system, "select current_scn from v$database")[0][0]
+            found[scn] = keys_at(config, scn, "lab_p")
+            time.sleep(0.02)
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert len(found) > 10 and sum(written) > 300
+    by_csn: list[tuple[int, set[int]]] = [
+        (r["csn"], {int(o["row"]["ID"]) for o in r["ops"] if o.get("table") == "GIM.LAB_P"})
+        for r in redo.read(config, SITE, 0)
+    ]
+    assert [c for c, _ in by_csn] == sorted({c for c, _ in by_csn})
+    for scn, seen in found.items():
+        assert seen == {key for csn, keys in by_csn if csn <= scn for key in keys}, scn
+
+
+def test_an_scn_never_goes_back_and_an_import_is_in_the_next_snapshot(config: LabConfig, connect: Connect) -> None:
+    system = connect("SYSTEM")
+    query = "select d.current_scn, d.name from v$database d"
+    with postgres.connect(config, SITE) as connection:
+        connection.execute("CREATE TABLE gim.lab_i (id bigint PRIMARY KEY)")
+        first = rows(system, query)[0][0]
+        assert keys_at(config, first, "lab_i") == set()
+        assert keys_at(config, first + 1, "lab_i") == set()  # no commit lies between
+        connection.execute("SELECT pg_replication_origin_create('lab_import')")
+        connection.execute("SELECT pg_replication_origin_session_setup('lab_import')")
+        connection.execute("INSERT INTO gim.lab_i VALUES (1)")
+        connection.execute("SELECT pg_replication_origin_session_reset()")
+    again = rows(system, query)[0][0]
+    assert again > first and keys_at(config, again, "lab_i") == {1}
+    stored_up_to_now(config)
+    assert not [r for r in redo.read(config, SITE, first) if "LAB_I" in json.dumps(r)]
+    scns = [rows(system, query)[0][0] for _ in range(10)]
+    assert scns == sorted(scns)
+
+
+def test_released_undo_is_ora_01555_and_the_future_is_ora_08181(config: LabConfig, connect: Connect) -> None:
+    system = connect("SYSTEM")
+    scn = rows(system, "select current_scn from v$database")[0][0]
+    lab_config.set_fault(config, f"{SITE}.oracle.undo_released", True)
+    try:
+        deadline = time.monotonic() + 5
+        with pytest.raises(snapshots.SnapshotTooOld, match="ORA-01555"):
+            while time.monotonic() < deadline:
+                snapshots.resolve(config, SITE, scn)
+                time.sleep(0.05)
+    finally:
+        lab_config.set_fault(config, f"{SITE}.oracle.undo_released", None)
+    with pytest.raises(snapshots.InvalidScn, match="ORA-08181"):
+        snapshots.resolve(config, SITE, scn + 10**12)
+
+
+def stored_up_to_now(config: LabConfig) -> None:
+    with postgres.connect(config, SITE) as connection:
+        row = connection.execute("SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint").fetchone()
+        assert row is not None
+    deadline = time.monotonic() + 10
+    while redo.position(config, SITE) < row[0] - 1:
+        assert time.monotonic() < deadline, "the redo does not catch up"
+        time.sleep(0.02)
+
+
+def test_redo_has_rows_keys_tags_ddl_and_no_dictionary(config: LabConfig, part: OraclePart) -> None:
+    stored_up_to_now(config)
+    after = redo.position(config, SITE)
+    with postgres.connect(config, SITE) as connection:
+        connection.execute("CREATE TABLE gim.lab_r (id bigint PRIMARY KEY, a text, b numeric(8,2))")
+        connection.execute("CREATE TEMP TABLE lab_temp (id bigint)")
+        big = "x" * 20000
+        with connection.transaction():
+            connection.execute("SELECT pg_logical_emit_message(true, 'tag', '00')")
+            connection.execute("INSERT INTO gim.lab_r VALUES (1, 'one', 1.5), (2, NULL, NULL)")
+            connection.execute("UPDATE gim.lab_r SET a = 'two' WHERE id = 2")
+            connection.execute("UPDATE gim.lab_r SET id = 3 WHERE id = 2")
+            connection.execute("DELETE FROM gim.lab_r WHERE id = 1")
+        connection.execute("INSERT INTO sys.lab_directories VALUES ('X', '/x')")
+        connection.execute("CREATE TABLE gim.lab_nokey (a text, b text)")
+        connection.execute("INSERT INTO gim.lab_nokey VALUES (random()::text || %s, 'b')", [big])
+        connection.execute("UPDATE gim.lab_nokey SET b = 'c'")
+        connection.execute("TRUNCATE gim.lab_nokey")
+        connection.execute("ALTER TABLE gim.lab_nokey DROP COLUMN b")
+        connection.execute("DROP TABLE gim.lab_nokey")
+    stored_up_to_now(config)
+    records = list(redo.read(config, SITE, after))
+    assert [[o["op"] for o in r["ops"]] for r in records] == [
+        ["DDL"],
+        ["I", "I", "U", "U", "D"],
+        ["DDL"],
+        ["I"],
+        ["U"],
+        ["T"],
+        ["DDL"],
+        ["DDL"],
+    ]
+    create, rows_, _, _, nokey, _, _, drop = records
+    assert create["ops"][0] == {
+        "op": "DDL",
+        "schema": "GIM",
+        "object": "LAB_R",
+        "type": "TABLE",
+        "sql": "CREATE TABLE gim.lab_r (id bigint PRIMARY KEY, a text, b numeric(8,2))",
+    }
+    assert drop["ops"][0]["object"] == "LAB_NOKEY" and drop["ops"][0]["sql"] == "DROP TABLE gim.lab_nokey"
+    assert rows_["tag"] == "00" and create["tag"] is None
+    assert rows_["start"] < rows_["csn"]
+    assert rows_["ops"] == [
+        {"op": "I", "table": "GIM.LAB_R", "row": {"ID": "1", "A": "one", "B": "1.50"}},
+        {"op": "I", "table": "GIM.LAB_R", "row": {"ID": "2", "A": None, "B": None}},
+        {"op": "U", "table": "GIM.LAB_R", "key": {"ID": "2"}, "row": {"ID": "2", "A": "two", "B": None}},
+        {"op": "U", "table": "GIM.LAB_R", "key": {"ID": "2"}, "row": {"ID": "3", "A": "two", "B": None}},
+        {"op": "D", "table": "GIM.LAB_R", "key": {"ID": "1"}},
+    ]
+    # stored apart and unchanged: the value is known from the old row
+    assert nokey["ops"][0]["row"]["A"].endswith(big) and nokey["ops"][0]["key"]["B"] == "b"
+    assert datetime.fromisoformat(create["ts"]).tzinfo == UTC
+
+
+def test_a_large_transaction_and_a_restart_neither_lose_nor_double(config: LabConfig, part: OraclePart) -> None:
+    stored_up_to_now(config)
+    after = redo.position(config, SITE)
+    with postgres.connect(config, SITE) as connection:
+        connection.execute("CREATE TABLE gim.lab_big (id bigint PRIMARY KEY, a text)")
+        connection.execute("INSERT INTO gim.lab_big SELECT g, 'row ' || g FROM generate_series(1, 30000) g")
+        part.reader.stop()
+        connection.execute("INSERT INTO gim.lab_big VALUES (-1, 'after')")
+        part.reader = redo.Reader(config, SITE)
+        part.keeper._reader = part.reader
+        part.reader.start()
+    stored_up_to_now(config)
+    operations = [len(r["ops"]) for r in redo.read(config, SITE, after)]
+    assert operations == [1, 30000, 1]

@@ -1,0 +1,77 @@
+"""A whole lab for a test module: three sites on loopback, ended with the module whatever happens."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infomart_lab import config as lab_config
+from infomart_lab import lca, supervisor
+from infomart_lab.audit import AuditResult, audit
+from infomart_lab.icon import set_load
+
+
+def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seconds: float = 300) -> None:
+    """Start a lab that ends with this process."""
+    guardian = supervisor.launch(config, airflow_port=airflow_port, owner_pid=os.getpid())
+    deadline = time.monotonic() + seconds
+    while True:
+        assert guardian.poll() is None, (config.log_dir / "supervisor.log").read_text()[-3000:]
+        try:
+            answer = supervisor.request(config, "status", timeout=10)
+        except supervisor.LabError:
+            answer = {}
+        if answer.get("state") == "up":
+            return
+        assert not answer.get("error"), answer["error"]
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab_config.LabConfig]:
+    """The lab at the beginning of a return to normal; the module says BASE_PORT, and may say SCALE and RATE."""
+    home = tmp_path_factory.mktemp("lab")
+    module = request.module
+    config = lab_config.create(
+        home,
+        base_port=module.BASE_PORT,
+        scale=getattr(module, "SCALE", 1000),
+        rate=getattr(module, "RATE", 20.0),
+    )
+    try:
+        start(config, airflow_port=getattr(module, "AIRFLOW_PORT", None))
+        yield config
+    finally:
+        supervisor.shut_down(config)
+
+
+@pytest.fixture
+def serves(lab: lab_config.LabConfig) -> Callable[[str], bool]:
+    """Whether the Info Mart Server of a site runs, by LCA itself."""
+    return lambda site: lca.status(lab, site) == "Running"
+
+
+def judge(config: lab_config.LabConfig, *sites: str, seconds: float = 120) -> dict[str, AuditResult]:
+    """End the calls, wait until everything has arrived, audit."""
+    rate = lab_config.load(config.home).rate
+    set_load(config, 0)
+    try:
+        deadline = time.monotonic() + seconds
+        return {site: audit(config, site, wait=max(deadline - time.monotonic(), 5)) for site in sites}
+    finally:
+        set_load(config, rate)
+
+
+def assert_clean(audits: dict[str, AuditResult]) -> None:
+    """Missing 0, duplicated 0, extra 0, and nothing under way."""
+    for site, result in audits.items():
+        found = (result.missing, result.duplicated, result.extra, result.pending)
+        assert found == (0, 0, 0, 0), f"{site}: {result}"
+        assert result.calls_written > 0
+
+

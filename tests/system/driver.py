@@ -1,0 +1,146 @@
+"""A procedure in this process: the DAG's own operators in their order, deferrals and retries included, no scheduler.
+
+Much faster than a real Airflow, for what does not depend on one; ``test_return_to_normal.py`` uses the real thing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import TaskDeferred
+
+from infomart_dr.errors import CurableError
+from infomart_lab import topology
+from infomart_lab.config import LabConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class GateRejected(RuntimeError):
+    """The gate was answered with no."""
+
+
+@contextmanager
+def connections(config: LabConfig) -> Iterator[None]:
+    """The lab's topology and Airflow connections, in this process's environment."""
+    file, secret = topology.write(config)
+    added = {"INFOMART_DR_TOPOLOGY": str(file)}
+    for name, fields in json.loads(secret.read_text()).items():
+        added[f"AIRFLOW_CONN_{name.upper()}"] = json.dumps(fields)
+    before = {name: os.environ.get(name) for name in added}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class Procedure:
+    """One run of a DAG.
+
+    :param plan: run id.
+    :param before: called with the task id before each step; raises to inject a failure.
+    """
+
+    def __init__(
+        self,
+        dag_id: str = "infomart_return_to_normal",
+        *,
+        plan: str = "run-1",
+        params: dict[str, Any] | None = None,
+        before: Callable[[str], None] | None = None,
+        approve: bool = True,
+        retries: int = 3,
+    ) -> None:
+        self.dag = DagBag(str(ROOT / "dags" / f"{dag_id}.py")).dags[dag_id]
+        values = {name: self.dag.params[name] for name in self.dag.params} | (params or {})
+        self.context = {"params": values, "dag_run": SimpleNamespace(run_id=plan, dag_id=dag_id)}
+        self.before = before or (lambda task_id: None)
+        self.approve = approve
+        self.retries = retries
+        self.results: dict[str, dict[str, Any]] = {}
+        self.tries: dict[str, int] = {}
+
+    def order(self) -> list[Any]:
+        """The tasks, teardowns last."""
+        seen: set[str] = set()
+        ordered: list[Any] = []
+
+        def visit(task: Any) -> None:
+            if task.task_id not in seen:
+                seen.add(task.task_id)
+                for upstream in sorted(task.upstream_task_ids):
+                    visit(self.dag.get_task(upstream))
+                ordered.append(task)
+
+        for task in self.dag.tasks:
+            visit(task)
+        return [t for t in ordered if not t.is_teardown] + [t for t in ordered if t.is_teardown]
+
+    def run(self, until: str | None = None) -> dict[str, dict[str, Any]]:
+        """Run all steps; on an error the teardowns whose setup ran are run, then the error is raised.
+
+        :param until: the last step; no teardown then.
+        """
+        failure: BaseException | None = None
+        for task in self.order():
+            if failure is not None and not task.is_teardown:
+                continue
+            if task.is_teardown and not all(
+                setup in self.results for setup in task.upstream_task_ids if self.dag.get_task(setup).is_setup
+            ):
+                continue
+            try:
+                self.results[task.task_id] = self.step(task)
+            except Exception as error:
+                failure = failure or error
+            if task.task_id == until and failure is None:
+                return self.results
+        if failure is not None:
+            raise failure
+        return self.results
+
+    def step(self, task: Any) -> dict[str, Any]:
+        """One step with its retries; curable errors are tried again at once."""
+        for attempt in range(1, self.retries + 2):
+            self.tries[task.task_id] = attempt
+            try:
+                self.before(task.task_id)
+                return self._once(task)
+            except CurableError as error:
+                if attempt > self.retries:
+                    raise
+                logging.getLogger(__name__).warning("%s: again: %s", task.task_id, error)
+                time.sleep(0.5)
+        raise AssertionError
+
+    def _once(self, task: Any) -> dict[str, Any]:
+        if task.task_id == "approve_cutover":
+            if not self.approve:
+                raise GateRejected("the gate was rejected")
+            return {}
+        try:
+            return task.execute(self.context)
+        except TaskDeferred as deferral:
+            event = asyncio.run(_first(deferral.trigger))
+            return getattr(task, deferral.method_name)(self.context, event)
+
+
+async def _first(trigger: Any) -> Any:
+    async for event in trigger.run():
+        return event.payload
+    raise AssertionError("the trigger ended without an event")

@@ -1,0 +1,106 @@
+"""A noted fact stands until it is forgotten on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.evidence.ledger import Ledger
+
+
+class CodedError(Exception):
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+class Database:
+    """DR_LEDGER with its primary key."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], str] = {}
+        self.race: str | None = None
+        self.created = 0
+
+    def value(self, name, identifiers=None, **binds):
+        return self.created
+
+    def select(self, name, identifiers=None, **binds):
+        assert identifiers == {"schema": "GGATE"}
+        plan = (binds["deployment"], binds["plan_id"])
+        if name == "ledger_all":
+            return [{"name": key[2], "value": value} for key, value in self.rows.items() if key[:2] == plan]
+        assert name == "ledger_get"
+        key = (*plan, binds["entry"])
+        return [{"value": self.rows[key]}] if key in self.rows else []
+
+    def execute(self, name, identifiers=None, **binds):
+        assert identifiers == {"schema": "GGATE"}
+        if name == "create_ledger_table":
+            self.created += 1
+            return 0
+        key = (binds["deployment"], binds["plan_id"], binds["entry"])
+        if name == "ledger_forget":
+            return int(self.rows.pop(key, None) is not None)
+        assert name == "ledger_put"
+        if self.race is not None:
+            self.rows[key], self.race = self.race, None
+        if key in self.rows:
+            raise CodedError("ORA-00001")
+        self.rows[key] = binds["value"]
+        return 1
+
+
+@pytest.fixture
+def database():
+    return Database()
+
+
+@pytest.fixture
+def ledger(database):
+    return Ledger(database, "GGATE", "emea", "plan1")
+
+
+def test_the_first_value_stands(ledger):
+    assert ledger.put_once("scn", "1440415") == "1440415"
+    assert ledger.put_once("scn", "1500000") == "1440415"
+    assert ledger.get("scn") == "1440415"
+
+
+def test_of_two_tries_at_the_same_moment_both_get_the_value_that_stands(database, ledger):
+    database.race = "1440000"
+    assert ledger.put_once("scn", "1440415") == "1440000"
+
+
+def test_a_missing_fact_is_none_or_a_reason_to_stop(ledger):
+    assert ledger.get("scn") is None
+    with pytest.raises(GuardError, match="has not noted 'scn'"):
+        ledger.require("scn")
+
+
+def test_a_fact_can_be_forgotten_and_noted_anew(ledger):
+    ledger.put_once("scn", "1")
+    assert ledger.forget("scn") is True
+    assert ledger.forget("scn") is False
+    assert ledger.put_once("scn", "2") == "2"
+
+
+def test_plans_do_not_see_each_others_facts(database, ledger):
+    ledger.put_once("scn", "1")
+    other = Ledger(database, "GGATE", "emea", "plan2")
+    assert other.get("scn") is None
+    other.put_once("scn", "2")
+    assert (ledger.all(), other.all()) == ({"scn": "1"}, {"scn": "2"})
+
+
+@pytest.mark.parametrize(("name", "value"), [("", "1"), ("x" * 101, "1"), ("x", ""), ("x", "ü" * 2001)])
+def test_what_oracle_cannot_hold_is_refused_before_it_is_cut(database, ledger, name, value):
+    with pytest.raises(FinalError, match="allowed: 1 to"):
+        ledger.put_once(name, value)
+    assert database.rows == {}
+
+
+def test_the_table_is_made_once(database, ledger):
+    ledger.ensure_table()
+    ledger.ensure_table()
+    assert database.created == 1

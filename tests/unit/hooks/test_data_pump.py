@@ -1,0 +1,509 @@
+"""Data Pump: logs of several releases and languages, parameter files, names, command lines, states."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gg_sample import make_topology
+
+from infomart_dr.errors import CredentialsError, FinalError, TopologyError
+from infomart_dr.hooks import data_pump
+from infomart_dr.hooks.data_pump import classify_log
+from infomart_dr.topology import Topology
+from infomart_lab.datapump.parameters import read as lab_read
+
+START = 'Starting "SYSTEM"."GIM_IMP":  SYSTEM/******** parfile=imp.par \n'
+BANNER = """
+Import: Release 19.0.0.0.0 - Production on Mon Nov 2 17:02:11 2026
+Version 19.22.0.0.0
+
+Copyright (c) 1982, 2024, Oracle and/or its affiliates.  All rights reserved.
+
+Connected to: Oracle Database 19c Enterprise Edition Release 19.0.0.0.0 - Production
+Master table "SYSTEM"."GIM_IMP" successfully loaded/unloaded
+"""
+GOOD_11 = 'Job "SYSTEM"."GIM_IMP" successfully completed at 17:02:11\n'
+GOOD_12 = 'Job "SYSTEM"."GIM_IMP" successfully completed at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44\n'
+
+
+def end(errors: int) -> str:
+    return f'Job "SYSTEM"."GIM_IMP" completed with {errors} error(s) at Tue Nov 3 17:02:11 2026 elapsed 1 02:12:44\n'
+
+
+# -- the end --------------------------------------------------------------------------------------------
+
+
+def test_success_in_both_wordings() -> None:
+    old = classify_log(BANNER + START + GOOD_11, "import")
+    new = classify_log(BANNER + START + GOOD_12, "import")
+    assert (old.outcome, old.elapsed, old.job) == ("success", None, "SYSTEM.GIM_IMP")
+    assert (new.outcome, new.elapsed) == ("success", 764)
+    assert data_pump.next_step(new) == "Nothing."
+
+
+def test_completed_with_errors_keeps_the_reported_number() -> None:
+    report = classify_log(START + end(1204).replace("1204", "1,204"), "import")
+    assert (report.outcome, report.reported_errors, report.elapsed) == ("completed_with_errors", 1204, 94364)
+
+
+@pytest.mark.parametrize(
+    ("tail", "outcome"),
+    [
+        ('Job "SYSTEM"."GIM_IMP" stopped due to fatal error at 17:02:11\n', "fatal"),
+        ('Job "SYSTEM"."GIM_IMP" stopped due to fatal error at Tue Nov 3 17:02:11 2026 elapsed 0 00:00:01\n', "fatal"),
+        (
+            'Job "SYSTEM"."GIM_IMP" stopped by user request at Tue Nov 3 17:02:11 2026 elapsed 0 00:00:01\n',
+            "unfinished",
+        ),
+        ("", "unfinished"),
+        ('Job "SYSTEM"."GIM_IMP" succ', "unfinished"),
+        (GOOD_12 + 'Job "SYSTEM"."GIM_IMP" reopened at Tue Nov 3 18:00:00 2026\n', "unfinished"),
+        (GOOD_12 + 'Restarting "SYSTEM"."GIM_IMP":  SYSTEM/******** parfile=imp.par \n', "unfinished"),
+        ('Job "SYSTEM"."GIM_IMP" stopped by user request at 17:00:00\n' + START + GOOD_11, "success"),
+    ],
+)
+def test_other_ends(tail: str, outcome: str) -> None:
+    assert classify_log(BANNER + START + tail, "import").outcome == outcome
+
+
+@pytest.mark.parametrize("text", ["", "\n", "garbage", BANNER, START])
+def test_a_log_without_an_end_is_unfinished(text: str) -> None:
+    report = classify_log(text, "export")
+    assert report.outcome == "unfinished"
+    assert "DBA_DATAPUMP_JOBS" in data_pump.next_step(report)
+
+
+@pytest.mark.parametrize(("code", "outcome"), [(0, "success"), (5, "completed_with_errors"), (1, "fatal")])
+def test_the_exit_code_decides_where_the_words_are_in_another_language(code: int, outcome: str) -> None:
+    text = (
+        '"SYSTEM"."GIM_IMP" wird gestartet:  SYSTEM/******** parfile=imp.par \n'
+        '. . "GIM"."INTERACTION_FACT"                12,34 MB   50.000 Zeilen importiert\n'
+        'Job "SYSTEM"."GIM_IMP" erfolgreich um Di Nov 3 17:02:11 2026 elapsed 0 00:12:44 abgeschlossen\n'
+    )
+    report = classify_log(text, "import", code)
+    assert report.outcome == outcome
+    assert report.rows == {"GIM.INTERACTION_FACT": 50000}
+
+
+def test_without_an_exit_code_errors_decide_in_another_language() -> None:
+    text = '作业 "SYSTEM"."GIM_IMP" 启动\n{}'
+    text += '作业 "SYSTEM"."GIM_IMP" 已于 星期二 17:02:11 2026 elapsed 0 00:12:44 成功完成\n'
+    assert classify_log(text.format(""), "import").outcome == "success"
+    bad = 'ORA-39083: Objekttyp INDEX:"GIM"."I1" konnte nicht erstellt werden, Fehler:\nORA-01652: x\n'
+    report = classify_log(text.format(bad), "import")
+    assert (report.outcome, report.missing_indexes) == ("completed_with_errors", ["GIM.I1"])
+
+
+# -- rows and files ---------------------------------------------------------------------------------------
+
+
+def test_rows_bytes_and_dump_files_of_an_export() -> None:
+    text = (
+        'Starting "SYSTEM"."GIM_EXP":  SYSTEM/******** parfile=exp.par \n'
+        "Processing object type SCHEMA_EXPORT/TABLE/TABLE_DATA\n"
+        '. . exported "GIM"."INTERACTION_FACT"                    12.5 MB   50000 rows\n'
+        '. . exported "GIM"."PARTED":"P1"                         1.5 KB   1,200 rows\n'
+        '. . exported "GIM"."PARTED":"P2"."S1"                    1.5 KB       1 rows\n'
+        '. . exported "GIM"."EMPTY"                                 0 KB       0 rows\n'
+        'Master table "SYSTEM"."GIM_EXP" successfully loaded/unloaded\n'
+        "******************************************************************************\n"
+        "Dump file set for SYSTEM.GIM_EXP is:\n"
+        "  /u01/dump/8F1A2B3C4D5E6F70E0530100007F1234/gim_GIM_EXP_01.dmp\n"
+        "  /u01/dump/8F1A2B3C4D5E6F70E0530100007F1234/gim_GIM_EXP_02.dmp\n"
+        'Job "SYSTEM"."GIM_EXP" successfully completed at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44\n'
+    )
+    report = classify_log(text.replace("\n", "\r\n"), "export", 0)
+    assert report.rows == {"GIM.INTERACTION_FACT": 50000, "GIM.PARTED": 1201, "GIM.EMPTY": 0}
+    assert report.total_rows == 51201
+    assert report.bytes == round(12.5 * 1024**2) + 2 * 1536
+    assert [file[-6:] for file in report.dump_files] == ["01.dmp", "02.dmp"]
+    assert (report.outcome, report.job, report.errors) == ("success", "SYSTEM.GIM_EXP", [])
+
+
+def test_lines_with_a_time_in_front_are_read_too() -> None:
+    text = (
+        '02-NOV-26 17:02:10.123: Starting "SYSTEM"."GIM_IMP":  SYSTEM/******** parfile=x \n'
+        '02-NOV-26 17:02:11.123: . . imported "GIM"."A"    8.562 KB     107 rows\n'
+        '02-NOV-26 17:02:12.123: ORA-31684: Object type USER:"GIM" already exists\n'
+        '02-NOV-26 17:02:13.123: Job "SYSTEM"."GIM_IMP" completed with 1 error(s) at '
+        "Mon Nov 2 17:02:13 2026 elapsed 0 00:00:03\n"
+    )
+    report = classify_log(text, "import")
+    assert report.rows == {"GIM.A": 107}
+    assert [e.severity for e in report.errors] == ["harmless"]
+    assert (report.outcome, report.elapsed) == ("completed_with_errors", 3)
+
+
+def test_dump_files_in_a_status_block_are_not_the_dump_set() -> None:
+    assert (
+        classify_log("Job: X\n  Dump File: /u01/dump/a_01.dmp\n    bytes written: 4,096\n", "export").dump_files == []
+    )
+
+
+# -- errors -------------------------------------------------------------------------------------------------
+
+CREATE_INDEX = 'CREATE UNIQUE INDEX "GIM"."I_C_EXTR_HWM_ID" ON "GIM"."CTL_EXTRACT_HWM" ("TABLE_NAME"'
+DIRECTORY = "ORA-39002: invalid operation\nORA-39070: Unable to open the log file.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "severity", "object_type", "name"),
+    [
+        ('ORA-31684: Object type USER:"GIM" already exists', "harmless", "USER", "GIM"),
+        ('ORA-31684: Object type TYPE:"GIM"."T" already exists', "harmless", "TYPE", "GIM.T"),
+        ('ORA-31684: Object type PACKAGE_BODY:"GIM"."P" already exists', "harmless", "PACKAGE_BODY", "GIM.P"),
+        # An existing sequence keeps its own value.
+        ('ORA-31684: Object type SEQUENCE:"GIM"."S" already exists', "data", "SEQUENCE", "GIM.S"),
+        ('ORA-31684: Object type TABLE:"GIM"."T" already exists', "data", "TABLE", "GIM.T"),
+        (
+            'ORA-39083: Object type INDEX:"GIM"."I1" failed to create with error:\nORA-01652: unable to extend\n\n'
+            'Failing sql is:\nCREATE INDEX "GIM"."I1" ON "GIM"."T" ("A")',
+            "index",
+            "INDEX",
+            "GIM.I1",
+        ),
+        (
+            "ORA-39083: Object type INDEX failed to create with error:\nORA-14102: only one LOGGING or NOLOGGING clause"
+            f" may be specified\nFailing sql is:\n{CREATE_INDEX}",
+            "index",
+            "INDEX",
+            "GIM.I_C_EXTR_HWM_ID",
+        ),
+        # 11.2 with the statement cut off before the name
+        (
+            "ORA-39083: Object type INDEX failed to create with error:\nORA-01658: unable to create INITIAL extent\n"
+            "Failing sql is:\nCREATE UNI",
+            "index",
+            "INDEX",
+            None,
+        ),
+        ("ORA-39083: Object type\nORA-14102: only one LOGGING", "index", None, None),
+        (
+            'ORA-39083: Object type TABLE:"GIM"."T" failed to create with error:\nORA-01658: unable to create INITIAL',
+            "data",
+            "TABLE",
+            "GIM.T",
+        ),
+        (
+            'ORA-39083: Object type CONSTRAINT failed to create with error:\nORA-02264: name already used\nFailing sql'
+            ' is:\nALTER TABLE "GIM"."T" ADD CONSTRAINT "PK_T" PRIMARY KEY ("A")',
+            "object",
+            "CONSTRAINT",
+            "GIM.PK_T",
+        ),
+        (
+            'ORA-39083: Object type REF_CONSTRAINT:"GIM"."FK" failed to create with error:\nORA-02270: no matching',
+            "object",
+            "REF_CONSTRAINT",
+            "GIM.FK",
+        ),
+        (
+            'ORA-39083: Object type TRIGGER:"GIM"."TR" failed to create with error:\nORA-00942: table or view',
+            "object",
+            "TRIGGER",
+            "GIM.TR",
+        ),
+        ("ORA-39083: Object type OBJECT_GRANT failed to create\nORA-01917: user", "object", "OBJECT_GRANT", None),
+        ("ORA-39083: Object type INDEX_STATISTICS failed\nORA-01403", "harmless", "INDEX_STATISTICS", None),
+        ('ORA-39083: Object type SEQUENCE:"GIM"."S" failed\nORA-01031', "data", "SEQUENCE", "GIM.S"),
+        (
+            'ORA-31693: Table data object "GIM"."T":"P1" failed to load/unload and is being skipped due to error:\n'
+            "ORA-02354: error in exporting/importing data\nORA-01555: snapshot too old: rollback segment",
+            "data",
+            None,
+            "GIM.T",
+        ),
+        ('ORA-39151: Table "GIM"."T" exists. All dependent metadata and data will be skipped', "data", None, "GIM.T"),
+        ('ORA-39082: Object type VIEW:"GIM"."V" created with compilation warnings', "object", "VIEW", "GIM.V"),
+        ('ORA-39111: Dependent object type OBJECT_GRANT:"GIM" skipped, base', "harmless", "OBJECT_GRANT", "GIM"),
+        ('ORA-39112: Dependent object type INDEX:"GIM"."I" skipped, base TABLE:"GIM"."T"', "index", "INDEX", "GIM.I"),
+        ("ORA-39171: Job is experiencing a resumable wait.\nORA-01653: unable to extend table", "waiting", None, None),
+        ("ORA-39095: Dump file space has been exhausted: Unable to allocate 4096 bytes", "waiting", None, None),
+        (f"{DIRECTORY}ORA-39087: directory name GIM_DUMP is invalid", "fatal", None, None),
+        (f"{DIRECTORY}ORA-29283: invalid\nORA-06512: at \"SYS.UTL_FILE\", line 536", "fatal", None, None),
+        ("ORA-31626: job does not exist\nORA-31633: unable to create master table \"SYSTEM.X\"", "fatal", None, None),
+        ("ORA-39001: invalid argument value\nORA-39000: bad\nORA-31640: unable to open dump file", "fatal", None, None),
+        ("ORA-99999: nobody knows", "data", None, None),
+    ],
+)  # fmt: skip
+def test_an_error_is_classified_by_its_codes_and_object(
+    text: str, severity: str, object_type: str | None, name: str | None
+) -> None:
+    report = classify_log(f"{START}{text}\n{end(1)}", "import")
+    assert len(report.errors) == 1
+    error = report.errors[0]
+    assert (error.severity, error.object_type) == (severity, object_type)
+    assert error.object_name == name
+    assert report.outcome == "completed_with_errors"
+
+
+def test_errors_in_a_row_are_reports_of_their_own() -> None:
+    text = (
+        f'{START}ORA-31684: Object type USER:"GIM" already exists\n'
+        'ORA-31684: Object type SEQUENCE:"GIM"."S1" already exists\n'
+        "Processing object type SCHEMA_EXPORT/TABLE/INDEX/INDEX\n"
+        "ORA-39083: Object type INDEX failed to create with error:\n"
+        "ORA-01652: unable to extend temp segment by 128 in tablespace GIM_IDX\n"
+        'Failing sql is:\nCREATE INDEX "GIM"."I1" ON "GIM"."T" ("A")\n  PCTFREE 10\n'
+        'ORA-39083: Object type INDEX:"GIM"."I2" failed to create with error:\n'
+        "ORA-00955: name is already used by an existing object\n"
+        '. . imported "GIM"."T"    1 KB   7 rows\n'
+        f"{end(4)}"
+    )
+    report = classify_log(text, "import", 5)
+    assert [(e.code, e.severity, e.object_name) for e in report.errors] == [
+        ("ORA-31684", "harmless", "GIM"),
+        ("ORA-31684", "data", "GIM.S1"),
+        ("ORA-39083", "index", "GIM.I1"),
+        ("ORA-39083", "index", "GIM.I2"),
+    ]
+    assert report.missing_indexes == ["GIM.I1", "GIM.I2"]
+    assert report.worst == "data"
+    assert report.rows == {"GIM.T": 7}
+    assert report.errors[2].codes == ("ORA-39083", "ORA-01652")
+
+
+def test_the_directorys_messages_are_one_report_with_the_right_advice() -> None:
+    text = f'{DIRECTORY}ORA-29283: invalid file operation\nORA-06512: at "SYS.UTL_FILE", line 536\n'
+    report = classify_log(text, "export", 1)
+    assert len(report.errors) == 1
+    assert report.outcome == "fatal"
+    assert "directory object" in data_pump.next_step(report)
+
+
+@pytest.mark.parametrize(
+    ("text", "exit_code", "word"),
+    [
+        ("UDE-01017: operation generated ORACLE error\nORA-01017: invalid username/password", 1, "password"),
+        ("UDI-31626: operation generated ORACLE error\nORA-31626: job does not exist\nORA-39086: cannot", 1, "quota"),
+        ("ORA-39171: Job is experiencing a resumable wait.\nORA-01653: unable to extend", None, "space"),
+        (f"{START}ORA-31693: \"GIM\".\"T\"\nORA-02354\nORA-01555: x\n{end(1)}", 5, "undo_retention"),
+        (f"{START}ORA-39083: Object type INDEX:\"GIM\".\"I\" failed\nORA-14102: x\n{end(1)}", 5, "8795792"),
+        ("LRM-00101: unknown parameter name 'DUMPFIL'", 1, "Correct the cause"),
+        ("", 1, "Correct the cause"),
+    ],
+)  # fmt: skip
+def test_next_steps_name_what_to_do(text: str, exit_code: int | None, word: str) -> None:
+    assert word in data_pump.next_step(classify_log(text, "import", exit_code))
+
+
+def test_a_job_that_waits_for_space_is_no_success() -> None:
+    report = classify_log(
+        f"{START}ORA-39171: Job is experiencing a resumable wait.\nORA-01653: unable to extend\n", "import"
+    )
+    assert (report.outcome, report.worst) == ("unfinished", "waiting")
+
+
+def test_each_severity_has_a_next_step() -> None:
+    for severity in ("harmless", "object", "index", "waiting", "data", "fatal"):
+        assert data_pump.NEXT_STEPS[severity]
+
+
+# -- status ---------------------------------------------------------------------------------------------------
+
+STATUS = """
+Job: GIM_EXP
+  Operation: EXPORT
+  Mode: SCHEMA
+  State: EXECUTING
+  Bytes Processed: {bytes}
+{percent}  Current Parallelism: 2
+  Job Error Count: 0
+  Dump File: /u01/dump/gim_01.dmp
+    bytes written: 4,096
+
+Worker 1 Status:
+  Process Name: DW00
+  State: EXECUTING
+  Object Schema: GIM
+  Object Name: INTERACTION_FACT
+  Object Type: SCHEMA_EXPORT/TABLE/TABLE_DATA
+"""
+
+
+def test_percent_is_that_of_the_last_block() -> None:
+    text = STATUS.format(bytes="10", percent="  Percent Done: 12\n") + STATUS.format(
+        bytes="20", percent="  Percent Done: 45\n"
+    )
+    assert data_pump.percent_done(text) == 45
+    line = data_pump.progress_line(text + '. . exported "GIM"."A"   1 KB   7 rows\n')
+    assert line == "45 % done, 20 bytes, at GIM.INTERACTION_FACT, 1 tables, last GIM.A"
+
+
+def test_percent_is_unknown_while_no_bytes_are_processed() -> None:
+    text = STATUS.format(bytes="10", percent="  Percent Done: 12\n") + STATUS.format(bytes="0", percent="")
+    assert data_pump.percent_done(text) is None
+    assert (data_pump.progress_line(text) or "").startswith("no percentage yet")
+
+
+@pytest.mark.parametrize(
+    ("percent", "value"),
+    [("99.87", 99.87), ("7,5", 7.5), ("100", 100.0), ("unknown", None)],
+)
+def test_percent_shapes(percent: str, value: float | None) -> None:
+    assert data_pump.percent_done(STATUS.format(bytes="1,234,567", percent=f"  Percent Done: {percent}\n")) == value
+
+
+@pytest.mark.parametrize("text", ["", "nothing", "Starting job"])
+def test_no_status_is_no_progress(text: str) -> None:
+    assert data_pump.percent_done(text) is None
+    assert data_pump.progress_line(text) is None
+
+
+# -- names and parameter files ------------------------------------------------------------------------------
+
+
+def test_a_job_name_depends_on_prefix_and_run_only_and_is_short_enough() -> None:
+    one = data_pump.job_name("GIM_EXP", "manual__2026-11-02T10:17:00")
+    assert one == data_pump.job_name("gim_exp", "manual__2026-11-02T10:17:00")
+    assert one != data_pump.job_name("GIM_EXP", "manual__2026-11-02T10:17:01")
+    assert one.startswith("GIM_EXP_")
+    for prefix in ("GIM_EXP", "x" * 80, "", "1-2'3", "ä"):
+        name = data_pump.job_name(prefix, "run")
+        assert len(name) <= 30
+        assert data_pump._IDENTIFIER.match(name)
+
+
+def topology(database_release: str = "19.0") -> Topology:
+    made = make_topology()
+    database = made.site("site2").database.model_copy(update={"release": database_release})
+    site = made.site("site2").model_copy(update={"database": database})
+    return made.model_copy(update={"sites": {**made.sites, "site2": site}})
+
+
+@pytest.mark.parametrize(("release", "wildcard"), [("11.2", "%U"), ("12.1", "%U"), ("12.2", "%L"), ("19.0", "%L")])
+def test_export_parameters_are_complete_and_valid(release: str, wildcard: str) -> None:
+    made = topology(release)
+    text = data_pump.export_parameters(made, made.site("site2"), 1440415, "GIM_EXP_1")
+    _, job = lab_read("EXPORT", ["SYSTEM", "parfile=x"], release="11.2", read_file=lambda path: text)
+    assert job.flashback_scn == 1440415
+    assert (job.schemas, job.directory, job.job_name) == (["GIM"], "GIM_DUMP", "GIM_EXP_1")
+    assert job.dumpfile == [f"gim_GIM_EXP_1_{wildcard}.dmp"]
+    assert (job.filesize, job.parallel, job.status) == (2 * 1024**3, 2, 10)
+    assert (job.logfile, job.reuse_dumpfiles) == ("GIM_EXP_1.log", True)
+
+
+def test_import_parameters_read_the_named_files_and_replace() -> None:
+    made = topology()
+    files = ["gim_GIM_EXP_1_01.dmp", "gim_GIM_EXP_1_02.dmp"]
+    text = data_pump.import_parameters(made, made.site("site2"), files, "GIM_IMP_1", directory="OTHER_DIR")
+    _, job = lab_read("IMPORT", ["SYSTEM", "parfile=x"], release="11.2", read_file=lambda path: text)
+    assert (job.dumpfile, job.directory, job.table_exists_action) == (files, "OTHER_DIR", "REPLACE")
+    assert job.flashback_scn is None
+    assert "DUMPFIL=" not in text
+
+
+def test_index_parameters_include_the_missing_indexes_only() -> None:
+    made = topology()
+    names = [f"I_{number}" for number in range(120)]
+    text = data_pump.index_parameters(made, made.site("site2"), ["a_01.dmp"], "GIM_IDX_1", names)
+    _, job = lab_read("IMPORT", ["SYSTEM", "parfile=x"], release="11.2", read_file=lambda path: text)
+    for name in names:
+        assert any(each.object_type == "INDEX" and each.selects(name) for each in job.include)
+    assert not any(each.selects("I_120") for each in job.include)
+    assert job.table_exists_action is None
+
+
+@pytest.mark.parametrize("scn", [0, -1, True, "1440415", None])
+def test_an_scn_that_is_no_positive_number_is_refused(scn: Any) -> None:
+    made = topology()
+    with pytest.raises(FinalError, match="SCN"):
+        data_pump.export_parameters(made, made.site("site2"), scn, "GIM_EXP_1")
+
+
+@pytest.mark.parametrize("name", ["../x.dmp", "a b.dmp", "a,b.dmp", "/u01/a.dmp", "", "a\nSQLFILE=x"])
+def test_a_dump_file_with_a_folder_or_a_sign_is_refused(name: str) -> None:
+    made = topology()
+    with pytest.raises(FinalError):
+        data_pump.import_parameters(made, made.site("site2"), [name], "GIM_IMP_1")
+
+
+def test_no_files_no_indexes_and_foreign_names_are_refused() -> None:
+    made = topology()
+    site = made.site("site2")
+    with pytest.raises(FinalError):
+        data_pump.import_parameters(made, site, [], "GIM_IMP_1")
+    with pytest.raises(FinalError):
+        data_pump.index_parameters(made, site, ["a.dmp"], "GIM_IDX_1", [])
+    with pytest.raises(FinalError):
+        data_pump.index_parameters(made, site, ["a.dmp"], "GIM_IDX_1", ["I1') OR ('1"])
+    with pytest.raises(FinalError):
+        data_pump.export_parameters(made, site, 5, "lower case")
+
+
+# -- the hook -------------------------------------------------------------------------------------------------
+
+
+class FakeOracle:
+    def __init__(self, rows: list[dict[str, Any]], login: str | None = "system", password: str | None = "pw 1") -> None:
+        self.rows, self.login, self.password = rows, login, password
+        self.binds: dict[str, Any] = {}
+
+    def get_connection(self, conn_id: str) -> Any:
+        assert conn_id == "site2_dba"
+        return SimpleNamespace(login=self.login, password=self.password)
+
+    def select(self, name: str, identifiers: dict[str, str] | None = None, **binds: Any) -> list[dict[str, Any]]:
+        assert name == "datapump_job"
+        self.binds = binds
+        return self.rows
+
+
+def pump(oracle: FakeOracle, **environment: str) -> data_pump.DataPump:
+    site = topology().site("site2")
+    database = site.database.model_copy(update={"environment": environment})
+    return data_pump.DataPump(None, site.model_copy(update={"database": database}), oracle)  # type: ignore[arg-type]
+
+
+def test_command_lines_have_no_password() -> None:
+    made = pump(FakeOracle([]))
+    assert made.command("expdp", "/x/exp.par") == ["expdp", "SYSTEM@GIM2", "parfile=/x/exp.par"]
+    assert made.attach_command("impdp", "GIM_IMP_1") == ["impdp", "SYSTEM@GIM2", "attach=SYSTEM.GIM_IMP_1"]
+    assert made.password_input() == "pw 1\n"
+    assert made.continue_input() == "pw 1\nCONTINUE_CLIENT\n"
+    assert made.continue_input(start=True) == "pw 1\nSTART_JOB\nCONTINUE_CLIENT\n"
+    assert made.kill_input() == "pw 1\nKILL_JOB\nyes\n"
+    assert made.environment["NLS_LANG"] == "AMERICAN_AMERICA.AL32UTF8"
+
+
+def test_with_an_oracle_sid_the_local_instance_is_used() -> None:
+    assert pump(FakeOracle([]), ORACLE_SID="GIM2").logon == "SYSTEM"
+
+
+@pytest.mark.parametrize(("login", "password"), [(None, "x"), ("a b", "x"), ("system/x", "x")])
+def test_a_login_that_is_no_name_is_refused(login: str | None, password: str) -> None:
+    with pytest.raises(TopologyError):
+        pump(FakeOracle([], login, password)).command("expdp", "x")
+
+
+@pytest.mark.parametrize("password", [None, "", "a\nb"])
+def test_a_missing_password_and_one_with_a_line_break_are_refused(password: str | None) -> None:
+    with pytest.raises(CredentialsError) as error:
+        pump(FakeOracle([], "system", password)).password_input()
+    assert "a\nb" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("state", "active", "startable"),
+    [
+        ("EXECUTING", True, False),
+        ("DEFINING", True, False),
+        ("IDLING", True, True),
+        ("NOT RUNNING", False, True),
+        ("STOPPING", False, False),
+    ],
+)
+def test_the_state_of_a_job(state: str, active: bool, startable: bool) -> None:
+    oracle = FakeOracle(
+        [{"owner_name": "SYSTEM", "job_name": "J", "operation": "EXPORT ", "state": state, "attached_sessions": None}]
+    )
+    found = pump(oracle).job("J")
+    assert found is not None
+    assert (found.active, found.startable, found.attached_sessions, found.operation) == (active, startable, 0, "EXPORT")
+    assert oracle.binds == {"owner": "SYSTEM", "job_name": "J"}
+
+
+def test_a_job_that_is_not_there_is_none() -> None:
+    assert pump(FakeOracle([])).job("J") is None
