@@ -16,17 +16,20 @@ Give the run id of the `infomart_database_transfer` run as the parameter *plan*.
 until `start_info_mart_server_at_target` every failure returns the service to the source.
 """
 
-with DAG(
-    dag_id="infomart_cutover",
-    description="Stop, compare, switch the direction, start at the target, check",
-    doc_md=DOC,
-    schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    default_args=step_defaults(),
-    params=plan.common_params() | plan.transfer_params() | plan.reaggregation_params(),
-    tags=["infomart", "disaster recovery"],
-) as dag, plan.plan(returns_service=True) as lock:
+with (
+    DAG(
+        dag_id="infomart_cutover",
+        description="Stop, compare, switch the direction, start at the target, check",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.common_params() | plan.transfer_params() | plan.reaggregation_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan(returns_service=True) as lock,
+):
     chain(
         lock,
         cutover.approve_cutover(),

@@ -16,17 +16,20 @@ Ends with the target filled and checked. Purging of the IDBs stays held and reve
 `infomart_reverse_sync`, giving this run's id as the parameter *plan*.
 """
 
-with DAG(
-    dag_id="infomart_database_transfer",
-    description="SCN, export, transfer, import, checks",
-    doc_md=DOC,
-    schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    default_args=step_defaults(),
-    params=plan.common_params() | plan.transfer_params(),
-    tags=["infomart", "disaster recovery"],
-) as dag, plan.plan(returns_service=True) as lock:
+with (
+    DAG(
+        dag_id="infomart_database_transfer",
+        description="SCN, export, transfer, import, checks",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.common_params() | plan.transfer_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan(returns_service=True) as lock,
+):
     chain(
         lock,
         plan.hold_purging(),

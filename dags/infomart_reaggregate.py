@@ -16,15 +16,18 @@ Aggregation is switched off, the request is made with the release's own command 
 again, also when the request fails. Runs at the active site.
 """
 
-with DAG(
-    dag_id="infomart_reaggregate",
-    description="Request re-aggregation at the active site",
-    doc_md=DOC,
-    schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    default_args=step_defaults(),
-    params=plan.common_params() | plan.reaggregation_params(),
-    tags=["infomart", "disaster recovery"],
-) as dag, plan.plan() as lock:
+with (
+    DAG(
+        dag_id="infomart_reaggregate",
+        description="Request re-aggregation at the active site",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.common_params() | plan.reaggregation_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan() as lock,
+):
     chain(lock, reaggregation.re_aggregate(role="source"))

@@ -20,17 +20,20 @@ AFTERCSN are one number, and the databases are compared while the writers are st
 **On any failure before `start_info_mart_server_at_target`** the service returns to the source within the run.
 """
 
-with DAG(
-    dag_id="infomart_return_to_normal",
-    description="Fill a new site from the surviving one, let it take over, keep the old one as standby",
-    doc_md=DOC,
-    schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    default_args=step_defaults(),
-    params=plan.common_params() | plan.transfer_params() | plan.reaggregation_params(),
-    tags=["infomart", "disaster recovery"],
-) as dag, plan.plan(returns_service=True) as lock:
+with (
+    DAG(
+        dag_id="infomart_return_to_normal",
+        description="Fill a new site from the surviving one, let it take over, keep the old one as standby",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.common_params() | plan.transfer_params() | plan.reaggregation_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan(returns_service=True) as lock,
+):
     chain(
         lock,
         plan.hold_purging(),

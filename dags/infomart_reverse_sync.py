@@ -16,15 +16,18 @@ Give the run id of the `infomart_database_transfer` run as the parameter *plan*:
 no others. Go on with `infomart_cutover` and the same plan.
 """
 
-with DAG(
-    dag_id="infomart_reverse_sync",
-    description="Replicat at the target after the manifest's SCN, until it has caught up",
-    doc_md=DOC,
-    schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    default_args=step_defaults(),
-    params=plan.common_params(),
-    tags=["infomart", "disaster recovery"],
-) as dag, plan.plan() as lock:
+with (
+    DAG(
+        dag_id="infomart_reverse_sync",
+        description="Replicat at the target after the manifest's SCN, until it has caught up",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.common_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan() as lock,
+):
     chain(lock, reverse_sync.synchronise())

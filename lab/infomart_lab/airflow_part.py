@@ -60,9 +60,7 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT) -> dict[str, str]:
         "AIRFLOW__CORE__FERNET_KEY": _secret(config, "fernet"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{config.address}:{port}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(
-            folder / "simple_auth_manager_passwords.json"
-        ),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "simple_auth_manager_passwords.json"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",
         "AIRFLOW__API__HOST": config.address,
         "AIRFLOW__API__PORT": str(port),
@@ -76,6 +74,8 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        # A triggerer that was killed is replaced in seconds.
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
         "AIRFLOW__TRIGGERER__TRIGGER_LOG_SERVER_PORT": str(port + 1),
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(port + 2),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(port + 1),

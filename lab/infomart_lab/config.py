@@ -119,11 +119,7 @@ class LabConfig(BaseModel):
         if source == target:
             return self.port(target, service)
         return (
-            self.base_port
-            + 100 * SITES.index(source)
-            + 30
-            + 10 * SITES.index(target)
-            + LINKED_SERVICES.index(service)
+            self.base_port + 100 * SITES.index(source) + 30 + 10 * SITES.index(target) + LINKED_SERVICES.index(service)
         )
 
     def all_ports(self) -> dict[int, str]:

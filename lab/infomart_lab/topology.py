@@ -33,8 +33,7 @@ def topology(config: LabConfig) -> dict[str, Any]:
         "raa": {
             "release": "8.1.4",
             "jdbc_url": {
-                name: f"jdbc:oracle:thin:@{config.address}:{config.port(name, 'oracle')}"
-                f"/{config.service_name(name)}"
+                name: f"jdbc:oracle:thin:@{config.address}:{config.port(name, 'oracle')}/{config.service_name(name)}"
                 for name in sites
             },
         },

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -73,5 +72,3 @@ def assert_clean(audits: dict[str, AuditResult]) -> None:
         found = (result.missing, result.duplicated, result.extra, result.pending)
         assert found == (0, 0, 0, 0), f"{site}: {result}"
         assert result.calls_written > 0
-
-

@@ -26,6 +26,17 @@ from infomart_lab.config import LabConfig
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class Lines(logging.Logger):
+    """The task log of a step: every line, without a handler."""
+
+    def __init__(self) -> None:
+        super().__init__("task", logging.INFO)
+        self.lines: list[str] = []
+
+    def handle(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
 class GateRejected(RuntimeError):
     """The gate was answered with no."""
 
@@ -74,6 +85,8 @@ class Procedure:
         self.retries = retries
         self.results: dict[str, dict[str, Any]] = {}
         self.tries: dict[str, int] = {}
+        #: Lines of the task log by task.
+        self.logs: dict[str, Lines] = {}
 
     def order(self) -> list[Any]:
         """The tasks, teardowns last."""
@@ -133,9 +146,12 @@ class Procedure:
             if not self.approve:
                 raise GateRejected("the gate was rejected")
             return {}
+        log = self.logs.setdefault(task.task_id, Lines())
+        object.__setattr__(task, "_log", log)
         try:
             return task.execute(self.context)
         except TaskDeferred as deferral:
+            deferral.trigger._log = log
             event = asyncio.run(_first(deferral.trigger))
             return getattr(task, deferral.method_name)(self.context, event)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -22,17 +21,16 @@ BASE_PORT = 23000
 
 @pytest.mark.timeout(900)
 def test_old_transaction_gate_rejection_and_failure_after_the_final_stop(
-    lab: LabConfig, serves: Callable[[str], bool], caplog: pytest.LogCaptureFixture
+    lab: LabConfig, serves: Callable[[str], bool]
 ) -> None:
-    caplog.set_level(logging.INFO)
     with connections(lab):
-        _an_old_transaction_holds_the_run_until_it_ends(lab, caplog)
+        _an_old_transaction_holds_the_run_until_it_ends(lab)
         _a_rejected_gate_leaves_the_service_at_the_source(lab, serves)
         _a_failure_after_the_final_stop_returns_the_service(lab, serves)
         _the_same_plan_goes_on_and_ends_clean(lab, serves)
 
 
-def _an_old_transaction_holds_the_run_until_it_ends(lab: LabConfig, caplog: pytest.LogCaptureFixture) -> None:
+def _an_old_transaction_holds_the_run_until_it_ends(lab: LabConfig) -> None:
     with connect(lab, "site2", "gim", user="gim", autocommit=False, application_name="sqlplus@desk7") as session:
         session.execute("insert into gim.resource_skill_fact_ select * from gim.resource_skill_fact_ where false")
         session.execute("update gim.tenant set tenant_key = tenant_key")
@@ -41,17 +39,22 @@ def _an_old_transaction_holds_the_run_until_it_ends(lab: LabConfig, caplog: pyte
         thread = threading.Thread(target=run.run, args=("export_database.capture_scn",), daemon=True)
         thread.start()
         deadline = time.monotonic() + 120
-        while "began before the capture" not in caplog.text:
-            assert time.monotonic() < deadline and thread.is_alive(), caplog.text[-3000:]
+        while not (told := said(run, "capture_at_source.wait_for_older_transactions", "began before the capture")):
+            assert time.monotonic() < deadline and thread.is_alive(), run.results.keys()
             time.sleep(0.3)
         time.sleep(3)
         assert "export_database.capture_scn" not in run.results
-        held = next(r.getMessage() for r in caplog.records if "began before the capture" in r.getMessage())
+        held = told[0]
         assert f"session {pid}," in held and "GIM" in held and "sqlplus@desk7" in held
         session.execute("select 1")  # nothing was killed
         session.rollback()
     thread.join(120)
     assert run.results["export_database.capture_scn"]["scn"] > 0
+
+
+def said(run: Procedure, task_id: str, words: str) -> list[str]:
+    """Lines of a step's log that have these words."""
+    return [line for line in (run.logs[task_id].lines if task_id in run.logs else []) if words in line]
 
 
 def _a_rejected_gate_leaves_the_service_at_the_source(lab: LabConfig, serves: Callable[[str], bool]) -> None:

@@ -78,9 +78,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_field_is_named_with_file_path_finding_and_what_is_allowed(
-    name: str, document: dict[str, Any]
-) -> None:
+def test_a_wrong_field_is_named_with_file_path_finding_and_what_is_allowed(name: str, document: dict[str, Any]) -> None:
     path, value, allowed = WRONG[name]
     with pytest.raises(TopologyError) as raised:
         read(change(document, path, value))

@@ -29,6 +29,14 @@ RETRY_POLICY = ExceptionRetryPolicy(
             action=RetryAction.FAIL,
             reason="Time cannot cure this; the message says what to do next.",
         ),
+        RetryRule(
+            exception=[
+                "airflow.providers.standard.exceptions.HITLRejectException",
+                "airflow.providers.standard.exceptions.HITLTimeoutError",
+            ],
+            action=RetryAction.FAIL,
+            reason="A person decided, or did not in time.",
+        ),
     ]
 )
 

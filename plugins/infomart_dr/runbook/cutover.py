@@ -23,7 +23,8 @@ def approve_cutover() -> ApprovalOperator:
             "Until the task start_info_mart_server_at_target the service returns to the source on any failure."
         ),
         fail_on_reject=True,
-        retries=0,
+        # An answer in the second in which the task parks can be lost to the scheduler; then it asks again.
+        retries=2,
         response_timeout=timedelta(days=3),
         doc_md=(
             "A person decides.\n\n**Guide:** Return to Normal 8\n\n**Changes:** nothing\n\n"

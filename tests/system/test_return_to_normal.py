@@ -1,0 +1,161 @@
+"""The main job in a real Airflow, with its processes killed on the way: nothing lost, nothing doubled, nothing told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infomart_lab import links, procs, supervisor
+from infomart_lab.airflow_api import Airflow, AirflowError
+from infomart_lab.config import LabConfig, set_fault
+from infomart_lab.demo import DAG, Run, report
+from infomart_lab.postgres import connect
+
+from . import secrets_scan
+from .conftest import assert_clean, judge
+
+pytestmark = pytest.mark.lab
+BASE_PORT = 24000
+AIRFLOW_PORT = 24950
+RATE = 50.0
+SCALE = 3000
+
+
+@pytest.fixture(scope="module")
+def airflow(lab: LabConfig) -> Iterator[Airflow]:
+    with Airflow(lab, AIRFLOW_PORT) as client:
+        client.login()
+        client.wait_for_dag(DAG)
+        yield client
+
+
+class Watched(Run):
+    """A run that ends what it meets: each killing happens once, in the state that it waits for."""
+
+    def __init__(self, airflow: Airflow, run_id: str, killings: dict[str, Callable[[], bool]]) -> None:
+        super().__init__(airflow, run_id)
+        self.killings = killings
+        self.done: list[str] = []
+
+    def look(self) -> None:
+        super().look()
+        for task in self.tasks:
+            name = task["task_id"].rpartition(".")[2]
+            waiting = name in self.killings and name not in self.done and task["state"] == "deferred"
+            if waiting and self.killings[name]():
+                self.done.append(name)
+
+
+def kill_processes(config: LabConfig, host: str, *words: str) -> bool:
+    """SIGKILL of a host's processes whose command line has one of the words; True when there was one."""
+    found = False
+    for pid in procs.lab_processes(config.home):
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if f"INFOMART_LAB_HOST={host}\0".encode() in environment and any(word in line for word in words):
+            try:
+                os.kill(pid, signal.SIGKILL)
+                found = True
+            except ProcessLookupError:
+                continue
+    return found
+
+
+def replace_triggerer(config: LabConfig) -> bool:
+    """SIGKILL of the triggerer, which runs the deferred task, and a new one."""
+    supervisor.request(config, "kill", part="airflow-triggerer")
+    supervisor.request(config, "start", part="airflow-triggerer")
+    return True
+
+
+def worker_runs(config: LabConfig, site: str) -> bool:
+    """A Data Pump job is at work."""
+    with connect(config, site, "gim") as conn:
+        row = conn.execute("select count(*) from sys.lab_datapump_jobs where state = 'EXECUTING'").fetchone()
+    return bool(row and row[0])
+
+
+def jobs_started(config: LabConfig, site: str, prefix: str) -> int:
+    """How many Data Pump jobs of a name have ever been started at a site, by their logs."""
+    return len(list(config.dump_dir(site).glob(f"{prefix}_*.log")))
+
+
+@pytest.mark.timeout(1500)
+def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_the_audits_are_clean(
+    lab: LabConfig, airflow: Airflow
+) -> None:
+    wanted = secrets_scan.secrets(lab)
+    looking = secrets_scan.ProcessList(wanted)
+    looking.start()
+    set_fault(lab, "site2.expdp.slow", 12)
+    set_fault(lab, "site3.impdp.slow", 12)
+    # Slow enough that the transfer and the catch-up can be met under way.
+    links.change(lab, "site2", "site3", rate=400_000, delay_ms=5)
+
+    def expdp() -> bool:
+        return worker_runs(lab, "site2") and kill_processes(lab, "site2/db", "datapump.expdp", "wrapper.")
+
+    def transfer() -> bool:
+        return kill_processes(lab, "site2/db", "infomart_lab.rsync", "rsync --times") and replace_triggerer(lab)
+
+    def impdp() -> bool:
+        return worker_runs(lab, "site3") and kill_processes(lab, "site3/db", "datapump.impdp", "wrapper.")
+
+    def catch_up() -> bool:
+        return kill_processes(lab, "site3/db", "goldengate.replicat") and replace_triggerer(lab)
+
+    run = Watched(
+        airflow,
+        f"ticket-{int(time.time())}",
+        {"run_expdp": expdp, "transfer_files": transfer, "run_impdp": impdp, "wait_for_catch_up": catch_up},
+    )
+    airflow.trigger(DAG, run.run_id, {"reason": "killed on the way"})
+    with pytest.raises(AirflowError, match="409"):
+        airflow.trigger(DAG, run.run_id)
+    run.wait(lambda: None, seconds=1200)
+    assert run.state == "success", run.failures()
+    looking.stop()
+
+    assert sorted(run.done) == ["run_expdp", "run_impdp", "transfer_files", "wait_for_catch_up"]
+    steps = {step["task"].rpartition(".")[2]: step for step in run.steps()}
+    assert steps["run_expdp"]["tries"] >= 2 and steps["run_impdp"]["tries"] >= 2
+    assert "attach to job" in airflow.log(DAG, run.run_id, "export_database.run_expdp", steps["run_expdp"]["tries"])
+    assert jobs_started(lab, "site2", "GIM_EXP") == 1
+    assert jobs_started(lab, "site3", "GIM_IMP") == 1
+
+    time.sleep(5)
+    audits = judge(lab, "site3", "site2")
+    assert_clean(audits)
+    content = report(run, "return-to-normal", audits)
+    assert content["rows"]["exported"] == content["rows"]["imported"] > 0
+    assert content["outage_seconds"] and content["scn"]
+
+    assert looking.looks > 100
+    assert looking.found == set()
+    assert secrets_scan.in_files(lab, wanted) == []
+    assert secrets_scan.in_database(lab, wanted) == []
+
+
+@pytest.mark.timeout(120)
+def test_a_wrong_parameter_is_refused_by_the_form_and_a_wrong_site_by_the_first_task(
+    lab: LabConfig, airflow: Airflow
+) -> None:
+    with pytest.raises(AirflowError, match="400"):
+        airflow.trigger(DAG, "wrong-1", {"server_during_transfer": "sleeping"})
+    with pytest.raises(AirflowError, match="400"):
+        airflow.trigger(DAG, "wrong-2", {"target": "Site 3; rm -rf /"})
+    run = Run(airflow, "wrong-3")
+    airflow.trigger(DAG, "wrong-3", {"target": "site9"})
+    run.wait(lambda: None, seconds=90)
+    assert run.state == "failed"
+    tries = run.task("take_lock")["try_number"]  # type: ignore[index]
+    assert tries == 1
+    assert "has no site 'site9'" in airflow.log(DAG, "wrong-3", "take_lock", 1)
