@@ -399,8 +399,8 @@ class Topology(Model):
         active = [name for name, site in self.sites.items() if site.role == "active"]
         if len(active) != 1:
             yield f"sites: found {len(active)} sites with role active {active}; allowed: exactly one"
-        for name, host in self.hosts.items():
-            for other in host.seen_from:
+        for name, machine in self.hosts.items():
+            for other in machine.seen_from:
                 if other not in self.sites:
                     yield (f"hosts.{name}.seen_from.{other}: no such site; allowed: {', '.join(sorted(self.sites))}")
 

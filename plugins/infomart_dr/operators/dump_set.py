@@ -190,7 +190,7 @@ class DataPumpOperator(JobOperator):
         if report is None or report.outcome == "unfinished":
             raise failed(
                 f"Job {name} did not run: {self.program} ended with {event.get('exit_code')}.",
-                self.output(step, event),
+                self.printed(step, event),
                 "Correct what the output names; then clear this task.",
             )
         if not self.acceptable(report):
@@ -287,7 +287,7 @@ class ChecksumOperator(JobOperator):
         if self.ended(event) != 0:
             raise failed(
                 f"The checksums at {step.name(self.role)} failed.",
-                self.output(step, event),
+                self.printed(step, event),
                 "Look whether the files are there and readable; then clear this task.",
             )
         self.use(step)
@@ -495,7 +495,7 @@ class TransferDumpSet(JobOperator):
             case "final":
                 raise failed(
                     f"The transfer failed (exit code {code}).",
-                    self.output(step, event),
+                    self.printed(step, event),
                     "Correct what the output names; then clear this task.",
                 )
         self._arrived(step)

@@ -77,7 +77,7 @@ class JobOperator(StepOperator):
             "The retry looks at what it left behind and goes on from there.",
         )
 
-    def output(self, step: Step, event: dict[str, Any]) -> str:
+    def printed(self, step: Step, event: dict[str, Any]) -> str:
         """Everything the job printed."""
         from infomart_dr.hooks.remote_job import RemoteJob
 

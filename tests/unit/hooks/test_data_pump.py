@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from gg_sample import make_topology
+from tests.unit.hooks.gg_sample import make_topology
 
 from infomart_dr.errors import CredentialsError, FinalError, TopologyError
 from infomart_dr.hooks import data_pump

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from gg_sample import ENCRYPTED, Call, Completed, FakeHost, make_topology
+from tests.unit.hooks.gg_sample import ENCRYPTED, Call, Completed, FakeHost, make_topology
 
 from infomart_dr.errors import (
     CredentialsError,

@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatchcase
 
 import pytest
-from gg_sample import ENCRYPTED, make_topology
+from tests.unit.hooks.gg_sample import ENCRYPTED, make_topology
 
 from infomart_dr.errors import FinalError, TopologyError
 from infomart_dr.hooks import goldengate_parameters as parameters
