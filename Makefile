@@ -38,7 +38,7 @@ up: setup
 		--airflow --airflow-port $(AIRFLOW_PORT)
 
 down: setup
-	@$(LAB) down --home build/lab
+	@if [ -f build/lab/lab.json ]; then $(LAB) down --home build/lab; else echo "no lab under build/lab"; fi
 
 bench: setup
 	@$(BIN)/python bench/parse_time.py

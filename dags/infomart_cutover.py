@@ -10,7 +10,7 @@ from infomart_dr.runbook import cutover, plan, reaggregation
 DOC = """
 # Cutover
 
-Guide: *Return to Normal* 8 and 10 to 19 (guide:1066-1100).
+Guide: *Return to Normal* 8 and 10 to 19 (guide:1109-1153).
 
 Give the run id of the `infomart_database_transfer` run as the parameter *plan*. The gate `approve_cutover` comes first;
 until `start_info_mart_server_at_target` every failure returns the service to the source.
@@ -25,7 +25,7 @@ with (
         catchup=False,
         max_active_runs=1,
         default_args=step_defaults(),
-        params=plan.common_params() | plan.transfer_params() | plan.reaggregation_params(),
+        params=plan.common_params() | plan.waiting_params() | plan.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
     plan.plan(returns_service=True) as lock,

@@ -10,7 +10,7 @@ from infomart_dr.runbook import cutover, database_transfer, plan, reaggregation,
 DOC = """
 # Return to normal operation
 
-Guide: *DR Procedure with Oracle GoldenGate*, "Procedure to Return to Normal Operation", option 1 (guide:1020-1100).
+Guide: *DR Procedure with Oracle GoldenGate*, "Procedure to Return to Normal Operation", option 1 (guide:1066-1153).
 
 The surviving site (source) serves while the new site (target) is filled; the target takes over and the source becomes
 its standby. Nothing is lost and nothing is done twice: capture runs before the SCN, the export, the manifest and

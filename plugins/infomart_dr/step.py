@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 SiteRole = Literal["source", "target"]
 HostKind = Literal["db", "gim", "management"]
 
+#: Plan id of the deployment's own facts about purge jobs; no run id can be this one.
+PURGE_HOLDS = "(purge holds)"
+
 
 @dataclass
 class Seen:
@@ -124,10 +127,13 @@ class Step:
         return hashlib.sha1(self.plan_id.encode(), usedforsecurity=False).hexdigest()[:8]
 
     def site(self, role: SiteRole) -> Site:
-        return self.pair.site(role)
+        return self.topology.site(self.name(role))
 
     def name(self, role: SiteRole) -> str:
-        return self.pair.name(role)
+        """Site behind a role; the source is known without a target."""
+        if role == "source":
+            return self._source or self.topology.active_site
+        return self.pair.target
 
     @property
     def schema(self) -> str:
@@ -142,13 +148,21 @@ class Step:
     @cached_property
     def ledger(self) -> Ledger:
         """Noted facts of the plan; they live at the surviving site, the source."""
+        return self._ledger(self.plan_id)
+
+    @cached_property
+    def holds(self) -> Ledger:
+        """What purge jobs were before the first hold; it outlives a plan that was given up."""
+        return self._ledger(PURGE_HOLDS)
+
+    def _ledger(self, plan_id: str) -> Ledger:
         from infomart_dr.evidence.ledger import Ledger
 
         return Ledger(
             self.goldengate_database("source"),
             self.site("source").goldengate.schema_name,
             self.topology.deployment,
-            self.plan_id,
+            plan_id,
         )
 
     @cached_property

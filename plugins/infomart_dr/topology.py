@@ -258,6 +258,8 @@ class InfoMartServer(Model):
     #: DAP of this site's Info Mart database (role INFO_MART).
     dap: ObjectName
     log_file: AbsolutePath
+    #: LIKE pattern of PROGRAM in v$session for the server's sessions; a Java server may show as JDBC Thin Client.
+    session_program: str = Field("%gim_etl%", pattern=r"^[A-Za-z0-9_%@.() -]{1,64}$")
     #: What its process is called, for ``pgrep -f``; proves that it is stopped.
     process_pattern: str = Field("gim_etl", pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$")
 

@@ -33,7 +33,7 @@ def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seco
 
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab_config.LabConfig]:
-    """The lab at the beginning of a return to normal; the module says BASE_PORT, and may say SCALE and RATE."""
+    """The lab at the beginning of a return to normal; the module says BASE_PORT, and may say SCALE, RATE and SITES."""
     home = tmp_path_factory.mktemp("lab")
     module = request.module
     config = lab_config.create(
@@ -41,6 +41,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         base_port=module.BASE_PORT,
         scale=getattr(module, "SCALE", 1000),
         rate=getattr(module, "RATE", 20.0),
+        sites=getattr(module, "SITES", None),
     )
     try:
         start(config, airflow_port=getattr(module, "AIRFLOW_PORT", None))

@@ -44,6 +44,8 @@ class Watched(Run):
 
     def look(self) -> None:
         super().look()
+        if "the link" in self.killings and "check_objects" in {name.rpartition(".")[2] for name in self.results}:
+            self.killings.pop("the link")()
         for task in self.tasks:
             name = task["task_id"].rpartition(".")[2]
             waiting = name in self.killings and name not in self.done and task["state"] == "deferred"
@@ -109,13 +111,25 @@ def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_th
     def impdp() -> bool:
         return worker_runs(lab, "site3") and kill_processes(lab, "site3/db", "datapump.impdp", "wrapper.")
 
+    def cut() -> bool:
+        links.change(lab, "site2", "site3", cut=True)
+        return True
+
     def catch_up() -> bool:
-        return kill_processes(lab, "site3/db", "goldengate.replicat") and replace_triggerer(lab)
+        killed = kill_processes(lab, "site3/db", "goldengate.replicat") and replace_triggerer(lab)
+        links.heal(lab, "site2", "site3")
+        return killed
 
     run = Watched(
         airflow,
         f"ticket-{int(time.time())}",
-        {"run_expdp": expdp, "transfer_files": transfer, "run_impdp": impdp, "wait_for_catch_up": catch_up},
+        {
+            "run_expdp": expdp,
+            "transfer_files": transfer,
+            "run_impdp": impdp,
+            "the link": cut,
+            "wait_for_catch_up": catch_up,
+        },
     )
     airflow.trigger(DAG, run.run_id, {"reason": "killed on the way"})
     with pytest.raises(AirflowError, match="409"):

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def select(
     takes_ddl: Any,
     has_log_group: Any,
     takes_truncate: Any = lambda _: True,
+    excluded_users: Collection[str] = (),
 ) -> dict[str, Any] | None:
     """What an Extract writes of a committed transaction; None when it writes nothing.
 
@@ -53,11 +54,14 @@ def select(
     :param takes_ddl: function of ``OWNER.OBJECT``.
     :param has_log_group: function of ``OWNER.TABLE``: supplemental logging writes the key of changes.
     :param takes_truncate: function of ``OWNER.TABLE``, asked for included tables.
+    :param excluded_users: users whose transactions are left out.
     """
     if record["start"] < begin:
         return None
     tag = record.get("tag")
     if tag is not None and ("+" in excluded_tags or str(tag).lower() in excluded_tags):
+        return None
+    if record.get("user") in excluded_users:
         return None
     ops = []
     for op in record["ops"]:
@@ -219,7 +223,7 @@ class Extract(GroupProcess):
         from infomart_lab.oracle import redo
 
         assert self.writer is not None
-        tags = self.parameters.excluded_tags
+        tags, users = self.parameters.excluded_tags, self.parameters.excluded_users
         # Of the last record, not of the last look: the store finds its place again by it.
         last_read = int(self.checkpoint["csn"])
         while not self.stopping.is_set():
@@ -236,6 +240,7 @@ class Extract(GroupProcess):
                     record,
                     begin=self.begin,
                     excluded_tags=tags,
+                    excluded_users=users,
                     takes_table=self._takes_table,
                     takes_ddl=self.parameters.includes_ddl,
                     has_log_group=self._has_log_group,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Literal
 
 Kind = Literal["extract", "replicat", "manager"]
@@ -240,17 +241,21 @@ class Parameters:
 
     @property
     def excluded_tags(self) -> set[str]:
-        """Tags whose transactions an Extract skips; ``+`` for any, ``00`` for EXCLUDEUSER."""
-        tags: set[str] = set()
+        """Tags whose transactions an Extract skips; ``+`` for any."""
+        return {tag.lower() for tag in self._after("EXCLUDETAG")}
+
+    @property
+    def excluded_users(self) -> set[str]:
+        """Users whose transactions an Extract skips, in upper case."""
+        return {user.upper() for user in self._after("EXCLUDEUSER")}
+
+    def _after(self, option: str) -> list[str]:
+        """The words that follow an option of TRANLOGOPTIONS."""
+        found = []
         for value in self.all("TRANLOGOPTIONS"):
             words = _words(value)
-            for word, following in zip(words, [*words[1:], ""], strict=True):
-                if word.upper() == "EXCLUDETAG":
-                    tags.add(following.lower())
-                elif word.upper() in ("EXCLUDEUSER", "EXCLUDEUSERID"):
-                    # The stand-in's redo names no user; Replicat's own transactions carry the tag 00.
-                    tags.add("00")
-        return tags
+            found += [after for word, after in pairwise(words) if word.upper() == option]
+        return found
 
     @property
     def tag(self) -> str:

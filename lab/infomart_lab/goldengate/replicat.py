@@ -322,7 +322,10 @@ class Replicat(GroupProcess):
 
     def _begin(self) -> None:
         assert self._connection is not None
-        self._connection.execute("SELECT pg_logical_emit_message(true, 'tag', %s)", (self.parameters.tag,))
+        self._connection.execute(
+            "SELECT pg_logical_emit_message(true, 'tag', %s), pg_logical_emit_message(true, 'user', %s)",
+            (self.parameters.tag, self.config.goldengate_schema),
+        )
 
     def _wanted(self, record: dict[str, Any]) -> list[Operation]:
         if record["csn"] <= self._skip:

@@ -26,9 +26,12 @@ class Backend:
     :param conninfo: libpq's connection string.
     :param watch: file descriptor of the client's socket, watched while PostgreSQL works.
     :param interrupt: called when that descriptor becomes readable; True cancels the statement.
+    :param named_in_redo: the user whose name the redo of each transaction shall hold; empty: none.
     """
 
-    def __init__(self, conninfo: str, watch: int, interrupt: Callable[[], bool]) -> None:
+    def __init__(
+        self, conninfo: str, watch: int, interrupt: Callable[[], bool], named_in_redo: str = ""
+    ) -> None:
         self._connection = pq.PGconn.connect(conninfo.encode())
         if self._connection.status != pq.ConnStatus.OK:
             message = self._connection.error_message.decode(errors="replace").strip()
@@ -38,6 +41,7 @@ class Backend:
         self._watch = watch
         self._interrupt = interrupt
         self._savepoints = 0
+        self._named_in_redo = named_in_redo
 
     @property
     def process(self) -> int:
@@ -141,6 +145,9 @@ class Backend:
             return self._guarded(sql, values, types, source)
         self.execute("BEGIN")
         try:
+            if self._named_in_redo:
+                name = self._named_in_redo.encode()
+                self.execute("SELECT pg_catalog.pg_logical_emit_message(true, 'user', $1::text)", [name])
             return self.execute(sql, values, types, source=source)
         except BaseException:
             self.rollback()

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import psycopg
 from psycopg import pq
@@ -52,6 +52,7 @@ class Transaction(TypedDict):
     xid: int
     ts: str
     tag: str | None
+    user: NotRequired[str]
     ops: list[dict[str, Any]]
 
 
@@ -80,6 +81,7 @@ class _Open:
     start: int
     foreign: bool = False
     tag: str | None = None
+    user: str | None = None
     ops: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -182,6 +184,8 @@ class Decoder:
                 "tag": done.tag,
                 "ops": done.ops,
             }
+            if done.user is not None:
+                record["user"] = done.user
         elif not done.foreign:
             return None  # only the dictionary was changed
         return Committed(done.csn, done.xid, done.foreign, record)
@@ -256,6 +260,8 @@ class Decoder:
             return
         if prefix == "tag":
             self._open.tag = content
+        elif prefix == "user":
+            self._open.user = content
         elif prefix == "ddl":
             self._add({"op": "DDL", **json.loads(content)})
 

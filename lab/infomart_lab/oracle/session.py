@@ -375,7 +375,9 @@ class Session:
         role = "system" if self.user == "SYS" else self.user.lower()
         dsn = self.config.postgres_dsn(self.site, self.database).replace("user=postgres", f"user={role}")
         dsn += " connect_timeout=5 sslmode=disable gssencmode=disable"
-        self.backend = Backend(dsn, self.packets.sock.fileno(), self._interrupt)
+        # Of all users, only GoldenGate's own is ever left out by an Extract.
+        named = self.user if self.user == self.config.goldengate_schema else ""
+        self.backend = Backend(dsn, self.packets.sock.fileno(), self._interrupt, named)
         self._schema = self.user
         self._db.execute(f"SET search_path = {self._path()}")
         self._db.execute("SET timezone = 'UTC'")

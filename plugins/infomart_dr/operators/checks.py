@@ -47,7 +47,7 @@ def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
 class ProveSequences(CheckOperator):
     """Prove that every sequence of the target lies above the highest key in use and not below the source's."""
 
-    guide = "rule 5; guide:900: sequence values come with the import"
+    guide = "rule 5; guide:901: sequence values come with the import"
 
     def observe(self, step: Step) -> Seen:
         source = {
@@ -109,7 +109,7 @@ class ProveParity(CheckOperator):
 class CompareTables(StepOperator):
     """Compare every replicated table of both sites by number of rows and sum of row hashes, writers stopped."""
 
-    guide = "Make sure the databases are completely in sync (guide:1073)"
+    guide = "Make sure the databases are completely in sync (guide:1113)"
     changes = "a row in the plan's ledger"
 
     def observe(self, step: Step) -> Seen:

@@ -551,7 +551,7 @@ class VerifyDumpSet(ChecksumOperator):
 class DropSequences(StepOperator):
     """Drop the sequences of the target's Info Mart schema: an import cannot reset an existing one."""
 
-    guide = "Database Transfer 8 (guide:900-930)"
+    guide = "Database Transfer 8 (guide:901-927)"
     changes = "the sequences of the Info Mart's schema at the target are dropped"
     undo = "the import brings them back, with the source's values"
 
@@ -609,7 +609,7 @@ class RunImpdp(DataPumpOperator):
 class CheckImportLog(CheckOperator):
     """Read the import's log: what is harmless is named, what is not stops the run; rows equal the export's."""
 
-    guide = "Database Transfer 10 (guide:937)"
+    guide = "Database Transfer 10 (guide:935)"
 
     def observe(self, step: Step) -> Seen:
         report = RunImpdp(task_id="import_of_the_log", role="target").report(step)
@@ -634,8 +634,18 @@ class CheckImportLog(CheckOperator):
             return Seen(False, f"rows differ: {'; '.join(differing[:5])}", facts)
         return Seen(True, f"{report.total_rows} rows imported as exported; {summary}", facts)
 
+    def act(self, step: Step, seen: Seen) -> None:
+        # What was imported does not count: the next import begins with the sequences, and writes a log of its own.
+        job = RunImpdp(task_id="import_of_the_log", role="target").job_name(step)
+        path = f"{directory_path(step, 'target')}/{job}.log"
+        host = step.host("target")
+        if host.exists(path):
+            host.run(["mv", "-f", "--", path, f"{path}.refused"])
+        step.ledger.forget("sequences_dropped")
+        super().act(step, seen)
+
     def next_step(self) -> str:
-        return "Correct the cause, remove the import's log at the target, then clear run_impdp and this task."
+        return "Correct the cause, then clear drop_sequences and what follows it: the import is done again."
 
 
 def missing_indexes(step: Step) -> list[str]:

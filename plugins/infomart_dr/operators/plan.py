@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,14 +17,21 @@ HOLD_CEILING_DAYS = 14
 
 
 class TakeLock(StepOperator):
-    """Take the deployment's lock, so that no other plan runs, whichever Airflow started it."""
+    """Take the deployment's lock, so that no other plan runs, whichever Airflow started it.
+
+    :param sites: roles that the procedure works at.
+    """
 
     changes = "a row in DR_LOCK of GoldenGate's schema at the surviving site"
     undo = "the task release_lock, also when the run fails"
 
+    def __init__(self, *, sites: Sequence[SiteRole] = ("source", "target"), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sites = list(sites)
+
     def observe(self, step: Step) -> Seen:
-        # Reading the pair first reports a wrong topology or parameter before anything is touched.
-        sites = f"{step.name('source')} -> {step.name('target')}"
+        # Reading the sites first reports a wrong topology or parameter before anything is touched.
+        sites = " -> ".join(step.name(role) for role in self.sites)
         step.lock.ensure_tables()
         holder = step.lock.holder()
         if holder is not None and holder.plan_id == step.plan_id:
@@ -32,7 +40,7 @@ class TakeLock(StepOperator):
         return Seen(False, what, self._facts(step))
 
     def _facts(self, step: Step) -> dict[str, Any]:
-        return {"plan": step.plan_id, "source": step.name("source"), "target": step.name("target")}
+        return {"plan": step.plan_id, **{role: step.name(role) for role in self.sites}}
 
     def act(self, step: Step, seen: Seen) -> None:
         step.lock.take(step.plan_id, step.owner, str(step.params.get("reason") or "not given"))
@@ -70,7 +78,7 @@ class HoldPurging(StepOperator):
 
     guide = "Database Transfer; Potential Data Loss"
     changes = "the topology's purge jobs are disabled at both sites; which were enabled is noted in the ledger"
-    undo = "the task release_purge_hold enables those jobs that were enabled before"
+    undo = "the task release_idb_purge_hold enables those jobs that were enabled before"
 
     def observe(self, step: Step) -> Seen:
         from infomart_dr.hooks.purge_jobs import PurgeJobs
@@ -103,8 +111,9 @@ class HoldPurging(StepOperator):
         for role, idb, connection, job in purge_jobs(step):
             jobs = PurgeJobs(step.oracle(connection))
             before = "enabled" if jobs.state(job).enabled else "disabled"
-            # Noted before it is changed: a retry after a crash must not take the hold for the prior state.
-            before = step.ledger.put_once(f"purge:{step.name(role)}:{job}", before)
+            # Noted before it is changed and beyond this plan: neither a retry nor the plan after one that was
+            # given up may take the hold for the prior state.
+            before = step.holds.put_once(f"{step.name(role)}:{job}", before)
             self.log.info("act: %s/%s/%s was %s", step.name(role), idb, job, before)
             jobs.hold(job)
 
@@ -143,22 +152,23 @@ class ReleasePurgeHold(WaitOperator):
     def finish(self, step: Step, seen: Seen) -> None:
         from infomart_dr.hooks.purge_jobs import PurgeJobs
 
+        noted = {(role, job): step.holds.get(f"{step.name(role)}:{job}") for role, _, _, job in purge_jobs(step)}
         for role, idb, connection, job in purge_jobs(step):
-            before = step.ledger.get(f"purge:{step.name(role)}:{job}")
-            if before == "enabled":
+            if noted[role, job] == "enabled":
                 PurgeJobs(step.oracle(connection)).release(job)
                 self.log.info("act: %s/%s/%s is enabled again", step.name(role), idb, job)
         still = [
             job
             for role, _, connection, job in purge_jobs(step)
-            if step.ledger.get(f"purge:{step.name(role)}:{job}") == "enabled"
-            and not PurgeJobs(step.oracle(connection)).state(job).enabled
+            if noted[role, job] == "enabled" and not PurgeJobs(step.oracle(connection)).state(job).enabled
         ]
         if still:
             raise GuardError(
                 f"Purge jobs are still disabled: {sorted_names(still)}.",
                 "Enable them with DBMS_SCHEDULER.ENABLE, or look why they were disabled meanwhile.",
             )
+        for role, _, _, job in purge_jobs(step):
+            step.holds.forget(f"{step.name(role)}:{job}")
 
     def next_step(self) -> str:
         return "Look why the high-water mark stands still; then clear this task. Purging stays held."

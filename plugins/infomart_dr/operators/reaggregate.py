@@ -27,7 +27,7 @@ def moment(text: str, name: str) -> datetime | None:
 class RequestReaggregation(StepOperator):
     """Request re-aggregation from 24 hours before the failure until now, or of the explicit interval."""
 
-    guide = "DR 10a (guide:1034); Return to Normal 19a (guide:1094)"
+    guide = "DR 10a (guide:1053); Return to Normal 19a (guide:1127)"
     changes = "a pending request of RAA in the Info Mart"
     undo = "none needed: aggregating twice gives the same aggregates"
 

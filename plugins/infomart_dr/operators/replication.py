@@ -6,7 +6,7 @@ import shlex
 import time
 from typing import Any, Literal
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators.base import StepOperator, WaitOperator, sorted_names
 from infomart_dr.step import Seen, SiteRole, Step
 
@@ -46,7 +46,7 @@ def both() -> tuple[SiteRole, SiteRole]:
 class PrepareGoldenGateSchema(StepOperator):
     """Create the marker table in GoldenGate's schema at both sites, and Replicat's checkpoint tables."""
 
-    guide = "Return to Normal 7 (guide:1064)"
+    guide = "Return to Normal 7 (guide:1108)"
     changes = "table DR_MARKER and the checkpoint table in GoldenGate's schema, if they are missing"
     undo = "drop the tables when no plan uses them any more"
 
@@ -80,7 +80,7 @@ def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
 class RemoveOldReplication(StepOperator):
     """Remove groups that an earlier plan or the time before the disaster left, and put their trails aside."""
 
-    guide = "Return to Normal 6 (guide:1063)"
+    guide = "Return to Normal 6 (guide:1107)"
     changes = "old groups are stopped and deleted at both sites, old trail files moved to dirdat/old-<plan>"
     undo = "move the trail files back; add the groups again (their definitions are in the log)"
 
@@ -174,7 +174,7 @@ class RenderParameterFiles(StepOperator):
 class EnableSupplementalLogging(StepOperator):
     """Enable supplemental logging for the Info Mart and for the marker table."""
 
-    guide = "Setting Up Replication: ADD TRANDATA (guide:836)"
+    guide = "Setting Up Replication: ADD TRANDATA (guide:842)"
     changes = "supplemental logging of the Info Mart's schema and of DR_MARKER"
     undo = "DELETE SCHEMATRANDATA, or DELETE TRANDATA"
 
@@ -238,7 +238,7 @@ class AddExtract(ReplicationOperator):
 class StartCapture(ReplicationOperator):
     """Start the Extract and the pump, and see them run."""
 
-    guide = "START EXTRACT (guide:991)"
+    guide = "START EXTRACT (guide:987)"
     changes = "Extract and pump run at the capturing site"
     undo = "STOP EXTRACT"
 
@@ -325,7 +325,7 @@ class WaitForOlderTransactions(WaitOperator):
 class AddReplicat(ReplicationOperator):
     """Add the Replicat at the applying site."""
 
-    guide = "ADD REPLICAT (guide:957)"
+    guide = "ADD REPLICAT (guide:958)"
     changes = "a Replicat group with a checkpoint table"
     undo = "STOP and DELETE REPLICAT"
 
@@ -342,7 +342,7 @@ class AddReplicat(ReplicationOperator):
 class StartReplicatAfterCsn(ReplicationOperator):
     """Start the Replicat after the SCN: it skips what the copy already holds, and nothing else."""
 
-    guide = "START REPLICAT ..., AFTERCSN (guide:959)"
+    guide = "START REPLICAT ..., AFTERCSN (guide:962)"
     changes = "the Replicat runs; AFTERCSN is given on its first start only"
     undo = "STOP REPLICAT"
 
@@ -375,7 +375,7 @@ class StartReplicatAfterCsn(ReplicationOperator):
 class NoteForwardScn(ReplicationOperator):
     """Note the new active site's SCN: both databases are equal, and the forward Replicat starts after it."""
 
-    guide = "Return to Normal 10: the new value of current_scn (guide:1069)"
+    guide = "Return to Normal 10: the new value of current_scn (guide:1111)"
     changes = "a row in the plan's ledger"
 
     def observe(self, step: Step) -> Seen:
@@ -411,11 +411,17 @@ def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
         beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
     if row:
         return Seen(True, f"the marker arrived at {step.name(applying)} ({beside})", facts)
-    if info is None or info.status == "ABENDED":
+    if info is None:
         raise GuardError(
-            f"{name} at {step.name(applying)} is {info.status if info else 'missing'}; "
-            f"the marker from {step.name(capturing)} cannot arrive. {ggsci.report_tail(name) if info else ''}",
-            "Correct what the report names, start the Replicat, and clear this task.",
+            f"There is no {name} at {step.name(applying)}; the marker from {step.name(capturing)} cannot arrive.",
+            "Clear add_replicat and what follows it.",
+        )
+    if status in ("ABENDED", "STOPPED"):
+        # The manager's AUTORESTART may bring it back; when it does not, the wait ends with this message.
+        raise CurableError(
+            f"{name} at {step.name(applying)} is {status}; the marker from {step.name(capturing)} cannot arrive. "
+            f"{ggsci.report_tail(name)}",
+            f"Correct what the report names and START REPLICAT {name}.",
         )
     return Seen(False, f"the marker from {step.name(capturing)} has not arrived ({beside})", facts)
 
@@ -426,7 +432,7 @@ class WaitForCatchUp(WaitOperator):
     :param moment: part of the marker's id; a marker belongs to one plan and one moment.
     """
 
-    guide = "Make sure the Info Mart databases are completely in sync (guide:1073)"
+    guide = "Make sure the Info Mart databases are completely in sync (guide:1113)"
     changes = "a row in DR_MARKER"
     undo = "the rows may be deleted when the plan has ended"
     probe = "infomart_dr.operators.replication.marker_arrived"
@@ -443,9 +449,13 @@ class WaitForCatchUp(WaitOperator):
         return {"direction": self.direction, "marker": self.marker(step)}
 
     def prepare(self, step: Step) -> None:
+        from infomart_dr.hooks.goldengate_parameters import has_tags
+
         capturing = ends(self.direction)[0]
-        schema = step.site(capturing).goldengate.schema_name
-        database = step.goldengate_database(capturing)
+        goldengate = step.site(capturing).goldengate
+        schema = goldengate.schema_name
+        # Before 12c the Extract leaves out whatever GoldenGate's own user writes, a marker of its too.
+        database = step.goldengate_database(capturing) if has_tags(goldengate) else step.dba(capturing)
         if not database.select("marker_get", {"schema": schema}, marker_id=self.marker(step)):
             scn = int(step.dba(capturing).value("current_scn"))
             database.execute(
@@ -481,7 +491,7 @@ class WaitForFinalCatchUp(WaitForCatchUp):
 class StopReverseReplication(StepOperator):
     """Stop Replicat, pump and Extract of the reverse direction; STOP, so that AUTORESTART leaves them alone."""
 
-    guide = "switched to normal direction (guide:1050)"
+    guide = "switched to normal direction (guide:1082)"
     changes = "the reverse groups are STOPPED at both sites"
     undo = "START EXTRACT, START REPLICAT"
 
@@ -496,6 +506,8 @@ class StopReverseReplication(StepOperator):
 
     def act(self, step: Step, seen: Seen) -> None:
         step.ledger.require("tables_compared")
+        # Noted first: the way back starts again what may be stopped.
+        step.ledger.put_once("reverse_stopped", "yes")
         for role, name in self.groups(step):
             step.ggsci(role).stop(name)
 
@@ -527,7 +539,7 @@ class RemoveReverseReplication(StopReverseReplication):
 class CheckGoldenGateLog(ReplicationOperator):
     """Read ggserr.log at both ends since the plan began; an ERROR record stops the run."""
 
-    guide = "Check the ggserr.log file (guide:1000); Return to Normal 18"
+    guide = "Check the ggserr.log file (guide:992); Return to Normal 18"
 
     def observe(self, step: Step) -> Seen:
         from infomart_dr.hooks.parse_ggsci import parse_ggserr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import GuardError, InfoMartError
@@ -29,7 +29,7 @@ def option(section: str, name: str, value: str) -> Change:
 
 
 def move_to(step: Step, role: SiteRole) -> Change:
-    """The change that makes the Application object run at a site: host, command line, DAPs (guide:1076)."""
+    """The change that makes the Application object run at a site: host, command line, DAPs (guide:1115)."""
     from infomart_dr.hooks.configuration import Change
 
     here, there = step.site(role), step.site(step.pair.other(role))  # type: ignore[arg-type]
@@ -38,6 +38,7 @@ def move_to(step: Step, role: SiteRole) -> Change:
         command_line=here.info_mart_server.command_line,
         connect=[here.info_mart_server.dap, *sorted({idb.dap for idb in here.idbs})],
         disconnect=[there.info_mart_server.dap],
+        options={"schedule": {"run-scheduler": "true"}},
     )
 
 
@@ -69,8 +70,8 @@ class ConfigurationOperator(HITLOperator):
         self.role: SiteRole = role
         self.unless = unless
 
-    def change(self, step: Step) -> Change:
-        """What must be so afterwards."""
+    def change(self, step: Step) -> Change | None:
+        """What must be so afterwards; None: nothing."""
         raise NotImplementedError
 
     def before(self, step: Step) -> None:
@@ -83,6 +84,8 @@ class ConfigurationOperator(HITLOperator):
                 return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
             self.before(step)
             name, change = step.topology.info_mart.application, self.change(step)
+            if change is None:
+                return {"what": "the topology has nothing to change here", "command_seconds": 0.0}
             if step.site(self.role).configuration.backend == "manual":
                 from infomart_dr.hooks.configuration import ManualConfiguration
 
@@ -126,7 +129,7 @@ def configured(step: Step, role: SiteRole, name: str, change: Change) -> Seen:
 class HoldScheduler(ConfigurationOperator):
     """Set run-scheduler to false: no new ETL job begins, running ones finish."""
 
-    guide = "Database Transfer: stop the Info Mart Server (guide:855); DR 4"
+    guide = "Database Transfer: stop the Info Mart Server (guide:853); DR 4"
     changes = "[schedule] run-scheduler = false"
     undo = "the task start_info_mart_server sets it to true again, the teardown as well"
 
@@ -138,6 +141,30 @@ class HoldScheduler(ConfigurationOperator):
         return option("schedule", "run-scheduler", "false")
 
 
+class ReleaseScheduler(ConfigurationOperator):
+    """Set run-scheduler to true again, before the server is started at the site where it served."""
+
+    guide = "Database Transfer 5 (guide:885)"
+    changes = "[schedule] run-scheduler = true"
+    undo = "set it to false"
+
+    def change(self, step: Step) -> Change | None:
+        if step.params.get("server_during_transfer") == "stopped":
+            return None
+        return option("schedule", "run-scheduler", "true")
+
+
+class CutoverGate(ApprovalOperator):
+    """A person decides; a plan whose target serves already is not asked again."""
+
+    def execute(self, context: Context) -> Any:
+        with Step.from_context(context) as step:
+            if (past := needless(step, "point_of_no_return")) is not None:
+                self.log.info("decide: %s", past)
+                return {"what": past}
+        return super().execute(context)
+
+
 class DisableAggregation(ConfigurationOperator):
     """Set run-aggregates to false before re-aggregation is requested."""
 
@@ -145,8 +172,8 @@ class DisableAggregation(ConfigurationOperator):
     changes = "[schedule] run-aggregates = false"
     undo = "the teardown enable_aggregation"
 
-    def change(self, step: Step) -> Change:
-        return option("schedule", "run-aggregates", "false")
+    def change(self, step: Step) -> Change | None:
+        return option("schedule", "run-aggregates", "false") if step.topology.raa.enabled else None
 
 
 class EnableAggregation(ConfigurationOperator):
@@ -156,20 +183,22 @@ class EnableAggregation(ConfigurationOperator):
     changes = "[schedule] run-aggregates = true"
     undo = "set it to false"
 
-    def change(self, step: Step) -> Change:
-        return option("schedule", "run-aggregates", "true")
+    def change(self, step: Step) -> Change | None:
+        return option("schedule", "run-aggregates", "true") if step.topology.raa.enabled else None
 
 
 class ConfigureApplication(ConfigurationOperator):
     """Point the Application object to the target site: Host, Startup Command Line, DAPs."""
 
-    guide = "Return to Normal 13, 14 (guide:1074)"
+    guide = "Return to Normal 13, 14 (guide:1114)"
     changes = "Host, Startup Command Line and connections of the Application object"
     undo = "the teardown return_service_to_source, before the point of no return"
 
     def before(self, step: Step) -> None:
         step.ledger.require("final_stop")
         step.ledger.require("tables_compared")
+        # Noted first: the way back must know that the object may point to the target.
+        step.ledger.put_once("application_moved", step.name("target"))
 
     def change(self, step: Step) -> Change:
         return move_to(step, self.role)
@@ -240,7 +269,9 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
             "Install pgrep there, or correct info_mart_server.process_pattern.",
         )
     if site.role != "new" or step.ledger.get("tables_compared"):
-        sessions = step.dba(role).select("sessions_of", username=step.schema, program="%gim_etl%")
+        sessions = step.dba(role).select(
+            "sessions_of", username=step.schema, program=site.info_mart_server.session_program
+        )
         if sessions:
             signs.append(f"{len(sessions)} database session(s) of {step.schema}")
     return signs
@@ -256,7 +287,7 @@ def application_host(step: Step, role: SiteRole) -> str | None:
 class StopInfoMartServer(StepOperator):
     """Stop the Info Mart Server and prove it: Management Layer, process list, database sessions."""
 
-    guide = "Database Transfer 1 (guide:851); Return to Normal 1, 8"
+    guide = "Database Transfer 1 (guide:853); Return to Normal 1, 8"
     changes = "the Info Mart Server of the site is stopped"
     undo = "the teardown return_service_to_source starts it again before the point of no return"
 
@@ -290,7 +321,7 @@ class CheckStopLeftNothing(CheckOperator):
 class NoteFinalStop(StepOperator):
     """Note that the writers are stopped for the cutover; what was noted for an earlier stop is void."""
 
-    guide = "Return to Normal 8 (guide:1066)"
+    guide = "Return to Normal 8 (guide:1109)"
     changes = "rows of the plan's ledger"
 
     def observe(self, step: Step) -> Seen:
@@ -358,7 +389,7 @@ def serving(step: Step, role: SiteRole) -> Seen:
 
 
 def start_server(step: Step, role: SiteRole) -> None:
-    """Start the server at a site, scheduler on, after the other site's server is proven stopped."""
+    """Start the server at a site, after the other site's server is proven stopped."""
     other: SiteRole = step.pair.other(role)  # type: ignore[assignment]
     signs = server_runs(step, other)
     if signs:
@@ -367,10 +398,7 @@ def start_server(step: Step, role: SiteRole) -> None:
             "Two servers never write for one deployment.",
             "Stop that one first.",
         )
-    info_mart = step.topology.info_mart
-    if step.site(role).configuration.backend != "manual":
-        step.configuration(role).apply(info_mart.application, option("schedule", "run-scheduler", "true"))
-    step.management_layer(role).start(info_mart.application_dbid)
+    step.management_layer(role).start(step.topology.info_mart.application_dbid)
 
 
 class ProveSourceStopped(CheckOperator):
@@ -390,7 +418,7 @@ class ProveSourceStopped(CheckOperator):
 class StartAtTarget(StepOperator):
     """Start the Info Mart Server at the target site: the point of no return."""
 
-    guide = "Return to Normal 15 (guide:1086)"
+    guide = "Return to Normal 15 (guide:1121)"
     changes = "the target site serves; from here the way back is a new return to normal"
     undo = "none: run Return to Normal in the other direction"
 
@@ -402,6 +430,7 @@ class StartAtTarget(StepOperator):
     def act(self, step: Step, seen: Seen) -> None:
         for fact in ("final_stop", "tables_compared", "forward_scn"):
             step.ledger.require(fact)
+        step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
         # Noted before the start: after a crash in between, nobody may start the source's server again.
         step.ledger.put_once("point_of_no_return", str(int(time.time())))
         start_server(step, "target")
@@ -413,10 +442,17 @@ class StartAtTarget(StepOperator):
         return "Look at the server's log at the target site; the service is not at the source any more."
 
 
+def log_size(step: Step, role: SiteRole) -> int:
+    """Bytes of a site's server log; 0 when there is none."""
+    folder, _, name = step.site(role).info_mart_server.log_file.rpartition("/")
+    host = step.host(role, "gim")
+    return host.file_sizes(folder, [name]).get(name, 0) if host.exists(folder) else 0
+
+
 class CheckServerLog(CheckOperator):
     """Read the Info Mart Server's log since its start for the messages that mean trouble."""
 
-    guide = "Return to Normal 16 (guide:1087)"
+    guide = "Return to Normal 16 (guide:1122)"
 
     def observe(self, step: Step) -> Seen:
         site = step.site(self.role)
@@ -424,7 +460,10 @@ class CheckServerLog(CheckOperator):
         host = step.host(self.role, "gim")
         if not host.exists(path):
             return Seen(False, f"{path} does not exist on {site.info_mart_server.host}")
-        text = host.read_file(path, limit=64 * 1024 * 1024)
+        begin = int(step.ledger.get("server_log_begin") or 0)
+        if log_size(step, self.role) < begin:
+            begin = 0  # the log was rotated
+        text = host.read_bytes(path, begin, 64 * 1024 * 1024).decode("utf-8", "replace")
         alarms = step.topology.info_mart.log_alarms
         found = sorted({f"{mark}: {alarms[mark]}" for line in text.splitlines() for mark in alarms if mark in line})
         if found:
@@ -493,17 +532,41 @@ class ReturnServiceToSource(StepOperator):
                 except InfoMartError as error:
                     # The service comes first; a group left running at the new site has no writer behind it.
                     self.log.warning("act: %s at %s was not stopped: %s", name, step.name(role), error)
+        self._restart_reverse(step)
         forget_final_stop(step)
+        application = step.topology.info_mart.application
         if step.site("source").configuration.backend == "manual":
             from infomart_dr.hooks.configuration import ManualConfiguration
 
-            self.log.warning(
-                "A person must make sure of this before the start:\n%s",
-                ManualConfiguration().instructions(step.topology.info_mart.application, move_to(step, "source")),
-            )
+            instructions = ManualConfiguration().instructions(application, move_to(step, "source"))
+            if step.ledger.get("application_moved"):
+                raise GuardError(
+                    f"The Application object may point to {step.name('target')}, and only a person can change it:\n"
+                    f"{instructions}",
+                    "THE SERVICE IS DOWN. Do this now, then clear this task.",
+                )
+            self.log.warning("A person must make sure of this now:\n%s", instructions)
         else:
-            step.configuration("source").apply(step.topology.info_mart.application, move_to(step, "source"))
+            step.configuration("source").apply(application, move_to(step, "source"))
+            step.ledger.forget("application_moved")
         start_server(step, "source")
+
+    def _restart_reverse(self, step: Step) -> None:
+        """The target goes on following the source, so that the cutover can be tried again."""
+        if step.ledger.get("reverse_stopped") is None:
+            return
+        source, target = step.site("source").goldengate.groups, step.site("target").goldengate.groups
+        pairs: list[tuple[SiteRole, str]] = [
+            ("source", source.extract),
+            ("source", source.pump),
+            ("target", target.replicat),
+        ]
+        try:
+            for role, name in pairs:
+                self.log.info("act: %s: %s", step.name(role), step.ggsci(role).start(name).what)
+            step.ledger.forget("reverse_stopped")
+        except InfoMartError as error:
+            self.log.warning("act: reverse replication was not started again: %s", error)
 
     def verify(self, step: Step) -> Seen:
         return settle(lambda: serving(step, "source"), seconds=60)

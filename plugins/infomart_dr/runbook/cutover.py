@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import checks, replication, server
+from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
 
 
-def approve_cutover() -> ApprovalOperator:
+def approve_cutover() -> server.CutoverGate:
     """The gate before the final stop: rejected, the run fails and the service stays where it is."""
-    return ApprovalOperator(
+    return server.CutoverGate(
         task_id="approve_cutover",
         subject="Cut over to the target site?",
         body=(
@@ -33,7 +33,7 @@ def approve_cutover() -> ApprovalOperator:
     )
 
 
-@task_group(tooltip="Writers stopped, position noted and reached, databases proven equal")
+@task_group(default_args=BEFORE_CUTOVER, tooltip="Writers stopped, position noted and reached, databases proven equal")
 def final_stop_and_comparison() -> None:
     """Stop the source, wait for the last transaction, compare."""
     chain(
@@ -49,7 +49,10 @@ def final_stop_and_comparison() -> None:
     )
 
 
-@task_group(tooltip="Reverse stopped, forward Extract and pump at the target, Replicat at the source")
+@task_group(
+    default_args=BEFORE_CUTOVER,
+    tooltip="Reverse stopped, forward Extract and pump at the target, Replicat at the source",
+)
 def switch_direction() -> None:
     """Forward replication runs before the target's first write."""
     chain(
@@ -68,7 +71,7 @@ def switch_direction() -> None:
 def start_at_target() -> None:
     """Configure, prove the source stopped, start, and prove that it works and is replicated."""
     chain(
-        server.ConfigureApplication(task_id="configure_application", role="target"),
+        server.ConfigureApplication(task_id="configure_application", role="target", **BEFORE_CUTOVER),
         server.ProveSourceStopped(task_id="prove_source_stopped"),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
         server.CheckServerLog(task_id="check_server_log", role="target"),

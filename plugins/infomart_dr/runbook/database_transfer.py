@@ -6,8 +6,13 @@ from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import dump_set, replication, server
 
+#: Steps of a plan whose target serves are never done again.
+BEFORE_CUTOVER = {"unless": "point_of_no_return"}
 
-@task_group(tooltip="Extract and pump run before any SCN is taken, and nothing older is open")
+
+@task_group(
+    default_args=BEFORE_CUTOVER, tooltip="Extract and pump run before any SCN is taken, and nothing older is open"
+)
 def capture_at_source() -> None:
     """Reverse capture: from here on every change of the source site is kept."""
     chain(
@@ -22,7 +27,9 @@ def capture_at_source() -> None:
     )
 
 
-@task_group(tooltip="One SCN while the ETL is quiet; the server serves again after the export")
+@task_group(
+    default_args=BEFORE_CUTOVER, tooltip="One SCN while the ETL is quiet; the server serves again after the export"
+)
 def export_database() -> None:
     """Stop the server, take the SCN, export, start the server again."""
     chain(
@@ -33,12 +40,13 @@ def export_database() -> None:
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless="exported"),
         dump_set.CaptureScn(task_id="capture_scn"),
         dump_set.RunExpdp(task_id="run_expdp"),
+        server.ReleaseScheduler(task_id="release_scheduler"),
         server.StartInfoMartServer(task_id="start_info_mart_server"),
         dump_set.WriteManifest(task_id="write_manifest"),
     )
 
 
-@task_group(tooltip="The dump set arrives whole, proven by SHA-256 on both sides")
+@task_group(default_args=BEFORE_CUTOVER, tooltip="The dump set arrives whole, proven by SHA-256 on both sides")
 def transfer_dump_set() -> None:
     """Transfer the dump set from database host to database host."""
     chain(
@@ -48,7 +56,7 @@ def transfer_dump_set() -> None:
     )
 
 
-@task_group(tooltip="Sequences dropped, dump set imported, log and dictionary checked")
+@task_group(default_args=BEFORE_CUTOVER, tooltip="Sequences dropped, dump set imported, log and dictionary checked")
 def import_database() -> None:
     """Import at the target and prove that nothing is missing."""
     chain(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from airflow.sdk import Param
 
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
+from infomart_dr.step import SiteRole
 
 _NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
 
@@ -57,7 +58,7 @@ def common_params() -> dict[str, Param]:
 
 def transfer_params() -> dict[str, Param]:
     """Parameters of procedures that copy the database."""
-    return {
+    return waiting_params() | {
         "server_during_transfer": Param(
             "running",
             type="string",
@@ -66,6 +67,12 @@ def transfer_params() -> dict[str, Param]:
             description="running: started again after the export, kept in sync by reverse replication; "
             "stopped: no reporting data is loaded until the cutover.",
         ),
+    }
+
+
+def waiting_params() -> dict[str, Param]:
+    """Parameters of procedures that begin a capture."""
+    return {
         "open_transaction_minutes": Param(
             240,
             type="integer",
@@ -106,12 +113,13 @@ def reaggregation_params() -> dict[str, Param]:
 
 
 @contextmanager
-def plan(*, returns_service: bool = False) -> Iterator[Any]:
+def plan(*, returns_service: bool = False, sites: Sequence[SiteRole] = ("source", "target")) -> Iterator[Any]:
     """Everything inside runs under the deployment's lock; what the lock needs at the end is a teardown.
 
+    :param sites: roles that the procedure works at.
     :param returns_service: a run that ends early gives the service back to the source site.
     """
-    lock = TakeLock(task_id="take_lock")
+    lock = TakeLock(task_id="take_lock", sites=sites)
     release = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
     with ExitStack() as stack:
         stack.enter_context(release)
@@ -125,7 +133,7 @@ def plan(*, returns_service: bool = False) -> Iterator[Any]:
 
 def hold_purging() -> HoldPurging:
     """The hold is placed before anything is copied."""
-    return HoldPurging(task_id="hold_idb_purging")
+    return HoldPurging(task_id="hold_idb_purging", unless="point_of_no_return")
 
 
 def release_purge_hold() -> ReleasePurgeHold:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import replication
+from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
 
 
-@task_group(tooltip="Replicat at the target after the manifest's SCN, until it has caught up")
+@task_group(
+    default_args=BEFORE_CUTOVER, tooltip="Replicat at the target after the manifest's SCN, until it has caught up"
+)
 def synchronise() -> None:
     """Apply at the target what happened at the source since the SCN."""
     chain(

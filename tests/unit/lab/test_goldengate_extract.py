@@ -35,6 +35,12 @@ def test_a_transaction_that_began_before_the_extract_is_lost_as_a_whole() -> Non
     assert _select(_record(start=100)) is not None
 
 
+def test_excluded_users_keep_everything_that_a_user_wrote_out() -> None:
+    assert _select(_record(user="GGATE"), excluded_users={"GGATE"}) is None
+    assert _select(_record(user="GGATE"), excluded_users={"OTHER"}) is not None
+    assert _select(_record(), excluded_users={"GGATE"}) is not None
+
+
 def test_excluded_tags_keep_a_replicats_own_work_out() -> None:
     assert _select(_record(tag="00")) is None
     assert _select(_record(tag="0935")) is not None

@@ -76,7 +76,9 @@ def test_ddl_over_continued_lines_has_its_rules() -> None:
 
 def test_tags_of_an_extract_and_a_replicat() -> None:
     assert parse(EXTRACT, "extract").excluded_tags == {"00"}
-    assert parse("EXTRACT e\nTRANLOGOPTIONS EXCLUDEUSER ggate", "extract", "11.2").excluded_tags == {"00"}
+    assert parse(EXTRACT, "extract").excluded_users == set()
+    by_user = parse("EXTRACT e\nTRANLOGOPTIONS EXCLUDEUSER ggate", "extract", "11.2")
+    assert by_user.excluded_users == {"GGATE"} and by_user.excluded_tags == set()
     assert parse(REPLICAT, "replicat").tag == "0935"
     assert parse("REPLICAT r", "replicat").tag == "00"
 

@@ -109,10 +109,17 @@ def test_tags_and_ddl_travel_as_messages() -> None:
     ddl = '{"schema": "GIM", "object": "X", "type": "TABLE", "sql": "create table x (a int)"}'
     (done,) = decode(begin(1, 1), message("tag", "00"), message("ddl", ddl), message("other", "x"), commit(1))
     assert done.record is not None
-    assert done.record["tag"] == "00"
+    assert done.record["tag"] == "00" and "user" not in done.record
     assert done.record["ops"] == [
         {"op": "DDL", "schema": "GIM", "object": "X", "type": "TABLE", "sql": "create table x (a int)"}
     ]
+
+
+def test_the_user_whom_excludeuser_may_name_travels_as_a_message() -> None:
+    (done,) = decode(
+        begin(1, 1), message("user", "GGATE"), REL, b"I" + struct.pack(">I", 7) + b"N" + values("1", None), commit(1)
+    )
+    assert done.record is not None and done.record["user"] == "GGATE"
 
 
 def test_the_dictionary_is_not_redo_and_an_import_is_known_but_not_stored() -> None:
