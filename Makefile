@@ -22,11 +22,14 @@ demo: setup
 	@$(BIN)/python -m infomart_lab.demo --home build/demo/lab --scale $(SCALE) --rate $(RATE) \
 		--base-port $(BASE_PORT) --airflow-port $(AIRFLOW_PORT) --report build/demo/report.json
 
+# Two at a time where a test needs little; one whole lab after the other.
 test: setup
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile tests/unit tests/integration
+	@$(BIN)/python -m pytest -m "not slow" tests/system
 
 test-all: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration
+	@$(BIN)/python -m pytest tests/system
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -32,9 +32,9 @@ from infomart_dr.triggers.remote_job import RemoteJobTrigger
 
 pytestmark = pytest.mark.lab
 
-PORT = 36011
-OTHER_PORT = 36012
-SILENT_PORT = 36013
+PORT = 29511
+OTHER_PORT = 29512
+SILENT_PORT = 29513
 SECRET = "tiger-in-the-tank"
 
 

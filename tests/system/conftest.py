@@ -73,3 +73,19 @@ def assert_clean(audits: dict[str, AuditResult]) -> None:
         found = (result.missing, result.duplicated, result.extra, result.pending)
         assert found == (0, 0, 0, 0), f"{site}: {result}"
         assert result.calls_written > 0
+
+
+def damage(config: lab_config.LabConfig, site: str) -> str:
+    """Turn bytes in the middle of a site's first dump file, its size and time unchanged.
+
+    :return: name of the file.
+    """
+    file = sorted(config.dump_dir(site).glob("*.dmp"))[0]
+    before = file.stat()
+    with file.open("r+b") as stream:
+        stream.seek(before.st_size // 2)
+        there = stream.read(16)
+        stream.seek(before.st_size // 2)
+        stream.write(bytes(byte ^ 0xFF for byte in there))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return file.name

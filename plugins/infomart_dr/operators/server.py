@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from infomart_dr import stopwatch
 from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, needless, sorted_names
 from infomart_dr.step import Seen, SiteRole, Step
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -82,6 +85,7 @@ class ConfigurationOperator(HITLOperator):
             if (past := needless(step, self.unless)) is not None:
                 self.log.info("decide: %s", past)
                 return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
+            step.lock.require(step.plan_id, step.owner)
             self.before(step)
             name, change = step.topology.info_mart.application, self.change(step)
             if change is None:
@@ -257,8 +261,9 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
     signs = []
     site, info_mart = step.site(role), step.topology.info_mart
     if application_host(step, role) == site.info_mart_server.host_object:
-        status = step.management_layer(role).status(info_mart.application_dbid)
-        if status.status not in site.management_layer.stopped_words:
+        layer = step.management_layer(role)
+        status = layer.status(info_mart.application_dbid)
+        if not layer.is_stopped(status):
             signs.append(f"Management Layer says {status.status}")
     found = step.host(role, "gim").run(["pgrep", "-f", site.info_mart_server.process_pattern], check=False)
     if found.exit_code == 0:
@@ -297,6 +302,8 @@ class StopInfoMartServer(StepOperator):
         return Seen(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is stopped")
 
     def act(self, step: Step, seen: Seen) -> None:
+        # It has run: a comparison of an earlier stop no longer holds, whoever started it since.
+        forget_final_stop(step)
         step.management_layer(self.role).stop(step.topology.info_mart.application_dbid, graceful=True)
 
     def verify(self, step: Step) -> Seen:
@@ -374,8 +381,9 @@ def serving(step: Step, role: SiteRole) -> Seen:
     """Whether the Info Mart Server of a site runs with its scheduler on."""
     site, info_mart = step.site(role), step.topology.info_mart
     host = application_host(step, role)
-    status = step.management_layer(role).status(info_mart.application_dbid)
-    runs = status.status in site.management_layer.running_words
+    layer = step.management_layer(role)
+    status = layer.status(info_mart.application_dbid)
+    runs = layer.is_running(status)
     here = host in (None, site.info_mart_server.host_object)
     scheduled = True
     if site.configuration.backend != "manual":
@@ -389,16 +397,31 @@ def serving(step: Step, role: SiteRole) -> Seen:
 
 
 def start_server(step: Step, role: SiteRole) -> None:
-    """Start the server at a site, after the other site's server is proven stopped."""
+    """Start the server at a site, after the other site's server is proven stopped.
+
+    The way back to the source must not hang on the target, which may be what failed: before the point of no
+    return, which is noted before the target's server is told to start, a target that cannot be asked runs none.
+    """
     other: SiteRole = step.pair.other(role)  # type: ignore[assignment]
-    signs = server_runs(step, other)
+    try:
+        signs = server_runs(step, other)
+    except InfoMartError as error:
+        if role != "source" or step.ledger.get("point_of_no_return"):
+            raise
+        log.warning("observe: %s cannot be asked and was never told to start a server: %s", step.name(other), error)
+        signs = []
     if signs:
-        raise GuardError(
-            f"The Info Mart Server at {step.name(other)} still runs: {', '.join(signs)}. "
-            "Two servers never write for one deployment.",
-            "Stop that one first.",
-        )
+        raise second_server(step, other, signs)
     step.management_layer(role).start(step.topology.info_mart.application_dbid)
+
+
+def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:
+    """Error of a start while the other site's server shows signs that it runs (rule 4)."""
+    return GuardError(
+        f"The Info Mart Server at {step.name(role)} still runs: {', '.join(signs)}. "
+        "Two servers never write for one deployment.",
+        "Stop that one first.",
+    )
 
 
 class ProveSourceStopped(CheckOperator):
@@ -430,6 +453,9 @@ class StartAtTarget(StepOperator):
     def act(self, step: Step, seen: Seen) -> None:
         for fact in ("final_stop", "tables_compared", "forward_scn"):
             step.ledger.require(fact)
+        # What would refuse the start comes first: past the point of no return nobody starts the source again.
+        if signs := server_runs(step, "source"):
+            raise second_server(step, "source", signs)
         step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
         # Noted before the start: after a crash in between, nobody may start the source's server again.
         step.ledger.put_once("point_of_no_return", str(int(time.time())))
@@ -507,15 +533,30 @@ class ReturnServiceToSource(StepOperator):
     changes = "Application object and Info Mart Server of the source site, when the run ended early"
     undo = "none needed"
 
+    def __init__(self, **kwargs: Any) -> None:
+        # The service is down: whatever stood in the way may be gone at the next try.
+        kwargs["retry_policy"] = None
+        super().__init__(**kwargs)
+
     def observe(self, step: Step) -> Seen:
         holder = step.lock.holder()
-        if holder is None or holder.plan_id != step.plan_id:
-            return Seen(True, "this plan does not hold the lock, so it changed nothing")
+        if holder is None or not holder.is_run(step.plan_id, step.owner):
+            return Seen(True, "this run does not hold the lock: it changed nothing, or has given the service back")
         if step.ledger.get("point_of_no_return"):
-            return Seen(True, "past the point of no return: the target serves")
+            target = serving(step, "target")
+            if not target.done:
+                raise GuardError(
+                    f"The plan is past the point of no return and {step.name('target')} does not serve: {target.what}.",
+                    "Correct the cause and clear start_info_mart_server_at_target; never start the source's server.",
+                )
+            return Seen(True, f"past the point of no return: the target serves ({target.what})")
         if step.ledger.get("server_touched") is None:
             return Seen(True, "this plan has not touched the Info Mart Server")
-        return serving(step, "source")
+        seen = serving(step, "source")
+        left = [name for name in (*FINAL_STOP_FACTS, "reverse_stopped", "application_moved") if step.ledger.get(name)]
+        if seen.done and left:
+            return Seen(False, f"{seen.what}; left of a cutover that did not happen: {', '.join(left)}")
+        return seen
 
     def act(self, step: Step, seen: Seen) -> None:
         from infomart_dr.operators.replication import ends
@@ -532,8 +573,14 @@ class ReturnServiceToSource(StepOperator):
                 except InfoMartError as error:
                     # The service comes first; a group left running at the new site has no writer behind it.
                     self.log.warning("act: %s at %s was not stopped: %s", name, step.name(role), error)
-        self._restart_reverse(step)
         forget_final_stop(step)
+        if not serving(step, "source").done:
+            self._serve(step)
+        step.ledger.forget("application_moved")
+        self._restart_reverse(step)
+
+    def _serve(self, step: Step) -> None:
+        """Point the Application object back and start the server."""
         application = step.topology.info_mart.application
         if step.site("source").configuration.backend == "manual":
             from infomart_dr.hooks.configuration import ManualConfiguration
@@ -543,12 +590,11 @@ class ReturnServiceToSource(StepOperator):
                 raise GuardError(
                     f"The Application object may point to {step.name('target')}, and only a person can change it:\n"
                     f"{instructions}",
-                    "THE SERVICE IS DOWN. Do this now, then clear this task.",
+                    "THE SERVICE IS DOWN. Do this and start the Info Mart Server by hand now, then clear this task.",
                 )
             self.log.warning("A person must make sure of this now:\n%s", instructions)
         else:
             step.configuration("source").apply(application, move_to(step, "source"))
-            step.ledger.forget("application_moved")
         start_server(step, "source")
 
     def _restart_reverse(self, step: Step) -> None:

@@ -65,7 +65,7 @@ reset role;
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
     home = tmp_path_factory.mktemp("pump")
     sites = {"site2": Site(name="site2"), "site3": Site(name="site3", data_pump="11.2", info_mart=False)}
-    config = lab_config.create(home, base_port=int(os.environ.get("DATAPUMP_TEST_PORT", "34000")), sites=sites)
+    config = lab_config.create(home, base_port=int(os.environ.get("DATAPUMP_TEST_PORT", "29000")), sites=sites)
     clusters = [Cluster(config, site) for site in config.sites]
     try:
         for cluster in clusters:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
-    config = lab_config.create(tmp_path_factory.mktemp("hosts") / "lab", base_port=19600)
+    config = lab_config.create(tmp_path_factory.mktemp("hosts") / "lab", base_port=20300)
     host.prepare_keys(config)
     shims.write(config, "site2")
     part = subprocess.Popen(

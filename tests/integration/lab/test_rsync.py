@@ -14,7 +14,7 @@ import pytest
 from infomart_lab import rsync
 
 pytestmark = pytest.mark.lab
-PORT = int(os.environ.get("RSYNC_TEST_PORT", "34090"))
+PORT = int(os.environ.get("RSYNC_TEST_PORT", "29390"))
 MIB = 1024 * 1024
 
 
