@@ -28,7 +28,7 @@ with (
         params=plan.common_params() | plan.transfer_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(returns_service=True) as lock,
+    plan.plan() as lock,
 ):
     chain(
         lock,

@@ -32,7 +32,7 @@ with (
         params=plan.common_params() | plan.transfer_params() | plan.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(returns_service=True) as lock,
+    plan.plan() as lock,
 ):
     chain(
         lock,

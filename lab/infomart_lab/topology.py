@@ -11,6 +11,7 @@ import yaml
 
 from infomart_lab import host
 from infomart_lab.config import GOLDENGATE_ALIAS, LabConfig, Site
+from infomart_lab.goldengate.home import encrypted_password
 
 #: Oracle release by the wording of a site's stand-ins.
 _RELEASES = {"11.2": "11.2", "19c": "19.0", "21c": "21.0"}
@@ -103,7 +104,10 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             "capture": "classic" if site.goldengate == "11.2" else "integrated",
             "manager_port": config.port(name, "manager"),
             "schema": config.goldengate_schema,
-            "login": {"user": config.goldengate_schema, "encrypted_password": "A" * 32}
+            "login": {
+                "user": config.goldengate_schema,
+                "encrypted_password": encrypted_password(config.password(name, config.goldengate_schema)),
+            }
             if site.goldengate == "11.2"
             else {"alias": GOLDENGATE_ALIAS},
         },

@@ -32,6 +32,8 @@ HostKind = Literal["db", "gim", "management"]
 
 #: Plan id of the deployment's own facts about purge jobs; no run id can be this one.
 PURGE_HOLDS = "(purge holds)"
+#: Plan id of the deployment's own fact about whose capture runs.
+REPLICATION = "(replication)"
 
 
 @dataclass
@@ -152,8 +154,13 @@ class Step:
 
     @cached_property
     def holds(self) -> Ledger:
-        """What purge jobs were before the first hold; it outlives a plan that was given up."""
+        """Purge jobs that a hold has disabled; it outlives a plan that was given up."""
         return self._ledger(PURGE_HOLDS)
+
+    @cached_property
+    def replication(self) -> Ledger:
+        """The plan whose capture runs; a plan that was overtaken finds the other's id."""
+        return self._ledger(REPLICATION)
 
     def _ledger(self, plan_id: str) -> Ledger:
         from infomart_dr.evidence.ledger import Ledger

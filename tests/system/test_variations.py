@@ -125,6 +125,7 @@ def refused(lab: LabConfig, task_id: str, kind: type[InfoMartError], *words: str
     assert seconds < 20, f"{seconds:.1f} s: {error}"
     assert error.what and error.next_step
     text = str(error)
+    print(text)
     for word in words:
         assert word in text, text
     told = text + "\n".join(run.logs[task_id].lines)
@@ -207,6 +208,11 @@ def test_an_ssh_server_that_accepts_and_never_answers(locked: LabConfig) -> None
 def test_a_wrong_gax_password(locked: LabConfig) -> None:
     with connection("gax_site2", password=WRONG):
         refused(locked, "export_database.hold_scheduler", CredentialsError, "GAX", "gax_site2")
+
+
+def test_a_gax_that_accepts_and_never_answers(locked: LabConfig) -> None:
+    with silent_port() as port, connection("gax_site2", port=port):
+        refused(locked, "export_database.hold_scheduler", UnreachableError, "GAX", str(port), "no answer")
 
 
 def test_a_gax_that_is_away(locked: LabConfig) -> None:

@@ -172,7 +172,8 @@ class GroupProcess(ABC):
                     f"User ID alias '{alias}' does not exist in credential store domain 'OracleGoldenGate'.",
                 )
             user, password = entry["user"], entry["password"]
-        if refused := self.home.check_login(user, password):
+        encrypted = alias is None and "ENCRYPTKEY" in (self.parameters.last("USERID") or "").upper()
+        if refused := self.home.check_login(user, password, encrypted=encrypted):
             raise Abend("OGG-00664", f"OCI Error beginning session (status = 1017-{refused}).")
 
     def needs_database(self) -> bool:

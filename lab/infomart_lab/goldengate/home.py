@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -154,6 +155,12 @@ def converse(connection: socket.socket, request: dict[str, Any]) -> dict[str, An
     return reply if isinstance(reply, dict) else {}
 
 
+def encrypted_password(password: str) -> str:
+    """What ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT makes of a password: of the same form, and one way only here."""
+    digest = hashlib.sha256(f"ENCRYPTKEY DEFAULT {password}".encode()).digest()
+    return "AACAAAAAAAAAAA" + base64.b32encode(digest).decode()[:18]
+
+
 class Home:
     """GoldenGate at one site."""
 
@@ -255,10 +262,14 @@ class Home:
         with os.fdopen(descriptor, "wb") as file:
             file.write(base64.b64encode(json.dumps(value).encode()))
 
-    def check_login(self, user: str, password: str | None) -> str | None:
-        """Oracle's message when a login is refused, None when it is good."""
-        known = self.config.passwords.get(self.site, {})
+    def check_login(self, user: str, password: str | None, *, encrypted: bool = False) -> str | None:
+        """Oracle's message when a login is refused, None when it is good.
+
+        :param encrypted: the password is given as ENCRYPT PASSWORD prints it.
+        """
         name = user.partition("@")[0].upper()
-        if name in self.config.oracle_users(self.site) and password is not None and known.get(name) == password:
-            return None
+        if name in self.config.oracle_users(self.site) and password is not None:
+            known = self.config.password(self.site, name)
+            if password == (encrypted_password(known) if encrypted else known):
+                return None
         return "ORA-01017: invalid username/password; logon denied"

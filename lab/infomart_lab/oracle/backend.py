@@ -29,9 +29,7 @@ class Backend:
     :param named_in_redo: the user whose name the redo of each transaction shall hold; empty: none.
     """
 
-    def __init__(
-        self, conninfo: str, watch: int, interrupt: Callable[[], bool], named_in_redo: str = ""
-    ) -> None:
+    def __init__(self, conninfo: str, watch: int, interrupt: Callable[[], bool], named_in_redo: str = "") -> None:
         self._connection = pq.PGconn.connect(conninfo.encode())
         if self._connection.status != pq.ConnStatus.OK:
             message = self._connection.error_message.decode(errors="replace").strip()

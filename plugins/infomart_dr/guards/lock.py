@@ -38,6 +38,10 @@ class Holder:
     taken_at: datetime
     heartbeat_at: datetime
 
+    def is_run(self, plan_id: str, owner: str) -> bool:
+        """Whether this run of this plan holds it; two runs may go on with one plan, one after the other."""
+        return (self.plan_id, self.owner) == (plan_id, owner)
+
     def __str__(self) -> str:
         since = f"{self.taken_at:%Y-%m-%d %H:%M:%S} UTC"
         seen = f"{self.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -111,11 +115,11 @@ class PlanLock:
         )
 
     def take(self, plan_id: str, owner: str, reason: str) -> Holder:
-        """Take the lock; the plan that holds it already takes it again without harm.
+        """Take the lock; the run that holds it already takes it again without harm.
 
         :param plan_id: the same for every step and retry of a plan.
-        :param owner: who answers for it, and from which Airflow.
-        :raises GuardError: another plan holds it.
+        :param owner: the run that answers for it.
+        :raises GuardError: another plan holds it, or another run of the same plan.
         """
         _check("plan_id", plan_id)
         _check("owner", owner)
@@ -137,12 +141,12 @@ class PlanLock:
                     raise
             # Read back: the insert's answer may belong to a race, or to an earlier try whose reply was lost.
             holder = self.holder()
-        if holder is None or holder.plan_id != plan_id:
+        if holder is None or not holder.is_run(plan_id, owner):
             raise self._held(holder)
         return holder
 
-    def require(self, plan_id: str) -> Holder:
-        """Prove that a plan still holds the lock, and leave a sign of life.
+    def require(self, plan_id: str, owner: str) -> Holder:
+        """Prove that a run still holds the lock, and leave a sign of life.
 
         :raises GuardError: it does not.
         """
@@ -150,9 +154,9 @@ class PlanLock:
         if holder is None:
             raise GuardError(
                 f"Plan {plan_id} does not hold the lock of {self._deployment}: nobody does.",
-                "Find out who released it; begin a new run rather than going on with this one.",
+                "Clear take_lock with what follows it, or start a new run with this plan.",
             )
-        if holder.plan_id != plan_id:
+        if not holder.is_run(plan_id, owner):
             raise self._held(holder)
         self.heartbeat(plan_id)
         return holder
@@ -210,8 +214,8 @@ class PlanLock:
         return GuardError(
             f"The deployment {self._deployment} is locked by {holder or 'a plan that released it meanwhile'}.",
             f"See the row in {self._schema}.DR_LOCK at the surviving site. Wait until that run has ended, or end "
-            "it; if its Airflow is lost, prove that nothing of it runs any more and take the lock over, naming "
-            "its plan.",
+            "it; if its Airflow is lost, prove that nothing of it runs any more and take the lock over: start a "
+            "run with its plan as the parameter take_lock_from.",
         )
 
 

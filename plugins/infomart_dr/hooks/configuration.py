@@ -237,7 +237,7 @@ class GaxConfiguration:
     :param connection_id: Airflow connection: host, port, user, password; schema ``http`` or ``https``
         (default); extra ``verify``: false, or the path of a CA file.
     :param paths: paths from the topology; ``{name}`` stands for the object's name.
-    :param connect_timeout: seconds.
+    :param connect_timeout: seconds for the connect, and for the login's answer.
     :param timeout: seconds for one answer.
     :param transport: for tests.
     """
@@ -371,6 +371,7 @@ class GaxConfiguration:
                 "POST",
                 self._paths.login,
                 {"username": connection.login, "password": connection.password},
+                timeout=self._timeout.connect,
             )
             if reply.status_code in (400, 401, 403):
                 raise CredentialsError(
@@ -414,13 +415,21 @@ class GaxConfiguration:
         self._known(reply, f"{method} of {name}", "Check configuration.paths in the topology and GAX's log.")
         return reply
 
-    def _send(self, client: httpx.Client, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
-        where = f"GAX at {client.base_url}"
+    def _send(
+        self,
+        client: httpx.Client,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        *,
+        timeout: float | None = None,
+    ) -> httpx.Response:
+        where, limits = f"GAX at {client.base_url}", self._timeout if timeout is None else httpx.Timeout(timeout)
         try:
-            return client.request(method, path, json=body)
+            return client.request(method, path, json=body, timeout=limits)
         except httpx.TimeoutException:
             raise UnreachableError(
-                f"{where} gave no answer to {method} {path} in time.", "Check GAX's host and its log."
+                f"{where} gave no answer to {method} {path} within {limits.read:g} s.", "Check GAX's host and its log."
             ) from None
         except httpx.ConnectError as error:
             if "CERTIFICATE" in str(error).upper():

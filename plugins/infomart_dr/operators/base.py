@@ -64,6 +64,8 @@ class StepOperator(BaseOperator):
     guide: ClassVar[str] = ""
     changes: ClassVar[str] = "nothing"
     undo: ClassVar[str] = "nothing to undo"
+    #: Whether the run must hold the deployment's lock when it acts.
+    under_lock: ClassVar[bool] = True
 
     def __init__(self, *, role: SiteRole = "source", unless: str = "", **kwargs: Any) -> None:
         kwargs.setdefault("doc_md", self._page(role))
@@ -116,6 +118,8 @@ class StepOperator(BaseOperator):
             self.log.info("decide: the goal is reached, nothing to do")
             return self._result(step, seen)
         self.log.info("decide: act")
+        if self.under_lock:
+            step.lock.require(step.plan_id, step.owner)
         self.act(step, seen)
         return self._conclude(step)
 
@@ -155,6 +159,8 @@ def needless(step: Step, fact: str) -> str | None:
 
 class CheckOperator(StepOperator):
     """A step that only looks: it passes, or stops the run with the reason."""
+
+    under_lock = False
 
     def act(self, step: Step, seen: Seen) -> None:
         raise GuardError(seen.what, self.next_step())
@@ -214,7 +220,7 @@ def raise_from(event: Mapping[str, Any]) -> None:
     if event.get("state") not in ("failed", "unreachable"):
         return
     kind: type[InfoMartError] = CurableError if event.get("curable", True) else FinalError
-    raise kind(str(event.get("what") or event), str(event.get("next_step") or ""))
+    raise kind(str(event.get("what") or event.get("reason") or event), str(event.get("next_step") or ""))
 
 
 def sorted_names(names: Sequence[str], limit: int = 8) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -82,9 +83,9 @@ class CaptureScn(StepOperator):
         from infomart_dr.operators.server import server_runs
 
         captured = int(step.ledger.require("reverse_capture_scn"))
-        for look in (no_older_transactions(step, "reverse"),):
-            if not look.done:
-                raise GuardError(look.what, "Clear wait_for_older_transactions and what follows it.")
+        older = no_older_transactions(step, "reverse")
+        if not older.done:
+            raise GuardError(older.what, "Clear wait_for_older_transactions and what follows it.")
         if signs := server_runs(step, "source"):
             raise GuardError(
                 f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler and what follows it."
@@ -127,6 +128,13 @@ class DataPumpOperator(JobOperator):
             return None
         return classify_log(host.read_file(path, limit=64 * 1024 * 1024), self.operation)
 
+    def put_log_aside(self, step: Step) -> None:
+        """Keep the log of an earlier try under another name: a try that ends before its job writes none."""
+        host = step.host(self.role)
+        path = f"{directory_path(step, self.role)}/{self.job_name(step)}.log"
+        if host.exists(path):
+            host.run(["mv", "-f", "--", path, f"{path}.{len(self.attempts(step))}"])
+
     def acceptable(self, report: LogReport) -> bool:
         """Whether a finished job counts as done."""
         return report.outcome in ("success", "completed_with_errors")
@@ -165,6 +173,7 @@ class DataPumpOperator(JobOperator):
             )
         else:
             self.prepare(step)
+            self.put_log_aside(step)
             parameters = step.host(self.role).work_path(step.plan_folder, f"{name}.par")
             step.host(self.role).write_file(parameters, self.parameters(step))
             self.log.info("act: start job %s", name)
@@ -184,10 +193,14 @@ class DataPumpOperator(JobOperator):
             raise CurableError(
                 f"The client of job {name} has ended ({event['state']}, exit code {event.get('exit_code')}) "
                 f"and the job is {job.state}.",
-                "The retry attaches to it.",
+                f"The retry attaches to it. When that never helps: {self.program} ATTACH={job.owner}.{name}, KILL_JOB; "
+                "then clear this task.",
             )
         report = self.report(step)
         if report is None or report.outcome == "unfinished":
+            if event["state"] != "ended":
+                # The host restarted, or the client was killed: nothing says that the next one would fail too.
+                self.ended(event)
             raise failed(
                 f"Job {name} did not run: {self.program} ended with {event.get('exit_code')}.",
                 self.printed(step, event),
@@ -220,7 +233,11 @@ class RunExpdp(DataPumpOperator):
             step.topology, step.site("source"), int(step.ledger.require("scn")), self.job_name(step)
         )
 
+    def prepare(self, step: Step) -> None:
+        step.ledger.put_once("export_started", str(int(time.time())))
+
     def finish(self, step: Step, seen: Seen) -> None:
+        step.ledger.put_once("export_ended", str(int(time.time())))
         step.ledger.put_once("exported", self.job_name(step))
 
     def acceptable(self, report: LogReport) -> bool:
@@ -338,7 +355,9 @@ class WriteManifest(ChecksumOperator):
         identity = step.dba("source").select("database_identity")[0]
         source, release = step.site("source"), step.topology.info_mart.release
         name, digest = parameters.exclusion_list(release), parameters.exclusion_digest(release)
-        now = datetime.now(UTC)
+        started, ended = (
+            datetime.fromtimestamp(int(step.ledger.require(fact)), UTC) for fact in ("export_started", "export_ended")
+        )
         manifest = evidence.Manifest(
             deployment=step.topology.deployment,
             plan_id=step.plan_id,
@@ -353,8 +372,8 @@ class WriteManifest(ChecksumOperator):
             directory=source.database.data_pump.directory,
             files=[evidence.DumpFile(name=file, size=sizes[file], sha256=sums[file]) for file in self.names(step)],
             exclusions=evidence.ExclusionList(name=name, sha256=digest),
-            export_started=now,
-            export_ended=now,
+            export_started=started,
+            export_ended=ended,
             dictionary=dictionary_of(step, "source", row_counts=report.rows),
         )
         step.host("source").write_file(manifest_path(step), manifest.to_text())
@@ -471,8 +490,6 @@ class TransferDumpSet(JobOperator):
         self.wait(step, attempt, progress)
 
     def _relay(self, step: Step, plan: Any) -> None:
-        import time
-
         from infomart_dr.hooks.transfer import progress_line, relay
 
         told = time.monotonic()
@@ -604,6 +621,12 @@ class RunImpdp(DataPumpOperator):
         if step.ledger.require("dump_set_proven") != proven_manifest(step).digest():
             raise GuardError("The dump set at the target is not proven.", "Clear verify_dump_set.")
         step.ledger.require("sequences_dropped")
+        replicat = step.site("target").goldengate.groups.replicat
+        if step.ggsci("target").info(replicat) is not None:
+            raise GuardError(
+                f"{replicat} is there at {step.name('target')}: an import now would undo what it has applied.",
+                f"Stop and delete {replicat} when it has applied nothing yet, or begin a new plan.",
+            )
 
 
 class CheckImportLog(CheckOperator):
@@ -681,10 +704,10 @@ class RecreateMissingIndexes(DataPumpOperator):
     #: Attempts differ by what is missing.
     job = "indexes"
 
-    def job_name(self, step: Step) -> str:
+    def job_name(self, step: Step, back: int = 0) -> str:
         from infomart_dr.hooks.data_pump import job_name
 
-        return job_name("GIM_IDX", f"{step.plan_id} {len(self.attempts(step))}")
+        return job_name("GIM_IDX", f"{step.plan_id} {len(self.attempts(step)) - back}")
 
     def observe(self, step: Step) -> Seen:
         missing = missing_indexes(step)
@@ -701,6 +724,8 @@ class RecreateMissingIndexes(DataPumpOperator):
         if latest is not None and latest[1].active:
             self.wait(step, latest[0])
         data_pump, name = step.data_pump(self.role), self.job_name(step)
+        if (job := data_pump.job(self.job_name(step, back=1))) is not None:
+            raise CurableError(f"Job {job.name} is {job.state}; its client has ended.", "It is looked at again.")
         files = [file.name for file in proven_manifest(step).files]
         host = step.host(self.role)
         path = host.work_path(step.plan_folder, f"{name}.par")
@@ -717,7 +742,7 @@ class RecreateMissingIndexes(DataPumpOperator):
         self.wait(step, attempt)
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
-        self.log.info("act: impdp ended with %s", event.get("exit_code"))
+        self.log.info("act: impdp ended with %s", self.ended(event))
 
     def next_step(self) -> str:
         return "Create the named indexes by hand (their DDL is in the dump set); then clear this task."

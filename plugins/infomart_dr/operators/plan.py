@@ -24,6 +24,7 @@ class TakeLock(StepOperator):
 
     changes = "a row in DR_LOCK of GoldenGate's schema at the surviving site"
     undo = "the task release_lock, also when the run fails"
+    under_lock = False
 
     def __init__(self, *, sites: Sequence[SiteRole] = ("source", "target"), **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -31,34 +32,69 @@ class TakeLock(StepOperator):
 
     def observe(self, step: Step) -> Seen:
         # Reading the sites first reports a wrong topology or parameter before anything is touched.
-        sites = " -> ".join(step.name(role) for role in self.sites)
+        sites = self._sites(step)
         step.lock.ensure_tables()
         holder = step.lock.holder()
-        if holder is not None and holder.plan_id == step.plan_id:
-            return Seen(True, f"the lock is held by this plan ({sites})", self._facts(step))
+        if holder is not None and holder.is_run(step.plan_id, step.owner):
+            return Seen(True, f"the lock is held by this run ({sites})", self._facts(step))
         what = f"the lock is held by {holder.owner}" if holder else f"the lock is free ({sites})"
         return Seen(False, what, self._facts(step))
+
+    def _sites(self, step: Step) -> str:
+        return " -> ".join(step.name(role) for role in self.sites)
 
     def _facts(self, step: Step) -> dict[str, Any]:
         return {"plan": step.plan_id, **{role: step.name(role) for role in self.sites}}
 
     def act(self, step: Step, seen: Seen) -> None:
-        step.lock.take(step.plan_id, step.owner, str(step.params.get("reason") or "not given"))
+        reason = str(step.params.get("reason") or "not given")
+        dead, holder = step.params.get("take_lock_from"), step.lock.holder()
+        if dead and holder is not None and holder.plan_id == dead:
+            step.lock.take_over(step.plan_id, step.owner, reason, held_by=dead)
+        else:
+            step.lock.take(step.plan_id, step.owner, reason)
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        if len(self.sites) < 2:
+            return
+        sites = step.ledger.put_once("sites", self._sites(step))
+        if sites != self._sites(step):
+            raise GuardError(
+                f"Plan {step.plan_id} is for {sites}; this run is for {self._sites(step)}.",
+                "Give the plan's own source and target, or begin a new plan.",
+            )
+        other = step.replication.get("plan")
+        if step.ledger.get("old_replication_removed") and other not in (None, step.plan_id):
+            raise GuardError(
+                f"Plan {other} has replaced the capture of plan {step.plan_id}, which misses changes since then.",
+                "Go on with that plan, or begin a new one.",
+            )
 
 
 class ReleaseLock(StepOperator):
-    """Give the deployment's lock back."""
+    """Give the deployment's lock back, once the service is back too."""
 
     changes = "the plan's row in DR_LOCK is removed"
     undo = "start the procedure again; it takes the lock again"
 
     def observe(self, step: Step) -> Seen:
         holder = step.lock.holder()
-        if holder is None or holder.plan_id != step.plan_id:
+        if holder is None or not holder.is_run(step.plan_id, step.owner):
             return Seen(True, "this plan holds no lock")
-        return Seen(False, "the lock is held by this plan")
+        return Seen(False, "the lock is held by this run")
 
     def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.operators.server import serving
+
+        if step.ledger.get("server_touched"):
+            role: SiteRole = "target" if step.ledger.get("point_of_no_return") else "source"
+            service = serving(step, role)
+            if not service.done:
+                # Without the lock, a return_service_to_source that is cleared would take itself for nobody's.
+                raise GuardError(
+                    f"{step.name(role)} must serve and does not ({service.what}); the lock stays.",
+                    "Clear return_service_to_source and do what it says; then clear this task.",
+                )
         step.lock.release(step.plan_id)
 
 
@@ -71,6 +107,11 @@ def purge_jobs(step: Step) -> list[tuple[SiteRole, str, str, str]]:
         for idb in step.site(role).idbs
         for job in idb.purge_jobs
     ]
+
+
+def hold_fact(step: Step, role: SiteRole, idb: str, job: str) -> str:
+    """Name of the deployment's fact that a hold has disabled this job, which was enabled before."""
+    return f"{step.name(role)}:{idb}:{job}"
 
 
 class HoldPurging(StepOperator):
@@ -110,11 +151,12 @@ class HoldPurging(StepOperator):
         )
         for role, idb, connection, job in purge_jobs(step):
             jobs = PurgeJobs(step.oracle(connection))
-            before = "enabled" if jobs.state(job).enabled else "disabled"
-            # Noted before it is changed and beyond this plan: neither a retry nor the plan after one that was
-            # given up may take the hold for the prior state.
-            before = step.holds.put_once(f"{step.name(role)}:{job}", before)
-            self.log.info("act: %s/%s/%s was %s", step.name(role), idb, job, before)
+            enabled = jobs.state(job).enabled
+            if enabled:
+                # Noted before it is changed and beyond this plan: neither a retry nor the plan after one that was
+                # given up may take the hold for the prior state.
+                step.holds.put_once(hold_fact(step, role, idb, job), step.plan_id)
+            self.log.info("act: %s/%s/%s was %s", step.name(role), idb, job, "enabled" if enabled else "disabled")
             jobs.hold(job)
 
 
@@ -123,10 +165,7 @@ def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
 
     :param role: the site that serves now.
     """
-    held = step.ledger.get("purge_hold")
-    if held is None:
-        return Seen(True, "this plan holds no purging")
-    hold = json.loads(held)
+    hold = json.loads(step.ledger.require("purge_hold"))
     since = hold["since"]
     rows = step.info_mart(role).select("hwm", {"schema": step.schema})
     marks: dict[str, int] = {}
@@ -152,23 +191,13 @@ class ReleasePurgeHold(WaitOperator):
     def finish(self, step: Step, seen: Seen) -> None:
         from infomart_dr.hooks.purge_jobs import PurgeJobs
 
-        noted = {(role, job): step.holds.get(f"{step.name(role)}:{job}") for role, _, _, job in purge_jobs(step)}
         for role, idb, connection, job in purge_jobs(step):
-            if noted[role, job] == "enabled":
+            fact = hold_fact(step, role, idb, job)
+            if step.holds.get(fact):
+                # Raises when the job stays disabled; forgotten only then, so that a retry does it again.
                 PurgeJobs(step.oracle(connection)).release(job)
+                step.holds.forget(fact)
                 self.log.info("act: %s/%s/%s is enabled again", step.name(role), idb, job)
-        still = [
-            job
-            for role, _, connection, job in purge_jobs(step)
-            if noted[role, job] == "enabled" and not PurgeJobs(step.oracle(connection)).state(job).enabled
-        ]
-        if still:
-            raise GuardError(
-                f"Purge jobs are still disabled: {sorted_names(still)}.",
-                "Enable them with DBMS_SCHEDULER.ENABLE, or look why they were disabled meanwhile.",
-            )
-        for role, _, _, job in purge_jobs(step):
-            step.holds.forget(f"{step.name(role)}:{job}")
 
     def next_step(self) -> str:
         return "Look why the high-water mark stands still; then clear this task. Purging stays held."

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infomart_dr.errors import FinalError
-from infomart_dr.operators.base import StepOperator
+from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.step import Seen, Step
 
 
@@ -22,6 +22,14 @@ def moment(text: str, name: str) -> datetime | None:
     except ValueError:
         raise FinalError(f"{name} is not a time: {text[:40]!r}.", "Write it as 2026-11-02T17:00Z.") from None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def requested(step: Step) -> Seen:
+    """Whether this plan has made its request; true where there is no RAA."""
+    if not step.topology.raa.enabled:
+        return Seen(True, "the topology has no RAA")
+    noted = step.ledger.get("reaggregation_requested")
+    return Seen(noted is not None, f"requested: {noted}" if noted else "re-aggregation is not requested")
 
 
 class RequestReaggregation(StepOperator):
@@ -44,10 +52,7 @@ class RequestReaggregation(StepOperator):
         )
 
     def observe(self, step: Step) -> Seen:
-        if not step.topology.raa.enabled:
-            return Seen(True, "the topology has no RAA")
-        noted = step.ledger.get("reaggregation_requested")
-        return Seen(noted is not None, f"requested: {noted}" if noted else "not requested yet")
+        return requested(step)
 
     def act(self, step: Step, seen: Seen) -> None:
         from infomart_dr.hooks.raa import Reaggregation, jdbc_url, uses_labels
@@ -65,3 +70,15 @@ class RequestReaggregation(StepOperator):
         )
         self.log.info("act: GIMAgg: %s", printed or "(no output)")
         step.ledger.put_once("reaggregation_requested", f"{start} to {end}")
+
+
+class CheckRequested(CheckOperator):
+    """See that the request was made."""
+
+    guide = "DR 10a (guide:1053); Return to Normal 19a (guide:1127)"
+
+    def observe(self, step: Step) -> Seen:
+        return requested(step)
+
+    def next_step(self) -> str:
+        return "Clear request_reaggregation."

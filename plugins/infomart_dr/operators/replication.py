@@ -97,6 +97,9 @@ class RemoveOldReplication(StepOperator):
         return [name for name in ours if name in there]
 
     def act(self, step: Step, seen: Seen) -> None:
+        # From here on an older plan's dump set and trails no longer belong together.
+        step.replication.forget("plan")
+        step.replication.put_once("plan", step.plan_id)
         for role in both():
             ggsci = step.ggsci(role)
             goldengate = step.site(role).goldengate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from airflow.sdk import Param
@@ -53,6 +53,14 @@ def common_params() -> dict[str, Param]:
             title="Plan to go on with",
             description="Run id of an earlier run whose plan this run continues; empty: a new plan.",
         ),
+        "take_lock_from": Param(
+            "",
+            type="string",
+            pattern=r"^[A-Za-z0-9_.~:+\-]{0,250}$",
+            title="Plan to take the lock from",
+            description="Only after its Airflow was lost and nothing of it runs any more: the plan that holds the "
+            "lock, as take_lock names it; it may be the plan to go on with.",
+        ),
     }
 
 
@@ -65,7 +73,7 @@ def transfer_params() -> dict[str, Param]:
             enum=["running", "stopped"],
             title="Info Mart Server during the transfer",
             description="running: started again after the export, kept in sync by reverse replication; "
-            "stopped: no reporting data is loaded until the cutover.",
+            "stopped: no reporting data is loaded until the cutover; a run that ends before it starts the server.",
         ),
     }
 
@@ -113,22 +121,25 @@ def reaggregation_params() -> dict[str, Param]:
 
 
 @contextmanager
-def plan(*, returns_service: bool = False, sites: Sequence[SiteRole] = ("source", "target")) -> Iterator[Any]:
+def plan(*, sites: Sequence[SiteRole] = ("source", "target")) -> Iterator[Any]:
     """Everything inside runs under the deployment's lock; what the lock needs at the end is a teardown.
 
+    Airflow judges a run by its last tasks, and a task before a teardown that may fail the run is none of them. So
+    only release_lock may, return_service_to_source stands between it and the steps, and a failed step fails the run.
+    The lock is not released before the service is back, which makes a failed way back a failed run too.
+
     :param sites: roles that the procedure works at.
-    :param returns_service: a run that ends early gives the service back to the source site.
     """
     lock = TakeLock(task_id="take_lock", sites=sites)
     release = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
-    with ExitStack() as stack:
-        stack.enter_context(release)
-        if returns_service:
-            back = ReturnServiceToSource(task_id="return_service_to_source")
-            back.as_teardown(setups=lock, on_failure_fail_dagrun=True)
-            back >> release
-            stack.enter_context(back)
+    back = ReturnServiceToSource(task_id="return_service_to_source").as_teardown(setups=lock)
+    with release, back:
+        back >> release
         yield lock
+    # A group's own teardown changes things too, and does so under the lock.
+    for task in lock.dag.tasks:
+        if task.is_teardown and task not in (release, back):
+            task >> back
 
 
 def hold_purging() -> HoldPurging:

@@ -16,4 +16,6 @@ def re_aggregate(role: SiteRole | Literal["target"] = "target") -> None:
     off = server.DisableAggregation(task_id="disable_aggregation", role=role)
     request = reaggregate.RequestReaggregation(task_id="request_reaggregation", role=role)
     on = server.EnableAggregation(task_id="enable_aggregation", role=role)
-    off >> request >> on.as_teardown(setups=off)
+    # A step after the request that no teardown follows at once: a failed request is a failed run.
+    request >> reaggregate.CheckRequested(task_id="check_request", role=role)
+    off >> request >> on.as_teardown(setups=off, on_failure_fail_dagrun=True)

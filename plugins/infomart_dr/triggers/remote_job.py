@@ -23,7 +23,7 @@ class RemoteJobTrigger(BaseTrigger):
 
     The event is a dictionary: ``state`` (``ended``, ``vanished``, ``absent``, ``unreachable`` or
     ``failed``), ``job_id``, ``exit_code``, ``log_offset``, ``seconds`` (the program's, by the host's
-    clock) and ``reason``.
+    clock) and ``reason``; after an error also ``curable`` and ``next_step``.
 
     :param ssh_connection: Airflow connection of the host.
     :param work_folder: folder of jobs on the host.
@@ -110,13 +110,13 @@ class RemoteJobTrigger(BaseTrigger):
                 now = time.monotonic()
                 lost_since = lost_since if lost_since is not None else now
                 if now - lost_since >= self.patience:
-                    return self._event("unreachable", reason=str(error))
+                    return self._event("unreachable", error=error)
                 delay = min(max(delay, 1.0) * 2, _MAX_DELAY, max(self.patience, 0.1))
                 self.log.warning("%s Trying again in %.0f s; the job goes on meanwhile.", error, delay)
                 await asyncio.sleep(delay)
                 continue
             except InfoMartError as error:
-                return self._event("failed", reason=str(error))
+                return self._event("failed", error=error)
             if not status.active:
                 return self._event(status.state, status)
             if status.state == "starting":
@@ -129,14 +129,18 @@ class RemoteJobTrigger(BaseTrigger):
                 await self._show_progress(looks)
             await asyncio.sleep(self.poll)
 
-    def _event(self, state: str, status: JobStatus | None = None, reason: str = "") -> dict[str, Any]:
+    def _event(
+        self, state: str, status: JobStatus | None = None, reason: str = "", error: InfoMartError | None = None
+    ) -> dict[str, Any]:
+        told = {"curable": error.curable, "next_step": error.next_step} if error else {}
         return {
             "state": state,
             "job_id": self.job_id,
             "exit_code": status.exit_code if status else None,
             "seconds": status.command_seconds if status else None,
             "log_offset": self.log_offset,
-            "reason": reason,
+            "reason": error.what if error else reason,
+            **told,
         }
 
     async def _show_log(self, job: RemoteJob, *, everything: bool) -> None:

@@ -1,0 +1,53 @@
+"""The marker row that proves a catch-up is written by a user whose changes the Extract captures."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from infomart_dr.operators.replication import WaitForCatchUp
+from infomart_dr.topology import AliasLogin, EncryptedLogin, GoldenGate
+
+
+class Database:
+    """Notes what is written; has no marker yet."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def select(self, name: str, identifiers: dict[str, str], **binds: Any) -> list[dict[str, Any]]:
+        return []
+
+    def value(self, name: str) -> int:
+        return 4711
+
+    def execute(self, name: str, identifiers: dict[str, str], **binds: Any) -> int:
+        assert identifiers == {"schema": "GGATE"} and binds["scn"] == 4711
+        self.written.append(name)
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("release", "login", "by_dba"),
+    [
+        ("11.2", EncryptedLogin(user="GGATE", encrypted_password="A" * 32), True),
+        ("12.1", AliasLogin(alias="ggate"), False),
+        ("19.1", AliasLogin(alias="ggate"), False),
+    ],
+)
+def test_before_12c_the_marker_is_not_written_by_the_user_that_excludeuser_names(
+    release: str, login: AliasLogin | EncryptedLogin, by_dba: bool
+) -> None:
+    dba, goldengate = Database(), Database()
+    site = SimpleNamespace(goldengate=GoldenGate(home="/ogg", release=release, login=login))
+    step: Any = SimpleNamespace(
+        key="12345678",
+        site=lambda role: site,
+        name=lambda role: role,
+        dba=lambda role: dba,
+        goldengate_database=lambda role: goldengate,
+    )
+    WaitForCatchUp(task_id="wait", direction="reverse", moment="now").prepare(step)
+    assert (dba.written, goldengate.written) == ((["marker_put"], []) if by_dba else ([], ["marker_put"]))
