@@ -28,6 +28,6 @@ with (
         params=plan.common_params() | plan.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan() as lock,
+    plan.plan(sites=("source",)) as lock,
 ):
     chain(lock, reaggregation.re_aggregate(role="source"))

@@ -202,7 +202,13 @@ def test_a_host_that_cannot_be_reached(locked: LabConfig) -> None:
 
 def test_an_ssh_server_that_accepts_and_never_answers(locked: LabConfig) -> None:
     with switched_on(locked, "site2.ssh-db.hang"):
-        refused(locked, "capture_at_source.remove_old_replication", UnreachableError, "ssh_site2_db", "sshd")
+        refused(
+            locked,
+            "capture_at_source.remove_old_replication",
+            UnreachableError,
+            "ssh_site2_db",
+            "no SSH server answers",
+        )
 
 
 def test_a_wrong_gax_password(locked: LabConfig) -> None:
@@ -235,6 +241,7 @@ def test_a_goldengate_alias_that_the_credential_store_does_not_have(locked: LabC
             "capture_at_source.enable_supplemental_logging",
             CredentialsError,
             "nobody",
+            "site2-db",
             "INFO CREDENTIALSTORE",
         )
 
@@ -291,7 +298,7 @@ def _a_missing_index_stops_the_run_until_it_can_be_created(lab: LabConfig, run: 
     recreate = run.dag.get_task("import_database.recreate_missing_indexes")
     with switched_on(lab, "site3.impdp.fail_index", INDEX):
         results = run.run(until="import_database.check_import_log")
-        assert results["import_database.check_import_log"]["errors"] == {"index": 1}
+        assert results["import_database.check_import_log"]["errors"]["index"] == 1
         for _ in range(2):
             with pytest.raises(GuardError, match=INDEX) as caught:
                 run.step(recreate)

@@ -46,7 +46,8 @@ CREATE OR REPLACE FUNCTION sys.sys_extract_utc(timestamptz) RETURNS timestamp LA
     $$SELECT $1 AT TIME ZONE 'UTC'$$;
 CREATE OR REPLACE FUNCTION sys.oracle_user() RETURNS varchar LANGUAGE sql STABLE AS $$SELECT upper(session_user)::varchar$$;
 CREATE OR REPLACE FUNCTION sys.ora_hash(text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    $$SELECT CASE WHEN $1 IS NULL OR $1 = '' THEN 0 ELSE hashtextextended($1, 0) & 4294967295 END$$;
+    -- the argument stands once, so that PostgreSQL can put the function into the query
+    $$SELECT coalesce(hashtextextended(nullif($1, ''), 0) & 4294967295, 0)$$;
 CREATE OR REPLACE FUNCTION sys.ora_hash(numeric) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
     $$SELECT sys.ora_hash(trim_scale($1)::text)$$;
 CREATE OR REPLACE FUNCTION sys.ora_hash(bigint) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
@@ -114,7 +115,8 @@ CREATE OR REPLACE FUNCTION sys.scn_to_timestamp(numeric) RETURNS timestamp LANGU
 -- operators: NULL in a concatenation is nothing; a day is the unit of DATE arithmetic ----------------------
 
 CREATE OR REPLACE FUNCTION sys.lab_concat(text, text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    $$SELECT CASE WHEN $1 IS NULL THEN $2 WHEN $2 IS NULL THEN $1 ELSE textcat($1, $2) END$$;
+    -- each argument stands once, so that PostgreSQL can put the function into the query
+    $$SELECT nullif(textcat(coalesce($1, ''), coalesce($2, '')), '')$$;
 CREATE OR REPLACE FUNCTION sys.lab_concat(anynonarray, text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS
     $$SELECT sys.lab_concat($1::text, $2)$$;
 CREATE OR REPLACE FUNCTION sys.lab_concat(text, anynonarray) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS

@@ -233,13 +233,13 @@ class Ggsci:
         found = parse.codes(text)
         if any(code in _UNREACHABLE for code in found):
             return UnreachableError(
-                f"ggsci cannot reach the database: {shown}", "Check that the database and its listener run."
+                f"ggsci on {self._site.database.host} cannot reach the database: {shown}", "Check that the database and its listener run."
             )
         if any(code in _CREDENTIALS for code in found) or re.search(
             r"\balias\b|credential\s+store|invalid\s+username", text, re.IGNORECASE
         ):
             return CredentialsError(
-                f"GoldenGate's login was refused: {shown}",
+                f"GoldenGate's login on {self._site.database.host} was refused: {shown}",
                 "Check goldengate.login in the topology against the credential store (INFO CREDENTIALSTORE), "
                 f"or the Airflow connection {self._site.database.goldengate_connection}.",
             )

@@ -259,11 +259,15 @@ class RemoteHost:
                     f"{self.label}: no usable key or password: {text[:200]}.",
                     "Put private_key or key_file into the extra fields of the Airflow connection.",
                 ) from None
+            if "protocol banner" in text:
+                text = f"the port accepts, but no SSH server answers ({text})"
             raise self._unreachable(text[:200] or type(error).__name__) from None
         except socket.gaierror as error:
             raise self._unreachable(f"the name cannot be resolved ({error.strerror})") from None
         except (OSError, EOFError) as error:
-            raise self._unreachable(str(error)[:200] or type(error).__name__) from None
+            # paramiko's own errors are an OSError without a number
+            reason = getattr(error, "strerror", None) or str(error)
+            raise self._unreachable(reason[:200] or type(error).__name__) from None
 
     def _unreachable(self, reason: str) -> UnreachableError:
         return UnreachableError(

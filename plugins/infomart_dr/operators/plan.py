@@ -155,7 +155,7 @@ class HoldPurging(StepOperator):
             if enabled:
                 # Noted before it is changed and beyond this plan: neither a retry nor the plan after one that was
                 # given up may take the hold for the prior state.
-                step.holds.put_once(hold_fact(step, role, idb, job), step.plan_id)
+                step.holds.put_once(hold_fact(step, role, idb, job), "enabled")
             self.log.info("act: %s/%s/%s was %s", step.name(role), idb, job, "enabled" if enabled else "disabled")
             jobs.hold(job)
 

@@ -150,12 +150,12 @@ def test_each_deployment_has_its_own_lock(database, lock):
 
 def test_a_step_proves_that_its_plan_still_holds_the_lock(database, lock):
     with pytest.raises(GuardError, match="nobody does"):
-        lock.require(PLAN)
+        lock.require(PLAN, "anna")
     before = lock.take(PLAN, "anna", "x").heartbeat_at
-    lock.require(PLAN)
+    lock.require(PLAN, "anna")
     assert lock.holder().heartbeat_at > before
     with pytest.raises(GuardError, match="is locked by"):
-        lock.require(OTHER)
+        lock.require(OTHER, "ben")
 
 
 def test_a_takeover_names_the_plan_that_loses(database, lock):
@@ -164,7 +164,7 @@ def test_a_takeover_names_the_plan_that_loses(database, lock):
         lock.take_over(OTHER, "ben", "airflow-1 is lost", held_by="a third one")
     assert lock.take_over(OTHER, "ben", "airflow-1 is lost", held_by=PLAN).owner == "ben"
     with pytest.raises(GuardError):
-        lock.require(PLAN)
+        lock.require(PLAN, "anna")
 
 
 def test_a_long_reason_is_cut_and_a_long_plan_refused(database, lock):
@@ -173,3 +173,14 @@ def test_a_long_reason_is_cut_and_a_long_plan_refused(database, lock):
     for plan in ("", "x" * 251):
         with pytest.raises(GuardError, match="1 to 250"):
             lock.take(plan, "anna", "x")
+
+
+def test_two_runs_of_one_plan_do_not_run_at_the_same_time(lock):
+    lock.take(PLAN, "return_to_normal run-1", "x")
+    with pytest.raises(GuardError, match="return_to_normal run-1"):
+        lock.take(PLAN, "cutover run-2", "x")
+    with pytest.raises(GuardError, match="return_to_normal run-1"):
+        lock.require(PLAN, "cutover run-2")
+    assert lock.take_over(PLAN, "cutover run-2", "its Airflow is lost", held_by=PLAN).is_run(PLAN, "cutover run-2")
+    with pytest.raises(GuardError, match="cutover run-2"):
+        lock.require(PLAN, "return_to_normal run-1")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.errors import UnreachableError
+from infomart_dr.errors import CredentialsError, CurableError, FinalError, InfoMartError, UnreachableError
 from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
+from infomart_dr.operators.base import raise_from
 from infomart_dr.triggers.remote_job import RemoteJobTrigger
 
 ARGUMENTS: dict[str, Any] = {
@@ -132,3 +133,21 @@ async def test_progress_is_shown_between_looks(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(RemoteJob, "__init__", lambda self, host, job_id: None)
     await event_of(trigger)
     assert shown == ["0 of 1 files, 0.2 of 1.0 kB (25 %)"]
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "curable"),
+    [
+        (CredentialsError("The key was refused.", "Correct it."), "failed", False),
+        (UnreachableError("db2 is gone.", "Correct it."), "unreachable", True),
+    ],
+)
+async def test_an_error_keeps_its_kind_and_its_next_step(
+    error: InfoMartError, state: str, curable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger, _ = made(Script(error), monkeypatch, patience=0)
+    event = await event_of(trigger)
+    assert (event["state"], event["reason"], event["next_step"]) == (state, error.what, "Correct it.")
+    kind: type[InfoMartError] = CurableError if curable else FinalError
+    with pytest.raises(kind, match="Next: Correct it"):
+        raise_from(event)

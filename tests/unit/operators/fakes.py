@@ -1,0 +1,89 @@
+"""A step without a world behind it: ledgers are dictionaries, the lock is one holder."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, Self
+
+from infomart_dr.errors import GuardError
+from infomart_dr.guards.lock import Holder
+
+
+class FakeLedger(dict[str, str]):
+    """Facts; a noted one stands."""
+
+    def require(self, name: str) -> str:
+        if name not in self:
+            raise GuardError(f"Plan has not noted {name!r}.", "Clear that step.")
+        return self[name]
+
+    def put_once(self, name: str, value: str) -> str:
+        return self.setdefault(name, value)
+
+    def forget(self, name: str) -> bool:
+        return self.pop(name, None) is not None
+
+
+class FakeLock:
+    """The deployment's lock."""
+
+    def __init__(self, plan_id: str | None = None, owner: str = "") -> None:
+        self._holder: Holder | None = None
+        self.signs_of_life = 0
+        if plan_id is not None:
+            self._hold(plan_id, owner)
+
+    def _hold(self, plan_id: str, owner: str) -> Holder:
+        now = datetime.now(UTC)
+        self._holder = Holder(plan_id, owner, "test", now, now)
+        return self._holder
+
+    def ensure_tables(self) -> None:
+        pass
+
+    def holder(self) -> Holder | None:
+        return self._holder
+
+    def take(self, plan_id: str, owner: str, reason: str) -> Holder:
+        if self._holder is not None and not self._holder.is_run(plan_id, owner):
+            raise GuardError(f"locked by {self._holder}")
+        return self._hold(plan_id, owner)
+
+    def take_over(self, plan_id: str, owner: str, reason: str, held_by: str) -> Holder:
+        assert self._holder is not None and self._holder.plan_id == held_by
+        return self._hold(plan_id, owner)
+
+    def require(self, plan_id: str, owner: str) -> None:
+        if self._holder is None or not self._holder.is_run(plan_id, owner):
+            raise GuardError(f"Plan {plan_id} does not hold the lock.")
+        self.signs_of_life += 1
+
+    def release(self, plan_id: str) -> bool:
+        self._holder = None
+        return True
+
+
+class FakeStep:
+    """What an operator asks of a step; tests add what they need."""
+
+    def __init__(self, plan_id: str = "plan-1", owner: str = "dag run-1", **facts: str) -> None:
+        self.plan_id, self.owner = plan_id, owner
+        self.params: dict[str, Any] = {}
+        self.sites = {"source": "site2", "target": "site3"}
+        self.ledger, self.holds, self.replication = FakeLedger(facts), FakeLedger(), FakeLedger()
+        self.lock = FakeLock(plan_id, owner)
+        self.key, self.schema, self.plan_folder = "0a1b2c3d", "GIM", "plans/0a1b2c3d"
+        self.topology = SimpleNamespace(timeouts=SimpleNamespace(poll=0.01, catch_up=5.0))
+
+    def name(self, role: str) -> str:
+        return self.sites[role]
+
+    def arguments(self) -> dict[str, Any]:
+        return {"plan_id": self.plan_id, "owner": self.owner}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass

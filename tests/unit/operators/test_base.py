@@ -1,0 +1,273 @@
+"""How a step runs: what is done is not done again, what was done is proven, errors are typed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+from airflow.sdk import RetryAction
+from airflow.sdk.exceptions import TaskDeferred
+from tests.unit.operators.fakes import FakeLock, FakeStep
+
+from infomart_dr.errors import (
+    CredentialsError,
+    CurableError,
+    FinalError,
+    GuardError,
+    InfoMartError,
+    TopologyError,
+    UnreachableError,
+)
+from infomart_dr.operators.base import RETRY_POLICY, CheckOperator, StepOperator, WaitOperator, raise_from
+from infomart_dr.step import Seen
+from infomart_dr.triggers.condition import ConditionTrigger
+
+
+class Light(StepOperator):
+    """Switches a light on; ``works`` tells whether the switch does."""
+
+    def __init__(self, *, on: bool = False, works: bool = True, **kwargs: Any) -> None:
+        super().__init__(task_id="light", **kwargs)
+        self.on, self.works, self.looks, self.acts = on, works, 0, 0
+
+    def observe(self, step: Any) -> Seen:
+        self.looks += 1
+        return Seen(self.on, f"the light is {'on' if self.on else 'off'}", {"watts": 5})
+
+    def act(self, step: Any, seen: Seen) -> None:
+        self.acts += 1
+        self.on = self.works
+
+    def next_step(self) -> str:
+        return "Change the bulb."
+
+
+# -- observe, decide, act, verify ------------------------------------------------------------------
+
+
+def test_a_goal_that_is_reached_is_left_alone_also_without_the_lock() -> None:
+    step, light = FakeStep(), Light(on=True)
+    step.lock = FakeLock()
+    result = light._run(step)  # type: ignore[arg-type]
+    assert (light.looks, light.acts) == (1, 0)
+    assert (result["what"], result["watts"]) == ("the light is on", 5)
+
+
+def test_an_act_is_followed_by_another_look_and_a_second_run_does_nothing() -> None:
+    step, light = FakeStep(), Light()
+    assert light._run(step)["what"] == "the light is on"  # type: ignore[arg-type]
+    assert (light.looks, light.acts) == (2, 1)
+    light._run(step)  # type: ignore[arg-type]
+    assert light.acts == 1
+
+
+def test_an_act_that_does_not_reach_the_goal_stops_the_run_with_the_next_step() -> None:
+    with pytest.raises(GuardError, match=r"acted, but the light is off.*Change the bulb"):
+        Light(works=False)._run(FakeStep())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lock", [FakeLock(), FakeLock("plan-2", "dag run-1"), FakeLock("plan-1", "dag run-2")])
+def test_nothing_is_done_by_a_run_that_does_not_hold_the_lock(lock: FakeLock) -> None:
+    step, light = FakeStep(), Light()
+    step.lock = lock
+    with pytest.raises(GuardError, match="lock"):
+        light._run(step)  # type: ignore[arg-type]
+    assert light.acts == 0
+
+
+def test_an_act_leaves_a_sign_of_life_in_the_lock() -> None:
+    step = FakeStep()
+    Light()._run(step)  # type: ignore[arg-type]
+    assert step.lock.signs_of_life == 1
+
+
+def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
+    light = Light(unless="exported")
+    assert "past this step (exported: GIM_EXP)" in light._run(FakeStep(exported="GIM_EXP"))["what"]  # type: ignore[arg-type]
+    assert (light.looks, light.acts) == (0, 0)
+    light._run(FakeStep())  # type: ignore[arg-type]
+    assert light.acts == 1
+
+
+def test_a_check_stops_the_run_with_what_it_saw() -> None:
+    class Check(CheckOperator):
+        def observe(self, step: Any) -> Seen:
+            return Seen(False, "a table is missing")
+
+    with pytest.raises(GuardError, match=r"^a table is missing Next: "):
+        Check(task_id="check")._run(FakeStep())  # type: ignore[arg-type]
+
+
+# -- errors and retries ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (FinalError("x"), RetryAction.FAIL),
+        (GuardError("x"), RetryAction.FAIL),
+        (TopologyError("x"), RetryAction.FAIL),
+        (CredentialsError("x"), RetryAction.FAIL),
+        (CurableError("x"), RetryAction.DEFAULT),
+        (UnreachableError("x"), RetryAction.DEFAULT),
+        (ConnectionResetError("x"), RetryAction.DEFAULT),
+    ],
+)
+def test_only_what_time_may_cure_is_tried_again(error: Exception, action: RetryAction) -> None:
+    assert RETRY_POLICY.evaluate(error, 1, 7).action == action
+
+
+@pytest.mark.parametrize("name", ["HITLRejectException", "HITLTimeoutError"])
+def test_a_persons_no_is_not_asked_for_again(name: str) -> None:
+    from airflow.providers.standard import exceptions
+
+    assert RETRY_POLICY.evaluate(getattr(exceptions, name)("no"), 1, 7).action == RetryAction.FAIL
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "text"),
+    [
+        ({"state": "failed", "what": "No.", "next_step": "Look.", "curable": False}, FinalError, "^No. Next: Look.$"),
+        ({"state": "failed", "what": "No.", "curable": True}, CurableError, "^No.$"),
+        ({"state": "unreachable", "reason": "db2 is gone."}, CurableError, "^db2 is gone.$"),
+    ],
+)
+def test_the_error_of_a_trigger_arrives_as_it_was(event: dict[str, Any], kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        raise_from(event)
+
+
+# -- waiting ---------------------------------------------------------------------------------------
+
+
+class World:
+    """What the probe sees, one look after the other."""
+
+    looks: ClassVar[list[Seen | Exception]] = []
+
+
+def probe(step: Any, **arguments: Any) -> Seen:
+    look = World.looks.pop(0) if len(World.looks) > 1 else World.looks[0]
+    if isinstance(look, Exception):
+        raise look
+    return look
+
+
+class Wait(WaitOperator):
+    """Waits for the world."""
+
+    probe = f"{__name__}.probe"
+
+
+def deferred(step: FakeStep) -> ConditionTrigger:
+    with pytest.raises(TaskDeferred) as caught:
+        Wait(task_id="wait")._run(step)  # type: ignore[arg-type]
+    assert caught.value.method_name == "resume"
+    trigger = caught.value.trigger
+    assert isinstance(trigger, ConditionTrigger)
+    return trigger
+
+
+@pytest.fixture
+def resume(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    from infomart_dr.step import Step
+
+    monkeypatch.setattr(Step, "from_context", lambda context: FakeStep())
+    return lambda event: Wait(task_id="wait").resume({}, event)  # type: ignore[arg-type]
+
+
+def test_a_wait_that_is_over_before_it_begins_does_not_defer() -> None:
+    World.looks = [Seen(True, "all is there", {"n": 1})]
+    assert Wait(task_id="wait")._run(FakeStep())["n"] == 1  # type: ignore[arg-type]
+
+
+def test_a_wait_defers_with_the_step_and_a_deadline() -> None:
+    World.looks = [Seen(False, "not yet")]
+    trigger = deferred(FakeStep())
+    assert trigger.step == {"plan_id": "plan-1", "owner": "dag run-1"}
+    assert 0 < trigger.deadline - time.time() <= 5
+
+
+def test_a_wait_ends_with_what_the_trigger_saw(resume: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    result = resume({"state": "reached", "what": "it arrived", "facts": {"lag": 0}})
+    assert (result["what"], result["lag"]) == ("it arrived", 0)
+
+
+def test_a_wait_that_was_too_long_is_final_and_says_what_it_saw(
+    resume: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    with pytest.raises(GuardError, match="Waited long enough: not yet"):
+        resume({"state": "timeout", "what": "not yet", "facts": {}})
+
+
+def test_an_error_of_the_probe_keeps_its_kind_across_the_deferral(
+    resume: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    with pytest.raises(CurableError, match="gone"):
+        resume({"state": "failed", "curable": True, "what": "gone", "next_step": "wait"})
+    with pytest.raises(FinalError, match="refused"):
+        resume({"state": "failed", "curable": False, "what": "refused", "next_step": "correct it"})
+
+
+def trigger(**changes: Any) -> ConditionTrigger:
+    arguments: dict[str, Any] = {
+        "step": {"plan_id": "plan-1"},
+        "probe": f"{__name__}.probe",
+        "arguments": {"role": "source"},
+        "poll": 0.01,
+        "deadline": time.time() + 5,
+        "patience": 5.0,
+    }
+    return ConditionTrigger(**(arguments | changes))
+
+
+def event_of(waiting: ConditionTrigger) -> dict[str, Any]:
+    async def first() -> dict[str, Any]:
+        return (await asyncio.wait_for(anext(waiting.run()), 5)).payload
+
+    return asyncio.run(first())
+
+
+def test_a_trigger_is_made_again_from_what_it_serialises() -> None:
+    path, arguments = trigger(patience=7.0).serialize()
+    assert path == "infomart_dr.triggers.condition.ConditionTrigger"
+    again = ConditionTrigger(**arguments)
+    assert again.serialize() == (path, arguments)
+    assert arguments["patience"] == 7.0
+
+
+def test_the_trigger_looks_until_the_goal_is_reached_and_bears_curable_errors_meanwhile() -> None:
+    World.looks = [Seen(False, "no"), UnreachableError("db2 is gone."), Seen(False, "no"), Seen(True, "yes", {"n": 2})]
+    assert event_of(trigger()) == {"state": "reached", "what": "yes", "facts": {"n": 2}}
+
+
+def test_the_triggers_patience_ends_when_nothing_but_errors_come() -> None:
+    World.looks = [UnreachableError("db2 is gone.", "Start it.")]
+    event = event_of(trigger(patience=0.05))
+    assert event == {
+        "state": "failed",
+        "error": "UnreachableError",
+        "curable": True,
+        "what": "db2 is gone.",
+        "next_step": "Start it.",
+    }
+
+
+def test_patience_is_for_errors_in_a_row() -> None:
+    gone: InfoMartError = UnreachableError("gone")
+    World.looks = [gone, Seen(False, "no")] * 12 + [Seen(True, "yes")]
+    assert event_of(trigger(patience=0.09))["state"] == "reached"
+
+
+def test_the_trigger_gives_up_at_once_on_what_time_cannot_cure() -> None:
+    World.looks = [CredentialsError("refused", "Correct it.")]
+    event = event_of(trigger())
+    assert (event["state"], event["curable"], event["what"]) == ("failed", False, "refused")
+
+
+def test_the_trigger_ends_at_its_deadline() -> None:
+    World.looks = [Seen(False, "not yet")]
+    assert event_of(trigger(deadline=time.time() - 1)) == {"state": "timeout", "what": "not yet", "facts": {}}

@@ -1,0 +1,175 @@
+"""A Data Pump step: attached to, tried anew under a new number, never fooled by an earlier log."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+from tests.unit.operators.fakes import FakeStep
+
+from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.hooks import remote_job
+from infomart_dr.hooks.data_pump import JobState, job_name
+from infomart_dr.hooks.remote_job import JobStatus
+from infomart_dr.operators import dump_set
+from infomart_dr.operators.dump_set import RecreateMissingIndexes, RunExpdp, RunImpdp
+
+SUCCESS = 'Job "SYSTEM"."GIM" successfully completed at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44\n'
+FATAL = 'ORA-39171: full\nJob "SYSTEM"."GIM" stopped due to fatal error at Tue Nov 3 17:02:11 2026 elapsed 0 00:01:00\n'
+NAME = job_name("GIM_EXP", "plan-1")
+LOG = f"/dp/{NAME}.log"
+
+
+class World:
+    """One host with jobs and files, one database with Data Pump jobs."""
+
+    def __init__(self) -> None:
+        self.attempts: dict[str, JobStatus] = {}
+        self.files: dict[str, str] = {}
+        self.jobs: dict[str, str] = {}
+        self.submitted: list[tuple[str, list[str]]] = []
+
+    def step(self, **facts: str) -> Any:
+        step: Any = FakeStep(**facts)
+        host = SimpleNamespace(
+            label="db2",
+            ssh_connection="ssh_db2",
+            work_folder=".infomart_dr",
+            exists=lambda path: path in self.files,
+            read_file=lambda path, limit: self.files[path],
+            write_file=lambda path, text: self.files.__setitem__(path, text),
+            work_path=lambda *parts: "/work/" + "/".join(parts),
+            run=self._move,
+        )
+        step.host = lambda role: host
+        pump = SimpleNamespace(
+            job=self._job,
+            environment={},
+            command=lambda program, file: [program, file],
+            attach_command=lambda program, name: [program, "attach", name],
+            continue_input=lambda start: "START_JOB" if start else "",
+            password_input=lambda: "",
+        )
+        step.data_pump = lambda role: pump
+        step.topology.timeouts = SimpleNamespace(poll=1.0, connect=1.0, command=1.0)
+        return step
+
+    def _move(self, argv: list[str]) -> None:
+        assert argv[:3] == ["mv", "-f", "--"]
+        self.files[argv[4]] = self.files.pop(argv[3])
+
+    def _job(self, name: str) -> JobState | None:
+        return JobState("SYSTEM", name, "EXPORT", self.jobs[name], 0) if name in self.jobs else None
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+
+    class Job:
+        def __init__(self, host: Any, job_id: str) -> None:
+            self.job_id = job_id
+
+        def status(self) -> JobStatus:
+            return world.attempts.get(self.job_id, JobStatus("absent"))
+
+        def log(self, offset: int) -> tuple[str, int]:
+            return ("ORA-01017: refused\n", 1) if offset == 0 else ("", offset)
+
+        def submit(self, program: list[str], **_: Any) -> None:
+            world.submitted.append((self.job_id, program))
+            world.attempts[self.job_id] = JobStatus("running")
+
+    monkeypatch.setattr(remote_job, "RemoteJob", Job)
+    monkeypatch.setattr(dump_set, "directory_path", lambda step, role: "/dp")
+    monkeypatch.setattr(RunExpdp, "parameters", lambda self, step: "SCHEMAS=GIM")
+    return world
+
+
+def run(step: Any) -> None:
+    with pytest.raises(TaskDeferred):
+        RunExpdp(task_id="run_expdp")._run(step)
+
+
+def collect(step: Any, state: str = "ended", exit_code: int | None = 1) -> None:
+    event = {"state": state, "exit_code": exit_code, "job_id": "0a1b2c3d-expdp-1", "reason": ""}
+    RunExpdp(task_id="run_expdp").collect(step, event)
+
+
+def ended(code: int = 1) -> JobStatus:
+    return JobStatus("ended", exit_code=code)
+
+
+def test_a_retry_waits_for_the_client_that_runs_before_its_job_has_a_row(world: World) -> None:
+    run(world.step())
+    run(world.step())
+    assert [job_id for job_id, _ in world.submitted] == ["0a1b2c3d-expdp-1"]
+
+
+def test_a_job_whose_client_ended_is_attached_to(world: World) -> None:
+    world.attempts["0a1b2c3d-expdp-1"] = ended()
+    world.jobs[NAME] = "EXECUTING"
+    run(world.step())
+    assert world.submitted == [("0a1b2c3d-expdp-2", ["expdp", "attach", NAME])]
+
+
+def test_a_cleared_failure_starts_a_new_attempt_and_keeps_the_old_log(world: World) -> None:
+    world.attempts["0a1b2c3d-expdp-1"] = ended()
+    world.files[LOG] = FATAL
+    run(world.step())
+    assert [job_id for job_id, _ in world.submitted] == ["0a1b2c3d-expdp-2"]
+    assert LOG not in world.files and world.files[f"{LOG}.1"] == FATAL
+
+
+def test_a_client_that_was_refused_is_not_judged_by_the_log_of_the_attempt_before(world: World) -> None:
+    world.attempts["0a1b2c3d-expdp-1"] = ended()
+    world.files[LOG] = FATAL
+    step = world.step()
+    run(step)
+    world.attempts["0a1b2c3d-expdp-2"] = ended()
+    with pytest.raises(GuardError, match=r"did not run.*\n.*ORA-01017"):
+        collect(step)
+
+
+@pytest.mark.parametrize("state", ["vanished", "absent"])
+def test_a_client_that_was_lost_before_its_job_began_is_tried_again(world: World, state: str) -> None:
+    with pytest.raises(CurableError, match=state):
+        collect(world.step(), state, None)
+
+
+def test_a_job_that_outlives_its_client_is_attached_to_by_the_retry(world: World) -> None:
+    world.jobs[NAME] = "NOT RUNNING"
+    with pytest.raises(CurableError, match=f"attaches.*ATTACH=SYSTEM.{NAME}"):
+        collect(world.step())
+
+
+def test_a_finished_job_is_not_run_again_when_its_task_is_cleared(world: World) -> None:
+    world.files[LOG] = SUCCESS
+    step = world.step()
+    RunExpdp(task_id="run_expdp")._run(step)
+    assert world.submitted == [] and step.ledger["exported"] == NAME
+
+
+def test_an_import_is_refused_while_a_replicat_is_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dump_set, "proven_manifest", lambda step: SimpleNamespace(digest=lambda: "d"))
+    step = world.step(dump_set_proven="d", sequences_dropped="yes")
+    step.site = lambda role: SimpleNamespace(goldengate=SimpleNamespace(groups=SimpleNamespace(replicat="RGIM")))
+    replicat: list[Any] = [SimpleNamespace(status="STOPPED"), None]
+    step.ggsci = lambda role: SimpleNamespace(info=lambda name: replicat.pop(0))
+    operator = RunImpdp(task_id="run_impdp", role="target")
+    with pytest.raises(GuardError, match="RGIM is there at site3"):
+        operator.prepare(step)
+    operator.prepare(step)
+
+
+def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_client(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dump_set, "missing_indexes", lambda step: ["IX"])
+    world.attempts["0a1b2c3d-indexes-1"] = JobStatus("vanished")
+    world.jobs[job_name("GIM_IDX", "plan-1 0")] = "EXECUTING"
+    with pytest.raises(CurableError, match="EXECUTING"):
+        RecreateMissingIndexes(task_id="indexes", role="target")._run(world.step())
+    assert world.submitted == []

@@ -1,0 +1,142 @@
+"""The service: one server, the point of no return, and the way back also at the second try."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.unit.operators.fakes import FakeLock, FakeStep
+
+from infomart_dr.errors import GuardError, RemoteCommandError
+from infomart_dr.operators import server
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.server import ReturnServiceToSource, StartAtTarget, StopInfoMartServer
+from infomart_dr.step import Seen
+
+STOPPED = {"final_stop": "1", "noted_scn": "7", "tables_compared": "yes", "forward_scn": "9"}
+
+
+class World:
+    """Where the server runs, and GoldenGate's commands."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs: set[str] = {"source"}
+        self.commands: list[str] = []
+        self.fail = False
+        monkeypatch.setattr(server, "server_runs", lambda step, role: ["a process"] if role in self.runs else [])
+        monkeypatch.setattr(server, "serving", lambda step, role: Seen(role in self.runs, "Running or not"))
+        monkeypatch.setattr(server, "log_size", lambda step, role: 0)
+        monkeypatch.setattr(server, "move_to", lambda step, role: None)
+        monkeypatch.setattr(server, "settle", lambda look, seconds: look())
+
+    def step(self, **facts: str) -> Any:
+        step: Any = FakeStep(**facts)
+        step.topology.info_mart = SimpleNamespace(application="GIM", application_dbid=101)
+        step.pair = SimpleNamespace(other=lambda role: {"source": "target", "target": "source"}[role])
+        groups = SimpleNamespace(extract="EGIM", pump="PGIM", replicat="RGIM")
+        step.site = lambda role: SimpleNamespace(
+            goldengate=SimpleNamespace(groups=groups), configuration=SimpleNamespace(backend="gax")
+        )
+        step.ggsci = lambda role: SimpleNamespace(
+            stop=lambda name: self._command("STOP", role, name), start=lambda name: self._command("START", role, name)
+        )
+        step.configuration = lambda role: SimpleNamespace(apply=lambda name, change: [])
+        step.management_layer = lambda role: SimpleNamespace(
+            start=lambda dbid: self._start(role), stop=lambda dbid, graceful: self.runs.discard(role)
+        )
+        return step
+
+    def _command(self, verb: str, role: str, name: str) -> Any:
+        self.commands.append(f"{verb} {role} {name}")
+        return SimpleNamespace(what="done")
+
+    def _start(self, role: str) -> None:
+        if self.fail:
+            raise RemoteCommandError("mlcmd failed.")
+        self.runs.add(role)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def start(step: Any) -> dict[str, Any]:
+    return StartAtTarget(task_id="start", role="target")._run(step)
+
+
+def back(step: Any) -> dict[str, Any]:
+    return ReturnServiceToSource(task_id="return_service_to_source")._run(step)
+
+
+def test_a_start_that_is_refused_is_not_past_the_point_of_no_return(world: World) -> None:
+    step = world.step(**STOPPED)
+    with pytest.raises(GuardError, match="Two servers never write"):
+        start(step)
+    assert "point_of_no_return" not in step.ledger
+    world.runs.clear()
+    start(step)
+    assert world.runs == {"target"} and "point_of_no_return" in step.ledger
+
+
+def test_a_stop_of_a_running_server_makes_an_earlier_comparison_void(world: World) -> None:
+    """Airflow died after the comparison, somebody started the server by hand, and the cutover is tried again."""
+    step = world.step(**STOPPED)
+    StopInfoMartServer(task_id="stop")._run(step)
+    assert not set(STOPPED) & set(step.ledger)
+    assert world.runs == set()
+
+
+def test_a_server_that_is_stopped_already_keeps_its_comparison(world: World) -> None:
+    world.runs.clear()
+    step = world.step(**STOPPED)
+    StopInfoMartServer(task_id="stop")._run(step)
+    assert set(STOPPED) <= set(step.ledger)
+
+
+def test_the_way_back_starts_the_service_and_then_the_reverse_groups(world: World) -> None:
+    world.runs.clear()
+    step = world.step(server_touched="1", reverse_stopped="yes", application_moved="site3", **STOPPED)
+    back(step)
+    assert world.runs == {"source"}
+    assert set(step.ledger) == {"server_touched"}
+    assert world.commands[-3:] == ["START source EGIM", "START source PGIM", "START target RGIM"]
+
+
+def test_a_service_that_a_person_gave_back_makes_the_comparison_void_too(world: World) -> None:
+    step = world.step(server_touched="1", reverse_stopped="yes", application_moved="site3", **STOPPED)
+    back(step)
+    assert set(step.ledger) == {"server_touched"}
+    assert "START target RGIM" in world.commands
+
+
+def test_a_way_back_that_failed_is_tried_again_also_after_a_final_error(world: World) -> None:
+    world.runs.clear()
+    world.fail = True
+    step = world.step(server_touched="1")
+    with pytest.raises(RemoteCommandError):
+        back(step)
+    world.fail = False
+    back(step)
+    assert world.runs == {"source"}
+    operator = ReturnServiceToSource(task_id="return", default_args=step_defaults())
+    assert operator.retry_policy is None and operator.retries == step_defaults()["retries"]
+
+
+def test_past_the_point_of_no_return_the_way_back_says_whether_the_target_serves(world: World) -> None:
+    step = world.step(server_touched="1", point_of_no_return="1", **STOPPED)
+    world.runs.clear()
+    with pytest.raises(GuardError, match=r"site3 does not serve.*never start the source"):
+        back(step)
+    world.runs.add("target")
+    assert "the target serves" in back(step)["what"]
+    assert world.runs == {"target"}
+
+
+def test_a_run_without_the_lock_starts_nothing(world: World) -> None:
+    world.runs.clear()
+    step = world.step(server_touched="1")
+    step.lock = FakeLock("plan-1", "dag run-2")
+    back(step)
+    assert world.runs == set() and world.commands == []
