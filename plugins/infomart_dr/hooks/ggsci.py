@@ -233,7 +233,8 @@ class Ggsci:
         found = parse.codes(text)
         if any(code in _UNREACHABLE for code in found):
             return UnreachableError(
-                f"ggsci on {self._site.database.host} cannot reach the database: {shown}", "Check that the database and its listener run."
+                f"ggsci on {self._site.database.host} cannot reach the database: {shown}",
+                "Check that the database and its listener run.",
             )
         if any(code in _CREDENTIALS for code in found) or re.search(
             r"\balias\b|credential\s+store|invalid\s+username", text, re.IGNORECASE

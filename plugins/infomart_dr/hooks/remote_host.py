@@ -259,7 +259,8 @@ class RemoteHost:
                     f"{self.label}: no usable key or password: {text[:200]}.",
                     "Put private_key or key_file into the extra fields of the Airflow connection.",
                 ) from None
-            if "protocol banner" in text:
+            # paramiko says the one or the other of a silent port, as its threads happen to run
+            if "protocol banner" in text or "No existing session" in text:
                 text = f"the port accepts, but no SSH server answers ({text})"
             raise self._unreachable(text[:200] or type(error).__name__) from None
         except socket.gaierror as error:

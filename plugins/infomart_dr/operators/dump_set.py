@@ -633,6 +633,9 @@ class CheckImportLog(CheckOperator):
     """Read the import's log: what is harmless is named, what is not stops the run; rows equal the export's."""
 
     guide = "Database Transfer 10 (guide:935)"
+    changes = "a log that is refused gets another name, and the sequences count as not dropped"
+    undo = "move the log back"
+    under_lock = True
 
     def observe(self, step: Step) -> Seen:
         report = RunImpdp(task_id="import_of_the_log", role="target").report(step)
