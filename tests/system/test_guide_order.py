@@ -29,6 +29,7 @@ PRINTED = (
     "export_database.stop_info_mart_server",
     "export_database.capture_scn",
     "export_database.run_expdp",
+    "export_database.release_scheduler",
     "export_database.start_info_mart_server",
     "the calls go on",
     "export_database.write_manifest",
