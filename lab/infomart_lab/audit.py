@@ -30,7 +30,8 @@ class AuditResult(BaseModel):
     """What a site's INTERACTION_FACT holds of the calls that were committed in the IDBs."""
 
     site: str
-    #: Calls that should be there and are not: journaled at or below the high-water mark, or seeded.
+    #: Calls that should be there and are not: journaled at or below the high-water mark, or before a later call
+    #: of their data source that is there; or seeded.
     missing: int
     #: Rows beyond the first of a call.
     duplicated: int
@@ -229,6 +230,14 @@ def _judge(
     conn.execute("create temporary table audit_mark (data_source_key int, max_ts bigint) on commit drop")
     with conn.cursor() as cursor:
         cursor.executemany("insert into audit_mark values (%s, %s)", list(marks.items()))
+    # Calls are loaded in the order of their seconds: what lies before a call that is there has been passed over,
+    # also where a high-water mark stands still because its own change was lost.
+    conn.execute(
+        "update audit_mark as m set max_ts = greatest(m.max_ts, h.ts - 1)"
+        " from (select c.data_source_key, max(c.created_ts) as ts"
+        "         from audit_call as c join audit_other as o using (guid) group by 1) as h"
+        " where h.data_source_key = m.data_source_key"
+    )
     result.duplicated += _one(
         conn, "select coalesce(sum(copies - 1), 0)::bigint from audit_found where journaled and copies > 1"
     )

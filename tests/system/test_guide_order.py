@@ -66,5 +66,5 @@ def test_the_printed_order_is_refused_and_when_forced_the_audit_counts_the_lost_
             run.results[name] = run.step(run.dag.get_task(name))
     audits = judge(lab, "site2", "site3", seconds=30)
     assert (audits["site2"].missing, audits["site2"].duplicated, audits["site2"].extra) == (0, 0, 0)
-    assert audits["site3"].missing >= 8 * RATE * 0.5, audits["site3"]
+    assert audits["site3"].missing >= 8 * RATE * 0.5, f"{audits}"
     assert audits["site3"].examples["missing"]
