@@ -213,6 +213,12 @@ def up(
     else:
         _out.print(_table(state))
         _out.print(f"the lab is up under {_escape(folder)}, ports from {config.base_port}", highlight=False)
+        if airflow:
+            from infomart_lab import airflow_part
+
+            user, password = airflow_part.credentials(config)
+            address = f"http://{config.address}:{airflow_port}"
+            _out.print(f"Airflow: {address}, user {user}, password {_escape(password)}", highlight=False)
 
 
 def _create(folder: Path, base_port: int | None, scale: int | None, rate: float | None, scenario: str) -> LabConfig:
