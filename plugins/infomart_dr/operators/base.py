@@ -181,17 +181,17 @@ class WaitOperator(StepOperator):
         return step.topology.timeouts.catch_up
 
     def prepare(self, step: Step) -> None:
-        """Act before the waiting begins; must be repeatable."""
+        """Do what the waiting is for, before it begins; must be repeatable."""
 
     def observe(self, step: Step) -> Seen:
         from airflow.sdk.module_loading import import_string
 
-        self.prepare(step)
         return import_string(self.probe)(step, **self.arguments(step))
 
     def act(self, step: Step, seen: Seen) -> None:
         from infomart_dr.triggers.condition import ConditionTrigger
 
+        self.prepare(step)
         limit = self.limit(step)
         self.log.info("act: wait, looking every %g s for at most %g s", step.topology.timeouts.poll, limit)
         self.defer(

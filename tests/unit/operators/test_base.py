@@ -191,6 +191,30 @@ def test_a_wait_defers_with_the_step_and_a_deadline() -> None:
     assert 0 < trigger.deadline - time.time() <= 5
 
 
+class Marked(Wait):
+    """A wait that writes a marker first."""
+
+    written: ClassVar[list[str]] = []
+
+    def prepare(self, step: Any) -> None:
+        self.written.append("marker")
+
+
+def test_a_wait_acts_after_it_has_looked_and_only_under_the_lock() -> None:
+    Marked.written.clear()
+    World.looks = [Seen(True, "it is there already")]
+    Marked(task_id="wait")._run(FakeStep())  # type: ignore[arg-type]
+    World.looks = [Seen(False, "not yet")]
+    step = FakeStep()
+    step.lock = FakeLock()
+    with pytest.raises(GuardError):
+        Marked(task_id="wait")._run(step)  # type: ignore[arg-type]
+    assert Marked.written == []
+    with pytest.raises(TaskDeferred):
+        Marked(task_id="wait")._run(FakeStep())  # type: ignore[arg-type]
+    assert Marked.written == ["marker"]
+
+
 def test_a_wait_ends_with_what_the_trigger_saw(resume: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     result = resume({"state": "reached", "what": "it arrived", "facts": {"lag": 0}})
     assert (result["what"], result["lag"]) == ("it arrived", 0)
