@@ -55,7 +55,8 @@ class Step:
 
     :param deployment: name of the deployment; empty when there is only one topology file.
     :param source: site name; empty for the active site.
-    :param target: site name; empty for the only new site.
+    :param target: site name; empty for the only new or standby site.
+    :param failover: the source is the lost site, and the target the survivor.
     :param plan_id: the plan; an older one's id goes on with that plan.
     :param params: the run's parameters.
     """
@@ -66,11 +67,13 @@ class Step:
         deployment: str = "",
         source: str = "",
         target: str = "",
+        failover: bool = False,
         plan_id: str,
         params: Mapping[str, Any] | None = None,
         owner: str = "",
     ) -> None:
         self._deployment, self._source, self._target = deployment, source, target
+        self.failover = failover
         self.plan_id = plan_id
         self.params = dict(params or {})
         self.owner = owner
@@ -82,10 +85,13 @@ class Step:
         """The step of a running task."""
         params = dict(context["params"])
         run = context["dag_run"]
+        # Only the form of a failover has this parameter.
+        failover = "failed_site" in params
         return cls(
             deployment=params.get("deployment") or "",
-            source=params.get("source") or "",
-            target=params.get("target") or "",
+            source=params.get("failed_site" if failover else "source") or "",
+            target=params.get("survivor" if failover else "target") or "",
+            failover=failover,
             plan_id=params.get("plan") or run.run_id,
             params=params,
             owner=f"{run.dag_id} {run.run_id}",
@@ -97,6 +103,7 @@ class Step:
             "deployment": self._deployment,
             "source": self._source,
             "target": self._target,
+            "failover": self.failover,
             "plan_id": self.plan_id,
             "params": {key: value for key, value in self.params.items() if _is_plain(value)},
             "owner": self.owner,
@@ -121,7 +128,13 @@ class Step:
 
     @cached_property
     def pair(self) -> Pair:
-        return self.topology.pair(self._source or None, self._target or None)
+        pair = self.topology.failover_pair if self.failover else self.topology.pair
+        return pair(self._source or None, self._target or None)
+
+    @property
+    def keeper(self) -> SiteRole:
+        """The surviving site, where lock and ledger live."""
+        return "target" if self.failover else "source"
 
     @property
     def key(self) -> str:
@@ -133,9 +146,17 @@ class Step:
 
     def name(self, role: SiteRole) -> str:
         """Site behind a role; the source is known without a target."""
-        if role == "source":
+        if role == "source" and not self.failover:
             return self._source or self.topology.active_site
         return self.pair.target
+
+    def application(self, role: SiteRole) -> str:
+        """Application object of the Info Mart Server at a site."""
+        return self.topology.application(self.name(role))
+
+    def application_dbid(self, role: SiteRole) -> int:
+        """DBID of that object."""
+        return self.topology.application_dbid(self.name(role))
 
     @property
     def schema(self) -> str:
@@ -149,7 +170,7 @@ class Step:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Noted facts of the plan; they live at the surviving site, the source."""
+        """Noted facts of the plan; they live at the surviving site."""
         return self._ledger(self.plan_id)
 
     @cached_property
@@ -166,8 +187,8 @@ class Step:
         from infomart_dr.evidence.ledger import Ledger
 
         return Ledger(
-            self.goldengate_database("source"),
-            self.site("source").goldengate.schema_name,
+            self.goldengate_database(self.keeper),
+            self.site(self.keeper).goldengate.schema_name,
             self.topology.deployment,
             plan_id,
         )
@@ -177,8 +198,8 @@ class Step:
         from infomart_dr.guards.lock import PlanLock
 
         return PlanLock(
-            self.goldengate_database("source"),
-            self.site("source").goldengate.schema_name,
+            self.goldengate_database(self.keeper),
+            self.site(self.keeper).goldengate.schema_name,
             self.topology.deployment,
         )
 

@@ -86,6 +86,8 @@ class Reach(Model):
     address: Address
     ssh_port: Port = 22
     manager_port: Port | None = None
+    #: Port of the database listener; None: that of the Airflow connection.
+    listener_port: Port | None = None
 
 
 class Host(Model):
@@ -202,6 +204,55 @@ class Flags(Model):
     stop_gracefully: str = Field("-stopgraceful", pattern=r"^-[A-Za-z-]+$")
 
 
+class Endpoint(Model):
+    """An address and a port."""
+
+    address: Address
+    port: Port
+
+
+#: A word of a command of the site's own: no line breaks and no NUL; ``{job}`` and ``{site}`` are filled in.
+Word = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,500}$")]
+
+
+class Jobs(Model):
+    """How a job of the Info Mart Server is started by its name; Genesys publishes no interface for it."""
+
+    #: ``human``: a person starts it and confirms; ``command``: the site's own command does.
+    backend: Literal["human", "command"] = "human"
+    #: Program and arguments on the Info Mart Server's host; ``{job}`` stands for Job_MigrateGIM and the like. It must
+    #: end with 0 only when the job has succeeded.
+    command: list[Word] = Field(default_factory=list)
+    #: Seconds for one job.
+    timeout: int = Field(7200, ge=10, le=86400)
+
+    @model_validator(mode="after")
+    def _command_needs_words(self) -> Self:
+        if self.backend == "command" and not any("{job}" in word for word in self.command):
+            raise ValueError("backend command needs the field command, with {job} in one of its words")
+        return self
+
+
+class Reports(Model):
+    """GI2 or GCXI at a site; how it is brought into service is not published."""
+
+    product: str = Field("GI2", pattern=r"^[A-Za-z0-9 ]{1,40}$")
+    #: ``human``: a person brings it into service and confirms; ``command``: the site's own command does.
+    backend: Literal["human", "command"] = "human"
+    #: Host of the commands.
+    host: Name | None = None
+    #: Program and arguments that bring the reports into service at this site; ``{site}`` stands for its name.
+    start: list[Word] = Field(default_factory=list)
+    #: Program and arguments that end with 0 only when the reports are in service here.
+    check: list[Word] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _command_needs_words(self) -> Self:
+        if self.backend == "command" and not (self.start and self.check and self.host):
+            raise ValueError("backend command needs the fields host, start and check")
+        return self
+
+
 class ManagementLayer(Model):
     """Solution Control Server of a site, by mlcmd."""
 
@@ -222,6 +273,8 @@ class ManagementLayer(Model):
     stopped_words: list[str] = Field(default_factory=lambda: ["Stopped"])
     #: Seconds to wait for a start or a stop.
     timeout: int = Field(300, ge=5, le=3600)
+    #: Configuration Server as another site's hosts reach it, by site; default: as mlcmd reaches it.
+    seen_from: dict[Name, Endpoint] = Field(default_factory=dict)
 
 
 class ConfigurationPaths(Model):
@@ -257,6 +310,9 @@ class InfoMartServer(Model):
     command_line: str = Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f]*$")
     #: DAP of this site's Info Mart database (role INFO_MART).
     dap: ObjectName
+    #: Application object of this site's own server and its DBID; only in an active-active deployment.
+    application: ObjectName | None = None
+    application_dbid: int | None = Field(None, ge=1)
     log_file: AbsolutePath
     #: LIKE pattern of PROGRAM in v$session for the server's sessions; a Java server may show as JDBC Thin Client.
     session_program: str = Field("%gim_etl%", pattern=r"^[A-Za-z0-9_%@.() -]{1,64}$")
@@ -272,7 +328,13 @@ class Idb(Model):
     data_source_key: int = Field(ge=1)
     #: Its DAP, connected to the Info Mart Server.
     dap: ObjectName
-    #: Airflow connection that may disable the purge jobs.
+    #: Application object of the ICON that writes it, where it is connected to the Info Mart Server.
+    icon: ObjectName | None = None
+    #: Site whose T-Server, Configuration Server or Interaction Server is behind it; None: the IDB's own site.
+    source_site: Name | None = None
+    #: Owner of its tables, for counts of calls; None: nothing is counted.
+    schema_name: Identifier | None = Field(None, alias="schema")
+    #: Airflow connection that may disable the purge jobs, and read the tables where ``schema`` is given.
     connection: ConnectionId
     #: Scheduler jobs that purge it.
     purge_jobs: list[QualifiedName] = Field(default_factory=list)
@@ -305,6 +367,7 @@ class InfoMart(Model):
     #: Key column by sequence, for the proof that no sequence is below the highest key in use:
     #: ``{SEQ_X: TABLE.COLUMN}``; sequences that are not named are compared with the source only.
     sequence_keys: dict[Identifier, QualifiedName] = Field(default_factory=dict)
+    jobs: Jobs = Field(default_factory=Jobs)
     #: [gim-etl] extract-data-stuck-threshold in seconds.
     stuck_threshold: int = Field(28800, ge=60)
     #: Log lines that mean trouble: message number or text, by what to do.
@@ -327,6 +390,24 @@ class Site(Model):
     management_layer: ManagementLayer
     configuration: Configuration = Field(default_factory=Configuration)
     idbs: list[Idb] = Field(default_factory=list)
+    #: GI2 or GCXI at this site; None: there is none.
+    reports: Reports | None = None
+
+
+class Approval(Model):
+    """Who may answer a gate."""
+
+    #: The one who started a run cannot answer its gates.
+    four_eyes: bool = False
+
+
+class Fencing(Model):
+    """How a site is proven dead before the other one takes over."""
+
+    #: A refused connection comes from a host that lives; false: only what is accepted or answered counts.
+    refused_is_alive: bool = True
+    #: Seconds for one answer.
+    timeout: float = Field(5.0, ge=0.5, le=60)
 
 
 class Transfer(Model):
@@ -353,6 +434,8 @@ class Timeouts(Model):
     command: int = Field(60, ge=1, le=3600)
     #: Between two looks at something that takes long.
     poll: float = Field(5.0, ge=0.2, le=300)
+    #: How long a task looks by itself before it hands a wait over to the triggerer.
+    glance: float = Field(10.0, ge=0, le=60)
     #: Until ETL jobs are quiet.
     quiesce: int = Field(1800, ge=10, le=86400)
     #: Until the Replicat has caught up.
@@ -363,11 +446,14 @@ class Topology(Model):
     """A deployment."""
 
     deployment: Name
+    architecture: Literal["active-standby", "active-active"] = "active-standby"
     info_mart: InfoMart
     raa: Raa = Field(default_factory=Raa)
     hosts: dict[Name, Host] = Field(min_length=1)
     sites: dict[Name, Site] = Field(min_length=2)
     transfer: Transfer = Field(default_factory=Transfer)
+    approval: Approval = Field(default_factory=Approval)
+    fencing: Fencing = Field(default_factory=Fencing)
     timeouts: Timeouts = Field(default_factory=Timeouts)
 
     @model_validator(mode="after")
@@ -384,8 +470,9 @@ class Topology(Model):
                 "database.host": site.database.host,
                 "info_mart_server.host": site.info_mart_server.host,
                 "management_layer.host": site.management_layer.host,
+                "reports.host": site.reports.host if site.reports else None,
             }.items():
-                if host not in self.hosts:
+                if host is not None and host not in self.hosts:
                     yield f"sites.{name}.{field}: found {host!r}; allowed: a name under hosts ({known})"
             trails = site.goldengate.trails
             if trails.local == trails.remote:
@@ -398,9 +485,27 @@ class Topology(Model):
             names = [idb.name for idb in site.idbs]
             for double in sorted({n for n in names if names.count(n) > 1}):
                 yield f"sites.{name}.idbs: found {double!r} twice; allowed: each IDB once"
+            for idb in site.idbs:
+                if idb.source_site is not None and idb.source_site not in self.sites:
+                    yield (
+                        f"sites.{name}.idbs.{idb.name}.source_site: found {idb.source_site!r}; "
+                        f"allowed: {', '.join(sorted(self.sites))}"
+                    )
+            own = (site.info_mart_server.application, site.info_mart_server.application_dbid)
+            if self.architecture == "active-active" and None in own:
+                yield (
+                    f"sites.{name}.info_mart_server: application or application_dbid is missing; "
+                    "allowed: both, since each server of an active-active deployment has an object of its own"
+                )
+            if self.architecture == "active-standby" and own != (None, None):
+                yield (
+                    f"sites.{name}.info_mart_server: found an application of its own; "
+                    "allowed: none, since the servers of an active-standby deployment share info_mart.application"
+                )
         active = [name for name, site in self.sites.items() if site.role == "active"]
-        if len(active) != 1:
-            yield f"sites: found {len(active)} sites with role active {active}; allowed: exactly one"
+        if not active or (len(active) > 1 and self.architecture == "active-standby"):
+            wanted = "exactly one" if self.architecture == "active-standby" else "at least one"
+            yield f"sites: found {len(active)} sites with role active {active}; allowed: {wanted}"
         for name, machine in self.hosts.items():
             for other in machine.seen_from:
                 if other not in self.sites:
@@ -410,8 +515,16 @@ class Topology(Model):
 
     @cached_property
     def active_site(self) -> str:
-        """The site that serves."""
+        """The site that serves; of an active-active deployment the first in the file."""
         return next(name for name, site in self.sites.items() if site.role == "active")
+
+    def application(self, site: str) -> str:
+        """Application object of the server that runs at a site."""
+        return self.sites[site].info_mart_server.application or self.info_mart.application
+
+    def application_dbid(self, site: str) -> int:
+        """DBID of that object."""
+        return self.sites[site].info_mart_server.application_dbid or self.info_mart.application_dbid
 
     def site(self, name: str) -> Site:
         """A site by name.
@@ -435,32 +548,61 @@ class Topology(Model):
         return self.hosts[host].seen_from.get(site)
 
     def pair(self, source: str | None, target: str | None) -> Pair:
-        """The two sites of a procedure.
+        """The two sites of a procedure that copies or moves.
 
         :param source: site that holds the data; default: the active one.
-        :param target: site that is filled or takes over; default: the only one with role ``new``.
+        :param target: site that is filled or takes over; default: the only one with role ``new``, else the only one
+            with role ``standby``.
         :raises TopologyError: a site does not exist, both are the same, or the default is not unique.
         """
         source = source or self.active_site
-        if not target:
-            new = [name for name, site in self.sites.items() if site.role == "new"]
-            if len(new) != 1:
-                raise TopologyError(
-                    f"The target is not given and {len(new)} sites have the role new.",
-                    f"Give the parameter target, one of: {', '.join(sorted(set(self.sites) - {source}))}.",
-                )
-            target = new[0]
-        self.site(source), self.site(target)
-        if source == target:
-            raise TopologyError(
-                f"Source and target are both {source}.", "Give two different sites as source and target."
-            )
+        target = target or self._only("new", "standby", parameter="target", but=source)
+        found = self._two(source, target, "Source", "target")
         if self.sites[target].role == "failed":
             raise TopologyError(
                 f"The target {target} has the role failed in the topology.",
                 f"Set sites.{target}.role to new once the site is rebuilt.",
             )
+        return found
+
+    def failover_pair(self, failed_site: str | None, survivor: str | None) -> Pair:
+        """The two sites of a failover, the lost one as source.
+
+        :param failed_site: default: the active one of an active-standby deployment.
+        :param survivor: default: the only standby; the other active one of an active-active deployment.
+        :raises TopologyError: as for :meth:`pair`.
+        """
+        if self.architecture == "active-active":
+            if not failed_site:
+                raise TopologyError(
+                    "The failed site is not given, and either site of an active-active deployment may be it.",
+                    f"Give the parameter failed_site, one of: {', '.join(sorted(self.sites))}.",
+                )
+            survivor = survivor or self._only("active", parameter="survivor", but=failed_site)
+        failed_site = failed_site or self.active_site
+        survivor = survivor or self._only("standby", parameter="survivor", but=failed_site)
+        return self._two(failed_site, survivor, "Failed site", "survivor")
+
+    def _two(self, source: str, target: str, first: str, second: str) -> Pair:
+        self.site(source), self.site(target)
+        if source == target:
+            raise TopologyError(
+                f"{first} and {second} are both {source}.", f"Give two different sites as {first.lower()} and {second}."
+            )
         return Pair(topology=self, source=source, target=target)
+
+    def _only(self, *roles: Role, parameter: str, but: str) -> str:
+        """The only site with the first of these roles that any site has."""
+        for role in roles:
+            names = [name for name, site in self.sites.items() if site.role == role and name != but]
+            if names:
+                break
+        if len(names) != 1:
+            raise TopologyError(
+                f"The {parameter} is not given and {len(names)} sites have the role {' or '.join(roles)}.",
+                f"Give the parameter {parameter}, one of: {', '.join(sorted(set(self.sites) - {but}))}.",
+            )
+        return names[0]
 
 
 class Pair(Model):

@@ -57,6 +57,10 @@ WRONG = {
     "one trail for both": ("sites.dublin.goldengate.trails", {"local": "./dirdat/dp"}, "two trails"),
     "a shell sign in a path": ("sites.dublin.goldengate.home", "/u01/$(reboot)", "absolute path"),
     "a relative path": ("sites.dublin.info_mart_server.root", "gim", "absolute path"),
+    "a data source at no site": ("sites.dublin.idbs", [{"name": "ts", "data_source_key": 1, "dap": "DAP",
+        "connection": "c", "source_site": "paris"}], "allowed: dublin, frankfurt"),
+    "a job command without the job": ("info_mart.jobs", {"backend": "command", "command": ["run"]}, "{job}"),
+    "reports without a check": ("sites.dublin.reports", {"backend": "command", "start": ["x"]}, "start and check"),
     "a port out of range": ("sites.dublin.goldengate.manager_port", 78090, "less than or equal to 65535"),
     "a port that is text": ("sites.dublin.goldengate.manager_port", "gg", "valid integer"),
     "a release that is a number": ("info_mart.release", 8.1, "valid string"),
@@ -139,5 +143,51 @@ def test_source_and_target_must_differ_exist_and_not_be_failed(document: dict[st
         sites.pair(None, "paris")
     with pytest.raises(TopologyError, match="role failed"):
         read(change(document, "sites.dublin.role", "failed")).pair(None, "dublin")
-    with pytest.raises(TopologyError, match="target is not given"):
-        read(change(document, "sites.dublin.role", "standby")).pair(None, None)
+    with pytest.raises(TopologyError, match="target is not given and 0 sites have the role new or standby"):
+        read(change(document, "sites.dublin.role", "failed")).pair(None, None)
+
+
+def test_the_target_is_the_new_site_or_else_the_standby(document: dict[str, Any]) -> None:
+    assert read(document).pair(None, None).target == "dublin"
+    assert read(change(document, "sites.dublin.role", "standby")).pair(None, None).target == "dublin"
+
+
+def test_a_failover_goes_from_the_active_site_to_the_standby_also_when_the_file_calls_the_site_failed(
+    document: dict[str, Any],
+) -> None:
+    sites = read(change(document, "sites.dublin.role", "standby"))
+    pair = sites.failover_pair(None, None)
+    assert (pair.source, pair.target) == ("frankfurt", "dublin")
+    taken_over = copy.deepcopy(document)
+    taken_over["sites"]["frankfurt"]["role"] = "failed"
+    taken_over["sites"]["dublin"]["role"] = "active"
+    assert read(taken_over).failover_pair("frankfurt", "dublin").target == "dublin"
+    with pytest.raises(TopologyError, match="survivor is not given and 0 sites have the role standby"):
+        read(document).failover_pair(None, None)
+    with pytest.raises(TopologyError, match="Failed site and survivor are both dublin"):
+        sites.failover_pair("dublin", "dublin")
+
+
+@pytest.fixture
+def active_active(document: dict[str, Any]) -> dict[str, Any]:
+    document["architecture"] = "active-active"
+    for number, site in enumerate(document["sites"].values()):
+        site["role"] = "active"
+        site["info_mart_server"] |= {"application": f"GIM_{number}", "application_dbid": 200 + number}
+    return document
+
+
+def test_each_server_of_an_active_active_deployment_has_an_object_of_its_own(active_active: dict[str, Any]) -> None:
+    sites = read(active_active)
+    assert (sites.application("dublin"), sites.application_dbid("dublin")) == ("GIM_1", 201)
+    with pytest.raises(TopologyError, match="failed_site"):
+        sites.failover_pair(None, None)
+    assert sites.failover_pair("frankfurt", None).target == "dublin"
+    with pytest.raises(TopologyError, match=r"sites\.dublin\.info_mart_server: application or application_dbid"):
+        read(change(active_active, "sites.dublin.info_mart_server.application", ...))
+
+
+def test_the_servers_of_an_active_standby_deployment_share_their_object(document: dict[str, Any]) -> None:
+    assert read(document).application("dublin") == "GIM"
+    with pytest.raises(TopologyError, match="found an application of its own"):
+        read(change(document, "sites.dublin.info_mart_server.application", "GIM_2"))

@@ -12,7 +12,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import conf
-from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule, TriggerRule
+from airflow.sdk.exceptions import AirflowSkipException
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
@@ -41,6 +42,11 @@ RETRY_POLICY = ExceptionRetryPolicy(
 )
 
 
+#: ``default_args`` of steps that may follow one that does not apply: that one is skipped, they are not. Not for the
+#: step right after a setup task, of which Airflow asks ``all_success``.
+AFTER_SKIPS: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_FAILED}
+
+
 def step_defaults() -> dict[str, Any]:
     """``default_args`` of every procedure; ``[infomart_dr] retries`` and ``retry_delay`` change them."""
     return {
@@ -60,6 +66,8 @@ class StepOperator(BaseOperator):
     :param unless: a fact of the ledger that makes this step needless: the plan is past it.
     """
 
+    #: The step runs also in a plan whose goal was reached before it began.
+    always: ClassVar[bool] = False
     #: Lines of the guide, what the step changes and how to undo it: shown on the task's page.
     guide: ClassVar[str] = ""
     changes: ClassVar[str] = "nothing"
@@ -82,6 +90,10 @@ class StepOperator(BaseOperator):
         return "\n".join(lines)
 
     # -- what a step says --------------------------------------------------------------------------
+
+    def does_not_apply(self, step: Step) -> str | None:
+        """Why this deployment has no use for the step, which is then shown as skipped; None: it applies."""
+        return None
 
     def observe(self, step: Step) -> Seen:
         """Look at the outside world; ``done`` when the goal is already reached."""
@@ -109,9 +121,10 @@ class StepOperator(BaseOperator):
             return self._run(step)
 
     def _run(self, step: Step) -> dict[str, Any]:
-        if (past := needless(step, self.unless)) is not None:
+        if not self.always and (past := needless(step, self.unless)) is not None:
             self.log.info("decide: %s", past)
             return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
+        skip_unless_it_applies(self.does_not_apply(step))
         seen = self.observe(step)
         self.log.info("observe: %s", seen.what)
         if seen.done:
@@ -126,11 +139,18 @@ class StepOperator(BaseOperator):
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral."""
         with Step.from_context(context) as step:
-            if seconds := event.get("seconds"):
-                stopwatch.add(float(seconds))
-            raise_from(event)
-            self.collect(step, event)
+            self.take(step, event)
             return self._conclude(step)
+
+    def take(self, step: Step, event: dict[str, Any]) -> None:
+        """Take what a wait came to.
+
+        :raises InfoMartError: the typed error that the wait met.
+        """
+        if seconds := event.get("seconds"):
+            stopwatch.add(float(seconds))
+        raise_from(event)
+        self.collect(step, event)
 
     def _conclude(self, step: Step) -> dict[str, Any]:
         seen = self.verify(step)
@@ -147,14 +167,30 @@ class StepOperator(BaseOperator):
         return {"what": seen.what, **seen.facts, "command_seconds": round(stopwatch.total(), 3)}
 
 
+#: Fact of a plan that had nothing to do: its goal was reached before it began.
+GOAL_REACHED = "goal_reached"
+
+
 def needless(step: Step, fact: str) -> str | None:
     """Why a step is needless, None when it is not.
 
-    :param fact: name in the ledger; empty: never needless.
+    :param fact: name in the ledger; empty: only a plan whose goal was reached before needs it not.
     """
-    if fact and (value := step.ledger.get(fact)):
+    facts = step.ledger.all()
+    if reached := facts.get(GOAL_REACHED):
+        return f"nothing to do: {reached}"
+    if fact and (value := facts.get(fact)):
         return f"the plan is past this step ({fact.replace('_', ' ')}: {value})"
     return None
+
+
+def skip_unless_it_applies(reason: str | None) -> None:
+    """Show a step as skipped, with the reason in its log.
+
+    :raises AirflowSkipException: there is a reason.
+    """
+    if reason:
+        raise AirflowSkipException(f"This step does not apply: {reason}.")
 
 
 class CheckOperator(StepOperator):
@@ -192,6 +228,9 @@ class WaitOperator(StepOperator):
         from infomart_dr.triggers.condition import ConditionTrigger
 
         self.prepare(step)
+        if (seen_soon := self._glance(step)) is not None:
+            self._reached = seen_soon
+            return
         limit = self.limit(step)
         self.log.info("act: wait, looking every %g s for at most %g s", step.topology.timeouts.poll, limit)
         self.defer(
@@ -204,6 +243,22 @@ class WaitOperator(StepOperator):
             ),
             method_name="resume",
         )
+
+    def _glance(self, step: Step) -> Seen | None:
+        """Look here for a short while: handing a wait over takes longer than most waits."""
+        timeouts = step.topology.timeouts
+        deadline = time.monotonic() + timeouts.glance
+        while time.monotonic() < deadline:
+            try:
+                # A step may observe more than its probe, which is what the triggerer would ask.
+                seen = WaitOperator.observe(self, step)
+            except CurableError:
+                return None
+            if seen.done:
+                self.log.info("verify: %s", seen.what)
+                return seen
+            time.sleep(min(1.0, timeouts.poll))
+        return None
 
     def _conclude(self, step: Step) -> dict[str, Any]:
         return self._result(step, self._reached)

@@ -162,7 +162,7 @@ class DataPumpOperator(JobOperator):
         data_pump, name = step.data_pump(self.role), self.job_name(step)
         job, latest = data_pump.job(name), self.latest(step)
         if latest is not None and latest[1].active:
-            self.wait(step, latest[0])
+            return self.wait(step, latest[0])
         attempt = self.new_attempt(step)
         if job is not None:
             self.log.info("act: attach to job %s, which is %s", name, job.state)
@@ -182,7 +182,7 @@ class DataPumpOperator(JobOperator):
                 stdin=data_pump.password_input(),
                 environment=data_pump.environment,
             )
-        self.wait(step, attempt)
+        return self.wait(step, attempt)
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
         from infomart_dr.hooks.data_pump import next_step
@@ -292,12 +292,12 @@ class ChecksumOperator(JobOperator):
 
         latest = self.latest(step)
         if latest is not None and latest[1].active:
-            self.wait(step, latest[0])
+            return self.wait(step, latest[0])
         if self.sums(step) is None:
             attempt = self.new_attempt(step)
             script, stdin = checksum_script(directory_path(step, self.role), self.names(step))
             attempt.submit(script, stdin=stdin)
-            self.wait(step, attempt)
+            return self.wait(step, attempt)
         self.use(step)
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
@@ -483,11 +483,11 @@ class TransferDumpSet(JobOperator):
         }
         latest = self.latest(step)
         if latest is not None and latest[1].active:
-            self.wait(step, latest[0], progress)
+            return self.wait(step, latest[0], progress)
         script, stdin = direct_command(plan)
         attempt = self.new_attempt(step)
         attempt.submit(script, stdin=stdin)
-        self.wait(step, attempt, progress)
+        return self.wait(step, attempt, progress)
 
     def _relay(self, step: Step, plan: Any) -> None:
         from infomart_dr.hooks.transfer import progress_line, relay
@@ -725,7 +725,7 @@ class RecreateMissingIndexes(DataPumpOperator):
 
         latest = self.latest(step)
         if latest is not None and latest[1].active:
-            self.wait(step, latest[0])
+            return self.wait(step, latest[0])
         data_pump, name = step.data_pump(self.role), self.job_name(step)
         if (job := data_pump.job(self.job_name(step, back=1))) is not None:
             raise CurableError(f"Job {job.name} is {job.state}; its client has ended.", "It is looked at again.")
@@ -742,7 +742,7 @@ class RecreateMissingIndexes(DataPumpOperator):
             stdin=data_pump.password_input(),
             environment=data_pump.environment,
         )
-        self.wait(step, attempt)
+        return self.wait(step, attempt)
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
         self.log.info("act: impdp ended with %s", self.ended(event))

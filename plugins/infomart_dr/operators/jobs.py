@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+import time
+from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators.base import StepOperator
@@ -46,9 +47,21 @@ class JobOperator(StepOperator):
         number = len(self.attempts(step)) + 1
         return RemoteJob(step.host(self.role), f"{step.key}-{self.job}-{number}")
 
-    def wait(self, step: Step, job: RemoteJob, progress: dict[str, Any] | None = None) -> NoReturn:
-        """Defer until the job has ended."""
+    def wait(self, step: Step, job: RemoteJob, progress: dict[str, Any] | None = None) -> None:
+        """Wait until the job has ended, and take its result: a short while here, then deferred.
+
+        The last thing that :meth:`act` does.
+        """
         from infomart_dr.triggers.remote_job import RemoteJobTrigger
+
+        deadline = time.monotonic() + step.topology.timeouts.glance
+        while (status := job.status()).active and time.monotonic() < deadline:
+            time.sleep(min(1.0, step.topology.timeouts.poll))
+        if not status.active:
+            for line in whole_log(job).splitlines():
+                self.log.info("%s", line)
+            self.take(step, ended_event(job, status))
+            return
 
         host = step.host(self.role)
         self.log.info("act: wait for job %s on %s", job.job_id, host.label)
@@ -82,6 +95,17 @@ class JobOperator(StepOperator):
         from infomart_dr.hooks.remote_job import RemoteJob
 
         return whole_log(RemoteJob(step.host(self.role), event["job_id"]))
+
+
+def ended_event(job: RemoteJob, status: JobStatus) -> dict[str, Any]:
+    """What the trigger would say of a job that has ended."""
+    return {
+        "state": status.state,
+        "job_id": job.job_id,
+        "exit_code": status.exit_code,
+        "seconds": status.command_seconds,
+        "reason": "",
+    }
 
 
 def whole_log(job: RemoteJob) -> str:

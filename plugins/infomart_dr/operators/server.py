@@ -87,7 +87,7 @@ class ConfigurationOperator(HITLOperator):
                 return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
             step.lock.require(step.plan_id, step.owner)
             self.before(step)
-            name, change = step.topology.info_mart.application, self.change(step)
+            name, change = step.application(self.role), self.change(step)
             if change is None:
                 return {"what": "the topology has nothing to change here", "command_seconds": 0.0}
             if step.site(self.role).configuration.backend == "manual":
@@ -259,10 +259,10 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
     :return: what was found; empty when it is proven stopped.
     """
     signs = []
-    site, info_mart = step.site(role), step.topology.info_mart
+    site = step.site(role)
     if application_host(step, role) == site.info_mart_server.host_object:
         layer = step.management_layer(role)
-        status = layer.status(info_mart.application_dbid)
+        status = layer.status(step.application_dbid(role))
         if not layer.is_stopped(status):
             signs.append(f"Management Layer says {status.status}")
     found = step.host(role, "gim").run(["pgrep", "-f", site.info_mart_server.process_pattern], check=False)
@@ -286,7 +286,7 @@ def application_host(step: Step, role: SiteRole) -> str | None:
     """Host property of the Application object; None where only a person can read it."""
     if step.site(role).configuration.backend == "manual":
         return None
-    return step.configuration(role).read(step.topology.info_mart.application).host
+    return step.configuration(role).read(step.application(role)).host
 
 
 class StopInfoMartServer(StepOperator):
@@ -304,7 +304,7 @@ class StopInfoMartServer(StepOperator):
     def act(self, step: Step, seen: Seen) -> None:
         # It has run: a comparison of an earlier stop no longer holds, whoever started it since.
         forget_final_stop(step)
-        step.management_layer(self.role).stop(step.topology.info_mart.application_dbid, graceful=True)
+        step.management_layer(self.role).stop(step.application_dbid(self.role), graceful=True)
 
     def verify(self, step: Step) -> Seen:
         return settle(lambda: self.observe(step), seconds=30)
@@ -379,16 +379,16 @@ class StartInfoMartServer(StepOperator):
 
 def serving(step: Step, role: SiteRole) -> Seen:
     """Whether the Info Mart Server of a site runs with its scheduler on."""
-    site, info_mart = step.site(role), step.topology.info_mart
+    site = step.site(role)
     host = application_host(step, role)
     layer = step.management_layer(role)
-    status = layer.status(info_mart.application_dbid)
+    status = layer.status(step.application_dbid(role))
     runs = layer.is_running(status)
     here = host in (None, site.info_mart_server.host_object)
     scheduled = True
     if site.configuration.backend != "manual":
         change = option("schedule", "run-scheduler", "true")
-        scheduled = configured(step, role, info_mart.application, change).done
+        scheduled = configured(step, role, step.application(role), change).done
     what = (
         f"Info Mart Server: {status.status} on {host or site.info_mart_server.host_object}, "
         f"run-scheduler {'true' if scheduled else 'false'}"
@@ -412,7 +412,7 @@ def start_server(step: Step, role: SiteRole) -> None:
         signs = []
     if signs:
         raise second_server(step, other, signs)
-    step.management_layer(role).start(step.topology.info_mart.application_dbid)
+    step.management_layer(role).start(step.application_dbid(role))
 
 
 def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:
@@ -581,7 +581,7 @@ class ReturnServiceToSource(StepOperator):
 
     def _serve(self, step: Step) -> None:
         """Point the Application object back and start the server."""
-        application = step.topology.info_mart.application
+        application = step.application("source")
         if step.site("source").configuration.backend == "manual":
             from infomart_dr.hooks.configuration import ManualConfiguration
 

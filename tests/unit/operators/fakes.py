@@ -24,6 +24,9 @@ class FakeLedger(dict[str, str]):
     def forget(self, name: str) -> bool:
         return self.pop(name, None) is not None
 
+    def all(self) -> dict[str, str]:
+        return dict(self)
+
 
 class FakeLock:
     """The deployment's lock."""
@@ -74,10 +77,16 @@ class FakeStep:
         self.ledger, self.holds, self.replication = FakeLedger(facts), FakeLedger(), FakeLedger()
         self.lock = FakeLock(plan_id, owner)
         self.key, self.schema, self.plan_folder = "0a1b2c3d", "GIM", "plans/0a1b2c3d"
-        self.topology = SimpleNamespace(timeouts=SimpleNamespace(poll=0.01, catch_up=5.0))
+        self.topology = SimpleNamespace(timeouts=SimpleNamespace(poll=0.01, catch_up=5.0, glance=0.0))
 
     def name(self, role: str) -> str:
         return self.sites[role]
+
+    def application(self, role: str) -> str:
+        return "GIM"
+
+    def application_dbid(self, role: str) -> int:
+        return 121
 
     def arguments(self) -> dict[str, Any]:
         return {"plan_id": self.plan_id, "owner": self.owner}

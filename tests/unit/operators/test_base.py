@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 from airflow.sdk import RetryAction
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from tests.unit.operators.fakes import FakeLock, FakeStep
 
 from infomart_dr.errors import (
@@ -90,6 +90,28 @@ def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
     assert (light.looks, light.acts) == (0, 0)
     light._run(FakeStep())  # type: ignore[arg-type]
     assert light.acts == 1
+
+
+def test_a_plan_whose_goal_was_reached_before_does_nothing_but_what_is_always_done() -> None:
+    class Always(Light):
+        always = True
+
+    light, always = Light(), Always()
+    step = FakeStep(goal_reached="the target serves")
+    assert light._run(step)["what"] == "nothing to do: the target serves"  # type: ignore[arg-type]
+    always._run(step)  # type: ignore[arg-type]
+    assert (light.looks, light.acts, always.acts) == (0, 0, 1)
+
+
+def test_a_step_without_use_in_this_deployment_is_skipped_with_the_reason() -> None:
+    class Partitions(Light):
+        def does_not_apply(self, step: Any) -> str | None:
+            return "the Info Mart is not partitioned"
+
+    light = Partitions()
+    with pytest.raises(AirflowSkipException, match="does not apply: the Info Mart is not partitioned"):
+        light._run(FakeStep())  # type: ignore[arg-type]
+    assert (light.looks, light.acts) == (0, 0)
 
 
 def test_a_check_stops_the_run_with_what_it_saw() -> None:
@@ -182,6 +204,15 @@ def resume(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], dict[s
 def test_a_wait_that_is_over_before_it_begins_does_not_defer() -> None:
     World.looks = [Seen(True, "all is there", {"n": 1})]
     assert Wait(task_id="wait")._run(FakeStep())["n"] == 1  # type: ignore[arg-type]
+
+
+def test_a_short_wait_is_waited_for_here_and_bears_no_error() -> None:
+    step = FakeStep()
+    step.topology.timeouts.glance = 5.0
+    World.looks = [Seen(False, "not yet"), Seen(False, "not yet"), Seen(True, "all is there", {"n": 2})]
+    assert Wait(task_id="wait")._run(step)["n"] == 2  # type: ignore[arg-type]
+    World.looks = [Seen(False, "not yet"), CurableError("the line is dead")]
+    deferred(step)
 
 
 def test_a_wait_defers_with_the_step_and_a_deadline() -> None:

@@ -13,7 +13,7 @@ from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.data_pump import JobState, job_name
 from infomart_dr.hooks.remote_job import JobStatus
-from infomart_dr.operators import dump_set
+from infomart_dr.operators import dump_set, jobs
 from infomart_dr.operators.dump_set import RecreateMissingIndexes, RunExpdp, RunImpdp
 
 SUCCESS = 'Job "SYSTEM"."GIM" successfully completed at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44\n'
@@ -53,7 +53,7 @@ class World:
             password_input=lambda: "",
         )
         step.data_pump = lambda role: pump
-        step.topology.timeouts = SimpleNamespace(poll=1.0, connect=1.0, command=1.0)
+        step.topology.timeouts = SimpleNamespace(poll=1.0, connect=1.0, command=1.0, glance=0.0)
         return step
 
     def _move(self, argv: list[str]) -> None:
@@ -106,6 +106,19 @@ def test_a_retry_waits_for_the_client_that_runs_before_its_job_has_a_row(world: 
     run(world.step())
     run(world.step())
     assert [job_id for job_id, _ in world.submitted] == ["0a1b2c3d-expdp-1"]
+
+
+def test_a_job_that_ends_at_once_is_not_handed_to_the_triggerer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = world.step()
+    step.topology.timeouts.glance = 5.0
+
+    def ends(seconds: float) -> None:
+        world.attempts["0a1b2c3d-expdp-1"] = ended(0)
+        world.files[LOG] = SUCCESS
+
+    monkeypatch.setattr(jobs.time, "sleep", ends)
+    RunExpdp(task_id="run_expdp")._run(step)
+    assert step.ledger["exported"] == NAME
 
 
 def test_a_job_whose_client_ended_is_attached_to(world: World) -> None:
