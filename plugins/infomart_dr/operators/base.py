@@ -59,11 +59,21 @@ def step_defaults() -> dict[str, Any]:
     }
 
 
+def page(doc: str | None, guide: str, where: str, changes: str, undo: str) -> str:
+    """A task's page in Airflow: what it is, its lines of the guide, what it changes and how to undo it."""
+    lines = [(doc or "").split("\n\n:param")[0].split("\n\n    :param")[0].strip(), ""]
+    if guide:
+        lines.append(f"**Guide:** {guide}")
+    lines += ["", f"**Acts at:** {where}", "", f"**Changes:** {changes}", "", f"**Undo:** {undo}"]
+    return "\n".join(lines)
+
+
 class StepOperator(BaseOperator):
     """One action of a procedure.
 
     :param role: the site it acts at: ``source`` or ``target``.
     :param unless: a fact of the ledger that makes this step needless: the plan is past it.
+    :param option: the step belongs to this option of the procedure only; empty: to every option.
     """
 
     #: The step runs also in a plan whose goal was reached before it began.
@@ -75,19 +85,15 @@ class StepOperator(BaseOperator):
     #: Whether the run must hold the deployment's lock when it acts.
     under_lock: ClassVar[bool] = True
 
-    def __init__(self, *, role: SiteRole = "source", unless: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, role: SiteRole = "source", unless: str = "", option: str = "", **kwargs: Any) -> None:
         kwargs.setdefault("doc_md", self._page(role))
         super().__init__(**kwargs)
         self.role: SiteRole = role
         self.unless = unless
+        self.option = option
 
     def _page(self, role: str) -> str:
-        lines = [(self.__doc__ or "").split("\n\n:param")[0].split("\n\n    :param")[0].strip(), ""]
-        if self.guide:
-            lines.append(f"**Guide:** {self.guide}")
-        lines += ["", f"**Acts at:** the {role} site", "", f"**Changes:** {self.changes}", ""]
-        lines.append(f"**Undo:** {self.undo}")
-        return "\n".join(lines)
+        return page(self.__doc__, self.guide, f"the {role} site", self.changes, self.undo)
 
     # -- what a step says --------------------------------------------------------------------------
 
@@ -121,10 +127,8 @@ class StepOperator(BaseOperator):
             return self._run(step)
 
     def _run(self, step: Step) -> dict[str, Any]:
-        if not self.always and (past := needless(step, self.unless)) is not None:
-            self.log.info("decide: %s", past)
-            return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
-        skip_unless_it_applies(self.does_not_apply(step))
+        if (early := self._early(step)) is not None:
+            return early
         seen = self.observe(step)
         self.log.info("observe: %s", seen.what)
         if seen.done:
@@ -135,6 +139,17 @@ class StepOperator(BaseOperator):
             step.lock.require(step.plan_id, step.owner)
         self.act(step, seen)
         return self._conclude(step)
+
+    def _early(self, step: Step) -> dict[str, Any] | None:
+        """The result of a step that has nothing to do in this plan; None when it has.
+
+        :raises AirflowSkipException: it does not apply to this deployment.
+        """
+        if not self.always and (past := needless(step, self.unless)) is not None:
+            self.log.info("decide: %s", past)
+            return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
+        skip_unless_it_applies(self.does_not_apply(step) or not_this_option(step, self.option))
+        return None
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral."""
@@ -181,6 +196,14 @@ def needless(step: Step, fact: str) -> str | None:
         return f"nothing to do: {reached}"
     if fact and (value := facts.get(fact)):
         return f"the plan is past this step ({fact.replace('_', ' ')}: {value})"
+    return None
+
+
+def not_this_option(step: Step, option: str) -> str | None:
+    """Why a step of one option has no use in this run; None when it has."""
+    chosen = str(step.params.get("option") or "")
+    if option and chosen and option != chosen:
+        return f"the run asks for the option {chosen}, this step belongs to {option}"
     return None
 
 

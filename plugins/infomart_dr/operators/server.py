@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
-
-from infomart_dr import stopwatch
 from infomart_dr.errors import GuardError, InfoMartError
-from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, needless, sorted_names
+from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
+from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.step import Seen, SiteRole, Step
 
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from infomart_dr.hooks.configuration import Change
 
 
@@ -45,79 +41,53 @@ def move_to(step: Step, role: SiteRole) -> Change:
     )
 
 
-class ConfigurationOperator(HITLOperator):
-    """Change the Info Mart's Application object: through GAX, or by a person who gets exact instructions.
+class ConfigurationOperator(HumanStep):
+    """Change Application objects of the Info Mart: through GAX, or by a person who gets exact instructions.
 
     :param role: the site whose configuration interface is used.
-    :param unless: a fact of the ledger that makes this step needless.
     """
 
-    guide = ""
     changes = "the Application object of the Info Mart Server"
     undo = "the differences stand in the log, old value first"
-    #: A failed step of this kind is shown with its reason, like any other.
-    ui_color = "#e8f0fe"
-
-    def __init__(self, *, role: SiteRole = "source", unless: str = "", **kwargs: Any) -> None:
-        kwargs.setdefault(
-            "doc_md",
-            f"{(self.__doc__ or '').strip()}\n\n**Guide:** {self.guide}\n\n**Acts at:** the {role} site\n\n"
-            f"**Changes:** {self.changes}\n\n**Undo:** {self.undo}",
-        )
-        super().__init__(
-            subject=f"{kwargs['task_id'].replace('_', ' ').capitalize()}: change the Application object",
-            options=["Done", "Not possible"],
-            body="",
-            **kwargs,
-        )
-        self.role: SiteRole = role
-        self.unless = unless
+    #: Fact that :meth:`before` notes: without it the goal is not reached, even when the object is as it must be.
+    fact: ClassVar[str] = ""
 
     def change(self, step: Step) -> Change | None:
-        """What must be so afterwards; None: nothing."""
+        """What must be so afterwards in the server's Application object; None: nothing."""
         raise NotImplementedError
 
-    def before(self, step: Step) -> None:
-        """What must hold before the object may be changed."""
+    def wanted(self, step: Step) -> dict[str, Change]:
+        """Changes by Application object, in their order."""
+        change = self.change(step)
+        return {} if change is None else {step.application(self.role): change}
 
-    def execute(self, context: Context) -> Any:
-        with Step.from_context(context) as step:
-            if (past := needless(step, self.unless)) is not None:
-                self.log.info("decide: %s", past)
-                return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
-            step.lock.require(step.plan_id, step.owner)
-            self.before(step)
-            name, change = step.application(self.role), self.change(step)
-            if change is None:
-                return {"what": "the topology has nothing to change here", "command_seconds": 0.0}
-            if step.site(self.role).configuration.backend == "manual":
-                from infomart_dr.hooks.configuration import ManualConfiguration
+    def instructions(self, step: Step) -> str | None:
+        from infomart_dr.hooks.configuration import ManualConfiguration
 
-                self.body = ManualConfiguration().instructions(name, change)
-                self.log.info("decide: a person changes the object:\n%s", self.body)
-                return super().execute(context)
-            seen = configured(step, self.role, name, change)
-            self.log.info("observe: %s", seen.what)
-            if not seen.done:
-                for difference in step.configuration(self.role).apply(name, change):
-                    self.log.info("act: %s", difference)
-                seen = configured(step, self.role, name, change)
-                self.log.info("verify: %s", seen.what)
-                if not seen.done:
-                    raise GuardError(
-                        f"{name} was changed, but {seen.what}",
-                        "Look who changes the object at the same time.",
-                    )
-            return {"what": seen.what, "command_seconds": round(stopwatch.total(), 3)}
+        wanted = self.wanted(step)
+        if step.site(self.role).configuration.backend != "manual" or not wanted:
+            return None
+        manual = ManualConfiguration()
+        return "\n\n".join(manual.instructions(name, change) for name, change in wanted.items())
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        answer = super().execute_complete(context, event)
-        if "Done" not in answer["chosen_options"]:
-            raise GuardError(
-                f"{self.task_id}: the person answered that the change is not possible.",
-                "Clear this task once it is possible.",
-            )
-        return {"what": "a person made the change and confirmed it; it cannot be checked from here"}
+    def observe(self, step: Step) -> Seen:
+        wanted = self.wanted(step)
+        if not wanted:
+            return Seen(True, "the topology has nothing to change here")
+        seen = [configured(step, self.role, name, change) for name, change in wanted.items()]
+        left = [each.what for each in seen if not each.done]
+        if not left and self.fact and step.ledger.get(self.fact) is None:
+            left = [f"{', '.join(wanted)}: as it must be, and this plan has not noted that it answers for it"]
+        return Seen(not left, "; ".join(left) or f"{', '.join(wanted)}: as it must be")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        self.before(step)
+        for name, change in self.wanted(step).items():
+            for difference in step.configuration(self.role).apply(name, change):
+                self.log.info("act: %s: %s", name, difference)
+
+    def next_step(self) -> str:
+        return "Look who changes the object at the same time; then clear this task."
 
 
 def configured(step: Step, role: SiteRole, name: str, change: Change) -> Seen:
@@ -136,6 +106,7 @@ class HoldScheduler(ConfigurationOperator):
     guide = "Database Transfer: stop the Info Mart Server (guide:853); DR 4"
     changes = "[schedule] run-scheduler = false"
     undo = "the task start_info_mart_server sets it to true again, the teardown as well"
+    fact = "server_touched"
 
     def before(self, step: Step) -> None:
         # From here on the teardown is answerable for the service.
@@ -158,15 +129,10 @@ class ReleaseScheduler(ConfigurationOperator):
         return option("schedule", "run-scheduler", "true")
 
 
-class CutoverGate(ApprovalOperator):
-    """A person decides; a plan whose target serves already is not asked again."""
+class CutoverGate(Gate):
+    """A person decides about the cutover; a plan whose target serves already is not asked again."""
 
-    def execute(self, context: Context) -> Any:
-        with Step.from_context(context) as step:
-            if (past := needless(step, "point_of_no_return")) is not None:
-                self.log.info("decide: %s", past)
-                return {"what": past}
-        return super().execute(context)
+    guide = "Return to Normal 8 (guide:1109)"
 
 
 class DisableAggregation(ConfigurationOperator):
@@ -197,6 +163,7 @@ class ConfigureApplication(ConfigurationOperator):
     guide = "Return to Normal 13, 14 (guide:1114)"
     changes = "Host, Startup Command Line and connections of the Application object"
     undo = "the teardown return_service_to_source, before the point of no return"
+    fact = "application_moved"
 
     def before(self, step: Step) -> None:
         step.ledger.require("final_stop")

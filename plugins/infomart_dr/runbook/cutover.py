@@ -22,14 +22,8 @@ def approve_cutover() -> server.CutoverGate:
             "Reason of this run: {{ params.reason or 'not given' }}. "
             "Until the task start_info_mart_server_at_target the service returns to the source on any failure."
         ),
-        fail_on_reject=True,
-        # An answer in the second in which the task parks can be lost to the scheduler; then it asks again.
-        retries=2,
+        unless="point_of_no_return",
         response_timeout=timedelta(days=3),
-        doc_md=(
-            "A person decides.\n\n**Guide:** Return to Normal 8\n\n**Changes:** nothing\n\n"
-            "**Undo:** reject: the run fails, the service stays at the source."
-        ),
     )
 
 

@@ -1,0 +1,227 @@
+"""Is a site dead? Its doors are knocked at from Airflow's place and from the survivor (rule 4).
+
+A door is a TCP port of the site: database listener, SSH, Management Layer, GoldenGate's manager. A site is dead when
+no door of it answers at either place. One that answers proves life; none that answers proves nothing by itself, since
+a cut network looks the same: so two places, and a person who confirms.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from infomart_dr.errors import UnexpectedReplyError
+from infomart_dr.step import SiteRole, Step, connection
+
+Place = Literal["airflow", "survivor"]
+#: ``answers``: it sent something; ``open``: it accepted and said nothing; ``refused``: refused, or closed at once, as
+#: by a proxy without anything behind it; ``silent``: nothing came back, or there is no way there.
+State = Literal["answers", "open", "refused", "silent"]
+
+#: Seconds for which an accepted connection is listened to.
+_LISTEN = 1.0
+
+
+@dataclass(frozen=True)
+class Door:
+    """A port of a site, as one place sees it."""
+
+    what: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.host}:{self.port})"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of knocking at a door."""
+
+    door: Door
+    place: Place
+    state: State
+
+    def is_alive(self, refused_is_alive: bool) -> bool:
+        """Whether it proves that the site lives."""
+        return self.state in ("answers", "open") or (self.state == "refused" and refused_is_alive)
+
+
+# -- doors -----------------------------------------------------------------------------------------
+
+
+def doors(step: Step, role: SiteRole, place: Place) -> list[Door]:
+    """Doors of a site as a place reaches them, each once.
+
+    :param role: the site that is knocked at.
+    :param place: ``airflow``, or ``survivor`` for the database host of the other site.
+    """
+    site, seen_by = step.site(role), step.pair.name(step.pair.other(role))
+    database, layer = site.database, site.management_layer
+    listener = connection(database.dba_connection)
+    found: list[Door] = []
+
+    def add(what: str, host: str, port: int | None) -> None:
+        door = Door(what, host, int(port or 0))
+        if door.port and all((door.host, door.port) != (other.host, other.port) for other in found):
+            found.append(door)
+
+    names = dict.fromkeys([database.host, site.info_mart_server.host, layer.host])
+    reach = {name: step.topology.reach(name, seen_by) if place == "survivor" else None for name in names}
+    at_database = reach[database.host]
+    port = listener.port or 1521
+    if at_database is not None:
+        add("database listener", at_database.address, at_database.listener_port or port)
+        add("GoldenGate manager", at_database.address, at_database.manager_port or site.goldengate.manager_port)
+    else:
+        add("database listener", listener.host, port)
+        ssh = connection(step.topology.host(database.host).ssh_connection)
+        add("GoldenGate manager", ssh.host, site.goldengate.manager_port)
+    for name in names:
+        way = reach[name]
+        if way is not None:
+            add(f"SSH of {name}", way.address, way.ssh_port)
+        else:
+            ssh = connection(step.topology.host(name).ssh_connection)
+            add(f"SSH of {name}", ssh.host, ssh.port or 22)
+    management = layer.seen_from.get(seen_by) if place == "survivor" else None
+    if management is not None:
+        add("Management Layer", management.address, management.port)
+    else:
+        add("Management Layer", layer.configuration_server, layer.configuration_port)
+    return found
+
+
+# -- knocking --------------------------------------------------------------------------------------
+
+
+def knock(door: Door, timeout: float) -> State:
+    """Knock at a door from this machine."""
+    try:
+        line = socket.create_connection((door.host, door.port), timeout=timeout)
+    except (ConnectionRefusedError, ConnectionResetError):
+        return "refused"
+    except OSError:
+        # A time-out, no route, or a name that nobody knows any more.
+        return "silent"
+    with contextlib.closing(line):
+        line.settimeout(_LISTEN)
+        try:
+            return "answers" if line.recv(1) else "refused"
+        except TimeoutError:
+            return "open"
+        except OSError:
+            return "refused"
+
+
+def knock_script(targets: Sequence[Door], timeout: float) -> str:
+    """Script for bash that knocks at all doors at the same time, one line ``<number> <state>`` each."""
+    lines = [
+        "export LC_ALL=C",
+        "knock() {",
+        # The shell's own message says whether the connection was refused; the exit code does not.
+        f"  said=$(timeout {timeout + _LISTEN:g} bash -c '",
+        '    exec 3<>"/dev/tcp/$1/$2" || exit 9',
+        f"    IFS= read -r -n 1 -t {_LISTEN:g} -u 3; code=$?",
+        '    [ "$code" -gt 128 ] && echo open && exit 0',
+        '    [ "$code" -eq 0 ] && echo answers && exit 0',
+        "    echo refused",
+        '  \' knock "$2" "$3" 2>&1)',
+        '  case "$said" in',
+        '    open) echo "$1 open" ;;',
+        '    answers) echo "$1 answers" ;;',
+        '    *refused*|*reset*) echo "$1 refused" ;;',
+        '    *) echo "$1 silent" ;;',
+        "  esac",
+        "}",
+    ]
+    lines += [f"knock {number} {shlex.quote(door.host)} {door.port} &" for number, door in enumerate(targets)]
+    return "\n".join([*lines, "wait", ""])
+
+
+def parse_knocks(text: str, targets: Sequence[Door]) -> list[State]:
+    """States by door from the script's output.
+
+    :raises UnexpectedReplyError: a door is missing.
+    """
+    states: dict[int, State] = {}
+    for line in text.splitlines():
+        number, _, state = line.strip().partition(" ")
+        if number.isdigit() and state in ("answers", "open", "refused", "silent"):
+            states[int(number)] = state  # type: ignore[assignment]
+    missing = [str(door) for number, door in enumerate(targets) if number not in states]
+    if missing:
+        raise UnexpectedReplyError(
+            f"The survivor's host said nothing about {', '.join(missing)}: {text.strip()[-300:] or 'no output'}.",
+            "Check that bash and timeout are in the path of its user.",
+        )
+    return [states[number] for number in range(len(targets))]
+
+
+def knocks(step: Step, role: SiteRole, place: Place) -> list[Answer]:
+    """Knock at every door of a site from one place.
+
+    :raises InfoMartError: the survivor's host cannot be reached: nothing is proven then.
+    """
+    targets, timeout = doors(step, role, place), step.topology.fencing.timeout
+    if place == "airflow":
+        with ThreadPoolExecutor(len(targets)) as pool:
+            states: list[State] = list(pool.map(lambda door: knock(door, timeout), targets))
+    else:
+        other: SiteRole = step.pair.other(role)  # type: ignore[assignment]
+        done = step.host(other).run(["bash", "-s"], stdin=knock_script(targets, timeout), check=False)
+        states = parse_knocks(done.stdout + done.stderr, targets)
+    return [Answer(door, place, state) for door, state in zip(targets, states, strict=True)]
+
+
+# -- judging ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the answers come to."""
+
+    answers: list[Answer]
+    alive: list[Answer]
+
+    @property
+    def dead(self) -> bool:
+        """No door proves life."""
+        return not self.alive
+
+    def sentence(self, site: str) -> str:
+        """For the log and for errors."""
+        if self.alive:
+            shown = ", ".join(
+                f"{answer.door} {'accepts' if answer.state == 'open' else answer.state}, seen from {name(answer.place)}"
+                for answer in self.alive
+            )
+            return f"{site} lives: {shown}"
+        places = " and ".join(dict.fromkeys(name(answer.place) for answer in self.answers))
+        return f"{site} is silent: {len(self.answers)} doors knocked at from {places}, none answers"
+
+
+def name(place: Place) -> str:
+    """A place in words."""
+    return {"airflow": "Airflow's place", "survivor": "the survivor"}[place]
+
+
+def judge(step: Step, role: SiteRole, places: Sequence[Place] = ("airflow", "survivor")) -> Verdict:
+    """Knock from some places and judge."""
+    answers = [answer for place in places for answer in knocks(step, role, place)]
+    refused = step.topology.fencing.refused_is_alive
+    return Verdict(answers, [answer for answer in answers if answer.is_alive(refused)])
+
+
+def evidence(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """The answers as small JSON."""
+    return [
+        {"door": answer.door.what, "at": f"{answer.door.host}:{answer.door.port}", "place": answer.place,
+         "state": answer.state}
+        for answer in answers
+    ]  # fmt: skip

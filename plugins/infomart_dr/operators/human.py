@@ -1,0 +1,131 @@
+"""Where people decide or act: gates, and steps that a person does because no program can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
+
+from infomart_dr import stopwatch
+from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.operators.base import StepOperator, needless, not_this_option, page, skip_unless_it_applies
+from infomart_dr.step import Seen, Step
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class HumanStep(StepOperator, HITLOperator):
+    """A step that a program does where the topology names one, and else a person with exact instructions."""
+
+    DONE: ClassVar[str] = "Done"
+    NOT_POSSIBLE: ClassVar[str] = "Not possible"
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("subject", f"{kwargs['task_id'].replace('_', ' ').capitalize()}: a person does this step")
+        kwargs.setdefault("body", "")
+        super().__init__(options=[self.DONE, self.NOT_POSSIBLE], **kwargs)
+
+    def instructions(self, step: Step) -> str | None:
+        """What a person has to do, in Markdown; None: a program does it."""
+        return None
+
+    def before(self, step: Step) -> None:
+        """What must hold, or be noted, before anything is changed; must be repeatable."""
+
+    def confirmed(self, step: Step) -> Seen | None:
+        """Look, where that is possible, at what the person has confirmed; None: the word stands for it."""
+        return None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        self._context = context
+        return super().execute(context)
+
+    def _run(self, step: Step) -> dict[str, Any]:
+        if (early := self._early(step)) is not None:
+            return early
+        if (text := self.instructions(step)) is None:
+            return super()._run(step)
+        if self.under_lock:
+            step.lock.require(step.plan_id, step.owner)
+        self.before(step)
+        self.body = text
+        self.log.info("decide: a person does this:\n%s", text)
+        return HITLOperator.execute(self, self._context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        answer = HITLOperator.execute_complete(self, context, event)
+        if self.DONE not in answer["chosen_options"]:
+            raise GuardError(
+                f"{self.task_id}: the person answered that it is not possible.",
+                "Clear this task once it is possible.",
+            )
+        with Step.from_context(context) as step:
+            seen = self.confirmed(step)
+            if seen is None:
+                seen = Seen(True, "a person did it and confirmed it; it cannot be checked from here")
+            self.log.info("verify: %s", seen.what)
+            if not seen.done:
+                raise GuardError(f"{self.task_id}: confirmed, but {seen.what}", "Clear this task to be asked again.")
+            return self._result(step, seen)
+
+
+class Gate(ApprovalOperator):
+    """A place where a person decides. Rejected, the run fails and nothing was changed by it.
+
+    :param unless: a fact of the ledger by which the decision is behind the plan.
+    :param option: the gate belongs to this option of the procedure only.
+    """
+
+    guide: ClassVar[str] = ""
+    #: The four-eyes rule asks a second time, and then fails.
+    _ATTEMPTS: ClassVar[int] = 6
+
+    def __init__(self, *, unless: str = "", option: str = "", **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", page(self.__doc__, self.guide, "no site", "nothing", "reject: the run fails"))
+        # An answer in the second in which the task parks can be lost to the scheduler; then it asks again.
+        kwargs.setdefault("retries", self._ATTEMPTS)
+        super().__init__(fail_on_reject=True, **kwargs)
+        self.unless, self.option = unless, option
+
+    def does_not_apply(self, step: Step) -> str | None:
+        """Why there is nothing to decide in this deployment; None: there is."""
+        return None
+
+    def evidence(self, step: Step) -> str:
+        """What the person should see before the answer, in Markdown."""
+        return ""
+
+    def accepted(self, step: Step, who: str) -> None:
+        """Note that a person has approved."""
+
+    def execute(self, context: Context) -> Any:
+        with Step.from_context(context) as step:
+            if (past := needless(step, self.unless)) is not None:
+                self.log.info("decide: %s", past)
+                return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
+            skip_unless_it_applies(self.does_not_apply(step) or not_this_option(step, self.option))
+            step.lock.require(step.plan_id, step.owner)
+            if shown := self.evidence(step):
+                self.body = f"{self.body}\n\n{shown}"
+                self.log.info("observe: shown at the gate:\n%s", shown)
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        answer = super().execute_complete(context, event)
+        who = responder(answer)
+        with Step.from_context(context) as step:
+            requester = getattr(context["dag_run"], "triggering_user_name", None)
+            if step.topology.approval.four_eyes and requester and who == requester:
+                raise CurableError(
+                    f"{who} started this run and approved its gate; the topology asks for two people.",
+                    "Another person must approve; the gate asks again.",
+                )
+            self.accepted(step, who)
+        return {"what": f"approved by {who}", "command_seconds": 0.0}
+
+
+def responder(answer: Any) -> str:
+    """Name of the person behind an answer."""
+    user = answer.get("responded_by_user") or {}
+    return str(user.get("name") or user.get("id") or "an unknown person")

@@ -1,0 +1,132 @@
+"""Steps that people do, and gates: who is asked, what their answer comes to, and two pairs of eyes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+from tests.unit.operators.fakes import FakeLock, FakeStep
+
+from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.operators import human, server
+from infomart_dr.operators.human import Gate, HumanStep
+from infomart_dr.operators.server import HoldScheduler
+from infomart_dr.step import Seen
+
+
+class Asked(Exception):
+    """A person is asked; the task is parked."""
+
+
+class Lamp(HumanStep):
+    """Switches a lamp on."""
+
+    def __init__(self, *, by_hand: bool, **kwargs: Any) -> None:
+        super().__init__(task_id="switch_the_lamp", **kwargs)
+        self.by_hand, self.on, self.trusted = by_hand, False, True
+
+    def instructions(self, step: Any) -> str | None:
+        return "1. Press the switch." if self.by_hand else None
+
+    def observe(self, step: Any) -> Seen:
+        return Seen(self.on, f"the lamp is {'on' if self.on else 'off'}")
+
+    def act(self, step: Any, seen: Seen) -> None:
+        self.on = True
+
+    def confirmed(self, step: Any) -> Seen | None:
+        return None if self.trusted else self.observe(step)
+
+
+@pytest.fixture
+def step(monkeypatch: pytest.MonkeyPatch) -> Any:
+    found: Any = FakeStep()
+    found.topology.approval = SimpleNamespace(four_eyes=False)
+    monkeypatch.setattr(human.Step, "from_context", lambda context: found)
+
+    def ask(self: Any, context: Any) -> None:
+        raise Asked(self.body)
+
+    monkeypatch.setattr(human.HITLOperator, "execute", ask)
+    return found
+
+
+def context(requester: str = "anna") -> Any:
+    return {"dag_run": SimpleNamespace(triggering_user_name=requester)}
+
+
+def answer(option: str, who: str = "ben") -> dict[str, Any]:
+    return {
+        "chosen_options": [option],
+        "params_input": {},
+        "responded_at": datetime(2026, 11, 25, tzinfo=UTC),
+        "responded_by_user": {"id": who, "name": who},
+    }
+
+
+def test_a_program_does_the_step_where_there_is_one(step: Any) -> None:
+    lamp = Lamp(by_hand=False)
+    assert lamp.execute(context())["what"] == "the lamp is on"
+
+
+def test_a_person_is_asked_with_instructions_under_the_lock_where_there_is_none(step: Any) -> None:
+    with pytest.raises(Asked, match="Press the switch"):
+        Lamp(by_hand=True).execute(context())
+    assert step.lock.signs_of_life == 1
+    step.lock = FakeLock()
+    with pytest.raises(GuardError, match="does not hold the lock"):
+        Lamp(by_hand=True).execute(context())
+
+
+def test_a_confirmation_counts_and_is_checked_where_it_can_be(step: Any) -> None:
+    lamp = Lamp(by_hand=True)
+    assert "confirmed" in lamp.execute_complete(context(), answer("Done"))["what"]
+    lamp.trusted = False
+    with pytest.raises(GuardError, match="confirmed, but the lamp is off"):
+        lamp.execute_complete(context(), answer("Done"))
+    with pytest.raises(GuardError, match="not possible"):
+        lamp.execute_complete(context(), answer("Not possible"))
+
+
+def test_a_gate_shows_the_evidence_and_says_who_approved(step: Any) -> None:
+    class Shown(Gate):
+        def evidence(self, step: Any) -> str:
+            return "two doors are silent"
+
+    gate = Shown(task_id="gate", subject="Go on?", body="Decide.")
+    with pytest.raises(Asked, match=r"Decide\.\n\ntwo doors are silent"):
+        gate.execute(context())
+    assert gate.execute_complete(context(), answer("Approve"))["what"] == "approved by ben"
+
+
+def test_with_four_eyes_the_one_who_started_the_run_cannot_approve_it(step: Any) -> None:
+    gate = Gate(task_id="gate", subject="Go on?", body="")
+    gate.execute_complete(context("ben"), answer("Approve", "ben"))
+    step.topology.approval.four_eyes = True
+    with pytest.raises(CurableError, match="two people"):
+        gate.execute_complete(context("ben"), answer("Approve", "ben"))
+    gate.execute_complete(context("anna"), answer("Approve", "ben"))
+
+
+def test_a_gate_of_another_option_is_skipped_and_one_behind_the_plan_is_not_asked_again(step: Any) -> None:
+    gate = Gate(task_id="gate", subject="Go on?", body="", option="target", unless="point_of_no_return")
+    step.params["option"] = "source"
+    with pytest.raises(AirflowSkipException, match="the option source"):
+        gate.execute(context())
+    step.params["option"] = "target"
+    step.ledger["point_of_no_return"] = "1"
+    assert "past this step" in gate.execute(context())["what"]
+
+
+def test_the_scheduler_that_is_off_already_is_still_noted_as_touched(
+    step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the way back would not know that the plan answers for the service."""
+    monkeypatch.setattr(server, "configured", lambda *_: Seen(True, "GIM is as it must be"))
+    step.site = lambda role: SimpleNamespace(configuration=SimpleNamespace(backend="gax"))
+    step.configuration = lambda role: SimpleNamespace(apply=lambda name, change: [])
+    HoldScheduler(task_id="hold_scheduler").execute(context())
+    assert step.ledger["server_touched"]
