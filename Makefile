@@ -3,9 +3,11 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Where the lab listens, and how much it holds; for example: make demo SCALE=50000 BASE_PORT=25000 AIRFLOW_PORT=8090
+# What is played, where the lab listens, how much it holds: make demo SCENARIO=failover SCALE=50000 BASE_PORT=25000
+# AIRFLOW_PORT=8090. Scenarios: return-to-normal, option-2, setup, switchover, failover, active-active, full-circle.
 SCALE ?= 5000
 RATE ?= 50
+SCENARIO ?= return-to-normal
 BASE_PORT ?= 21000
 AIRFLOW_PORT ?= 8080
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)/lab
@@ -19,7 +21,7 @@ $(VENV)/.installed: pyproject.toml constraints/constraints.txt scripts/setup.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh scripts/setup.sh
 
 demo: setup
-	@$(BIN)/python -m infomart_lab.demo --home build/demo/lab --scale $(SCALE) --rate $(RATE) \
+	@$(BIN)/python -m infomart_lab.demo --scenario $(SCENARIO) --home build/demo/lab --scale $(SCALE) --rate $(RATE) \
 		--base-port $(BASE_PORT) --airflow-port $(AIRFLOW_PORT) --report build/demo/report.json
 
 # Two at a time where a test needs little; one whole lab after the other.

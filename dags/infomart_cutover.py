@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, chain
 
 from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.goal import LookWhetherDone
 from infomart_dr.runbook import cutover, plan, reaggregation
 
 DOC = """
@@ -32,6 +33,7 @@ with (
 ):
     chain(
         lock,
+        LookWhetherDone(task_id="look_whether_done", goal="moved"),
         cutover.approve_cutover(),
         cutover.final_stop_and_comparison(),
         cutover.switch_direction(),

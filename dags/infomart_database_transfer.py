@@ -10,7 +10,7 @@ from infomart_dr.runbook import database_transfer, plan
 DOC = """
 # Database transfer
 
-Guide: *Setting Up Replication*, "copy the Info Mart database" (guide:844-945); *Return to Normal* 1 and 2.
+Guide: *Setting Up Replication*, "copy the Info Mart database" (guide:847-940); *Return to Normal* 1 and 2.
 
 Ends with the target filled and checked. Purging of the IDBs stays held and reverse capture stays running: go on with
 `infomart_reverse_sync`, giving this run's id as the parameter *plan*.
@@ -32,7 +32,7 @@ with (
 ):
     chain(
         lock,
-        plan.hold_purging(),
+        plan.hold_purging(first=True),
         database_transfer.capture_at_source(),
         database_transfer.export_database(),
         database_transfer.transfer_dump_set(),

@@ -30,4 +30,4 @@ with (
     ) as dag,
     plan.plan(sites=("source",)) as lock,
 ):
-    chain(lock, reaggregation.re_aggregate(role="source"))
+    chain(lock, reaggregation.re_aggregate(role="source", first=True))

@@ -1,22 +1,36 @@
-"""Return to Normal, option 1: a new site is filled from the surviving one, takes over, and is followed by it."""
+"""Return to Normal: a new site is filled from the surviving one, and takes over or becomes its standby."""
 
 from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.runbook import cutover, database_transfer, plan, reaggregation, reverse_sync
+from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.runbook import (
+    cutover,
+    database_transfer,
+    new_site,
+    plan,
+    reaggregation,
+    reverse_sync,
+    setup_replication,
+    switchover,
+)
 
 DOC = """
 # Return to normal operation
 
-Guide: *DR Procedure with Oracle GoldenGate*, "Procedure to Return to Normal Operation", option 1 (guide:1066-1153).
+Guide: *DR Procedure with Oracle GoldenGate*, "Procedure to Return to Normal Operation" (guide:1066-1153).
 
-The surviving site (source) serves while the new site (target) is filled; the target takes over and the source becomes
-its standby. Nothing is lost and nothing is done twice: capture runs before the SCN, the export, the manifest and
-AFTERCSN are one number, and the databases are compared while the writers are stopped.
+The surviving site (source) serves while the new site (target) is filled. Option *target takes over* (1): the target
+takes over and the source becomes its standby. Option *source stays active* (2): the target becomes the standby, and
+the chapters of the cutover are skipped.
 
-**People decide once:** `approve_cutover`. Open transactions older than the capture are waited for, never killed.
+Nothing is lost and nothing is done twice: capture runs before the SCN, the export, the manifest and AFTERCSN are one
+number, and the databases are compared while the writers are stopped.
+
+**People decide once:** `approve_cutover`; and they deploy what `deploy_new_site` finds missing at the new site. Open
+transactions older than the capture are waited for, never killed.
 **On any failure before `start_info_mart_server_at_target`** the service returns to the source within the run.
 """
 
@@ -29,23 +43,31 @@ with (
         catchup=False,
         max_active_runs=1,
         default_args=step_defaults(),
-        params=plan.common_params() | plan.transfer_params() | plan.reaggregation_params(),
+        params=plan.common_params() | plan.option_params() | plan.transfer_params() | plan.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
     plan.plan() as lock,
 ):
+    # Airflow ties the first task that is made here to the lock.
+    look = LookWhetherDone(task_id="look_whether_done")
+    held = plan.hold_purging()
+    following, gate = reverse_sync.synchronise(), cutover.approve_cutover()
     chain(
         lock,
-        plan.hold_purging(),
+        look,
+        held,
         database_transfer.capture_at_source(),
         database_transfer.export_database(),
         database_transfer.transfer_dump_set(),
         database_transfer.import_database(),
-        reverse_sync.synchronise(),
-        cutover.approve_cutover(),
+        following,
+        gate,
         cutover.final_stop_and_comparison(),
         cutover.switch_direction(),
         cutover.start_at_target(),
-        reaggregation.re_aggregate(),
+        reaggregation.re_aggregate(option=plan.TARGET_TAKES_OVER),
         plan.release_purge_hold(),
+        switchover.tell_new_roles(option=plan.TARGET_TAKES_OVER),
     )
+    held >> new_site.deploy_new_site() >> gate
+    following >> setup_replication.prove_standby() >> dag.get_task("release_idb_purge_hold")

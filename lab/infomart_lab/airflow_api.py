@@ -81,6 +81,10 @@ class Airflow:
         answer = self.call("GET", f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 200})
         return answer["task_instances"]
 
+    def definitions(self, dag_id: str) -> list[dict[str, Any]]:
+        """Tasks of a DAG, with what follows each."""
+        return self.call("GET", f"/dags/{dag_id}/tasks")["tasks"]
+
     def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
         """What a step returned; empty when it returned nothing."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"

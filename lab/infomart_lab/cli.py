@@ -6,10 +6,10 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, get_args
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ from rich.table import Table
 from infomart_lab import config as lab_config
 from infomart_lab import links as lab_links
 from infomart_lab import supervisor
-from infomart_lab.config import DataSource, LabConfig, Site, Wording
+from infomart_lab.config import SCENARIOS, LabConfig, Role, Wording, scenario
 from infomart_lab.supervisor import LabError
 
 app = typer.Typer(
@@ -32,49 +32,6 @@ _err = Console(stderr=True)
 
 _Home = Annotated[Path | None, typer.Option("--home", help="Folder of the lab; $INFOMART_LAB_HOME or build/lab.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-# -- scenarios ------------------------------------------------------------------------------------
-
-
-def _sources(*sites: str) -> list[DataSource]:
-    """Two data sources, one at each site, with an IDB at either."""
-    first, second = sites
-    return [
-        DataSource(name=f"TS{first[-1]}", key=100 + int(first[-1]), site=first, idb_sites=[first, second], share=0.7),
-        DataSource(
-            name=f"TS{second[-1]}",
-            key=100 + int(second[-1]),
-            site=second,
-            idb_sites=[second, first],
-            share=0.3,
-        ),
-    ]
-
-
-#: What the lab looks like at the start: sites and data sources; None is the default of :func:`config.create`.
-SCENARIOS: dict[str, Callable[[], tuple[dict[str, Site], list[DataSource]] | None]] = {
-    # site1 is lost, site2 serves alone, site3 is new and empty
-    "return-to-normal": lambda: None,
-    # site1 serves, site2 is to become its standby
-    "setup-replication": lambda: (
-        {
-            "site1": Site(name="site1", server_running=True),
-            "site2": Site(name="site2", info_mart=False),
-            "site3": Site(name="site3", present=False, info_mart=False),
-        },
-        _sources("site1", "site2"),
-    ),
-    # two sites, each with an Info Mart of its own that its server fills
-    "active-active": lambda: (
-        {
-            "site1": Site(name="site1", server_running=True),
-            "site2": Site(name="site2", server_running=True),
-            "site3": Site(name="site3", present=False, info_mart=False),
-        },
-        _sources("site1", "site2"),
-    ),
-}
 
 
 # -- helpers --------------------------------------------------------------------------------------
@@ -159,7 +116,15 @@ def up(
     base_port: Annotated[int | None, typer.Option(min=1024, max=65000, help="First of 300 ports.")] = None,
     scale: Annotated[int | None, typer.Option(min=0, help="Interactions at the start.")] = None,
     rate: Annotated[float | None, typer.Option(min=0.0, help="Calls a second.")] = None,
-    scenario: Annotated[str, typer.Option(help=f"Start of a new lab: {', '.join(SCENARIOS)}.")] = "return-to-normal",
+    scenario_name: Annotated[
+        str, typer.Option("--scenario", help=f"Start of a new lab: {', '.join(SCENARIOS)}.")
+    ] = "return-to-normal",
+    single_idb: Annotated[
+        list[str] | None, typer.Option(help="Data source without an HA pair, as TS1; for a new lab, may be repeated.")
+    ] = None,
+    partitioned: Annotated[
+        bool, typer.Option("--partitioned", help="Facts need partitions that Job_MaintainGIM makes; for a new lab.")
+    ] = False,
     goldengate: Annotated[str | None, typer.Option(help="Wording of all sites: 11.2, 19c or 21c.")] = None,
     data_pump: Annotated[str | None, typer.Option(help="Wording of all sites: 11.2, 19c or 21c.")] = None,
     airflow: Annotated[bool, typer.Option("--airflow", help="Start Airflow too.")] = False,
@@ -172,12 +137,18 @@ def up(
     folder = (home or lab_config.default_home()).resolve()
     words = {"goldengate": goldengate, "data_pump": data_pump}
     for name, word in words.items():
-        if word is not None and word not in Wording.__args__:  # type: ignore[attr-defined]
+        if word is not None and word not in get_args(Wording):
             _fail(f"--{name.replace('_', '-')} is 11.2, 19c or 21c, not {word!r}", as_json, 2)
-    if scenario not in SCENARIOS:
-        _fail(f"unknown scenario {scenario!r}; there are {', '.join(SCENARIOS)}", as_json, 2)
     new = not (folder / "lab.json").exists()
-    config = _create(folder, base_port, scale, rate, scenario) if new else _load(folder, as_json)
+    try:
+        scenario(scenario_name, single_idb=single_idb or ())
+        config = (
+            _create(folder, base_port, scale, rate, scenario_name, single_idb or (), partitioned)
+            if new
+            else _load(folder, as_json)
+        )
+    except ValueError as error:
+        _fail(str(error), as_json, 2)
     if supervisor.is_running(config):
         state = _ask(config, as_json, "status")
         _print(state, as_json, f"the lab under {folder} is already running ({state['state']})")
@@ -188,6 +159,8 @@ def up(
         config.rate = rate
     if scale is not None and not new and scale != config.scale:
         _fail(f"the lab under {folder} was made with --scale {config.scale}; `destroy` it first", as_json, 2)
+    if partitioned and not config.partitioned:
+        _fail(f"the lab under {folder} was made without --partitioned; `destroy` it first", as_json, 2)
     for site in config.sites.values():
         for name, word in words.items():
             if word is not None:
@@ -221,14 +194,22 @@ def up(
             _out.print(f"Airflow: {address}, user {user}, password {_escape(password)}", highlight=False)
 
 
-def _create(folder: Path, base_port: int | None, scale: int | None, rate: float | None, scenario: str) -> LabConfig:
+def _create(
+    folder: Path,
+    base_port: int | None,
+    scale: int | None,
+    rate: float | None,
+    scenario_name: str,
+    single_idb: Collection[str] = (),
+    partitioned: bool = False,
+) -> LabConfig:
     given = {"base_port": base_port, "scale": scale, "rate": rate}
-    made = SCENARIOS[scenario]()
-    sites, sources = made if made is not None else (None, None)
+    _, sources = scenario(scenario_name, single_idb=single_idb)
     return lab_config.create(
         folder,
-        sites=sites,
+        scenario_name=scenario_name,
         data_sources=sources,
+        partitioned=partitioned,
         **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
 
@@ -301,8 +282,8 @@ def status(home: _Home = None, as_json: _Json = False) -> None:
 _OWN = (
     *lab_config.SITES,
     *("airflow", "journal", "logs", "run"),
-    *("lab.json", "links.json", "faults.json", "load.json", "configuration.json", "connections.json"),
-    *("topology.yaml", "operator_key", "operator_key.pub", "configuration.lock", "*.new"),
+    *("lab.json", "links.json", "faults.json", "load.json", "configuration.json", "connections.json", "reports.json"),
+    *("topology.yaml", "operator_key", "operator_key.pub", "configuration.lock", "lab.lock", "reports.lock", "*.new"),
 )
 
 
@@ -367,6 +348,61 @@ def part(
         _fail(f"start, stop or kill, not {action!r}", as_json, 2)
     result = _ask(config, as_json, action, part=name, site=site and _site(config, site, as_json))
     _print(result, as_json, f"{name}: {result['state']}")
+
+
+def _given_roles(config: LabConfig, given: list[str], as_json: bool) -> dict[str, Role]:
+    """Roles by site from ``site=role`` words; a wrong word ends the program."""
+    found: dict[str, Role] = {}
+    for word in given:
+        site, _, role = word.partition("=")
+        _site(config, site, as_json)
+        if role not in get_args(Role):
+            _fail(f"a role reads <site>=<{'|'.join(get_args(Role))}>, not {word!r}", as_json, 2)
+        found[site] = role  # type: ignore[assignment]
+    return found
+
+
+@app.command()
+def roles(
+    given: Annotated[list[str] | None, typer.Argument(help="As site1=failed site2=active; nothing: show them.")] = None,
+    home: _Home = None,
+    as_json: _Json = False,
+) -> None:
+    """Show or set the sites' roles in the topology file, as an administrator does after a run."""
+    from infomart_lab import host, topology
+
+    config = _load(home, as_json)
+    if changes := _given_roles(config, given or [], as_json):
+        asked = config.model_copy(update={"roles": {**config.roles, **changes}})
+        active = [site for site, role in topology.roles(asked).items() if role == "active"]
+        if not active or (len(active) > 1 and config.architecture == "active-standby"):
+            wanted = "one site is" if config.architecture == "active-standby" else "at least one site is"
+            _fail(f"{wanted} active, not {', '.join(active) or 'none'}", as_json, 2)
+        config = lab_config.change(config.home, lambda stored: stored.roles.update(changes))
+        host.prepare_keys(config)
+        topology.write(config)
+    now = topology.roles(config)
+    _print(now, as_json, "\n".join(f"{site}: {role}" for site, role in now.items()))
+
+
+@app.command()
+def behind(
+    site: str,
+    version: Annotated[str, typer.Argument(help="Release of the schema.")] = "8.1.3",
+    home: _Home = None,
+    as_json: _Json = False,
+) -> None:
+    """Let a site's schema be of an older release than its server, which is in the migration state then."""
+    import psycopg
+
+    from infomart_lab import site_setup
+
+    config = _load(home, as_json)
+    try:
+        site_setup.behind(config, _site(config, site, as_json), version)
+    except psycopg.Error as error:
+        _fail(f"the Info Mart of {site} cannot be changed: {' '.join(str(error).split())}", as_json)
+    _print({"site": site, "schema_version": version}, as_json, f"the schema of {site} is of release {version}")
 
 
 # -- links ----------------------------------------------------------------------------------------

@@ -6,10 +6,12 @@ Everything else in the lab takes its addresses and folders from here. The config
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import socket
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal
 
@@ -41,10 +43,15 @@ PORT_OFFSETS = {
 LINKED_SERVICES = ("postgres", "oracle", "ssh-db", "ssh-gim", "manager", "gax", "config")
 
 Wording = Literal["11.2", "19c", "21c"]
+Architecture = Literal["active-standby", "active-active"]
+Role = Literal["active", "standby", "failed", "new"]
 
 
 class DataSource(BaseModel):
-    """A T-Server: calls happen at ``site``; each ICON of its HA pair writes to the IDB at one of ``idb_sites``."""
+    """A T-Server: calls happen at ``site``; each ICON of its HA pair writes to the IDB at one of ``idb_sites``.
+
+    With one IDB site only there is no HA pair: what that site loses is lost.
+    """
 
     name: str
     #: DATA_SOURCE_KEY in CTL_DS and CTL_EXTRACT_HWM.
@@ -87,13 +94,22 @@ class LabConfig(BaseModel):
     #: Calls a second, over all data sources.
     rate: float = 50.0
     release: str = "8.1.4"
+    architecture: Architecture = "active-standby"
+    #: Facts go into partitions that Job_MaintainGIM makes ahead; without one for now nothing is loaded.
     partitioned: bool = False
+    #: Roles that the topology shows in place of those of the start, by site; an administrator changes them.
+    roles: dict[str, Role] = Field(default_factory=dict)
     info_mart_schema: str = "GIM"
     goldengate_schema: str = "GGATE"
     sites: dict[str, Site]
     data_sources: list[DataSource]
     #: ``{"site2": {"SYSTEM": "...", "GIM": "...", ...}}``; also ``gax`` for the Management Layer's user.
     passwords: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    @property
+    def active_site(self) -> str:
+        """The site that serves at the start; of an active-active deployment the first one."""
+        return next((name for name, site in self.sites.items() if site.server_running), next(iter(self.sites)))
 
     # -- addresses -------------------------------------------------------------------------------
 
@@ -208,11 +224,13 @@ class LabConfig(BaseModel):
         return self.home / "lab.json"
 
     def save(self) -> None:
-        """Write ``lab.json``; only the owner can read it."""
+        """Write ``lab.json``; only the owner can read it, and nobody ever reads half of it."""
         self.home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        temporary = self.path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(self.model_dump_json(indent=2))
+        temporary.replace(self.path)
 
 
 def default_home() -> Path:
@@ -230,38 +248,115 @@ def load(home: Path | None = None) -> LabConfig:
     return LabConfig.model_validate_json(((home or default_home()) / "lab.json").read_text())
 
 
+def change(home: Path, apply: Callable[[LabConfig], None]) -> LabConfig:
+    """Change the stored configuration; what other processes change at the same time is not lost.
+
+    :param apply: changes the configuration in place; what it raises leaves the file as it was.
+    :returns: the configuration as written.
+    """
+    with (home / "lab.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        config = load(home)
+        apply(config)
+        config.save()
+    return config
+
+
+# -- scenarios ------------------------------------------------------------------------------------
+
+Scenario = tuple[dict[str, Site], list[DataSource]]
+
+
+def _sources(first: str, second: str) -> list[DataSource]:
+    """Two data sources, one at each site, with an IDB at either."""
+    return [
+        DataSource(name=f"TS{site[-1]}", key=100 + int(site[-1]), site=site, idb_sites=[site, other], share=share)
+        for site, other, share in ((first, second, 0.7), (second, first, 0.3))
+    ]
+
+
+def _return_to_normal() -> Scenario:
+    """site1 is lost, site2 serves alone, site3 is a new site with an empty database."""
+    return {
+        "site1": Site(name="site1", goldengate="11.2", data_pump="11.2", present=False),
+        "site2": Site(name="site2", server_running=True),
+        "site3": Site(name="site3", info_mart=False),
+    }, _sources("site2", "site3")
+
+
+def _active_standby() -> Scenario:
+    """site1 serves; site2 is to become its standby, and is empty until the set-up has filled it; no site3."""
+    return {
+        "site1": Site(name="site1", server_running=True),
+        "site2": Site(name="site2", info_mart=False),
+        "site3": Site(name="site3", present=False, info_mart=False),
+    }, _sources("site1", "site2")
+
+
+def _active_active() -> Scenario:
+    """site1 and site2 each have an Info Mart of their own that their own server fills; no site3."""
+    return {
+        "site1": Site(name="site1", server_running=True),
+        "site2": Site(name="site2", server_running=True),
+        "site3": Site(name="site3", present=False, info_mart=False),
+    }, _sources("site1", "site2")
+
+
+#: What a lab looks like at the start, by name.
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
+    "return-to-normal": _return_to_normal,
+    "active-standby": _active_standby,
+    "active-active": _active_active,
+}
+
+
+def scenario(name: str, *, single_idb: Collection[str] = ()) -> Scenario:
+    """Sites and data sources of a scenario, made anew at each call.
+
+    :param name: a key of :data:`SCENARIOS`.
+    :param single_idb: data sources without an HA pair: their only IDB is at their own site.
+    :raises ValueError: an unknown scenario or data source.
+    """
+    if name not in SCENARIOS:
+        raise ValueError(f"unknown scenario {name!r}; there are {', '.join(SCENARIOS)}")
+    sites, sources = SCENARIOS[name]()
+    if unknown := sorted(set(single_idb) - {source.name for source in sources}):
+        raise ValueError(f"unknown data source {', '.join(unknown)}; there are {', '.join(s.name for s in sources)}")
+    for source in sources:
+        if source.name in single_idb:
+            source.idb_sites = [source.site]
+    return sites, sources
+
+
 def create(
     home: Path,
     *,
     base_port: int = 21000,
     scale: int = 5000,
     rate: float = 50.0,
+    scenario_name: str = "return-to-normal",
     sites: dict[str, Site] | None = None,
     data_sources: list[DataSource] | None = None,
     release: str = "8.1.4",
+    architecture: Architecture | None = None,
+    partitioned: bool = False,
 ) -> LabConfig:
     """Make a new configuration with random passwords and write it.
 
-    The default is the beginning of a return to normal: site1 is lost, site2 serves alone, site3 is a new
-    site with an empty database. Data sources are at site2 and site3, each HA pair with one IDB at either.
+    :param scenario_name: what the lab looks like where ``sites``, ``data_sources`` and ``architecture`` do not say.
+    :raises ValueError: an unknown scenario.
     """
+    made_sites, made_sources = scenario(scenario_name)
     config = LabConfig(
         home=home.resolve(),
         base_port=base_port,
         scale=scale,
         rate=rate,
         release=release,
-        sites=sites
-        or {
-            "site1": Site(name="site1", goldengate="11.2", data_pump="11.2", present=False),
-            "site2": Site(name="site2", server_running=True),
-            "site3": Site(name="site3", info_mart=False),
-        },
-        data_sources=data_sources
-        or [
-            DataSource(name="TS2", key=102, site="site2", idb_sites=["site2", "site3"], share=0.7),
-            DataSource(name="TS3", key=103, site="site3", idb_sites=["site3", "site2"], share=0.3),
-        ],
+        architecture=architecture or ("active-active" if scenario_name == "active-active" else "active-standby"),
+        partitioned=partitioned,
+        sites=sites or made_sites,
+        data_sources=data_sources or made_sources,
     )
     for site in config.sites:
         users = {*config.oracle_users(site), *config.oracle_users(site, "idb")}

@@ -1,7 +1,7 @@
 """Application objects of the Configuration Layer, as the lab keeps them: one JSON file, changed under a lock.
 
-``<home>/configuration.json``: ``{"applications": {"GIM": {...}, "DAP_GIM_site2": {...}}}``. All sites read the
-same file; the Configuration Servers of real sites replicate it among themselves.
+``<home>/configuration.json``: ``{"applications": {"GIM": {...}, "DAP_GIM_site2": {...}, "ICON_TS2_site2": {...}}}``.
+All sites read the same file; the Configuration Servers of real sites replicate it among themselves.
 """
 
 from __future__ import annotations
@@ -15,15 +15,29 @@ from typing import Any
 
 from infomart_lab.config import LabConfig
 
-#: Name of the Application object of Genesys Info Mart Server; all sites share it (guide, Deployment Prerequisites).
+#: Name of the Application object of Genesys Info Mart Server; the sites of an active-standby deployment share it
+#: (guide, Deployment Prerequisites), those of an active-active one have an object each.
 SERVER = "GIM"
 SERVER_DBID = 121
+TYPE_SERVER, TYPE_DAP, TYPE_ICON = "GIM", "DAP", "ICON"
 ROLE_INFO_MART = "INFO_MART"
 ROLE_IDB = "ICON_CORE"
 ENABLED = 1
 DISABLED = 2
 
 Document = dict[str, Any]
+
+
+def servers(config: LabConfig) -> dict[str, int]:
+    """Application objects of Info Mart Servers with their DBIDs."""
+    if config.architecture == "active-standby":
+        return {SERVER: SERVER_DBID}
+    return {f"{SERVER}_{site}": SERVER_DBID + number for number, site in enumerate(config.sites)}
+
+
+def server_of(config: LabConfig, site: str) -> str:
+    """Name of the Application object that the server at a site runs under."""
+    return SERVER if config.architecture == "active-standby" else f"{SERVER}_{site}"
 
 
 def dap_of_info_mart(site: str) -> str:
@@ -36,26 +50,30 @@ def dap_of_idb(source: str, site: str) -> str:
     return f"DAP_{source}_{site}"
 
 
+def icon_of_idb(source: str, site: str) -> str:
+    """Name of the Application object of the ICON that writes a data source's IDB at a site."""
+    return f"ICON_{source}_{site}"
+
+
 def path(config: LabConfig) -> Path:
     return config.home / "configuration.json"
 
 
-def default(config: LabConfig) -> Document:
-    """The configuration before anything is changed: the server at the site where it runs, all IDBs connected."""
-    active = next((name for name, site in config.sites.items() if site.server_running), None)
-    active = active or next(iter(config.sites))
-    applications: dict[str, Document] = {}
-    connections = [dap_of_info_mart(active)]
-    for source in config.data_sources:
-        connections.extend(dap_of_idb(source.name, site) for site in source.idb_sites)
-    applications[SERVER] = {
-        "name": SERVER,
-        "dbid": SERVER_DBID,
-        "type": "GIM",
+def _server(config: LabConfig, name: str, dbid: int, site: str) -> Document:
+    """Application object of an Info Mart Server at a site, connected to its Info Mart and to every IDB and ICON."""
+    idbs = [(source.name, at) for source in config.data_sources for at in source.idb_sites]
+    return {
+        "name": name,
+        "dbid": dbid,
+        "type": TYPE_SERVER,
         "state": ENABLED,
-        "host": f"{active}-gim",
-        "commandLine": f"gim_etl_server -host 127.0.0.1 -port {config.port(active, 'config')} -app {SERVER}",
-        "connections": connections,
+        "host": f"{site}-gim",
+        "commandLine": f"gim_etl_server -host 127.0.0.1 -port {config.port(site, 'config')} -app {name}",
+        "connections": [
+            dap_of_info_mart(site),
+            *(dap_of_idb(source, at) for source, at in idbs),
+            *(icon_of_idb(source, at) for source, at in idbs),
+        ],
         "options": {
             "schedule": {
                 "run-scheduler": "true",
@@ -71,31 +89,61 @@ def default(config: LabConfig) -> Document:
             },
         },
     }
-    number = SERVER_DBID
 
-    def access_point(name: str, database: str, site: str, schema: str, role: str) -> None:
-        nonlocal number
-        number += 1
-        applications[name] = {
-            "name": name,
-            "dbid": number,
-            "type": "DAP",
-            "state": ENABLED,
-            "host": f"{site}-db",
-            "commandLine": "",
-            "connections": [],
-            "database": database,
-            "site": site,
-            "schema": schema,
-            "options": {"gim-etl": {"role": role}},
-        }
 
-    for site in config.sites:
-        access_point(dap_of_info_mart(site), "gim", site, config.info_mart_schema, ROLE_INFO_MART)
-    for source in config.data_sources:
-        for site in source.idb_sites:
-            access_point(dap_of_idb(source.name, site), "idb", site, source.schema_name, ROLE_IDB)
-    return {"applications": applications}
+def _access_point(name: str, database: str, site: str, schema: str, role: str) -> Document:
+    return {
+        "name": name,
+        "type": TYPE_DAP,
+        "state": ENABLED,
+        "host": f"{site}-db",
+        "commandLine": "",
+        "connections": [],
+        "database": database,
+        "site": site,
+        "schema": schema,
+        "options": {"gim-etl": {"role": role}},
+    }
+
+
+def _icon(name: str, dap: str, site: str) -> Document:
+    """Application object of an ICON: it runs at its data source's site and writes by the IDB's access point."""
+    return {
+        "name": name,
+        "type": TYPE_ICON,
+        "state": ENABLED,
+        "host": f"{site}-gim",
+        "commandLine": f"icon -app {name}",
+        "connections": [dap],
+        "options": {},
+    }
+
+
+def default(config: LabConfig) -> Document:
+    """The configuration before anything is changed.
+
+    Active-standby: one server object, at the site where the server runs. Active-active: an object a site. All IDBs
+    and ICONs are connected to each of them.
+    """
+    shared = config.active_site if config.architecture == "active-standby" else None
+    found = [
+        _server(config, name, dbid, shared or name.removeprefix(f"{SERVER}_")) for name, dbid in servers(config).items()
+    ]
+    idbs = [(source, site) for source in config.data_sources for site in source.idb_sites]
+    others = [
+        *(
+            _access_point(dap_of_info_mart(site), "gim", site, config.info_mart_schema, ROLE_INFO_MART)
+            for site in config.sites
+        ),
+        *(
+            _access_point(dap_of_idb(source.name, site), "idb", site, source.schema_name, ROLE_IDB)
+            for source, site in idbs
+        ),
+        *(_icon(icon_of_idb(source.name, site), dap_of_idb(source.name, site), source.site) for source, site in idbs),
+    ]
+    for number, app in enumerate(others, max(servers(config).values()) + 1):
+        app["dbid"] = number
+    return {"applications": {app["name"]: app for app in (*found, *others)}}
 
 
 def read(config: LabConfig) -> Document:

@@ -1,7 +1,7 @@
-"""The main job, end to end: a return to normal under load, and the audit that judges it.
+"""Procedures end to end, under load, and the audit that judges them.
 
-``make demo`` runs this. It starts a fresh lab and a real Airflow, triggers ``infomart_return_to_normal`` through the
-REST API, answers its gate, lets calls go on under forward replication, and audits both sites.
+``make demo`` runs this. It starts a fresh lab and a real Airflow, plays a scenario (:mod:`infomart_lab.scenarios`)
+through the REST API, answers the gates, lets calls go on, and audits the sites.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from rich.table import Table
 from rich.text import Text
 
 from infomart_lab import config as lab_config
-from infomart_lab import supervisor
+from infomart_lab import configuration, supervisor, topology
 from infomart_lab.airflow_api import Airflow, AirflowError
 from infomart_lab.audit import AuditResult, audit
 from infomart_lab.icon import get_load, set_load
+from infomart_lab.scenarios import SCENARIOS, Scenario
 
 DAG = "infomart_return_to_normal"
-SOURCE, TARGET = "site2", "site3"
 #: Seconds for which calls go on under forward replication before they end.
 AFTERWARDS = 15.0
 #: Seconds until a gate is answered.
@@ -91,8 +91,12 @@ class Run:
     #: Answer to every gate.
     decision = "Approve"
 
-    def __init__(self, airflow: Airflow, run_id: str) -> None:
-        self.airflow, self.run_id = airflow, run_id
+    def __init__(self, airflow: Airflow, run_id: str, dag_id: str = DAG, person: Any = None) -> None:
+        """
+        :param person: does by hand what a human step asks for, before it is answered: called with the task's id.
+        """
+        self.airflow, self.run_id, self.dag_id = airflow, run_id, dag_id
+        self.person = person or (lambda task_id: None)
         self.tasks: list[dict[str, Any]] = []
         self.results: dict[str, dict[str, Any]] = {}
         self.state = "queued"
@@ -101,21 +105,24 @@ class Run:
 
     def look(self) -> None:
         """Read the run's state, the steps and the results of those that have ended; answer gates."""
-        self.state = self.airflow.run(DAG, self.run_id)["state"]
-        tasks = self.airflow.tasks(DAG, self.run_id)
+        self.state = self.airflow.run(self.dag_id, self.run_id)["state"]
+        tasks = self.airflow.tasks(self.dag_id, self.run_id)
         self.tasks = sorted(tasks, key=lambda task: (task["start_date"] is None, task["start_date"] or ""))
         for task in self.tasks:
             name = task["task_id"]
             if task["state"] == "success" and name not in self.results:
-                self.results[name] = self.airflow.result(DAG, self.run_id, name)
-        for gate in self.airflow.gates(DAG, self.run_id):
-            self._answer(gate["task_instance"]["task_id"])
+                self.results[name] = self.airflow.result(self.dag_id, self.run_id, name)
+        for gate in self.airflow.gates(self.dag_id, self.run_id):
+            self._answer(gate["task_instance"]["task_id"], gate["options"])
 
-    def _answer(self, name: str) -> None:
-        """Approve a gate that waits for some seconds; no person is faster, and the scheduler need not be."""
+    def _answer(self, name: str, options: list[str]) -> None:
+        """Answer a gate that waits for some seconds; no person is faster, and the scheduler need not be."""
         since = self._asked.setdefault(name, time.monotonic())
         if time.monotonic() - since > GATE_SECONDS:
-            self.airflow.answer(DAG, self.run_id, name, self.decision)
+            # A human step has options of its own; the first says that it is done.
+            decision = self.decision if self.decision in options else options[0]
+            self.person(name)
+            self.airflow.answer(self.dag_id, self.run_id, name, decision)
             self.approved.append(name)
             del self._asked[name]
 
@@ -149,6 +156,7 @@ class Run:
         """The steps for the report."""
         return [
             {
+                "dag": self.dag_id,
                 "task": task["task_id"],
                 "state": task["state"],
                 "started": task["start_date"],
@@ -165,9 +173,25 @@ class Run:
         lines = []
         for task in self.tasks:
             if task["state"] == "failed":
-                log = self.airflow.log(DAG, self.run_id, task["task_id"], task["try_number"])
+                log = self.airflow.log(self.dag_id, self.run_id, task["task_id"], task["try_number"])
                 lines.append(f"{task['task_id']} failed:\n" + "\n".join(log.splitlines()[-25:]))
         return "\n\n".join(lines)
+
+
+def critical_path(run: Run, last: str) -> list[str]:
+    """Steps that a step waited for, each for the one that ended last: the way that decides how long it took.
+
+    :param last: end of the id of the step that the time is measured to.
+    """
+    below = {task["task_id"]: task["downstream_task_ids"] for task in run.airflow.definitions(run.dag_id)}
+    ended = {task["task_id"]: task["end_date"] for task in run.tasks if task["end_date"]}
+    at = next((name for name in ended if name.endswith(last)), None)
+    path: list[str] = []
+    while at is not None:
+        path.append(at)
+        before = [name for name, following in below.items() if at in following and name in ended]
+        at = max(before, key=lambda name: ended[name], default=None)
+    return path[::-1]
 
 
 _MARKS = {"success": "[green]done[/]", "failed": "[red]failed[/]", "running": "[yellow]runs[/]"}
@@ -221,10 +245,11 @@ def pause(run: Run, stop: str, start: str) -> float | None:
 
 
 def report(run: Run, scenario: str, audits: dict[str, AuditResult]) -> dict[str, Any]:
-    """The report's content; ``audit`` has the shape of ``audit --json``."""
+    """The report of one run; ``audit`` has the shape of ``audit --json``."""
     return {
         "scenario": scenario,
         "run_id": run.run_id,
+        "dag": run.dag_id,
         "state": run.state,
         "steps": run.steps(),
         "outage_seconds": pause(run, "final_stop_and_comparison.stop_info_mart_server", "server_at_target"),
@@ -241,21 +266,58 @@ def report(run: Run, scenario: str, audits: dict[str, AuditResult]) -> dict[str,
     }
 
 
+def loss_of(run: Run, failed_at: float) -> dict[str, Any]:
+    """What a failover told of its loss, and how long the survivor took."""
+    start = run.task("start_at_survivor.start_info_mart_server")
+    served = _moment(start["end_date"]) if start and start["state"] == "success" else None
+    triggered = _moment(run.airflow.run(run.dag_id, run.run_id)["run_after"])
+    gate = run.task("confirm_site_failure")
+    told = {
+        moment: {"low": run.fact(task, "lost_low"), "high": run.fact(task, "lost_high")}
+        for moment, task in (
+            ("before", "gather_evidence.estimate_loss"),
+            ("drained", "estimate_loss_again"),
+            ("end", "report_loss"),
+        )
+    }
+    return {
+        "estimates": told,
+        "site_lost_to_server_running": round(served - failed_at, 1) if served else None,
+        "trigger_to_server_running": round(served - triggered, 1) if served and triggered else None,
+        "of_it_gate_seconds": round(gate["duration"] or 0, 1) if gate else None,
+        "critical_path": critical_path(run, "start_at_survivor.start_info_mart_server"),
+    }
+
+
 def closing_table(content: dict[str, Any]) -> Table:
-    """What the run came to."""
+    """What the scenario came to."""
     table = Table(title=f"{content['scenario']}: {content['run_id']}", title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
     seconds = sum(step["seconds"] for step in content["steps"])
     outside = sum(step["command_seconds"] or 0 for step in content["steps"])
-    for name, value in (
+    rows: list[tuple[str, Any]] = [
         ("steps", len(content["steps"])),
         ("seconds in steps / in outside commands", f"{seconds:.0f} / {outside:.0f}"),
-        ("without server: export / cutover", f"{content['export_pause_seconds']} s / {content['outage_seconds']} s"),
-        ("SCN", content["scn"]),
-        ("rows exported / imported", f"{content['rows']['exported']} / {content['rows']['imported']}"),
-        ("calls written", content["calls_written"]),
-    ):
+    ]
+    if content["export_pause_seconds"] or content["outage_seconds"]:
+        pauses = f"{content['export_pause_seconds']} s / {content['outage_seconds']} s"
+        rows.append(("without server: export / cutover", pauses))
+    if content["scn"]:
+        rows += [
+            ("SCN", content["scn"]),
+            ("rows exported / imported", f"{content['rows']['exported']} / {content['rows']['imported']}"),
+        ]
+    if loss := content.get("loss"):
+        rows.append(("trigger to server running", f"{loss['trigger_to_server_running']} s"))
+        rows += [
+            (f"lost calls told: {moment}", f"{told['low']} to {told['high']}")
+            for moment, told in loss["estimates"].items()
+            if told["high"] is not None
+        ]
+        rows.append(("lost calls in truth", loss["truth"]))
+    rows.append(("calls written", content["calls_written"]))
+    for name, value in rows:
         table.add_row(name, str(value))
     for site, result in content["audit"].items():
         verdict = f"missing {result['missing']}, duplicated {result['duplicated']}, extra {result['extra']}"
@@ -266,11 +328,35 @@ def closing_table(content: dict[str, Any]) -> Table:
 # -- the demo --------------------------------------------------------------------------------------
 
 
-def judge(config: lab_config.LabConfig, seconds: float = SETTLE) -> dict[str, AuditResult]:
-    """End the calls, wait until both sites have everything, and audit them."""
+def judge(config: lab_config.LabConfig, sites: tuple[str, ...], seconds: float = SETTLE) -> dict[str, AuditResult]:
+    """End the calls, wait until the sites have everything, and audit them."""
     set_load(config, 0)
     deadline = time.monotonic() + seconds
-    return {site: audit(config, site, wait=max(deadline - time.monotonic(), 5)) for site in (TARGET, SOURCE)}
+    return {site: audit(config, site, wait=max(deadline - time.monotonic(), 5)) for site in sites}
+
+
+def judge_loss(config: lab_config.LabConfig, sites: tuple[str, ...], seconds: float = SETTLE) -> dict[str, AuditResult]:
+    """As :func:`judge`, where some calls never arrive: wait until nothing changes any more."""
+    set_load(config, 0)
+    deadline = time.monotonic() + seconds
+    before: dict[str, AuditResult] = {}
+    while True:
+        now = {site: audit(config, site) for site in sites}
+        if before and all(not_there(now[site]) == not_there(before[site]) for site in sites):
+            return now
+        if time.monotonic() > deadline:
+            return now
+        before = now
+        time.sleep(QUIET)
+
+
+#: Seconds between two audits that must agree.
+QUIET = 6.0
+
+
+def not_there(result: AuditResult) -> int:
+    """Calls that a site does not hold."""
+    return result.missing + result.pending
 
 
 def clean(audits: dict[str, AuditResult]) -> bool:
@@ -278,7 +364,70 @@ def clean(audits: dict[str, AuditResult]) -> bool:
     return bool(audits) and all(result.clean and result.pending == 0 for result in audits.values())
 
 
+def within(audits: dict[str, AuditResult], loss: dict[str, Any]) -> bool:
+    """Nothing doubled or unknown, every site the same, and what is lost lies within what was told at each moment."""
+    lost = {not_there(result) for result in audits.values()}
+    doubled = any(result.duplicated or result.extra for result in audits.values())
+    told = [each for each in loss["estimates"].values() if each["high"] is not None]
+    return not doubled and len(lost) == 1 and all(each["low"] <= min(lost) <= each["high"] for each in told)
+
+
+class LabStage:
+    """A play's stage: the lab and its Airflow."""
+
+    def __init__(self, config: lab_config.LabConfig, airflow: Airflow) -> None:
+        self.config, self.airflow = config, airflow
+        self.runs: list[Run] = []
+        self.failed_at = 0.0
+        self.failover: Run | None = None
+
+    def run(self, dag_id: str, **params: Any) -> None:
+        self.airflow.wait_for_dag(dag_id)
+        run = Run(self.airflow, f"demo-{int(time.time())}", dag_id, self._person)
+        self.runs.append(run)
+        if dag_id == "infomart_failover":
+            self.failover = run
+        console.print(f"\n[bold]{dag_id}[/] {params or ''}")
+        self.airflow.trigger(dag_id, run.run_id, {"reason": "make demo", **params})
+        if console.is_terminal:
+            with Live(console=console, refresh_per_second=2) as live:
+                run.wait(lambda: live.update(picture(run, self.config)))
+        else:
+            told: set[tuple[str, str]] = set()
+            run.wait(lambda: _tell(run, told))
+        if run.state != "success":
+            raise DemoError(f"{dag_id} ended as {run.state}\n{run.failures()}")
+
+    def _person(self, task_id: str) -> None:
+        """Whoever is asked to deploy ICONs at a site that came back enables their objects again."""
+        if task_id.endswith("deploy_icons"):
+
+            def enable(document: dict[str, Any]) -> None:
+                for application in document["applications"].values():
+                    application["state"] = configuration.ENABLED
+
+            configuration.update(self.config, enable)
+
+    def calls(self, seconds: float) -> None:
+        console.print(f"calls go on for {seconds:g} s")
+        time.sleep(seconds)
+
+    def fail(self, site: str) -> None:
+        console.print(f"[red]{site} is lost[/]")
+        self.failed_at = time.time()
+        supervisor.request(self.config, "fail", site=site)
+
+    def heal(self, site: str) -> None:
+        console.print(f"{site} is there again")
+        supervisor.request(self.config, "heal", site=site)
+
+    def roles(self, **roles: str) -> None:
+        self.config = lab_config.change(self.config.home, lambda stored: stored.roles.update(roles))  # type: ignore[arg-type]
+        topology.write(self.config)
+
+
 def main(
+    scenario: Annotated[str, typer.Option(help=f"One of: {', '.join(SCENARIOS)}.")] = "return-to-normal",
     home: Annotated[Path, typer.Option(help="Folder of the lab; made new.")] = Path("build/demo/lab"),
     scale: Annotated[int, typer.Option(help="Interactions at the start.")] = 5000,
     rate: Annotated[float, typer.Option(help="Calls a second.")] = 50.0,
@@ -289,17 +438,23 @@ def main(
     ),
     afterwards: Annotated[float, typer.Option(help="Seconds of calls after the run.")] = AFTERWARDS,
 ) -> None:
-    """Return to normal in the lab, under load, judged by the audit."""
+    """A scenario in the lab, under load, judged by the audit."""
+    if scenario not in SCENARIOS:
+        console.print(
+            f"[red]unknown scenario {scenario!r}[/]; there are {', '.join(SCENARIOS)} (make demo SCENARIO=...)"
+        )
+        raise typer.Exit(2)
     # A plain kill ends the lab as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     home = home.resolve()
     if (home / "lab.json").exists():
         supervisor.shut_down(lab_config.load(home))
         shutil.rmtree(home)
-    config = lab_config.create(home, base_port=base_port, scale=scale, rate=rate)
+    chosen = SCENARIOS[scenario]
+    config = lab_config.create(home, base_port=base_port, scale=scale, rate=rate, scenario_name=chosen.lab)
     try:
         start_lab(config, airflow_port)
-        code = _job(config, airflow_port, report_file, afterwards)
+        code = _job(config, airflow_port, report_file, afterwards, scenario, chosen)
     except supervisor.PortsInUseError as error:
         console.print(f"[red]{error}[/] (make demo BASE_PORT=... AIRFLOW_PORT=...)")
         code = 2
@@ -314,31 +469,35 @@ def main(
     raise typer.Exit(code)
 
 
-def _job(config: lab_config.LabConfig, airflow_port: int, report_file: Path, afterwards: float) -> int:
+def _job(
+    config: lab_config.LabConfig, airflow_port: int, report_file: Path, afterwards: float, name: str, chosen: Scenario
+) -> int:
     with Airflow(config, airflow_port) as airflow:
         airflow.login()
         airflow.wait_for_dag(DAG)
         console.print(f"Airflow: {airflow.base} (user and password: {config.home}/airflow)")
-        run = Run(airflow, f"demo-{int(time.time())}")
-        airflow.trigger(DAG, run.run_id, {"reason": "make demo"})
-        if console.is_terminal:
-            with Live(console=console, refresh_per_second=2) as live:
-                run.wait(lambda: live.update(picture(run, config)))
-        else:
-            told: set[tuple[str, str]] = set()
-            run.wait(lambda: _tell(run, told))
-        if run.state == "success":
-            console.print(f"calls go on for {afterwards:g} s under forward replication")
-            time.sleep(afterwards)
-        audits = judge(config)
-        content = report(run, "return-to-normal", audits)
+        stage = LabStage(config, airflow)
+        problem = ""
+        try:
+            chosen.play(stage)
+            stage.calls(afterwards)
+        except DemoError as error:
+            problem = str(error)
+        audits = (judge_loss if chosen.loses else judge)(config, chosen.audited)
+        content = report(stage.runs[-1], name, audits)
+        content["steps"] = [step for run in stage.runs for step in run.steps()]
+        content["runs"] = [{"dag": run.dag_id, "run_id": run.run_id, "state": run.state} for run in stage.runs]
+        if stage.failover is not None and not problem:
+            content["loss"] = loss_of(stage.failover, stage.failed_at)
+            content["loss"]["truth"] = max(not_there(result) for result in audits.values())
         report_file.parent.mkdir(parents=True, exist_ok=True)
         report_file.write_text(json.dumps(content, indent=1) + "\n")
-        if run.state != "success":
-            console.print(run.failures(), markup=False)
+        if problem:
+            console.print(problem, markup=False)
         console.print(closing_table(content))
         console.print(f"report: {report_file}")
-        return 0 if run.state == "success" and clean(audits) else 1
+        good = not problem and (within(audits, content["loss"]) if chosen.loses else clean(audits))
+        return 0 if good else 1
 
 
 def _tell(run: Run, told: set[tuple[str, str]]) -> None:

@@ -40,8 +40,6 @@ from infomart_lab.config import HOST_KINDS, SITES, LabConfig, mark_ready
 
 #: User of the Management Layer and of GAX.
 USER = "default"
-#: Application object of the Info Mart Server.
-APPLICATION = configuration.SERVER
 #: Seconds that one Control Server waits for the agent of another site.
 _AGENT_SECONDS = 3.0
 #: Objects' state words: 1 is Enabled.
@@ -145,25 +143,34 @@ def _hosts() -> set[str]:
     return {f"{site}-gim" for site in SITES}
 
 
-def _agent(config: LabConfig, site: str, host: str, action: str, *, timeout: float) -> dict[str, Any]:
-    """Ask the Local Control Agent of a host, over the link when it is at another site."""
-    target = host.removesuffix("-gim")
+def _is_server(config: LabConfig, app: dict[str, Any]) -> bool:
+    """True for an Info Mart Server whose program is installed on the host that its object names.
+
+    In an active-active deployment the program of a host runs under the object of its own site only.
+    """
+    host = str(app.get("host"))
+    return host in _hosts() and app["name"] == configuration.server_of(config, host.removesuffix("-gim"))
+
+
+def _agent(config: LabConfig, site: str, app: dict[str, Any], action: str, *, timeout: float) -> dict[str, Any]:
+    """Ask the Local Control Agent of an application's host, over the link when it is at another site."""
+    target = app["host"].removesuffix("-gim")
     return mlcmd.ask(
         config.address,
         config.link_port(site, target, "config"),
-        {"lca": action, "token": config.passwords[target]["GAX"]},
+        {"lca": action, "type": app.get("type"), "token": config.passwords[target]["GAX"]},
         timeout=timeout,
     )
 
 
 def status_of(config: LabConfig, site: str, app: dict[str, Any]) -> dict[str, Any]:
     """Status of an application, asked by the Control Server of ``site``; Unknown when its agent is silent."""
-    host = app.get("host")
     word = lca.UNKNOWN
-    if app["name"] == APPLICATION and host in _hosts():
+    is_icon = app.get("type") == configuration.TYPE_ICON and app.get("host") in _hosts()
+    if is_icon or _is_server(config, app):
         with contextlib.suppress(mlcmd.MlcmdError):
-            word = _agent(config, site, host, "status", timeout=_AGENT_SECONDS)["status"]
-    return {"name": app["name"], "dbid": app["dbid"], "status": word, "runmode": "Primary", "host": host}
+            word = _agent(config, site, app, "status", timeout=_AGENT_SECONDS)["status"]
+    return {"name": app["name"], "dbid": app["dbid"], "status": word, "runmode": "Primary", "host": app.get("host")}
 
 
 def control(config: LabConfig, site: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +185,7 @@ def control(config: LabConfig, site: str, request: dict[str, Any]) -> dict[str, 
     command = request.get("scs")
     if command == "getallappstatus":
         # access points are objects without a process, so they have no status
-        found = [app for app in applications(config).values() if app.get("type") != "DAP"]
+        found = [app for app in applications(config).values() if app.get("type") != configuration.TYPE_DAP]
         return {"applications": [status_of(config, site, app) for app in found]}
     app = by_dbid(config, int(request.get("dbid") or 0))
     if command == "getappstatus":
@@ -186,34 +193,45 @@ def control(config: LabConfig, site: str, request: dict[str, Any]) -> dict[str, 
     action = {"startapp": "start", "stopapp": "stop", "stopgraceful": "stopgraceful"}.get(str(command))
     if action is None:
         raise ConfigurationError(400, f"unknown command {command!r}")
-    if app["name"] != APPLICATION or app.get("host") not in _hosts():
+    if not _is_server(config, app):
         raise ConfigurationError(400, f"application {app['name']} is not on a host that this server controls")
     if action == "start" and app.get("state", _ENABLED) != _ENABLED:
         raise ConfigurationError(400, f"application {app['name']} is disabled")
     try:
-        reply = _agent(config, site, app["host"], action, timeout=120.0)
+        reply = _agent(config, site, app, action, timeout=120.0)
     except mlcmd.MlcmdError as error:
         raise ConfigurationError(503, f"LCA on host {app['host']} is not available: {error}") from error
     return {"message": reply["message"]}
 
 
+def is_served_here(config: LabConfig, site: str) -> bool:
+    """True when the start of the whole lab starts the Info Mart Server of ``site``.
+
+    The Application object may have moved since the lab was made; the server runs where it points to.
+    """
+    app = application(config, configuration.server_of(config, site))
+    begun = [site] if config.architecture == "active-active" else list(config.sites)
+    return (
+        any(config.sites[name].server_running for name in begun)
+        and app.get("host") == f"{site}-gim"
+        and app.get("state", _ENABLED) == _ENABLED
+    )
+
+
 def start_server(config: LabConfig, site: str) -> None:
     """Start the Info Mart Server of ``site`` through its Control Server, where its Host is this site.
 
-    :raises mlcmd.MlcmdError: the Control Server refused.
+    Where it is not, the agent starts it all the same, as the start of a Windows service does.
+
+    :raises mlcmd.MlcmdError: the Control Server or the agent refused.
     """
-    app = application(config, APPLICATION)
-    request = {
-        "scs": "startapp",
-        "user": USER,
-        "password": config.passwords[site]["GAX"],
-        "dbid": app["dbid"],
-    }
+    app = application(config, configuration.server_of(config, site))
+    token = config.passwords[site]["GAX"]
     if app.get("host") == f"{site}-gim":
-        mlcmd.ask(config.address, config.port(site, "config"), request, timeout=30)
+        request = {"scs": "startapp", "user": USER, "password": token, "dbid": app["dbid"]}
     else:
-        token = config.passwords[site]["GAX"]
-        mlcmd.ask(config.address, config.port(site, "config"), {"lca": "start", "token": token}, timeout=30)
+        request = {"lca": "start", "token": token}
+    mlcmd.ask(config.address, config.port(site, "config"), request, timeout=30)
 
 
 class _Control:
@@ -229,23 +247,26 @@ class _Control:
         """One request to the Local Control Agent; blocks until it is done."""
         if not hmac.compare_digest(str(request.get("token") or ""), self.config.passwords[self.site]["GAX"]):
             raise ConfigurationError(401, "not a Control Server of this environment")
+        if request.get("type") == configuration.TYPE_ICON:
+            return {"status": lca.icon_status(self.config, self.site)}
         self._children = [child for child in self._children if child.poll() is None]
+        name = configuration.server_of(self.config, self.site)
         action = request["lca"]
         if action == "start":
             if lca.status(self.config, self.site) == lca.STOPPING:
-                raise ConfigurationError(409, f"{APPLICATION} on {self.site}-gim is being stopped")
+                raise ConfigurationError(409, f"{name} on {self.site}-gim is being stopped")
             with self._starting:
                 child = lca.start(self.config, self.site)
             if child is None:
-                return {"message": f"{APPLICATION} is already started"}
+                return {"message": f"{name} is already started"}
             self._children.append(child)
-            return {"message": f"{APPLICATION} is being started on {self.site}-gim"}
+            return {"message": f"{name} is being started on {self.site}-gim"}
         if action in {"stop", "stopgraceful"}:
             if lca.status(self.config, self.site) == lca.STOPPED:
-                return {"message": f"{APPLICATION} is already stopped"}
+                return {"message": f"{name} is already stopped"}
             lca.stop(self.config, self.site, graceful=action == "stopgraceful")
             word = lca.status(self.config, self.site)
-            return {"message": f"{APPLICATION} on {self.site}-gim: {word}"}
+            return {"message": f"{name} on {self.site}-gim: {word}"}
         if action == "status":
             return {"status": lca.status(self.config, self.site)}
         raise ConfigurationError(400, f"unknown action {action!r}")

@@ -2,8 +2,9 @@
 
 Job_ExtractICON copies new calls from the IDBs into GIDB and moves the high-water marks, in one transaction.
 Job_TransformGIM turns them into facts in a transaction of its own, some time later. A cycle that has begun is
-finished when the scheduler is switched off; on SIGTERM only the running job is. Nothing keeps a second server
-from writing to the same Info Mart.
+finished when the scheduler is switched off; on SIGTERM only the running job is. Job_MaintainGIM and Job_MigrateGIM
+are also run when somebody asks for them (:mod:`infomart_lab.gimjob`), whatever the scheduler's switch says. Nothing
+keeps a second server from writing to the same Info Mart.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import psycopg
 from psycopg import sql
 
 from infomart_lab import config as lab_config
-from infomart_lab import configuration, life, postgres, schema
+from infomart_lab import configuration, gimjob, life, partitions, postgres, schema
 from infomart_lab.config import LabConfig, fault, mark_ready
 
 #: Seconds between the beginnings of two ETL cycles, and between a cycle's extraction and transformation.
@@ -49,6 +50,10 @@ class ConfigurationError(Exception):
     """The Application object does not let the server start."""
 
 
+class JobError(Exception):
+    """A job failed, and all that it had done is rolled back; ADMIN_ETL_JOB_HISTORY and the log say so."""
+
+
 class Log:
     """The server's log, in the manner of Genesys: time, level, message number, text."""
 
@@ -72,11 +77,11 @@ class Log:
 
 
 class Options:
-    """The Application object and what it is connected to, as it stands now."""
+    """The Application object of a site's server and what it is connected to, as it stands now."""
 
-    def __init__(self, config: LabConfig) -> None:
+    def __init__(self, config: LabConfig, site: str) -> None:
         self.applications = configuration.read(config)["applications"]
-        self.server: dict[str, Any] = self.applications.get(configuration.SERVER, {})
+        self.server: dict[str, Any] = self.applications.get(configuration.server_of(config, site), {})
 
     def text(self, section: str, name: str, default: str) -> str:
         value = self.server.get("options", {}).get(section, {}).get(name, default)
@@ -91,18 +96,33 @@ class Options:
         except ValueError:
             return default
 
+    def _is_in_use(self, name: str) -> bool:
+        """True for an object that is enabled and among the server's connections."""
+        application = self.applications.get(name, {"state": configuration.DISABLED})
+        enabled = int(application.get("state", configuration.ENABLED)) == configuration.ENABLED
+        return enabled and name in self.server.get("connections", [])
+
     def access_points(self, role: str) -> list[dict[str, Any]]:
-        """Enabled DAPs of a role among the server's connections."""
-        found = []
-        for name in self.server.get("connections", []):
-            application = self.applications.get(name)
-            if (
-                application
-                and int(application.get("state", configuration.ENABLED)) == configuration.ENABLED
-                and application.get("options", {}).get("gim-etl", {}).get("role") == role
-            ):
-                found.append(application)
-        return found
+        """Enabled DAPs of a role among the server's connections.
+
+        An IDB is read when its DAP is in use, whatever becomes of the ICON that writes it: after a failover the
+        guide takes the failed site's ICONs out, and what the surviving IDB of the pair holds is still to be had.
+        """
+        return [
+            self.applications[name]
+            for name in self.server.get("connections", [])
+            if self._is_in_use(name)
+            and self.applications[name].get("options", {}).get("gim-etl", {}).get("role") == role
+        ]
+
+    def is_written(self, dap: str) -> bool:
+        """True when more calls are to be expected in an IDB: an ICON that writes it is in use, or there is none."""
+        writers = [
+            name
+            for name, application in self.applications.items()
+            if application.get("type") == configuration.TYPE_ICON and dap in application.get("connections", [])
+        ]
+        return not writers or any(map(self._is_in_use, writers))
 
     def info_mart(self) -> dict[str, Any]:
         """The one DAP of the Info Mart.
@@ -123,6 +143,11 @@ def _scalar(conn: Connection, query: str, binds: list[Any] | None = None) -> Any
     return row[0] if row else None
 
 
+def _calendar_end(conn: Connection) -> int | None:
+    """Last interval of the calendar; its special row in the far future does not count."""
+    return _scalar(conn, "select max(date_time_key) from date_time where date_time_key < 4000000000")
+
+
 def _utc(seconds: float) -> datetime:
     """A moment as Oracle's DATE: whole seconds, UTC, without zone."""
     return datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None)
@@ -138,9 +163,15 @@ class Idb(threading.Thread):
         self.dap = dap
         self.log = log
         self.stop = stop
+        self.dropped = False
         self._conn: Connection | None = None
         self._lock = threading.Lock()
         self._until: tuple[int, float] | None = None
+
+    @property
+    def _is_over(self) -> bool:
+        """The server stops, or the IDB is no longer among its connections."""
+        return self.dropped or self.stop.is_set()
 
     @property
     def is_near(self) -> bool:
@@ -148,12 +179,12 @@ class Idb(threading.Thread):
 
     def run(self) -> None:
         name, lost = self.dap["name"], False
-        while not self.stop.is_set():
+        while not self._is_over:
             try:
                 with self._connect() as conn:
                     self.log("Std", "00-04503", f"Connection to server '{name}' at '{self.dap['site']}' made")
                     lost, self._conn = False, conn
-                    while not self.stop.is_set():
+                    while not self._is_over:
                         until = self._ask(lambda c: _scalar(c, "select max(levent_itime) from g_dss_gcc_provider"))
                         if until is not None:
                             self._until = until, time.monotonic()
@@ -211,12 +242,15 @@ class Server:
         self.stop = stop
         self.root = config.server_root(site)
         self.log = Log(self.root / "logs" / "gim_etl.log")
-        self.options = Options(config)
+        self.options = Options(config, site)
         # Read once: a change of the role takes effect at a restart.
         self.dap = self.options.info_mart()
         self.idbs: dict[str, Idb] = {}
         self.began = time.monotonic()
         self._trimmed = int(time.time())
+        # Until the first look at the schema.
+        self._migrating = True
+        self._said_idbs: list[str] = []
 
     # -- running ---------------------------------------------------------------------------------
 
@@ -252,11 +286,14 @@ class Server:
                 with conn:
                     while not self.stop.is_set():
                         try:
-                            self.options = Options(self.config)
+                            self.options = Options(self.config, self.site)
                         except (OSError, ValueError, KeyError) as error:
                             self.log.seldom("Std", "55-20010", f"Configuration cannot be read: {error}")
-                        with postgres.deadline(conn, _JOB_DEADLINE):
-                            turn(conn)
+                        try:
+                            with postgres.deadline(conn, _JOB_DEADLINE):
+                                turn(conn)
+                        except JobError:
+                            self.stop.wait(_RETRY_SECONDS)
             except psycopg.OperationalError as error:
                 self.log.seldom("Std", "00-04504", f"Connection to server '{name}' lost: {error}", seconds=10)
                 self.stop.wait(1)
@@ -267,7 +304,9 @@ class Server:
     # -- ETL -------------------------------------------------------------------------------------
 
     def _etl_turn(self, conn: Connection) -> None:
-        if self._in_migration(conn) or not self.options.flag("schedule", "run-scheduler", "false"):
+        self._migrating = self._in_migration(conn)
+        self._work_off_requests(conn)
+        if self._migrating or not self.options.flag("schedule", "run-scheduler", "false"):
             self.stop.wait(0.3)
             return
         began = time.monotonic()
@@ -278,10 +317,12 @@ class Server:
         if self.stop.is_set():
             return
         self.transform(conn)
+        # After the transformation, as the schedule has it: where that fails for want of a partition, only a
+        # maintenance that somebody asks for makes one.
         self.maintain(conn)
         while not more and not self.stop.is_set() and time.monotonic() - began < CYCLE_SECONDS:
             self.stop.wait(0.2)
-            if not Options(self.config).flag("schedule", "run-scheduler", "false"):
+            if not Options(self.config, self.site).flag("schedule", "run-scheduler", "false"):
                 break
 
     def _in_migration(self, conn: Connection) -> bool:
@@ -291,31 +332,69 @@ class Server:
         self.log.seldom(
             "Alarm", "55-20152", f"Server is in the migration state: schema {version}, server {self.config.release}"
         )
-        request = self.root / "jobs" / "Job_MigrateGIM.request"
-        if self.options.flag("schedule", "on-demand-migration", "false") or request.exists():
-            job = self._job_id(conn)
-            with conn.transaction():
-                conn.execute(
-                    "update ctl_schema_info set schema_version = %s where schema_name = 'GIM'",
-                    [self.config.release],
-                )
-                self._history(conn, job, "Job_MigrateGIM", time.time())
-            request.unlink(missing_ok=True)
-            self.log("Std", "55-20100", f"Job_MigrateGIM {job} finished: schema {self.config.release}")
+        if self.options.flag("schedule", "on-demand-migration", "false"):
+            self.migrate(conn)
             return False
         return True
+
+    def migrate(self, conn: Connection) -> str:
+        """Job_MigrateGIM: bring the schema to the server's release.
+
+        :returns: one line for the log.
+        """
+        began, job = time.time(), self._job_id(conn)
+        with conn.transaction():
+            conn.execute(
+                "update ctl_schema_info set schema_version = %s where schema_name = 'GIM'", [self.config.release]
+            )
+            self._history(conn, job, gimjob.MIGRATE, began)
+        self._migrating = False
+        return self._finished(f"{gimjob.MIGRATE} {job} finished: schema {self.config.release}")
+
+    def _work_off_requests(self, conn: Connection) -> None:
+        """Run the jobs that somebody asks for; in the migration state nothing but the migration."""
+        for job, work in ((gimjob.MIGRATE, self.migrate), (gimjob.MAINTAIN, self.maintain_now)):
+            if (number := gimjob.requested(self.root, job)) is None:
+                continue
+            if self._migrating and job != gimjob.MIGRATE:
+                text = f"{job} failed: the server is in the migration state; run {gimjob.MIGRATE} first"
+                self.log("Std", "55-20120", text)
+                gimjob.answer(self.root, job, gimjob.Result(number, False, text))
+                continue
+            try:
+                text = work(conn)
+            except psycopg.Error as error:
+                text = f"{job} failed: {' '.join(str(error).split())}"
+                gimjob.answer(self.root, job, gimjob.Result(number, False, text))
+                raise
+            gimjob.answer(self.root, job, gimjob.Result(number, True, text))
+
+    def _finished(self, text: str) -> str:
+        self.log("Std", "55-20100", text)
+        return text
 
     @staticmethod
     def _job_id(conn: Connection) -> str:
         return f"JOB-{_scalar(conn, 'select nextval($$seq_etl_job$$)'):08d}"
 
     @staticmethod
-    def _history(conn: Connection, job: str, name: str, began: float) -> None:
+    def _history(conn: Connection, job: str, name: str, began: float, status: str = "success") -> None:
         now = time.time()
         conn.execute(
-            "insert into admin_etl_job_history values (%s, %s, %s, %s, %s, 'success')",
-            [job, name, _utc(began), _utc(now), int(now) - int(began)],
+            "insert into admin_etl_job_history values (%s, %s, %s, %s, %s, %s)",
+            [job, name, _utc(began), _utc(now), int(now) - int(began), status],
         )
+
+    def _follow_connections(self) -> None:
+        """Let go of the IDBs that are no longer among the connections, and say which ones are."""
+        used = [dap["name"] for dap in self.options.access_points(configuration.ROLE_IDB)]
+        for key, idb in list(self.idbs.items()):
+            if idb.dap["name"] not in used:
+                idb.dropped = True
+                del self.idbs[key]
+        if used != self._said_idbs:
+            self.log("Std", "55-20012", f"IDBs in use: {', '.join(used) or 'none'}")
+            self._said_idbs = used
 
     def _idbs_of(self, source: str) -> list[Idb]:
         found = []
@@ -344,6 +423,7 @@ class Server:
 
         :returns: True when a data source has more than one batch to extract.
         """
+        self._follow_connections()
         more = False
         for source in self.config.data_sources:
             best = self._best(source.schema_name)
@@ -353,7 +433,8 @@ class Server:
                 continue
             idb, until = best
             delayed = self.options.seconds("gim-etl", "delayed-data-threshold", 900)
-            if time.time() - until > delayed:
+            expected = any(self.options.is_written(of.dap["name"]) for of in self._idbs_of(source.schema_name))
+            if expected and time.time() - until > delayed:
                 self.log.seldom("Alarm", "55-20110", f"Data of {source.name} is delayed by more than {delayed} seconds")
             more |= self._extract_from(conn, idb, source.key, until - 1)
         return more
@@ -409,8 +490,21 @@ class Server:
         return bool(read["more"])
 
     def transform(self, conn: Connection) -> None:
-        """Job_TransformGIM: everything extracted and not yet transformed, of all data sources at once."""
+        """Job_TransformGIM: everything extracted and not yet transformed, of all data sources at once.
+
+        :raises JobError: there is no partition for it; it stays extracted.
+        """
         began = time.time()
+        try:
+            self._transform(conn, began)
+        except partitions.PartitionError as error:
+            job = self._job_id(conn)
+            self._history(conn, job, "Job_TransformGIM", began, "failure")
+            text = f"Job_TransformGIM {job} failed, nothing was loaded: {error}"
+            self.log("Std", "55-20120", text)
+            raise JobError(text) from None
+
+    def _transform(self, conn: Connection, began: float) -> None:
         with conn.transaction():
             conn.execute("set transaction isolation level repeatable read")
             done: list[tuple[int, int, int]] = []
@@ -425,6 +519,9 @@ class Server:
                 if high > low:
                     taken = conn.execute(_sql("transform_keys.sql"), {"data_source_key": key, "low": low, "high": high})
                     done.append((key, high, taken.rowcount))
+            if self.config.partitioned:
+                # Without calls there are agent states to load in real life, so a job never finds nothing to do.
+                partitions.check(conn, self.dap["schema"], began)
             if not done:
                 return
             job = self._job_id(conn)
@@ -451,20 +548,37 @@ class Server:
         self.log("Std", "55-20100", f"Job_TransformGIM {job}: {rows} calls")
 
     def maintain(self, conn: Connection) -> None:
-        """Job_MaintainGIM: job history, the calendar ahead, and what GIDB keeps no longer."""
+        """The schedule's Job_MaintainGIM: trims the job history, and does the rest when something of it is due."""
         now = int(time.time())
         if now - self._trimmed > HISTORY_SECONDS / 10:
             # Cycles are seconds here and a quarter of an hour in real life: as many rows, a shorter time.
             self._trimmed = now
             with conn.transaction():
                 psycopg.ClientCursor(conn).execute(_sql("maintain_history.sql"), {"before": now - HISTORY_SECONDS})
-        ahead = _scalar(conn, "select max(date_time_key) from date_time where date_time_key < 4000000000")
-        if ahead is None or ahead > now + 8 * _DAY:
-            return
+        calendar = _calendar_end(conn)
+        due = calendar is not None and calendar <= now + 8 * _DAY
+        if self.config.partitioned:
+            due |= partitions.end(conn, self.dap["schema"]) <= now + self._partitions_ahead() - _DAY
+        if due:
+            self.maintain_now(conn)
+
+    def _partitions_ahead(self) -> int:
+        days = self.options.seconds("gim-etl", "partitioning-ahead-range", partitions.AHEAD_DAYS)
+        return days * _DAY
+
+    def maintain_now(self, conn: Connection) -> str:
+        """Job_MaintainGIM: the calendar and the partitions ahead, and what GIDB keeps no longer.
+
+        :returns: one line for the log.
+        """
+        now = int(time.time())
         keep = self.options.seconds("gim-etl", "days-to-keep-gidb-facts", 14) * _DAY
         job = self._job_id(conn)
         with conn.transaction():
-            conn.execute(_sql("maintain_date_time.sql"), {"after": ahead, "until": now + 10 * _DAY})
+            if (calendar := _calendar_end(conn)) is not None:
+                conn.execute(_sql("maintain_date_time.sql"), {"after": calendar, "until": now + 10 * _DAY})
+            if self.config.partitioned:
+                partitions.extend(conn, self.dap["schema"], now + self._partitions_ahead())
             for table in schema.EXTRACTED_TABLES:
                 gone = conn.execute(
                     sql.SQL("delete from {} where terminated_ts < %s").format(sql.Identifier(table.lower())),
@@ -474,13 +588,13 @@ class Server:
                     "insert into ctl_purge_history values (%s, %s, %s, %s, %s)",
                     [job, table, gone.rowcount, now - keep, now],
                 )
-            self._history(conn, job, "Job_MaintainGIM", now)
-        self.log("Std", "55-20100", f"Job_MaintainGIM {job} finished")
+            self._history(conn, job, gimjob.MAINTAIN, now)
+        return self._finished(f"{gimjob.MAINTAIN} {job} finished")
 
     # -- aggregation -----------------------------------------------------------------------------
 
     def _aggregate_turn(self, conn: Connection) -> None:
-        runs = self.options.flag("schedule", "run-scheduler", "false")
+        runs = self.options.flag("schedule", "run-scheduler", "false") and not self._migrating
         if not (runs and self.options.flag("schedule", "run-aggregates", "true") and self.aggregate(conn)):
             # Short waits: a switch of the options must not take long to work.
             self.stop.wait(0.5)

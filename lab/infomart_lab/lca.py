@@ -51,6 +51,15 @@ def status(config: LabConfig, site: str) -> str:
     return RUNNING if ready_file(config, "gim_server", site).exists() else INITIALIZING
 
 
+def icon_status(config: LabConfig, site: str) -> str:
+    """Status word of the ICONs of a site: one program of the lab writes for all of them."""
+    try:
+        pid = int(ready_file(config, "icon", site).read_text())
+    except (FileNotFoundError, ValueError):
+        return STOPPED
+    return RUNNING if procs.alive(pid) else STOPPED
+
+
 def start(config: LabConfig, site: str) -> subprocess.Popen[bytes] | None:
     """Start the Info Mart Server, detached; None when one is there already."""
     if processes(config, site):

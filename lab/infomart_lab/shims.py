@@ -18,9 +18,11 @@ PROGRAMS = {
     "mlcmd_stdin": "mlcmd --password-on-stdin",
     "java": "gimagg",
     "pgrep": "pgrep",
+    "gimjob": "gimjob",
+    "gi2ctl": "gi2ctl",
 }
 _DB = ("ggsci", "expdp", "impdp", "rsync", "pgrep")
-_GIM = ("mlcmd", "mlcmd_stdin", "java", "pgrep")
+_GIM = ("mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl")
 
 
 def script(program: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from infomart_lab import schema
+from infomart_lab import partitions, schema
 from infomart_lab.config import LabConfig
 from infomart_lab.postgres import connect
 
@@ -29,6 +29,9 @@ def prepare(config: LabConfig, site: str) -> None:
     if config.sites[site].info_mart:
         with connect(config, site, "gim") as conn:
             _info_mart(conn, config)
+    if config.partitioned:
+        with connect(config, site, "gim") as conn:
+            partitions.create(conn, config, site)
     with connect(config, site, "idb") as conn:
         _idbs(conn, config, site)
     from infomart_lab.oracle import redo
@@ -43,6 +46,23 @@ def is_prepared(config: LabConfig, site: str) -> bool:
             return not config.sites[site].info_mart or _is_seeded(conn, config)
     except psycopg.OperationalError:
         return False
+
+
+def behind(config: LabConfig, site: str, version: str = "8.1.3") -> None:
+    """Put the Info Mart of a site behind its server, as one that was a standby while the active site was upgraded.
+
+    CTL_SCHEMA_INFO is not replicated. The site's server is in the migration state until Job_MigrateGIM has run.
+
+    :param version: of the schema, other than the lab's release.
+    :raises psycopg.Error: the site has no Info Mart, or its database does not answer.
+    """
+    with connect(config, site, "gim") as conn:
+        conn.execute(
+            sql.SQL("update {} set schema_version = %s where schema_name = 'GIM'").format(
+                sql.Identifier(config.info_mart_schema.lower(), "ctl_schema_info")
+            ),
+            [version],
+        )
 
 
 def _databases(config: LabConfig, site: str) -> None:

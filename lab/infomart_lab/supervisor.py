@@ -27,9 +27,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from infomart_lab import procs
-from infomart_lab.config import HOME_VARIABLE, HOST_VARIABLE, LabConfig, fault, port_in_use, ready_file
+from infomart_lab.config import HOME_VARIABLE, HOST_VARIABLE, LabConfig, change, fault, port_in_use, ready_file
 
 State = Literal["waiting", "starting", "ready", "died", "stopped", "failed"]
+
+#: Parts that a part cannot do without; they are started with it.
+_NEEDED = {"oracle": "postgres"}
 
 #: Folder that holds the package, for PYTHONPATH of the processes that are started.
 PACKAGE_ROOT = str(Path(__file__).resolve().parents[1])
@@ -262,8 +265,10 @@ class Supervisor:
         await _all(*(self._start_writer(site) for site in sites))
 
     async def _start_writer(self, site: str) -> None:
+        from infomart_lab import genesys
+
         await self.start(_lab_part(self.config, "icon", site))
-        if self.config.sites[site].server_running:
+        if await asyncio.to_thread(genesys.is_served_here, self.config, site):
             await self.start_server(site)
         self.sites[site] = "up"
 
@@ -273,27 +278,35 @@ class Supervisor:
 
         await asyncio.to_thread(genesys.start_server, self.config, site)
 
+    async def _kill_site(self, site: str) -> list[int]:
+        """SIGKILL all processes of a site at once; those that could not be killed are returned."""
+        for (of_site, _), running in self.parts.items():
+            if of_site == site:
+                running.state = "failed"
+        started = [
+            r.process.pid
+            for (of_site, _), r in self.parts.items()
+            if of_site == site and r.process is not None and r.process.poll() is None
+        ]
+
+        def find() -> set[int]:
+            known = {*procs.lab_processes(self.config.home, site=site), *started}
+            return procs.with_descendants(pid for pid in known if procs.alive(pid))
+
+        left = await asyncio.to_thread(procs.kill_all, find)
+        for marker in self.config.run_dir.glob(f"{site}-*.ready"):
+            marker.unlink(missing_ok=True)
+        self._poll()
+        return left
+
     async def fail(self, site: str) -> dict[str, Any]:
         """SIGKILL all processes of a site at once, as when the site is destroyed; its data stays."""
+        from infomart_lab import gi2ctl
+
         async with self._locks[site]:
-            for (of_site, _), running in self.parts.items():
-                if of_site == site:
-                    running.state = "failed"
             self.sites[site] = "failed"
-            started = [
-                r.process.pid
-                for (of_site, _), r in self.parts.items()
-                if of_site == site and r.process is not None and r.process.poll() is None
-            ]
-
-            def find() -> set[int]:
-                known = {*procs.lab_processes(self.config.home, site=site), *started}
-                return procs.with_descendants(pid for pid in known if procs.alive(pid))
-
-            left = await asyncio.to_thread(procs.kill_all, find)
-            for marker in self.config.run_dir.glob(f"{site}-*.ready"):
-                marker.unlink(missing_ok=True)
-            self._poll()
+            left = await self._kill_site(site)
+            await asyncio.to_thread(gi2ctl.stop, self.config, site)
             return {"site": site, "state": "failed", "left": left}
 
     async def heal(self, site: str) -> dict[str, Any]:
@@ -307,9 +320,9 @@ class Supervisor:
                 return {"site": site, "state": self.sites[site]}
             first_time = self.sites[site] == "absent"
             if not self.config.sites[site].present:
-                self.config.sites[site].present = True
-                self.config.save()
-                _prepare_files(self.config)
+                self._make_present(site)
+            # What came back by itself before is started again with the rest, as after a reboot.
+            await self._kill_site(site)
             try:
                 await self.start_site(site)
                 await self.start(_lab_part(self.config, "icon", site))
@@ -323,15 +336,26 @@ class Supervisor:
             self.sites[site] = "up"
             return {"site": site, "state": "up"}
 
-    async def part_action(self, verb: str, site: str | None, name: str) -> dict[str, Any]:
-        """Start, stop or kill one part.
+    def _make_present(self, site: str) -> None:
+        def present(stored: LabConfig) -> None:
+            stored.sites[site].present = True
 
-        :raises KeyError: there is no such part.
+        # The stored configuration has what an administrator has changed since the start.
+        change(self.config.home, present)
+        self.config.sites[site].present = True
+        _prepare_files(self.config)
+
+    async def part_action(self, verb: str, site: str | None, name: str) -> dict[str, Any]:
+        """Start, stop or kill one part; also of a failed site, of which only this part comes back then.
+
+        :raises StartError: there is no such part, or it did not start.
         """
         if (running := self.parts.get((site, name))) is None:
             known = sorted(n for s, n in self.parts if s == site)
             raise StartError(f"no part {name!r} in {site or 'the lab'}; there are {', '.join(known) or 'none'}")
         if verb == "start":
+            if (needed := _NEEDED.get(name)) and (site, needed) in self.parts:
+                await self.part_action("start", site, needed)
             if running.process is None or running.process.poll() is not None:
                 await self.start(running.part)
         else:

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from infomart_lab import host
-from infomart_lab.config import GOLDENGATE_ALIAS, LabConfig, Site
+from infomart_lab import configuration, gimjob, host
+from infomart_lab.config import GOLDENGATE_ALIAS, DataSource, LabConfig, Role, Site
 from infomart_lab.goldengate.home import encrypted_password
 
 #: Oracle release by the wording of a site's stand-ins.
@@ -21,15 +21,18 @@ _GOLDENGATE_RELEASES = {"11.2": "11.2", "19c": "19.1", "21c": "21.3"}
 def topology(config: LabConfig) -> dict[str, Any]:
     """The topology document of the lab's sites that exist or once existed."""
     sites = dict(config.sites)
+    application = configuration.server_of(config, config.active_site)
     return {
         "deployment": "lab",
+        **({} if config.architecture == "active-standby" else {"architecture": config.architecture}),
         "info_mart": {
             "release": config.release,
             "schema": config.info_mart_schema,
             "partitioned": config.partitioned,
-            "application": "GIM",
-            "application_dbid": 121,
+            "application": application,
+            "application_dbid": configuration.servers(config)[application],
             "sequence_keys": _sequence_keys(config),
+            "jobs": {"backend": "command", "command": ["gimjob", "{job}"], "timeout": int(gimjob.TIMEOUT)},
         },
         "raa": {
             "release": "8.1.4",
@@ -41,6 +44,8 @@ def topology(config: LabConfig) -> dict[str, Any]:
         "hosts": {f"{name}-{kind}": _host(config, name, kind) for name in sites for kind in ("db", "gim")},
         "sites": {name: _site(config, site) for name, site in sites.items()},
         "transfer": {"streams": 4},
+        # All of the lab is on one machine, so a refused port means a dead process and never a living host.
+        "fencing": {"refused_is_alive": False, "timeout": 2},
         "timeouts": {"connect": 10, "poll": 0.5, "quiesce": 300, "catch_up": 1800},
     }
 
@@ -54,28 +59,36 @@ def _sequence_keys(config: LabConfig) -> dict[str, str]:
     }
 
 
-def _host(config: LabConfig, site: str, kind: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {
-        "ssh_connection": f"ssh_{site}_{kind}",
-        "user": "oracle" if kind == "db" else "genesys",
-    }
-    if kind == "db":
-        home = config.host_dir(site, kind)
-        entry["transfer_key"] = str(home / ".ssh" / "id_ed25519")
-        entry["known_hosts"] = str(home / ".ssh" / "known_hosts")
-        entry["seen_from"] = {
-            other: {
-                "address": config.address,
-                "ssh_port": config.link_port(other, site, "ssh-db"),
-                "manager_port": config.link_port(other, site, "manager"),
-            }
-            for other in config.sites
-            if other != site
+def _seen_from(config: LabConfig, site: str, **services: str) -> dict[str, dict[str, Any]]:
+    """How the other sites reach something at ``site``: the links' ports of the services, by field."""
+    return {
+        other: {
+            "address": config.address,
+            **{field: config.link_port(other, site, service) for field, service in services.items()},
         }
+        for other in config.sites
+        if other != site
+    }
+
+
+def _host(config: LabConfig, site: str, kind: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {"ssh_connection": f"ssh_{site}_{kind}", "user": host.USERS[kind]}
+    if kind == "gim":
+        entry["seen_from"] = _seen_from(config, site, ssh_port="ssh-gim")
+        return entry
+    home = config.host_dir(site, kind)
+    entry["transfer_key"] = str(home / ".ssh" / "id_ed25519")
+    entry["known_hosts"] = str(home / ".ssh" / "known_hosts")
+    entry["seen_from"] = _seen_from(config, site, ssh_port="ssh-db", manager_port="manager", listener_port="oracle")
     return entry
 
 
-def _role(site: Site) -> str:
+def roles(config: LabConfig) -> dict[str, Role]:
+    """Role of each site: what an administrator has set, else that of the start."""
+    return {name: config.roles.get(name) or _role(site) for name, site in config.sites.items()}
+
+
+def _role(site: Site) -> Role:
     if not site.present:
         return "failed"
     if not site.info_mart:
@@ -83,10 +96,35 @@ def _role(site: Site) -> str:
     return "active" if site.server_running else "standby"
 
 
+def _idb(config: LabConfig, source: DataSource, site: str) -> dict[str, Any]:
+    return {
+        "name": f"{source.name.lower()}-{site}",
+        "data_source_key": source.key,
+        "dap": configuration.dap_of_idb(source.name, site),
+        "icon": configuration.icon_of_idb(source.name, site),
+        "source_site": source.site,
+        "schema": source.schema_name,
+        "connection": f"oracle_{site}_idb",
+        "purge_jobs": [f"{source.schema_name}.PURGE_IDB"],
+    }
+
+
+def _reports(site: str) -> dict[str, Any]:
+    return {
+        "product": "GI2",
+        "backend": "command",
+        "host": f"{site}-gim",
+        "start": ["gi2ctl", "start", "{site}"],
+        "check": ["gi2ctl", "status", "{site}"],
+    }
+
+
 def _site(config: LabConfig, site: Site) -> dict[str, Any]:
     name = site.name
+    application = configuration.server_of(config, name)
+    own = {"application": application, "application_dbid": configuration.servers(config)[application]}
     return {
-        "role": _role(site),
+        "role": roles(config)[name],
         "database": {
             "host": f"{name}-db",
             "service": config.service_name(name),
@@ -115,8 +153,11 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             "host": f"{name}-gim",
             "host_object": f"{name}-gim",
             "root": str(config.server_root(name)),
-            "command_line": f"./gim_etl_server -host {name}-cfg -port {config.port(name, 'config')} -app GIM",
-            "dap": f"DAP_GIM_{name}",
+            "command_line": (
+                f"./gim_etl_server -host {name}-cfg -port {config.port(name, 'config')} -app {application}"
+            ),
+            "dap": configuration.dap_of_info_mart(name),
+            **({} if config.architecture == "active-standby" else own),
             "log_file": str(config.server_root(name) / "logs" / "gim_etl.log"),
             "process_pattern": f"infomart_lab.gim_server {name}",
         },
@@ -128,19 +169,11 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             "connection": f"management_{name}",
             "password_delivery": "standard_input",
             "timeout": 60,
+            "seen_from": _seen_from(config, name, port="config"),
         },
         "configuration": {"backend": "gax", "connection": f"gax_{name}"},
-        "idbs": [
-            {
-                "name": f"{source.name.lower()}-{name}",
-                "data_source_key": source.key,
-                "dap": f"DAP_{source.name}_{name}",
-                "connection": f"oracle_{name}_idb",
-                "purge_jobs": [f"{source.schema_name}.PURGE_IDB"],
-            }
-            for source in config.data_sources
-            if name in source.idb_sites
-        ],
+        "reports": _reports(name),
+        "idbs": [_idb(config, source, name) for source in config.data_sources if name in source.idb_sites],
     }
 
 
@@ -196,7 +229,10 @@ def write(config: LabConfig) -> tuple[Path, Path]:
     :return: both paths.
     """
     file = config.home / "topology.yaml"
-    file.write_text(yaml.safe_dump(topology(config), sort_keys=False))
+    temporary = file.with_suffix(".new")
+    temporary.write_text(yaml.safe_dump(topology(config), sort_keys=False))
+    # A task may read it at this moment.
+    temporary.replace(file)
     secret = config.home / "connections.json"
     descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:

@@ -148,7 +148,7 @@ class Step:
         """Site behind a role; the source is known without a target."""
         if role == "source" and not self.failover:
             return self._source or self.topology.active_site
-        return self.pair.target
+        return self.pair.name(role)
 
     def application(self, role: SiteRole) -> str:
         """Application object of the Info Mart Server at a site."""

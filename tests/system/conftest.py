@@ -33,15 +33,22 @@ def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seco
 
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab_config.LabConfig]:
-    """The lab at the beginning of a return to normal; the module says BASE_PORT, and may say SCALE, RATE and SITES."""
+    """The lab at the beginning of a return to normal; the module says BASE_PORT, and may say SCALE, RATE, SCENARIO,
+    SITES, DATA_SOURCES and PARTITIONED."""
     home = tmp_path_factory.mktemp("lab")
     module = request.module
+    asked = {
+        "sites": "SITES",
+        "data_sources": "DATA_SOURCES",
+        "scenario_name": "SCENARIO",
+        "partitioned": "PARTITIONED",
+    }
     config = lab_config.create(
         home,
         base_port=module.BASE_PORT,
         scale=getattr(module, "SCALE", 1000),
         rate=getattr(module, "RATE", 20.0),
-        sites=getattr(module, "SITES", None),
+        **{name: getattr(module, attribute) for name, attribute in asked.items() if hasattr(module, attribute)},
     )
     try:
         start(config, airflow_port=getattr(module, "AIRFLOW_PORT", None))

@@ -255,6 +255,9 @@ def _drop(items: list[Token], words: list[str], sql: str) -> Statement:
     cascade = " CASCADE" if rest[:2] == ["CASCADE", "CONSTRAINTS"] or "CASCADE" in rest else ""
     if set(rest) - {"CASCADE", "CONSTRAINTS", "PURGE", "FORCE", "ONLINE"}:
         raise NotKnown(sql)
+    if kind == "SEQUENCE":
+        # Oracle lets a sequence go that is a column's default; PostgreSQL lets the default go with it.
+        cascade = " CASCADE"
     return _ddl(f"DROP {kind} {name}{cascade}")
 
 

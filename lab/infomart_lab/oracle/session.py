@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 #: Field version told to the client: 12 stands for release 19.1 and avoids everything newer.
 FIELD_VERSION = 12
 PROTOCOL_VERSION = 315
+#: Listener's version in its refusals.
+VERSION_NUMBER = 318767104
 
 FUNC_REEXECUTE, FUNC_FETCH, FUNC_LOGOFF, FUNC_COMMIT, FUNC_ROLLBACK = 4, 5, 9, 14, 15
 FUNC_REEXECUTE_AND_FETCH, FUNC_EXECUTE, FUNC_LOB, FUNC_CLOSE_CURSORS = 78, 94, 96, 105
@@ -163,24 +165,26 @@ class Session:
 
     def _connect(self) -> bool:
         kind, body = self.packets.receive()
-        if kind != wire.PACKET_CONNECT or len(body) < 50:
+        if kind != wire.PACKET_CONNECT or len(body) < wire.CONNECT_HEADER:
             raise ProtocolError("the first packet is no CONNECT")
-        length = struct.unpack(">H", body[16:18])[0]
-        offset = struct.unpack(">H", body[18:20])[0] - 8
-        sdu = struct.unpack(">I", body[50:54])[0] if len(body) >= 54 else 8192
+        length, offset = wire.connect_data(body)
+        sdu = struct.unpack(">I", body[50:54])[0] if offset >= 54 and len(body) >= 54 else 8192
         descriptor = body[offset : offset + length]
         if len(descriptor) < length:
             kind, more = self.packets.receive()
             descriptor = more[2:] if kind == wire.PACKET_DATA else b""
         text = descriptor.decode(errors="replace")
+        if re.search(r"\(COMMAND\s*=\s*PING\s*\)", text, re.IGNORECASE):
+            # So tnsping learns that a listener is there; a log-on may fail all the same.
+            self._refuse(f"(DESCRIPTION=(TMP=)(VSNNUM={VERSION_NUMBER})(ERR=0)(ALIAS=LISTENER))")
+            return False
         name = re.search(r"\((SERVICE_NAME|SID)\s*=\s*([^)]+)\)", text, re.IGNORECASE)
         database = self.config.database_of(self.site, name[2].strip().split(".")[0]) if name else None
         if database is None:
             code = 12505 if name and name[1].upper() == "SID" else 12514
-            reason = (
-                f"(DESCRIPTION=(TMP=)(VSNNUM=318767104)(ERR={code})(ERROR_STACK=(ERROR=(CODE={code})(EMFI=4))))"
-            ).encode()
-            self.packets.send(wire.PACKET_REFUSE, b"\x22\x00" + struct.pack(">H", len(reason)) + reason)
+            self._refuse(
+                f"(DESCRIPTION=(TMP=)(VSNNUM={VERSION_NUMBER})(ERR={code})(ERROR_STACK=(ERROR=(CODE={code})(EMFI=4))))"
+            )
             return False
         self.database = database
         self.packets.sdu = max(512, min(sdu or 8192, 65535))
@@ -189,6 +193,10 @@ class Session:
         self.packets.send(wire.PACKET_ACCEPT, accept.ljust(40, b"\0"))
         self.packets.large = True
         return True
+
+    def _refuse(self, reason: str) -> None:
+        data = reason.encode()
+        self.packets.send(wire.PACKET_REFUSE, b"\x22\x00" + struct.pack(">H", len(data)) + data)
 
     def _protocol(self) -> None:
         self.reader.u8()

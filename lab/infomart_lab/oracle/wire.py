@@ -17,6 +17,9 @@ PACKET_REFUSE = 4
 PACKET_DATA = 6
 PACKET_MARKER = 12
 
+#: Bytes of the body of a CONNECT packet of the oldest clients, before the connect descriptor.
+CONNECT_HEADER = 26
+
 MARKER_BREAK = 1
 MARKER_RESET = 2
 MARKER_INTERRUPT = 3
@@ -40,6 +43,12 @@ class ClientGone(Exception):
 
 class Break(Exception):
     """The client asked to interrupt the running call."""
+
+
+def connect_data(body: bytes) -> tuple[int, int]:
+    """Length of the connect descriptor, and where it stands in the body of a CONNECT packet."""
+    length, offset = struct.unpack_from(">HH", body, 16)
+    return length, offset - 8
 
 
 class Packets:

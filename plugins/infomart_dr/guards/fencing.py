@@ -119,10 +119,26 @@ def knock(door: Door, timeout: float) -> State:
             return "refused"
 
 
+#: What the shell says when there is no way to a door; anything that is not listed is no proof of silence.
+_NO_WAY = (
+    "timed out",
+    "No route to host",
+    "etwork is unreachable",
+    "not known",
+    "failure in name resolution",
+    "is down",
+)
+
+
 def knock_script(targets: Sequence[Door], timeout: float) -> str:
-    """Script for bash that knocks at all doors at the same time, one line ``<number> <state>`` each."""
+    """Script for bash that knocks at all doors at the same time, one line ``<number> <state>`` each.
+
+    A state that it does not understand is printed as ``unknown`` with the shell's words.
+    """
+    silent = "|".join(f'*"{words}"*' for words in _NO_WAY)
     lines = [
         "export LC_ALL=C",
+        "command -v timeout >/dev/null || { echo 'timeout is not in the path'; exit 1; }",
         "knock() {",
         # The shell's own message says whether the connection was refused; the exit code does not.
         f"  said=$(timeout {timeout + _LISTEN:g} bash -c '",
@@ -131,12 +147,14 @@ def knock_script(targets: Sequence[Door], timeout: float) -> str:
         '    [ "$code" -gt 128 ] && echo open && exit 0',
         '    [ "$code" -eq 0 ] && echo answers && exit 0',
         "    echo refused",
-        '  \' knock "$2" "$3" 2>&1)',
-        '  case "$said" in',
-        '    open) echo "$1 open" ;;',
-        '    answers) echo "$1 answers" ;;',
-        '    *refused*|*reset*) echo "$1 refused" ;;',
-        '    *) echo "$1 silent" ;;',
+        '  \' knock "$2" "$3" 2>&1); ended=$?',
+        '  case "$ended $said" in',
+        # Its time was over before there was a connection.
+        '    "124 "*) echo "$1 silent" ;;',
+        '    "0 open"|"0 answers"|"0 refused") echo "$1 $said" ;;',
+        '    *"Connection refused"*|*"onnection reset"*) echo "$1 refused" ;;',
+        f'    {silent}) echo "$1 silent" ;;',
+        '    *) echo "$1 unknown: $ended $said" | head -n 1 ;;',
         "  esac",
         "}",
     ]
@@ -157,8 +175,8 @@ def parse_knocks(text: str, targets: Sequence[Door]) -> list[State]:
     missing = [str(door) for number, door in enumerate(targets) if number not in states]
     if missing:
         raise UnexpectedReplyError(
-            f"The survivor's host said nothing about {', '.join(missing)}: {text.strip()[-300:] or 'no output'}.",
-            "Check that bash and timeout are in the path of its user.",
+            f"The survivor's host does not know about {', '.join(missing)}: {text.strip()[-300:] or 'no output'}.",
+            "Check that bash and timeout are in the path of its user; nothing is proven without them.",
         )
     return [states[number] for number in range(len(targets))]
 

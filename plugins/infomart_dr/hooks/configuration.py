@@ -161,6 +161,27 @@ def differences(application: Application, change: Change) -> list[Difference]:
     return found
 
 
+def inverse(application: Application, change: Change) -> Change:
+    """The change that brings an object back to what it is now, after another one was made.
+
+    An option that is not there now stays: GAX has no way here to take one out.
+    """
+    options: dict[str, dict[str, str]] = {}
+    for section, entries in change.options.items():
+        before = application.options.get(section, {})
+        kept = {name: before[name] for name in entries if name in before}
+        if kept:
+            options[section] = kept
+    return Change(
+        host=application.host if change.host is not None else None,
+        command_line=application.command_line if change.command_line is not None else None,
+        connect=[name for name in change.disconnect if name in application.connections],
+        disconnect=[name for name in change.connect if name not in application.connections],
+        options=options,
+        enabled=application.state == ENABLED if change.enabled is not None and application.state is not None else None,
+    )
+
+
 def from_gax(document: Any) -> Application:
     """An Application object from GAX's JSON.
 

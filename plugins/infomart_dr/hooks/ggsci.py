@@ -412,6 +412,18 @@ class Ggsci:
             )
         return Done(True, "The manager was started.")
 
+    def stop_manager(self, timeout: float = 60) -> Done:
+        """Stop the manager and wait until it is down; groups that run go on, nothing arrives any more."""
+        if not self.manager_status():
+            return Done(False, "The manager is stopped.")
+        # Without the sign it asks y/n.
+        self.execute("STOP MGR !")
+        if not self._until(lambda: not self.manager_status(), timeout):
+            raise CurableError(
+                f"The manager did not stop within {timeout:g} seconds.", "Look into ggserr.log at the site."
+            )
+        return Done(True, "The manager was stopped.")
+
     def _until(self, condition: Callable[[], bool], timeout: float) -> bool:
         end = self._clock() + timeout
         while not condition():

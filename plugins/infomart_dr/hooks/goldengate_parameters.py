@@ -271,6 +271,31 @@ def render_globals(topology: Topology, site_name: str) -> str:
     )
 
 
+def merge_globals(there: str | None, rendered: str) -> str:
+    """GLOBALS with what the procedures need; lines about anything else stay as they are.
+
+    :param there: the file as it is; None: there is none.
+    :param rendered: what :func:`render_globals` gave.
+    """
+    if there is None:
+        return rendered
+    wanted = {line.split()[0].upper(): line for line in rendered.splitlines() if line.strip() and line[:2] != "--"}
+    lines = []
+    for line in there.splitlines():
+        word = line.split()[0].upper() if line.split() else ""
+        if word in wanted:
+            lines.append(line if line.split() == wanted[word].split() else wanted[word])
+            del wanted[word]
+        else:
+            lines.append(line)
+    return "\n".join([*lines, *wanted.values()]) + "\n"
+
+
+def without_passwords(text: str) -> str:
+    """A parameter file as it may be shown: older ones have passwords in clear (guide:628, 763)."""
+    return re.sub(r"(?i)(\bPASSWORD\s+)(\"[^\"]*\"|\S+?)(?=[,\s]|$)", r"\1***", text)
+
+
 def statements(text: str) -> list[str]:
     """Parameters of a file, one a string: comments and blank lines left out, ``&`` joined, blanks squeezed.
 

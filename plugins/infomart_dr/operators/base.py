@@ -74,23 +74,33 @@ class StepOperator(BaseOperator):
     :param role: the site it acts at: ``source`` or ``target``.
     :param unless: a fact of the ledger that makes this step needless: the plan is past it.
     :param option: the step belongs to this option of the procedure only; empty: to every option.
+    :param architecture: the step is for this architecture only; empty: for both.
     """
 
     #: The step runs also in a plan whose goal was reached before it began.
     always: ClassVar[bool] = False
     #: Lines of the guide, what the step changes and how to undo it: shown on the task's page.
-    guide: ClassVar[str] = ""
+    guide: str = ""
     changes: ClassVar[str] = "nothing"
     undo: ClassVar[str] = "nothing to undo"
     #: Whether the run must hold the deployment's lock when it acts.
     under_lock: ClassVar[bool] = True
 
-    def __init__(self, *, role: SiteRole = "source", unless: str = "", option: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        role: SiteRole = "source",
+        unless: str = "",
+        option: str = "",
+        architecture: str = "",
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("doc_md", self._page(role))
         super().__init__(**kwargs)
         self.role: SiteRole = role
         self.unless = unless
         self.option = option
+        self.architecture = architecture
 
     def _page(self, role: str) -> str:
         return page(self.__doc__, self.guide, f"the {role} site", self.changes, self.undo)
@@ -148,7 +158,7 @@ class StepOperator(BaseOperator):
         if not self.always and (past := needless(step, self.unless)) is not None:
             self.log.info("decide: %s", past)
             return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
-        skip_unless_it_applies(self.does_not_apply(step) or not_this_option(step, self.option))
+        skip_unless_it_applies(elsewhere(step, self.option, self.architecture) or self.does_not_apply(step))
         return None
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
@@ -199,11 +209,17 @@ def needless(step: Step, fact: str) -> str | None:
     return None
 
 
-def not_this_option(step: Step, option: str) -> str | None:
-    """Why a step of one option has no use in this run; None when it has."""
+def elsewhere(step: Step, option: str, architecture: str) -> str | None:
+    """Why a step of one option or one architecture has no use in this run; None when it has.
+
+    :param option: empty: every option.
+    :param architecture: empty: both.
+    """
     chosen = str(step.params.get("option") or "")
     if option and chosen and option != chosen:
-        return f"the run asks for the option {chosen}, this step belongs to {option}"
+        return f"the run asks for {chosen!r}, this step is for {option!r}"
+    if architecture and architecture != step.topology.architecture:
+        return f"the deployment is {step.topology.architecture}, this step is for {architecture}"
     return None
 
 

@@ -47,7 +47,7 @@ def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
 class ProveSequences(CheckOperator):
     """Prove that every sequence of the target lies above the highest key in use and not below the source's."""
 
-    guide = "rule 5; guide:901: sequence values come with the import"
+    guide = "rule 5; sequence values come with the import"
 
     def observe(self, step: Step) -> Seen:
         source = {

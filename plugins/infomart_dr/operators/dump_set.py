@@ -214,7 +214,7 @@ class DataPumpOperator(JobOperator):
 class RunExpdp(DataPumpOperator):
     """Export the Info Mart's schema as of the SCN."""
 
-    guide = "Database Transfer 3, 4 (guide:869-880)"
+    guide = "Database Transfer 3, 4 (guide:869-883); Return to Normal 2 (guide:1091)"
     changes = "dump files and a log in the source site's Data Pump directory"
     undo = "remove the files; KILL_JOB while it runs"
     job = "expdp"
@@ -424,7 +424,7 @@ class CheckFreeSpace(CheckOperator):
 class TransferDumpSet(JobOperator):
     """Copy the dump set from database host to database host, several files at a time, resumed after a cut."""
 
-    guide = "Database Transfer 6 (guide:889)"
+    guide = "Database Transfer 6 (guide:889); Return to Normal 2 (guide:1091)"
     changes = "the dump files and the manifest at the target"
     undo = "remove the files"
     job = "transfer"
@@ -599,7 +599,7 @@ class DropSequences(StepOperator):
 class RunImpdp(DataPumpOperator):
     """Import the dump set at the target."""
 
-    guide = "Database Transfer 7, 9 (guide:891-936)"
+    guide = "Database Transfer 7, 9 (guide:891-899, guide:929-933); Return to Normal 2, 4 (guide:1091, guide:1105)"
     changes = "the Info Mart's schema at the target: its tables are replaced"
     undo = "none: the target is new; the source is not touched"
     job = "impdp"
@@ -622,7 +622,7 @@ class RunImpdp(DataPumpOperator):
             raise GuardError("The dump set at the target is not proven.", "Clear verify_dump_set.")
         step.ledger.require("sequences_dropped")
         replicat = step.site("target").goldengate.groups.replicat
-        if step.ggsci("target").info(replicat) is not None:
+        if step.topology.architecture == "active-standby" and step.ggsci("target").info(replicat) is not None:
             raise GuardError(
                 f"{replicat} is there at {step.name('target')}: an import now would undo what it has applied.",
                 f"Stop and delete {replicat} when it has applied nothing yet, or begin a new plan.",
@@ -632,7 +632,7 @@ class RunImpdp(DataPumpOperator):
 class CheckImportLog(CheckOperator):
     """Read the import's log: what is harmless is named, what is not stops the run; rows equal the export's."""
 
-    guide = "Database Transfer 10 (guide:935)"
+    guide = "Database Transfer 10 (guide:935-937)"
     changes = "a log that is refused gets another name, and the sequences count as not dropped"
     undo = "move the log back"
     under_lock = True
@@ -699,7 +699,7 @@ def missing_indexes(step: Step) -> list[str]:
 class RecreateMissingIndexes(DataPumpOperator):
     """Create the indexes that the import left out, from the dump set."""
 
-    guide = "Re-create any missing indexes (guide:938)"
+    guide = "Re-create any missing indexes (guide:938-940)"
     changes = "missing indexes of the Info Mart's schema at the target"
     undo = "DROP INDEX"
     program = "impdp"

@@ -8,7 +8,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOper
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, GuardError
-from infomart_dr.operators.base import StepOperator, needless, not_this_option, page, skip_unless_it_applies
+from infomart_dr.operators.base import StepOperator, elsewhere, needless, page, skip_unless_it_applies
 from infomart_dr.step import Seen, Step
 
 if TYPE_CHECKING:
@@ -75,18 +75,19 @@ class Gate(ApprovalOperator):
 
     :param unless: a fact of the ledger by which the decision is behind the plan.
     :param option: the gate belongs to this option of the procedure only.
+    :param architecture: the gate is for this architecture only.
     """
 
-    guide: ClassVar[str] = ""
+    guide: str = ""
     #: The four-eyes rule asks a second time, and then fails.
     _ATTEMPTS: ClassVar[int] = 6
 
-    def __init__(self, *, unless: str = "", option: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, unless: str = "", option: str = "", architecture: str = "", **kwargs: Any) -> None:
         kwargs.setdefault("doc_md", page(self.__doc__, self.guide, "no site", "nothing", "reject: the run fails"))
         # An answer in the second in which the task parks can be lost to the scheduler; then it asks again.
         kwargs.setdefault("retries", self._ATTEMPTS)
         super().__init__(fail_on_reject=True, **kwargs)
-        self.unless, self.option = unless, option
+        self.unless, self.option, self.architecture = unless, option, architecture
 
     def does_not_apply(self, step: Step) -> str | None:
         """Why there is nothing to decide in this deployment; None: there is."""
@@ -104,7 +105,7 @@ class Gate(ApprovalOperator):
             if (past := needless(step, self.unless)) is not None:
                 self.log.info("decide: %s", past)
                 return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
-            skip_unless_it_applies(self.does_not_apply(step) or not_this_option(step, self.option))
+            skip_unless_it_applies(elsewhere(step, self.option, self.architecture) or self.does_not_apply(step))
             step.lock.require(step.plan_id, step.owner)
             if shown := self.evidence(step):
                 self.body = f"{self.body}\n\n{shown}"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators.base import StepOperator
-from infomart_dr.step import Step
+from infomart_dr.step import HostKind, Step
 
 if TYPE_CHECKING:
+    from infomart_dr.hooks.remote_host import RemoteHost
     from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
 
 
@@ -22,13 +23,19 @@ class JobOperator(StepOperator):
 
     #: Part of the job's id.
     job: str = ""
+    #: The site's host that runs it.
+    host_kind: HostKind = "db"
+
+    def host(self, step: Step) -> RemoteHost:
+        """The host that runs the job."""
+        return step.host(self.role, self.host_kind)
 
     def attempts(self, step: Step) -> list[RemoteJob]:
         """The attempts made so far, oldest first."""
         from infomart_dr.hooks.remote_job import RemoteJob
 
         found: list[RemoteJob] = []
-        host = step.host(self.role)
+        host = self.host(step)
         while True:
             attempt = RemoteJob(host, f"{step.key}-{self.job}-{len(found) + 1}")
             if attempt.status().state == "absent":
@@ -45,7 +52,7 @@ class JobOperator(StepOperator):
         from infomart_dr.hooks.remote_job import RemoteJob
 
         number = len(self.attempts(step)) + 1
-        return RemoteJob(step.host(self.role), f"{step.key}-{self.job}-{number}")
+        return RemoteJob(self.host(step), f"{step.key}-{self.job}-{number}")
 
     def wait(self, step: Step, job: RemoteJob, progress: dict[str, Any] | None = None) -> None:
         """Wait until the job has ended, and take its result: a short while here, then deferred.
@@ -63,7 +70,7 @@ class JobOperator(StepOperator):
             self.take(step, ended_event(job, status))
             return
 
-        host = step.host(self.role)
+        host = self.host(step)
         self.log.info("act: wait for job %s on %s", job.job_id, host.label)
         self.defer(
             trigger=RemoteJobTrigger(
@@ -94,7 +101,7 @@ class JobOperator(StepOperator):
         """Everything the job printed."""
         from infomart_dr.hooks.remote_job import RemoteJob
 
-        return whole_log(RemoteJob(step.host(self.role), event["job_id"]))
+        return whole_log(RemoteJob(self.host(step), event["job_id"]))
 
 
 def ended_event(job: RemoteJob, status: JobStatus) -> dict[str, Any]:

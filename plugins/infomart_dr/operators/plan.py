@@ -25,6 +25,7 @@ class TakeLock(StepOperator):
     changes = "a row in DR_LOCK of GoldenGate's schema at the surviving site"
     undo = "the task release_lock, also when the run fails"
     under_lock = False
+    always = True
 
     def __init__(self, *, sites: Sequence[SiteRole] = ("source", "target"), **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -76,6 +77,7 @@ class ReleaseLock(StepOperator):
 
     changes = "the plan's row in DR_LOCK is removed"
     undo = "start the procedure again; it takes the lock again"
+    always = True
 
     def observe(self, step: Step) -> Seen:
         holder = step.lock.holder()
@@ -93,7 +95,7 @@ class ReleaseLock(StepOperator):
                 # Without the lock, a return_service_to_source that is cleared would take itself for nobody's.
                 raise GuardError(
                     f"{step.name(role)} must serve and does not ({service.what}); the lock stays.",
-                    "Clear return_service_to_source and do what it says; then clear this task.",
+                    "Correct the cause, clear the step that failed and this run's way back; then clear this task.",
                 )
         step.lock.release(step.plan_id)
 
@@ -117,7 +119,7 @@ def hold_fact(step: Step, role: SiteRole, idb: str, job: str) -> str:
 class HoldPurging(StepOperator):
     """Disable the scheduler jobs that purge the Interaction Databases, before anything is copied."""
 
-    guide = "Database Transfer; Potential Data Loss"
+    guide = "Database Transfer: stop purging IDBs (guide:232)"
     changes = "the topology's purge jobs are disabled at both sites; which were enabled is noted in the ledger"
     undo = "the task release_idb_purge_hold enables those jobs that were enabled before"
 
@@ -165,28 +167,33 @@ def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
 
     :param role: the site that serves now.
     """
+    from infomart_dr.operators.server import marks
+
     hold = json.loads(step.ledger.require("purge_hold"))
-    since = hold["since"]
-    rows = step.info_mart(role).select("hwm", {"schema": step.schema})
-    marks: dict[str, int] = {}
-    for row in rows:
-        key = str(row["data_source_key"])
-        marks[key] = min(marks.get(key, int(row["max_ts"])), int(row["max_ts"]))
-    behind = [f"source {key}: {since - mark} s behind" for key, mark in sorted(marks.items()) if mark <= since]
+    found = marks(step, role, hold["since"])
     left = hold["ceiling"] - time.time()
     warning = f"; WARNING: the hold's ceiling is {left / 86400:.1f} days away" if left < 4 * 86400 else ""
-    if behind or not marks:
-        return Seen(False, f"the high-water mark has not passed the hold: {behind or 'no rows'}{warning}")
-    return Seen(True, f"the high-water marks of {len(marks)} data source(s) passed the hold{warning}")
+    if not found.passed:
+        what = f"{'; '.join(found.behind) or 'no rows'}{found.others()}"
+        return Seen(False, f"the high-water mark has not passed the hold: {what}{warning}")
+    what = f"the high-water marks of {len(found.moved)} data source(s) passed the hold{found.others()}"
+    return Seen(True, what + warning)
 
 
 class ReleasePurgeHold(WaitOperator):
-    """Enable the purge jobs again, once the serving site's high-water mark has passed the hold."""
+    """Enable the purge jobs again, once the serving site's high-water mark has passed the hold.
 
-    guide = "Potential Data Loss"
+    :param role: the site that serves at the end; a run whose option is that the source stays active asks the source.
+    """
+
+    guide = "Database Transfer: until the data is processed (guide:232)"
     changes = "purge jobs that were enabled before the plan are enabled again"
     undo = "DBMS_SCHEDULER.DISABLE of the jobs named in the log"
     probe = "infomart_dr.operators.plan.high_water_mark_passed_hold"
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        stays = step.params.get("option") == "source stays active"
+        return {"role": "source" if stays else self.role}
 
     def finish(self, step: Step, seen: Seen) -> None:
         from infomart_dr.hooks.purge_jobs import PurgeJobs

@@ -35,7 +35,7 @@ def requested(step: Step) -> Seen:
 class RequestReaggregation(StepOperator):
     """Request re-aggregation from 24 hours before the failure until now, or of the explicit interval."""
 
-    guide = "DR 10a (guide:1053); Return to Normal 19a (guide:1127)"
+    guide = "DR 10a (guide:1053-1057, guide:1064); Return to Normal 19a (guide:1127-1147, guide:1153)"
     changes = "a pending request of RAA in the Info Mart"
     undo = "none needed: aggregating twice gives the same aggregates"
 

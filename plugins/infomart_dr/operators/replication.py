@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 import time
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators.base import StepOperator, WaitOperator, sorted_names
@@ -25,7 +27,12 @@ class ReplicationOperator(StepOperator):
     :param direction: ``reverse`` (surviving site to new site) or ``forward`` (new active site to standby).
     """
 
+    #: What the step is of the guide in one direction only.
+    also: ClassVar[dict[Direction, str]] = {}
+
     def __init__(self, *, direction: Direction, **kwargs: Any) -> None:
+        if extra := self.also.get(direction):
+            self.guide = f"{self.guide}; {extra}"
         super().__init__(**kwargs)
         self.direction: Direction = direction
 
@@ -36,6 +43,13 @@ class ReplicationOperator(StepOperator):
     @property
     def applying(self) -> SiteRole:
         return ends(self.direction)[1]
+
+
+#: What a Replicat's first start is of a return to normal.
+REPLICAT_ALSO: dict[Direction, str] = {
+    "reverse": "Return to Normal 9 and resynchronisation (guide:1110, guide:1080)",
+    "forward": "Return to Normal 10 (guide:1111)",
+}
 
 
 def both() -> tuple[SiteRole, SiteRole]:
@@ -78,11 +92,24 @@ def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
 
 
 class RemoveOldReplication(StepOperator):
-    """Remove groups that an earlier plan or the time before the disaster left, and put their trails aside."""
+    """Remove groups that an earlier plan or the time before the disaster left, and put their trails aside.
+
+    :param keep: direction whose groups and trails are in use and stay; None: none is.
+    """
 
     guide = "Return to Normal 6 (guide:1107)"
     changes = "old groups are stopped and deleted at both sites, old trail files moved to dirdat/old-<plan>"
     undo = "move the trail files back; add the groups again (their definitions are in the log)"
+
+    def __init__(self, *, keep: Direction | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.keep: Direction | None = keep
+
+    def _kept(self, role: SiteRole) -> Literal["capture", "apply", ""]:
+        """Which side of the kept direction a site is."""
+        if self.keep is None:
+            return ""
+        return "capture" if ends(self.keep)[0] == role else "apply"
 
     def observe(self, step: Step) -> Seen:
         if step.ledger.get("old_replication_removed"):
@@ -92,7 +119,11 @@ class RemoveOldReplication(StepOperator):
 
     def _groups(self, step: Step, role: SiteRole) -> list[str]:
         groups = step.site(role).goldengate.groups
-        ours = (groups.replicat, groups.pump, groups.extract)
+        ours = {
+            "": (groups.replicat, groups.pump, groups.extract),
+            "capture": (groups.replicat,),
+            "apply": (groups.pump, groups.extract),
+        }[self._kept(role)]
         there = {program.group for program in step.ggsci(role).info_all() if program.group}
         return [name for name in ours if name in there]
 
@@ -114,7 +145,12 @@ class RemoveOldReplication(StepOperator):
 
     def _put_trails_aside(self, step: Step, role: SiteRole) -> None:
         goldengate = step.site(role).goldengate
-        for trail in (goldengate.trails.local, goldengate.trails.remote):
+        trails = {
+            "": (goldengate.trails.local, goldengate.trails.remote),
+            "capture": (goldengate.trails.remote,),
+            "apply": (goldengate.trails.local,),
+        }[self._kept(role)]
+        for trail in trails:
             folder, _, name = trail.rpartition("/")
             # Word by word quoted; only the digits after the trail's two letters are a pattern.
             script = (
@@ -125,65 +161,115 @@ class RemoveOldReplication(StepOperator):
             step.host(role).run(["sh", "-c", script])
 
 
+@dataclass(frozen=True)
+class ParameterFile:
+    """A parameter file of a site: what it must be, and what is there.
+
+    :param there: None when there is no such file.
+    """
+
+    role: SiteRole
+    path: str
+    text: str
+    there: str | None
+
+    @property
+    def right(self) -> bool:
+        """Nothing is to be written."""
+        return self.there == self.text
+
+    def diff(self) -> str:
+        """What writing it would change; passwords that stand in the old file are not shown."""
+        from infomart_dr.hooks.goldengate_parameters import without_passwords
+
+        lines = difflib.unified_diff(
+            without_passwords(self.there or "").splitlines(),
+            without_passwords(self.text).splitlines(),
+            "there" if self.there is not None else "(no file)",
+            "to be written",
+            n=1,
+            lineterm="",
+        )
+        return "\n".join(lines)
+
+
+def parameter_files(step: Step) -> list[ParameterFile]:
+    """GLOBALS and the parameter files of both sites, rendered and as they are."""
+    from infomart_dr.hooks import goldengate_parameters as parameters
+
+    found: list[ParameterFile] = []
+    roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
+    for role, other in roles:
+        site, name, host = step.site(role), step.name(role), step.host(role)
+        groups, home = site.goldengate.groups, site.goldengate.home
+
+        def there(path: str, host: Any = host) -> str | None:
+            return host.read_file(path) if host.exists(path) else None
+
+        rendered = {
+            groups.extract: parameters.render_extract(step.topology, name),
+            groups.pump: parameters.render_pump(step.topology, name, step.name(other)),
+            groups.replicat: parameters.render_replicat(step.topology, name),
+        }
+        for group, text in rendered.items():
+            path = f"{home}/dirprm/{group.lower()}.prm"
+            found.append(ParameterFile(role, path, text, there(path)))
+        path = f"{home}/GLOBALS"
+        before = there(path)
+        found.append(
+            ParameterFile(
+                role, path, parameters.merge_globals(before, parameters.render_globals(step.topology, name)), before
+            )
+        )
+    return found
+
+
 class RenderParameterFiles(StepOperator):
-    """Write GoldenGate's parameter files of both sites from the one exclusion list."""
+    """Write GoldenGate's parameter files of both sites from the one exclusion list, and GLOBALS."""
 
-    guide = "Setting Up Replication (guide:600-812)"
-    changes = "dirprm/<group>.prm of Extract, pump and Replicat at both sites"
-    undo = "the earlier file stands beside it as <group>.prm.before-<plan>"
-
-    def files(self, step: Step) -> dict[SiteRole, dict[str, str]]:
-        """Parameter files by site and path."""
-        from infomart_dr.hooks import goldengate_parameters as parameters
-
-        found: dict[SiteRole, dict[str, str]] = {}
-        roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
-        for role, other in roles:
-            site, name = step.site(role), step.name(role)
-            folder = f"{site.goldengate.home}/dirprm"
-            groups = site.goldengate.groups
-            found[role] = {
-                f"{folder}/{groups.extract.lower()}.prm": parameters.render_extract(step.topology, name),
-                f"{folder}/{groups.pump.lower()}.prm": parameters.render_pump(step.topology, name, step.name(other)),
-                f"{folder}/{groups.replicat.lower()}.prm": parameters.render_replicat(step.topology, name),
-            }
-        return found
-
-    def _there(self, step: Step, role: SiteRole, path: str) -> str | None:
-        host = step.host(role)
-        return host.read_file(path) if host.exists(path) else None
+    guide = "Setting Up Replication (guide:435-551, guide:599-813); Return to Normal 5, 9 (guide:1106, guide:1110)"
+    changes = "dirprm/<group>.prm of Extract, pump and Replicat, and GLOBALS, at both sites"
+    undo = "the earlier file stands beside it as <name>.before-<plan>"
 
     def observe(self, step: Step) -> Seen:
-        differing = []
-        for role, files in self.files(step).items():
-            for path, text in files.items():
-                if self._there(step, role, path) != text:
-                    differing.append(f"{step.name(role)}:{path.rsplit('/', 1)[-1]}")
+        differing = [
+            f"{step.name(file.role)}:{file.path.rsplit('/', 1)[-1]}" for file in parameter_files(step) if not file.right
+        ]
         if differing:
             return Seen(False, f"to be written: {sorted_names(differing)}")
         return Seen(True, "the parameter files of both sites are as rendered")
 
     def act(self, step: Step, seen: Seen) -> None:
-        for role, files in self.files(step).items():
-            for path, text in files.items():
-                host = step.host(role)
-                before = self._there(step, role, path)
-                if before is not None and before != text:
-                    host.write_file(f"{path}.before-{step.key}", before)
-                    self.log.info("act: %s: replace %s", step.name(role), path)
-                host.write_file(path, text)
+        for file in parameter_files(step):
+            if file.right:
+                continue
+            host = step.host(file.role)
+            if file.there is not None:
+                host.write_file(f"{file.path}.before-{step.key}", file.there)
+                self.log.info("act: %s: replace %s\n%s", step.name(file.role), file.path, file.diff())
+            host.write_file(file.path, file.text)
 
 
 class EnableSupplementalLogging(StepOperator):
-    """Enable supplemental logging for the Info Mart and for the marker table."""
+    """Enable supplemental logging for the Info Mart and for the marker table.
 
-    guide = "Setting Up Replication: ADD TRANDATA (guide:842)"
+    :param again: the step is the repetition that an upgrade in between makes necessary; without one it changes nothing.
+    """
+
+    guide = "Setting Up Replication: ADD TRANDATA, and again after an upgrade (guide:839-845)"
     changes = "supplemental logging of the Info Mart's schema and of DR_MARKER"
     undo = "DELETE SCHEMATRANDATA, or DELETE TRANDATA"
 
+    def __init__(self, *, again: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.again = again
+
+    def _fact(self, step: Step) -> str:
+        return f"supplemental_logging{'_again' if self.again else ''}:{step.name(self.role)}"
+
     def observe(self, step: Step) -> Seen:
         # ggsci's own commands are observe, act and verify in one: asking for what is on changes nothing.
-        noted = step.ledger.get(f"supplemental_logging:{step.name(self.role)}")
+        noted = step.ledger.get(self._fact(step))
         return Seen(noted is not None, noted or "supplemental logging is not proven on")
 
     def act(self, step: Step, seen: Seen) -> None:
@@ -198,13 +284,17 @@ class EnableSupplementalLogging(StepOperator):
         ]
         for each in done:
             self.log.info("act: %s", each.what)
-        step.ledger.put_once(f"supplemental_logging:{step.name(self.role)}", " ".join(each.what for each in done))
+        step.ledger.put_once(self._fact(step), " ".join(each.what for each in done))
 
 
 class AddExtract(ReplicationOperator):
     """Register and add the Extract and its pump with their trails: capture begins here, before any SCN is taken."""
 
-    guide = "Start Extract and DataPump (guide:979), moved before the SCN"
+    guide = "Start Extract and DataPump (guide:965-985), moved before the SCN"
+    also: ClassVar[dict[Direction, str]] = {
+        "reverse": "Return to Normal 9 (guide:1110)",
+        "forward": "Return to Normal 11 (guide:1112)",
+    }
     changes = "Extract and pump groups and their trails at the capturing site"
     undo = "STOP and DELETE the groups, UNREGISTER EXTRACT; Return to Normal does it after the cutover"
 
@@ -241,7 +331,8 @@ class AddExtract(ReplicationOperator):
 class StartCapture(ReplicationOperator):
     """Start the Extract and the pump, and see them run."""
 
-    guide = "START EXTRACT (guide:987)"
+    guide = "START EXTRACT (guide:987-990)"
+    also: ClassVar[dict[Direction, str]] = {"forward": "Return to Normal 11 (guide:1112)"}
     changes = "Extract and pump run at the capturing site"
     undo = "STOP EXTRACT"
 
@@ -279,6 +370,26 @@ class FlushSequences(ReplicationOperator):
     def act(self, step: Step, seen: Seen) -> None:
         step.ggsci(self.capturing).flush_sequence(step.schema)
         step.ledger.put_once(f"{self.direction}_sequences_flushed", "yes")
+
+
+class CheckReplicationRuns(ReplicationOperator):
+    """See that a direction that is in use runs, and goes on running: Extract, pump and Replicat."""
+
+    guide = "not in the guide, which knows no planned switchover"
+    under_lock = False
+
+    def observe(self, step: Step) -> Seen:
+        there, here = step.site(self.capturing).goldengate.groups, step.site(self.applying).goldengate.groups
+        groups = ((self.capturing, there.extract), (self.capturing, there.pump), (self.applying, here.replicat))
+        states = {f"{step.name(role)}:{name}": step.ggsci(role).status(name) for role, name in groups}
+        what = ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
+        return Seen(all(state == "RUNNING" for state in states.values()), what)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        raise GuardError(
+            f"{step.name(self.applying)} does not follow {step.name(self.capturing)}: {seen.what}.",
+            "Start the groups; where there is no replication yet, run infomart_setup_replication first.",
+        )
 
 
 def no_older_transactions(step: Step, direction: Direction) -> Seen:
@@ -328,7 +439,8 @@ class WaitForOlderTransactions(WaitOperator):
 class AddReplicat(ReplicationOperator):
     """Add the Replicat at the applying site."""
 
-    guide = "ADD REPLICAT (guide:958)"
+    guide = "ADD REPLICAT (guide:942-959)"
+    also: ClassVar[dict[Direction, str]] = REPLICAT_ALSO
     changes = "a Replicat group with a checkpoint table"
     undo = "STOP and DELETE REPLICAT"
 
@@ -345,7 +457,8 @@ class AddReplicat(ReplicationOperator):
 class StartReplicatAfterCsn(ReplicationOperator):
     """Start the Replicat after the SCN: it skips what the copy already holds, and nothing else."""
 
-    guide = "START REPLICAT ..., AFTERCSN (guide:962)"
+    guide = "START REPLICAT ..., AFTERCSN (guide:961-963)"
+    also: ClassVar[dict[Direction, str]] = REPLICAT_ALSO
     changes = "the Replicat runs; AFTERCSN is given on its first start only"
     undo = "STOP REPLICAT"
 
@@ -435,12 +548,18 @@ class WaitForCatchUp(WaitOperator):
     :param moment: part of the marker's id; a marker belongs to one plan and one moment.
     """
 
-    guide = "Make sure the Info Mart databases are completely in sync (guide:1113)"
+    guide = "a position that has arrived, not a lag"
+    also: ClassVar[dict[Direction, str]] = {
+        "reverse": "Return to Normal 2, 12 and resynchronisation (guide:1092, guide:1113, guide:1080)",
+        "forward": "Return to Normal 17, 18 (guide:1123-1124)",
+    }
     changes = "a row in DR_MARKER"
     undo = "the rows may be deleted when the plan has ended"
     probe = "infomart_dr.operators.replication.marker_arrived"
 
     def __init__(self, *, direction: Direction, moment: str, **kwargs: Any) -> None:
+        if extra := self.also.get(direction):
+            self.guide = f"{self.guide}; {extra}"
         super().__init__(**kwargs)
         self.direction: Direction = direction
         self.moment = moment
@@ -542,7 +661,7 @@ class RemoveReverseReplication(StopReverseReplication):
 class CheckGoldenGateLog(ReplicationOperator):
     """Read ggserr.log at both ends since the plan began; an ERROR record stops the run."""
 
-    guide = "Check the ggserr.log file (guide:992); Return to Normal 18"
+    guide = "Check the ggserr.log file (guide:992); Return to Normal 18 (guide:1124)"
 
     def observe(self, step: Step) -> Seen:
         from infomart_dr.hooks.parse_ggsci import parse_ggserr

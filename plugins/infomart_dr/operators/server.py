@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomart_dr.errors import GuardError, InfoMartError
@@ -35,10 +36,19 @@ def move_to(step: Step, role: SiteRole) -> Change:
     return Change(
         host=here.info_mart_server.host_object,
         command_line=here.info_mart_server.command_line,
-        connect=[here.info_mart_server.dap, *sorted({idb.dap for idb in here.idbs})],
+        connect=[here.info_mart_server.dap, *collecting_objects(step, role)],
         disconnect=[there.info_mart_server.dap],
         options={"schedule": {"run-scheduler": "true"}},
     )
+
+
+def collecting_objects(step: Step, role: SiteRole) -> list[str]:
+    """DAPs of a site's IDBs, and ICONs that write them or collect from the site's data sources (guide:1118)."""
+    here = step.name(role)
+    found = {idb.dap for idb in step.site(role).idbs}
+    for name, site in step.topology.sites.items():
+        found |= {idb.icon for idb in site.idbs if idb.icon and here in (name, idb.source_site or name)}
+    return sorted(found)
 
 
 class ConfigurationOperator(HumanStep):
@@ -103,7 +113,7 @@ def configured(step: Step, role: SiteRole, name: str, change: Change) -> Seen:
 class HoldScheduler(ConfigurationOperator):
     """Set run-scheduler to false: no new ETL job begins, running ones finish."""
 
-    guide = "Database Transfer: stop the Info Mart Server (guide:853); DR 4"
+    guide = "Database Transfer 1: stop the Info Mart Server (guide:853)"
     changes = "[schedule] run-scheduler = false"
     undo = "the task start_info_mart_server sets it to true again, the teardown as well"
     fact = "server_touched"
@@ -138,7 +148,7 @@ class CutoverGate(Gate):
 class DisableAggregation(ConfigurationOperator):
     """Set run-aggregates to false before re-aggregation is requested."""
 
-    guide = "DR 5; Return to Normal 19"
+    guide = "Return to Normal 19 (guide:1125); DR 5a (guide:1036-1037)"
     changes = "[schedule] run-aggregates = false"
     undo = "the teardown enable_aggregation"
 
@@ -149,7 +159,7 @@ class DisableAggregation(ConfigurationOperator):
 class EnableAggregation(ConfigurationOperator):
     """Set run-aggregates to true, also when the re-aggregation failed."""
 
-    guide = "DR 10b; Return to Normal 19b"
+    guide = "DR 10b, 10c (guide:1061-1062); Return to Normal 19b (guide:1151)"
     changes = "[schedule] run-aggregates = true"
     undo = "set it to false"
 
@@ -160,7 +170,7 @@ class EnableAggregation(ConfigurationOperator):
 class ConfigureApplication(ConfigurationOperator):
     """Point the Application object to the target site: Host, Startup Command Line, DAPs."""
 
-    guide = "Return to Normal 13, 14 (guide:1114)"
+    guide = "Return to Normal 4, 13, 14 (guide:1100-1103, guide:1114-1120)"
     changes = "Host, Startup Command Line and connections of the Application object"
     undo = "the teardown return_service_to_source, before the point of no return"
     fact = "application_moved"
@@ -171,8 +181,12 @@ class ConfigureApplication(ConfigurationOperator):
         # Noted first: the way back must know that the object may point to the target.
         step.ledger.put_once("application_moved", step.name("target"))
 
-    def change(self, step: Step) -> Change:
-        return move_to(step, self.role)
+    def wanted(self, step: Step) -> dict[str, Change]:
+        from infomart_dr.hooks.configuration import Change
+
+        # What a failover has disabled is used again.
+        enabled = {name: Change(enabled=True) for name in collecting_objects(step, self.role)}
+        return {**enabled, step.application(self.role): move_to(step, self.role)}
 
 
 # -- quiet, stop, start ----------------------------------------------------------------------------
@@ -198,7 +212,7 @@ def etl_is_quiet(step: Step, role: SiteRole) -> Seen:
 class WaitForQuietEtl(WaitOperator):
     """Wait until running ETL jobs have ended and nothing extracted waits for its transformation."""
 
-    guide = "not in the guide; replication excludes GIDB_G_* and CTL_TRANSFORM_HISTORY (guide:440-560)"
+    guide = "not in the guide; replication excludes GIDB_G_* and CTL_TRANSFORM_HISTORY"
     probe = "infomart_dr.operators.server.etl_is_quiet"
 
     def limit(self, step: Step) -> float:
@@ -259,7 +273,7 @@ def application_host(step: Step, role: SiteRole) -> str | None:
 class StopInfoMartServer(StepOperator):
     """Stop the Info Mart Server and prove it: Management Layer, process list, database sessions."""
 
-    guide = "Database Transfer 1 (guide:853); Return to Normal 1, 8"
+    guide = "Database Transfer 1 (guide:853); Return to Normal 1, 2, 8 (guide:1090, guide:1092, guide:1109)"
     changes = "the Info Mart Server of the site is stopped"
     undo = "the teardown return_service_to_source starts it again before the point of no return"
 
@@ -344,23 +358,28 @@ class StartInfoMartServer(StepOperator):
         return settle(lambda: serving(step, self.role), seconds=30)
 
 
-def serving(step: Step, role: SiteRole) -> Seen:
-    """Whether the Info Mart Server of a site runs with its scheduler on."""
+def running_at(step: Step, role: SiteRole) -> Seen:
+    """Whether the Info Mart Server of a site runs, whatever its scheduler does."""
     site = step.site(role)
     host = application_host(step, role)
     layer = step.management_layer(role)
     status = layer.status(step.application_dbid(role))
-    runs = layer.is_running(status)
     here = host in (None, site.info_mart_server.host_object)
+    return Seen(
+        layer.is_running(status) and here,
+        f"Info Mart Server: {status.status} on {host or site.info_mart_server.host_object}",
+    )
+
+
+def serving(step: Step, role: SiteRole) -> Seen:
+    """Whether the Info Mart Server of a site runs with its scheduler on."""
+    running = running_at(step, role)
     scheduled = True
-    if site.configuration.backend != "manual":
+    if step.site(role).configuration.backend != "manual":
         change = option("schedule", "run-scheduler", "true")
         scheduled = configured(step, role, step.application(role), change).done
-    what = (
-        f"Info Mart Server: {status.status} on {host or site.info_mart_server.host_object}, "
-        f"run-scheduler {'true' if scheduled else 'false'}"
-    )
-    return Seen(runs and here and scheduled, what)
+    what = f"{running.what}, run-scheduler {'true' if scheduled else 'false'}"
+    return Seen(running.done and scheduled, what)
 
 
 def start_server(step: Step, role: SiteRole) -> None:
@@ -394,7 +413,7 @@ def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:
 class ProveSourceStopped(CheckOperator):
     """Prove once more that the source's server is stopped, right before the other one starts (rule 4)."""
 
-    guide = "the warning under Note on Connectivity Loss"
+    guide = "the warning under Note on Connectivity Loss (guide:251)"
 
     def observe(self, step: Step) -> Seen:
         signs = server_runs(step, "source")
@@ -442,21 +461,29 @@ def log_size(step: Step, role: SiteRole) -> int:
     return host.file_sizes(folder, [name]).get(name, 0) if host.exists(folder) else 0
 
 
+def server_log(step: Step, role: SiteRole) -> str:
+    """A site's server log since the plan noted its length; empty when there is none."""
+    path = step.site(role).info_mart_server.log_file
+    begin = int(step.ledger.get("server_log_begin") or 0)
+    size = log_size(step, role)
+    if size < begin:
+        begin = 0  # the log was rotated
+    if size == 0:
+        return ""
+    return step.host(role, "gim").read_bytes(path, begin, 64 * 1024 * 1024).decode("utf-8", "replace")
+
+
 class CheckServerLog(CheckOperator):
     """Read the Info Mart Server's log since its start for the messages that mean trouble."""
 
-    guide = "Return to Normal 16 (guide:1122)"
+    guide = "Return to Normal 16 (guide:1122); DR 9 (guide:1050); active-active 2 (guide:407)"
 
     def observe(self, step: Step) -> Seen:
-        site = step.site(self.role)
-        path = site.info_mart_server.log_file
+        path = step.site(self.role).info_mart_server.log_file
         host = step.host(self.role, "gim")
         if not host.exists(path):
-            return Seen(False, f"{path} does not exist on {site.info_mart_server.host}")
-        begin = int(step.ledger.get("server_log_begin") or 0)
-        if log_size(step, self.role) < begin:
-            begin = 0  # the log was rotated
-        text = host.read_bytes(path, begin, 64 * 1024 * 1024).decode("utf-8", "replace")
+            return Seen(False, f"{path} does not exist on {step.site(self.role).info_mart_server.host}")
+        text = server_log(step, self.role)
         alarms = step.topology.info_mart.log_alarms
         found = sorted({f"{mark}: {alarms[mark]}" for line in text.splitlines() for mark in alarms if mark in line})
         if found:
@@ -467,20 +494,102 @@ class CheckServerLog(CheckOperator):
         return "Do what the messages ask for, then mark this task a success."
 
 
+@dataclass
+class Marks:
+    """High-water marks of a site against a moment.
+
+    :param moved: data sources whose marks lie beyond it.
+    :param idle: data sources whose marks lie before it, and whose IDBs hold nothing beyond the mark.
+    :param lost: data sources whose site is lost: nothing moves their marks any more.
+    :param behind: the others, with how far.
+    """
+
+    moved: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Every mark that can move has."""
+        return not self.behind and bool(self.moved or self.idle or self.lost)
+
+    def others(self) -> str:
+        """The sources that did not move and need not, for a message."""
+        shown = [f"{word}: {', '.join(keys)}" for word, keys in (("idle", self.idle), ("lost", self.lost)) if keys]
+        return "".join(f"; {each}" for each in shown)
+
+
+def marks(step: Step, role: SiteRole, since: int) -> Marks:
+    """High-water marks of a site, by data source, against a moment.
+
+    A data source without calls never moves its mark: where an IDB can be asked, it tells.
+
+    :param since: epoch seconds.
+    """
+    lowest: dict[int, int] = {}
+    for row in step.info_mart(role).select("hwm", {"schema": step.schema}):
+        key, mark = int(row["data_source_key"]), int(row["max_ts"])
+        lowest[key] = min(lowest.get(key, mark), mark)
+    found = Marks()
+    lost = lost_sources(step)
+    for key, mark in sorted(lowest.items()):
+        if mark > since:
+            found.moved.append(str(key))
+        elif key in lost:
+            found.lost.append(str(key))
+        elif is_idle(step, role, key, mark):
+            found.idle.append(str(key))
+        else:
+            found.behind.append(f"data source {key}: {since - mark} s behind")
+    return found
+
+
+def is_lost(step: Step, site: str) -> bool:
+    """Whether a site is lost, by the topology or by the failover that runs."""
+    return step.topology.site(site).role == "failed" or (step.failover and site == step.name("source"))
+
+
+def lost_sources(step: Step) -> set[int]:
+    """Data sources whose T-Server stood at a lost site."""
+    found = set()
+    for name, site in step.topology.sites.items():
+        found |= {idb.data_source_key for idb in site.idbs if is_lost(step, idb.source_site or name)}
+    return found
+
+
+def is_idle(step: Step, role: SiteRole, key: int, mark: int) -> bool:
+    """Whether no IDB of a data source holds a call beyond its mark; false where none can be asked.
+
+    Of a lost site nothing is asked: what only it holds cannot be extracted.
+    """
+    asked = False
+    for name in dict.fromkeys([step.name(role), *step.topology.sites]):
+        if is_lost(step, name):
+            continue
+        for idb in step.topology.site(name).idbs:
+            if idb.data_source_key != key or idb.schema_name is None:
+                continue
+            if int(step.oracle(idb.connection).value("idb_calls_above", {"schema": idb.schema_name}, low=mark)):
+                return False
+            asked = True
+    return asked
+
+
 def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Seen:
-    """Probe: every high-water mark of a site lies beyond a moment (epoch seconds)."""
-    rows = step.info_mart(role).select("hwm", {"schema": step.schema})
-    marks = {str(row["data_source_key"]): int(row["max_ts"]) for row in rows}
-    behind = [f"data source {key}: {since - mark} s behind" for key, mark in sorted(marks.items()) if mark <= since]
-    if behind or not marks:
-        return Seen(False, f"high-water marks at {step.name(role)}: {'; '.join(behind) or 'no rows'}")
-    return Seen(True, f"{len(marks)} high-water mark(s) at {step.name(role)} moved past the start")
+    """Probe: high-water marks of a site lie beyond a moment (epoch seconds): extraction works."""
+    found = marks(step, role, since)
+    if not found.passed:
+        what = f"{'; '.join(found.behind) or 'no rows'}{found.others()}"
+        return Seen(False, f"high-water marks at {step.name(role)}: {what}")
+    what = f"{len(found.moved)} high-water mark(s) at {step.name(role)} moved past the start{found.others()}"
+    return Seen(True, what)
 
 
 class ProveHighWaterMarkMoves(WaitOperator):
     """Wait until the target's high-water marks have moved past the start: extraction works."""
 
-    guide = "Return to Normal 15-18"
+    guide = "Return to Normal 15: run ETL jobs (guide:1121)"
     probe = "infomart_dr.operators.server.high_water_mark_moved"
 
     def arguments(self, step: Step) -> dict[str, Any]:
@@ -499,6 +608,7 @@ class ReturnServiceToSource(StepOperator):
     guide = "not in the guide; the way back"
     changes = "Application object and Info Mart Server of the source site, when the run ended early"
     undo = "none needed"
+    always = True
 
     def __init__(self, **kwargs: Any) -> None:
         # The service is down: whatever stood in the way may be gone at the next try.

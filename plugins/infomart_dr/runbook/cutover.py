@@ -1,13 +1,22 @@
-"""Return to Normal 8 and 10 to 18: the target takes over, the source becomes its standby."""
+"""Return to Normal 8 and 10 to 18: the target takes over, the source becomes its standby.
+
+Of a return to normal these chapters are option 1; with the other option they are skipped.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import checks, replication, server
-from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
+from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.runbook import database_transfer
+from infomart_dr.runbook.plan import TARGET_TAKES_OVER
+
+TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
+BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOVER}
 
 
 def approve_cutover() -> server.CutoverGate:
@@ -22,8 +31,8 @@ def approve_cutover() -> server.CutoverGate:
             "Reason of this run: {{ params.reason or 'not given' }}. "
             "Until the task start_info_mart_server_at_target the service returns to the source on any failure."
         ),
-        unless="point_of_no_return",
         response_timeout=timedelta(days=3),
+        **BEFORE_CUTOVER,
     )
 
 
@@ -61,11 +70,11 @@ def switch_direction() -> None:
     )
 
 
-@task_group(tooltip="The point of no return: the target serves")
+@task_group(default_args=TAKES_OVER, tooltip="The point of no return: the target serves")
 def start_at_target() -> None:
     """Configure, prove the source stopped, start, and prove that it works and is replicated."""
     chain(
-        server.ConfigureApplication(task_id="configure_application", role="target", **BEFORE_CUTOVER),
+        server.ConfigureApplication(task_id="configure_application", role="target", unless="point_of_no_return"),
         server.ProveSourceStopped(task_id="prove_source_stopped"),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
         server.CheckServerLog(task_id="check_server_log", role="target"),

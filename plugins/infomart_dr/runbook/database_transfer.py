@@ -30,15 +30,18 @@ def capture_at_source() -> None:
 @task_group(
     default_args=BEFORE_CUTOVER, tooltip="One SCN while the ETL is quiet; the server serves again after the export"
 )
-def export_database() -> None:
-    """Stop the server, take the SCN, export, start the server again."""
+def export_database(capture_scn: type[dump_set.CaptureScn] = dump_set.CaptureScn) -> None:
+    """Stop the server, take the SCN, export, start the server again.
+
+    :param capture_scn: how the SCN is taken.
+    """
     chain(
         dump_set.CheckExportSpace(task_id="check_export_space", unless="exported"),
         server.HoldScheduler(task_id="hold_scheduler", unless="exported"),
         server.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless="exported"),
         server.StopInfoMartServer(task_id="stop_info_mart_server", unless="exported"),
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless="exported"),
-        dump_set.CaptureScn(task_id="capture_scn"),
+        capture_scn(task_id="capture_scn"),
         dump_set.RunExpdp(task_id="run_expdp"),
         server.ReleaseScheduler(task_id="release_scheduler"),
         server.StartInfoMartServer(task_id="start_info_mart_server"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from airflow.sdk import Param
 
+from infomart_dr.operators.base import AFTER_SKIPS, StepOperator
+from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.step import SiteRole
@@ -15,30 +17,48 @@ from infomart_dr.step import SiteRole
 _NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
 
 
+def _site(title: str, description: str) -> Param:
+    return Param("", type="string", pattern=_NAME, title=title, description=description)
+
+
 def common_params() -> dict[str, Param]:
-    """Parameters of every procedure; each has a default, so that the form opens filled."""
+    """Parameters of every procedure but the failover; each has a default, so that the form opens filled."""
     return {
-        "deployment": Param(
-            "",
-            type="string",
-            pattern=_NAME,
-            title="Deployment",
-            description="Name of the topology; may stay empty when there is one only.",
+        "deployment": _deployment(),
+        "source": _site("Source site", "The site that serves; empty: the topology's active site."),
+        "target": _site(
+            "Target site",
+            "The site that is filled or takes over; empty: the only site with role new, else the only standby.",
         ),
-        "source": Param(
-            "",
-            type="string",
-            pattern=_NAME,
-            title="Source site",
-            description="The surviving site; empty: the topology's active site.",
+        **plan_params(),
+    }
+
+
+def failover_params() -> dict[str, Param]:
+    """Parameters of a failover."""
+    return {
+        "deployment": _deployment(),
+        "failed_site": _site(
+            "Failed site", "The site that is lost; empty: the topology's active site (not in active-active)."
         ),
-        "target": Param(
-            "",
-            type="string",
-            pattern=_NAME,
-            title="Target site",
-            description="The site that is filled or takes over; empty: the only site with role new.",
-        ),
+        "survivor": _site("Surviving site", "The site that takes over; empty: the topology's only standby."),
+        **plan_params(),
+    }
+
+
+def _deployment() -> Param:
+    return Param(
+        "",
+        type="string",
+        pattern=_NAME,
+        title="Deployment",
+        description="Name of the topology; may stay empty when there is one only.",
+    )
+
+
+def plan_params() -> dict[str, Param]:
+    """Why a plan runs, and how it goes on after another."""
+    return {
         "reason": Param(
             "",
             type="string",
@@ -60,6 +80,24 @@ def common_params() -> dict[str, Param]:
             title="Plan to take the lock from",
             description="Only after its Airflow was lost and nothing of it runs any more: the plan that holds the "
             "lock, as take_lock names it; it may be the plan to go on with.",
+        ),
+    }
+
+
+#: Options of a return to normal: which site serves at its end.
+TARGET_TAKES_OVER, SOURCE_STAYS = "target takes over", "source stays active"
+
+
+def option_params() -> dict[str, Param]:
+    """The guide's two options of a return to normal."""
+    return {
+        "option": Param(
+            TARGET_TAKES_OVER,
+            type="string",
+            enum=[TARGET_TAKES_OVER, SOURCE_STAYS],
+            title="Active site afterwards",
+            description="target takes over: option 1 of the guide, the surviving site becomes the standby; "
+            "source stays active: option 2, the new site becomes the standby.",
         ),
     }
 
@@ -120,19 +158,34 @@ def reaggregation_params() -> dict[str, Param]:
     }
 
 
+def return_service_to_source() -> StepOperator:
+    """The way back of every procedure that stops the source's server."""
+    return ReturnServiceToSource(task_id="return_service_to_source")
+
+
+def return_standby() -> StepOperator:
+    """The way back of a failover."""
+    return ReturnStandby(task_id="return_standby")
+
+
 @contextmanager
-def plan(*, sites: Sequence[SiteRole] = ("source", "target")) -> Iterator[Any]:
+def plan(
+    *,
+    sites: Sequence[SiteRole] = ("source", "target"),
+    way_back: Callable[[], StepOperator] = return_service_to_source,
+) -> Iterator[Any]:
     """Everything inside runs under the deployment's lock; what the lock needs at the end is a teardown.
 
     Airflow judges a run by its last tasks, and a task before a teardown that may fail the run is none of them. So
-    only release_lock may, return_service_to_source stands between it and the steps, and a failed step fails the run.
+    only release_lock may, the way back stands between it and the steps, and a failed step fails the run.
     The lock is not released before the service is back, which makes a failed way back a failed run too.
 
     :param sites: roles that the procedure works at.
+    :param way_back: makes the teardown that puts the service back where it was.
     """
     lock = TakeLock(task_id="take_lock", sites=sites)
     release = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
-    back = ReturnServiceToSource(task_id="return_service_to_source").as_teardown(setups=lock)
+    back = way_back().as_teardown(setups=lock)
     with release, back:
         back >> release
         yield lock
@@ -142,11 +195,15 @@ def plan(*, sites: Sequence[SiteRole] = ("source", "target")) -> Iterator[Any]:
             task >> back
 
 
-def hold_purging() -> HoldPurging:
-    """The hold is placed before anything is copied."""
-    return HoldPurging(task_id="hold_idb_purging", unless="point_of_no_return")
+def hold_purging(*, first: bool = False) -> HoldPurging:
+    """The hold is placed before anything is copied.
+
+    :param first: it follows the lock, which is a setup task, and no step that may be skipped.
+    """
+    rule = {} if first else AFTER_SKIPS
+    return HoldPurging(task_id="hold_idb_purging", unless="point_of_no_return", **rule)
 
 
-def release_purge_hold() -> ReleasePurgeHold:
-    """The hold is let go when the new active site has passed it."""
-    return ReleasePurgeHold(task_id="release_idb_purge_hold", role="target")
+def release_purge_hold(role: SiteRole = "target") -> ReleasePurgeHold:
+    """The hold is let go when the site that serves at the end has passed it."""
+    return ReleasePurgeHold(task_id="release_idb_purge_hold", role=role, **AFTER_SKIPS)

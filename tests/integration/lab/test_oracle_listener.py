@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -720,3 +722,42 @@ def test_a_large_transaction_and_a_restart_neither_lose_nor_double(config: LabCo
     stored_up_to_now(config)
     operations = [len(r["ops"]) for r in redo.read(config, SITE, after)]
     assert operations == [1, 30000, 1]
+
+
+# -- tnsping -------------------------------------------------------------------------------------------
+
+
+def connect_packet(text: bytes, header: int) -> bytes:
+    """A CONNECT packet with the header of an older or newer client."""
+    fields = struct.pack(">HHHHHHHHHH", 318, 300, 0, 2048, 32767, 32520, 0, 1, len(text), header)
+    body = fields.ljust(header - 8, b"\0") + text
+    return struct.pack(">HHBBH", len(body) + 8, 0, 1, 0, 0) + body
+
+
+def reply_to(port: int, packet: bytes) -> tuple[int, bytes]:
+    """Type and body of the listener's answer to one packet; it closes the connection after it."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(packet)
+        data = b""
+        while piece := client.recv(4096):
+            data += piece
+    assert struct.unpack(">H", data[:2])[0] == len(data)
+    return data[4], data[8:]
+
+
+@pytest.mark.parametrize("header", [34, 58])
+@pytest.mark.parametrize("text", [b"(CONNECT_DATA=(COMMAND=ping))", b"(CONNECT_DATA=(CID=(USER=x))(COMMAND = PING))"])
+def test_a_ping_is_refused_without_an_error_as_real_listeners_do(
+    config: LabConfig, part: OraclePart, header: int, text: bytes
+) -> None:
+    kind, body = reply_to(config.port(SITE, "oracle"), connect_packet(text, header))
+    assert kind == 4
+    assert struct.unpack(">H", body[2:4])[0] == len(body) - 4
+    assert body[4:].startswith(b"(DESCRIPTION=(TMP=)(VSNNUM=")
+    assert b"(ERR=0)(ALIAS=LISTENER)" in body
+
+
+def test_an_unknown_service_is_refused_with_its_error(config: LabConfig, part: OraclePart) -> None:
+    text = b"(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=NONE)))"
+    kind, body = reply_to(config.port(SITE, "oracle"), connect_packet(text, 58))
+    assert (kind, b"(ERR=12514)" in body) == (4, True)

@@ -15,10 +15,16 @@ ROOT = Path(__file__).resolve().parents[3]
 DAGS = (
     "infomart_cutover",
     "infomart_database_transfer",
+    "infomart_failover",
     "infomart_reaggregate",
     "infomart_return_to_normal",
+    "infomart_return_to_normal_active_active",
     "infomart_reverse_sync",
+    "infomart_setup_replication",
+    "infomart_switchover",
 )
+#: Teardowns that put the service back; release_lock fails when it is not back.
+WAYS_BACK = ("return_service_to_source", "return_standby")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +99,63 @@ def test_the_lock_is_taken_first_and_given_back_by_a_teardown(bag: DagBag, dag_i
             assert before(bag, task.task_id, "release_lock", dag_id), task.task_id
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("gather_evidence.probe_from_airflow", "confirm_site_failure"),
+        ("gather_evidence.probe_from_survivor", "confirm_site_failure"),
+        ("gather_evidence.estimate_loss", "confirm_site_failure"),
+        ("confirm_site_failure", "drain_standby.stop_goldengate"),
+        ("confirm_site_failure", "configure_survivor.drop_failed_sources"),
+        ("drain_standby.wait_for_trail_end", "drain_standby.stop_goldengate"),
+        ("drain_standby.stop_goldengate", "start_at_survivor.start_info_mart_server"),
+        ("drain_standby.raise_sequences", "start_at_survivor.start_info_mart_server"),
+        ("configure_survivor.hold_scheduler", "start_at_survivor.start_info_mart_server"),
+        ("configure_survivor.hold_aggregation", "start_at_survivor.start_info_mart_server"),
+        ("start_at_survivor.run_migration_job", "start_at_survivor.run_maintenance_job"),
+        ("start_at_survivor.run_maintenance_job", "start_at_survivor.let_scheduler"),
+        ("start_at_survivor.let_scheduler", "re_aggregate.request_reaggregation"),
+        ("return_standby", "release_lock"),
+    ],
+)
+def test_the_order_of_a_failover(bag: DagBag, first: str, second: str) -> None:
+    assert before(bag, first, second, "infomart_failover")
+
+
+def test_the_drain_and_the_configuration_of_a_failover_do_not_wait_for_each_other(bag: DagBag) -> None:
+    for first, second in (
+        ("drain_standby.stop_goldengate", "configure_survivor.hold_aggregation"),
+        ("configure_survivor.drop_failed_sources", "drain_standby.wait_for_trail_end"),
+    ):
+        assert not before(bag, first, second, "infomart_failover")
+        assert not before(bag, second, first, "infomart_failover")
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_a_step_that_may_follow_a_skipped_one_is_not_skipped_with_it(bag: DagBag, dag_id: str) -> None:
+    """Whatever comes after a step of one option, architecture or feature runs by none_failed, or is skipped with it."""
+    dag = bag.dags[dag_id]
+    for task in dag.tasks:
+        if not (
+            getattr(task, "option", "") or getattr(task, "architecture", "") or "does_not_apply" in vars(type(task))
+        ):
+            continue
+        for below in task.downstream_list:
+            if below.is_teardown or below.trigger_rule == "none_failed":
+                continue
+            together = [(getattr(each, "option", ""), getattr(each, "architecture", "")) for each in (task, below)]
+            assert together[0] == together[1] != ("", ""), f"{task.task_id} -> {below.task_id}"
+
+
+def test_an_empty_second_info_mart_skips_every_step_of_the_copy(bag: DagBag) -> None:
+    from infomart_dr.runbook.active_active import COPY
+
+    groups = ("export_database.", "transfer_dump_set.", "import_database.")
+    steps = [t for t in bag.dags["infomart_return_to_normal_active_active"].tasks if t.task_id.startswith(groups)]
+    assert len(steps) > 15
+    assert {step.option for step in steps} == {COPY}
+
+
 def test_aggregation_is_switched_on_by_a_teardown(bag: DagBag) -> None:
     for dag_id in ("infomart_return_to_normal", "infomart_cutover", "infomart_reaggregate"):
         assert bag.dags[dag_id].get_task("re_aggregate.enable_aggregation").is_teardown
@@ -130,8 +193,8 @@ def test_a_run_is_failed_whichever_step_failed_although_the_teardowns_succeed(ba
     """Airflow's own choice of the tasks that decide: a teardown that may fail the run hides what stands before it."""
     dag = bag.dags[dag_id]
     for task in dag.tasks:
-        if task.is_teardown and task.task_id == "return_service_to_source":
-            continue  # release_lock fails when the service is not back
+        if task.is_teardown and task.task_id in WAYS_BACK:
+            continue
         below = {t.task_id for t in task.get_flat_relatives(upstream=False) if not t.is_teardown}
         states = {t.task_id: "upstream_failed" if t.task_id in below else "success" for t in dag.tasks}
         states[task.task_id] = "failed"

@@ -114,7 +114,7 @@ def test_load_is_the_configured_rate_until_it_is_switched(config: LabConfig) -> 
         icon.set_load(config, -1)
 
 
-def test_default_configuration_connects_the_active_info_mart_and_every_idb(config: LabConfig) -> None:
+def test_default_configuration_connects_the_active_info_mart_and_every_idb_and_icon(config: LabConfig) -> None:
     document = configuration.read(config)
     server = document["applications"]["GIM"]
     assert server["host"] == "site2-gim"
@@ -124,6 +124,10 @@ def test_default_configuration_connects_the_active_info_mart_and_every_idb(confi
         "DAP_TS2_site3",
         "DAP_TS3_site3",
         "DAP_TS3_site2",
+        "ICON_TS2_site2",
+        "ICON_TS2_site3",
+        "ICON_TS3_site3",
+        "ICON_TS3_site2",
     ]
     assert document["applications"]["DAP_GIM_site3"]["options"]["gim-etl"]["role"] == "INFO_MART"
     assert len({app["dbid"] for app in document["applications"].values()}) == len(document["applications"])
@@ -146,7 +150,7 @@ def test_the_server_wants_exactly_one_info_mart(config: LabConfig, connected: li
 
     configuration.update(config, change)
     with pytest.raises(gim_server.ConfigurationError, match="Exactly one"):
-        gim_server.Options(config).info_mart()
+        gim_server.Options(config, "site2").info_mart()
 
 
 def test_disabled_access_points_are_not_used(config: LabConfig) -> None:
@@ -154,7 +158,7 @@ def test_disabled_access_points_are_not_used(config: LabConfig) -> None:
         document["applications"]["DAP_TS2_site3"]["state"] = configuration.DISABLED
 
     configuration.update(config, change)
-    used = [dap["name"] for dap in gim_server.Options(config).access_points(configuration.ROLE_IDB)]
+    used = [dap["name"] for dap in gim_server.Options(config, "site2").access_points(configuration.ROLE_IDB)]
     assert used == ["DAP_TS2_site2", "DAP_TS3_site3", "DAP_TS3_site2"]
 
 

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from infomart_lab import cli, links
@@ -76,6 +77,13 @@ def test_links_are_cut_throttled_and_healed(home: Path) -> None:
         ["fault", "site9.impdp.fail_index"],
         ["part", "restart", "links"],
         ["up", "--scenario", "flood"],
+        ["up", "--single-idb", "TS9"],
+        ["up", "--partitioned"],
+        ["roles", "site9=active"],
+        ["roles", "site3=dead"],
+        ["roles", "site3"],
+        ["roles", "site3=active"],
+        ["roles", "site2=failed"],
         ["up", "--goldengate", "12c"],
         ["audit", "site2", "--all"],
     ],
@@ -114,6 +122,30 @@ def test_destroy_removes_the_lab_and_nothing_else(home: Path) -> None:
     code, reply = call("destroy", "--home", home)
     assert (code, sorted(reply["left"])) == (0, ["mine", "notes.txt"])
     assert sorted(path.name for path in home.iterdir()) == ["mine", "notes.txt"]
+
+
+def test_roles_are_changed_in_the_topology_file_and_stay_with_the_lab(home: Path) -> None:
+    assert call("roles", "--home", home) == (0, {"site1": "failed", "site2": "active", "site3": "new"})
+    assert not (home / "topology.yaml").exists()  # a look changes nothing
+    wanted = {"site1": "failed", "site2": "standby", "site3": "active"}
+    assert call("roles", "site2=standby", "site3=active", "--home", home) == (0, wanted)
+    assert call("roles", "--home", home) == (0, wanted)
+    written = yaml.safe_load((home / "topology.yaml").read_text())
+    assert {name: site["role"] for name, site in written["sites"].items()} == wanted
+    assert (home / "lab.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_schema_cannot_be_put_behind_while_its_database_is_down(home: Path) -> None:
+    code, reply = call("behind", "site2", "--home", home)
+    assert code == 1
+    assert "site2" in reply["error"]
+
+
+def test_a_new_lab_may_be_partitioned_and_have_a_source_without_an_ha_pair(tmp_path: Path) -> None:
+    config = cli._create(tmp_path, 19600, None, None, "active-standby", ["TS1"], True)
+    assert config.partitioned
+    assert [source.idb_sites for source in config.data_sources] == [["site1"], ["site2", "site1"]]
+    assert lab_config.load(tmp_path) == config
 
 
 @pytest.mark.parametrize("scenario", cli.SCENARIOS)

@@ -70,6 +70,8 @@ def squeezed(text: str) -> str:
             "create sequence s start with 1 cache 1 maxvalue 9223372036854775807",
         ),
         ("drop table t cascade constraints purge", "drop table t cascade"),
+        # A sequence may go although a column has it as its default.
+        ("drop sequence s", "drop sequence s cascade"),
         ("grant select, insert on gim.t to ggate", "grant select, insert on gim.t to ggate"),
         ("lock table t in exclusive mode nowait", "lock table t in exclusive mode nowait"),
         ("call dbms_scheduler.disable('X', true)", "call dbms_scheduler.disable('x', true)"),

@@ -19,6 +19,7 @@ from infomart_lab.oracle.wire import (
     ProtocolError,
     Reader,
     Writer,
+    connect_data,
 )
 
 
@@ -105,3 +106,12 @@ def test_a_lost_parser_is_loud(pair: tuple[Packets, socket.socket]) -> None:
     client.sendall(struct.pack(">IBBH", 3, 6, 0, 0))
     with pytest.raises(ProtocolError, match="packet of 3 bytes"):
         packets.receive()
+
+
+@pytest.mark.parametrize("header", [34, 58, 74])
+def test_the_connect_descriptor_is_found_behind_the_header_of_each_generation(header: int) -> None:
+    text = b"(CONNECT_DATA=(COMMAND=ping))"
+    body = bytearray(header - 8)
+    struct.pack_into(">HH", body, 16, len(text), header)
+    length, offset = connect_data(bytes(body) + text)
+    assert (bytes(body) + text)[offset : offset + length] == text

@@ -77,7 +77,9 @@ class FakeStep:
         self.ledger, self.holds, self.replication = FakeLedger(facts), FakeLedger(), FakeLedger()
         self.lock = FakeLock(plan_id, owner)
         self.key, self.schema, self.plan_folder = "0a1b2c3d", "GIM", "plans/0a1b2c3d"
-        self.topology = SimpleNamespace(timeouts=SimpleNamespace(poll=0.01, catch_up=5.0, glance=0.0))
+        self.topology = SimpleNamespace(
+            timeouts=SimpleNamespace(poll=0.01, catch_up=5.0, glance=0.0), sites={}, architecture="active-standby"
+        )
 
     def name(self, role: str) -> str:
         return self.sites[role]

@@ -43,7 +43,7 @@ class World:
             work_path=lambda *parts: "/work/" + "/".join(parts),
             run=self._move,
         )
-        step.host = lambda role: host
+        step.host = lambda role, kind="db": host
         pump = SimpleNamespace(
             job=self._job,
             environment={},

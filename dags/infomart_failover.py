@@ -1,0 +1,51 @@
+"""A site is lost: the surviving one takes over."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, chain
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.runbook import failover, plan
+
+DOC = """
+# Failover
+
+Guide: *DR Procedure with Oracle GoldenGate* 1 to 10 (guide:1019-1064); of an active-active deployment *DR Procedure
+with Active Info Mart* 1 and 2 (guide:399-407). *Potential Data Loss* (guide:294-346).
+
+The lost site is looked at from Airflow's place and from the survivor. Anything that answers stops the run: two Info
+Mart Servers must never write. The standby is drained before it is opened: what was replicated is applied first.
+
+**People decide once:** `confirm_site_failure`, seeing the evidence and an estimate of the loss.
+**On any failure before `start_info_mart_server`** the survivor becomes a standby again within the run.
+What does not apply to the deployment (partitions, RAA, reports, migration, active-active) is skipped, with the reason.
+"""
+
+with (
+    DAG(
+        dag_id="infomart_failover",
+        description="Prove the site dead, drain the standby, start at the survivor, report the loss",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.failover_params() | plan.reaggregation_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan(way_back=plan.return_standby) as lock,
+):
+    # Airflow ties the first task that is made here to the lock.
+    look = LookWhetherDone(task_id="look_whether_done", role="target", goal="failover")
+    started, checked = failover.start_at_survivor(), failover.check_server_log()
+    chain(
+        lock,
+        look,
+        failover.gather_evidence(),
+        failover.confirm_site_failure(),
+        [failover.drain_standby(), failover.configure_survivor()],
+        started,
+        [failover.bring_reports_into_service(), checked],
+    )
+    chain(checked, failover.re_aggregate(), failover.report_loss(), failover.tell_new_roles())

@@ -1,0 +1,45 @@
+"""Return to Normal of an active-active deployment: the second Info Mart and its server are set up again."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, chain
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.runbook import active_active, new_site, plan
+
+DOC = """
+# Return to normal operation, active-active
+
+Guide: *DR Procedure with Active Info Mart*, "Procedure to Return to Normal Operation" (guide:409-417), and *Setting Up
+Active-Active Genesys Info Mart Instances* (guide:352-380).
+
+The surviving site (source) serves all the time, but for the export of a copy. The returning site (target) gets a copy
+of its Info Mart, or an empty one; both servers get the same configuration, and the second one starts.
+
+**People decide before the start:** copy or empty, and which Info Mart the reports come from. They deploy what
+`deploy_new_site` finds missing. **On any failure before `start_second_server`** the source serves on.
+"""
+
+with (
+    DAG(
+        dag_id="infomart_return_to_normal_active_active",
+        description="A second Info Mart beside the surviving one, and its server",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.common_params() | active_active.active_active_params() | plan.transfer_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan() as lock,
+):
+    # Airflow ties the first task that is made here to the lock.
+    look = LookWhetherDone(task_id="look_whether_done", goal="both serve")
+    deployed = new_site.deploy_new_site()
+    copied, second = active_active.copy_database(), active_active.start_second_server()
+    chain(lock, look, plan.hold_purging(), deployed)
+    chain(deployed, *copied, second)
+    chain(deployed, active_active.create_info_mart(), second)
+    chain(second, plan.release_purge_hold(), active_active.tell_new_roles())

@@ -1,0 +1,50 @@
+"""Forward replication from nothing: a standby is filled from the active site and follows it."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, chain
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.runbook import database_transfer, plan, reverse_sync, setup_replication
+
+DOC = """
+# Set up replication
+
+Guide: *Setting Up Replication* (guide:555-994).
+
+The active site (source) serves while the standby (target) is filled from it and begins to follow it. Extract and pump
+run before the SCN is taken, which the guide does after it: so no change is lost in between.
+
+**People decide once:** `approve_parameter_files`, seeing what would be written. The Info Mart Server is stopped for the
+export only.
+"""
+
+with (
+    DAG(
+        dag_id="infomart_setup_replication",
+        description="Prerequisites, parameter files, capture, copy, Replicat, checks",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.common_params() | plan.transfer_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan() as lock,
+):
+    chain(
+        lock,
+        LookWhetherDone(task_id="look_whether_done", goal="follows"),
+        setup_replication.check_prerequisites(),
+        plan.hold_purging(),
+        database_transfer.capture_at_source(),
+        database_transfer.export_database(),
+        database_transfer.transfer_dump_set(),
+        database_transfer.import_database(),
+        setup_replication.repeat_supplemental_logging(),
+        reverse_sync.synchronise(),
+        setup_replication.prove_standby(),
+        plan.release_purge_hold(role="source"),
+    )

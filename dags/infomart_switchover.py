@@ -1,0 +1,50 @@
+"""A planned switchover: the standby takes over, the active site becomes its standby."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, chain
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.runbook import cutover, plan, reaggregation, switchover
+
+DOC = """
+# Switchover
+
+Not in the guide, which knows disasters only; composed of the chapters of *Return to Normal* 8 and 10 to 19
+(guide:1109-1153).
+
+Both sites are alive and the standby (target) follows the active site (source). The writers are stopped, the last
+position is applied, the databases are compared, and replication is turned round: nothing is lost.
+
+**People decide once:** `approve_cutover`. **On any failure before `start_info_mart_server_at_target`** the service
+returns to the source within the run. When the source is lost, use `infomart_failover`.
+"""
+
+with (
+    DAG(
+        dag_id="infomart_switchover",
+        description="Stop, compare, turn replication round, start at the standby",
+        doc_md=DOC,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        default_args=step_defaults(),
+        params=plan.common_params() | plan.waiting_params() | plan.reaggregation_params(),
+        tags=["infomart", "disaster recovery"],
+    ) as dag,
+    plan.plan() as lock,
+):
+    chain(
+        lock,
+        LookWhetherDone(task_id="look_whether_done", goal="moved"),
+        plan.hold_purging(),
+        switchover.check_replication(),
+        cutover.approve_cutover(),
+        cutover.final_stop_and_comparison(),
+        cutover.switch_direction(),
+        cutover.start_at_target(),
+        reaggregation.re_aggregate(),
+        plan.release_purge_hold(),
+        switchover.tell_new_roles(),
+    )

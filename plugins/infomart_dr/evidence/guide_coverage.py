@@ -1,0 +1,363 @@
+"""Which steps of the guide the tasks do, which people do, and which are done otherwise.
+
+Coverage is read from the tasks' own references (``guide:853``), never written down a second time: a page that is
+kept by hand says what its author remembers. ``include/guide/items.yaml`` says only what no task can say.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from infomart_dr.errors import FinalError
+from infomart_dr.files import include_folder
+
+#: ``guide:853`` or ``guide:869-877``; a text may have several.
+_REFERENCE = re.compile(r"\bguide:(\d+)(?:-(\d+))?")
+#: The line of a task's page that names its lines of the guide.
+_PAGE_LINE = re.compile(r"^\*\*Guide:\*\*(.*)$", re.MULTILINE)
+#: A section of the documents, as ``docs/operating.md#clear``.
+_PLACE = re.compile(r"\bdocs/([\w-]+\.md)(?:#([\w-]+))?")
+_TASK = re.compile(r"`([\w.]+)`")
+_HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+TestName = Annotated[str, StringConstraints(pattern=r"^tests/[\w/]+\.py::test_\w+$")]
+
+
+class Lines(NamedTuple):
+    """Lines of the guide, both ends included."""
+
+    first: int
+    last: int
+
+    def overlaps(self, other: Lines) -> bool:
+        """Whether the two have a line in common."""
+        return self.first <= other.last and other.first <= self.last
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+
+class Item(BaseModel):
+    """One step, note or warning of the guide."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Id
+    line: int = Field(ge=1)
+    to_line: int | None = None
+    title: Text
+    kind: Literal["step", "note", "warning"]
+    section: Text
+    human: Text | None = None
+    departure: Text | None = None
+    not_applicable: Text | None = None
+    tests: list[TestName] = []
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.to_line is not None and self.to_line <= self.line:
+            raise ValueError(f"{self.id} ends at line {self.to_line} and begins at {self.line}")
+        return self
+
+    @property
+    def lines(self) -> Lines:
+        """Its lines of the guide."""
+        return Lines(self.line, self.to_line or self.line)
+
+    @property
+    def explained(self) -> bool:
+        """Whether it says itself why no task need do it."""
+        return bool(self.human or self.departure or self.not_applicable)
+
+
+class Items(BaseModel):
+    """The file of the items."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    items: list[Item]
+
+
+def load_items(file: Path | None = None) -> list[Item]:
+    """The guide's items.
+
+    :param file: another file than ``include/guide/items.yaml``.
+    """
+    file = file or include_folder() / "guide" / "items.yaml"
+    return Items.model_validate(yaml.safe_load(file.read_text())).items
+
+
+# -- tasks -----------------------------------------------------------------------------------------
+
+
+class GuideTask(NamedTuple):
+    """A task, and the lines of the guide that it names."""
+
+    dag_id: str
+    task_id: str
+    lines: tuple[Lines, ...]
+
+
+def parse_references(text: str) -> tuple[Lines, ...]:
+    """Lines of the guide that a text names, in its order.
+
+    :raises FinalError: a range ends before it begins.
+    """
+    found = []
+    for first, last in _REFERENCE.findall(text):
+        lines = Lines(int(first), int(last or first))
+        if lines.last < lines.first:
+            raise FinalError(f"The range guide:{lines} ends before it begins.", "Correct the task's reference.")
+        found.append(lines)
+    return tuple(found)
+
+
+def reference_text(task: Any) -> str:
+    """What a task says of the guide: its attribute ``guide``, else the line of its page.
+
+    :param task: an operator; gates need not be steps of this package.
+    """
+    if text := str(getattr(task, "guide", "") or ""):
+        return text
+    return " ".join(_PAGE_LINE.findall(str(getattr(task, "doc_md", "") or "")))
+
+
+def tasks_of(dags: Iterable[Any]) -> list[GuideTask]:
+    """Every task of some DAGs with its references, by DAG and then in the order of definition."""
+    return [
+        GuideTask(dag.dag_id, task.task_id, parse_references(reference_text(task)))
+        for dag in sorted(dags, key=lambda each: each.dag_id)
+        for task in dag.tasks
+    ]
+
+
+def load_tasks(folder: Path) -> list[GuideTask]:
+    """Every task of the DAG files in a folder.
+
+    :raises FinalError: a file cannot be imported, so that its tasks would be missing.
+    """
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(str(folder))
+    if bag.import_errors:
+        what = "\n".join(f"{file}: {error}" for file, error in sorted(bag.import_errors.items()))
+        raise FinalError(f"DAG files in {folder} cannot be imported:\n{what}", "Correct them first.")
+    return tasks_of(bag.dags.values())
+
+
+# -- coverage --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The items, and the tasks that name their lines."""
+
+    items: Sequence[Item]
+    tasks: Sequence[GuideTask]
+
+    @cached_property
+    def by_item(self) -> Mapping[str, list[GuideTask]]:
+        """Tasks whose reference overlaps an item's lines, by the item's id."""
+        return {
+            item.id: [task for task in self.tasks if any(lines.overlaps(item.lines) for lines in task.lines)]
+            for item in self.items
+        }
+
+    def open(self, item: Item) -> bool:
+        """Whether no task does the item and nothing says why."""
+        return not self.by_item[item.id] and not item.explained
+
+    def uncovered(self) -> list[str]:
+        """Items that are open, one line each."""
+        return [f"{item.id} (guide:{item.lines}): {item.title}" for item in self.items if self.open(item)]
+
+    def loose_references(self) -> list[str]:
+        """References of tasks that lead to no item."""
+        return [
+            f"{task.dag_id}.{task.task_id}: guide:{lines} is no item"
+            for task in self.tasks
+            for lines in task.lines
+            if not any(lines.overlaps(item.lines) for item in self.items)
+        ]
+
+    def disorder(self) -> list[str]:
+        """Items that do not stand in the order of their lines, and ids that are used twice."""
+        found = [
+            f"{after.id} (guide:{after.lines}) stands after {before.id} (guide:{before.lines})"
+            for before, after in zip(self.items, self.items[1:], strict=False)
+            if after.line < before.line
+        ]
+        ids = [item.id for item in self.items]
+        return found + [
+            f"the id {name} is used {ids.count(name)} times" for name in sorted(set(ids)) if ids.count(name) > 1
+        ]
+
+    def missing_tests(self, root: Path) -> list[str]:
+        """Tests that items name and that do not exist.
+
+        :param root: folder that holds ``tests``.
+        """
+        known: dict[str, set[str]] = {}
+        found = []
+        for item in self.items:
+            for test in item.tests:
+                path, _, name = test.partition("::")
+                if name not in known.setdefault(path, functions_of(root / path)):
+                    found.append(f"{item.id}: {test} does not exist")
+        return found
+
+    def missing_places(self, root: Path) -> list[str]:
+        """Human steps that name neither a task nor a section of the documents, or one that does not exist.
+
+        :param root: folder that holds ``docs``.
+        """
+        known = {task.task_id for task in self.tasks}
+        found = []
+        for item in self.items:
+            if item.human is None:
+                continue
+            places, tasks = _PLACE.findall(item.human), _TASK.findall(item.human)
+            wrong = [f"docs/{page}#{section}" for page, section in places if not has_section(root, page, section)]
+            wrong += [task for task in tasks if task not in known]
+            if not places and not tasks:
+                wrong = ["it names no task and no section"]
+            found += [f"{item.id}: {each}" for each in wrong]
+        return found
+
+
+def functions_of(file: Path) -> set[str]:
+    """Names of a module's functions; none of a file that is not there."""
+    if not file.is_file():
+        return set()
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in ast.parse(file.read_text()).body if isinstance(node, kinds)}
+
+
+def has_section(root: Path, page: str, section: str) -> bool:
+    """Whether a page of the documents has a section.
+
+    :param section: its anchor as GitHub makes it; empty: the page itself.
+    """
+    file = root / "docs" / page
+    return file.is_file() and (not section or section in map(anchor, _HEADING.findall(file.read_text())))
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# -- page ------------------------------------------------------------------------------------------
+
+HEAD = """\
+# The guide, item by item
+
+Written by `scripts/guide_coverage.py` from the task definitions in `dags` and from `include/guide/items.yaml`. **Do
+not edit this page.** Change a task's reference (the attribute `guide` of its operator) or the item, then:
+
+```sh
+.venv/bin/python scripts/guide_coverage.py          # with --check: exit code 1 when the page is stale
+```
+
+The guide is *Genesys Info Mart 8.1.4 Business Continuity Deployment Guide*; the numbers are lines of its text as
+Markdown. Each numbered step with its sub-steps, each note and warning and each instruction of a task summary is an
+item; the titles are ours. A task covers an item when the lines that it refers to overlap the item's lines. Other
+items are *by hand* (people do it; the task or the section named instructs or checks), a *departure* (deliberately done
+otherwise) or *nothing to do*. A departure may stand beside tasks: they do it, but not as printed. An item without
+any of these is **open**. `tests/unit/test_guide_coverage.py` refuses open items, references that lead nowhere, tests
+that do not exist, and a stale page.
+
+DAG ids stand without `infomart_`, after the tasks that they have in common; `.name` is in the same task group as the
+task before it.
+"""
+_SUMMARY_HEAD = (
+    "| section | items | by tasks | by hand | departures | nothing to do | open |\n|---|---|---|---|---|---|---|"
+)
+_TABLE_HEAD = "| guide | item | tasks | by hand, departure, reason | tests |\n|---|---|---|---|---|"
+_KINDS = {"step": "", "note": "*Note.* ", "warning": "**Warning.** "}
+
+
+def page(coverage: Coverage) -> str:
+    """Text of ``docs/guide-coverage.md``."""
+    sections: dict[str, list[Item]] = {}
+    for item in coverage.items:
+        sections.setdefault(item.section, []).append(item)
+    parts = [HEAD, _summary(coverage, sections)]
+    for name, items in sections.items():
+        rows = [_row(coverage, item) for item in items]
+        parts.append("\n".join([f"## {name}", "", _TABLE_HEAD, *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _summary(coverage: Coverage, sections: Mapping[str, Sequence[Item]]) -> str:
+    """Numbers by section; an item counts once, in the first column that it belongs to."""
+    rows = [(name, _counts(coverage, items)) for name, items in sections.items()]
+    rows.append(("**all**", _counts(coverage, coverage.items)))
+    return "\n".join([_SUMMARY_HEAD, *(f"| {name} | {' | '.join(map(str, counts))} |" for name, counts in rows)]) + "\n"
+
+
+def _counts(coverage: Coverage, items: Sequence[Item]) -> list[int]:
+    column = [_column(coverage, item) for item in items]
+    return [len(items), *(column.count(number) for number in range(5))]
+
+
+def _column(coverage: Coverage, item: Item) -> int:
+    """Number of the summary's column that an item belongs to."""
+    ways = (coverage.by_item[item.id], item.human, item.departure, item.not_applicable, True)
+    return next(number for number, way in enumerate(ways) if way)
+
+
+def _row(coverage: Coverage, item: Item) -> str:
+    tasks = "**open**" if coverage.open(item) else task_cell(coverage.by_item[item.id])
+    name = f"`{item.id}` {_KINDS[item.kind]}{item.title}"
+    cells = [str(item.lines), name, tasks, _reason_cell(item), _test_cell(item.tests)]
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def task_cell(tasks: Sequence[GuideTask]) -> str:
+    """Tasks by the DAGs that have them, as ``group.a, .b (cutover, return_to_normal)``."""
+    dags: dict[str, list[str]] = {}
+    for task in tasks:
+        dags.setdefault(task.task_id, []).append(task.dag_id.removeprefix("infomart_"))
+    together: dict[tuple[str, ...], list[str]] = {}
+    for task_id, names in dags.items():
+        together.setdefault(tuple(names), []).append(task_id)
+    return "<br>".join(f"{_task_names(ids)} ({', '.join(names)})" for names, ids in together.items())
+
+
+def _task_names(task_ids: Sequence[str]) -> str:
+    """Names of tasks, the group only where it changes."""
+    shown, before = [], ""
+    for task_id in task_ids:
+        group, _, name = task_id.rpartition(".")
+        shown.append(f"`.{name}`" if group and group == before else f"`{task_id}`")
+        before = group
+    return ", ".join(shown)
+
+
+def _reason_cell(item: Item) -> str:
+    reasons = (("By hand", item.human), ("Departure", item.departure), ("Nothing to do", item.not_applicable))
+    return "<br>".join(f"*{what}:* {_PLACE.sub(_link, text)}" for what, text in reasons if text)
+
+
+def _link(place: re.Match[str]) -> str:
+    """A link to a section; the page stands beside the others."""
+    name, section = place.groups()
+    target = f"{name}#{section}" if section else name
+    return f"[{target}]({target})"
+
+
+def _test_cell(tests: Sequence[str]) -> str:
+    pairs = [test.split("::") for test in tests]
+    return "<br>".join(f"[{name}](../{path})" for path, name in pairs)

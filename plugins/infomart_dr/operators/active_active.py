@@ -1,0 +1,192 @@
+"""Two active Info Marts: one configuration, two servers, and a second Info Mart that is filled again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from infomart_dr.errors import GuardError
+from infomart_dr.operators.base import CheckOperator, StepOperator
+from infomart_dr.operators.dump_set import CaptureScn
+from infomart_dr.operators.etl_jobs import BringReportsIntoService
+from infomart_dr.operators.human import HumanStep
+from infomart_dr.operators.server import (
+    ConfigurationOperator,
+    collecting_objects,
+    log_size,
+    server_runs,
+    serving,
+    settle,
+)
+from infomart_dr.step import Seen, SiteRole, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.configuration import Application, Change
+
+
+class CaptureScnOfCopy(CaptureScn):
+    """Take the SCN of a copy that nothing replicates afterwards: each server extracts for itself from there on."""
+
+    def act(self, step: Step, seen: Seen) -> None:
+        if signs := server_runs(step, "source"):
+            raise GuardError(
+                f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler and what follows it."
+            )
+        step.ledger.put_once("scn", str(int(step.dba("source").value("current_scn"))))
+
+
+class CreateInfoMart(HumanStep):
+    """An empty Info Mart stands at the target: a person creates it with Genesys' scripts, and it is checked."""
+
+    guide = "Set up the Info Mart database at the second site (guide:372-374)"
+    changes = "the Info Mart's schema at the target"
+    undo = "drop the schema's objects"
+    under_lock = False
+
+    def observe(self, step: Step) -> Seen:
+        rows = step.dba("target").select("tables", owner=step.schema)
+        there = {row["table_name"] for row in rows} >= {"CTL_EXTRACT_HWM", "INTERACTION_FACT"}
+        what = f"{step.schema} at {step.name('target')} has {len(rows)} tables"
+        return Seen(there, what if there else f"{what}, and not those of an Info Mart")
+
+    def instructions(self, step: Step) -> str | None:
+        if self.observe(step).done:
+            return None
+        database = step.site("target").database
+        return (
+            f"1. On service `{database.service}` at {step.name('target')}, run the scripts of the Genesys Info Mart "
+            f"{step.topology.info_mart.release} installation as the user `{step.schema}`.\n"
+            "2. Its schema must be identical to that of the other Info Mart.\n"
+            "3. Answer *Done*; the tables are looked for."
+        )
+
+    def confirmed(self, step: Step) -> Seen | None:
+        return self.observe(step)
+
+
+def own_access_points(step: Step) -> set[str]:
+    """Info Mart DAPs, which are what the two servers' objects must differ in."""
+    return {site.info_mart_server.dap for site in step.topology.sites.values()}
+
+
+def configuration_differences(step: Step, one: Application, other: Application) -> list[str]:
+    """What two servers' objects have otherwise, besides name, host, command line and Info Mart."""
+    own = own_access_points(step)
+    found = [
+        f"connection {name} is connected to {one.name if name in one.connections else other.name} only"
+        for name in sorted(set(one.connections) ^ set(other.connections))
+        if name not in own
+    ]
+    for section in sorted(set(one.options) | set(other.options)):
+        here, there = one.options.get(section, {}), other.options.get(section, {})
+        found += [
+            f"[{section}] {name}: {here.get(name)!r} and {there.get(name)!r}"
+            for name in sorted(set(here) | set(there))
+            if here.get(name) != there.get(name)
+        ]
+    return found
+
+
+class KeepConfigurationInStep(ConfigurationOperator):
+    """Give the target's server the configuration of the other one, with its own host and Info Mart; use all sources."""
+
+    guide = "Set up the second Application (guide:364-366); keep both in sync (guide:380); Operation Modes (guide:223)"
+    changes = "both servers' Application objects; DAPs and ICONs of the target are enabled"
+    undo = "the differences stand in the log, old value first"
+
+    def wanted(self, step: Step) -> dict[str, Change]:
+        from infomart_dr.hooks.configuration import Change
+
+        backend = step.configuration(self.role)
+        collecting = sorted({*collecting_objects(step, "source"), *collecting_objects(step, "target")})
+        # Where a person configures, the other object cannot be read: the instructions say what to copy.
+        options = {} if step.site(self.role).configuration.backend == "manual" else self._options(backend, step)
+        here, there = step.site("target").info_mart_server, step.site("source").info_mart_server
+        target = Change(
+            host=here.host_object,
+            command_line=here.command_line,
+            connect=[here.dap, *collecting],
+            disconnect=[there.dap],
+            options=options,
+        )
+        changes: dict[str, Change] = {name: Change(enabled=True) for name in collecting}
+        changes[step.application("source")] = Change(connect=collecting)
+        changes[step.application("target")] = target
+        return changes
+
+    @staticmethod
+    def _options(backend: Any, step: Step) -> dict[str, dict[str, str]]:
+        options = {
+            section: dict(entries) for section, entries in backend.read(step.application("source")).options.items()
+        }
+        # The other server may be held for the export just now.
+        options.setdefault("schedule", {})["run-scheduler"] = "true"
+        return options
+
+
+class CompareConfiguration(CheckOperator):
+    """Compare the two servers' Application objects: they may differ in host, command line and Info Mart only."""
+
+    guide = "Keep the configuration of the two servers in sync (guide:380)"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        if step.site("source").configuration.backend == "manual":
+            return "the Application objects cannot be read (configuration.backend is manual)"
+        return None
+
+    def observe(self, step: Step) -> Seen:
+        backend = step.configuration("source")
+        names = step.application("source"), step.application("target")
+        found = configuration_differences(step, backend.read(names[0]), backend.read(names[1]))
+        if found:
+            return Seen(False, f"{names[0]} and {names[1]} differ: {'; '.join(found[:8])}")
+        return Seen(True, f"{names[0]} and {names[1]} have the same configuration")
+
+    def next_step(self) -> str:
+        return "Decide which one is right and clear keep_configuration_in_step, or change the object by hand."
+
+
+class StartSecondServer(StepOperator):
+    """Start the second Info Mart Server beside the first one, each with an Info Mart of its own."""
+
+    guide = "Start the second Genesys Info Mart Server (guide:376-378)"
+    changes = "the target's server runs"
+    undo = "stop it; the other one serves all the time"
+
+    def observe(self, step: Step) -> Seen:
+        noted = step.ledger.get("point_of_no_return")
+        seen = serving(step, "target")
+        return Seen(seen.done and noted is not None, seen.what)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        if step.site("target").configuration.backend != "manual":
+            connected = set(step.configuration("target").read(step.application("target")).connections)
+            own = step.site("target").info_mart_server.dap
+            if connected & own_access_points(step) != {own}:
+                raise GuardError(
+                    f"{step.application('target')} is connected to {sorted(connected & own_access_points(step))}, "
+                    f"and must be to {own} alone: two servers would write to one Info Mart.",
+                    "Clear keep_configuration_in_step.",
+                )
+        step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
+        step.ledger.put_once("server_touched", str(int(time.time())))
+        step.ledger.put_once("point_of_no_return", str(int(time.time())))
+        step.management_layer("target").start(step.application_dbid("target"))
+
+    def verify(self, step: Step) -> Seen:
+        return settle(lambda: self.observe(step), seconds=30)
+
+    def next_step(self) -> str:
+        return "Look at the server's log at the target; then clear this task."
+
+
+class BringChosenReports(BringReportsIntoService):
+    """Bring the reports into service at the site that the run chose; all reports come from one Info Mart."""
+
+    guide = "Return to Normal 1: which instance serves the reports (guide:415-416); Operation Modes (guide:228)"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        chosen: SiteRole = "target" if step.params.get("report_source") == "target" else "source"
+        if chosen != self.role:
+            return f"the run asks for reports from {step.name(chosen)}"
+        return super().does_not_apply(step)

@@ -1,0 +1,205 @@
+"""Jobs of the Info Mart Server that have no public interface: the site's own command, or a person."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from infomart_dr.errors import GuardError
+from infomart_dr.operators.base import CheckOperator
+from infomart_dr.operators.human import HumanStep
+from infomart_dr.operators.jobs import JobOperator, failed
+from infomart_dr.operators.server import log_size, server_log
+from infomart_dr.step import Seen, Step
+
+#: Messages by which the server says that it is in the migration state (guide:1041).
+MIGRATION_MARKS = ("55-20152", "55-20034")
+#: Seconds after the server's start for which the migration state is looked for.
+MIGRATION_SECONDS = 20.0
+
+
+def migration_marks(text: str) -> list[str]:
+    """Messages of the migration state in a log."""
+    return [mark for mark in MIGRATION_MARKS if mark in text]
+
+
+class CheckMigrationState(CheckOperator):
+    """Look whether the server says that it is in the migration state; the branch after it depends on this."""
+
+    guide = "DR 7a (guide:1041)"
+    changes = "a row in the plan's ledger"
+
+    def observe(self, step: Step) -> Seen:
+        deadline = time.monotonic() + MIGRATION_SECONDS
+        while True:
+            found = migration_marks(server_log(step, self.role))
+            if found or time.monotonic() > deadline or self._extracts(step):
+                break
+            time.sleep(1)
+        state = "yes" if found else "no"
+        step.ledger.forget("migration_state")
+        step.ledger.put_once("migration_state", state)
+        what = f"in the migration state ({', '.join(found)})" if found else "not in the migration state"
+        return Seen(True, f"the server at {step.name(self.role)} is {what}", {"migration": bool(found)})
+
+    def _extracts(self, step: Step) -> bool:
+        """A server that extracts is in no migration state; no need to wait for a message."""
+        began = int(step.ledger.require("point_of_no_return"))
+        newest = step.info_mart(self.role).value("latest_extraction", {"schema": step.schema})
+        return newest is not None and int(newest) > began
+
+
+class RunEtlJob(JobOperator, HumanStep):
+    """Run a job of the Info Mart Server by its name, through the site's own command or a person.
+
+    :param etl_job: ``Job_MigrateGIM`` or ``Job_MaintainGIM``.
+    """
+
+    changes = "what the job changes in the Info Mart"
+    undo = "none"
+    host_kind = "gim"
+
+    def __init__(self, *, etl_job: str, **kwargs: Any) -> None:
+        kwargs.setdefault("subject", f"Run {etl_job} and wait until it has succeeded")
+        super().__init__(**kwargs)
+        self.etl_job = etl_job
+        self.job = etl_job.lower().replace("_", "-")
+
+    def fact(self) -> str:
+        """Name of the ledger's fact that the job has succeeded in this plan."""
+        return f"job:{self.etl_job}"
+
+    def instructions(self, step: Step) -> str | None:
+        if step.topology.info_mart.jobs.backend == "command":
+            return None
+        return (
+            f"1. Open GIM Manager (or the Administration Console) of {step.name(self.role)}.\n"
+            f"2. Start **{self.etl_job}** of the application `{step.application(self.role)}`.\n"
+            "3. Wait until its status says that it has completed successfully.\n"
+            "4. Answer *Done*; answer *Not possible* when it failed: the run then stops here."
+        )
+
+    def observe(self, step: Step) -> Seen:
+        ended = step.ledger.get(self.fact())
+        return Seen(
+            ended is not None, f"{self.etl_job} has succeeded: {ended}" if ended else f"{self.etl_job} has not run"
+        )
+
+    def act(self, step: Step, seen: Seen) -> None:
+        latest = self.latest(step)
+        if latest is not None and latest[1].active:
+            return self.wait(step, latest[0])
+        attempt = self.new_attempt(step)
+        words = [word.replace("{job}", self.etl_job) for word in step.topology.info_mart.jobs.command]
+        attempt.submit(words)
+        return self.wait(step, attempt)
+
+    def collect(self, step: Step, event: dict[str, Any]) -> None:
+        if self.ended(event) != 0:
+            raise failed(
+                f"{self.etl_job} failed: the command ended with {event['exit_code']}.",
+                self.printed(step, event),
+                "Look at the job in GIM Manager; then clear this task.",
+            )
+        self.log.info("act: %s", self.printed(step, event).strip()[-2000:])
+        self._note(step, "its command ended with 0")
+
+    def confirmed(self, step: Step) -> Seen | None:
+        self._note(step, "a person confirmed it")
+        return self.observe(step)
+
+    def _note(self, step: Step, how: str) -> None:
+        step.ledger.put_once(self.fact(), f"{how} at {int(time.time())}")
+
+    def next_step(self) -> str:
+        return f"Look at {self.etl_job} in GIM Manager; then clear this task."
+
+
+class RunMigrationJob(RunEtlJob):
+    """Run Job_MigrateGIM, when and only when the server says that it is in the migration state."""
+
+    guide = "DR 7 (guide:1040-1045)"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(etl_job="Job_MigrateGIM", **kwargs)
+
+    def does_not_apply(self, step: Step) -> str | None:
+        if step.ledger.get("migration_state") != "yes":
+            return "the server's log has no message of the migration state"
+        return None
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        # What the log says after the migration counts; its alarm is answered.
+        step.ledger.forget("server_log_begin")
+        step.ledger.put_once("server_log_begin", str(log_size(step, self.role)))
+
+
+class RunMaintenanceJob(RunEtlJob):
+    """Run Job_MaintainGIM, so that a partitioned Info Mart has up-to-date partitions before data is loaded."""
+
+    guide = "DR 8a, 8b (guide:1046-1048)"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(etl_job="Job_MaintainGIM", **kwargs)
+
+    def does_not_apply(self, step: Step) -> str | None:
+        return None if step.topology.info_mart.partitioned else "the Info Mart is not partitioned"
+
+
+class BringReportsIntoService(HumanStep):
+    """Bring GI2 or GCXI into service at the survivor: by the site's own command, or by a person."""
+
+    guide = "Site Failure: GI2 at Site 2 (guide:1013); active-active (guide:395)"
+    changes = "reports are served from the survivor's Info Mart"
+    undo = "bring the reports into service at another site"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        if step.site(self.role).reports is None:
+            return f"the topology has no reports at {step.name(self.role)}"
+        return None
+
+    def instructions(self, step: Step) -> str | None:
+        reports = step.site(self.role).reports
+        assert reports is not None
+        if reports.backend == "command":
+            return None
+        site = step.site(self.role)
+        return (
+            f"1. Bring **{reports.product}** at {step.name(self.role)} into service.\n"
+            f"2. Its data source must be the Info Mart there: service `{site.database.service}`, "
+            f"schema `{step.schema}`.\n"
+            "3. Open one report of today and see that it has data; then answer *Done*."
+        )
+
+    def _words(self, step: Step, words: list[str]) -> list[str]:
+        return [word.replace("{site}", step.name(self.role)) for word in words]
+
+    def observe(self, step: Step) -> Seen:
+        reports = step.site(self.role).reports
+        assert reports is not None and reports.host is not None
+        with self._host(step, reports.host) as host:
+            done = host.run(self._words(step, reports.check), check=False)
+        what = f"{reports.product} at {step.name(self.role)} is {'' if done.exit_code == 0 else 'not '}in service"
+        return Seen(done.exit_code == 0, what)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        reports = step.site(self.role).reports
+        assert reports is not None and reports.host is not None
+        with self._host(step, reports.host) as host:
+            done = host.run(self._words(step, reports.start), check=False)
+        if done.exit_code != 0:
+            raise GuardError(
+                f"{reports.product} did not start: the command ended with {done.exit_code}: "
+                f"{(done.stderr or done.stdout).strip()[-500:]}",
+                "Correct what it names; then clear this task.",
+            )
+        self.log.info("act: %s", done.stdout.strip()[-500:] or "(no output)")
+
+    @staticmethod
+    def _host(step: Step, name: str) -> Any:
+        from infomart_dr.hooks.remote_host import RemoteHost
+
+        return RemoteHost.from_topology(step.topology, name)
+
+    def next_step(self) -> str:
+        return "Bring the reports into service by hand, then mark this task a success. The Info Mart itself serves."

@@ -1,0 +1,525 @@
+"""The disaster itself: the lost site is proven dead, the standby is drained, and the survivor takes over.
+
+In a failover the source is the lost site and the target the survivor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from infomart_dr.errors import CurableError, GuardError, InfoMartError
+from infomart_dr.guards.fencing import Place
+from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
+from infomart_dr.operators.human import Gate
+from infomart_dr.operators.server import (
+    ConfigurationOperator,
+    collecting_objects,
+    configured,
+    log_size,
+    option,
+    running_at,
+    settle,
+)
+from infomart_dr.step import Seen, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.configuration import Change
+
+
+# -- is it dead ------------------------------------------------------------------------------------
+
+
+class ProbeFailedSite(CheckOperator):
+    """Knock at every door of the lost site from one place; one that answers stops the run.
+
+    :param place: ``airflow``, or ``survivor`` for the survivor's database host.
+    """
+
+    guide = "the warning under Note on Connectivity Loss (guide:251)"
+
+    def __init__(self, *, place: Place, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.place: Place = place
+
+    def observe(self, step: Step) -> Seen:
+        from infomart_dr.guards import fencing
+
+        verdict = fencing.judge(step, "source", [self.place])
+        what = verdict.sentence(step.name("source"))
+        if verdict.alive:
+            what += ". This is no site failure, or not a whole one: two Info Mart Servers would write"
+        return Seen(verdict.dead, what, {"evidence": fencing.evidence(verdict.answers)})
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        fact = f"evidence:{self.place}"
+        step.ledger.forget(fact)
+        step.ledger.put_once(fact, json.dumps({"at": int(time.time()), "answers": seen.facts["evidence"]})[:4000])
+
+    def next_step(self) -> str:
+        return (
+            "When the network is out, do not fail over: wait (guide, Note on Connectivity Loss). When the site is half "
+            "dead, switch off what answers, or use infomart_switchover while both databases run; then clear this task."
+        )
+
+
+class ProveFailedSiteDead(CheckOperator):
+    """Knock once more from both places, right before the survivor's server starts: the lost site has not come back."""
+
+    guide = "the warning under Note on Connectivity Loss (guide:251)"
+
+    def observe(self, step: Step) -> Seen:
+        from infomart_dr.guards import fencing
+
+        verdict = fencing.judge(step, "source")
+        return Seen(verdict.dead, verdict.sentence(step.name("source")))
+
+    def next_step(self) -> str:
+        return "The site came back: let the run end, which makes the standby follow again, and look at both sites."
+
+
+class ConfirmSiteFailure(Gate):
+    """A person confirms that it is a site failure and not a network outage, seeing the evidence and the loss."""
+
+    guide = "the warning under Note on Connectivity Loss (guide:251)"
+
+    def evidence(self, step: Step) -> str:
+        lines = ["**Doors of the lost site**", "", "| seen from | door | answer |", "|---|---|---|"]
+        for place in ("airflow", "survivor"):
+            noted = json.loads(step.ledger.get(f"evidence:{place}") or '{"answers": []}')
+            lines += [
+                f"| {place} | {answer['door']} {answer['at']} | {answer['state']} |" for answer in noted["answers"]
+            ]
+        loss = step.ledger.get("loss_report")
+        return "\n".join(lines) + (f"\n\n{loss}" if loss else "")
+
+    def accepted(self, step: Step, who: str) -> None:
+        step.ledger.put_once("site_failure_confirmed", f"{who} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+
+
+# -- the standby is drained ------------------------------------------------------------------------
+
+
+def newest_trail_file(step: Step) -> tuple[str, int] | None:
+    """Name and size of the last file of the trail that arrived at the survivor; None when there is none."""
+    goldengate = step.site("target").goldengate
+    folder, _, name = goldengate.trails.remote.rpartition("/")
+    script = (
+        f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
+        f'last=; for f in {shlex.quote(name)}[0-9]*; do [ -f "$f" ] && last=$f; done; '
+        '[ -z "$last" ] || wc -c "$last"'
+    )
+    words = step.host("target").run(["sh", "-c", script]).stdout.split()
+    return (words[1], int(words[0])) if len(words) == 2 else None
+
+
+def replicat_at_trail_end(step: Step) -> Seen:
+    """Probe: the survivor's Replicat has applied everything that arrived before the site was lost.
+
+    At EOF alone is no proof: it must stand in the last file of the trail.
+    """
+    name = step.site("target").goldengate.groups.replicat
+    ggsci = step.ggsci("target")
+    info = ggsci.info(name)
+    where = f"{name} at {step.name('target')}"
+    if info is None:
+        raise GuardError(
+            f"There is no {where}: nobody knows whether the standby holds what was replicated.",
+            "When the standby is complete by another proof, mark this task a success.",
+        )
+    if info.status == "ABENDED":
+        raise CurableError(
+            f"{where} is ABENDED, and what arrived is not applied. {ggsci.report_tail(name)}",
+            f"Correct what the report names and START REPLICAT {name}.",
+        )
+    newest = newest_trail_file(step)
+    place = f"{info.trail or 'no trail file'} RBA {info.rba if info.rba is not None else 'unknown'}"
+    if newest is None:
+        return Seen(True, f"no trail has arrived at {step.name('target')}", {"trail": None})
+    file, size = newest
+    facts = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
+    what = f"{where} is {info.status} at {place}; the last file is {file}, {size} bytes"
+    in_last_file = bool(info.trail) and str(info.trail).rpartition("/")[2] == file
+    if info.status != "RUNNING":
+        # A stopped one counts only where its position says by itself that nothing is left.
+        return Seen(in_last_file and info.rba == size, what, facts)
+    return Seen(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), facts)
+
+
+class WaitForTrailEnd(WaitOperator):
+    """Let the survivor's Replicat apply everything that arrived before the site was lost."""
+
+    guide = "before DR 1 (guide:1025): the guide stops GoldenGate at once and loses what is in the trail"
+    changes = "a stopped Replicat is started again"
+    undo = "STOP REPLICAT"
+    probe = "infomart_dr.operators.failover.replicat_at_trail_end"
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        return {}
+
+    def prepare(self, step: Step) -> None:
+        step.ledger.require("site_failure_confirmed")
+        name = step.site("target").goldengate.groups.replicat
+        ggsci = step.ggsci("target")
+        if ggsci.status(name) == "STOPPED":
+            ggsci.start_manager()
+            self.log.info("act: %s", ggsci.start(name).what)
+
+    def next_step(self) -> str:
+        return "Look at the Replicat's report; then clear this task."
+
+
+class StopGoldenGate(StepOperator):
+    """Stop GoldenGate at the survivor: Replicat and manager, so that nothing more arrives from the lost site."""
+
+    guide = "DR 1 (guide:1025)"
+    changes = "Replicat and manager of the survivor are stopped"
+    undo = "the teardown return_standby starts them again before the point of no return"
+
+    def observe(self, step: Step) -> Seen:
+        ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
+        running = [name for name in (groups.replicat, groups.pump, groups.extract) if is_up(ggsci.status(name))]
+        if ggsci.manager_status():
+            running.append("the manager")
+        noted = step.ledger.get("standby_drained")
+        what = f"at {step.name('target')} runs: {', '.join(running)}" if running else "GoldenGate is stopped"
+        return Seen(not running and noted is not None, what, {"drained_to": noted})
+
+    def act(self, step: Step, seen: Seen) -> None:
+        drained = replicat_at_trail_end(step)
+        if not drained.done:
+            raise GuardError(f"The standby is not drained: {drained.what}.", "Clear wait_for_trail_end.")
+        # Noted first: the way back must know that it has to start what may be stopped.
+        step.ledger.put_once("standby_touched", str(int(time.time())))
+        ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
+        # The manager first: nothing may arrive between the last look at the trail and the stop.
+        self.log.info("act: %s", ggsci.stop_manager().what)
+        after = replicat_at_trail_end(step)
+        if not after.done:
+            ggsci.start_manager()
+            raise CurableError(f"More has arrived: {after.what}.", "The retry waits for it.")
+        for name in (groups.replicat, groups.pump, groups.extract):
+            if is_up(ggsci.status(name)):
+                self.log.info("act: %s", ggsci.stop(name).what)
+        step.ledger.put_once("standby_drained", after.what[:1000])
+
+
+def is_up(status: str | None) -> bool:
+    """Whether a group does, or is about to do, something."""
+    return status in ("RUNNING", "STARTING")
+
+
+class RaiseSequences(StepOperator):
+    """Raise sequences of the survivor that lie below a key in use: their last values may not have arrived."""
+
+    guide = "rule 5; not in the guide"
+    changes = "ALTER SEQUENCE ... RESTART of the named sequences"
+    undo = "none needed: keys may have gaps"
+    #: Keys left out above the highest one in use.
+    MARGIN: ClassVar[int] = 1000
+
+    def low(self, step: Step) -> dict[str, int]:
+        """Highest key in use, by sequence that lies too low."""
+        rows = step.dba("target").select("sequences", owner=step.schema)
+        next_value = {row["sequence_name"]: int(row["last_number"]) for row in rows}
+        found = {}
+        for name, key in sorted(step.topology.info_mart.sequence_keys.items()):
+            table, column = key.split(".")
+            names = {"schema": step.schema, "table": table, "column": column}
+            highest = int(step.info_mart("target").value("highest_key", names) or 0)
+            if name not in next_value:
+                raise GuardError(
+                    f"Sequence {name} of {key} is missing at {step.name('target')}.",
+                    f"Create it above {highest}; then clear this task.",
+                )
+            if next_value[name] <= highest:
+                found[name] = highest
+        return found
+
+    def observe(self, step: Step) -> Seen:
+        low = self.low(step)
+        if low:
+            return Seen(False, f"below the keys in use: {sorted_names([f'{n} ({k})' for n, k in low.items()])}")
+        return Seen(True, f"{len(step.topology.info_mart.sequence_keys)} sequences lie above every key in use")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.hooks.goldengate_parameters import version
+        from infomart_dr.statements import sequence_restart
+
+        step.ledger.require("standby_drained")
+        low = self.low(step)
+        if version(step.site("target").database.release) < (18,):
+            wanted = "; ".join(f"{name} above {highest}" for name, highest in low.items())
+            raise GuardError(
+                f"Sequences lie too low, and this Oracle release has no RESTART: {wanted}.",
+                "Drop and create them with a higher START WITH; then clear this task.",
+            )
+        for name, highest in low.items():
+            step.info_mart("target").run_text(sequence_restart(step.schema, name, highest + self.MARGIN))
+            self.log.info("act: %s restarts with %s", name, highest + self.MARGIN)
+
+
+# -- configuration ---------------------------------------------------------------------------------
+
+
+def lost_objects(step: Step) -> list[str]:
+    """DAPs of the IDBs at the lost site, and ICONs that collect from data sources there."""
+    lost = step.name("source")
+    found = [idb.dap for idb in step.site("source").idbs]
+    for name, site in step.topology.sites.items():
+        found += [idb.icon for idb in site.idbs if idb.icon and (idb.source_site or name) == lost]
+    return sorted(set(found))
+
+
+def survivor_changes(step: Step) -> dict[str, Change]:
+    """What the Application objects must be once the lost site is ignored, and the server moved where it must move."""
+    from infomart_dr.hooks.configuration import Change
+    from infomart_dr.hooks.goldengate_parameters import version
+
+    lost = lost_objects(step)
+    can_disable = version(step.topology.info_mart.release) >= (8, 1, 2)
+    dropped = [] if can_disable else lost
+    here, there = step.site("target").info_mart_server, step.site("source").info_mart_server
+    if step.topology.architecture == "active-active":
+        main = Change(disconnect=dropped)
+    else:
+        main = Change(
+            host=here.host_object,
+            command_line=here.command_line,
+            connect=[here.dap, *(name for name in collecting_objects(step, "target") if name not in lost)],
+            disconnect=[there.dap, *dropped],
+        )
+    changes = {step.application("target"): main}
+    if can_disable:
+        changes |= {name: Change(enabled=False) for name in lost}
+    return changes
+
+
+class SurvivorConfiguration(ConfigurationOperator):
+    """A change of Application objects that is taken back when the failover does not happen."""
+
+    undo = "the teardown return_standby, before the point of no return"
+    fact = "standby_touched"
+
+    def before(self, step: Step) -> None:
+        from infomart_dr.hooks.configuration import inverse
+
+        step.ledger.require("site_failure_confirmed")
+        if step.site(self.role).configuration.backend != "manual":
+            for name, change in self.wanted(step).items():
+                back = inverse(step.configuration(self.role).read(name), change)
+                noted = json.dumps({"object": name, "change": back.model_dump(exclude_defaults=True)})
+                # An object's name may be longer than a fact's.
+                digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:12]
+                step.ledger.put_once(f"{BEFORE}{type(self).__name__}:{digest}", noted)
+        step.ledger.put_once("standby_touched", str(int(time.time())))
+
+
+#: Facts that hold how an object was: ``before:<class>:<digest of its name>``.
+BEFORE = "before:"
+
+
+class DropFailedSources(SurvivorConfiguration):
+    """Make the survivor's server ignore the lost site: its DAPs and ICONs are disabled, before 8.1.2 disconnected.
+
+    In an active-standby deployment the Application object moves to the survivor too: Host, Startup Command Line, and
+    the DAP of the Info Mart.
+    """
+
+    guide = "DR 2, 3 (guide:1026-1034); active-active 1 (guide:403-406)"
+    changes = "the server's Application object; from 8.1.2 on the state of the lost site's DAP and ICON objects"
+
+    def wanted(self, step: Step) -> dict[str, Change]:
+        return survivor_changes(step)
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        if step.topology.architecture == "active-active":
+            # That the server lost the other site's IDBs is known; what it says from here on counts.
+            step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
+
+
+class HoldSchedulerOfPartitioned(SurvivorConfiguration):
+    """Set run-scheduler to false while a partitioned Info Mart has no up-to-date partitions."""
+
+    guide = "DR 4 (guide:1035)"
+    changes = "[schedule] run-scheduler = false"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        return None if step.topology.info_mart.partitioned else "the Info Mart is not partitioned"
+
+    def change(self, step: Step) -> Change:
+        return option("schedule", "run-scheduler", "false")
+
+
+class HoldAggregation(SurvivorConfiguration):
+    """Set run-aggregates to false before the survivor's server starts: no aggregation job begins."""
+
+    guide = "DR 5a, 5b (guide:1036-1038)"
+    changes = "[schedule] run-aggregates = false"
+    undo = "the task re_aggregate.enable_aggregation, or the teardown return_standby"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        return None if step.topology.raa.enabled else "the topology has no RAA"
+
+    def change(self, step: Step) -> Change:
+        return option("schedule", "run-aggregates", "false")
+
+
+class LetScheduler(ConfigurationOperator):
+    """Set run-scheduler to true: the survivor loads data by its schedule from here on."""
+
+    guide = "DR 8c (guide:1049)"
+    changes = "[schedule] run-scheduler = true"
+    undo = "set it to false"
+
+    def change(self, step: Step) -> Change:
+        return option("schedule", "run-scheduler", "true")
+
+
+# -- start -----------------------------------------------------------------------------------------
+
+
+class StartAtSurvivor(StepOperator):
+    """Start the Info Mart Server at the survivor: the point of no return."""
+
+    guide = "DR 6 (guide:1039)"
+    changes = "the survivor serves; from here the way back is a return to normal"
+    undo = "none: run infomart_return_to_normal once there is a new site"
+
+    def observe(self, step: Step) -> Seen:
+        noted = step.ledger.get("point_of_no_return")
+        seen = running_at(step, "target")
+        return Seen(seen.done and noted is not None, seen.what, {"served_at": int(noted) if noted else None})
+
+    def act(self, step: Step, seen: Seen) -> None:
+        from infomart_dr.guards import fencing
+
+        for fact in ("site_failure_confirmed", "standby_drained"):
+            step.ledger.require(fact)
+        verdict = fencing.judge(step, "source")
+        if not verdict.dead:
+            raise GuardError(
+                f"{verdict.sentence(step.name('source'))}. Two servers never write for one deployment.",
+                "Let the run end, which makes the standby follow again, and look at both sites.",
+            )
+        if writers := self._writers(step):
+            raise GuardError(
+                f"Somebody writes to the survivor's Info Mart already: {writers}.", "Find out who, and end it first."
+            )
+        step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
+        # Noted before the start: after a crash in between, nobody may make this site a standby again.
+        step.ledger.put_once("server_touched", str(int(time.time())))
+        step.ledger.put_once("point_of_no_return", str(int(time.time())))
+        step.management_layer("target").start(step.application_dbid("target"))
+
+    @staticmethod
+    def _writers(step: Step) -> str:
+        """Sessions of an Info Mart Server, wherever it runs, in the survivor's database."""
+        if step.ledger.get("point_of_no_return"):
+            return ""
+        program = step.site("target").info_mart_server.session_program
+        rows = step.dba("target").select("sessions_of", username=step.schema, program=program)
+        return ", ".join(
+            f"session {row['sid']},{row['serial']} of {row['program']} on {row['machine']}" for row in rows
+        )
+
+    def verify(self, step: Step) -> Seen:
+        return settle(lambda: self.observe(step), seconds=30)
+
+    def next_step(self) -> str:
+        return "Look at the server's log at the survivor; then clear this task."
+
+
+# -- the way back ----------------------------------------------------------------------------------
+
+
+class ReturnStandby(StepOperator):
+    """Before the point of no return, whatever happened: the survivor is a standby again and follows its source."""
+
+    guide = "not in the guide; the way back"
+    changes = "Application objects and GoldenGate at the survivor, when the run ended early"
+    undo = "none needed"
+    always = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        # Whatever stood in the way may be gone at the next try.
+        kwargs["retry_policy"] = None
+        super().__init__(role="target", **kwargs)
+
+    def observe(self, step: Step) -> Seen:
+        holder = step.lock.holder()
+        if holder is None or not holder.is_run(step.plan_id, step.owner):
+            return Seen(True, "this run does not hold the lock: it changed nothing, or has put all back")
+        if step.ledger.get("standby_touched") is None:
+            return Seen(True, "this plan has not touched the survivor")
+        if step.ledger.get("point_of_no_return"):
+            return self._aggregates(step)
+        if step.topology.architecture == "active-active":
+            return Seen(True, "the survivor's server ran all the time; the lost site stays ignored")
+        return Seen(False, f"the run ended before {step.name('target')} took over: it becomes a standby again")
+
+    def _aggregates(self, step: Step) -> Seen:
+        """Past the point of no return aggregation must not stay switched off, however the run ended."""
+        past = "past the point of no return: the survivor serves, or a step says why not"
+        if not step.topology.raa.enabled or step.site("target").configuration.backend == "manual":
+            return Seen(True, past)
+        on = configured(step, "target", step.application("target"), option("schedule", "run-aggregates", "true"))
+        return Seen(on.done, past if on.done else f"{past}; aggregation is switched off")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        if step.ledger.get("point_of_no_return"):
+            step.configuration("target").apply(step.application("target"), option("schedule", "run-aggregates", "true"))
+            return
+        self._configuration(step)
+        ggsci, name = step.ggsci("target"), step.site("target").goldengate.groups.replicat
+        self.log.info("act: %s", ggsci.start_manager().what)
+        if ggsci.info(name) is not None:
+            self.log.info("act: %s", ggsci.start(name).what)
+        for fact in ("standby_drained", "site_failure_confirmed", "standby_touched"):
+            step.ledger.forget(fact)
+
+    def _configuration(self, step: Step) -> None:
+        from infomart_dr.hooks.configuration import Change
+
+        if step.site("target").configuration.backend == "manual":
+            self.log.warning("act: a person must put the Application objects back; the logs of this run say how")
+            return
+        noted = [(fact, value) for fact, value in step.ledger.all().items() if fact.startswith(BEFORE)]
+        for fact, value in reversed(noted):
+            entry = json.loads(value)
+            name = entry["object"]
+            try:
+                for difference in step.configuration("target").apply(name, Change.model_validate(entry["change"])):
+                    self.log.info("act: %s: %s", name, difference)
+                step.ledger.forget(fact)
+            except InfoMartError as error:
+                # Replication first: an object that points here starts no server by itself.
+                self.log.warning("act: %s was not put back: %s", name, error)
+
+    def verify(self, step: Step) -> Seen:
+        if step.ledger.get("point_of_no_return"):
+            return self._aggregates(step)
+        return Seen(True, f"{step.name('target')} is a standby again")
+
+
+class TellNewRoles(StepOperator):
+    """Say what the topology's roles are from now on; the file itself is changed by its owner."""
+
+    guide = "not in the guide; the next procedure's defaults come from the topology"
+    under_lock = False
+
+    def __init__(self, *, roles: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.roles = roles
+
+    def observe(self, step: Step) -> Seen:
+        wanted = {step.name(role): value for role, value in self.roles.items()}  # type: ignore[arg-type]
+        left = {name: role for name, role in wanted.items() if step.topology.site(name).role != role}
+        if not left:
+            return Seen(True, "the topology's roles are right", {"roles": wanted})
+        lines = ", ".join(f"sites.{name}.role: {role}" for name, role in sorted(left.items()))
+        return Seen(True, f"set in the topology file now: {lines}", {"roles": wanted})

@@ -1,0 +1,612 @@
+"""What a failover loses, estimated at the survivor: it reads, and notes what a retry must find again."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from infomart_dr.errors import InfoMartError
+from infomart_dr.evidence import loss
+from infomart_dr.evidence.loss import INTERVAL, Activity, Compared, Comparison, Counted, Earlier, Pattern, Rates
+from infomart_dr.operators.base import StepOperator
+from infomart_dr.operators.reaggregate import moment as parameter_time
+from infomart_dr.step import Seen, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.evidence.loss import Failure, LossEstimate, Moment, SourceState
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.topology import Idb, Topology
+
+DAY = 86400
+#: Seconds of the past that a call rate is taken from, and of its buckets.
+RATE_SECONDS, RATE_BUCKET = 7200, 10
+#: Seconds above the high-water mark in which facts are looked for.
+ABOVE_SECONDS = 3600
+#: Rows that are fetched at a time.
+FETCH_ROWS = 10_000
+#: IDBs that are asked at the same time.
+AT_A_TIME = 4
+#: Marks of calls, among those of the other tables of an IDB.
+_CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
+_WITH_SECONDS = re.compile(r"\d\d:\d\d:\d\d")
+#: Bytes of the report that the ledger takes.
+_REPORT_LIMIT = 3900
+
+
+# -- data sources ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data source of the topology, as a failover sees it.
+
+    :param at_failed_site: its T-Server stood at the lost site.
+    :param placed: the topology says so for certain.
+    :param idb: the IDB that is left, the survivor's own first; None: all of them are lost.
+    :param trouble: why that one cannot be counted.
+    """
+
+    key: int
+    name: str
+    at_failed_site: bool
+    placed: bool
+    idb: Idb | None
+    trouble: str = ""
+
+    @property
+    def countable(self) -> bool:
+        return self.idb is not None and not self.trouble
+
+
+def sources_of(topology: Topology, failed: str, survivor: str) -> list[Source]:
+    """The data sources of all sites, by their keys."""
+    entries: dict[int, list[tuple[str, Idb]]] = {}
+    for name, site in topology.sites.items():
+        for idb in site.idbs:
+            entries.setdefault(idb.data_source_key, []).append((name, idb))
+    found = []
+    for key, idbs in sorted(entries.items()):
+        said = {idb.source_site for _, idb in idbs if idb.source_site}
+        sites = said or {name for name, _ in idbs}
+        left = [(name, idb) for name, idb in idbs if name != failed and topology.sites[name].role != "failed"]
+        left.sort(key=lambda entry: entry[0] != survivor)
+        remaining = left[0][1] if left else None
+        found.append(
+            Source(
+                key=key,
+                name=(remaining or idbs[0][1]).name,
+                at_failed_site=failed in sites,
+                placed=len(sites) == 1,
+                idb=remaining,
+                trouble="" if remaining is None or remaining.schema_name else f"{remaining.name} has no schema",
+            )
+        )
+    return _apart(found)
+
+
+def _apart(sources: Sequence[Source]) -> list[Source]:
+    """Sources that share an IDB's tables are not counted: nothing there tells their calls apart."""
+    places = [(s.idb.connection, s.idb.schema_name) if s.idb and s.idb.schema_name else None for s in sources]
+    return [
+        replace(source, trouble=f"{source.name} holds several data sources")
+        if place is not None and places.count(place) > 1
+        else source
+        for source, place in zip(sources, places, strict=True)
+    ]
+
+
+def epoch(value: Any) -> int | None:
+    """UTC seconds of a number or a time; a time without a zone is UTC."""
+    if isinstance(value, datetime):
+        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+    return None if value is None else int(value)
+
+
+def marks_of(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, int], set[int]]:
+    """High-water marks of the calls by data source, and the sources whose marks are all of other tables."""
+    marks: dict[int, int] = {}
+    keys = set()
+    for row in rows:
+        key = int(row["data_source_key"])
+        keys.add(key)
+        if row["max_ts"] is not None and _CALL_TABLE.match(str(row["table_name"]).upper()):
+            marks[key] = max(marks.get(key, 0), int(row["max_ts"]))
+    return marks, keys - set(marks)
+
+
+# -- readers -----------------------------------------------------------------------------------------
+
+
+def stream(
+    hook: InfoMartOracleHook, name: str, identifiers: Mapping[str, str], **binds: Any
+) -> Iterator[tuple[Any, ...]]:
+    """Rows of a query as they come, never all of them at once.
+
+    :param name: file in ``include/sql`` without suffix.
+    """
+    import oracledb
+
+    from infomart_dr import files, stopwatch
+    from infomart_dr.hooks.oracle import classify
+
+    text = files.statement(name, **identifiers)
+    with stopwatch.outside():
+        connection = hook.get_conn()
+        try:
+            with connection.cursor() as cursor:
+                cursor.arraysize = cursor.prefetchrows = FETCH_ROWS
+                cursor.execute(text, dict(binds))
+                yield from cursor
+        except oracledb.Error as error:
+            raise classify(str(error), f"Statement {name}", hook.target()) from None
+        finally:
+            connection.close()
+
+
+class Calls:
+    """Calls of a data source in its IDB.
+
+    :param schema: owner of the tables.
+    """
+
+    def __init__(self, hook: InfoMartOracleHook, schema: str) -> None:
+        self._hook, self._in = hook, {"schema": schema}
+
+    def last_event(self) -> int | None:
+        """Everything before is in the IDB."""
+        return epoch(self._hook.value("idb_last_event", self._in))
+
+    def by_bucket(self, seconds: int, after: int, until: int) -> dict[int, int]:
+        """Number of calls by the bucket's beginning, of those that ended after ``after`` and up to ``until``."""
+        if until <= after:
+            return {}
+        rows = self._hook.select(
+            "idb_calls_by_bucket",
+            self._in,
+            bucket_seconds=seconds,
+            after_ts=after,
+            until_ts=until,
+            oldest_ts=after - DAY,
+        )
+        return {int(row["bucket"]) * seconds: int(row["calls"]) for row in rows}
+
+    def guids(self, after: int, until: int) -> Iterator[tuple[str, int]]:
+        """Guid and end of these calls."""
+        for guid, ended in stream(
+            self._hook, "idb_guids", self._in, after_ts=after, until_ts=until, oldest_ts=after - DAY
+        ):
+            yield str(guid), int(ended)
+
+
+class Facts:
+    """The survivor's Info Mart."""
+
+    def __init__(self, hook: InfoMartOracleHook, schema: str) -> None:
+        self._hook, self._in = hook, {"schema": schema}
+
+    def marks(self) -> tuple[dict[int, int], set[int]]:
+        """See :func:`marks_of`."""
+        return marks_of(self._hook.select("hwm", self._in))
+
+    def sign_of_life(self) -> int | None:
+        """When the last transaction that is here was written."""
+        return epoch(self._hook.value("fact_sign_of_life", self._in))
+
+    def covered(self, since: int) -> tuple[dict[int, int], int | None]:
+        """Up to when the calls of each source are among the facts, and the end of the newest fact.
+
+        :param since: what is older is not looked at.
+        """
+        key = since - since % INTERVAL
+        row = self._hook.select("fact_newest", self._in, from_key=key, oldest_key=key - DAY)[0]
+        newest = epoch(row["end_ts"])
+        if row["audit_key"] is None or newest is None:
+            return {}, newest
+        rows = self._hook.select("fact_covered", self._in, audit_key=int(row["audit_key"]), since_ts=since)
+        # A transformation may commit in parts, so nothing counts as covered beyond the newest fact.
+        found = {int(r["data_source_key"]): int(r["covered_ts"]) for r in rows if r["covered_ts"] is not None}
+        return {source: min(ts, newest) for source, ts in found.items()}, newest
+
+    def by_bucket(self, seconds: int, after: int, until: int) -> dict[int, int]:
+        """Number of facts by the bucket's beginning; whole intervals around ``after`` and ``until``."""
+        if until <= after:
+            return {}
+        first = after - after % INTERVAL
+        rows = self._hook.select(
+            "fact_by_bucket",
+            self._in,
+            bucket_seconds=seconds,
+            from_key=first,
+            to_key=until - until % INTERVAL,
+            oldest_key=first - DAY,
+        )
+        return {int(r["bucket"]) * seconds: int(r["interactions"]) for r in rows if r["bucket"] is not None}
+
+    def guids(self, first: int, last: int) -> Iterator[str]:
+        """Guids of the facts that ended in these intervals."""
+        for (guid,) in stream(self._hook, "fact_guids", self._in, from_key=first, to_key=last, oldest_key=first - DAY):
+            yield guid
+
+
+# -- what stands -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the lost server left at the survivor; it stands once the standby is drained.
+
+    :param other: data sources whose marks are all of other tables than G_CALL.
+    :param covered: up to when the calls of a source are among the facts.
+    :param newest: end of the newest fact.
+    :param sign: last sign of life of the lost site in the Info Mart.
+    :param drained: nothing arrives any more, and no server has extracted here since.
+    :param served: the survivor's server was started.
+    """
+
+    marks: Mapping[int, int]
+    other: frozenset[int]
+    covered: Mapping[int, int]
+    newest: int | None = None
+    sign: int | None = None
+    drained: bool = False
+    served: bool = False
+
+    def to_text(self, proof: str) -> str:
+        """For the ledger; times as differences, to keep many sources short."""
+        base = max(self.marks.values(), default=0)
+        sources = {
+            key: [mark - base, self.covered[key] - base if key in self.covered else None]
+            for key, mark in self.marks.items()
+        }
+        noted = {"proof": proof[:200], "base": base, "newest": self.newest, "sign": self.sign}
+        return json.dumps({**noted, "other": sorted(self.other), "sources": sources}, separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str, proof: str) -> Base | None:
+        """What was noted; None when it was noted for another draining."""
+        noted = json.loads(text)
+        if noted["proof"] != proof[:200]:
+            return None
+        base, sources = noted["base"], noted["sources"]
+        return cls(
+            {int(key): base + mark for key, (mark, _) in sources.items()},
+            frozenset(noted["other"]),
+            {int(key): base + covered for key, (_, covered) in sources.items() if covered is not None},
+            noted["newest"],
+            noted["sign"],
+            drained=True,
+        )
+
+
+class EstimateLoss(StepOperator):
+    """Estimate how many calls the failover loses, by data source, in bounds.
+
+    Counts are made where an IDB that is left can be asked: its calls up to the replicated high-water mark that have no
+    fact are lost, since nothing is extracted twice. Where there is none, or for what ICON could not deliver before the
+    site was lost, the estimate is times and a call rate. An IDB that cannot be asked widens the bounds and stops
+    nothing. Before the standby is drained every lower bound is 0: what has arrived may still bring the facts.
+
+    :param moment: ``before`` the gate, once ``drained``, or at the ``end``.
+    """
+
+    guide = "Potential Data Loss: guide:325-346 (guide:337, guide:338)"
+    changes = "nothing but the estimate in the plan's ledger"
+    under_lock = False
+
+    #: Seconds below the mark in which calls are looked for among the facts.
+    WINDOW: ClassVar[int] = DAY
+    #: Facts of the ledger.
+    FIRST_LOOK: ClassVar[str] = "loss_first_look"
+    MARKS: ClassVar[str] = "loss_marks"
+    REPORT: ClassVar[str] = "loss_report"
+
+    def __init__(self, *, moment: Moment, **kwargs: Any) -> None:
+        kwargs.setdefault("role", "target")
+        super().__init__(**kwargs)
+        if moment not in ("before", "drained", "end"):
+            raise ValueError(f"moment: found {moment!r}; allowed: before, drained, end")
+        self.moment: Moment = moment
+
+    def does_not_apply(self, step: Step) -> str | None:
+        if step.topology.architecture != "active-standby":
+            return "each Info Mart of an active-active deployment is filled by its own server; nothing is replicated"
+        return None
+
+    def observe(self, step: Step) -> Seen:
+        made = self._estimate(step)
+        report = made.to_markdown()
+        facts = {
+            "lost_low": made.low,
+            "lost_high": made.high,
+            "report": report,
+            "sources": [source.as_dict() for source in made.sources],
+            "moment": self.moment,
+            "drained": made.drained,
+            "failure_from": made.failure.low or None,
+            "failure_to": made.failure.high,
+            "earlier": [{"moment": e.moment, "lost_low": e.low, "lost_high": e.high} for e in made.earlier],
+            "disagreements": made.disagreements(),
+        }
+        self.log.info("observe: the report:\n%s", report)
+        self._note(step, made)
+        return Seen(True, made.sentence(), facts)
+
+    def _note(self, step: Step, made: LossEstimate) -> None:
+        for fact, value in ((f"loss_{self.moment}", made.summary()), (self.REPORT, made.to_markdown(_REPORT_LIMIT))):
+            step.ledger.forget(fact)
+            step.ledger.put_once(fact, value)
+
+    def _estimate(self, step: Step) -> LossEstimate:
+        # Noted before anything is read: the site was lost by then, at each retry too.
+        first_look = int(step.ledger.put_once(self.FIRST_LOOK, str(int(time.time()))))
+        # Not by their roles: a site that is lost is never asked for anything.
+        failed, survivor = step.pair.source, step.pair.target
+        reading = _Reading(step, failed, survivor, self.WINDOW)
+        base = self._base(step, reading.facts)
+        reading.ask_last_events()
+        failure = failure_of(step, reading.signs(base), first_look)
+        states = reading.states(base, failure)
+        return loss.estimate(
+            self.moment,
+            failed,
+            survivor,
+            failure,
+            base.drained,
+            states,
+            notes=reading.notes(base),
+            earlier=self._earlier(step),
+            unseen=reading.unseen,
+            made_at=int(time.time()),
+        )
+
+    def _base(self, step: Step, facts: Facts) -> Base:
+        """Marks and what is covered: as noted once drained, since the survivor's server moves them later."""
+        proof, noted = step.ledger.get("standby_drained"), step.ledger.get(self.MARKS)
+        if proof is not None and noted is not None and (base := Base.from_text(noted, proof)) is not None:
+            return base
+        marks, other = facts.marks()
+        covered, newest = facts.covered(max(marks.values(), default=int(time.time())) - self.WINDOW)
+        if newest is not None:
+            # Without a trace of the transformation the newest fact must do, with an interval's tolerance.
+            covered = {key: newest - INTERVAL for key in marks} | covered
+        served = step.ledger.get("point_of_no_return") is not None
+        if served:
+            # The survivor's own extraction: no sign of the lost site, and no proof of what had arrived.
+            return Base(marks, frozenset(other), {}, served=True)
+        base = Base(marks, frozenset(other), covered, newest, facts.sign_of_life(), drained=proof is not None)
+        if base.drained:
+            step.ledger.forget(self.MARKS)
+            step.ledger.put_once(self.MARKS, base.to_text(str(proof)))
+        return base
+
+    def _earlier(self, step: Step) -> list[Earlier]:
+        order = ("before", "drained", "end")
+        names = order[: order.index(self.moment)]
+        return [Earlier.parse(text) for name in names if (text := step.ledger.get(f"loss_{name}"))]
+
+
+def failure_of(step: Step, sign: int | None, first_look: int) -> Failure:
+    """When the site was lost, by the parameter ``failure_time`` and what is seen.
+
+    :raises FinalError: the parameter is not a time.
+    """
+    text = str(step.params.get("failure_time") or "").strip()
+    given = parameter_time(text, "failure_time")
+    # A time that is written to the minute is meant to the minute, and may be rounded either way.
+    tolerance = 1 if _WITH_SECONDS.search(text) else 60
+    return loss.failure_between(int(given.timestamp()) if given else None, tolerance, sign, first_look)
+
+
+class _Reading:
+    """What is read for one estimate."""
+
+    def __init__(self, step: Step, failed: str, survivor: str, window: int) -> None:
+        self.failed, self.window = failed, window
+        self.facts = Facts(step.info_mart("target"), step.schema)
+        self.sources = sources_of(step.topology, failed, survivor)
+        self.unseen = 0
+        self._calls = {
+            source.key: Calls(step.oracle(source.idb.connection), source.idb.schema_name)
+            for source in self.sources
+            if source.countable and source.idb is not None and source.idb.schema_name is not None
+        }
+        self._trouble = {source.key: source.trouble for source in self.sources if source.trouble}
+        self._last_event: dict[int, int] = {}
+        self._compared: dict[int, Compared] = {}
+
+    # -- asking IDBs ---------------------------------------------------------------------------------
+
+    def _each(self, work: Any) -> dict[int, Any]:
+        """Ask the IDBs that still answer, some at a time; one that fails is not asked again."""
+
+        def safely(key: int) -> tuple[int, Any]:
+            try:
+                return key, work(key, self._calls[key])
+            except InfoMartError as error:
+                return key, error
+
+        found = {}
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for key, answer in pool.map(safely, self._asked()):
+                if isinstance(answer, InfoMartError):
+                    self._give_up(key, answer.what)
+                else:
+                    found[key] = answer
+        return found
+
+    def _asked(self) -> list[int]:
+        return [key for key in self._calls if key not in self._trouble]
+
+    def _give_up(self, key: int, why: str) -> None:
+        self._trouble[key] = f"its IDB cannot be asked: {' '.join(why.split())[:160]}"
+
+    def ask_last_events(self) -> None:
+        """Ask the IDBs up to when they are complete."""
+        for key, last in self._each(lambda _, calls: calls.last_event()).items():
+            if last is None:
+                self._give_up(key, "G_DSS_GCC_PROVIDER has no last event")
+            else:
+                self._last_event[key] = last
+
+    def signs(self, base: Base) -> int | None:
+        """Last sign of life of the lost site: what it wrote, and what its T-Servers reported."""
+        signs = [
+            self._last_event[s.key] for s in self.sources if s.at_failed_site and s.placed and s.key in self._asked()
+        ]
+        if base.sign is not None:
+            signs += [base.sign, *base.marks.values()]
+        return max(signs, default=None)
+
+    # -- numbers -------------------------------------------------------------------------------------
+
+    def states(self, base: Base, failure: Failure) -> list[SourceState]:
+        """What is known of each data source."""
+        below, above = self._intervals(base, failure)
+        self._compare(base, below, above, failure)
+        rates = self._rates(base, below)
+        tails = self._each(lambda key, calls: calls.by_bucket(1, self._last_event[key] - 1, int(time.time())))
+        uncounted = self._uncounted_rates(base, rates)
+        return [self._state(source, base, above, rates, tails, uncounted) for source in self.sources]
+
+    def _intervals(self, base: Base, failure: Failure) -> tuple[dict[int, dict[int, int]], dict[int, dict[int, int]]]:
+        """Number of calls by interval: up to the mark, and above it up to the failure."""
+
+        def below(key: int, calls: Calls) -> dict[int, int]:
+            mark = base.marks.get(key)
+            # Longer than the window, so that the day before tells what comes after such an hour.
+            return {} if mark is None else calls.by_bucket(INTERVAL, mark - self.window - RATE_SECONDS, mark)
+
+        def above(key: int, calls: Calls) -> dict[int, int]:
+            mark = base.marks.get(key, failure.high - self.window)
+            return calls.by_bucket(INTERVAL, mark, failure.high)
+
+        return self._each(below), self._each(above)
+
+    def _compare(
+        self, base: Base, below: Mapping[int, dict[int, int]], above: Mapping[int, dict[int, int]], failure: Failure
+    ) -> None:
+        windows = []
+        for key in self._asked():
+            if (mark := base.marks.get(key)) is None:
+                continue
+            until = max(mark, min(failure.high, mark + ABOVE_SECONDS)) if above.get(key) else mark
+            after = mark - self.window
+            calls = {interval: number for interval, number in below.get(key, {}).items() if interval > after}
+            windows.append(loss.Window(key, after, mark, until, calls))
+        if not windows:
+            return
+        first = min(window.after for window in windows)
+        counts = self.facts.by_bucket(INTERVAL, first, max(window.mark for window in windows))
+        comparison = Comparison(
+            windows, lambda key, after, until: self._calls[key].guids(after, until), self.facts.guids, counts
+        )
+        self._compared = comparison.run()
+        self.unseen = comparison.unseen
+        for key, found in self._compared.items():
+            if found.trouble:
+                self._give_up(key, found.trouble)
+
+    def _rates(self, base: Base, below: Mapping[int, dict[int, int]]) -> dict[int, Rates]:
+        """Call rates of the sources whose IDB is asked."""
+        oldest = min([*self._last_event.values(), *base.marks.values(), *base.covered.values()], default=0)
+
+        def recent(key: int, calls: Calls) -> Activity:
+            after, ends = oldest - RATE_SECONDS, self._last_event[key]
+            return Activity.read(RATE_BUCKET, calls.by_bucket(RATE_BUCKET, after, ends - 1), after, ends)
+
+        found = self._each(recent)
+        alive = [found[s.key] for s in self.sources if not s.at_failed_site and s.key in found]
+        others = Activity.together(alive)
+        rates = {}
+        for key, activity in found.items():
+            patterns = [Pattern(others)] if others is not None else []
+            if (mark := base.marks.get(key)) is not None and below.get(key):
+                # The interval of the mark is cut off at it.
+                after, ends = mark - self.window - RATE_SECONDS, mark - mark % INTERVAL
+                day = Activity.read(INTERVAL, below[key], after, ends)
+                patterns.append(Pattern(day, DAY))
+            rates[key] = Rates(activity, tuple(patterns))
+        return rates
+
+    def _uncounted_rates(self, base: Base, rates: Mapping[int, Rates]) -> Rates | None:
+        """Call rate of all sources without a counted IDB together: the facts that are no counted source's."""
+        counted = set(rates) & set(self._asked())
+        others = [s for s in self.sources if s.key not in counted and s.key not in base.other]
+        reach = min((base.covered[key] for key in base.marks if key in base.covered), default=None)
+        if not others or reach is None:
+            return None
+        ends = reach - reach % RATE_BUCKET
+        begins = max([ends - RATE_SECONDS, *(rates[key].activity.begins for key in counted)])
+        begins += -begins % RATE_BUCKET
+        facts = self.facts.by_bucket(RATE_BUCKET, begins, ends)
+        left = {}
+        for bucket in range(begins, ends, RATE_BUCKET):
+            known = sum(
+                rates[key].activity.calls.get(bucket, 0) * (1 - self._compared[key].share)
+                for key in counted
+                if key in self._compared
+            )
+            left[bucket] = max(0, round(facts.get(bucket, 0) - known))
+        activity = Activity.read(RATE_BUCKET, {b: n for b, n in left.items() if n}, begins, ends)
+        return Rates(activity)
+
+    def _state(
+        self,
+        source: Source,
+        base: Base,
+        above: Mapping[int, dict[int, int]],
+        rates: Mapping[int, Rates],
+        tails: Mapping[int, dict[int, int]],
+        uncounted: Rates | None,
+    ) -> SourceState:
+        key = source.key
+        asked = key in self._asked()
+        counted = None
+        if asked:
+            found = self._compared.get(key, Compared())
+            counted = Counted(
+                last_event=self._last_event[key],
+                missing=found.missing,
+                ordinary=found.ordinary,
+                missing_from=found.missing_from,
+                missing_to=found.missing_to,
+                waiting=max(0, sum(above.get(key, {}).values()) - found.again),
+                again=found.again,
+                tail=tails[key],
+            )
+        return loss.SourceState(
+            key=key,
+            name=source.name,
+            at_failed_site=source.at_failed_site,
+            placed=source.placed,
+            idb=source.idb.name if source.idb else "",
+            trouble=self._trouble.get(key, ""),
+            carries_calls=key not in base.other,
+            mark=base.marks.get(key),
+            covered=base.covered.get(key),
+            counted=counted,
+            rates=rates.get(key) if asked else uncounted,
+            shared=not asked and key not in base.other,
+        )
+
+    def notes(self, base: Base) -> list[str]:
+        """What a person should know besides the numbers."""
+        found = []
+        known = {source.key for source in self.sources}
+        if unknown := sorted((set(base.marks) | base.other) - known):
+            found.append(f"Not in the topology, so not estimated: data source {', '.join(map(str, unknown))}.")
+        highest = max(base.marks.values(), default=None)
+        if base.newest is not None and highest is not None and base.newest > highest:
+            found.append(
+                f"Facts reach {loss.clock(base.newest)}, beyond every mark: what lies between is extracted twice where "
+                "its IDB is left (guide:340-346)."
+            )
+        if base.served and not base.drained:
+            found.append("The survivor's server ran before the marks were noted: what it extracted is taken for lost.")
+        return found

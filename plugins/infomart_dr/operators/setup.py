@@ -1,0 +1,266 @@
+"""Replication from nothing, and a new site: what must be there first, and what people deploy."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from infomart_dr.errors import FinalError, GuardError, InfoMartError
+from infomart_dr.operators.base import CheckOperator, StepOperator, sorted_names
+from infomart_dr.operators.human import Gate, HumanStep
+from infomart_dr.operators.replication import both, parameter_files
+from infomart_dr.operators.server import application_host, server_runs
+from infomart_dr.step import Seen, SiteRole, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.topology import Idb
+
+#: Folders of a GoldenGate home that CREATE SUBDIRS makes.
+GOLDENGATE_FOLDERS = ("dirprm", "dirdat", "dirchk", "dirrpt", "dirpcs")
+#: Characters of all differences that a gate shows.
+_SHOWN = 20_000
+
+
+class CheckPrerequisites(CheckOperator):
+    """Check everything that must be there before replication is set up; all that is wrong is reported at once."""
+
+    guide = "Deployment Prerequisites (guide:573-583); task summary (guide:591-597); replication source (guide:835-837)"
+
+    def observe(self, step: Step) -> Seen:
+        wrong = [*self._standby(step), *self._databases(step), *self._goldengate(step), *self._access_points(step)]
+        if wrong:
+            return Seen(False, f"{len(wrong)} thing(s) are missing: {'; '.join(wrong)}")
+        return Seen(True, "standby stopped, databases in archive mode, GoldenGate and access points there")
+
+    def _standby(self, step: Step) -> Iterator[str]:
+        if signs := server_runs(step, "target"):
+            yield f"the Info Mart Server at {step.name('target')} runs ({', '.join(signs)})"
+        wanted, found = step.site("source").info_mart_server.host_object, application_host(step, "source")
+        if found not in (None, wanted):
+            yield f"the Application object {step.application('source')} has the host {found}, not {wanted}"
+        root = step.site("target").info_mart_server.root
+        if not step.host("target", "gim").exists(root):
+            yield f"the Info Mart Server is not deployed at {step.name('target')}: {root} is missing"
+
+    def _databases(self, step: Step) -> Iterator[str]:
+        for role in both():
+            dba, name = step.dba(role), step.name(role)
+            row = dba.select("supplemental_logging")[0]
+            if row["log_mode"] != "ARCHIVELOG":
+                yield f"the database of {name} is in {row['log_mode']} mode"
+            if str(row["supplemental_log_data_min"]) not in ("YES", "IMPLICIT"):
+                yield f"minimal supplemental logging is off at {name} (ALTER DATABASE ADD SUPPLEMENTAL LOG DATA)"
+            enabled = dba.select("replication_parameter")
+            if enabled and str(enabled[0]["value"]).upper() != "TRUE":
+                yield f"enable_goldengate_replication is {enabled[0]['value']} at {name}"
+
+    def _goldengate(self, step: Step) -> Iterator[str]:
+        for role in both():
+            home, host = step.site(role).goldengate.home, step.host(role)
+            missing = [folder for folder in GOLDENGATE_FOLDERS if not host.exists(f"{home}/{folder}")]
+            if missing:
+                yield f"{step.name(role)}: {home} lacks {sorted_names(missing)} (ggsci: CREATE SUBDIRS)"
+
+    def _access_points(self, step: Step) -> Iterator[str]:
+        """DAPs of both sites; where a person does the configuration, they cannot be seen from here."""
+        if step.site("source").configuration.backend == "manual":
+            return
+        for role in both():
+            site = step.site(role)
+            for dap in [site.info_mart_server.dap, *sorted({idb.dap for idb in site.idbs})]:
+                try:
+                    step.configuration("source").read(dap)
+                except FinalError as error:
+                    yield f"DAP {dap} of {step.name(role)}: {error.what}"
+
+    def next_step(self) -> str:
+        return "Prepare what is named (docs/getting-started.md); then clear this task."
+
+
+class ApproveParameterFiles(Gate):
+    """A person sees what would be written into the parameter files of both sites, and decides."""
+
+    guide = "Configure the Extract, DataPump, and Replicat modules (guide:599-813)"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        if all(file.right for file in parameter_files(step)):
+            return "the parameter files of both sites are as rendered already"
+        return None
+
+    def evidence(self, step: Step) -> str:
+        parts = []
+        for file in parameter_files(step):
+            if not file.right:
+                parts.append(f"**{step.name(file.role)}: {file.path}**\n\n```diff\n{file.diff()}\n```")
+        text = "\n\n".join(parts)
+        return text if len(text) <= _SHOWN else text[:_SHOWN] + "\n... (the rest stands in the log of render)"
+
+
+class CreateHwmIndex(StepOperator):
+    """Create the index on CTL_EXTRACT_HWM that releases 8.1.0 and 8.1.1 lack, before supplemental logging."""
+
+    guide = "Create an additional index on CTL_EXTRACT_HWM, releases 8.1.0 and 8.1.1 (guide:815-833)"
+    changes = "the unique index I_C_EXTR_HWM_ID on CTL_EXTRACT_HWM, at both sites where the table is"
+    undo = "DROP INDEX I_C_EXTR_HWM_ID"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        from infomart_dr.hooks.goldengate_parameters import version
+
+        release = step.topology.info_mart.release
+        if version(release)[:3] in ((8, 1, 0), (8, 1, 1)):
+            return None
+        return f"release {release} has a key on CTL_EXTRACT_HWM"
+
+    def _lacking(self, step: Step) -> list[SiteRole]:
+        return [role for role in both() if self._has_table(step, role) and not self._has_index(step, role)]
+
+    @staticmethod
+    def _has_table(step: Step, role: SiteRole) -> bool:
+        return any(row["table_name"] == "CTL_EXTRACT_HWM" for row in step.dba(role).select("tables", owner=step.schema))
+
+    @staticmethod
+    def _has_index(step: Step, role: SiteRole) -> bool:
+        from infomart_dr.operators.dump_set import dictionary_of
+
+        wanted = ["TABLE_NAME", "DATA_SOURCE_KEY", "MAX_TS"]
+        return any(
+            index.table == "CTL_EXTRACT_HWM" and list(index.columns) == wanted
+            for index in dictionary_of(step, role).indexes
+        )
+
+    def observe(self, step: Step) -> Seen:
+        lacking = [step.name(role) for role in self._lacking(step)]
+        return Seen(not lacking, f"the index is missing at {', '.join(lacking)}" if lacking else "the index is there")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        for role in self._lacking(step):
+            step.info_mart(role).execute("hwm_index", {"schema": step.schema})
+            self.log.info("act: I_C_EXTR_HWM_ID created at %s", step.name(role))
+
+
+# -- a new site ------------------------------------------------------------------------------------
+
+#: Seconds within which an IDB must have heard of its data source.
+FRESH_SECONDS = 300
+
+
+class DeployIcons(HumanStep):
+    """ICONs and their IDBs collect at the new site: a person deploys what is missing, and the result is checked."""
+
+    guide = "Return to Normal 3 (guide:1093-1097)"
+    changes = "Interaction Concentrators at the new site"
+    undo = "disable the Application objects"
+    under_lock = False
+
+    def instructions(self, step: Step) -> str | None:
+        missing = self.missing(step)
+        if not missing:
+            return None
+        lines = [f"1. At {step.name('target')} the following is not as it must be:"]
+        lines += [f"   - {each}" for each in missing]
+        lines += [
+            "2. Deploy a redundant pair of ICON applications per data source; the Application objects of the lost "
+            "site's ICONs and DAPs may be used again. Set their state to *Enabled*.",
+            f"3. Of each pair, one IDB belongs to {step.name('target')} and the other to {step.name('source')}.",
+            "4. Answer *Done* once calls arrive; the check is made again.",
+        ]
+        return "\n".join(lines)
+
+    def missing(self, step: Step) -> list[str]:
+        """What keeps the new site's IDBs from collecting."""
+        return [*self._objects(step), *self._pairs(step), *self._silent(step), *self._old(step)]
+
+    @staticmethod
+    def _objects(step: Step) -> Iterator[str]:
+        if step.site("source").configuration.backend == "manual":
+            return
+        for idb in step.site("target").idbs:
+            for name in filter(None, (idb.dap, idb.icon)):
+                try:
+                    state = step.configuration("source").read(name).state
+                except FinalError:
+                    yield f"the Application object {name} does not exist"
+                    continue
+                if state == 2:
+                    yield f"the Application object {name} is disabled"
+
+    @staticmethod
+    def _pairs(step: Step) -> Iterator[str]:
+        """A data source of the new site whose other IDB is not at the surviving site."""
+        here = {idb.data_source_key for idb in step.site("target").idbs}
+        there = {idb.data_source_key for idb in step.site("source").idbs}
+        for key in sorted(here - there):
+            yield f"data source {key} has an IDB at {step.name('target')} and none at {step.name('source')}"
+
+    @staticmethod
+    def _last_event(step: Step, idb: Idb) -> int | None:
+        value = step.oracle(idb.connection).value("idb_last_event", {"schema": idb.schema_name or ""})
+        return None if value is None else int(value)
+
+    def _silent(self, step: Step) -> Iterator[str]:
+        for idb in step.site("target").idbs:
+            if idb.schema_name is not None:
+                try:
+                    if self._last_event(step, idb) is None:
+                        yield f"the IDB {idb.name} has never heard of its data source"
+                except InfoMartError as error:
+                    yield f"the IDB {idb.name} cannot be asked: {error.what}"
+
+    def _old(self, step: Step) -> Iterator[str]:
+        """IDBs whose last event is old; in a quiet hour that may be right, and a person says so."""
+        for idb in step.site("target").idbs:
+            if idb.schema_name is not None:
+                with contextlib.suppress(InfoMartError):
+                    last = self._last_event(step, idb)
+                    if last is not None and time.time() - last > FRESH_SECONDS:
+                        yield f"the last event of the IDB {idb.name} is {int(time.time() - last)} s old"
+
+    def observe(self, step: Step) -> Seen:
+        missing = self.missing(step)
+        if missing:
+            return Seen(False, f"at {step.name('target')}: {'; '.join(missing)}")
+        return Seen(True, f"{len(step.site('target').idbs)} IDB(s) at {step.name('target')} collect")
+
+    def confirmed(self, step: Step) -> Seen | None:
+        missing = [*self._objects(step), *self._pairs(step), *self._silent(step)]
+        old = list(self._old(step))
+        what = "; ".join(missing or old) or "every IDB collects"
+        return Seen(not missing, f"at {step.name('target')}: {what}")
+
+
+class DeployServer(HumanStep):
+    """The Info Mart Server stands at the new site, stopped: a person deploys it where it is missing."""
+
+    guide = "Return to Normal 4 (guide:1098-1105)"
+    changes = "the Info Mart Server's software at the new site"
+    undo = "none needed"
+    under_lock = False
+
+    def instructions(self, step: Step) -> str | None:
+        if self.observe(step).done:
+            return None
+        site = step.site("target")
+        return (
+            f"1. Deploy the Genesys Info Mart Server on `{site.info_mart_server.host}` in "
+            f"`{site.info_mart_server.root}`, and GIM Manager or the Administration Console.\n"
+            f"2. Create no new Application object: `{step.application('target')}` is used again.\n"
+            "3. Create no Info Mart database: it is copied.\n"
+            "4. Do not start the server, and let no service start it by itself.\n"
+            "5. Answer *Done*; the check is made again."
+        )
+
+    def observe(self, step: Step) -> Seen:
+        site = step.site("target")
+        if not step.host("target", "gim").exists(site.info_mart_server.root):
+            return Seen(False, f"{site.info_mart_server.root} is missing on {site.info_mart_server.host}")
+        if signs := server_runs(step, "target"):
+            raise GuardError(
+                f"The Info Mart Server at {step.name('target')} runs: {', '.join(signs)}.",
+                "Stop it, and see that no service starts it by itself; then clear this task.",
+            )
+        return Seen(True, f"the Info Mart Server is deployed at {step.name('target')} and stopped")
+
+    def confirmed(self, step: Step) -> Seen | None:
+        return self.observe(step)

@@ -1,0 +1,76 @@
+"""Return to Normal of an active-active deployment: a second Info Mart, a copy or an empty one, and its server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param, chain, task_group
+
+from infomart_dr.operators import active_active, failover, server
+from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.runbook import database_transfer
+
+#: Values of the parameter ``option``.
+COPY, EMPTY = "copy of the database", "empty database"
+
+
+def active_active_params() -> dict[str, Param]:
+    """The two decisions that the guide asks for."""
+    return {
+        "option": Param(
+            COPY,
+            type="string",
+            enum=[COPY, EMPTY],
+            title="Info Mart of the returning site",
+            description="copy of the database: filled from the surviving site; empty database: created by Genesys' "
+            "scripts, and filled with what the IDBs still hold.",
+        ),
+        "report_source": Param(
+            "source",
+            type="string",
+            enum=["source", "target"],
+            title="Reports come from",
+            description="The Info Mart that GI2 or GCXI uses afterwards; all reports must come from the same one.",
+        ),
+    }
+
+
+def copy_database() -> list[Any]:
+    """Export, transfer and import, in this order: a copy as of one SCN, taken while the ETL is quiet."""
+    only: dict[str, Any] = {**database_transfer.BEFORE_CUTOVER, "option": COPY, **AFTER_SKIPS}
+    return [
+        database_transfer.export_database.override(default_args=only)(active_active.CaptureScnOfCopy),
+        database_transfer.transfer_dump_set.override(default_args=only)(),
+        database_transfer.import_database.override(default_args=only)(),
+    ]
+
+
+def create_info_mart() -> active_active.CreateInfoMart:
+    """Instead of a copy."""
+    return active_active.CreateInfoMart(
+        task_id="create_info_mart", role="target", option=EMPTY, unless="point_of_no_return", **AFTER_SKIPS
+    )
+
+
+@task_group(default_args=AFTER_SKIPS, tooltip="One configuration, two servers, reports from one of them")
+def start_second_server() -> None:
+    """Configure, start, look, and choose where the reports come from."""
+    common: dict[str, Any] = {"role": "target"}
+    chain(
+        active_active.KeepConfigurationInStep(task_id="keep_configuration_in_step", **common),
+        active_active.CompareConfiguration(task_id="compare_configuration", **common),
+        active_active.StartSecondServer(task_id="start_second_server", **common),
+        server.CheckServerLog(task_id="check_server_log", **common),
+        server.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", **common),
+        [
+            active_active.BringChosenReports(task_id="bring_reports_into_service_at_source", role="source"),
+            active_active.BringChosenReports(task_id="bring_reports_into_service_at_target", role="target"),
+        ],
+    )
+
+
+def tell_new_roles() -> failover.TellNewRoles:
+    """What the topology file must say from now on."""
+    return failover.TellNewRoles(
+        task_id="tell_new_roles", roles={"source": "active", "target": "active"}, **AFTER_SKIPS
+    )

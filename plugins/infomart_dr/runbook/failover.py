@@ -1,0 +1,115 @@
+"""The disaster recovery procedures: active-standby steps 1 to 10, active-active steps 1 and 2."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import chain, task_group
+
+from infomart_dr.operators import etl_jobs, failover, loss, reaggregate, server
+from infomart_dr.operators.base import AFTER_SKIPS
+
+#: Steps that move the service: there is nothing to move where both sites serve.
+MOVES: dict[str, Any] = {"architecture": "active-standby", "role": "target", **AFTER_SKIPS}
+#: Of those, the ones that a plan whose survivor serves never does again.
+BEFORE_START: dict[str, Any] = {**MOVES, "unless": "point_of_no_return"}
+
+
+@task_group(tooltip="The lost site's doors, seen from two places, and what the loss comes to; nothing is changed")
+def gather_evidence() -> None:
+    """Look from both places, and estimate the loss, at the same time."""
+    past = {"unless": "point_of_no_return"}
+    failover.ProbeFailedSite(task_id="probe_from_airflow", place="airflow", **past)
+    failover.ProbeFailedSite(task_id="probe_from_survivor", place="survivor", **past)
+    loss.EstimateLoss(task_id="estimate_loss", role="target", moment="before", **past)
+
+
+def confirm_site_failure() -> failover.ConfirmSiteFailure:
+    """The gate that no program can answer: a site failure looks like a network outage."""
+    return failover.ConfirmSiteFailure(
+        task_id="confirm_site_failure",
+        subject="Is it a site failure, and not a network outage?",
+        body=(
+            "Nothing of the lost site answers. Only a person who has asked somebody at the site, or its provider, can "
+            "tell a dead site from a cut network. After approval GoldenGate at the survivor is stopped and its Info "
+            "Mart Server takes over. If the site is alive, two servers write and the Info Marts diverge for good.\n\n"
+            "Reason of this run: {{ params.reason or 'not given' }}."
+        ),
+        unless="point_of_no_return",
+        response_timeout=timedelta(days=1),
+        **AFTER_SKIPS,
+    )
+
+
+@task_group(default_args=BEFORE_START, tooltip="What arrived is applied; then GoldenGate at the survivor is stopped")
+def drain_standby() -> None:
+    """Everything that was replicated before the failure is in the Info Mart before it is opened."""
+    chain(
+        failover.WaitForTrailEnd(task_id="wait_for_trail_end"),
+        failover.StopGoldenGate(task_id="stop_goldengate"),
+        [
+            failover.RaiseSequences(task_id="raise_sequences"),
+            loss.EstimateLoss(task_id="estimate_loss_again", moment="drained"),
+        ],
+    )
+
+
+@task_group(tooltip="The Application object moves to the survivor; the lost site's objects are ignored")
+def configure_survivor() -> None:
+    """Host, command line, connections; scheduler and aggregation held where they must be."""
+    chain(
+        failover.DropFailedSources(
+            task_id="drop_failed_sources", role="target", unless="point_of_no_return", **AFTER_SKIPS
+        ),
+        failover.HoldSchedulerOfPartitioned(task_id="hold_scheduler", **BEFORE_START),
+        failover.HoldAggregation(task_id="hold_aggregation", **BEFORE_START),
+    )
+
+
+@task_group(default_args=MOVES, tooltip="The point of no return: the survivor serves")
+def start_at_survivor() -> None:
+    """Start, migrate where the server asks for it, make partitions where there are any, and load."""
+    chain(
+        failover.StartAtSurvivor(task_id="start_info_mart_server"),
+        etl_jobs.CheckMigrationState(task_id="check_migration_state"),
+        etl_jobs.RunMigrationJob(task_id="run_migration_job"),
+        etl_jobs.RunMaintenanceJob(task_id="run_maintenance_job"),
+        failover.LetScheduler(task_id="let_scheduler"),
+        server.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves"),
+    )
+
+
+def check_server_log() -> server.CheckServerLog:
+    """DR 9; active-active 2."""
+    return server.CheckServerLog(task_id="check_server_log", role="target", **AFTER_SKIPS)
+
+
+def bring_reports_into_service() -> etl_jobs.BringReportsIntoService:
+    """GI2 or GCXI at the survivor."""
+    return etl_jobs.BringReportsIntoService(task_id="bring_reports_into_service", role="target", **AFTER_SKIPS)
+
+
+@task_group(
+    default_args={"architecture": "active-standby", "role": "target"},
+    tooltip="The request for the last 24 hours before the failure, and aggregation on again",
+)
+def re_aggregate() -> None:
+    """Aggregation is off since before the start; on again also when the request fails."""
+    off = failover.HoldAggregation(task_id="see_aggregation_held", **AFTER_SKIPS)
+    request = reaggregate.RequestReaggregation(task_id="request_reaggregation")
+    on = server.EnableAggregation(task_id="enable_aggregation")
+    request >> reaggregate.CheckRequested(task_id="check_request")
+    off >> request >> on.as_teardown(setups=off, on_failure_fail_dagrun=True)
+
+
+def report_loss() -> loss.EstimateLoss:
+    """What is lost in the end, held against what was told at the gate."""
+    return loss.EstimateLoss(task_id="report_loss", role="target", moment="end", **AFTER_SKIPS)
+
+
+def tell_new_roles() -> failover.TellNewRoles:
+    """What the topology file must say from now on."""
+    return failover.TellNewRoles(
+        task_id="tell_new_roles", role="target", roles={"source": "failed", "target": "active"}, **AFTER_SKIPS
+    )

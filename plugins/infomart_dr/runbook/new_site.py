@@ -1,0 +1,15 @@
+"""Return to Normal 3 to 5: what people deploy at the new site, and the checks of it."""
+
+from __future__ import annotations
+
+from airflow.sdk import task_group
+
+from infomart_dr.operators import setup
+from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
+
+
+@task_group(default_args=BEFORE_CUTOVER, tooltip="ICONs collect and the server is deployed: checked, else asked for")
+def deploy_new_site() -> None:
+    """Human steps, each with exact instructions and a check; nothing is asked where all is there."""
+    setup.DeployIcons(task_id="deploy_icons", role="target")
+    setup.DeployServer(task_id="deploy_info_mart_server", role="target")

@@ -1,0 +1,46 @@
+"""Setting Up Replication: forward replication from nothing; the second half of Return to Normal, option 2."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import chain, task_group
+
+from infomart_dr.operators import checks, failover, replication, setup
+from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.runbook.plan import SOURCE_STAYS
+
+FOLLOWS: dict[str, Any] = {"option": SOURCE_STAYS, **AFTER_SKIPS}
+
+
+@task_group(tooltip="What must be there before anything is changed, and what would be written")
+def check_prerequisites() -> None:
+    """Prerequisites, the parameter files as a diff, and the index of 8.1.0 and 8.1.1."""
+    chain(
+        setup.CheckPrerequisites(task_id="check_prerequisites"),
+        setup.ApproveParameterFiles(
+            task_id="approve_parameter_files",
+            subject="Write these parameter files?",
+            body="The files that are there are kept beside the new ones as *name*.before-*plan*.",
+            response_timeout=timedelta(days=3),
+            **AFTER_SKIPS,
+        ),
+        setup.CreateHwmIndex(task_id="create_hwm_index", **AFTER_SKIPS),
+    )
+
+
+def repeat_supplemental_logging() -> replication.EnableSupplementalLogging:
+    """An upgrade between the first time and the start of replication has added tables."""
+    return replication.EnableSupplementalLogging(task_id="repeat_supplemental_logging", again=True)
+
+
+@task_group(default_args=FOLLOWS, tooltip="The target follows: logs read, dictionary compared")
+def prove_standby() -> None:
+    """The source serves, the target is its standby."""
+    chain(
+        replication.CheckReplicationRuns(task_id="check_replication_runs", direction="reverse"),
+        replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="reverse"),
+        checks.ProveParity(task_id="prove_parity", role="target"),
+        failover.TellNewRoles(task_id="tell_new_roles", roles={"source": "active", "target": "standby"}),
+    )

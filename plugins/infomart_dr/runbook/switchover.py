@@ -1,0 +1,30 @@
+"""A planned switchover of the active-standby pair: nothing is lost, and replication is turned round."""
+
+from __future__ import annotations
+
+from airflow.sdk import chain, task_group
+
+from infomart_dr.operators import failover, replication
+from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
+
+
+@task_group(
+    default_args=BEFORE_CUTOVER,
+    tooltip="The target follows the source; what stands in the way of turning round is removed",
+)
+def check_replication() -> None:
+    """The direction in use is left alone; groups and trails of the other one are put aside."""
+    chain(
+        replication.CheckReplicationRuns(task_id="check_replication_runs", direction="reverse"),
+        replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
+        replication.RemoveOldReplication(task_id="remove_old_replication", keep="reverse"),
+        replication.RenderParameterFiles(task_id="render_parameter_files"),
+        replication.WaitForCatchUp(task_id="wait_for_catch_up", direction="reverse", moment="catch-up"),
+    )
+
+
+def tell_new_roles(option: str = "") -> failover.TellNewRoles:
+    """What the topology file must say from now on."""
+    roles = {"source": "standby", "target": "active"}
+    return failover.TellNewRoles(task_id="tell_new_roles", roles=roles, option=option, **AFTER_SKIPS)

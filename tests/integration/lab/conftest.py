@@ -1,0 +1,61 @@
+"""A whole small lab under its supervisor, for the modules that ask for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from infomart_lab import icon, procs, supervisor
+from infomart_lab.config import LabConfig
+
+
+def until(condition: Callable[[], object], seconds: float, what: str = "it") -> None:
+    """Wait for a condition; an error when it does not come about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
+        time.sleep(0.1)
+
+
+def _is_up(config: LabConfig) -> bool:
+    try:
+        answer = supervisor.request(config, "status", timeout=10)
+    except supervisor.LabError:
+        return False
+    assert not answer["error"], answer["error"]
+    return answer["state"] == "up"
+
+
+@pytest.fixture(scope="module")
+def whole_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
+    """The lab that the module's function ``make(home)`` configures, running; it ends with the module."""
+    config: LabConfig = request.module.make(tmp_path_factory.mktemp("lab") / "lab")
+    guardian = supervisor.launch(config, owner_pid=os.getpid())
+    try:
+        until(lambda: guardian.poll() is not None or _is_up(config), 90, "the start of the lab")
+        assert guardian.poll() is None, (config.log_dir / "supervisor.log").read_text()[-3000:]
+        yield config
+    finally:
+        supervisor.shut_down(config)
+        assert procs.lab_processes(config.home) == []
+
+
+@pytest.fixture
+def wait() -> Callable[..., None]:
+    """The function :func:`until`."""
+    return until
+
+
+@pytest.fixture
+def still(whole_lab: LabConfig) -> Callable[[], None]:
+    """Stops the calls and waits until all IDBs that can be reached have them and say that they are complete."""
+
+    def stop() -> None:
+        icon.set_load(whole_lab, 0)
+        # One heartbeat of each ICON after its last call.
+        time.sleep(2.5)
+
+    return stop

@@ -1,0 +1,82 @@
+"""The life of an active-standby pair: set up from nothing, switched over and back, each time without a loss."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from infomart_lab.config import LabConfig
+
+from .conftest import assert_clean, judge
+from .driver import GateRejected, Procedure, connections
+
+pytestmark = pytest.mark.lab
+BASE_PORT = 25300
+SCENARIO = "active-standby"
+
+
+@pytest.mark.timeout(900)
+def test_set_up_from_nothing_then_switched_over_and_back_loses_and_doubles_nothing(
+    lab: LabConfig, serves: Callable[[str], bool]
+) -> None:
+    with connections(lab):
+        _a_rejected_parameter_file_changes_nothing(lab, serves)
+        _replication_is_set_up_from_nothing(lab, serves)
+        _a_second_set_up_finds_its_goal_reached()
+        _the_standby_takes_over(lab, serves)
+        _a_second_switchover_finds_its_goal_reached(serves)
+        _and_back_again(lab, serves)
+
+
+def _a_rejected_parameter_file_changes_nothing(lab: LabConfig, serves: Callable[[str], bool]) -> None:
+    run = Procedure("infomart_setup_replication", plan="setup-0", approve=False)
+    with pytest.raises(GateRejected):
+        run.run()
+    shown = run.shown["check_prerequisites.approve_parameter_files"]
+    assert "egim.prm" in shown and "+EXTRACT EGIM" in shown and "GLOBALS" in shown
+    assert not (lab.goldengate_home("site1") / "dirprm" / "egim.prm").exists()
+    assert serves("site1")
+
+
+def _replication_is_set_up_from_nothing(lab: LabConfig, serves: Callable[[str], bool]) -> None:
+    run = Procedure("infomart_setup_replication", plan="setup-1")
+    run.run()
+    assert "release 8.1.4 has a key" in run.skipped["check_prerequisites.create_hwm_index"]
+    assert (lab.goldengate_home("site1") / "GLOBALS").read_text().count("GGSCHEMA GGATE") == 1
+    assert serves("site1") and not serves("site2")
+    time.sleep(5)
+    assert_clean(judge(lab, "site1", "site2"))
+
+
+def _a_second_set_up_finds_its_goal_reached() -> None:
+    run = Procedure("infomart_setup_replication", plan="setup-2")
+    run.run()
+    assert run.results["look_whether_done"]["what"] == "nothing to do: site1 serves and site2 follows it already"
+    assert run.results["export_database.run_expdp"]["what"].startswith("nothing to do")
+    assert run.shown == {}
+
+
+def _the_standby_takes_over(lab: LabConfig, serves: Callable[[str], bool]) -> None:
+    run = Procedure("infomart_switchover", plan="switch-1", params={"source": "site1", "target": "site2"})
+    run.run()
+    assert serves("site2") and not serves("site1")
+    assert run.results["tell_new_roles"]["roles"] == {"site1": "standby", "site2": "active"}
+    time.sleep(5)
+    assert_clean(judge(lab, "site2", "site1"))
+
+
+def _a_second_switchover_finds_its_goal_reached(serves: Callable[[str], bool]) -> None:
+    run = Procedure("infomart_switchover", plan="switch-2", params={"source": "site1", "target": "site2"})
+    run.run()
+    assert "site2 serves and site1 follows it already" in run.results["look_whether_done"]["what"]
+    assert run.shown == {} and serves("site2")
+
+
+def _and_back_again(lab: LabConfig, serves: Callable[[str], bool]) -> None:
+    run = Procedure("infomart_switchover", plan="switch-3", params={"source": "site2", "target": "site1"})
+    run.run()
+    assert serves("site1") and not serves("site2")
+    time.sleep(5)
+    assert_clean(judge(lab, "site1", "site2"))

@@ -1,0 +1,48 @@
+"""A step knows its sites by role: of a failover the lost one is the source, and the survivor keeps lock and ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from infomart_dr import topology
+from infomart_dr.step import Step
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "topology.yaml"
+
+
+@pytest.fixture
+def sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = yaml.safe_load(EXAMPLE.read_text())
+    document["sites"]["dublin"]["role"] = "standby"
+    file = tmp_path / "topology.yaml"
+    file.write_text(yaml.safe_dump(document))
+    monkeypatch.setenv(topology.PATH_VARIABLE, str(file))
+
+
+def step(**params: Any) -> Step:
+    run = SimpleNamespace(run_id="run-1", dag_id="dag")
+    return Step.from_context({"params": params, "dag_run": run})
+
+
+@pytest.mark.usefixtures("sites")
+def test_a_procedure_goes_from_the_active_site_to_the_standby_and_the_source_keeps_the_plan() -> None:
+    found = step(source="", target="")
+    assert (found.name("source"), found.name("target"), found.keeper) == ("frankfurt", "dublin", "source")
+
+
+@pytest.mark.usefixtures("sites")
+def test_a_failover_loses_the_active_site_and_the_survivor_keeps_the_plan() -> None:
+    found = step(failed_site="", survivor="")
+    assert (found.name("source"), found.name("target"), found.keeper) == ("frankfurt", "dublin", "target")
+    assert found.site("source").role == "active"
+
+
+@pytest.mark.usefixtures("sites")
+def test_a_trigger_makes_the_same_step_again() -> None:
+    again = Step(**step(failed_site="frankfurt", survivor="dublin").arguments())
+    assert (again.name("source"), again.name("target"), again.keeper) == ("frankfurt", "dublin", "target")
