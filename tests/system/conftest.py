@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from infomart_lab import config as lab_config
 from infomart_lab import lca, supervisor
@@ -31,6 +35,20 @@ def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seco
         time.sleep(0.5)
 
 
+@contextmanager
+def running(home: Path, *, airflow_port: int | None = None, **asked: Any) -> Iterator[lab_config.LabConfig]:
+    """A new lab, ended whatever happens.
+
+    :param asked: for ``config.create``.
+    """
+    config = lab_config.create(home, **asked)
+    try:
+        start(config, airflow_port=airflow_port)
+        yield config
+    finally:
+        supervisor.shut_down(config)
+
+
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab_config.LabConfig]:
     """The lab at the beginning of a return to normal; the module says BASE_PORT, and may say SCALE, RATE, SCENARIO,
@@ -43,18 +61,23 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         "scenario_name": "SCENARIO",
         "partitioned": "PARTITIONED",
     }
-    config = lab_config.create(
+    with running(
         home,
+        airflow_port=getattr(module, "AIRFLOW_PORT", None),
         base_port=module.BASE_PORT,
         scale=getattr(module, "SCALE", 1000),
         rate=getattr(module, "RATE", 20.0),
         **{name: getattr(module, attribute) for name, attribute in asked.items() if hasattr(module, attribute)},
-    )
-    try:
-        start(config, airflow_port=getattr(module, "AIRFLOW_PORT", None))
+    ) as config:
         yield config
-    finally:
-        supervisor.shut_down(config)
+
+
+def change_topology(change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the topology file that the procedures read; ``connections`` of the driver writes it anew."""
+    file = Path(os.environ["INFOMART_DR_TOPOLOGY"])
+    document = yaml.safe_load(file.read_text())
+    change(document)
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
 
 
 @pytest.fixture

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from infomart_dr.errors import GuardError
-from infomart_lab import configuration, links, supervisor
+from infomart_dr.step import Step
+from infomart_lab import config as lab_config
+from infomart_lab import configuration, links, supervisor, topology
 from infomart_lab.config import LabConfig
 from infomart_lab.demo import judge_loss, not_there
 
@@ -58,6 +61,7 @@ def test_a_failover_happens_only_when_the_site_is_dead_and_loses_what_was_told(
         ask(lab, "fail", site="site1")
         _the_survivor_takes_over(lab, serves)
         _a_second_failover_finds_its_goal_reached()
+        _the_recovered_site_becomes_the_standby(lab, serves)
 
 
 def _untouched(lab: LabConfig, serves: Callable[[str], bool]) -> None:
@@ -151,3 +155,45 @@ def _a_second_failover_finds_its_goal_reached() -> None:
     run.run()
     assert "site2 serves already" in run.results["look_whether_done"]["what"]
     assert run.shown == {}
+
+
+def _the_recovered_site_becomes_the_standby(lab: LabConfig, serves: Callable[[str], bool]) -> None:
+    """Option 2: the survivor stays active, and what the old replication left is put aside."""
+    ask(lab, "heal", site="site1")
+    lab_config.change(lab.home, lambda stored: stored.roles.update(site1="new", site2="active"))
+    topology.write(lab_config.load(lab.home))
+
+    def enable(document: dict[str, Any]) -> None:
+        for application in document["applications"].values():
+            application["state"] = configuration.ENABLED
+
+    def person(task_id: str) -> None:
+        if task_id == "deploy_new_site.deploy_icons":
+            configuration.update(lab, enable)
+
+    run = Procedure(
+        "infomart_return_to_normal",
+        plan="option-2",
+        params={"source": "site2", "target": "site1", "option": "source stays active"},
+        person=person,
+    )
+    run.run()
+    assert "DAP_TS1_site1 is disabled" in run.shown["deploy_new_site.deploy_icons"]
+    assert "approve_cutover" in run.skipped and "start_at_target.start_info_mart_server_at_target" in run.skipped
+    assert run.results["prove_standby.tell_new_roles"]["roles"] == {"site2": "active", "site1": "standby"}
+    assert serves("site2") and not serves("site1")
+    aside = lab.goldengate_home("site1") / "dirdat" / f"old-{Step(plan_id='option-2').key}"
+    assert {"egim.info", "pgim.info", "dirdat", "dirrpt"} <= {path.name for path in aside.iterdir()}
+    assert "SCN" in (aside / "egim.info").read_text()
+    time.sleep(5)
+    audits = judge_loss(lab, ("site2", "site1"))
+    assert not_there(audits["site2"]) == not_there(audits["site1"])
+    assert {(each.duplicated, each.extra) for each in audits.values()} == {(0, 0)}
+    again = Procedure(
+        "infomart_return_to_normal",
+        plan="option-2-again",
+        params={"source": "site2", "target": "site1", "option": "source stays active"},
+    )
+    again.run()
+    assert again.results["look_whether_done"]["what"] == "nothing to do: site2 serves and site1 follows it already"
+    assert again.shown == {}

@@ -91,3 +91,8 @@ def _the_same_plan_goes_on_and_ends_clean(lab: LabConfig, serves: Callable[[str]
     assert "the plan is past this step" in run.results["export_database.stop_info_mart_server"]["what"]
     time.sleep(5)
     assert_clean(judge(lab, "site3", "site2"))
+    # Another run for the same goal finds it reached, and asks nobody.
+    again = Procedure(plan="plan-2", params={"source": "site2", "target": "site3"})
+    again.run()
+    assert again.results["look_whether_done"]["what"] == "nothing to do: site3 serves and site2 follows it already"
+    assert again.shown == {} and serves("site3") and not serves("site2")

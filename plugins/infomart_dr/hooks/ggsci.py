@@ -609,6 +609,24 @@ class Ggsci:
             )
         return Done(True, f"Checkpoint table {name} was added.")
 
+    def recreate_checkpoint_table(self) -> Done:
+        """Drop the checkpoint table and add it again, empty; no Replicat may use it any more."""
+        name = self.checkpoint_table
+        if self._has_checkpoint_table(name):
+            # Without the sign it asks y/n.
+            self.execute(f"DELETE CHECKPOINTTABLE {name} !", login=True)
+            if self._has_checkpoint_table(name):
+                raise UnexpectedReplyError(
+                    f"Checkpoint table {name} is still there after DELETE CHECKPOINTTABLE.", "Look into ggserr.log."
+                )
+        self.add_checkpoint_table(name)
+        return Done(True, f"Checkpoint table {name} was made again.")
+
+    def definition(self, group: str) -> str:
+        """What INFO, DETAIL and SHOWCH print of a group, to keep before it is deleted; empty when it is not there."""
+        reply = self._info(group, ", DETAIL"), self._info(group, ", SHOWCH")
+        return "\n\n".join(each.text for each in reply if each is not None)
+
     @property
     def checkpoint_table(self) -> str:
         """Checkpoint table with its schema."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class CaptureScnOfCopy(CaptureScn):
     """Take the SCN of a copy that nothing replicates afterwards: each server extracts for itself from there on."""
 
+    guide = "Operation Modes: how the database is copied (guide:224); Retrieve the current SCN (guide:857)"
+
     def act(self, step: Step, seen: Seen) -> None:
         if signs := server_runs(step, "source"):
             raise GuardError(
@@ -38,7 +40,7 @@ class CaptureScnOfCopy(CaptureScn):
 class CreateInfoMart(HumanStep):
     """An empty Info Mart stands at the target: a person creates it with Genesys' scripts, and it is checked."""
 
-    guide = "Set up the Info Mart database at the second site (guide:372-374)"
+    guide = "Set up the Info Mart database at the second site (guide:224, guide:372-374)"
     changes = "the Info Mart's schema at the target"
     undo = "drop the schema's objects"
     under_lock = False
@@ -149,7 +151,7 @@ class CompareConfiguration(CheckOperator):
 class StartSecondServer(StepOperator):
     """Start the second Info Mart Server beside the first one, each with an Info Mart of its own."""
 
-    guide = "Start the second Genesys Info Mart Server (guide:376-378)"
+    guide = "Start the second Genesys Info Mart Server (guide:376-378, guide:417)"
     changes = "the target's server runs"
     undo = "stop it; the other one serves all the time"
 

@@ -85,7 +85,7 @@ class ProveFailedSiteDead(CheckOperator):
 class ConfirmSiteFailure(Gate):
     """A person confirms that it is a site failure and not a network outage, seeing the evidence and the loss."""
 
-    guide = "the warning under Note on Connectivity Loss (guide:251)"
+    guide = "the warning under Note on Connectivity Loss (guide:251); Potential Data Loss (guide:307-313, guide:327)"
 
     def evidence(self, step: Step) -> str:
         lines = ["**Doors of the lost site**", "", "| seen from | door | answer |", "|---|---|---|"]
@@ -94,8 +94,11 @@ class ConfirmSiteFailure(Gate):
             lines += [
                 f"| {place} | {answer['door']} {answer['at']} | {answer['state']} |" for answer in noted["answers"]
             ]
-        loss = step.ledger.get("loss_report")
-        return "\n".join(lines) + (f"\n\n{loss}" if loss else "")
+        loss = step.ledger.get("loss_report") or (
+            "**Loss:** calls and agent states that were under way at the lost site, and what its sources had not yet "
+            "handed to the survivor."
+        )
+        return "\n".join(lines) + f"\n\n{loss}"
 
     def accepted(self, step: Step, who: str) -> None:
         step.ledger.put_once("site_failure_confirmed", f"{who} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")

@@ -23,6 +23,8 @@ class LookWhetherDone(StepOperator):
     always = True
 
     def __init__(self, *, goal: Goal | Literal[""] = "", **kwargs: object) -> None:
+        if not goal:
+            self.guide = "Choice of Active Site (guide:276-280); Return to Normal, options 1 and 2 (guide:1072-1084)"
         super().__init__(**kwargs)  # type: ignore[arg-type]
         self.goal = goal
 

@@ -554,7 +554,12 @@ class _Reading:
             )
             left[bucket] = max(0, round(facts.get(bucket, 0) - known))
         activity = Activity.read(RATE_BUCKET, {b: n for b, n in left.items() if n}, begins, ends)
-        return Rates(activity)
+        # No IDB tells what these did since then, but the others' calls go on.
+        groups = [
+            [s.key for s in self.sources if s.at_failed_site == lost and s.key in counted] for lost in (False, True)
+        ]
+        known_calls = [Activity.together([rates[key].activity for key in group]) for group in groups]
+        return Rates(activity, tuple(Pattern(calls) for calls in known_calls if calls is not None))
 
     def _state(
         self,

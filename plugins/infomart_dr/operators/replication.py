@@ -60,7 +60,7 @@ def both() -> tuple[SiteRole, SiteRole]:
 class PrepareGoldenGateSchema(StepOperator):
     """Create the marker table in GoldenGate's schema at both sites, and Replicat's checkpoint tables."""
 
-    guide = "Return to Normal 7 (guide:1108)"
+    guide = "not in the guide: the marker row that proves a catch-up"
     changes = "table DR_MARKER and the checkpoint table in GoldenGate's schema, if they are missing"
     undo = "drop the tables when no plan uses them any more"
 
@@ -98,8 +98,11 @@ class RemoveOldReplication(StepOperator):
     """
 
     guide = "Return to Normal 6 (guide:1107)"
-    changes = "old groups are stopped and deleted at both sites, old trail files moved to dirdat/old-<plan>"
-    undo = "move the trail files back; add the groups again (their definitions are in the log)"
+    changes = (
+        "old groups are stopped, unregistered and deleted at both sites; what they left in dirdat, dirchk, dirrpt and "
+        "trace, and what INFO said of them, is put into dirdat/old-<plan>"
+    )
+    undo = "move the files back; add the groups again by their definitions in dirdat/old-<plan>"
 
     def __init__(self, *, keep: Direction | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -117,15 +120,19 @@ class RemoveOldReplication(StepOperator):
         left = [f"{step.name(role)}:{name}" for role in both() for name in self._groups(step, role)]
         return Seen(False, f"groups left: {sorted_names(left) or 'none'}")
 
-    def _groups(self, step: Step, role: SiteRole) -> list[str]:
+    def _ours(self, step: Step, role: SiteRole) -> tuple[str, ...]:
+        """Groups of a site that are not in use."""
         groups = step.site(role).goldengate.groups
-        ours = {
+        return {
             "": (groups.replicat, groups.pump, groups.extract),
             "capture": (groups.replicat,),
             "apply": (groups.pump, groups.extract),
         }[self._kept(role)]
+
+    def _groups(self, step: Step, role: SiteRole) -> list[str]:
+        """Those of them that are there."""
         there = {program.group for program in step.ggsci(role).info_all() if program.group}
-        return [name for name in ours if name in there]
+        return [name for name in self._ours(step, role) if name in there]
 
     def act(self, step: Step, seen: Seen) -> None:
         # From here on an older plan's dump set and trails no longer belong together.
@@ -136,29 +143,74 @@ class RemoveOldReplication(StepOperator):
             goldengate = step.site(role).goldengate
             for name in self._groups(step, role):
                 self.log.info("act: %s: remove %s: %s", step.name(role), name, ggsci.info(name))
+                self._keep_definition(step, role, name, ggsci.definition(name))
                 ggsci.stop(name)
                 if name == goldengate.groups.extract and goldengate.capture == "integrated":
                     ggsci.unregister_extract(name)
                 ggsci.delete_group(name)
-            self._put_trails_aside(step, role)
+            self._put_aside(step, role)
         step.ledger.put_once("old_replication_removed", "yes")
 
-    def _put_trails_aside(self, step: Step, role: SiteRole) -> None:
+    def _aside(self, step: Step, role: SiteRole) -> str:
+        """Folder of what was removed."""
+        return f"{step.site(role).goldengate.home}/dirdat/old-{step.key}"
+
+    def _keep_definition(self, step: Step, role: SiteRole, name: str, text: str) -> None:
+        host, folder = step.host(role), self._aside(step, role)
+        host.run(["mkdir", "-p", "--", folder])
+        host.write_file(f"{folder}/{name.lower()}.info", text + "\n")
+
+    def _put_aside(self, step: Step, role: SiteRole) -> None:
+        """Move trails that nothing uses, and the working files of groups that are gone, out of the way."""
         goldengate = step.site(role).goldengate
         trails = {
             "": (goldengate.trails.local, goldengate.trails.remote),
             "capture": (goldengate.trails.remote,),
             "apply": (goldengate.trails.local,),
         }[self._kept(role)]
-        for trail in trails:
-            folder, _, name = trail.rpartition("/")
-            # Word by word quoted; only the digits after the trail's two letters are a pattern.
-            script = (
-                f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
-                f'for f in {shlex.quote(name)}[0-9]*; do [ -e "$f" ] || continue; '
-                f'mkdir -p old-{step.key} && mv -- "$f" old-{step.key}/; done'
+        patterns = [
+            (trail.rpartition("/")[0] or ".", f"{shlex.quote(trail.rpartition('/')[2])}[0-9]*") for trail in trails
+        ]
+        for name in self._ours(step, role):
+            for each in (shlex.quote(name), shlex.quote(name.lower())):
+                patterns += [("dirchk", f"{each}.cp*"), ("dirrpt", f"{each}.*"), ("dirrpt", f"{each}[0-9].*")]
+                patterns += [("trace", f"{each}.*"), ("TRACE", f"{each}.*")]
+        lines = [f"cd {shlex.quote(goldengate.home)} || exit 1", f"aside={shlex.quote(self._aside(step, role))}"]
+        for folder, pattern in patterns:
+            # Names are quoted; only what follows them is a pattern.
+            lines.append(
+                f"for f in {shlex.quote(folder)}/{pattern}; do "
+                f'[ -f "$f" ] || continue; to="$aside/$(basename "$(dirname "$f")")"; '
+                'mkdir -p "$to" && mv -- "$f" "$to/" || exit 1; done'
             )
-            step.host(role).run(["sh", "-c", script])
+        step.host(role).run(["sh", "-c", "\n".join(lines)])
+
+
+class RecreateCheckpointTable(StepOperator):
+    """Drop and make again what GoldenGate keeps in its schema: the checkpoint tables of both sites.
+
+    The schema itself stays: the plan's lock and ledger are in it.
+    """
+
+    guide = "Return to Normal 7 (guide:1108)"
+    changes = "the checkpoint table at both sites, empty"
+    undo = "none needed: no Replicat uses it"
+
+    def observe(self, step: Step) -> Seen:
+        done = step.ledger.get("checkpoint_table_recreated")
+        return Seen(done is not None, "checkpoint tables are made again" if done else "checkpoint tables may be old")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        step.ledger.require("old_replication_removed")
+        for role in both():
+            ggsci = step.ggsci(role)
+            replicats = [program.group or "" for program in ggsci.info_all() if program.program.upper() == "REPLICAT"]
+            if replicats:
+                # Somebody else's: its checkpoint is in the table.
+                self.log.warning("act: %s: the table stays, %s use it", step.name(role), sorted_names(replicats))
+                continue
+            self.log.info("act: %s: %s", step.name(role), ggsci.recreate_checkpoint_table().what)
+        step.ledger.put_once("checkpoint_table_recreated", "yes")
 
 
 @dataclass(frozen=True)
@@ -227,7 +279,10 @@ def parameter_files(step: Step) -> list[ParameterFile]:
 class RenderParameterFiles(StepOperator):
     """Write GoldenGate's parameter files of both sites from the one exclusion list, and GLOBALS."""
 
-    guide = "Setting Up Replication (guide:435-551, guide:599-813); Return to Normal 5, 9 (guide:1106, guide:1110)"
+    guide = (
+        "Setting Up Replication (guide:435-551, guide:599-813); "
+        "Return to Normal 5, 9, options 1 and 2 (guide:1072-1078, guide:1106, guide:1110)"
+    )
     changes = "dirprm/<group>.prm of Extract, pump and Replicat, and GLOBALS, at both sites"
     undo = "the earlier file stands beside it as <name>.before-<plan>"
 

@@ -26,7 +26,10 @@ _SHOWN = 20_000
 class CheckPrerequisites(CheckOperator):
     """Check everything that must be there before replication is set up; all that is wrong is reported at once."""
 
-    guide = "Deployment Prerequisites (guide:573-583); task summary (guide:591-597); replication source (guide:835-837)"
+    guide = (
+        "Deployment Prerequisites (guide:573-583); task summary (guide:591-597); replication source (guide:835-837); "
+        "the standby server stays away (guide:165)"
+    )
 
     def observe(self, step: Step) -> Seen:
         wrong = [*self._standby(step), *self._databases(step), *self._goldengate(step), *self._access_points(step)]
@@ -233,7 +236,7 @@ class DeployIcons(HumanStep):
 class DeployServer(HumanStep):
     """The Info Mart Server stands at the new site, stopped: a person deploys it where it is missing."""
 
-    guide = "Return to Normal 4 (guide:1098-1105)"
+    guide = "Return to Normal 4 (guide:1098-1105); active-active (guide:364-370)"
     changes = "the Info Mart Server's software at the new site"
     undo = "none needed"
     under_lock = False

@@ -18,6 +18,7 @@ def capture_at_source() -> None:
     chain(
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
         replication.RemoveOldReplication(task_id="remove_old_replication"),
+        replication.RecreateCheckpointTable(task_id="recreate_checkpoint_table"),
         replication.RenderParameterFiles(task_id="render_parameter_files"),
         replication.EnableSupplementalLogging(task_id="enable_supplemental_logging"),
         replication.AddExtract(task_id="add_extract", direction="reverse"),

@@ -1,0 +1,128 @@
+"""What older replication left is put aside, and only what nothing uses any more."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.unit.operators.fakes import FakeStep
+
+from infomart_dr.errors import GuardError
+from infomart_dr.operators.replication import RecreateCheckpointTable, RemoveOldReplication
+
+#: Files of a GoldenGate home with a space in its path, as an operator's own home may have.
+FILES = (
+    *("dirdat/em000000000", "dirdat/em000000001", "dirdat/dp000000000", "dirdat/zz000000000", "dirdat/dpnotes"),
+    *("dirchk/EGIM.cpe", "dirchk/RGIM.cpr", "dirchk/OTHER.cpe", "dirrpt/EGIM.rpt", "dirrpt/EGIM0.rpt"),
+    *("dirrpt/rgim.dsc", "dirrpt/MGR.rpt", "trace/pgim.trc", "dirprm/egim.prm"),
+)
+
+
+class Site:
+    """GoldenGate at a site: files on disk, groups, and the commands that were given."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.groups = {"EGIM": "EXTRACT", "PGIM": "EXTRACT", "RGIM": "REPLICAT"}
+        self.commands: list[str] = []
+        for name in FILES:
+            path = home / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+
+    def ggsci(self) -> Any:
+        def gone(verb: str, name: str) -> Any:
+            self.commands.append(f"{verb} {name}")
+            if verb == "DELETE":
+                del self.groups[name]
+            return SimpleNamespace(what="done")
+
+        return SimpleNamespace(
+            info_all=lambda: [SimpleNamespace(program=kind, group=name) for name, kind in self.groups.items()],
+            info=lambda name: f"{name} STOPPED",
+            definition=lambda name: f"{name} at SCN 4711",
+            stop=lambda name: gone("STOP", name),
+            unregister_extract=lambda name: gone("UNREGISTER", name),
+            delete_group=lambda name: gone("DELETE", name),
+            recreate_checkpoint_table=lambda: gone("RECREATE", "GGS_CHECKPOINT"),
+        )
+
+    def left(self) -> set[str]:
+        return {str(path.relative_to(self.home)) for path in self.home.rglob("*") if path.is_file()}
+
+
+def run(argv: list[str]) -> Any:
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture
+def sites(tmp_path: Path) -> dict[str, Site]:
+    return {role: Site(tmp_path / f"home of {role}") for role in ("source", "target")}
+
+
+def step_of(sites: dict[str, Site], **facts: str) -> Any:
+    step: Any = FakeStep(**facts)
+    groups = SimpleNamespace(extract="EGIM", pump="PGIM", replicat="RGIM")
+    trails = SimpleNamespace(local="./dirdat/em", remote="./dirdat/dp")
+    step.site = lambda role: SimpleNamespace(
+        goldengate=SimpleNamespace(home=str(sites[role].home), groups=groups, trails=trails, capture="integrated")
+    )
+    step.ggsci = lambda role: sites[role].ggsci()
+    step.host = lambda role, kind="db": SimpleNamespace(
+        run=run, write_file=lambda path, text: Path(path).write_text(text)
+    )
+    return step
+
+
+def test_all_of_an_older_replication_is_removed_and_kept_aside(sites: dict[str, Site]) -> None:
+    step = step_of(sites)
+    RemoveOldReplication(task_id="remove")._run(step)
+    site = sites["source"]
+    assert site.commands == [
+        *("STOP RGIM", "DELETE RGIM", "STOP PGIM", "DELETE PGIM", "STOP EGIM", "UNREGISTER EGIM", "DELETE EGIM")
+    ]
+    aside = {name.removeprefix("dirdat/old-0a1b2c3d/") for name in site.left() if "old-0a1b2c3d" in name}
+    assert aside == {
+        *("egim.info", "pgim.info", "rgim.info", "dirdat/em000000000", "dirdat/em000000001", "dirdat/dp000000000"),
+        *("dirchk/EGIM.cpe", "dirchk/RGIM.cpr", "dirrpt/EGIM.rpt", "dirrpt/EGIM0.rpt", "dirrpt/rgim.dsc"),
+        "trace/pgim.trc",
+    }
+    rest = {name for name in site.left() if "old-" not in name}
+    # Other groups, other trails, the manager and the parameter files are nobody's leftovers.
+    assert rest == {
+        *("dirdat/zz000000000", "dirdat/dpnotes", "dirchk/OTHER.cpe", "dirrpt/MGR.rpt", "dirprm/egim.prm"),
+    }
+    assert (site.home / "dirdat/old-0a1b2c3d/egim.info").read_text() == "EGIM at SCN 4711\n"
+
+
+def test_of_a_direction_in_use_groups_and_trails_stay(sites: dict[str, Site]) -> None:
+    RemoveOldReplication(task_id="remove", keep="reverse")._run(step_of(sites))
+    assert set(sites["source"].groups) == {"EGIM", "PGIM"} and set(sites["target"].groups) == {"RGIM"}
+    assert {"dirdat/em000000000", "dirchk/EGIM.cpe"} <= sites["source"].left()
+    assert "dirdat/dp000000000" not in sites["source"].left()
+    assert "dirdat/dp000000000" in sites["target"].left() and "dirdat/em000000000" not in sites["target"].left()
+
+
+def test_a_removal_that_broke_off_is_finished_by_the_retry(sites: dict[str, Site]) -> None:
+    """Groups that are gone already have still left their files."""
+    sites["source"].groups.clear()
+    RemoveOldReplication(task_id="remove")._run(step_of(sites))
+    assert "dirchk/EGIM.cpe" not in sites["source"].left()
+
+
+def test_checkpoint_tables_are_made_again_once_and_not_under_somebody_elses_replicat(sites: dict[str, Site]) -> None:
+    operator = RecreateCheckpointTable(task_id="recreate")
+    with pytest.raises(GuardError, match="old_replication_removed"):
+        operator._run(step_of(sites))
+    for site in sites.values():
+        site.groups.clear()
+    sites["target"].groups["RSALES"] = "REPLICAT"
+    step = step_of(sites, old_replication_removed="yes")
+    operator._run(step)
+    operator._run(step)
+    assert sites["source"].commands == ["RECREATE GGS_CHECKPOINT"] and sites["target"].commands == []
