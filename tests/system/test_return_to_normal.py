@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infomart_lab import links, procs, supervisor
 from infomart_lab.airflow_api import Airflow, AirflowError
@@ -41,6 +42,13 @@ class Watched(Run):
         super().__init__(airflow, run_id)
         self.killings = killings
         self.done: list[str] = []
+        four_eyes(airflow.config, True)
+
+    def _answer(self, name: str, options: list[str]) -> None:
+        # The one who started the run approves it: refused, and asked again; then the topology lets him.
+        if name in self.approved:
+            four_eyes(self.airflow.config, False)
+        super()._answer(name, options)
 
     def look(self) -> None:
         super().look()
@@ -51,6 +59,14 @@ class Watched(Run):
             waiting = name in self.killings and name not in self.done and task["state"] in ("running", "deferred")
             if waiting and self.killings[name]():
                 self.done.append(name)
+
+
+def four_eyes(config: LabConfig, asked: bool) -> None:
+    """Whether the topology asks for two people."""
+    file = config.home / "topology.yaml"
+    document = yaml.safe_load(file.read_text())
+    document["approval"] = {"four_eyes": asked}
+    file.write_text(yaml.safe_dump(document))
 
 
 def kill_processes(config: LabConfig, host: str, *words: str) -> bool:
@@ -138,6 +154,9 @@ def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_th
     assert run.state == "success", run.failures()
     looking.stop()
 
+    assert run.approved == ["approve_cutover", "approve_cutover"]
+    refusal = airflow.log(DAG, run.run_id, "approve_cutover", 1)
+    assert "admin started this run and approved its gate" in refusal
     assert sorted(run.done) == ["run_expdp", "run_impdp", "transfer_files", "wait_for_catch_up"]
     steps = {step["task"].rpartition(".")[2]: step for step in run.steps()}
     # A client that was killed while its job went on is attached to again; the job may also have ended meanwhile.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any, Literal, NamedTuple, Self
@@ -23,8 +23,10 @@ INTERVAL = 900
 #: Standard deviations of a Poisson count that a bound allows for: one estimate in some hundreds lies outside.
 SIGMAS = 3.0
 #: Seconds before a gap from which the rate is taken: the shortest of them with so many calls.
-BASES, BASE_CALLS = (300, 900, 1800, 3600), 400
-#: Seconds of history, and of it so many times the gap, that show how a rate changes; with less it may change by this.
+BASES, BASE_CALLS = (60, 300, 900, 1800, 3600), 1000
+#: Calls that a silence must have swallowed to be an outage: no other silence is as long.
+SILENT_CALLS = 30
+#: Seconds of history, and of it so many times what lies ahead, that show how a rate changes; with less, this more.
 HISTORY, HISTORY_GAPS, UNSEEN_CHANGE = 3600, 4, 0.25
 #: Calls below which the pattern of another time or source says nothing.
 PATTERN_CALLS = 30
@@ -75,6 +77,22 @@ class Activity:
         if calls and min(calls) > begins:
             begins = min(calls) + seconds
         return cls(seconds, calls, begins, max(ends, begins))
+
+    def after_outage(self) -> Activity:
+        """What came after the last time at which the data source, or its ICON, was down.
+
+        A rate that is taken over an outage is too low. A silence is one when the calls after it, at their rate, would
+        have had to fill it.
+        """
+        silent_to, calls = self.ends, 0
+        for bucket in sorted(
+            (b for b, number in self.calls.items() if self.begins <= b < self.ends and number), reverse=True
+        ):
+            silence = silent_to - bucket - self.seconds
+            if calls and calls / (self.ends - silent_to) * silence >= SILENT_CALLS:
+                return replace(self, begins=silent_to + self.seconds, ends=max(self.ends, silent_to + self.seconds))
+            silent_to, calls = bucket, calls + self.calls[bucket]
+        return self
 
     def between(self, start: float, end: float) -> float:
         """Calls from ``start`` to ``end``, of cut buckets a part; only what lies in the known span counts."""
@@ -133,7 +151,20 @@ class Pattern(NamedTuple):
     activity: Activity
     shift: int = 0
 
-    def ratio(self, base: tuple[float, float], wanted: tuple[float, float]) -> float | None:
+    def carried(self, base: tuple[float, float], wanted: tuple[float, float], expected: float) -> float | None:
+        """The number of calls in ``wanted`` if they go on from ``base`` as this does; None where it does not tell.
+
+        :param expected: their number if the rate in ``base`` stays.
+        """
+        if (ratio := self._ratio(base, wanted)) is not None:
+            return expected * ratio
+        start, end = (moment - self.shift for moment in wanted)
+        if self.shift and self.activity.begins <= start and end <= self.activity.ends:
+            # Nothing to compare with right before, as when the doors open: as many as the day before.
+            return self.activity.between(start, end)
+        return None
+
+    def _ratio(self, base: tuple[float, float], wanted: tuple[float, float]) -> float | None:
         """Rate in ``wanted`` over the rate in ``base``; None where it knows too little of either."""
         rates = []
         for start, end in (base, wanted):
@@ -171,9 +202,9 @@ class Rates:
         expected = calls / seconds * length
         found = [fewest(fewest(calls) / seconds * length), most(most(calls) / seconds * length)]
         for pattern in self.patterns:
-            if (ratio := pattern.ratio(base, (start, end))) is not None:
-                found += [fewest(expected * ratio), most(expected * ratio)]
-        found += self._as_seen(seconds, length, expected)
+            if (mean := pattern.carried(base, (start, end), expected)) is not None:
+                found += [fewest(mean), most(mean)]
+        found += self._as_seen(seconds, length, end - base[1], expected)
         return min(found), max(found)
 
     def _base(self, ends: float) -> tuple[float, float] | None:
@@ -183,19 +214,22 @@ class Rates:
             return None
         # Short enough for its changes to be seen in the rest of the history.
         longest = max(known / 3, self.activity.seconds)
-        fitting = [length for length in BASES if length < longest] or [longest]
+        fitting: list[float] = [length for length in BASES if length < longest] or [longest]
         for length in fitting:
             if self.activity.between(ends - length, ends) >= BASE_CALLS:
                 break
         return ends - length, ends
 
-    def _as_seen(self, base: float, gap: float, expected: float) -> list[float]:
-        """Lowest and highest number if the rate changes as it did between such a span and such a gap in the past."""
+    def _as_seen(self, base: float, gap: float, ahead: float, expected: float) -> list[float]:
+        """Lowest and highest number if the rate changes as it did between such a span and such a gap in the past.
+
+        :param ahead: seconds from what is known to the gap's end.
+        """
         known = self.activity.ends - self.activity.begins
         seen = min(max(gap, self.activity.seconds), max(known / 3, self.activity.seconds))
         changes = [after / before for before, after in self.activity.stretches(base, seen) if before]
         lowest, highest = min(changes, default=1.0), max(changes, default=1.0)
-        if known < max(HISTORY, HISTORY_GAPS * gap):
+        if known < max(HISTORY, HISTORY_GAPS * ahead):
             lowest, highest = lowest * (1 - UNSEEN_CHANGE), highest * (1 + UNSEEN_CHANGE)
         return [fewest(expected * lowest), most(expected * highest)]
 
@@ -229,7 +263,6 @@ class Compared:
     :param ordinary: how many of these would have none anyway, at most.
     :param share: share of calls that never become a fact here.
     :param again: calls above the mark that have a fact.
-    :param above: calls above the mark that were looked for.
     :param trouble: why it could not be made; the numbers are void then.
     """
 
@@ -239,7 +272,6 @@ class Compared:
     missing_from: int | None = None
     missing_to: int | None = None
     again: int = 0
-    above: int = 0
     trouble: str = ""
 
 
@@ -370,7 +402,6 @@ class Comparison:
                     left.pop(guid, None)
         for key, left in sought.items():
             mark, found = self._windows[key].mark, self.found[key]
-            found.above += above[key]
             found.again += above[key] - sum(ts > mark for ts in left.values())
             for ts in left.values():
                 if ts <= mark:

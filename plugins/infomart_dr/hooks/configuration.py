@@ -49,6 +49,8 @@ GAX_FIELDS = {
 }
 #: Object state: 1 Enabled, 2 Disabled.
 ENABLED, DISABLED = 1, 2
+#: Value of an option of the Info Mart Server that is not there, where it is documented.
+OPTION_DEFAULTS = {("schedule", "run-scheduler"): "false", ("schedule", "run-aggregates"): "true"}
 #: How often a change is tried when somebody else changes the object at the same time.
 ATTEMPTS = 5
 
@@ -164,12 +166,13 @@ def differences(application: Application, change: Change) -> list[Difference]:
 def inverse(application: Application, change: Change) -> Change:
     """The change that brings an object back to what it is now, after another one was made.
 
-    An option that is not there now stays: GAX has no way here to take one out.
+    GAX has no way here to take an option out: one that is not there now gets its documented default, or stays.
     """
     options: dict[str, dict[str, str]] = {}
     for section, entries in change.options.items():
         before = application.options.get(section, {})
-        kept = {name: before[name] for name in entries if name in before}
+        known = {name: before.get(name, OPTION_DEFAULTS.get((section, name))) for name in entries}
+        kept = {name: value for name, value in known.items() if value is not None}
         if kept:
             options[section] = kept
     return Change(

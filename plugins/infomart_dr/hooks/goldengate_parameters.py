@@ -81,7 +81,7 @@ def exclusion_list(release: str) -> str:
     :raises FinalError: the release is older or newer than every list. A newer one may have tables that no
         list names (facts on release 8.5), so none is guessed.
     """
-    wanted = _three_parts(release)
+    wanted = three_parts(release)
     documented = documented_releases()
     known = [name for name in documented if version(name) <= wanted]
     if not known or wanted > version(documented[-1]):
@@ -99,7 +99,11 @@ def exclusion_digest(release: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _three_parts(release: str) -> tuple[int, ...]:
+def three_parts(release: str) -> tuple[int, ...]:
+    """A release of Info Mart or RAA as three numbers: a third part of 101 is 8.1.1 with its build.
+
+    :raises FinalError: it is none.
+    """
     try:
         parts = version(release)
     except ValueError:
@@ -280,20 +284,22 @@ def merge_globals(there: str | None, rendered: str) -> str:
     if there is None:
         return rendered
     wanted = {line.split()[0].upper(): line for line in rendered.splitlines() if line.strip() and line[:2] != "--"}
+    ours = set(wanted)
     lines = []
     for line in there.splitlines():
         word = line.split()[0].upper() if line.split() else ""
         if word in wanted:
             lines.append(line if line.split() == wanted[word].split() else wanted[word])
             del wanted[word]
-        else:
+        elif word not in ours:
             lines.append(line)
     return "\n".join([*lines, *wanted.values()]) + "\n"
 
 
 def without_passwords(text: str) -> str:
     """A parameter file as it may be shown: older ones have passwords in clear (guide:628, 763)."""
-    return re.sub(r"(?i)(\bPASSWORD\s+)(\"[^\"]*\"|\S+?)(?=[,\s]|$)", r"\1***", text)
+    # ASMPASSWORD and MININGPASSWORD too; the word may stand on the line after a continuation sign.
+    return re.sub(r"(?i)(PASSWORD\s+(?:&\s*)?)(\"[^\"]*\"|\S+?)(?=[,\s]|$)", r"\1***", text)
 
 
 def statements(text: str) -> list[str]:

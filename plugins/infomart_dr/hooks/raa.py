@@ -24,6 +24,7 @@ from infomart_dr.errors import (
     RemoteCommandError,
     UnreachableError,
 )
+from infomart_dr.hooks.goldengate_parameters import three_parts
 from infomart_dr.topology import Raa
 
 log = logging.getLogger(__name__)
@@ -158,8 +159,7 @@ class ReaggregationWindow:
 
 def uses_labels(release: str) -> bool:
     """True from RAA 8.1.4 on."""
-    parts = tuple(int(part) for part in release.split("."))
-    return (*parts, 0, 0)[: max(3, len(parts))] >= LABELS_SINCE
+    return three_parts(release) >= LABELS_SINCE
 
 
 def jdbc_url(host: str, port: int, service: str) -> str:

@@ -70,7 +70,8 @@ class RunEtlJob(JobOperator, HumanStep):
         return f"job:{self.etl_job}"
 
     def instructions(self, step: Step) -> str | None:
-        if step.topology.info_mart.jobs.backend == "command":
+        # A person who has confirmed it is not asked again.
+        if step.topology.info_mart.jobs.backend == "command" or step.ledger.get(self.fact()) is not None:
             return None
         return (
             f"1. Open GIM Manager (or the Administration Console) of {step.name(self.role)}.\n"
@@ -87,14 +88,23 @@ class RunEtlJob(JobOperator, HumanStep):
 
     def act(self, step: Step, seen: Seen) -> None:
         latest = self.latest(step)
-        if latest is not None and latest[1].active:
+        # One that has succeeded while nobody looked is only noted.
+        if latest is not None and (latest[1].active or latest[1].exit_code == 0):
             return self.wait(step, latest[0])
         attempt = self.new_attempt(step)
         words = [word.replace("{job}", self.etl_job) for word in step.topology.info_mart.jobs.command]
         attempt.submit(words)
         return self.wait(step, attempt)
 
+    def job_limit(self, step: Step) -> float | None:
+        return step.topology.info_mart.jobs.timeout
+
     def collect(self, step: Step, event: dict[str, Any]) -> None:
+        if event["state"] == "overdue":
+            raise GuardError(
+                f"{self.etl_job} has not ended within {step.topology.info_mart.jobs.timeout} s.",
+                "It runs on. Look at it in GIM Manager; then clear this task to go on waiting for it.",
+            )
         if self.ended(event) != 0:
             raise failed(
                 f"{self.etl_job} failed: the command ended with {event['exit_code']}.",
@@ -129,9 +139,11 @@ class RunMigrationJob(RunEtlJob):
         return None
 
     def finish(self, step: Step, seen: Seen) -> None:
-        # What the log says after the migration counts; its alarm is answered.
+        # What the log says after the migration counts; its alarm is answered. Noted once: a step that is cleared later
+        # must not hide what was said since.
+        begin = step.ledger.put_once("log_after_migration", str(log_size(step, self.role)))
         step.ledger.forget("server_log_begin")
-        step.ledger.put_once("server_log_begin", str(log_size(step, self.role)))
+        step.ledger.put_once("server_log_begin", begin)
 
 
 class RunMaintenanceJob(RunEtlJob):

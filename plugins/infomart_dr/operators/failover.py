@@ -17,6 +17,7 @@ from infomart_dr.guards.fencing import Place
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
 from infomart_dr.operators.human import Gate
 from infomart_dr.operators.server import (
+    AGGREGATION_HELD,
     ConfigurationOperator,
     collecting_objects,
     configured,
@@ -113,7 +114,9 @@ def newest_trail_file(step: Step) -> tuple[str, int] | None:
     folder, _, name = goldengate.trails.remote.rpartition("/")
     script = (
         f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
-        f'last=; for f in {shlex.quote(name)}[0-9]*; do [ -f "$f" ] && last=$f; done; '
+        # A copy that somebody put beside it, as dp000000002.bak, is no trail file.
+        f"last=; for f in {shlex.quote(name)}[0-9]*; do case ${{f#??}} in *[!0-9]*) continue;; esac; "
+        '[ -f "$f" ] && last=$f; done; '
         '[ -z "$last" ] || wc -c "$last"'
     )
     words = step.host("target").run(["sh", "-c", script]).stdout.split()
@@ -281,10 +284,10 @@ def lost_objects(step: Step) -> list[str]:
 def survivor_changes(step: Step) -> dict[str, Change]:
     """What the Application objects must be once the lost site is ignored, and the server moved where it must move."""
     from infomart_dr.hooks.configuration import Change
-    from infomart_dr.hooks.goldengate_parameters import version
+    from infomart_dr.hooks.goldengate_parameters import three_parts
 
     lost = lost_objects(step)
-    can_disable = version(step.topology.info_mart.release) >= (8, 1, 2)
+    can_disable = three_parts(step.topology.info_mart.release) >= (8, 1, 2)
     dropped = [] if can_disable else lost
     here, there = step.site("target").info_mart_server, step.site("source").info_mart_server
     if step.topology.architecture == "active-active":
@@ -367,6 +370,22 @@ class HoldAggregation(SurvivorConfiguration):
 
     def does_not_apply(self, step: Step) -> str | None:
         return None if step.topology.raa.enabled else "the topology has no RAA"
+
+    def _done_by_a_person(self, step: Step) -> bool:
+        """Nobody can look where only a person configures; whoever has done it in this plan is not asked again."""
+        manual = step.site(self.role).configuration.backend == "manual"
+        return manual and step.ledger.get(AGGREGATION_HELD) is not None
+
+    def instructions(self, step: Step) -> str | None:
+        return None if self._done_by_a_person(step) else super().instructions(step)
+
+    def observe(self, step: Step) -> Seen:
+        if self._done_by_a_person(step):
+            return Seen(True, "a person has switched aggregation off in this plan")
+        return super().observe(step)
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        step.ledger.put_once(AGGREGATION_HELD, "yes")
 
     def change(self, step: Step) -> Change:
         return option("schedule", "run-aggregates", "false")
@@ -482,7 +501,7 @@ class ReturnStandby(StepOperator):
         self.log.info("act: %s", ggsci.start_manager().what)
         if ggsci.info(name) is not None:
             self.log.info("act: %s", ggsci.start(name).what)
-        for fact in ("standby_drained", "site_failure_confirmed", "standby_touched"):
+        for fact in (AGGREGATION_HELD, "standby_drained", "site_failure_confirmed", "standby_touched"):
             step.ledger.forget(fact)
 
     def _configuration(self, step: Step) -> None:

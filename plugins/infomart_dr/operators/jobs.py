@@ -54,6 +54,10 @@ class JobOperator(StepOperator):
         number = len(self.attempts(step)) + 1
         return RemoteJob(self.host(step), f"{step.key}-{self.job}-{number}")
 
+    def job_limit(self, step: Step) -> float | None:
+        """Seconds for which the job is waited for; None: for ever."""
+        return None
+
     def wait(self, step: Step, job: RemoteJob, progress: dict[str, Any] | None = None) -> None:
         """Wait until the job has ended, and take its result: a short while here, then deferred.
 
@@ -70,7 +74,7 @@ class JobOperator(StepOperator):
             self.take(step, ended_event(job, status))
             return
 
-        host = self.host(step)
+        host, limit = self.host(step), self.job_limit(step)
         self.log.info("act: wait for job %s on %s", job.job_id, host.label)
         self.defer(
             trigger=RemoteJobTrigger(
@@ -81,6 +85,7 @@ class JobOperator(StepOperator):
                 connect_timeout=step.topology.timeouts.connect,
                 command_timeout=step.topology.timeouts.command,
                 progress=progress,
+                deadline=None if limit is None else time.time() + limit,
             ),
             method_name="resume",
         )

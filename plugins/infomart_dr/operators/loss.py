@@ -35,8 +35,8 @@ AT_A_TIME = 4
 #: Marks of calls, among those of the other tables of an IDB.
 _CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
 _WITH_SECONDS = re.compile(r"\d\d:\d\d:\d\d")
-#: Bytes of the report that the ledger takes.
-_REPORT_LIMIT = 3900
+#: Bytes that a fact of the ledger may have.
+_FACT_LIMIT = 3900
 
 
 # -- data sources ------------------------------------------------------------------------------------
@@ -260,12 +260,18 @@ class Base:
     def to_text(self, proof: str) -> str:
         """For the ledger; times as differences, to keep many sources short."""
         base = max(self.marks.values(), default=0)
-        sources = {
-            key: [mark - base, self.covered[key] - base if key in self.covered else None]
-            for key, mark in self.marks.items()
-        }
         noted = {"proof": proof[:200], "base": base, "newest": self.newest, "sign": self.sign}
-        return json.dumps({**noted, "other": sorted(self.other), "sources": sources}, separators=(",", ":"))
+
+        def text(covered: Mapping[int, int]) -> str:
+            sources = {
+                key: [mark - base, covered[key] - base] if key in covered else [mark - base]
+                for key, mark in self.marks.items()
+            }
+            return json.dumps({**noted, "other": sorted(self.other), "sources": sources}, separators=(",", ":"))
+
+        whole = text(self.covered)
+        # The marks are what must stand; without the rest some upper bounds are open.
+        return whole if len(whole) <= _FACT_LIMIT else text({})
 
     @classmethod
     def from_text(cls, text: str, proof: str) -> Base | None:
@@ -273,11 +279,11 @@ class Base:
         noted = json.loads(text)
         if noted["proof"] != proof[:200]:
             return None
-        base, sources = noted["base"], noted["sources"]
+        base, sources = noted["base"], {int(key): times for key, times in noted["sources"].items()}
         return cls(
-            {int(key): base + mark for key, (mark, _) in sources.items()},
+            {key: base + times[0] for key, times in sources.items()},
             frozenset(noted["other"]),
-            {int(key): base + covered for key, (_, covered) in sources.items() if covered is not None},
+            {key: base + times[1] for key, times in sources.items() if len(times) > 1},
             noted["newest"],
             noted["sign"],
             drained=True,
@@ -338,7 +344,7 @@ class EstimateLoss(StepOperator):
         return Seen(True, made.sentence(), facts)
 
     def _note(self, step: Step, made: LossEstimate) -> None:
-        for fact, value in ((f"loss_{self.moment}", made.summary()), (self.REPORT, made.to_markdown(_REPORT_LIMIT))):
+        for fact, value in ((f"loss_{self.moment}", made.summary()), (self.REPORT, made.to_markdown(_FACT_LIMIT))):
             step.ledger.forget(fact)
             step.ledger.put_once(fact, value)
 
@@ -407,7 +413,7 @@ class _Reading:
     """What is read for one estimate."""
 
     def __init__(self, step: Step, failed: str, survivor: str, window: int) -> None:
-        self.failed, self.window = failed, window
+        self.window = window
         self.facts = Facts(step.info_mart("target"), step.schema)
         self.sources = sources_of(step.topology, failed, survivor)
         self.unseen = 0
@@ -451,6 +457,8 @@ class _Reading:
         for key, last in self._each(lambda _, calls: calls.last_event()).items():
             if last is None:
                 self._give_up(key, "G_DSS_GCC_PROVIDER has no last event")
+            elif last > time.time() + INTERVAL:
+                self._give_up(key, f"its last event, {loss.clock(last)}, is to come: LEVENT_ITIME is not in UTC")
             else:
                 self._last_event[key] = last
 
@@ -518,7 +526,7 @@ class _Reading:
 
         def recent(key: int, calls: Calls) -> Activity:
             after, ends = oldest - RATE_SECONDS, self._last_event[key]
-            return Activity.read(RATE_BUCKET, calls.by_bucket(RATE_BUCKET, after, ends - 1), after, ends)
+            return Activity.read(RATE_BUCKET, calls.by_bucket(RATE_BUCKET, after, ends - 1), after, ends).after_outage()
 
         found = self._each(recent)
         alive = [found[s.key] for s in self.sources if not s.at_failed_site and s.key in found]
@@ -553,7 +561,7 @@ class _Reading:
                 if key in self._compared
             )
             left[bucket] = max(0, round(facts.get(bucket, 0) - known))
-        activity = Activity.read(RATE_BUCKET, {b: n for b, n in left.items() if n}, begins, ends)
+        activity = Activity.read(RATE_BUCKET, {b: n for b, n in left.items() if n}, begins, ends).after_outage()
         # No IDB tells what these did since then, but the others' calls go on.
         groups = [
             [s.key for s in self.sources if s.at_failed_site == lost and s.key in counted] for lost in (False, True)

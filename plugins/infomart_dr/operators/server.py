@@ -156,6 +156,10 @@ class DisableAggregation(ConfigurationOperator):
         return option("schedule", "run-aggregates", "false") if step.topology.raa.enabled else None
 
 
+#: Fact of a failover that aggregation was switched off by this plan.
+AGGREGATION_HELD = "aggregation_held"
+
+
 class EnableAggregation(ConfigurationOperator):
     """Set run-aggregates to true, also when the re-aggregation failed."""
 
@@ -165,6 +169,9 @@ class EnableAggregation(ConfigurationOperator):
 
     def change(self, step: Step) -> Change | None:
         return option("schedule", "run-aggregates", "true") if step.topology.raa.enabled else None
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        step.ledger.forget(AGGREGATION_HELD)
 
 
 class ConfigureApplication(ConfigurationOperator):

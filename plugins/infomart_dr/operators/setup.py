@@ -109,10 +109,10 @@ class CreateHwmIndex(StepOperator):
     undo = "DROP INDEX I_C_EXTR_HWM_ID"
 
     def does_not_apply(self, step: Step) -> str | None:
-        from infomart_dr.hooks.goldengate_parameters import version
+        from infomart_dr.hooks.goldengate_parameters import three_parts
 
         release = step.topology.info_mart.release
-        if version(release)[:3] in ((8, 1, 0), (8, 1, 1)):
+        if three_parts(release) in ((8, 1, 0), (8, 1, 1)):
             return None
         return f"release {release} has a key on CTL_EXTRACT_HWM"
 

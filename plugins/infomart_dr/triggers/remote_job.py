@@ -35,6 +35,7 @@ class RemoteJobTrigger(BaseTrigger):
     :param patience: seconds for which a host that does not answer is waited for.
     :param progress: what to show of a transfer: ``ssh_connection`` and ``folder`` where the files grow,
         ``files`` (list of name and size), ``every`` (each so many looks, default 6).
+    :param deadline: moment (epoch seconds) after which a job that still runs is not waited for any more.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class RemoteJobTrigger(BaseTrigger):
         command_timeout: float = 60,
         patience: float = 600,
         progress: dict[str, Any] | None = None,
+        deadline: float | None = None,
     ) -> None:
         super().__init__()
         self.ssh_connection = ssh_connection
@@ -59,6 +61,7 @@ class RemoteJobTrigger(BaseTrigger):
         self.command_timeout = command_timeout
         self.patience = patience
         self.progress = progress
+        self.deadline = deadline
         self._unfinished_line = ""
         self._measured: tuple[float, int] | None = None
 
@@ -76,6 +79,7 @@ class RemoteJobTrigger(BaseTrigger):
                 "command_timeout": self.command_timeout,
                 "patience": self.patience,
                 "progress": self.progress,
+                **({} if self.deadline is None else {"deadline": self.deadline}),
             },
         )
 
@@ -119,6 +123,8 @@ class RemoteJobTrigger(BaseTrigger):
                 return self._event("failed", error=error)
             if not status.active:
                 return self._event(status.state, status)
+            if self.deadline is not None and time.time() > self.deadline:
+                return self._event("overdue", status, reason="It has not ended in time, and goes on.")
             if status.state == "starting":
                 looks += 1
                 # nobody claimed it: the submitter was lost; a retry starts it safely

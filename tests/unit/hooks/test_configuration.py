@@ -24,6 +24,7 @@ from infomart_dr.hooks.configuration import (
     backend,
     differences,
     from_gax,
+    inverse,
     to_gax,
 )
 from infomart_dr.topology import Configuration
@@ -152,6 +153,56 @@ def test_a_state_is_set_by_its_number():
 def test_a_change_cannot_ask_for_both():
     with pytest.raises(ValidationError, match="both name A"):
         Change(connect=["A"], disconnect=["A"])
+
+
+def there_and_back(document, change):
+    """The object after a change and its inverse, what has no order without one."""
+    before = from_gax(document)
+    changed = from_gax(to_gax(before, change))
+    after = to_gax(changed, inverse(before, change))
+    return {**after, "connections": set(after["connections"])}
+
+
+def test_a_change_and_its_inverse_leave_the_object_as_it_was():
+    change = Change(
+        host="site3-gim",
+        command_line="gim -host cfg3 -port 2020",
+        connect=["DAP_GIM3", "DAP_IDB2"],
+        disconnect=["DAP_GIM2", "DAP_NOT_THERE"],
+        options={"schedule": {"run-scheduler": "false", "run-aggregates": "false"}},
+        enabled=False,
+    )
+    assert there_and_back(DOCUMENT, change) == {**DOCUMENT, "connections": set(DOCUMENT["connections"])}
+
+
+def test_the_inverse_of_a_change_that_alters_nothing_alters_nothing():
+    change = Change(host="site2-gim", connect=["DAP_GIM2"], disconnect=["DAP_X"], enabled=True)
+    found = inverse(from_gax(DOCUMENT), change)
+    assert (found.connect, found.disconnect) == ([], [])
+    assert differences(from_gax(DOCUMENT), found) == []
+
+
+def test_the_inverse_touches_only_what_the_change_did():
+    assert inverse(from_gax(DOCUMENT), Change(enabled=False)) == Change(enabled=True)
+    assert inverse(from_gax({**DOCUMENT, "state": 2}), Change(enabled=True)) == Change(enabled=False)
+    assert inverse(from_gax(DOCUMENT), Change(options={"schedule": {"run-aggregates": "false"}})) == Change(
+        options={"schedule": {"run-aggregates": "true"}}
+    )
+
+
+def test_an_option_that_was_not_there_goes_back_to_its_documented_default():
+    """It cannot be taken out again, and aggregation must not stay switched off."""
+    bare = {**DOCUMENT, "options": {}}
+    change = Change(options={"schedule": {"run-aggregates": "false", "run-scheduler": "true"}, "gim-etl": {"x": "1"}})
+    after = there_and_back(bare, change)
+    assert after["options"] == {
+        "schedule": {"run-aggregates": "true", "run-scheduler": "false"},
+        "gim-etl": {"x": "1"},
+    }, "an option whose default nobody knows stays"
+
+
+def test_where_the_state_is_not_told_it_is_not_put_back():
+    assert inverse(from_gax({**DOCUMENT, "state": None}), Change(enabled=False)).enabled is None
 
 
 @pytest.mark.parametrize(

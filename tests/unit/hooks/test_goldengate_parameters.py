@@ -10,6 +10,7 @@ from tests.unit.hooks.gg_sample import ENCRYPTED, make_topology
 
 from infomart_dr.errors import FinalError, TopologyError
 from infomart_dr.hooks import goldengate_parameters as parameters
+from infomart_dr.hooks.raa import uses_labels
 from infomart_lab.goldengate.parameters import parse as lab_parse
 
 #: "Tables Excluded from Replication" of the guide, as printed, for 8.1.4.
@@ -128,6 +129,30 @@ def test_is_excluded_takes_patterns_schemas_and_any_case() -> None:
 )
 def test_a_release_between_two_lists_takes_the_lower(release: str, expected: str) -> None:
     assert parameters.exclusion_list(release) == expected
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"),
+    [
+        ("8.1", (8, 1, 0)),
+        ("8.1.2", (8, 1, 2)),
+        ("8.1.101.18", (8, 1, 1)),
+        ("8.1.001.02", (8, 1, 1)),
+        ("8.1.400", (8, 1, 4)),
+        ("8.5.116.20", (8, 5, 1)),
+    ],
+)
+def test_a_release_with_its_build_is_known_by_its_three_numbers(release: str, expected: tuple[int, ...]) -> None:
+    assert parameters.three_parts(release) == expected
+
+
+def test_the_release_of_raa_is_read_the_same_way() -> None:
+    assert [uses_labels(release) for release in ("8.1.101.04", "8.1.300", "8.1.400.11", "8.5.001")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("release", ["8.5.0", "8.1.5", "9.0", "7.6", "8.0.1"])
@@ -254,6 +279,67 @@ def test_handle_collisions_is_there_only_on_request() -> None:
 def test_globals_name_the_schema_for_flush_sequence() -> None:
     statements = parameters.statements(parameters.render_globals(make_topology(), "site3"))
     assert statements == ["GGSCHEMA GGATE", "CHECKPOINTTABLE GGATE.GGS_CHECKPOINT"]
+
+
+RENDERED = "-- GLOBALS of site3\nGGSCHEMA GGATE\nCHECKPOINTTABLE GGATE.GGS_CHECKPOINT\n"
+
+
+def test_a_missing_globals_is_written_as_rendered() -> None:
+    assert parameters.merge_globals(None, RENDERED) == RENDERED
+
+
+def test_globals_keep_what_others_have_put_there_and_get_what_is_missing() -> None:
+    there = "-- ours\nMGRSERVNAME GGS\n\nENABLEMONITORING\n"
+    merged = parameters.merge_globals(there, RENDERED)
+    assert merged == there + "GGSCHEMA GGATE\nCHECKPOINTTABLE GGATE.GGS_CHECKPOINT\n"
+
+
+def test_globals_with_another_value_get_ours_in_its_place() -> None:
+    merged = parameters.merge_globals("ggschema OLDGG\nTRAILBYTEORDER BIGENDIAN\n", RENDERED)
+    assert merged.splitlines() == [
+        "GGSCHEMA GGATE",
+        "TRAILBYTEORDER BIGENDIAN",
+        "CHECKPOINTTABLE GGATE.GGS_CHECKPOINT",
+    ]
+
+
+def test_globals_that_say_it_already_stay_as_they_are_to_the_letter() -> None:
+    there = "CHECKPOINTTABLE   GGATE.GGS_CHECKPOINT\nGGSCHEMA\tGGATE\n"
+    assert parameters.merge_globals(there, RENDERED) == there
+    once = parameters.merge_globals("X 1\n", RENDERED)
+    assert parameters.merge_globals(once, RENDERED) == once
+
+
+def test_a_parameter_that_stands_twice_is_wrong_only_once() -> None:
+    merged = parameters.merge_globals("GGSCHEMA OLD\nGGSCHEMA OLDER\n", RENDERED)
+    assert "OLD" not in merged and merged.count("GGSCHEMA GGATE") == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "USERID ggate, PASSWORD s3cret",
+        "USERID ggate@GIM2, password s3cret, BLOWFISH, ENCRYPTKEY DEFAULT",
+        'USERID ggate PASSWORD "s3cret, with a comma"',
+        "USERID ggate, PASSWORD\ts3cret",
+        "USERID ggate, PASSWORD &\n  s3cret, BLOWFISH",
+        "TRANLOGOPTIONS ASMUSER sys@asm, ASMPASSWORD s3cret, BLOWFISH",
+        "TRANLOGOPTIONS MININGUSER ggm, MININGPASSWORD s3cret",
+    ],
+)
+def test_no_password_of_an_older_file_is_shown(line: str) -> None:
+    shown = parameters.without_passwords(f"EXTRACT EGIM\n{line}\nEXTTRAIL ./dirdat/em\n")
+    assert "s3cret" not in shown and "comma" not in shown and "***" in shown
+    assert shown.startswith("EXTRACT EGIM\n") and shown.endswith("EXTTRAIL ./dirdat/em\n")
+
+
+def test_what_is_no_password_is_shown() -> None:
+    text = (
+        "USERIDALIAS ggate\n-- the password stands in the credential store\nMAP GIM.PASSWORDS, TARGET GIM.PASSWORDS;\n"
+    )
+    assert "credential" not in parameters.without_passwords("PASSWORD credential\n")
+    shown = parameters.without_passwords(text)
+    assert "USERIDALIAS ggate" in shown and "MAP GIM.PASSWORDS, TARGET GIM.PASSWORDS;" in shown
 
 
 def test_statements_ignore_comments_blanks_and_continuations() -> None:

@@ -1,0 +1,792 @@
+"""A failover: the standby is drained before it is opened, one server writes, and all is put back when it ends early."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from airflow.sdk.exceptions import AirflowSkipException
+from tests.unit.operators.fakes import FakeLedger, FakeLock, FakeStep
+
+from infomart_dr import topology
+from infomart_dr.errors import CredentialsError, CurableError, FinalError, GuardError
+from infomart_dr.evidence import ledger as real_ledger
+from infomart_dr.guards import fencing
+from infomart_dr.guards.fencing import Answer, Door, Verdict
+from infomart_dr.hooks.configuration import Change, differences, from_gax, to_gax
+from infomart_dr.operators import failover
+from infomart_dr.operators.failover import (
+    ConfirmSiteFailure,
+    DropFailedSources,
+    HoldAggregation,
+    HoldSchedulerOfPartitioned,
+    ProbeFailedSite,
+    RaiseSequences,
+    ReturnStandby,
+    StartAtSurvivor,
+    StopGoldenGate,
+    TellNewRoles,
+    WaitForTrailEnd,
+    lost_objects,
+    newest_trail_file,
+    replicat_at_trail_end,
+    survivor_changes,
+)
+from infomart_dr.operators.server import EnableAggregation
+from infomart_dr.step import Seen
+from infomart_lab import config as lab_config
+from infomart_lab import configuration as lab_configuration
+from infomart_lab import topology as lab_topology
+
+CONFIRMED = {"site_failure_confirmed": "anna at 03:00"}
+DRAINED = {**CONFIRMED, "standby_drained": "all applied"}
+
+
+class StrictLedger(FakeLedger):
+    """Refuses what the real one refuses."""
+
+    def put_once(self, name: str, value: str) -> str:
+        assert 0 < len(name.encode()) <= real_ledger._NAME_LIMIT
+        assert 0 < len(value.encode()) <= real_ledger._VALUE_LIMIT
+        return super().put_once(name, value)
+
+
+@dataclass
+class GoldenGate:
+    """ggsci at the survivor, and its trail in a real folder."""
+
+    home: Path
+    manager: bool = True
+    states: dict[str, str] = field(default_factory=lambda: {"RGIM": "RUNNING"})
+    trail: str | None = "./dirdat/dp000000002"
+    rba: int | None = 900
+    at_eof: bool = True
+    #: Bytes that come in while the manager is told to stop.
+    arrives: int = 0
+    commands: list[str] = field(default_factory=list)
+
+    def file(self, name: str, size: int) -> None:
+        (self.home / "dirdat").mkdir(parents=True, exist_ok=True)
+        (self.home / "dirdat" / name).write_bytes(b"x" * size)
+
+    def info(self, name: str) -> Any:
+        if name not in self.states:
+            return None
+        return SimpleNamespace(status=self.states[name], trail=self.trail, rba=self.rba, lag=3)
+
+    def status(self, name: str) -> str | None:
+        return self.states.get(name)
+
+    def lag(self, name: str) -> Any:
+        return SimpleNamespace(at_eof=self.at_eof, seconds=0)
+
+    def report_tail(self, name: str) -> str:
+        return "OGG-01296 Error mapping from GIM.X"
+
+    def manager_status(self) -> bool:
+        return self.manager
+
+    def start_manager(self) -> Any:
+        return self._done("START MGR", manager=True)
+
+    def stop_manager(self) -> Any:
+        if self.arrives:
+            self.file("dp000000002", 900 + self.arrives)
+            self.at_eof, self.arrives = False, 0
+        return self._done("STOP MGR", manager=False)
+
+    def start(self, name: str) -> Any:
+        self.states[name] = "RUNNING"
+        return self._done(f"START {name}")
+
+    def stop(self, name: str) -> Any:
+        self.states[name] = "STOPPED"
+        return self._done(f"STOP {name}")
+
+    def _done(self, command: str, manager: bool | None = None) -> Any:
+        self.commands.append(command)
+        self.manager = self.manager if manager is None else manager
+        return SimpleNamespace(what=f"{command} was accepted")
+
+
+class Host:
+    """The survivor's database host: scripts are really run."""
+
+    def run(self, argv: list[str]) -> Any:
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=10)
+
+
+class Objects:
+    """Application objects, changed as GAX does it."""
+
+    def __init__(self, documents: dict[str, dict[str, Any]]) -> None:
+        self.stored = {name: {"version": 1, **document} for name, document in documents.items()}
+        self.applied: list[tuple[str, Change]] = []
+        self.broken: set[str] = set()
+
+    def read(self, name: str) -> Any:
+        if name not in self.stored:
+            raise FinalError(f"GAX knows no Application object {name}.")
+        return from_gax(self.stored[name])
+
+    def apply(self, name: str, change: Change) -> Any:
+        if name in self.broken:
+            raise CredentialsError(f"GAX refuses PUT of {name}.")
+        application = self.read(name)
+        self.applied.append((name, change))
+        self.stored[name] = to_gax(application, change)
+        return differences(application, change)
+
+
+class Survivor(FakeStep):
+    """A failover in the lab's active-standby deployment: site1 is lost, site2 survives."""
+
+    def __init__(self, tmp_path: Path, *, release: str = "8.1.4", lab: str = "active-standby", **facts: str) -> None:
+        super().__init__(**facts)
+        config = lab_config.create(tmp_path / "lab", scenario_name=lab, release=release, partitioned=True)
+        self.document = lab_topology.topology(config)
+        self.sites = {"source": "site1", "target": "site2"}
+        self.ledger = StrictLedger(facts)
+        self.objects = Objects(lab_configuration.default(config)["applications"])
+        self.goldengate = GoldenGate(tmp_path / "ogg")
+        self.document["sites"]["site2"]["goldengate"]["home"] = str(self.goldengate.home)
+        self.sequences: dict[str, int] = {}
+        self.highest: dict[str, int] = {}
+        self.statements: list[str] = []
+        self.sessions: list[dict[str, Any]] = []
+        self.started: list[str] = []
+        self.read_topology()
+
+    def read_topology(self) -> None:
+        self.topology = topology.parse(yaml.safe_dump(self.document), Path("topology.yaml"))  # type: ignore[assignment]
+
+    def application(self, role: str) -> str:
+        return self.topology.application(self.sites[role])
+
+    def site(self, role: str) -> Any:
+        return self.topology.sites[self.sites[role]]
+
+    def ggsci(self, role: str) -> GoldenGate:
+        assert role == "target", "nobody asks GoldenGate of the lost site"
+        return self.goldengate
+
+    def host(self, role: str, kind: str = "db") -> Host:
+        assert role == "target"
+        return Host()
+
+    def configuration(self, role: str) -> Objects:
+        assert role == "target"
+        return self.objects
+
+    def management_layer(self, role: str) -> Any:
+        return SimpleNamespace(start=lambda dbid: self.started.append(f"{role} {dbid}"))
+
+    def dba(self, role: str) -> Any:
+        assert role == "target"
+
+        def select(name: str, **binds: Any) -> list[dict[str, Any]]:
+            if name == "sequences":
+                return [{"sequence_name": n, "last_number": v} for n, v in self.sequences.items()]
+            assert name == "sessions_of"
+            return self.sessions
+
+        return SimpleNamespace(select=select)
+
+    def info_mart(self, role: str) -> Any:
+        assert role == "target"
+        return SimpleNamespace(
+            value=lambda name, names: self.highest.get(f"{names['table']}.{names['column']}"),
+            run_text=self.statements.append,
+        )
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Any:
+    return Survivor(tmp_path, **CONFIRMED)
+
+
+# -- the end of the trail --------------------------------------------------------------------------
+
+
+def test_the_newest_trail_file_is_the_last_by_number_with_its_size(step: Any) -> None:
+    for name, size in (("dp000000009", 70), ("dp000000010", 40), ("em000000011", 5), ("dpx", 9), ("notes", 1)):
+        step.goldengate.file(name, size)
+    assert newest_trail_file(step) == ("dp000000010", 40)
+
+
+def test_a_copy_that_somebody_put_beside_the_trail_is_no_trail_file(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.file("dp000000002.bak", 900)
+    step.goldengate.file("dp000000001.gz", 900)
+    (step.goldengate.home / "dirdat" / "dp000000003").mkdir()
+    assert newest_trail_file(step) == ("dp000000002", 900)
+
+
+def test_without_any_trail_nothing_has_arrived_and_the_end_is_reached(step: Any) -> None:
+    (step.goldengate.home / "dirdat").mkdir(parents=True)
+    assert newest_trail_file(step) is None
+    seen = replicat_at_trail_end(step)
+    assert seen.done and "no trail has arrived at site2" in seen.what
+
+
+def test_a_trail_folder_that_is_missing_is_an_error_and_not_an_empty_trail(step: Any) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        newest_trail_file(step)
+
+
+def test_a_survivor_without_a_replicat_is_never_taken_for_drained(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.states.clear()
+    with pytest.raises(GuardError, match="There is no RGIM at site2"):
+        replicat_at_trail_end(step)
+
+
+def test_an_abended_replicat_may_be_cured_and_its_report_is_shown(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.states["RGIM"] = "ABENDED"
+    with pytest.raises(CurableError, match=r"ABENDED, and what arrived is not applied. OGG-01296"):
+        replicat_at_trail_end(step)
+
+
+def test_at_eof_in_another_than_the_last_file_is_not_the_end(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.file("dp000000003", 10)
+    assert not replicat_at_trail_end(step).done
+    step.goldengate.trail = "./dirdat/dp000000003"
+    assert replicat_at_trail_end(step).done
+
+
+def test_a_running_replicat_in_the_last_file_is_at_the_end_only_when_it_says_eof(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.at_eof = False
+    assert not replicat_at_trail_end(step).done
+    step.goldengate.at_eof = True
+    seen = replicat_at_trail_end(step)
+    assert seen.done and seen.facts == {"trail": "dp000000002", "size": 900, "rba": 900, "lag_seconds": 3}
+
+
+@pytest.mark.parametrize(("rba", "done"), [(900, True), (899, False), (None, False)])
+def test_a_stopped_replicat_counts_only_at_the_very_size_of_the_last_file(
+    step: Any, rba: int | None, done: bool
+) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.states["RGIM"] = "STOPPED"
+    step.goldengate.rba = rba
+    assert replicat_at_trail_end(step).done is done
+
+
+def test_the_wait_starts_a_stopped_replicat_only_after_a_person_has_confirmed(step: Any) -> None:
+    step.goldengate.file("dp000000002", 1000)
+    step.goldengate.states["RGIM"] = "STOPPED"
+    wait = WaitForTrailEnd(task_id="wait", role="target")
+    step.ledger.clear()
+    with pytest.raises(GuardError, match="site_failure_confirmed"):
+        wait.prepare(step)
+    assert step.goldengate.commands == []
+    step.ledger.update(CONFIRMED)
+    wait.prepare(step)
+    assert step.goldengate.commands == ["START MGR", "START RGIM"]
+
+
+# -- GoldenGate is stopped -------------------------------------------------------------------------
+
+
+def stop(step: Any) -> dict[str, Any]:
+    return StopGoldenGate(task_id="stop_goldengate", role="target")._run(step)
+
+
+def test_the_manager_stops_before_the_replicat_so_that_nothing_arrives_after_the_last_look(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.states["EGIM"] = "RUNNING"
+    stop(step)
+    assert step.goldengate.commands == ["STOP MGR", "STOP RGIM", "STOP EGIM"]
+    assert "RBA 900" in step.ledger["standby_drained"]
+
+
+def test_when_more_has_arrived_the_manager_starts_again_and_a_retry_waits_for_it(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.arrives = 50
+    with pytest.raises(CurableError, match="More has arrived"):
+        stop(step)
+    assert step.goldengate.commands == ["STOP MGR", "START MGR"]
+    assert step.goldengate.states["RGIM"] == "RUNNING"
+    # The way back knows that it has to look after the standby.
+    assert "standby_drained" not in step.ledger and "standby_touched" in step.ledger
+    step.goldengate.at_eof = True
+    stop(step)
+    assert "standby_drained" in step.ledger
+
+
+def test_a_standby_that_is_not_drained_is_not_stopped(step: Any) -> None:
+    step.goldengate.file("dp000000003", 900)
+    with pytest.raises(GuardError, match="not drained"):
+        stop(step)
+    assert step.goldengate.commands == [] and "standby_touched" not in step.ledger
+
+
+def test_a_stop_that_broke_off_is_finished_by_the_retry_and_noted(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.manager = False
+    step.goldengate.states["RGIM"] = "STOPPED"
+    stop(step)
+    assert "STOPPED" in step.ledger["standby_drained"]
+
+
+# -- sequences -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_sequences(tmp_path: Path) -> Any:
+    step = Survivor(tmp_path, **DRAINED)
+    keys = step.topology.info_mart.sequence_keys
+    step.sequences = dict.fromkeys(keys, 500)
+    step.highest = dict.fromkeys(keys.values(), 400)
+    return step
+
+
+def raise_sequences(step: Any) -> dict[str, Any]:
+    operator = RaiseSequences(task_id="raise_sequences", role="target")
+
+    def took(text: str) -> None:
+        step.statements.append(text)
+        name = text.split()[2].rpartition(".")[2]
+        step.sequences[name] = int(text.split()[-1])
+
+    step.info_mart = lambda role: SimpleNamespace(
+        value=lambda name, names: step.highest.get(f"{names['table']}.{names['column']}"), run_text=took
+    )
+    return operator._run(step)
+
+
+def test_only_sequences_that_are_too_low_are_raised_above_the_keys_in_use(with_sequences: Any) -> None:
+    step = with_sequences
+    step.sequences["SEQ_INTERACTION_FACT"] = 400
+    raise_sequences(step)
+    assert len(step.statements) == 1
+    assert "GIM.SEQ_INTERACTION_FACT" in step.statements[0] and step.statements[0].endswith("1400")
+    assert step.sequences["SEQ_AUDIT_LOG"] == 500
+
+
+def test_sequences_above_every_key_are_left_alone(with_sequences: Any) -> None:
+    assert "9 sequences lie above" in raise_sequences(with_sequences)["what"]
+    assert with_sequences.statements == []
+
+
+def test_an_empty_table_makes_no_sequence_too_low(with_sequences: Any) -> None:
+    with_sequences.highest.clear()
+    raise_sequences(with_sequences)
+    assert with_sequences.statements == []
+
+
+@pytest.mark.parametrize("release", ["11.2", "12.2"])
+def test_before_18c_the_list_of_what_is_too_low_goes_to_a_person(with_sequences: Any, release: str) -> None:
+    step = with_sequences
+    step.document["sites"]["site2"]["database"]["release"] = release
+    step.read_topology()
+    step.sequences.update(SEQ_INTERACTION_FACT=400, SEQ_AUDIT_LOG=7)
+    with pytest.raises(GuardError, match=r"SEQ_AUDIT_LOG above 400; SEQ_INTERACTION_FACT above 400") as caught:
+        raise_sequences(step)
+    assert "START WITH" in caught.value.next_step
+    assert step.statements == []
+
+
+def test_a_sequence_that_is_missing_is_named_with_the_key_it_must_lie_above(with_sequences: Any) -> None:
+    del with_sequences.sequences["SEQ_RESOURCE"]
+    with pytest.raises(GuardError, match=r"SEQ_RESOURCE of RESOURCE_.RESOURCE_KEY is missing at site2") as caught:
+        raise_sequences(with_sequences)
+    assert "above 400" in caught.value.next_step
+
+
+def test_sequences_are_raised_only_once_everything_that_arrived_is_applied(with_sequences: Any) -> None:
+    del with_sequences.ledger["standby_drained"]
+    with_sequences.sequences["SEQ_RESOURCE"] = 1
+    with pytest.raises(GuardError, match="standby_drained"):
+        raise_sequences(with_sequences)
+    assert with_sequences.statements == []
+
+
+# -- what the survivor ignores ---------------------------------------------------------------------
+
+#: IDBs at the lost site, and ICONs that collect from its data source or write there.
+LOST = ["DAP_TS1_site1", "DAP_TS2_site1", "ICON_TS1_site1", "ICON_TS1_site2"]
+
+
+def test_lost_are_the_idbs_of_the_site_and_the_icons_of_its_data_sources(step: Any) -> None:
+    # ICON_TS2_site1 writes at the lost site and runs at the survivor; DAP_TS1_site2 holds what was delivered.
+    assert lost_objects(step) == LOST
+
+
+@pytest.mark.parametrize("release", ["8.1.0", "8.1.1", "8.1.101.18", "8.1.001.02"])
+def test_before_8_1_2_lost_objects_are_taken_out_of_the_connections(tmp_path: Path, release: str) -> None:
+    changes = survivor_changes(Survivor(tmp_path, release=release))  # type: ignore[arg-type]
+    assert list(changes) == ["GIM"]
+    assert changes["GIM"].disconnect == ["DAP_GIM_site1", *LOST]
+    assert not set(changes["GIM"].connect) & set(LOST)
+
+
+@pytest.mark.parametrize("release", ["8.1.2", "8.1.3", "8.1.402.07", "8.5"])
+def test_from_8_1_2_on_lost_objects_are_disabled_and_stay_connected(tmp_path: Path, release: str) -> None:
+    changes = survivor_changes(Survivor(tmp_path, release=release))  # type: ignore[arg-type]
+    assert {name: change for name, change in changes.items() if name != "GIM"} == {
+        name: Change(enabled=False) for name in LOST
+    }
+    assert changes["GIM"].disconnect == ["DAP_GIM_site1"]
+
+
+def test_the_server_moves_with_host_command_line_and_its_own_info_mart(step: Any) -> None:
+    change = survivor_changes(step)["GIM"]
+    assert (change.host, "site2-cfg" in (change.command_line or "")) == ("site2-gim", True)
+    assert change.connect[0] == "DAP_GIM_site2" and set(change.connect[1:]) == {
+        "DAP_TS1_site2",
+        "DAP_TS2_site2",
+        "ICON_TS2_site1",
+        "ICON_TS2_site2",
+    }
+
+
+def test_of_two_active_servers_none_moves(tmp_path: Path) -> None:
+    step: Any = Survivor(tmp_path, lab="active-active")
+    changes = survivor_changes(step)
+    assert changes["GIM_site2"] == Change() and "GIM_site1" not in changes
+    assert set(changes) == {"GIM_site2", *LOST}
+    early: Any = Survivor(tmp_path, lab="active-active", release="8.1.1")
+    assert survivor_changes(early) == {"GIM_site2": Change(disconnect=LOST)}
+
+
+# -- the way there and back ------------------------------------------------------------------------
+
+
+def configure(step: Any) -> None:
+    """What the group configure_survivor does, in its order."""
+    for kind in (DropFailedSources, HoldSchedulerOfPartitioned, HoldAggregation):
+        kind(task_id=kind.__name__, role="target")._run(step)
+
+
+def back(step: Any) -> dict[str, Any]:
+    return ReturnStandby(task_id="return_standby")._run(step)
+
+
+def as_sets(objects: Objects) -> dict[str, Any]:
+    """The objects without what a change of the order, or of the version, makes."""
+    return {
+        name: {**document, "version": 0, "connections": set(document["connections"])}
+        for name, document in objects.stored.items()
+    }
+
+
+def rename(step: Any, old: str, new: str) -> None:
+    """Give an object another name everywhere."""
+    text = json.dumps({"topology": step.document, "objects": step.objects.stored}).replace(f'"{old}"', f'"{new}"')
+    found = json.loads(text)
+    step.document, step.objects.stored = found["topology"], found["objects"]
+    step.read_topology()
+
+
+@pytest.mark.parametrize("release", ["8.1.1", "8.1.4"])
+def test_a_failover_that_does_not_happen_leaves_every_object_as_it_was(tmp_path: Path, release: str) -> None:
+    step: Any = Survivor(tmp_path, release=release, **CONFIRMED)
+    before = as_sets(step.objects)
+    configure(step)
+    assert step.objects.stored["GIM"]["host"] == "site2-gim"
+    assert step.objects.stored["GIM"]["options"]["schedule"]["run-scheduler"] == "false"
+    assert "standby again" in back(step)["what"]
+    assert as_sets(step.objects) == before
+    assert set(step.ledger) == set(), "nothing is left to put back"
+    assert step.goldengate.commands == ["START MGR", "START RGIM"]
+
+
+def test_the_way_back_puts_the_last_change_back_first(step: Any) -> None:
+    configure(step)
+    there = [name for name, _ in step.objects.applied]
+    step.objects.applied.clear()
+    back(step)
+    assert [name for name, _ in step.objects.applied] == there[::-1]
+
+
+def test_how_an_object_was_is_noted_once_and_a_retry_does_not_take_the_change_for_it(step: Any) -> None:
+    before = as_sets(step.objects)
+    configure(step)
+    # The run broke off in the middle and somebody changed the object since: the step acts again.
+    step.objects.stored["GIM"]["host"] = "site3-gim"
+    configure(step)
+    back(step)
+    assert as_sets(step.objects) == before
+
+
+def test_objects_with_long_names_are_noted_and_put_back_too(step: Any) -> None:
+    for number, name in enumerate(LOST):
+        rename(step, name, f"{name} {'x' * (199 - len(name))}"[:199] + str(number))
+    before = as_sets(step.objects)
+    assert max(map(len, before)) == 200
+    configure(step)
+    assert len([name for name in step.ledger if name.startswith(failover.BEFORE)]) == 7
+    back(step)
+    assert as_sets(step.objects) == before
+
+
+def test_an_object_that_cannot_be_put_back_keeps_its_note_and_does_not_keep_the_standby_from_following(
+    step: Any,
+) -> None:
+    before = as_sets(step.objects)
+    configure(step)
+    step.objects.broken = {"DAP_TS1_site1"}
+    back(step)
+    assert step.goldengate.commands == ["START MGR", "START RGIM"]
+    assert [json.loads(value)["object"] for value in step.ledger.values()] == ["DAP_TS1_site1"]
+    step.objects.broken = set()
+    step.ledger["standby_touched"] = "1"
+    back(step)
+    assert as_sets(step.objects) == before
+
+
+def test_nothing_is_changed_before_a_person_has_confirmed(step: Any) -> None:
+    step.ledger.clear()
+    with pytest.raises(GuardError, match="site_failure_confirmed"):
+        configure(step)
+    assert step.objects.applied == [] and step.ledger == {}
+
+
+def test_objects_that_are_as_they_must_be_are_still_noted_as_touched(step: Any) -> None:
+    """Else the way back would not know that this plan answers for the survivor."""
+    configure(step)
+    step.ledger.clear()
+    step.ledger.update(CONFIRMED)
+    DropFailedSources(task_id="drop", role="target")._run(step)
+    assert "standby_touched" in step.ledger
+
+
+def test_a_person_who_configures_gets_the_exact_changes(step: Any) -> None:
+    step.document["sites"]["site2"]["configuration"] = {"backend": "manual"}
+    step.read_topology()
+    text = DropFailedSources(task_id="drop", role="target").instructions(step)
+    assert text is not None
+    lines = [line.strip() for line in text.splitlines()]
+    command_line = step.topology.sites["site2"].info_mart_server.command_line
+    for value in ("GIM", "site2-gim", command_line, "DAP_GIM_site1", "DAP_GIM_site2", *LOST):
+        assert value in lines
+    assert text.count("clear **State Enabled**") == len(LOST)
+    back(step)
+    assert step.objects.applied == [], "and nothing is put back behind his back"
+
+
+def test_a_person_who_has_switched_aggregation_off_is_not_asked_again_in_this_plan(step: Any) -> None:
+    """Before the start and before the re-aggregation: nobody can look where only a person configures."""
+    step.document["sites"]["site2"]["configuration"] = {"backend": "manual"}
+    step.read_topology()
+    hold = HoldAggregation(task_id="hold", role="target")
+    assert "run-aggregates" in str(hold.instructions(step))
+    hold.before(step)
+    hold._result(step, Seen(True, "a person did it"))
+    again = HoldAggregation(task_id="see", role="target")
+    assert again.instructions(step) is None
+    assert "a person has switched aggregation off" in again._run(step)["what"]
+    EnableAggregation(task_id="enable", role="target").finish(step, Seen(True, ""))
+    assert "run-aggregates" in str(again.instructions(step)), "it is on again"
+    step.ledger["aggregation_held"] = "yes"
+    back(step)
+    assert "run-aggregates" in str(again.instructions(step)), "after the way back it may be on again"
+
+
+def test_where_aggregation_can_be_seen_a_note_of_it_proves_nothing(step: Any) -> None:
+    hold = HoldAggregation(task_id="hold", role="target")
+    hold._run(step)
+    step.objects.stored["GIM"]["options"]["schedule"]["run-aggregates"] = "true"
+    hold._run(step)
+    assert step.objects.stored["GIM"]["options"]["schedule"]["run-aggregates"] == "false"
+
+
+def test_steps_that_the_deployment_has_no_use_for_are_skipped(step: Any) -> None:
+    step.document["raa"] = {"enabled": False}
+    step.document["info_mart"]["partitioned"] = False
+    step.read_topology()
+    for kind, reason in ((HoldAggregation, "no RAA"), (HoldSchedulerOfPartitioned, "not partitioned")):
+        with pytest.raises(AirflowSkipException, match=reason):
+            kind(task_id="hold", role="target")._run(step)
+
+
+def test_a_plan_that_touched_nothing_and_a_run_without_the_lock_put_nothing_back(step: Any) -> None:
+    assert "has not touched" in back(step)["what"]
+    configure(step)
+    step.objects.applied.clear()
+    step.lock = FakeLock("plan-1", "dag run-2")
+    assert "does not hold the lock" in back(step)["what"]
+    assert step.objects.applied == [] and step.goldengate.commands == []
+
+
+def test_past_the_point_of_no_return_only_aggregation_is_switched_on(step: Any) -> None:
+    configure(step)
+    step.ledger["point_of_no_return"] = "1"
+    step.objects.applied.clear()
+    back(step)
+    assert [name for name, _ in step.objects.applied] == ["GIM"]
+    assert step.objects.stored["GIM"]["options"]["schedule"] == {
+        **step.objects.stored["GIM"]["options"]["schedule"],
+        "run-aggregates": "true",
+        "run-scheduler": "false",
+    }
+    assert step.objects.stored["GIM"]["host"] == "site2-gim" and step.goldengate.commands == []
+    step.objects.applied.clear()
+    back(step)
+    assert step.objects.applied == [], "a second time it is on already"
+
+
+def test_past_the_point_of_no_return_without_raa_nothing_is_done(step: Any) -> None:
+    configure(step)
+    step.ledger["point_of_no_return"] = "1"
+    step.document["raa"] = {"enabled": False}
+    step.read_topology()
+    step.objects.applied.clear()
+    assert "past the point of no return" in back(step)["what"]
+    assert step.objects.applied == []
+
+
+def test_of_two_active_servers_the_survivors_goes_on_ignoring_the_lost_site(tmp_path: Path) -> None:
+    step: Any = Survivor(tmp_path, lab="active-active", standby_touched="1")
+    assert "stays ignored" in back(step)["what"]
+    assert step.objects.applied == [] and step.goldengate.commands == []
+
+
+def test_a_way_back_that_failed_is_tried_again_also_after_a_final_error() -> None:
+    operator = ReturnStandby(task_id="return_standby")
+    assert operator.retry_policy is None and operator.role == "target"
+
+
+# -- the lost site ---------------------------------------------------------------------------------
+
+
+class Doors:
+    """What comes of knocking."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.alive = False
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+        monkeypatch.setattr(fencing, "judge", self._judge)
+
+    def _judge(self, step: Any, role: str, places: Any = ("airflow", "survivor")) -> Verdict:
+        self.asked.append((role, tuple(places)))
+        answers = [
+            Answer(Door("SSH of site1-db", "db1", 22), place, "open" if self.alive else "silent") for place in places
+        ]
+        return Verdict(answers, [answer for answer in answers if self.alive])
+
+
+@pytest.fixture
+def doors(monkeypatch: pytest.MonkeyPatch) -> Doors:
+    return Doors(monkeypatch)
+
+
+def test_a_door_that_answers_stops_the_run_and_the_evidence_is_noted_anew_each_time(step: Any, doors: Doors) -> None:
+    probe = ProbeFailedSite(task_id="probe", place="survivor")
+    doors.alive = True
+    with pytest.raises(
+        GuardError, match=r"site1 lives: SSH of site1-db.*seen from the survivor.*two Info Mart Servers"
+    ):
+        probe._run(step)
+    doors.alive = False
+    step.ledger["evidence:survivor"] = "old"
+    probe._run(step)
+    noted = json.loads(step.ledger["evidence:survivor"])
+    assert noted["answers"] == [{"door": "SSH of site1-db", "at": "db1:22", "place": "survivor", "state": "silent"}]
+    assert doors.asked == [("source", ("survivor",))] * 2
+
+
+def test_the_gate_shows_every_door_from_both_places_and_the_loss(step: Any, doors: Doors) -> None:
+    for place in ("airflow", "survivor"):
+        ProbeFailedSite(task_id="probe", place=place)._run(step)  # type: ignore[arg-type]
+    gate = ConfirmSiteFailure(task_id="gate", subject="Dead?", body="")
+    shown = gate.evidence(step)
+    assert "| airflow | SSH of site1-db db1:22 | silent |" in shown
+    assert "| survivor | SSH of site1-db db1:22 | silent |" in shown
+    assert "**Loss:**" in shown, "also where there is no estimate"
+    step.ledger["loss_report"] = "Calls lost: 0 to 36"
+    assert gate.evidence(step).endswith("Calls lost: 0 to 36")
+    step.ledger.clear()
+    gate.accepted(step, "anna")
+    assert step.ledger["site_failure_confirmed"].startswith("anna at ")
+
+
+# -- the start -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ready(tmp_path: Path, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Any:
+    step: Any = Survivor(tmp_path, **DRAINED)
+    monkeypatch.setattr(
+        failover, "running_at", lambda step, role: Seen(bool(step.started), "Running" if step.started else "Stopped")
+    )
+    monkeypatch.setattr(failover, "log_size", lambda step, role: 4711)
+    monkeypatch.setattr(failover, "settle", lambda look, seconds: look())
+    return step
+
+
+def start(step: Any) -> dict[str, Any]:
+    return StartAtSurvivor(task_id="start", role="target")._run(step)
+
+
+def not_started(step: Any) -> None:
+    assert step.started == [] and not {"point_of_no_return", "server_touched"} & set(step.ledger)
+
+
+def test_the_survivor_starts_once_and_the_point_of_no_return_is_noted_before_it(ready: Any, doors: Doors) -> None:
+    noted_at_start = []
+    ready.management_layer = lambda role: SimpleNamespace(
+        start=lambda dbid: (noted_at_start.append("point_of_no_return" in ready.ledger), ready.started.append(dbid))
+    )
+    start(ready)
+    assert noted_at_start == [True] and ready.started == [121]
+    assert ready.ledger["server_log_begin"] == "4711"
+    assert doors.asked == [("source", ("airflow", "survivor"))]
+    start(ready)
+    assert ready.started == [121]
+
+
+def test_the_survivor_does_not_start_when_a_door_of_the_lost_site_answers(ready: Any, doors: Doors) -> None:
+    doors.alive = True
+    with pytest.raises(GuardError, match=r"site1 lives.*Two servers never write"):
+        start(ready)
+    not_started(ready)
+
+
+def test_the_survivor_does_not_start_while_somebody_has_a_session_in_its_info_mart(ready: Any) -> None:
+    ready.sessions = [{"sid": 12, "serial": 99, "program": "gim_etl_server", "machine": "gim-elsewhere"}]
+    with pytest.raises(GuardError, match=r"session 12,99 of gim_etl_server on gim-elsewhere"):
+        start(ready)
+    not_started(ready)
+
+
+def test_after_a_crash_the_session_of_its_own_server_does_not_keep_the_retry_from_starting_it(ready: Any) -> None:
+    ready.ledger["point_of_no_return"] = "1"
+    ready.sessions = [{"sid": 12, "serial": 99, "program": "gim_etl_server", "machine": "site2-gim"}]
+    start(ready)
+    assert ready.started == ["target 121"] and ready.ledger["point_of_no_return"] == "1"
+
+
+@pytest.mark.parametrize("fact", ["site_failure_confirmed", "standby_drained"])
+def test_the_survivor_does_not_start_before_it_is_confirmed_and_drained(ready: Any, fact: str) -> None:
+    del ready.ledger[fact]
+    with pytest.raises(GuardError, match=fact):
+        start(ready)
+    not_started(ready)
+
+
+def test_a_server_that_somebody_started_by_hand_still_makes_the_plan_note_that_it_serves(ready: Any) -> None:
+    ready.started = ["by hand"]
+    start(ready)
+    assert "point_of_no_return" in ready.ledger
+
+
+def test_the_new_roles_are_told_until_the_topology_has_them(step: Any) -> None:
+    tell = TellNewRoles(task_id="tell", roles={"source": "failed", "target": "active"})
+    told = tell._run(step)
+    assert told["what"] == "set in the topology file now: sites.site1.role: failed, sites.site2.role: active"
+    assert told["roles"] == {"site1": "failed", "site2": "active"}
+    step.document["sites"]["site1"]["role"] = "failed"
+    step.document["sites"]["site2"]["role"] = "active"
+    step.read_topology()
+    assert tell._run(step)["what"] == "the topology's roles are right"

@@ -1,0 +1,210 @@
+"""A plan whose goal was reached before it began does nothing, and one that is under way goes by its own facts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.unit.operators.fakes import FakeLock, FakeStep
+
+from infomart_dr.errors import GuardError
+from infomart_dr.hooks.configuration import Change
+from infomart_dr.operators import failover, goal
+from infomart_dr.operators.base import GOAL_REACHED, needless
+from infomart_dr.operators.goal import LookWhetherDone, reached_already, replicates
+from infomart_dr.step import Seen
+
+
+class World:
+    """Who serves, which servers run, and which groups."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.serves: set[str] = set()
+        self.runs: set[str] = set()
+        self.groups: dict[tuple[str, str], str] = {}
+        #: Application objects that are not as they must be.
+        self.wrong: set[str] = set()
+        self.asked: list[str] = []
+        monkeypatch.setattr(goal, "serving", lambda step, role: self._look(role, self.serves))
+        monkeypatch.setattr(goal, "running_at", lambda step, role: self._look(role, self.serves | self.runs))
+        monkeypatch.setattr(
+            goal, "server_runs", lambda step, role: ["a process"] if role in self.serves | self.runs else []
+        )
+        monkeypatch.setattr(
+            goal, "configured", lambda step, role, name, change: Seen(name not in self.wrong, f"{name} differs")
+        )
+        monkeypatch.setattr(
+            failover, "survivor_changes", lambda step: {"GIM_site2": Change(), "DAP_TS1_site1": Change(enabled=False)}
+        )
+
+    def _look(self, role: str, where: set[str]) -> Seen:
+        self.asked.append(role)
+        return Seen(role in where, "Running" if role in where else "Stopped")
+
+    def follows(self, source: str, target: str) -> None:
+        self.groups = {(source, "EGIM"): "RUNNING", (source, "PGIM"): "RUNNING", (target, "RGIM"): "RUNNING"}
+
+    def step(self, **facts: str) -> Any:
+        step: Any = FakeStep(**facts)
+        groups = SimpleNamespace(extract="EGIM", pump="PGIM", replicat="RGIM")
+        step.site = lambda role: SimpleNamespace(
+            goldengate=SimpleNamespace(groups=groups), configuration=SimpleNamespace(backend="gax")
+        )
+        step.ggsci = lambda role: SimpleNamespace(status=lambda name: self.groups.get((role, name)))
+        return step
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def look(step: Any, wanted: Any = "moved") -> dict[str, Any]:
+    return LookWhetherDone(task_id="look_whether_done", goal=wanted)._run(step)
+
+
+# -- what is noted ---------------------------------------------------------------------------------
+
+
+def test_a_plan_that_has_something_to_do_is_begun(world: World) -> None:
+    step = world.step()
+    assert "under way" in look(step)["what"]
+    assert step.ledger == {"begun": "yes"} and needless(step, "") is None
+
+
+def test_a_goal_that_is_reached_before_makes_every_other_step_needless(world: World) -> None:
+    world.serves = {"target"}
+    world.follows("target", "source")
+    step = world.step()
+    assert look(step)["what"] == "nothing to do: site3 serves and site2 follows it already"
+    assert "begun" not in step.ledger
+    assert needless(step, "") == "nothing to do: site3 serves and site2 follows it already"
+
+
+def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reached(world: World) -> None:
+    """Else the steps after the cutover would be left out at a retry."""
+    world.serves = {"target"}
+    world.follows("target", "source")
+    step = world.step(begun="yes", point_of_no_return="1")
+    assert "its own facts say what is left" in look(step)["what"]
+    assert GOAL_REACHED not in step.ledger and world.asked == []
+
+
+def test_a_goal_is_forgotten_when_the_world_has_changed_before_the_plan_goes_on(world: World) -> None:
+    world.serves = {"target"}
+    world.follows("target", "source")
+    step = world.step()
+    look(step)
+    world.groups.clear()
+    assert "under way" in look(step)["what"]
+    assert step.ledger == {"begun": "yes"} and needless(step, "") is None
+
+
+def test_a_goal_that_stands_is_found_again_and_noted_once(world: World) -> None:
+    world.serves = {"target"}
+    world.follows("target", "source")
+    step = world.step()
+    look(step)
+    life = step.lock.signs_of_life
+    assert look(step)["goal_reached"] is True
+    assert step.lock.signs_of_life == life, "nothing was done"
+
+
+def test_nothing_is_noted_without_the_lock(world: World) -> None:
+    step = world.step()
+    step.lock = FakeLock()
+    with pytest.raises(GuardError, match="lock"):
+        look(step)
+    assert step.ledger == {}
+
+
+# -- what counts as reached ------------------------------------------------------------------------
+
+
+def test_a_switchover_is_done_only_when_the_target_serves_alone_and_is_followed(world: World) -> None:
+    step = world.step()
+    world.serves = {"target"}
+    assert reached_already(step, "moved") is None
+    world.follows("target", "source")
+    assert reached_already(step, "moved")
+    world.runs = {"source"}
+    assert reached_already(step, "moved") is None
+    world.runs, world.serves = set(), {"source"}
+    assert reached_already(step, "moved") is None
+
+
+def test_a_standby_is_set_up_when_the_source_serves_and_the_target_follows_it(world: World) -> None:
+    step = world.step()
+    world.serves = {"source"}
+    world.follows("target", "source")
+    assert reached_already(step, "follows") is None, "that is the other direction"
+    world.follows("source", "target")
+    assert reached_already(step, "follows") == "site2 serves and site3 follows it already"
+
+
+@pytest.mark.parametrize("option", ["target takes over", "source stays active"])
+def test_the_option_of_a_return_to_normal_says_what_its_goal_is(world: World, option: str) -> None:
+    stays = option == "source stays active"
+    serves, follows = ("source", "target") if stays else ("target", "source")
+    world.serves = {serves}
+    world.follows(serves, follows)
+    step = world.step()
+    step.params["option"] = option
+    assert "nothing to do" in look(step, "")["what"]
+    other = world.step()
+    other.params["option"] = "target takes over" if stays else "source stays active"
+    assert "under way" in look(other, "")["what"]
+
+
+@pytest.mark.parametrize("missing", [("source", "EGIM"), ("source", "PGIM"), ("target", "RGIM")])
+@pytest.mark.parametrize("state", [None, "STOPPED", "ABENDED"])
+def test_a_site_is_followed_only_while_all_three_groups_run(
+    world: World, missing: tuple[str, str], state: str | None
+) -> None:
+    step = world.step()
+    world.follows("source", "target")
+    assert replicates(step, "source", "target")
+    if state is None:
+        del world.groups[missing]
+    else:
+        world.groups[missing] = state
+    assert not replicates(step, "source", "target")
+
+
+def test_a_site_without_groups_is_not_asked_for_its_server(world: World) -> None:
+    """A new site may have no server yet."""
+    assert reached_already(world.step(), "moved") is None
+    assert world.asked == []
+
+
+def test_a_failover_is_done_when_the_survivor_serves_and_the_lost_site_is_never_asked(world: World) -> None:
+    step = world.step()
+    assert reached_already(step, "failover") is None
+    world.runs = {"target"}
+    assert reached_already(step, "failover") == "site3 serves already (Running)"
+    assert set(world.asked) == {"target"}
+
+
+def test_of_two_active_sites_a_failover_is_done_when_every_object_ignores_the_lost_one(world: World) -> None:
+    step = world.step()
+    step.topology.architecture = "active-active"
+    world.wrong = {"DAP_TS1_site1"}
+    assert reached_already(step, "failover") is None
+    world.wrong = set()
+    assert reached_already(step, "failover") == "site3 ignores site2 already"
+
+
+def test_where_a_person_configures_nobody_can_say_that_the_lost_site_is_ignored(world: World) -> None:
+    step = world.step()
+    step.topology.architecture = "active-active"
+    step.site = lambda role: SimpleNamespace(configuration=SimpleNamespace(backend="manual"))
+    assert reached_already(step, "failover") is None
+
+
+def test_two_sites_serve_only_when_both_do(world: World) -> None:
+    step = world.step()
+    world.serves = {"source"}
+    assert reached_already(step, "both serve") is None
+    world.serves = {"source", "target"}
+    assert reached_already(step, "both serve") == "site2 and site3 both serve already"

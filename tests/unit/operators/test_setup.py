@@ -1,0 +1,374 @@
+"""What must be there before replication, what a person approves, and what people deploy at a new site."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from airflow.sdk.exceptions import AirflowSkipException
+from tests.unit.operators.fakes import FakeStep
+
+from infomart_dr import topology
+from infomart_dr.errors import FinalError, GuardError, UnreachableError
+from infomart_dr.hooks import goldengate_parameters
+from infomart_dr.operators import dump_set, human, replication, setup
+from infomart_dr.operators.replication import ParameterFile
+from infomart_dr.operators.setup import (
+    ApproveParameterFiles,
+    CheckPrerequisites,
+    CreateHwmIndex,
+    DeployIcons,
+    DeployServer,
+)
+from infomart_lab import config as lab_config
+from infomart_lab import topology as lab_topology
+
+
+class Files(dict[str, str]):
+    """A host's files by path; what ends with / is a folder."""
+
+    def exists(self, path: str) -> bool:
+        return path in self or any(name.startswith(f"{path}/") for name in self)
+
+    def read_file(self, path: str) -> str:
+        return self[path]
+
+
+class Deployment(FakeStep):
+    """The lab's active-standby deployment before replication: site1 serves, site2 is to follow; all is prepared."""
+
+    def __init__(self, tmp_path: Path, *, release: str = "8.1.4", **facts: str) -> None:
+        super().__init__(**facts)
+        config = lab_config.create(tmp_path / "lab", scenario_name="active-standby", release=release)
+        self.document = lab_topology.topology(config)
+        self.sites = {"source": "site1", "target": "site2"}
+        self.read_topology()
+        self.files = {role: Files() for role in ("source", "target")}
+        for role, files in self.files.items():
+            site = self.site(role)
+            for folder in setup.GOLDENGATE_FOLDERS:
+                files[f"{site.goldengate.home}/{folder}/x"] = ""
+            files[f"{site.info_mart_server.root}/x"] = ""
+        self.runs: set[str] = set()
+        self.host_property: str | None = "site1-gim"
+        self.logging = {
+            role: {"log_mode": "ARCHIVELOG", "supplemental_log_data_min": "YES", "goldengate": "TRUE"}
+            for role in ("source", "target")
+        }
+        self.tables = {role: ["CTL_EXTRACT_HWM", "INTERACTION_FACT"] for role in ("source", "target")}
+        self.indexes: dict[str, list[Any]] = {"source": [], "target": []}
+        self.executed: list[tuple[str, str]] = []
+        self.missing_objects: set[str] = set()
+        self.disabled: set[str] = set()
+        #: Seconds since the last event by connection; None: never; an exception: it cannot be asked.
+        self.last_event: dict[str, Any] = {}
+
+    def read_topology(self) -> None:
+        self.topology = topology.parse(yaml.safe_dump(self.document), Path("topology.yaml"))  # type: ignore[assignment]
+
+    def site(self, role: str) -> Any:
+        return self.topology.sites[self.sites[role]]
+
+    def host(self, role: str, kind: str = "db") -> Files:
+        return self.files[role]
+
+    def dba(self, role: str) -> Any:
+        def select(name: str, **binds: Any) -> list[dict[str, Any]]:
+            found = self.logging[role]
+            return {
+                "supplemental_logging": [found],
+                "replication_parameter": [{"value": found["goldengate"]}] if found["goldengate"] else [],
+                "tables": [{"table_name": table} for table in self.tables[role]],
+            }[name]
+
+        return SimpleNamespace(select=select)
+
+    def info_mart(self, role: str) -> Any:
+        def execute(name: str, identifiers: dict[str, str]) -> int:
+            assert identifiers == {"schema": "GIM"}
+            self.executed.append((role, name))
+            self.indexes[role].append(index())
+            return 0
+
+        return SimpleNamespace(execute=execute)
+
+    def configuration(self, role: str) -> Any:
+        def read(name: str) -> Any:
+            if name in self.missing_objects:
+                raise FinalError(f"GAX knows no Application object {name}.")
+            return SimpleNamespace(state=2 if name in self.disabled else 1)
+
+        return SimpleNamespace(read=read)
+
+    def oracle(self, connection: str) -> Any:
+        def value(name: str, identifiers: dict[str, str]) -> int | None:
+            age = self.last_event.get(connection, 1)
+            if isinstance(age, Exception):
+                raise age
+            return None if age is None else int(time.time()) - age
+
+        return SimpleNamespace(value=value)
+
+
+def index(*columns: str, table: str = "CTL_EXTRACT_HWM") -> Any:
+    return SimpleNamespace(table=table, columns=columns or ("TABLE_NAME", "DATA_SOURCE_KEY", "MAX_TS"))
+
+
+@pytest.fixture
+def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    found = Deployment(tmp_path)
+    patch(monkeypatch, found)
+    return found
+
+
+def patch(monkeypatch: pytest.MonkeyPatch, step: Deployment) -> None:
+    monkeypatch.setattr(setup, "server_runs", lambda _, role: ["process 7"] if role in step.runs else [])
+    monkeypatch.setattr(setup, "application_host", lambda _, role: step.host_property)
+    monkeypatch.setattr(dump_set, "dictionary_of", lambda _, role: SimpleNamespace(indexes=step.indexes[role]))
+    monkeypatch.setattr(human.Step, "from_context", lambda context: step)
+
+
+# -- prerequisites ---------------------------------------------------------------------------------
+
+
+def check(step: Any) -> dict[str, Any]:
+    return CheckPrerequisites(task_id="check_prerequisites")._run(step)
+
+
+def test_a_prepared_deployment_passes(step: Any) -> None:
+    assert "GoldenGate and access points there" in check(step)["what"]
+
+
+def test_everything_that_is_missing_is_reported_at_once(step: Any) -> None:
+    step.runs = {"target"}
+    step.host_property = "site2-gim"
+    step.files["target"] = Files({f"{step.site('target').goldengate.home}/dirprm/x": ""})
+    step.logging["source"].update(log_mode="NOARCHIVELOG", goldengate="FALSE")
+    step.logging["target"].update(supplemental_log_data_min="NO")
+    step.missing_objects = {"DAP_GIM_site2", "DAP_TS1_site1"}
+    with pytest.raises(GuardError) as caught:
+        check(step)
+    for words in (
+        "9 thing(s) are missing",
+        "the Info Mart Server at site2 runs (process 7)",
+        "the Application object GIM has the host site2-gim, not site1-gim",
+        "is not deployed at site2",
+        "the database of site1 is in NOARCHIVELOG mode",
+        "minimal supplemental logging is off at site2 (ALTER DATABASE ADD SUPPLEMENTAL LOG DATA)",
+        "enable_goldengate_replication is FALSE at site1",
+        "lacks dirchk, dirdat, dirpcs, dirrpt (ggsci: CREATE SUBDIRS)",
+        "DAP DAP_GIM_site2 of site2: GAX knows no",
+        "DAP DAP_TS1_site1 of site1: GAX knows no",
+    ):
+        assert words in caught.value.what
+
+
+@pytest.mark.parametrize("word", ["YES", "IMPLICIT"])
+def test_supplemental_logging_that_is_there_in_another_word_is_there(step: Any, word: str) -> None:
+    step.logging["source"]["supplemental_log_data_min"] = word
+    check(step)
+
+
+def test_a_database_without_the_parameter_is_of_a_release_that_needs_none(step: Any) -> None:
+    step.logging["source"]["goldengate"] = ""
+    check(step)
+
+
+def test_where_a_person_configures_the_objects_are_not_asked_for(step: Any) -> None:
+    step.document["sites"]["site1"]["configuration"] = {"backend": "manual"}
+    step.read_topology()
+    step.host_property, step.missing_objects = None, {"DAP_GIM_site2"}
+    check(step)
+
+
+# -- parameter files -------------------------------------------------------------------------------
+
+OLD = "EXTRACT EGIM\nUSERID ggate, PASSWORD s3cret\nEXTTRAIL ./dirdat/em\n"
+NEW = "EXTRACT EGIM\nUSERIDALIAS ggate\nEXTTRAIL ./dirdat/em\n"
+
+
+def gate() -> ApproveParameterFiles:
+    return ApproveParameterFiles(task_id="approve_parameter_files", subject="Write?", body="")
+
+
+@pytest.fixture
+def files(step: Any, monkeypatch: pytest.MonkeyPatch) -> list[ParameterFile]:
+    found = [
+        ParameterFile("source", "/ogg/dirprm/egim.prm", NEW, OLD),
+        ParameterFile("source", "/ogg/GLOBALS", "GGSCHEMA GGATE\n", "GGSCHEMA GGATE\n"),
+        ParameterFile("target", "/ogg/dirprm/rgim.prm", "REPLICAT RGIM\n", None),
+    ]
+    monkeypatch.setattr(setup, "parameter_files", lambda step: found)
+    return found
+
+
+def test_the_gate_shows_what_would_be_written_and_no_password(step: Any, files: list[ParameterFile]) -> None:
+    shown = gate().evidence(step)
+    assert "**site1: /ogg/dirprm/egim.prm**" in shown and "**site2: /ogg/dirprm/rgim.prm**" in shown
+    assert "-USERID ggate, PASSWORD ***" in shown and "+USERIDALIAS ggate" in shown and "s3cret" not in shown
+    assert "--- (no file)" in shown and "+REPLICAT RGIM" in shown
+    assert "GLOBALS" not in shown, "a file that is right is not shown"
+    assert gate().does_not_apply(step) is None
+
+
+def test_nobody_is_asked_when_every_file_is_right(step: Any, files: list[ParameterFile]) -> None:
+    files[:] = [ParameterFile(each.role, each.path, each.text, each.text) for each in files]
+    with pytest.raises(AirflowSkipException, match="as rendered already"):
+        gate().execute({"dag_run": None})
+
+
+def test_a_file_that_is_only_of_another_password_is_a_difference_all_the_same(
+    step: Any, files: list[ParameterFile]
+) -> None:
+    files[:] = [ParameterFile("source", "/ogg/dirprm/egim.prm", OLD, OLD.replace("s3cret", "other"))]
+    assert gate().does_not_apply(step) is None
+    assert "other" not in gate().evidence(step)
+
+
+def test_long_differences_are_cut_off_with_a_word_about_the_rest(step: Any, files: list[ParameterFile]) -> None:
+    lines = "".join(f"TABLE GIM.T_{number};\n" for number in range(3000))
+    files[:] = [ParameterFile("source", "/ogg/dirprm/egim.prm", lines, None)]
+    shown = gate().evidence(step)
+    assert len(shown) < 21_000 and "the rest stands in the log of render" in shown
+
+
+def test_the_files_of_both_sites_are_rendered_with_what_the_hosts_have(
+    step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = step.site("source").goldengate.home
+    step.files["source"][f"{home}/GLOBALS"] = "ENABLEMONITORING\n"
+    found = {(file.role, file.path.rpartition("/")[2]): file for file in replication.parameter_files(step)}
+    names = {"egim.prm", "pgim.prm", "rgim.prm", "GLOBALS"}
+    assert set(found) == {(role, name) for role in ("source", "target") for name in names}
+    assert found["source", "GLOBALS"].text.startswith("ENABLEMONITORING\nGGSCHEMA GGATE\n")
+    assert found["source", "GLOBALS"].there == "ENABLEMONITORING\n"
+    assert found["target", "GLOBALS"].there is None and not found["target", "GLOBALS"].right
+    for (role, _), file in found.items():
+        step.files[role][file.path] = file.text
+    assert all(file.right for file in replication.parameter_files(step))
+
+
+# -- the index of early releases -------------------------------------------------------------------
+
+
+def create(step: Any) -> dict[str, Any]:
+    return CreateHwmIndex(task_id="create_hwm_index")._run(step)
+
+
+@pytest.fixture(params=["8.1", "8.1.0", "8.1.1", "8.1.001.02", "8.1.101.18"])
+def early(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    step = Deployment(tmp_path, release=request.param)
+    patch(monkeypatch, step)
+    return step
+
+
+def test_early_releases_get_the_index_at_both_sites_once(early: Any) -> None:
+    create(early)
+    assert early.executed == [("source", "hwm_index"), ("target", "hwm_index")]
+    create(early)
+    assert len(early.executed) == 2
+
+
+def test_the_index_is_made_only_where_the_table_is_and_it_is_not(early: Any) -> None:
+    early.tables["target"] = []
+    early.indexes["source"] = [index("TABLE_NAME"), index(table="CTL_X")]
+    create(early)
+    assert early.executed == [("source", "hwm_index")]
+
+
+def test_an_index_of_another_name_with_the_same_columns_is_enough(early: Any) -> None:
+    early.indexes = {"source": [index()], "target": [index()]}
+    assert create(early)["what"] == "the index is there"
+    assert early.executed == []
+
+
+@pytest.mark.parametrize("release", ["8.1.2", "8.1.4", "8.1.402.07", "8.5"])
+def test_later_releases_have_a_key_and_are_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str
+) -> None:
+    step: Any = Deployment(tmp_path, release=release)
+    patch(monkeypatch, step)
+    with pytest.raises(AirflowSkipException, match=f"release {release} has a key"):
+        create(step)
+    assert goldengate_parameters.three_parts(release) >= (8, 1, 2)
+
+
+# -- a new site ------------------------------------------------------------------------------------
+
+
+def icons() -> DeployIcons:
+    return DeployIcons(task_id="deploy_icons", role="target")
+
+
+def test_a_site_whose_icons_collect_asks_nobody(step: Any) -> None:
+    assert icons().instructions(step) is None
+    assert "2 IDB(s) at site2 collect" in icons().execute({})["what"]
+
+
+def test_what_keeps_the_icons_from_collecting_is_listed_for_the_person(step: Any) -> None:
+    step.missing_objects, step.disabled = {"DAP_TS1_site2"}, {"ICON_TS2_site2"}
+    step.last_event["oracle_site2_idb"] = None
+    step.document["sites"]["site1"]["idbs"] = [
+        idb for idb in step.document["sites"]["site1"]["idbs"] if idb["data_source_key"] == 101
+    ]
+    step.read_topology()
+    text = icons().instructions(step)
+    assert text is not None
+    for words in (
+        "the Application object DAP_TS1_site2 does not exist",
+        "the Application object ICON_TS2_site2 is disabled",
+        "data source 102 has an IDB at site2 and none at site1",
+        "the IDB ts1-site2 has never heard of its data source",
+        "one IDB belongs to site2 and the other to site1",
+    ):
+        assert words in text
+
+
+def test_an_idb_that_cannot_be_asked_is_named_and_is_no_proof(step: Any) -> None:
+    step.last_event["oracle_site2_idb"] = UnreachableError("ORA-12541: no listener")
+    assert "cannot be asked: ORA-12541" in str(icons().instructions(step))
+    seen = icons().confirmed(step)
+    assert seen is not None and not seen.done
+
+
+def test_an_old_last_event_is_asked_about_and_a_persons_word_stands_for_it(step: Any) -> None:
+    step.last_event["oracle_site2_idb"] = 3600
+    assert "s old" in str(icons().instructions(step))
+    seen = icons().confirmed(step)
+    assert seen is not None and seen.done and "s old" in seen.what
+
+
+def test_a_confirmation_of_what_is_still_missing_is_not_taken(step: Any) -> None:
+    step.disabled = {"DAP_TS1_site2"}
+    seen = icons().confirmed(step)
+    assert seen is not None and not seen.done and "DAP_TS1_site2 is disabled" in seen.what
+
+
+def server() -> DeployServer:
+    return DeployServer(task_id="deploy_info_mart_server", role="target")
+
+
+def test_a_server_that_is_deployed_and_stopped_asks_nobody(step: Any) -> None:
+    assert server().instructions(step) is None
+    assert "deployed at site2 and stopped" in server().execute({})["what"]
+
+
+def test_a_missing_server_is_deployed_by_a_person_who_must_not_start_it(step: Any) -> None:
+    step.files["target"] = Files()
+    text = str(server().instructions(step))
+    root = step.site("target").info_mart_server.root
+    assert f"`{root}`" in text and "Create no new Application object: `GIM`" in text
+    assert "Do not start the server" in text
+    seen = server().confirmed(step)
+    assert seen is not None and not seen.done and root in seen.what
+
+
+def test_a_server_that_runs_at_the_new_site_stops_the_run(step: Any) -> None:
+    step.runs = {"target"}
+    with pytest.raises(GuardError, match=r"at site2 runs: process 7") as caught:
+        server().execute({})
+    assert "no service starts it by itself" in caught.value.next_step
