@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 SCALE ?= 5000
 RATE ?= 50
 SCENARIO ?= return-to-normal
+# What make up begins with: return-to-normal, active-standby or active-active.
+LAB_SCENARIO ?= return-to-normal
 BASE_PORT ?= 21000
 AIRFLOW_PORT ?= 8080
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)/lab
@@ -39,7 +41,7 @@ lint: setup
 	@$(BIN)/mypy
 
 up: setup
-	@$(LAB) up --home build/lab --scale $(SCALE) --rate $(RATE) --base-port $(BASE_PORT) \
+	@$(LAB) up --home build/lab --scenario $(LAB_SCENARIO) --scale $(SCALE) --rate $(RATE) --base-port $(BASE_PORT) \
 		--airflow --airflow-port $(AIRFLOW_PORT)
 
 down: setup

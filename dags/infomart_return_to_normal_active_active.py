@@ -30,7 +30,7 @@ with (
         catchup=False,
         max_active_runs=1,
         default_args=step_defaults(),
-        params=plan.common_params() | active_active.active_active_params() | plan.transfer_params(),
+        params=plan.common_params() | active_active.active_active_params() | plan.server_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
     plan.plan() as lock,

@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infomart_lab import config as lab_config
-from infomart_lab import configuration, supervisor, topology
+from infomart_lab import supervisor, topology
 from infomart_lab.airflow_api import Airflow, AirflowError
 from infomart_lab.audit import AuditResult, audit
 from infomart_lab.icon import get_load, set_load
@@ -91,12 +91,8 @@ class Run:
     #: Answer to every gate.
     decision = "Approve"
 
-    def __init__(self, airflow: Airflow, run_id: str, dag_id: str = DAG, person: Any = None) -> None:
-        """
-        :param person: does by hand what a human step asks for, before it is answered: called with the task's id.
-        """
+    def __init__(self, airflow: Airflow, run_id: str, dag_id: str = DAG) -> None:
         self.airflow, self.run_id, self.dag_id = airflow, run_id, dag_id
-        self.person = person or (lambda task_id: None)
         self.tasks: list[dict[str, Any]] = []
         self.results: dict[str, dict[str, Any]] = {}
         self.state = "queued"
@@ -121,7 +117,6 @@ class Run:
         if time.monotonic() - since > GATE_SECONDS:
             # A human step has options of its own; the first says that it is done.
             decision = self.decision if self.decision in options else options[0]
-            self.person(name)
             self.airflow.answer(self.dag_id, self.run_id, name, decision)
             self.approved.append(name)
             del self._asked[name]
@@ -383,7 +378,7 @@ class LabStage:
 
     def run(self, dag_id: str, **params: Any) -> None:
         self.airflow.wait_for_dag(dag_id)
-        run = Run(self.airflow, f"demo-{int(time.time())}", dag_id, self._person)
+        run = Run(self.airflow, f"demo-{int(time.time())}", dag_id)
         self.runs.append(run)
         if dag_id == "infomart_failover":
             self.failover = run
@@ -397,16 +392,6 @@ class LabStage:
             run.wait(lambda: _tell(run, told))
         if run.state != "success":
             raise DemoError(f"{dag_id} ended as {run.state}\n{run.failures()}")
-
-    def _person(self, task_id: str) -> None:
-        """Whoever is asked to deploy ICONs at a site that came back enables their objects again."""
-        if task_id.endswith("deploy_icons"):
-
-            def enable(document: dict[str, Any]) -> None:
-                for application in document["applications"].values():
-                    application["state"] = configuration.ENABLED
-
-            configuration.update(self.config, enable)
 
     def calls(self, seconds: float) -> None:
         console.print(f"calls go on for {seconds:g} s")

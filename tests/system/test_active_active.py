@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -61,27 +60,15 @@ def _the_survivor_ignores_the_lost_site(lab: LabConfig, serves: Callable[[str], 
     assert "site2 ignores site1 already" in again.results["look_whether_done"]["what"]
 
 
-def _person(lab: LabConfig) -> Callable[[str], None]:
-    """Enables what the failover has disabled, when the human step asks for it."""
-
-    def enable(document: dict[str, Any]) -> None:
-        for application in document["applications"].values():
-            application["state"] = configuration.ENABLED
-
-    return lambda task_id: (
-        configuration.update(lab, enable) if task_id == "deploy_new_site.deploy_icons" else None  # type: ignore[func-returns-value]
-    )
-
-
 def _the_lost_site_comes_back_as_a_copy(lab: LabConfig, serves: Callable[[str], bool]) -> None:
     run = Procedure(
         "infomart_return_to_normal_active_active",
         plan="return",
         params={"source": "site2", "target": "site1", "report_source": "target"},
-        person=_person(lab),
     )
     run.run()
-    assert "DAP_TS1_site1 is disabled" in run.shown["deploy_new_site.deploy_icons"]
+    assert run.shown == {}
+    assert state_of(lab, "DAP_TS1_site1") == state_of(lab, "ICON_TS1_site2") == configuration.ENABLED
     assert "this step is for 'empty database'" in run.skipped["create_info_mart"]
     assert "reports from site1" in run.skipped["start_second_server.bring_reports_into_service_at_source"]
     assert serves("site1") and serves("site2")

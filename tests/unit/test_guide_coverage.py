@@ -34,6 +34,11 @@ def test_every_item_is_done_by_a_task_or_says_why_not(coverage: Coverage) -> Non
     assert not (found := coverage.uncovered()), told("items of the guide are open", found)
 
 
+def test_every_item_that_a_task_does_or_checks_names_a_test(coverage: Coverage) -> None:
+    done = [item for item in coverage.items if coverage.by_item[item.id] and not item.not_applicable]
+    assert [item.id for item in done if not item.tests] == []
+
+
 def test_every_reference_of_a_task_leads_to_an_item(coverage: Coverage) -> None:
     assert not (found := coverage.loose_references()), told("references lead nowhere", found)
 

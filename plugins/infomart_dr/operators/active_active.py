@@ -14,7 +14,6 @@ from infomart_dr.operators.server import (
     ConfigurationOperator,
     collecting_objects,
     log_size,
-    option,
     server_runs,
     serving,
     settle,
@@ -147,28 +146,6 @@ class CompareConfiguration(CheckOperator):
 
     def next_step(self) -> str:
         return "Decide which one is right and clear keep_configuration_in_step, or change the object by hand."
-
-
-class ServeAtSource(StepOperator):
-    """See that the surviving site serves, also when its server was stopped for the whole transfer."""
-
-    guide = "Operation Modes: whether the server runs during the transfer (guide:224)"
-    changes = "the source's server runs, [schedule] run-scheduler = true"
-    undo = "stop it"
-
-    def observe(self, step: Step) -> Seen:
-        return serving(step, "source")
-
-    def act(self, step: Step, seen: Seen) -> None:
-        if step.site("source").configuration.backend != "manual":
-            step.configuration("source").apply(step.application("source"), option("schedule", "run-scheduler", "true"))
-        step.management_layer("source").start(step.application_dbid("source"))
-
-    def verify(self, step: Step) -> Seen:
-        return settle(lambda: self.observe(step), seconds=30)
-
-    def next_step(self) -> str:
-        return "Start the source's server by hand; then clear this task."
 
 
 class StartSecondServer(StepOperator):

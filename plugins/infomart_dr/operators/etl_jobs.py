@@ -9,7 +9,7 @@ from infomart_dr.errors import GuardError
 from infomart_dr.operators.base import CheckOperator
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.jobs import JobOperator, failed
-from infomart_dr.operators.server import log_size, server_log
+from infomart_dr.operators.server import log_size, server_log, settle
 from infomart_dr.step import Seen, Step
 
 #: Messages by which the server says that it is in the migration state (guide:1041).
@@ -206,6 +206,9 @@ class BringReportsIntoService(HumanStep):
                 "Correct what it names; then clear this task.",
             )
         self.log.info("act: %s", done.stdout.strip()[-500:] or "(no output)")
+
+    def verify(self, step: Step) -> Seen:
+        return settle(lambda: self.observe(step), seconds=30)
 
     @staticmethod
     def _host(step: Step, name: str) -> Any:

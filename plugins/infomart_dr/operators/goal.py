@@ -13,6 +13,10 @@ from infomart_dr.step import Seen, SiteRole, Step
 Goal = Literal["failover", "moved", "follows", "both serve"]
 
 
+#: Facts of a plan that another procedure has begun.
+PROGRESS = ("old_replication_removed", "purge_hold", "server_touched", "standby_touched")
+
+
 class LookWhetherDone(StepOperator):
     """See whether the goal is reached already; then every other step of this plan has nothing to do.
 
@@ -35,7 +39,7 @@ class LookWhetherDone(StepOperator):
 
     def observe(self, step: Step) -> Seen:
         facts = step.ledger.all()
-        if "begun" in facts:
+        if "begun" in facts or any(fact in facts for fact in PROGRESS):
             return Seen(True, "the plan is under way; its own facts say what is left")
         reached = reached_already(step, self._goal(step))
         if reached and facts.get(GOAL_REACHED):

@@ -253,14 +253,8 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
         status = layer.status(step.application_dbid(role))
         if not layer.is_stopped(status):
             signs.append(f"Management Layer says {status.status}")
-    found = step.host(role, "gim").run(["pgrep", "-f", site.info_mart_server.process_pattern], check=False)
-    if found.exit_code == 0:
-        signs.append(f"process {' '.join(found.stdout.split())} on {site.info_mart_server.host}")
-    elif found.exit_code != 1:
-        raise GuardError(
-            f"pgrep on {site.info_mart_server.host} ended with {found.exit_code}: {found.stderr.strip()[:200]}",
-            "Install pgrep there, or correct info_mart_server.process_pattern.",
-        )
+    if processes := server_processes(step, role):
+        signs.append(f"process {' '.join(processes)} on {site.info_mart_server.host}")
     if site.role != "new" or step.ledger.get("tables_compared"):
         sessions = step.dba(role).select(
             "sessions_of", username=step.schema, program=site.info_mart_server.session_program
@@ -268,6 +262,21 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
         if sessions:
             signs.append(f"{len(sessions)} database session(s) of {step.schema}")
     return signs
+
+
+def server_processes(step: Step, role: SiteRole) -> list[str]:
+    """Processes of the Info Mart Server on a site's host.
+
+    :raises GuardError: the host cannot say.
+    """
+    server = step.site(role).info_mart_server
+    found = step.host(role, "gim").run(["pgrep", "-f", server.process_pattern], check=False)
+    if found.exit_code not in (0, 1):
+        raise GuardError(
+            f"pgrep on {server.host} ended with {found.exit_code}: {found.stderr.strip()[:200]}",
+            "Install pgrep there, or correct info_mart_server.process_pattern.",
+        )
+    return found.stdout.split() if found.exit_code == 0 else []
 
 
 def application_host(step: Step, role: SiteRole) -> str | None:
@@ -371,11 +380,39 @@ def running_at(step: Step, role: SiteRole) -> Seen:
     host = application_host(step, role)
     layer = step.management_layer(role)
     status = layer.status(step.application_dbid(role))
-    here = host in (None, site.info_mart_server.host_object)
-    return Seen(
-        layer.is_running(status) and here,
-        f"Info Mart Server: {status.status} on {host or site.info_mart_server.host_object}",
-    )
+    if host is None:
+        # The Management Layer may speak of a server elsewhere, and only a person can read where: the process tells.
+        here = bool(server_processes(step, role))
+        where = f"by the Management Layer, {'a' if here else 'no'} process on {site.info_mart_server.host}"
+    else:
+        here, where = host == site.info_mart_server.host_object, f"on {host}"
+    return Seen(layer.is_running(status) and here, f"Info Mart Server: {status.status} {where}")
+
+
+class ServeAtSource(StepOperator):
+    """See that the surviving site serves, also when its server was stopped for the whole transfer."""
+
+    guide = "Operation Modes: whether the server runs during the transfer (guide:224, guide:270)"
+    changes = "the source's server runs, [schedule] run-scheduler = true"
+    undo = "stop it"
+
+    def observe(self, step: Step) -> Seen:
+        return serving(step, "source")
+
+    def act(self, step: Step, seen: Seen) -> None:
+        if step.site("source").configuration.backend != "manual":
+            step.configuration("source").apply(step.application("source"), option("schedule", "run-scheduler", "true"))
+        if step.topology.architecture == "active-standby":
+            # The other one's server must not run then.
+            start_server(step, "source")
+        else:
+            step.management_layer("source").start(step.application_dbid("source"))
+
+    def verify(self, step: Step) -> Seen:
+        return settle(lambda: self.observe(step), seconds=30)
+
+    def next_step(self) -> str:
+        return "Start the source's server by hand; then clear this task."
 
 
 def serving(step: Step, role: SiteRole) -> Seen:
@@ -629,9 +666,11 @@ class ReturnServiceToSource(StepOperator):
         if step.ledger.get("point_of_no_return"):
             target = serving(step, "target")
             if not target.done:
+                both = step.topology.architecture == "active-active"
                 raise GuardError(
                     f"The plan is past the point of no return and {step.name('target')} does not serve: {target.what}.",
-                    "Correct the cause and clear start_info_mart_server_at_target; never start the source's server.",
+                    "Correct the cause and clear the step that starts its server"
+                    + ("." if both else "; never start the source's server."),
                 )
             return Seen(True, f"past the point of no return: the target serves ({target.what})")
         if step.ledger.get("server_touched") is None:

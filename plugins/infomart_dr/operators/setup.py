@@ -11,10 +11,16 @@ from infomart_dr.errors import FinalError, GuardError, InfoMartError
 from infomart_dr.operators.base import CheckOperator, StepOperator, sorted_names
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.operators.replication import both, parameter_files
-from infomart_dr.operators.server import application_host, server_runs
+from infomart_dr.operators.server import (
+    ConfigurationOperator,
+    application_host,
+    collecting_objects,
+    server_runs,
+)
 from infomart_dr.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
+    from infomart_dr.hooks.configuration import Change
     from infomart_dr.topology import Idb
 
 #: Folders of a GoldenGate home that CREATE SUBDIRS makes.
@@ -149,6 +155,29 @@ class CreateHwmIndex(StepOperator):
 FRESH_SECONDS = 300
 
 
+class UseNewSources(ConfigurationOperator):
+    """Let the serving site's server use the new site's IDBs: their objects, which a failover disabled, are enabled."""
+
+    guide = "Return to Normal 3, 14c (guide:1096, guide:1118)"
+    changes = "state of the DAPs and ICONs of the new site and of its data sources; connections of the server's object"
+
+    def wanted(self, step: Step) -> dict[str, Change]:
+        from infomart_dr.hooks.configuration import Change
+
+        names = collecting_objects(step, "target")
+        if step.site(self.role).configuration.backend != "manual":
+            # What does not exist yet is the next step's business.
+            names = [name for name in names if self._exists(step, name)]
+        return {**{name: Change(enabled=True) for name in names}, step.application(self.role): Change(connect=names)}
+
+    def _exists(self, step: Step, name: str) -> bool:
+        try:
+            step.configuration(self.role).read(name)
+        except FinalError:
+            return False
+        return True
+
+
 class DeployIcons(HumanStep):
     """ICONs and their IDBs collect at the new site: a person deploys what is missing, and the result is checked."""
 
@@ -191,11 +220,18 @@ class DeployIcons(HumanStep):
 
     @staticmethod
     def _pairs(step: Step) -> Iterator[str]:
-        """A data source of the new site whose other IDB is not at the surviving site."""
-        here = {idb.data_source_key for idb in step.site("target").idbs}
-        there = {idb.data_source_key for idb in step.site("source").idbs}
-        for key in sorted(here - there):
-            yield f"data source {key} has an IDB at {step.name('target')} and none at {step.name('source')}"
+        """A data source with redundant ICONs whose IDBs are not split over the new and the surviving site.
+
+        One that has a single IDB in the topology is not redundant, and stays so.
+        """
+        sites: dict[int, set[str]] = {}
+        for name, site in step.topology.sites.items():
+            for idb in site.idbs:
+                sites.setdefault(idb.data_source_key, set()).add(name)
+        source, target = step.name("source"), step.name("target")
+        for key, found in sorted(sites.items()):
+            if target in found and len(found) > 1 and source not in found:
+                yield f"data source {key} has IDBs at {', '.join(sorted(found))} and none at {source}"
 
     @staticmethod
     def _last_event(step: Step, idb: Idb) -> int | None:

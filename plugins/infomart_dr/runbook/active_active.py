@@ -57,7 +57,7 @@ def start_second_server() -> None:
     """Configure, start, look, and choose where the reports come from."""
     common: dict[str, Any] = {"role": "target"}
     chain(
-        active_active.ServeAtSource(task_id="serve_at_source", role="source"),
+        server.ServeAtSource(task_id="serve_at_source", role="source"),
         active_active.KeepConfigurationInStep(task_id="keep_configuration_in_step", **common),
         active_active.CompareConfiguration(task_id="compare_configuration", **common),
         active_active.StartSecondServer(task_id="start_second_server", **common),

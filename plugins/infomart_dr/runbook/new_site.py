@@ -11,5 +11,5 @@ from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
 @task_group(default_args=BEFORE_CUTOVER, tooltip="ICONs collect and the server is deployed: checked, else asked for")
 def deploy_new_site() -> None:
     """Human steps, each with exact instructions and a check; nothing is asked where all is there."""
-    setup.DeployIcons(task_id="deploy_icons", role="target")
+    setup.UseNewSources(task_id="use_new_sources") >> setup.DeployIcons(task_id="deploy_icons", role="target")
     setup.DeployServer(task_id="deploy_info_mart_server", role="target")

@@ -42,6 +42,13 @@ def failover_params() -> dict[str, Param]:
             "Failed site", "The site that is lost; empty: the topology's active site (not in active-active)."
         ),
         "survivor": _site("Surviving site", "The site that takes over; empty: the topology's only standby."),
+        "accept_missing_replicat": Param(
+            False,
+            type="boolean",
+            title="Accept a survivor without a Replicat",
+            description="Only when a person has proven by other means that the standby holds all that was replicated; "
+            "a failover stops otherwise, since nobody can tell.",
+        ),
         **plan_params(),
     }
 
@@ -103,8 +110,13 @@ def option_params() -> dict[str, Param]:
 
 
 def transfer_params() -> dict[str, Param]:
+    """Parameters of procedures that copy the database while changes are captured."""
+    return waiting_params() | server_params()
+
+
+def server_params() -> dict[str, Param]:
     """Parameters of procedures that copy the database."""
-    return waiting_params() | {
+    return {
         "server_during_transfer": Param(
             "running",
             type="string",

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import checks, failover, replication, setup
+from infomart_dr.operators import checks, failover, replication, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.runbook.plan import SOURCE_STAYS
 
@@ -39,6 +39,8 @@ def repeat_supplemental_logging() -> replication.EnableSupplementalLogging:
 def prove_standby() -> None:
     """The source serves, the target is its standby."""
     chain(
+        # A server that was stopped for the whole transfer serves again: the target follows it.
+        server.ServeAtSource(task_id="serve_at_source"),
         replication.CheckReplicationRuns(task_id="check_replication_runs", direction="reverse"),
         replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="reverse"),
         checks.ProveParity(task_id="prove_parity", role="target"),

@@ -14,17 +14,17 @@ from tests.unit.operators.fakes import FakeStep
 from infomart_dr import topology
 from infomart_dr.errors import GuardError
 from infomart_dr.hooks.configuration import differences, from_gax, to_gax
-from infomart_dr.operators import active_active, human
+from infomart_dr.operators import active_active, human, server
 from infomart_dr.operators.active_active import (
     BringChosenReports,
     CaptureScnOfCopy,
     CompareConfiguration,
     CreateInfoMart,
     KeepConfigurationInStep,
-    ServeAtSource,
     StartSecondServer,
     configuration_differences,
 )
+from infomart_dr.operators.server import ServeAtSource
 from infomart_dr.step import Seen
 from infomart_lab import config as lab_config
 from infomart_lab import configuration as lab_configuration
@@ -85,10 +85,11 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     found = Pair(tmp_path)
     monkeypatch.setattr(human.Step, "from_context", lambda context: found)
     monkeypatch.setattr(active_active, "log_size", lambda step, role: 4711)
-    monkeypatch.setattr(active_active, "settle", lambda look, seconds: look())
-    monkeypatch.setattr(
-        active_active, "serving", lambda step, role: Seen(any(role in word for word in found.started), "Stopped")
-    )
+    for module in (active_active, server):
+        monkeypatch.setattr(module, "settle", lambda look, seconds: look())
+        monkeypatch.setattr(
+            module, "serving", lambda step, role: Seen(any(role in word for word in found.started), "Stopped")
+        )
     return found
 
 
@@ -187,6 +188,24 @@ def test_a_source_whose_object_nobody_can_change_is_started_all_the_same(step: A
     step.stored.clear()
     serve(step)
     assert step.started == ["source 122"]
+
+
+def test_of_an_active_standby_pair_the_source_does_not_start_while_the_standbys_server_runs(
+    step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step.topology = SimpleNamespace(architecture="active-standby")
+    step.site = lambda role: SimpleNamespace(configuration=SimpleNamespace(backend="manual"))
+    step.application = lambda role: "GIM"
+    step.application_dbid = lambda role: 121
+    step.pair = SimpleNamespace(other=lambda role: "target")
+    running = ["process 7"]
+    monkeypatch.setattr(server, "server_runs", lambda step, role: running if role == "target" else [])
+    with pytest.raises(GuardError, match=r"at site1 still runs: process 7.*Two servers never write"):
+        serve(step)
+    assert step.started == []
+    running.clear()
+    serve(step)
+    assert step.started == ["source 121"]
 
 
 # -- the second server -----------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(HITLOperator, "execute", ask)
     monkeypatch.setattr(etl_jobs, "log_size", lambda step, role: 4711)
+    monkeypatch.setattr(etl_jobs, "settle", lambda look, seconds: look())
     return found
 
 

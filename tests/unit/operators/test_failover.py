@@ -247,6 +247,17 @@ def test_a_survivor_without_a_replicat_is_never_taken_for_drained(step: Any) -> 
         replicat_at_trail_end(step)
 
 
+def test_a_survivor_without_a_replicat_is_accepted_only_by_the_runs_parameter(step: Any) -> None:
+    step.goldengate.states.clear()
+    step.params["accept_missing_replicat"] = False
+    with pytest.raises(GuardError, match="There is no RGIM") as caught:
+        replicat_at_trail_end(step)
+    assert "accept_missing_replicat" in caught.value.next_step
+    step.params["accept_missing_replicat"] = True
+    seen = replicat_at_trail_end(step)
+    assert seen.done and "started with accept_missing_replicat" in seen.what
+
+
 def test_an_abended_replicat_may_be_cured_and_its_report_is_shown(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
     step.goldengate.states["RGIM"] = "ABENDED"

@@ -91,6 +91,16 @@ def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reac
     assert GOAL_REACHED not in step.ledger and world.asked == []
 
 
+@pytest.mark.parametrize("fact", ["old_replication_removed", "purge_hold", "server_touched", "standby_touched"])
+def test_a_plan_that_another_procedure_has_begun_is_under_way_too(world: World, fact: str) -> None:
+    """A cutover goes on with the plan of a transfer, which has no look of its own."""
+    world.serves = {"target"}
+    world.follows("target", "source")
+    step = world.step(**{fact: "1"})
+    assert "its own facts say what is left" in look(step)["what"]
+    assert GOAL_REACHED not in step.ledger
+
+
 def test_a_goal_is_forgotten_when_the_world_has_changed_before_the_plan_goes_on(world: World) -> None:
     world.serves = {"target"}
     world.follows("target", "source")

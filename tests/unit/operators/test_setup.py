@@ -312,20 +312,28 @@ def test_a_site_whose_icons_collect_asks_nobody(step: Any) -> None:
 def test_what_keeps_the_icons_from_collecting_is_listed_for_the_person(step: Any) -> None:
     step.missing_objects, step.disabled = {"DAP_TS1_site2"}, {"ICON_TS2_site2"}
     step.last_event["oracle_site2_idb"] = None
-    step.document["sites"]["site1"]["idbs"] = [
-        idb for idb in step.document["sites"]["site1"]["idbs"] if idb["data_source_key"] == 101
-    ]
+    # The other IDB of the pair stands at neither of the two sites.
+    sites = step.document["sites"]
+    sites["site3"]["idbs"] = [idb for idb in sites["site1"]["idbs"] if idb["data_source_key"] == 102]
+    sites["site1"]["idbs"] = [idb for idb in sites["site1"]["idbs"] if idb["data_source_key"] == 101]
     step.read_topology()
     text = icons().instructions(step)
     assert text is not None
     for words in (
         "the Application object DAP_TS1_site2 does not exist",
         "the Application object ICON_TS2_site2 is disabled",
-        "data source 102 has an IDB at site2 and none at site1",
+        "data source 102 has IDBs at site2, site3 and none at site1",
         "the IDB ts1-site2 has never heard of its data source",
         "one IDB belongs to site2 and the other to site1",
     ):
         assert words in text
+
+
+def test_a_data_source_with_a_single_idb_is_not_asked_to_become_a_pair(step: Any) -> None:
+    sites = step.document["sites"]
+    sites["site1"]["idbs"] = [idb for idb in sites["site1"]["idbs"] if idb["data_source_key"] == 101]
+    step.read_topology()
+    assert icons().instructions(step) is None
 
 
 def test_an_idb_that_cannot_be_asked_is_named_and_is_no_proof(step: Any) -> None:
