@@ -25,6 +25,19 @@ class Rejected(Run):
     decision = "Reject"
 
 
+class Broken(Run):
+    """A run whose target loses its configuration interface once the source's server is stopped for good."""
+
+    stopped = "final_stop_and_comparison.stop_info_mart_server"
+    done = False
+
+    def look(self) -> None:
+        super().look()
+        if self.stopped in self.results and not self.done:
+            password(self.airflow, "gax_site3", "not the password")
+            self.done = True
+
+
 def password(airflow: Airflow, connection: str, value: str) -> None:
     """Change the password of an Airflow connection."""
     before = airflow.call("GET", f"/connections/{connection}")
@@ -50,8 +63,7 @@ def test_a_rejected_gate_and_a_failure_after_the_final_stop_give_the_service_bac
         assert rejected.results["return_service_to_source"]["what"].startswith("Info Mart Server: Running on site2-gim")
         assert serves("site2") and not serves("site3")
 
-        password(airflow, "gax_site3", "not the password")
-        broken = Run(airflow, f"{plan}-broken")
+        broken = Broken(airflow, f"{plan}-broken")
         airflow.trigger(DAG, broken.run_id, {"plan": plan})
         broken.wait(lambda: None, seconds=900)
         assert broken.state == "failed"
