@@ -26,14 +26,14 @@ demo: setup
 	@$(BIN)/python -m infomart_lab.demo --scenario $(SCENARIO) --home build/demo/lab --scale $(SCALE) --rate $(RATE) \
 		--base-port $(BASE_PORT) --airflow-port $(AIRFLOW_PORT) --report build/demo/report.json
 
-# Two at a time where a test needs little; one whole lab after the other.
+# Two files at a time; each file of tests/system has a whole lab with ports of its own.
 test: setup
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile tests/unit tests/integration
-	@$(BIN)/python -m pytest -m "not slow" tests/system
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile tests/system
 
 test-all: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration
-	@$(BIN)/python -m pytest tests/system
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/system
 
 lint: setup
 	@$(BIN)/ruff check .
