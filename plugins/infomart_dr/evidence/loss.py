@@ -24,6 +24,8 @@ INTERVAL = 900
 SIGMAS = 3.0
 #: Seconds before a gap from which the rate is taken: the shortest of them with so many calls.
 BASES, BASE_CALLS = (60, 300, 900, 1800, 3600), 1000
+#: Seconds of the shortest stretch that shows how a rate changes: shorter ones show chance only.
+SHORTEST = 10
 #: Calls that a silence must have swallowed to be an outage: no other silence is as long.
 SILENT_CALLS = 30
 #: Seconds of history, and of it so many times what lies ahead, that show how a rate changes; with less, this more.
@@ -90,7 +92,8 @@ class Activity:
         ):
             silence = silent_to - bucket - self.seconds
             if calls and calls / (self.ends - silent_to) * silence >= SILENT_CALLS:
-                return replace(self, begins=silent_to + self.seconds, ends=max(self.ends, silent_to + self.seconds))
+                begins = silent_to + self.seconds
+                return replace(self, begins=begins) if begins < self.ends else self
             silent_to, calls = bucket, calls + self.calls[bucket]
         return self
 
@@ -213,7 +216,7 @@ class Rates:
         if known < self.activity.seconds:
             return None
         # Short enough for its changes to be seen in the rest of the history.
-        longest = max(known / 3, self.activity.seconds)
+        longest = max(known / 3, min(known, SHORTEST))
         fitting: list[float] = [length for length in BASES if length < longest] or [longest]
         for length in fitting:
             if self.activity.between(ends - length, ends) >= BASE_CALLS:
@@ -226,7 +229,7 @@ class Rates:
         :param ahead: seconds from what is known to the gap's end.
         """
         known = self.activity.ends - self.activity.begins
-        seen = min(max(gap, self.activity.seconds), max(known / 3, self.activity.seconds))
+        seen = min(max(gap, SHORTEST), max(known / 3, self.activity.seconds))
         changes = [after / before for before, after in self.activity.stretches(base, seen) if before]
         lowest, highest = min(changes, default=1.0), max(changes, default=1.0)
         if known < max(HISTORY, HISTORY_GAPS * ahead):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DAY = 86400
 #: Seconds of the past that a call rate is taken from, and of its buckets.
-RATE_SECONDS, RATE_BUCKET = 7200, 10
+RATE_SECONDS, RATE_BUCKET = 7200, 2
 #: Seconds above the high-water mark in which facts are looked for.
 ABOVE_SECONDS = 3600
 #: Rows that are fetched at a time.
