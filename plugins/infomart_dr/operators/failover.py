@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Change
 
 
+#: What to do after a run whose way back has undone what it had done.
+AGAIN = "then start the failover again, or clear look_whether_done and what follows: the way back has undone the rest."
+
+
 # -- is it dead ------------------------------------------------------------------------------------
 
 
@@ -163,7 +167,7 @@ class WaitForTrailEnd(WaitOperator):
             self.log.info("act: %s", ggsci.start(name).what)
 
     def next_step(self) -> str:
-        return "Look at the Replicat's report; then clear this task."
+        return f"Look at the Replicat's report; {AGAIN}"
 
 
 class StopGoldenGate(StepOperator):
@@ -185,7 +189,7 @@ class StopGoldenGate(StepOperator):
     def act(self, step: Step, seen: Seen) -> None:
         drained = replicat_at_trail_end(step)
         if not drained.done:
-            raise GuardError(f"The standby is not drained: {drained.what}.", "Clear wait_for_trail_end.")
+            raise GuardError(f"The standby is not drained: {drained.what}.", f"Wait until it is; {AGAIN}")
         # Noted first: the way back must know that it has to start what may be stopped.
         step.ledger.put_once("standby_touched", str(int(time.time())))
         ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
@@ -227,7 +231,7 @@ class RaiseSequences(StepOperator):
             if name not in next_value:
                 raise GuardError(
                     f"Sequence {name} of {key} is missing at {step.name('target')}.",
-                    f"Create it above {highest}; then clear this task.",
+                    f"Create it above {highest}; {AGAIN}",
                 )
             if next_value[name] <= highest:
                 found[name] = highest
@@ -249,7 +253,7 @@ class RaiseSequences(StepOperator):
             wanted = "; ".join(f"{name} above {highest}" for name, highest in low.items())
             raise GuardError(
                 f"Sequences lie too low, and this Oracle release has no RESTART: {wanted}.",
-                "Drop and create them with a higher START WITH; then clear this task.",
+                f"Drop and create them with a higher START WITH; {AGAIN}",
             )
         for name, highest in low.items():
             step.info_mart("target").run_text(sequence_restart(step.schema, name, highest + self.MARGIN))

@@ -404,6 +404,8 @@ def test_before_18c_the_list_of_what_is_too_low_goes_to_a_person(with_sequences:
     with pytest.raises(GuardError, match=r"SEQ_AUDIT_LOG above 400; SEQ_INTERACTION_FACT above 400") as caught:
         raise_sequences(step)
     assert "START WITH" in caught.value.next_step
+    # The way back makes it a standby again: clearing this step alone would come too late in the order.
+    assert "start the failover again" in caught.value.next_step
     assert step.statements == []
 
 
