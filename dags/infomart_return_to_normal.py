@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
-from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.base import TARGET_TAKES_OVER, step_defaults
 from infomart_dr.operators.goal import LookWhetherDone
 from infomart_dr.runbook import (
     cutover,
@@ -65,9 +65,9 @@ with (
         cutover.final_stop_and_comparison(),
         cutover.switch_direction(),
         cutover.start_at_target(),
-        reaggregation.re_aggregate(option=plan.TARGET_TAKES_OVER),
+        reaggregation.re_aggregate(option=TARGET_TAKES_OVER),
         plan.release_purge_hold(),
-        switchover.tell_new_roles(option=plan.TARGET_TAKES_OVER),
+        switchover.tell_new_roles(option=TARGET_TAKES_OVER),
     )
     held >> new_site.deploy_new_site() >> gate
     following >> setup_replication.prove_standby() >> dag.get_task("release_idb_purge_hold")

@@ -127,5 +127,8 @@ def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Pa
         for moment in MOMENTS
         if not (each[moment][0] <= each["lost"] and (each[moment][1] is None or each["lost"] <= each[moment][1]))
     ]
+    # A bound that is left open proves nothing: at most one in ten may be.
+    for moment in MOMENTS:
+        assert sum(each[moment][1] is None for each in found) <= TRIALS // 10, moment
     assert outside == [], json.dumps(found, indent=1)
     assert [each for each in found if each["doubled"]] == []

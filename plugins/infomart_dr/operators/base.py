@@ -192,6 +192,9 @@ class StepOperator(BaseOperator):
         return {"what": seen.what, **seen.facts, "command_seconds": round(stopwatch.total(), 3)}
 
 
+#: Values of the parameter ``option`` of a return to normal: which site serves at its end.
+TARGET_TAKES_OVER, SOURCE_STAYS = "target takes over", "source stays active"
+
 #: Fact of a plan that had nothing to do: its goal was reached before it began.
 GOAL_REACHED = "goal_reached"
 

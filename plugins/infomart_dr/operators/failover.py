@@ -16,6 +16,7 @@ from infomart_dr.errors import CurableError, GuardError, InfoMartError
 from infomart_dr.guards.fencing import Place
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
 from infomart_dr.operators.human import Gate
+from infomart_dr.operators.loss import FIRST_LOOK
 from infomart_dr.operators.server import (
     AGGREGATION_HELD,
     ConfigurationOperator,
@@ -63,7 +64,12 @@ class ProbeFailedSite(CheckOperator):
     def finish(self, step: Step, seen: Seen) -> None:
         fact = f"evidence:{self.place}"
         step.ledger.forget(fact)
-        step.ledger.put_once(fact, json.dumps({"at": int(time.time()), "answers": seen.facts["evidence"]})[:4000])
+        step.ledger.put_once(fact, json.dumps({"at": int(time.time()), "answers": seen.facts["evidence"]}))
+
+    def act(self, step: Step, seen: Seen) -> None:
+        # A site that lives is not lost yet: an estimate of a later loss begins anew.
+        step.ledger.forget(FIRST_LOOK)
+        super().act(step, seen)
 
     def next_step(self) -> str:
         return (
@@ -89,6 +95,10 @@ class ConfirmSiteFailure(Gate):
             "handed to the survivor."
         )
         return "\n".join(lines) + f"\n\n{loss}"
+
+    def refused(self, step: Step) -> None:
+        # Nobody says that the site is lost: an estimate of a later loss begins anew.
+        step.ledger.forget(FIRST_LOOK)
 
     def accepted(self, step: Step, who: str) -> None:
         step.ledger.put_once("site_failure_confirmed", f"{who} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
@@ -187,21 +197,31 @@ class StopGoldenGate(StepOperator):
         return Seen(not running and noted is not None, what, {"drained_to": noted})
 
     def act(self, step: Step, seen: Seen) -> None:
+        ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
+        # What was proven stands as long as the manager does: nothing can have arrived since.
+        if step.ledger.get("standby_drained") is None or ggsci.manager_status():
+            self._drain(step)
+        for name in (groups.replicat, groups.pump, groups.extract):
+            if is_up(ggsci.status(name)):
+                self.log.info("act: %s", ggsci.stop(name).what)
+
+    def _drain(self, step: Step) -> None:
+        """Stop the manager at the end of the trail, and prove that it was the end."""
+        step.ledger.forget("standby_drained")
         drained = replicat_at_trail_end(step)
         if not drained.done:
             raise GuardError(f"The standby is not drained: {drained.what}.", f"Wait until it is; {AGAIN}")
         # Noted first: the way back must know that it has to start what may be stopped.
         step.ledger.put_once("standby_touched", str(int(time.time())))
-        ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
+        ggsci = step.ggsci("target")
         # The manager first: nothing may arrive between the last look at the trail and the stop.
         self.log.info("act: %s", ggsci.stop_manager().what)
         after = replicat_at_trail_end(step)
         if not after.done:
             ggsci.start_manager()
             raise CurableError(f"More has arrived: {after.what}.", "The retry waits for it.")
-        for name in (groups.replicat, groups.pump, groups.extract):
-            if is_up(ggsci.status(name)):
-                self.log.info("act: %s", ggsci.stop(name).what)
+        # Before the Replicat is stopped: a stopped one no longer tells that a record which the site's loss cut off in
+        # the middle was the last.
         step.ledger.put_once("standby_drained", after.what[:1000])
 
 
@@ -417,7 +437,10 @@ class StartAtSurvivor(StepOperator):
         if not verdict.dead:
             raise GuardError(
                 f"{verdict.sentence(step.name('source'))}. Two servers never write for one deployment.",
-                "Let the run end, which makes the standby follow again, and look at both sites.",
+                # A start that broke off after it was noted is not taken back: the server may have been told.
+                "The server here may have started: see that only one of the two runs, then clear this task."
+                if step.ledger.get("point_of_no_return")
+                else "Let the run end, which makes the standby follow again, and look at both sites.",
             )
         if writers := self._writers(step):
             raise GuardError(
@@ -492,7 +515,7 @@ class ReturnStandby(StepOperator):
         self.log.info("act: %s", ggsci.start_manager().what)
         if ggsci.info(name) is not None:
             self.log.info("act: %s", ggsci.start(name).what)
-        for fact in (AGGREGATION_HELD, "standby_drained", "site_failure_confirmed", "standby_touched"):
+        for fact in (AGGREGATION_HELD, FIRST_LOOK, "standby_drained", "site_failure_confirmed", "standby_touched"):
             step.ledger.forget(fact)
 
     def _configuration(self, step: Step) -> None:

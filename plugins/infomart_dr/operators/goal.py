@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from infomart_dr.operators.base import GOAL_REACHED, StepOperator
+from infomart_dr.operators.base import GOAL_REACHED, SOURCE_STAYS, StepOperator
 from infomart_dr.operators.server import configured, running_at, server_runs, serving
 from infomart_dr.step import Seen, SiteRole, Step
 
@@ -35,7 +35,7 @@ class LookWhetherDone(StepOperator):
     def _goal(self, step: Step) -> Goal:
         if self.goal:
             return self.goal
-        return "follows" if step.params.get("option") == "source stays active" else "moved"
+        return "follows" if step.params.get("option") == SOURCE_STAYS else "moved"
 
     def observe(self, step: Step) -> Seen:
         facts = step.ledger.all()

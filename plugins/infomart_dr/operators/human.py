@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 
 from infomart_dr import stopwatch
@@ -100,6 +101,9 @@ class Gate(ApprovalOperator):
     def accepted(self, step: Step, who: str) -> None:
         """Note that a person has approved."""
 
+    def refused(self, step: Step) -> None:
+        """Note that a person has rejected, or has not answered in time."""
+
     def execute(self, context: Context) -> Any:
         with Step.from_context(context) as step:
             if (past := needless(step, self.unless)) is not None:
@@ -113,7 +117,12 @@ class Gate(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        answer = super().execute_complete(context, event)
+        try:
+            answer = super().execute_complete(context, event)
+        except (HITLRejectException, HITLTimeoutError):
+            with Step.from_context(context) as step:
+                self.refused(step)
+            raise
         who = responder(answer)
         with Step.from_context(context) as step:
             requester = getattr(context["dag_run"], "triggering_user_name", None)

@@ -42,6 +42,10 @@ _FACT_LIMIT = 3900
 # -- data sources ------------------------------------------------------------------------------------
 
 
+#: Fact of the ledger: when the site was first looked at as a lost one.
+FIRST_LOOK = "loss_first_look"
+
+
 @dataclass(frozen=True)
 class Source:
     """A data source of the topology, as a failover sees it.
@@ -308,7 +312,6 @@ class EstimateLoss(StepOperator):
     #: Seconds below the mark in which calls are looked for among the facts.
     WINDOW: ClassVar[int] = DAY
     #: Facts of the ledger.
-    FIRST_LOOK: ClassVar[str] = "loss_first_look"
     MARKS: ClassVar[str] = "loss_marks"
     REPORT: ClassVar[str] = "loss_report"
 
@@ -350,7 +353,7 @@ class EstimateLoss(StepOperator):
 
     def _estimate(self, step: Step) -> LossEstimate:
         # Noted before anything is read: the site was lost by then, at each retry too.
-        first_look = int(step.ledger.put_once(self.FIRST_LOOK, str(int(time.time()))))
+        first_look = int(step.ledger.put_once(FIRST_LOOK, str(int(time.time()))))
         # Not by their roles: a site that is lost is never asked for anything.
         failed, survivor = step.pair.source, step.pair.target
         reading = _Reading(step, failed, survivor, self.WINDOW)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infomart_dr.errors import GuardError
-from infomart_dr.operators.base import StepOperator, WaitOperator, sorted_names
+from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator, sorted_names
 from infomart_dr.step import Seen, SiteRole, Step
 
 #: A partitioned IDB reuses its 14 daily partitions: a hold that lasts longer protects nothing.
@@ -192,7 +192,7 @@ class ReleasePurgeHold(WaitOperator):
     probe = "infomart_dr.operators.plan.high_water_mark_passed_hold"
 
     def arguments(self, step: Step) -> dict[str, Any]:
-        stays = step.params.get("option") == "source stays active"
+        stays = step.params.get("option") == SOURCE_STAYS
         return {"role": "source" if stays else self.role}
 
     def finish(self, step: Step, seen: Seen) -> None:

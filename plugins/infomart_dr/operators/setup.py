@@ -104,7 +104,11 @@ class ApproveParameterFiles(Gate):
             if not file.right:
                 parts.append(f"**{step.name(file.role)}: {file.path}**\n\n```diff\n{file.diff()}\n```")
         text = "\n\n".join(parts)
-        return text if len(text) <= _SHOWN else text[:_SHOWN] + "\n... (the rest stands in the log of render)"
+        return (
+            text
+            if len(text) <= _SHOWN
+            else text[:_SHOWN] + "\n... (the rest stands in the log of render_parameter_files)"
+        )
 
 
 class CreateHwmIndex(StepOperator):

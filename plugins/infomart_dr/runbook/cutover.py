@@ -11,9 +11,8 @@ from typing import Any
 from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import checks, replication, server
-from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.operators.base import AFTER_SKIPS, TARGET_TAKES_OVER
 from infomart_dr.runbook import database_transfer
-from infomart_dr.runbook.plan import TARGET_TAKES_OVER
 
 TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
 BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOVER}

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from infomart_dr.operators.base import AFTER_SKIPS, StepOperator
+from infomart_dr.operators.base import AFTER_SKIPS, SOURCE_STAYS, TARGET_TAKES_OVER, StepOperator
 from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
@@ -89,10 +89,6 @@ def plan_params() -> dict[str, Param]:
             "lock, as take_lock names it; it may be the plan to go on with.",
         ),
     }
-
-
-#: Options of a return to normal: which site serves at its end.
-TARGET_TAKES_OVER, SOURCE_STAYS = "target takes over", "source stays active"
 
 
 def option_params() -> dict[str, Param]:

@@ -72,6 +72,15 @@ def test_the_survivors_shell_sees_the_same_at_all_doors_at_once() -> None:
     assert parse_knocks(done.stdout, doors) == [*BEHAVIOURS.values(), "silent"]
 
 
+def test_a_door_that_accepts_late_is_alive_although_the_time_is_over_while_it_is_listened_to() -> None:
+    """Half a second in all, and a second of listening: a slow line must not read as a dead site."""
+    with door("silent") as found:
+        done = subprocess.run(
+            ["bash", "-s"], input=knock_script([found], -0.5), capture_output=True, text=True, timeout=30, check=True
+        )
+    assert parse_knocks(done.stdout, [found]) == ["open"]
+
+
 def test_a_survivor_without_the_programs_proves_nothing(tmp_path: Path) -> None:
     """A command that is not found must not read as a door that is silent."""
     doors = [Door("listener", "127.0.0.1", 1)]

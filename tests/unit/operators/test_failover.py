@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.providers.standard.exceptions import HITLRejectException
 from airflow.sdk.exceptions import AirflowSkipException
 from tests.unit.operators.fakes import FakeLedger, FakeLock, FakeStep
 
@@ -20,7 +21,7 @@ from infomart_dr.evidence import ledger as real_ledger
 from infomart_dr.guards import fencing
 from infomart_dr.guards.fencing import Answer, Door, Verdict
 from infomart_dr.hooks.configuration import Change, differences, from_gax, to_gax
-from infomart_dr.operators import failover
+from infomart_dr.operators import failover, human
 from infomart_dr.operators.failover import (
     ConfirmSiteFailure,
     DropFailedSources,
@@ -339,6 +340,27 @@ def test_a_standby_that_is_not_drained_is_not_stopped(step: Any) -> None:
     with pytest.raises(GuardError, match="not drained"):
         stop(step)
     assert step.goldengate.commands == [] and "standby_touched" not in step.ledger
+
+
+def test_a_stop_that_broke_off_after_the_proof_is_finished_although_the_last_record_was_cut_off(step: Any) -> None:
+    """The Replicat stands at EOF before the file's size; once stopped, its position alone would prove nothing."""
+    step.goldengate.file("dp000000002", 950)
+    died, step.goldengate.stop = step.goldengate.stop, lambda name: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        stop(step)
+    step.goldengate.stop = died
+    step.goldengate.states["RGIM"] = "STOPPED"
+    assert stop(step)["what"] == "GoldenGate is stopped"
+
+
+def test_a_proof_is_void_when_the_manager_runs_again(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    stop(step)
+    step.goldengate.manager, step.goldengate.at_eof = True, False
+    step.goldengate.states["RGIM"] = "RUNNING"
+    with pytest.raises(GuardError, match="not drained"):
+        stop(step)
+    assert "standby_drained" not in step.ledger
 
 
 def test_a_stop_that_broke_off_is_finished_by_the_retry_and_noted(step: Any) -> None:
@@ -722,6 +744,30 @@ def test_the_gate_shows_every_door_from_both_places_and_the_loss(step: Any, door
     step.ledger.clear()
     gate.accepted(step, "anna")
     assert step.ledger["site_failure_confirmed"].startswith("anna at ")
+
+
+def test_a_site_that_lives_or_that_nobody_calls_lost_lets_a_later_estimate_begin_anew(
+    step: Any, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the moment of an earlier look would be the end of a loss that came later, in the same plan."""
+    doors.alive = True
+    step.ledger["loss_first_look"] = "1000"
+    with pytest.raises(GuardError):
+        ProbeFailedSite(task_id="probe", place="airflow")._run(step)
+    assert "loss_first_look" not in step.ledger
+
+    def reject(self: Any, context: Any, event: Any) -> None:
+        raise HITLRejectException("no")
+
+    monkeypatch.setattr(human.Step, "from_context", lambda context: step)
+    monkeypatch.setattr(human.ApprovalOperator, "execute_complete", reject)
+    step.ledger["loss_first_look"] = "1000"
+    with pytest.raises(HITLRejectException):
+        ConfirmSiteFailure(task_id="gate", subject="Dead?", body="").execute_complete({}, {})  # type: ignore[arg-type]
+    assert "loss_first_look" not in step.ledger
+    step.ledger |= {"loss_first_look": "1000", **CONFIRMED, "standby_touched": "1"}
+    ReturnStandby(task_id="return_standby")._run(step)
+    assert "loss_first_look" not in step.ledger
 
 
 # -- the start -------------------------------------------------------------------------------------
