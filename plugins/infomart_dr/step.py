@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from infomart_dr import topology as topology_module
-from infomart_dr.errors import TopologyError
+from infomart_dr.deployment import Deployment, HostKind
 
 if TYPE_CHECKING:
     from infomart_dr.evidence.ledger import Ledger
@@ -28,7 +26,6 @@ log = logging.getLogger(__name__)
 
 #: ``source`` holds the data at the beginning of the plan, ``target`` is filled and takes over.
 SiteRole = Literal["source", "target"]
-HostKind = Literal["db", "gim", "management"]
 
 #: Plan id of the deployment's own facts about purge jobs; no run id can be this one.
 PURGE_HOLDS = "(purge holds)"
@@ -77,8 +74,7 @@ class Step:
         self.plan_id = plan_id
         self.params = dict(params or {})
         self.owner = owner
-        self._stack = ExitStack()
-        self._hosts: dict[str, RemoteHost] = {}
+        self.deployment = Deployment(deployment)
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
@@ -117,14 +113,13 @@ class Step:
 
     def close(self) -> None:
         """Close the connections that were opened."""
-        self._stack.close()
-        self._hosts.clear()
+        self.deployment.close()
 
     # -- the plan ----------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def topology(self) -> Topology:
-        return topology_module.load(self._deployment or None)
+        return self.deployment.topology
 
     @cached_property
     def pair(self) -> Pair:
@@ -184,110 +179,46 @@ class Step:
         return self._ledger(REPLICATION)
 
     def _ledger(self, plan_id: str) -> Ledger:
-        from infomart_dr.evidence.ledger import Ledger
-
-        return Ledger(
-            self.goldengate_database(self.keeper),
-            self.site(self.keeper).goldengate.schema_name,
-            self.topology.deployment,
-            plan_id,
-        )
+        return self.deployment.ledger(self.name(self.keeper), plan_id)
 
     @cached_property
     def lock(self) -> PlanLock:
-        from infomart_dr.guards.lock import PlanLock
+        return self.deployment.lock(self.name(self.keeper))
 
-        return PlanLock(
-            self.goldengate_database(self.keeper),
-            self.site(self.keeper).goldengate.schema_name,
-            self.topology.deployment,
-        )
-
-    # -- databases ---------------------------------------------------------------------------------
+    # -- programs and databases of a site --------------------------------------------------------------
 
     def oracle(self, connection: str) -> InfoMartOracleHook:
         """Hook of any Airflow connection, with the topology's timeouts."""
-        from infomart_dr.hooks.oracle import InfoMartOracleHook
-
-        return InfoMartOracleHook(
-            connection,
-            connect_timeout=self.topology.timeouts.connect,
-            statement_timeout=self.topology.timeouts.statement,
-        )
+        return self.deployment.oracle(connection)
 
     def dba(self, role: SiteRole) -> InfoMartOracleHook:
         """The database of a site, as a DBA."""
-        return self.oracle(self.site(role).database.dba_connection)
+        return self.deployment.dba(self.name(role))
 
     def info_mart(self, role: SiteRole) -> InfoMartOracleHook:
         """The database of a site, as the Info Mart's owner."""
-        return self.oracle(self.site(role).database.info_mart_connection)
+        return self.deployment.info_mart(self.name(role))
 
     def goldengate_database(self, role: SiteRole) -> InfoMartOracleHook:
         """The database of a site, as GoldenGate's owner."""
-        return self.oracle(self.site(role).database.goldengate_connection)
-
-    # -- programs ----------------------------------------------------------------------------------
+        return self.deployment.goldengate_database(self.name(role))
 
     def host(self, role: SiteRole, kind: HostKind = "db") -> RemoteHost:
         """A host of a site; one SSH connection a step."""
-        from infomart_dr.hooks.remote_host import RemoteHost
-
-        site = self.site(role)
-        name = {
-            "db": site.database.host,
-            "gim": site.info_mart_server.host,
-            "management": site.management_layer.host,
-        }[kind]
-        if name not in self._hosts:
-            self._hosts[name] = self._stack.enter_context(RemoteHost.from_topology(self.topology, name))
-        return self._hosts[name]
+        return self.deployment.host(self.name(role), kind)
 
     def ggsci(self, role: SiteRole) -> Ggsci:
-        from infomart_dr.hooks.ggsci import Ggsci
-
-        site = self.site(role)
-        return Ggsci(
-            self.host(role),
-            site,
-            password=lambda: connection(site.database.goldengate_connection).password or "",
-        )
+        return self.deployment.ggsci(self.name(role))
 
     def data_pump(self, role: SiteRole) -> DataPump:
-        from infomart_dr.hooks.data_pump import DataPump
-
-        return DataPump(self.host(role), self.site(role), self.dba(role))
+        return self.deployment.data_pump(self.name(role))
 
     def management_layer(self, role: SiteRole) -> ManagementLayer:
-        from infomart_dr.hooks.management_layer import ManagementLayer
-
-        settings = self.site(role).management_layer
-        login = connection(settings.connection)
-        return ManagementLayer(self.host(role, "management"), settings, login.login or "", login.password or "")
+        return self.deployment.management_layer(self.name(role))
 
     def configuration(self, role: SiteRole) -> ConfigurationBackend:
         """The configuration backend of a site."""
-        from infomart_dr.hooks.configuration import backend
-
-        timeouts = self.topology.timeouts
-        return backend(self.site(role).configuration, connect_timeout=timeouts.connect, timeout=timeouts.command)
-
-
-def connection(connection_id: str) -> Any:
-    """Airflow connection by id.
-
-    :raises TopologyError: Airflow has no such connection.
-    """
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        return BaseHook.get_connection(connection_id)
-    except AirflowNotFoundException:
-        raise TopologyError(
-            f"Airflow has no connection {connection_id!r}.",
-            "Add it (docs/getting-started.md lists the connections a topology needs), or correct the topology.",
-        ) from None
+        return self.deployment.configuration(self.name(role))
 
 
 def _is_plain(value: object) -> bool:

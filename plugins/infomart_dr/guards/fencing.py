@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from infomart_dr.deployment import connection
 from infomart_dr.errors import UnexpectedReplyError
-from infomart_dr.step import SiteRole, Step, connection
+from infomart_dr.step import SiteRole, Step
 
 Place = Literal["airflow", "survivor"]
 #: ``answers``: it sent something; ``open``: it accepted and said nothing; ``refused``: refused, or closed at once, as

@@ -1,0 +1,160 @@
+"""A deployment at run time: its topology, and the hooks of any of its sites, made when they are asked for."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from infomart_dr import topology as topology_module
+from infomart_dr.errors import TopologyError
+
+if TYPE_CHECKING:
+    from infomart_dr.evidence.ledger import Ledger
+    from infomart_dr.guards.lock import PlanLock
+    from infomart_dr.hooks.configuration import ConfigurationBackend
+    from infomart_dr.hooks.data_pump import DataPump
+    from infomart_dr.hooks.ggsci import Ggsci
+    from infomart_dr.hooks.management_layer import ManagementLayer
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.hooks.remote_host import RemoteHost
+    from infomart_dr.topology import Site, Topology
+
+HostKind = Literal["db", "gim", "management"]
+
+
+class Deployment:
+    """Topology and hooks of one deployment; a procedure's :class:`~infomart_dr.step.Step` adds roles and the plan.
+
+    :param name: empty when there is only one topology file.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self._name = name
+        self._stack = ExitStack()
+        self._hosts: dict[str, RemoteHost] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were opened."""
+        self._stack.close()
+        self._hosts.clear()
+
+    @cached_property
+    def topology(self) -> Topology:
+        return topology_module.load(self._name or None)
+
+    def site(self, name: str) -> Site:
+        return self.topology.site(name)
+
+    # -- the procedures' own tables ------------------------------------------------------------------
+
+    def ledger(self, site: str, plan_id: str) -> Ledger:
+        """Noted facts of a plan, in GoldenGate's schema at a site."""
+        from infomart_dr.evidence.ledger import Ledger
+
+        schema = self.site(site).goldengate.schema_name
+        return Ledger(self.goldengate_database(site), schema, self.topology.deployment, plan_id)
+
+    def lock(self, site: str) -> PlanLock:
+        """The deployment's lock, in GoldenGate's schema at a site."""
+        from infomart_dr.guards.lock import PlanLock
+
+        schema = self.site(site).goldengate.schema_name
+        return PlanLock(self.goldengate_database(site), schema, self.topology.deployment)
+
+    # -- databases ---------------------------------------------------------------------------------
+
+    def oracle(self, connection: str) -> InfoMartOracleHook:
+        """Hook of any Airflow connection, with the topology's timeouts."""
+        from infomart_dr.hooks.oracle import InfoMartOracleHook
+
+        return InfoMartOracleHook(
+            connection,
+            connect_timeout=self.topology.timeouts.connect,
+            statement_timeout=self.topology.timeouts.statement,
+        )
+
+    def dba(self, site: str) -> InfoMartOracleHook:
+        """The database of a site, as a DBA."""
+        return self.oracle(self.site(site).database.dba_connection)
+
+    def info_mart(self, site: str) -> InfoMartOracleHook:
+        """The database of a site, as the Info Mart's owner."""
+        return self.oracle(self.site(site).database.info_mart_connection)
+
+    def goldengate_database(self, site: str) -> InfoMartOracleHook:
+        """The database of a site, as GoldenGate's owner."""
+        return self.oracle(self.site(site).database.goldengate_connection)
+
+    # -- programs ----------------------------------------------------------------------------------
+
+    def host(self, site: str, kind: HostKind = "db") -> RemoteHost:
+        """A host of a site; one SSH connection a step."""
+        settings = self.site(site)
+        return self.host_named(
+            {
+                "db": settings.database.host,
+                "gim": settings.info_mart_server.host,
+                "management": settings.management_layer.host,
+            }[kind]
+        )
+
+    def host_named(self, name: str) -> RemoteHost:
+        """A host by its name in the topology."""
+        from infomart_dr.hooks.remote_host import RemoteHost
+
+        if name not in self._hosts:
+            self._hosts[name] = self._stack.enter_context(RemoteHost.from_topology(self.topology, name))
+        return self._hosts[name]
+
+    def ggsci(self, site: str) -> Ggsci:
+        from infomart_dr.hooks.ggsci import Ggsci
+
+        settings = self.site(site)
+        return Ggsci(
+            self.host(site),
+            settings,
+            password=lambda: connection(settings.database.goldengate_connection).password or "",
+        )
+
+    def data_pump(self, site: str) -> DataPump:
+        from infomart_dr.hooks.data_pump import DataPump
+
+        return DataPump(self.host(site), self.site(site), self.dba(site))
+
+    def management_layer(self, site: str) -> ManagementLayer:
+        from infomart_dr.hooks.management_layer import ManagementLayer
+
+        settings = self.site(site).management_layer
+        login = connection(settings.connection)
+        return ManagementLayer(self.host(site, "management"), settings, login.login or "", login.password or "")
+
+    def configuration(self, site: str) -> ConfigurationBackend:
+        """The configuration backend of a site."""
+        from infomart_dr.hooks.configuration import backend
+
+        timeouts = self.topology.timeouts
+        return backend(self.site(site).configuration, connect_timeout=timeouts.connect, timeout=timeouts.command)
+
+
+def connection(connection_id: str) -> Any:
+    """Airflow connection by id.
+
+    :raises TopologyError: Airflow has no such connection.
+    """
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(connection_id)
+    except AirflowNotFoundException:
+        raise TopologyError(
+            f"Airflow has no connection {connection_id!r}.",
+            "Add it (docs/getting-started.md lists the connections a topology needs), or correct the topology.",
+        ) from None
