@@ -319,11 +319,11 @@ def test_a_table_that_is_not_there_is_a_typed_error_also_in_a_stream(lab: Lab) -
 
 
 def untransformed(conn: Any) -> bool:
-    """Extracted calls wait for their transformation."""
+    """Extracted calls of the HA pair wait for their transformation; of another source alone, nothing shows case c."""
     (waits,) = conn.execute(
         """
         select exists (select from gim.ctl_extract_hwm as m
-                        where m.table_name = 'GIDB_G_CALL_V'
+                        where m.table_name = 'GIDB_G_CALL_V' and m.data_source_key = 101
                           and m.max_ts > (select max(hwm_value) from gim.ctl_transform_history as h
                                            where h.hwm_name = m.data_source_key::text))
         """
