@@ -398,6 +398,8 @@ class IdbHolds:
                 noted = self.store.touch(job.key)
             if not noted:
                 continue
+            if row is not None and row.changes > 1 and not state.enabled:
+                return
             before = job.hold()
             if row is None or row.changes == 1:
                 # From now on, who finds it enabled knows that somebody has done that.
