@@ -166,6 +166,8 @@ def up(
         config.rate = rate
     if scale is not None and not new and scale != config.scale:
         _fail(f"the lab under {folder} was made with --scale {config.scale}; `destroy` it first", as_json, 2)
+    if purge and not new:
+        _fail(f"the lab under {folder} is made already, and --purge is for a new one; `destroy` it first", as_json, 2)
     if partitioned and not config.partitioned:
         _fail(f"the lab under {folder} was made without --partitioned; `destroy` it first", as_json, 2)
     for site in config.sites.values():

@@ -15,6 +15,7 @@ import oracledb
 import psycopg
 import pytest
 
+from infomart_dr import files
 from infomart_lab import config as lab_config
 from infomart_lab import postgres
 from infomart_lab.config import LabConfig, Site
