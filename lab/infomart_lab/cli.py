@@ -18,7 +18,7 @@ from rich.table import Table
 from infomart_lab import config as lab_config
 from infomart_lab import links as lab_links
 from infomart_lab import supervisor
-from infomart_lab.config import SCENARIOS, LabConfig, Role, Wording, scenario
+from infomart_lab.config import SCENARIOS, LabConfig, PurgeMechanism, Role, Wording, scenario
 from infomart_lab.supervisor import LabError
 
 app = typer.Typer(
@@ -122,6 +122,13 @@ def up(
     single_idb: Annotated[
         list[str] | None, typer.Option(help="Data source without an HA pair, as TS1; for a new lab, may be repeated.")
     ] = None,
+    purge: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"What purges the IDBs of a data source, as TS1=cron ({', '.join(get_args(PurgeMechanism))}); "
+            "for a new lab, may be repeated."
+        ),
+    ] = None,
     partitioned: Annotated[
         bool, typer.Option("--partitioned", help="Facts need partitions that Job_MaintainGIM makes; for a new lab.")
     ] = False,
@@ -143,7 +150,7 @@ def up(
     try:
         scenario(scenario_name, single_idb=single_idb or ())
         config = (
-            _create(folder, base_port, scale, rate, scenario_name, single_idb or (), partitioned)
+            _create(folder, base_port, scale, rate, scenario_name, single_idb or (), partitioned, purge or ())
             if new
             else _load(folder, as_json)
         )
@@ -159,6 +166,8 @@ def up(
         config.rate = rate
     if scale is not None and not new and scale != config.scale:
         _fail(f"the lab under {folder} was made with --scale {config.scale}; `destroy` it first", as_json, 2)
+    if purge and not new:
+        _fail(f"the lab under {folder} is made already, and --purge is for a new one; `destroy` it first", as_json, 2)
     if partitioned and not config.partitioned:
         _fail(f"the lab under {folder} was made without --partitioned; `destroy` it first", as_json, 2)
     for site in config.sites.values():
@@ -202,9 +211,18 @@ def _create(
     scenario_name: str,
     single_idb: Collection[str] = (),
     partitioned: bool = False,
+    purge: Collection[str] = (),
 ) -> LabConfig:
     given = {"base_port": base_port, "scale": scale, "rate": rate}
     _, sources = scenario(scenario_name, single_idb=single_idb)
+    for name, _, mechanism in (each.partition("=") for each in purge):
+        found = [source for source in sources if source.name == name]
+        if not found or mechanism not in get_args(PurgeMechanism):
+            raise ValueError(
+                f"--purge is a data source ({', '.join(source.name for source in sources)}), an equals sign and one of "
+                f"{', '.join(get_args(PurgeMechanism))}, not {name}={mechanism}"
+            )
+        found[0].purge = mechanism  # type: ignore[assignment]
     return lab_config.create(
         folder,
         scenario_name=scenario_name,

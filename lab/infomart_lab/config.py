@@ -45,6 +45,8 @@ LINKED_SERVICES = ("postgres", "oracle", "ssh-db", "ssh-gim", "manager", "gax", 
 Wording = Literal["11.2", "19c", "21c"]
 Architecture = Literal["active-standby", "active-active"]
 Role = Literal["active", "standby", "failed", "new"]
+#: What starts the purge of an IDB.
+PurgeMechanism = Literal["dbms_scheduler", "dbms_job", "cron", "command"]
 
 
 class DataSource(BaseModel):
@@ -60,6 +62,8 @@ class DataSource(BaseModel):
     idb_sites: list[str]
     #: Share of the call rate that this data source gets.
     share: float = 1.0
+    #: What starts the purge of its IDBs.
+    purge: PurgeMechanism = "dbms_scheduler"
 
     @property
     def schema_name(self) -> str:

@@ -9,7 +9,6 @@ reached gets its calls later, in order, once.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
@@ -19,10 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import psycopg
-from psycopg import sql
 
 from infomart_lab import life, postgres
-from infomart_lab.config import DataSource, LabConfig, fault, mark_ready
+from infomart_lab.config import DataSource, LabConfig, mark_ready
+from infomart_lab.purge import Purge
 
 #: Bytes of a line of spool and journal: a guid of 32 characters, a space, seconds of ten digits, a newline.
 LINE = 44
@@ -31,8 +30,6 @@ BATCH = 1000
 _TICK = 0.1
 _RETRY_SECONDS = 1.0
 _DEADLINE = 15.0
-#: Days for which a purge keeps calls; fault ``<site>.idb.purge_keep_seconds`` overrides it.
-_KEEP_SECONDS = 14 * 86400
 
 
 def get_load(config: LabConfig) -> float:
@@ -301,34 +298,6 @@ class Generator(threading.Thread):
             if owed >= 1:
                 self.spool.append(int(owed))
                 owed -= int(owed)
-
-
-class Purge(threading.Thread):
-    """Runs the enabled purge jobs of the IDBs at a site: what is older than the partition ring goes."""
-
-    def __init__(self, config: LabConfig, site: str, stop: threading.Event) -> None:
-        super().__init__(name=f"purge-{site}", daemon=True)
-        self.config = config
-        self.site = site
-        self.stop = stop
-
-    def run(self) -> None:
-        while not self.stop.wait(10):
-            with contextlib.suppress(psycopg.Error):
-                self.purge()
-
-    def purge(self) -> None:
-        setting = fault(self.config, f"{self.site}.idb.purge_keep_seconds")
-        keep = int(setting) if isinstance(setting, int | float) else _KEEP_SECONDS
-        with postgres.connect(self.config, self.site, "idb", application_name="DBMS_SCHEDULER") as conn:
-            for (owner,) in conn.execute(
-                "select owner from sys.lab_scheduler_jobs where enabled and job_name = 'PURGE_IDB'"
-            ).fetchall():
-                for table in ("g_call", "g_ir", "g_party"):
-                    conn.execute(
-                        sql.SQL("delete from {} where terminated_ts < %s").format(sql.Identifier(owner.lower(), table)),
-                        [int(time.time()) - keep],
-                    )
 
 
 def _say(words: str) -> None:

@@ -20,8 +20,11 @@ PROGRAMS = {
     "pgrep": "pgrep",
     "gimjob": "gimjob",
     "gi2ctl": "gi2ctl",
+    "crontab": "crontab",
+    "purge_idb": "purge_idb",
+    "purgectl": "purgectl",
 }
-_DB = ("ggsci", "expdp", "impdp", "rsync", "pgrep")
+_DB = ("ggsci", "expdp", "impdp", "rsync", "pgrep", "crontab", "purge_idb", "purgectl")
 _GIM = ("mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl")
 
 

@@ -7,12 +7,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from infomart_lab import partitions, schema
-from infomart_lab.config import LabConfig
+from infomart_lab import partitions, purge, schema
+from infomart_lab.config import DataSource, LabConfig
 from infomart_lab.postgres import connect
-
-#: Name of the scheduler job that purges an IDB; one per ICON schema.
-PURGE_JOB = "PURGE_IDB"
 
 
 def prepare(config: LabConfig, site: str) -> None:
@@ -112,26 +109,43 @@ def _info_mart(conn: psycopg.Connection[Any], config: LabConfig) -> None:
 
 
 def _idbs(conn: psycopg.Connection[Any], config: LabConfig, site: str) -> None:
-    jobs = conn.execute("select to_regclass('sys.lab_scheduler_jobs') is not null").fetchone()
-    for source in config.data_sources:
-        if site not in source.idb_sites:
-            continue
+    sources = [source for source in config.data_sources if site in source.idb_sites]
+    for source in sources:
         table = f"{source.schema_name.lower()}.lab_icon_checkpoint"
         made = conn.execute("select to_regclass(%s) is not null", [table]).fetchone()
         if not (made and made[0]):
             with conn.transaction():
                 schema.create_idb(conn, source)
-        if jobs and jobs[0]:
-            conn.execute(
-                """
-                insert into sys.lab_scheduler_jobs
-                       (owner, job_name, enabled, job_action, repeat_interval, state)
-                values (%(owner)s, %(name)s, true, %(action)s, 'FREQ=DAILY;BYHOUR=2', 'SCHEDULED')
-                on conflict (owner, job_name) do nothing
-                """,
-                {
-                    "owner": source.schema_name,
-                    "name": PURGE_JOB,
-                    "action": "BEGIN purgePartitions811; END;",
-                },
-            )
+        _purge(conn, source)
+    _crontab(config, site, [purge.cron_line(source) for source in sources if source.purge == "cron"])
+
+
+def _purge(conn: psycopg.Connection[Any], source: DataSource) -> None:
+    """What the database starts by itself; cron and the site's own program need nothing here."""
+    values = {"owner": source.schema_name, "name": purge.PURGE_JOB, "job": source.key, "action": "purgePartitions811;"}
+    if source.purge == "dbms_scheduler":
+        conn.execute(
+            """
+            insert into sys.lab_scheduler_jobs (owner, job_name, enabled, job_action, repeat_interval, state)
+            values (%(owner)s, %(name)s, true, 'BEGIN ' || %(action)s || ' END;', 'FREQ=DAILY;BYHOUR=2', 'SCHEDULED')
+            on conflict (owner, job_name) do nothing
+            """,
+            values,
+        )
+    elif source.purge == "dbms_job":
+        conn.execute(
+            """
+            insert into sys.lab_jobs (job, owner, what, next_date)
+            values (%(job)s, %(owner)s, %(action)s, date_trunc('day', sys.sysdate()) + interval '1 day 2 hours')
+            on conflict (job) do nothing
+            """,
+            values,
+        )
+
+
+def _crontab(config: LabConfig, site: str, lines: list[str]) -> None:
+    path = purge.crontab_path(config, site)
+    if not lines or path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in ["# purge of the IDBs, nightly", *lines]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from infomart_lab import configuration, gimjob, host
+from infomart_lab import configuration, gimjob, host, purge
 from infomart_lab.config import GOLDENGATE_ALIAS, DataSource, LabConfig, Role, Site
 from infomart_lab.goldengate.home import encrypted_password
 
@@ -105,8 +105,27 @@ def _idb(config: LabConfig, source: DataSource, site: str) -> dict[str, Any]:
         "source_site": source.site,
         "schema": source.schema_name,
         "connection": f"oracle_{site}_idb",
-        "purge_jobs": [f"{source.schema_name}.PURGE_IDB"],
+        "purge_jobs": [_purge_job(source, site)],
     }
+
+
+def _purge_job(source: DataSource, site: str) -> str | dict[str, Any]:
+    schema = source.schema_name
+    match source.purge:
+        case "dbms_job":
+            return {"mechanism": "dbms_job", "owner": schema, "job": source.key}
+        case "cron":
+            pattern = f"infomart_lab.purge_idb {schema}"
+            return {
+                "mechanism": "cron",
+                "host": f"{site}-db",
+                "line": purge.cron_line(source),
+                "process_pattern": pattern,
+            }
+        case "command":
+            words = {word: ["purgectl", word, schema] for word in ("hold", "release", "state")}
+            return {"mechanism": "command", "name": source.name.lower(), "host": f"{site}-db", **words}
+    return f"{schema}.{purge.PURGE_JOB}"
 
 
 def _reports(site: str) -> dict[str, Any]:

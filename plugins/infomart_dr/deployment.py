@@ -12,13 +12,15 @@ from infomart_dr.errors import TopologyError
 if TYPE_CHECKING:
     from infomart_dr.evidence.ledger import Ledger
     from infomart_dr.guards.lock import PlanLock
+    from infomart_dr.guards.purge_holds import PurgeHolds
     from infomart_dr.hooks.configuration import ConfigurationBackend
     from infomart_dr.hooks.data_pump import DataPump
     from infomart_dr.hooks.ggsci import Ggsci
     from infomart_dr.hooks.management_layer import ManagementLayer
     from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.hooks.purge_jobs import PurgeJob
     from infomart_dr.hooks.remote_host import RemoteHost
-    from infomart_dr.topology import Site, Topology
+    from infomart_dr.topology import Idb, Site, Topology
 
 HostKind = Literal["db", "gim", "management"]
 
@@ -68,6 +70,13 @@ class Deployment:
         schema = self.site(site).goldengate.schema_name
         return PlanLock(self.goldengate_database(site), schema, self.topology.deployment)
 
+    @cached_property
+    def purge_holds(self) -> PurgeHolds:
+        """Purge holds, in the databases of the IDBs."""
+        from infomart_dr.guards.purge_holds import PurgeHolds
+
+        return PurgeHolds(self)
+
     # -- databases ---------------------------------------------------------------------------------
 
     def oracle(self, connection: str) -> InfoMartOracleHook:
@@ -79,6 +88,10 @@ class Deployment:
             connect_timeout=self.topology.timeouts.connect,
             statement_timeout=self.topology.timeouts.statement,
         )
+
+    def user(self, connection_id: str) -> str:
+        """The Oracle user of a connection, in whose schema its own tables are."""
+        return (connection(connection_id).login or "").upper()
 
     def dba(self, site: str) -> InfoMartOracleHook:
         """The database of a site, as a DBA."""
@@ -112,6 +125,23 @@ class Deployment:
         if name not in self._hosts:
             self._hosts[name] = self._stack.enter_context(RemoteHost.from_topology(self.topology, name))
         return self._hosts[name]
+
+    def purge_jobs(self, idb: Idb) -> list[PurgeJob]:
+        """What purges an IDB."""
+        from infomart_dr.hooks import purge_jobs
+        from infomart_dr.topology import CronJob, DbmsJob, SchedulerJob
+
+        found: list[PurgeJob] = []
+        for job in idb.purge_jobs:
+            if isinstance(job, SchedulerJob):
+                found.append(purge_jobs.SchedulerPurge(job, self.oracle(idb.connection)))
+            elif isinstance(job, DbmsJob):
+                found.append(purge_jobs.DbmsJobPurge(job, self.oracle(idb.connection)))
+            elif isinstance(job, CronJob):
+                found.append(purge_jobs.CronPurge(job, self.host_named(job.host)))
+            else:
+                found.append(purge_jobs.CommandPurge(job, self.host_named(job.host)))
+        return found
 
     def ggsci(self, site: str) -> Ggsci:
         from infomart_dr.hooks.ggsci import Ggsci

@@ -47,6 +47,8 @@ def render(name: str, **values: object) -> str:
 def statement(name: str, **identifiers: str) -> str:
     """One SQL statement from ``include/sql/<name>.sql``, without its header and the ending semicolon.
 
+    A PL/SQL block keeps its last semicolon, which is part of it.
+
     :param name: file name without suffix.
     :param identifiers: schema, table or column names that stand as ``{{ name }}`` in the file; values never
         do, they are binds.
@@ -60,4 +62,5 @@ def statement(name: str, **identifiers: str) -> str:
             )
     text = render(f"sql/{name}.sql", **identifiers)
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
-    return "\n".join(lines).strip().removesuffix(";").strip()
+    sql = "\n".join(lines).strip()
+    return sql if sql.startswith("begin ") else sql.removesuffix(";").strip()

@@ -14,6 +14,7 @@ from infomart_dr.deployment import Deployment, HostKind
 if TYPE_CHECKING:
     from infomart_dr.evidence.ledger import Ledger
     from infomart_dr.guards.lock import PlanLock
+    from infomart_dr.guards.purge_holds import PurgeHolds
     from infomart_dr.hooks.configuration import ConfigurationBackend
     from infomart_dr.hooks.data_pump import DataPump
     from infomart_dr.hooks.ggsci import Ggsci
@@ -27,9 +28,7 @@ log = logging.getLogger(__name__)
 #: ``source`` holds the data at the beginning of the plan, ``target`` is filled and takes over.
 SiteRole = Literal["source", "target"]
 
-#: Plan id of the deployment's own facts about purge jobs; no run id can be this one.
-PURGE_HOLDS = "(purge holds)"
-#: Plan id of the deployment's own fact about whose capture runs.
+#: Plan id of the deployment's own fact about whose capture runs; no run id can be this one.
 REPLICATION = "(replication)"
 
 
@@ -168,10 +167,10 @@ class Step:
         """Noted facts of the plan; they live at the surviving site."""
         return self._ledger(self.plan_id)
 
-    @cached_property
-    def holds(self) -> Ledger:
-        """Purge jobs that a hold has disabled; it outlives a plan that was given up."""
-        return self._ledger(PURGE_HOLDS)
+    @property
+    def purge_holds(self) -> PurgeHolds:
+        """Purge holds, in the databases of the IDBs."""
+        return self.deployment.purge_holds
 
     @cached_property
     def replication(self) -> Ledger:

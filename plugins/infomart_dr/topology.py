@@ -18,6 +18,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -320,6 +321,80 @@ class InfoMartServer(Model):
     process_pattern: str = Field("gim_etl", pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$")
 
 
+class SchedulerJob(Model):
+    """A purge that DBMS_SCHEDULER starts; text ``OWNER.NAME`` stands for it."""
+
+    mechanism: Literal["dbms_scheduler"]
+    job: QualifiedName
+
+    @property
+    def key(self) -> str:
+        """What the job is called in the procedures' own tables."""
+        return self.job
+
+
+class DbmsJob(Model):
+    """A purge that DBMS_JOB starts."""
+
+    mechanism: Literal["dbms_job"]
+    #: PRIV_USER in DBA_JOBS.
+    owner: Identifier
+    #: Number in DBA_JOBS.
+    job: int = Field(ge=1)
+
+    @property
+    def key(self) -> str:
+        """What the job is called in the procedures' own tables."""
+        return f"dbms_job {self.owner}.{self.job}"
+
+
+class CronJob(Model):
+    """A purge that cron starts: one line of a user's crontab."""
+
+    mechanism: Literal["cron"]
+    host: Name
+    #: The line as it stands in the crontab, with its schedule.
+    line: str = Field(pattern=r"^[^#\s\x00-\x1f][^\x00-\x1f]{0,400}$")
+    #: Whose crontab; None: that of the user of the SSH connection. Another user's needs root.
+    user: str | None = Field(None, pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
+    #: What the purge's process is called, for ``pgrep -f``.
+    process_pattern: str = Field(pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$")
+
+    @property
+    def key(self) -> str:
+        """What the job is called in the procedures' own tables."""
+        return f"cron {self.host} {self.user or '-'}: {self.line}"
+
+
+class CommandJob(Model):
+    """A purge that the site's own commands hold and release."""
+
+    mechanism: Literal["command"]
+    name: Name
+    host: Name
+    #: Program and arguments that hold the purge; must end with 0.
+    hold: list[Word] = Field(min_length=1)
+    #: Program and arguments that release it; must end with 0.
+    release: list[Word] = Field(min_length=1)
+    #: Program and arguments whose exit code is the state: 0 enabled, 3 disabled, 4 a purge runs now.
+    state: list[Word] = Field(min_length=1)
+
+    @property
+    def key(self) -> str:
+        """What the job is called in the procedures' own tables."""
+        return f"command {self.host} {self.name}"
+
+
+def _by_mechanism(value: Any) -> Any:
+    return {"mechanism": "dbms_scheduler", "job": value} if isinstance(value, str) else value
+
+
+PurgeJob = Annotated[
+    Annotated[SchedulerJob | DbmsJob | CronJob | CommandJob, Field(discriminator="mechanism")],
+    BeforeValidator(_by_mechanism),
+]
+
+
 class Idb(Model):
     """An Interaction Database at a site."""
 
@@ -334,10 +409,13 @@ class Idb(Model):
     source_site: Name | None = None
     #: Owner of its tables, for counts of calls; None: nothing is counted.
     schema_name: Identifier | None = Field(None, alias="schema")
-    #: Airflow connection that may disable the purge jobs, and read the tables where ``schema`` is given.
+    #: Airflow connection that may disable the purge jobs, and read the tables where ``schema`` is given; the purge
+    #: holds are in tables of its user.
     connection: ConnectionId
-    #: Scheduler jobs that purge it.
-    purge_jobs: list[QualifiedName] = Field(default_factory=list)
+    #: What purges it; a hold disables all of them.
+    purge_jobs: list[PurgeJob] = Field(default_factory=list)
+    #: Daily partitions that are used in a ring: what is older is overwritten, held or not; None: no partitions.
+    partition_ring_days: int | None = Field(14, ge=1, le=400)
 
 
 class Raa(Model):
@@ -486,6 +564,12 @@ class Topology(Model):
             for double in sorted({n for n in names if names.count(n) > 1}):
                 yield f"sites.{name}.idbs: found {double!r} twice; allowed: each IDB once"
             for idb in site.idbs:
+                for number, job in enumerate(idb.purge_jobs):
+                    if isinstance(job, CronJob | CommandJob) and job.host not in self.hosts:
+                        yield (
+                            f"sites.{name}.idbs.{idb.name}.purge_jobs.{number}.host: found {job.host!r}; "
+                            f"allowed: a name under hosts ({known})"
+                        )
                 if idb.source_site is not None and idb.source_site not in self.sites:
                     yield (
                         f"sites.{name}.idbs.{idb.name}.source_site: found {idb.source_site!r}; "
@@ -632,7 +716,7 @@ def _mistakes(path: Path, error: ValidationError) -> list[str]:
     """One line a mistake: file, field, what was found, what is allowed."""
     lines = []
     for item in error.errors(include_url=False):
-        location = ".".join(str(part) for part in item["loc"] if not _is_branch(part)) or "(file)"
+        location = ".".join(_fields(item["loc"])) or "(file)"
         found = item.get("input")
         if item["type"] == "value_error" and isinstance(found, dict | BaseModel):
             # Cross-reference checks name their own field.
@@ -650,9 +734,13 @@ def _mistakes(path: Path, error: ValidationError) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _is_branch(part: int | str) -> bool:
-    """Union members appear in pydantic's paths by class name; readers know fields only."""
-    return part in ("AliasLogin", "EncryptedLogin")
+def _fields(path: tuple[int | str, ...]) -> list[str]:
+    """A path of pydantic's without the members of unions, which stand in it too; readers know fields only."""
+    return [
+        str(part)
+        for number, part in enumerate(path)
+        if part not in ("AliasLogin", "EncryptedLogin") and not (number > 1 and path[number - 2] == "purge_jobs")
+    ]
 
 
 def _allowed(item: Any) -> str:
@@ -728,6 +816,17 @@ def topology_file(deployment: str | None = None) -> Path:
             )
         path = files[0]
     return path
+
+
+def deployments() -> list[str]:
+    """Names of all deployments: of the folder's files, or of the only file (whose name may be any).
+
+    :raises TopologyError: the variable is not set, or the file is wrong.
+    """
+    value = os.environ.get(PATH_VARIABLE)
+    if value and Path(value).is_dir():
+        return sorted(file.stem for file in Path(value).glob("*.yaml"))
+    return [load().deployment]
 
 
 def load(deployment: str | None = None) -> Topology:

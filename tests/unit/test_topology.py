@@ -69,6 +69,17 @@ WRONG = {
     "a purge job without its owner": ("sites.frankfurt.idbs", [
         {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c", "purge_jobs": ["PURGE"]}
     ], "text of the form"),
+    "a purge of no known mechanism": ("sites.frankfurt.idbs", [
+        {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c", "purge_jobs": [{"mechanism": "at"}]}
+    ], "'dbms_scheduler'"),
+    "a crontab line that is a comment": ("sites.frankfurt.idbs", [
+        {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c", "purge_jobs": [
+            {"mechanism": "cron", "host": "gimdb-fra", "line": "# x", "process_pattern": "purge"}]}
+    ], "purge_jobs.0.line"),
+    "a purge on a host that is not listed": ("sites.frankfurt.idbs", [
+        {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c", "purge_jobs": [
+            {"mechanism": "command", "name": "p", "host": "x", "hold": ["h"], "release": ["r"], "state": ["s"]}]}
+    ], "purge_jobs.0.host: found 'x'"),
     "an IDB listed twice": ("sites.frankfurt.idbs", [
         {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c"}] * 2, "each IDB once"),
     "a view from a site that does not exist": (

@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS sys.lab_scheduler_jobs (
     owner varchar(128) NOT NULL, job_name varchar(128) NOT NULL, enabled boolean NOT NULL DEFAULT true,
     job_action varchar(4000), repeat_interval varchar(4000), state varchar(20) NOT NULL DEFAULT 'SCHEDULED',
     last_start_date timestamptz, next_run_date timestamptz, PRIMARY KEY (owner, job_name));
+CREATE TABLE IF NOT EXISTS sys.lab_jobs (
+    job bigint PRIMARY KEY, owner varchar(128) NOT NULL, broken boolean NOT NULL DEFAULT false, what varchar(4000),
+    next_date timestamp(0) NOT NULL, this_date timestamp(0), last_date timestamp(0));
 CREATE TABLE IF NOT EXISTS sys.lab_parameters (name varchar(80) PRIMARY KEY, value varchar(4000));
 CREATE TABLE IF NOT EXISTS sys.lab_privileges (
     grantee varchar(128) NOT NULL, privilege varchar(40) NOT NULL, PRIMARY KEY (grantee, privilege));
@@ -387,6 +390,11 @@ CREATE OR REPLACE VIEW sys.user_scheduler_jobs AS
     SELECT job_name, enabled, state, job_type, job_action, repeat_interval, last_start_date, next_run_date
     FROM sys.dba_scheduler_jobs WHERE owner = upper(session_user);
 CREATE OR REPLACE VIEW sys.all_scheduler_jobs AS SELECT * FROM sys.dba_scheduler_jobs WHERE owner = upper(session_user);
+CREATE OR REPLACE VIEW sys.dba_jobs AS
+    SELECT job, owner AS log_user, owner AS priv_user, owner AS schema_user, last_date, this_date, next_date,
+        (CASE WHEN broken THEN 'Y' ELSE 'N' END)::varchar AS broken, 'TRUNC(SYSDATE)+1+2/24'::varchar AS interval, what
+    FROM sys.lab_jobs;
+CREATE OR REPLACE VIEW sys.user_jobs AS SELECT * FROM sys.dba_jobs WHERE priv_user = upper(session_user);
 CREATE OR REPLACE VIEW sys.dba_tablespaces AS
     SELECT name::varchar AS tablespace_name, 8192 AS block_size, 'ONLINE'::varchar AS status, kind::varchar AS contents
     FROM (VALUES ('SYSTEM', 'PERMANENT'), ('USERS', 'PERMANENT'), ('UNDOTBS1', 'UNDO'), ('TEMP', 'TEMPORARY')) v(name, kind);
@@ -456,7 +464,7 @@ CREATE OR REPLACE VIEW sys.dict AS
 
 CREATE SCHEMA IF NOT EXISTS dbms_scheduler;
 GRANT USAGE ON SCHEMA dbms_scheduler TO public;
-CREATE OR REPLACE PROCEDURE sys.lab_switch_job(name text, wanted boolean) LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE PROCEDURE sys.lab_switch_job(name text, wanted boolean, force boolean) LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog AS $$
 DECLARE
     job_owner text := upper(CASE WHEN position('.' IN name) > 0 THEN split_part(name, '.', 1) ELSE session_user END);
@@ -471,12 +479,40 @@ BEGIN
     IF NOT allowed THEN
         RAISE EXCEPTION 'ORA-27486: insufficient privileges';
     END IF;
-    UPDATE sys.lab_scheduler_jobs j SET enabled = wanted, state = CASE WHEN wanted THEN 'SCHEDULED' ELSE 'DISABLED' END
+    IF NOT wanted AND NOT force AND EXISTS (SELECT FROM sys.lab_scheduler_jobs j
+            WHERE j.owner = job_owner AND j.job_name = job AND j.state = 'RUNNING') THEN
+        RAISE EXCEPTION 'ORA-27478: job "%"."%" is running', job_owner, job;
+    END IF;
+    UPDATE sys.lab_scheduler_jobs j SET enabled = wanted,
+        state = CASE WHEN j.state = 'RUNNING' THEN 'RUNNING' WHEN wanted THEN 'SCHEDULED' ELSE 'DISABLED' END
         WHERE j.owner = job_owner AND j.job_name = job;
 END $$;
-CREATE OR REPLACE PROCEDURE dbms_scheduler.enable(name text) LANGUAGE sql AS $$CALL sys.lab_switch_job(name, true)$$;
+CREATE OR REPLACE PROCEDURE dbms_scheduler.enable(name text) LANGUAGE sql AS $$CALL sys.lab_switch_job(name, true, false)$$;
 CREATE OR REPLACE PROCEDURE dbms_scheduler.disable(name text, force boolean DEFAULT false, commit_semantics text DEFAULT 'STOP_ON_FIRST_ERROR')
-    LANGUAGE sql AS $$CALL sys.lab_switch_job(name, false)$$;
+    LANGUAGE sql AS $$CALL sys.lab_switch_job(name, false, force)$$;
+-- DBMS_JOB touches the own jobs only; DBMS_IJOB, which is not documented, touches all and is for DBAs.
+CREATE OR REPLACE PROCEDURE sys.lab_break_job(bigint, boolean, timestamp, boolean) LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE sys.lab_jobs SET broken = $2, next_date = CASE WHEN $2 THEN timestamp '4000-01-01' ELSE $3 END
+        WHERE job = $1 AND ($4 OR owner = upper(session_user));
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'ORA-23421: job number % is not a job in the job queue', $1;
+    END IF;
+END $$;
+CREATE SCHEMA IF NOT EXISTS dbms_job;
+CREATE SCHEMA IF NOT EXISTS dbms_ijob;
+GRANT USAGE ON SCHEMA dbms_job, dbms_ijob TO public;
+CREATE OR REPLACE PROCEDURE dbms_job.broken(job bigint, broken boolean, next_date timestamp DEFAULT sys.sysdate())
+    LANGUAGE sql AS $$CALL sys.lab_break_job(job, broken, next_date, false)$$;
+CREATE OR REPLACE PROCEDURE dbms_ijob.broken(job bigint, broken boolean, next_date timestamp DEFAULT sys.sysdate())
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT (SELECT rolsuper OR pg_has_role(session_user, 'pg_monitor', 'MEMBER') FROM pg_roles WHERE rolname = session_user) THEN
+        RAISE EXCEPTION 'ORA-06550: line 1, column 7: PLS-00201: identifier ''SYS.DBMS_IJOB'' must be declared';
+    END IF;
+    CALL sys.lab_break_job($1, $2, $3, true);
+END $$;
 CREATE SCHEMA IF NOT EXISTS dbms_stats;
 GRANT USAGE ON SCHEMA dbms_stats TO public;
 CREATE OR REPLACE PROCEDURE dbms_stats.gather_schema_stats(ownname text) LANGUAGE plpgsql AS $$

@@ -1,23 +1,30 @@
-"""Scheduler jobs that purge an IDB: observed, held (disabled) and released (enabled), each time proven.
+"""What purges an IDB, by four mechanisms: observed, held (disabled) and released (enabled), each time proven.
 
-A partitioned IDB has 14 daily partitions in a ring and its purge truncates whole partitions, so a hold keeps
-data only until the ring comes round (rule 8): the caller watches how long a hold lasts.
+A purge that runs is never killed: who wants to hold it waits for its end.
 """
 
 from __future__ import annotations
 
 import logging
-import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Protocol
 
-from infomart_dr.errors import CurableError, FinalError, GuardError
+from infomart_dr.errors import CurableError, FinalError, GuardError, UnexpectedReplyError
+from infomart_dr.topology import CommandJob, CronJob, DbmsJob, SchedulerJob
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"^([A-Z][A-Z0-9_$#]{0,29})\.([A-Z][A-Z0-9_$#]{0,127})$")
 #: The scheduler refuses to disable a job that runs (ORA-27478).
 _JOB_RUNS = "ORA-27478"
+#: Before a line of a crontab that is held; what follows is the line as it was.
+CRON_MARK = "#infomart_dr purge hold: "
+#: Exit codes of the site's own state command.
+ENABLED, DISABLED, RUNNING = 0, 3, 4
+#: crontab -l as bytes: the rest of the file must stay as it is.
+_READ = 'exec "$@"'
 
 
 class Statements(Protocol):
@@ -27,103 +34,324 @@ class Statements(Protocol):
     def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int: ...
 
 
+class Host(Protocol):
+    """The part of RemoteHost that is needed here."""
+
+    def run(self, argv: Sequence[str], *, stdin: Any = None, check: bool = True) -> Any: ...
+    def shell_bytes(self, text: str, *arguments: str) -> bytes: ...
+
+
+class PurgeRunsError(CurableError):
+    """A purge is at work; it ends by itself."""
+
+
 @dataclass(frozen=True)
 class JobState:
-    """A job as DBA_SCHEDULER_JOBS shows it.
+    """What a mechanism says of a job.
 
-    :param name: ``OWNER.NAME``.
-    :param state: SCHEDULED, RUNNING, DISABLED, ...
+    :param running: a purge is at work; a disabled job's last run may still be.
+    :param words: the state in the mechanism's own words.
+    :param memory: what a release needs to know of the time before the hold.
     """
 
-    name: str
     enabled: bool
-    state: str
-
-    @property
-    def running(self) -> bool:
-        """True while a purge is at work; a disabled job's last run may still be."""
-        return self.state == "RUNNING"
+    running: bool
+    words: str
+    memory: str = ""
 
 
-class PurgeJobs:
-    """Purge jobs of one IDB's database.
+class PurgeJob(ABC):
+    """One job that purges an IDB.
+
+    :param key: what it is called in the procedures' own tables and in messages.
+    """
+
+    #: Disabling it while it runs keeps the next run from starting, and lets this one end.
+    disable_while_running: ClassVar[bool] = False
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    @abstractmethod
+    def state(self) -> JobState:
+        """Look at the job.
+
+        :raises FinalError: there is no such job, or it may not be seen.
+        """
+
+    @abstractmethod
+    def _disable(self) -> None: ...
+
+    @abstractmethod
+    def _enable(self, memory: str) -> None: ...
+
+    def wait_for(self, state: JobState) -> None:
+        """Say that nothing can be done while a purge runs.
+
+        :raises PurgeRunsError: it runs, and its job cannot be disabled meanwhile or is disabled already.
+        """
+        if state.running and not (state.enabled and self.disable_while_running):
+            raise PurgeRunsError(
+                f"The purge job {self.key} runs now.", "It is looked at again; nothing needs to be done."
+            )
+
+    def hold(self) -> JobState:
+        """Disable the job so that it deletes nothing.
+
+        :returns: the state before.
+        :raises PurgeRunsError: a purge runs now; it ends by itself.
+        :raises GuardError: the job is enabled after the act.
+        """
+        before = self.state()
+        self.wait_for(before)
+        if not before.enabled:
+            log.info("The purge job %s is disabled already.", self.key)
+            return before
+        self._disable()
+        after = self.state()
+        if after.enabled:
+            raise GuardError(
+                f"The purge job {self.key} is still {after.words} after the hold.",
+                "Find out who enables it, and disable it there.",
+            )
+        if after.running:
+            raise PurgeRunsError(
+                f"The purge job {self.key} is disabled, and its last run goes on.",
+                "It is looked at again; nothing needs to be done.",
+            )
+        log.info("The purge job %s is held.", self.key)
+        return before
+
+    def release(self, memory: str = "") -> JobState:
+        """Enable the job again.
+
+        :param memory: of the state before the hold.
+        :returns: the state after.
+        :raises PurgeRunsError: a purge runs now although the job is disabled.
+        :raises GuardError: the job is not enabled after the act.
+        """
+        before = self.state()
+        if before.enabled:
+            log.info("The purge job %s is enabled already.", self.key)
+            return before
+        if before.running:
+            # What runs a disabled job is a person; and a state command that says "running" says no more than that.
+            raise PurgeRunsError(f"The purge job {self.key} runs now.", "It is enabled by the next look.")
+        self._enable(memory)
+        after = self.state()
+        if not after.enabled:
+            raise GuardError(
+                f"The purge job {self.key} is {after.words} after it was enabled.",
+                "Look why, and enable it by hand; the next look finds it enabled.",
+            )
+        log.info("The purge job %s is enabled.", self.key)
+        return after
+
+
+class SchedulerPurge(PurgeJob):
+    """A job of DBMS_SCHEDULER.
 
     :param hook: Oracle hook of the IDB's ``connection``.
     """
 
-    def __init__(self, hook: Statements) -> None:
-        self._hook = hook
+    def __init__(self, settings: SchedulerJob, hook: Statements) -> None:
+        super().__init__(settings.key)
+        self._name, self._hook = settings.job, hook
 
-    def state(self, name: str) -> JobState:
-        """State of a job.
-
-        :param name: ``OWNER.NAME``, as in the topology.
-        :raises FinalError: no such job, or the connection may not see it.
-        """
-        match = _NAME.match(name)
-        if match is None:
-            raise FinalError(
-                f"{name[:60]!r} is not OWNER.NAME of a scheduler job.", "Correct purge_jobs in the topology."
-            )
-        rows = self._hook.select("scheduler_jobs", owner=match[1], job_name=match[2])
+    def state(self) -> JobState:
+        owner, _, name = self._name.partition(".")
+        rows = self._hook.select("scheduler_jobs", owner=owner, job_name=name)
         if not rows:
             raise FinalError(
-                f"There is no scheduler job {name}, or the user of the connection may not see it.",
+                f"There is no scheduler job {self._name}, or the user of the connection may not see it.",
                 "Correct idbs.purge_jobs in the topology, or grant SELECT_CATALOG_ROLE.",
             )
-        row = rows[0]
-        return JobState(name, str(row["enabled"]).upper() == "TRUE", str(row["state"] or "").upper())
+        state = str(rows[0]["state"] or "").upper()
+        return JobState(str(rows[0]["enabled"]).upper() == "TRUE", state == "RUNNING", state)
 
-    def hold(self, name: str) -> JobState:
-        """Disable a job so that it deletes nothing.
-
-        :returns: the state before: the caller notes it (``Ledger.put_once``), so that a release enables only
-            what was enabled.
-        :raises CurableError: a purge runs now; it ends by itself.
-        :raises GuardError: the job is enabled after the act.
-        """
-        before = self.state(name)
-        if before.running:
-            raise CurableError(
-                f"The purge job {name} runs now.",
-                "It is tried again; wait until the job has ended, or stop it (DBMS_SCHEDULER.STOP_JOB).",
-            )
-        if not before.enabled:
-            log.info("The purge job %s is disabled already.", name)
-            return before
+    def _disable(self) -> None:
         try:
-            self._hook.execute("disable_job", job=name)
+            self._hook.execute("disable_job", job=self._name)
         except Exception as error:
             if getattr(error, "code", None) != _JOB_RUNS:
                 raise
-            raise CurableError(
-                f"The purge job {name} began to run meanwhile.", "It is tried again when the job has ended."
+            raise PurgeRunsError(
+                f"The purge job {self.key} began to run meanwhile.", "It is looked at again."
             ) from None
-        after = self.state(name)
-        if after.enabled or after.running:
-            raise GuardError(
-                f"The purge job {name} is still {after.state} (enabled: {after.enabled}) after the hold.",
-                "Find out who enables or runs it, and disable it there.",
-            )
-        log.info("The purge job %s is held.", name)
-        return before
 
-    def release(self, name: str) -> JobState:
-        """Enable a job again.
+    def _enable(self, memory: str) -> None:
+        self._hook.execute("enable_job", job=self._name)
 
-        :returns: the state after.
-        :raises GuardError: the job is not enabled after the act.
-        """
-        before = self.state(name)
-        if before.enabled:
-            log.info("The purge job %s is enabled already.", name)
-            return before
-        self._hook.execute("enable_job", job=name)
-        after = self.state(name)
-        if not after.enabled:
-            raise GuardError(
-                f"The purge job {name} is {after.state} after it was enabled.",
-                "Look at its end date and its program (DBA_SCHEDULER_JOBS), then enable it by hand.",
+
+def next_run(noted: str, now: datetime) -> datetime:
+    """When a job that missed its runs runs next: at its time of day, never at once.
+
+    :param noted: NEXT_DATE before the hold, in ISO form; empty when it was not known.
+    :param now: at the database's host.
+    """
+    at = datetime.fromisoformat(noted) if noted else now + timedelta(days=1)
+    # NEXT_DATE of a job that was broken already lies in the year 4000.
+    if at > now + timedelta(days=366):
+        return now + timedelta(days=1)
+    missed = max(0, -((at - now) // timedelta(days=1)))
+    at += timedelta(days=missed)
+    return at if at > now else at + timedelta(days=1)
+
+
+class DbmsJobPurge(PurgeJob):
+    """A job of DBMS_JOB: a hold marks it broken.
+
+    The owner does that by DBMS_JOB; everybody else needs DBMS_IJOB. It is not done while the job runs: the end of the
+    run would take the mark away.
+
+    :param hook: Oracle hook of the IDB's ``connection``.
+    """
+
+    def __init__(self, settings: DbmsJob, hook: Statements) -> None:
+        super().__init__(settings.key)
+        self._settings, self._hook = settings, hook
+
+    def _row(self) -> dict[str, Any]:
+        rows = self._hook.select("dbms_jobs", job_number=self._settings.job)
+        if not rows or rows[0]["priv_user"] != self._settings.owner:
+            found = f"belongs to {rows[0]['priv_user']}" if rows else "is not in DBA_JOBS"
+            raise FinalError(
+                f"The job {self._settings.job} of {self._settings.owner} {found}.",
+                "Correct idbs.purge_jobs in the topology (a job that was submitted anew has another number).",
             )
-        log.info("The purge job %s is enabled.", name)
-        return after
+        return rows[0]
+
+    def state(self) -> JobState:
+        row = self._row()
+        broken = str(row["broken"]).upper() == "Y"
+        running = row["this_date"] is not None
+        words = "broken" if broken else f"due at {row['next_date']}"
+        memory = "" if broken or row["next_date"] is None else row["next_date"].isoformat()
+        return JobState(not broken, running, f"{words}{', running' if running else ''}", memory)
+
+    def _package(self, row: dict[str, Any]) -> str:
+        return "dbms_job" if row["own"] == "Y" else "dbms_ijob"
+
+    def _disable(self) -> None:
+        self._hook.execute(f"{self._package(self._row())}_break", job_number=self._settings.job)
+
+    def _enable(self, memory: str) -> None:
+        row = self._row()
+        self._hook.execute(
+            f"{self._package(row)}_mend",
+            job_number=self._settings.job,
+            next_run=next_run(memory, row["time_there"]),
+        )
+
+
+# -- cron ------------------------------------------------------------------------------------------
+
+
+def _bare(line: bytes) -> bytes:
+    return line.rstrip(b"\r\n")
+
+
+def crontab_counts(text: bytes, line: str) -> tuple[int, int]:
+    """How often the line stands in a crontab, and how often it stands there held."""
+    lines = [_bare(each) for each in text.splitlines(keepends=True)]
+    return lines.count(line.encode()), lines.count((CRON_MARK + line).encode())
+
+
+def crontab_held(text: bytes, line: str) -> bytes:
+    """The crontab with the line commented out; every other byte stays."""
+    wanted = line.encode()
+    return b"".join(
+        CRON_MARK.encode() + each if _bare(each) == wanted else each for each in text.splitlines(keepends=True)
+    )
+
+
+def crontab_released(text: bytes, line: str) -> bytes:
+    """The crontab with the line as it was before the hold; a second held copy of it goes."""
+    held = (CRON_MARK + line).encode()
+    kept, back = [], crontab_counts(text, line)[0] > 0
+    for each in text.splitlines(keepends=True):
+        if _bare(each) != held:
+            kept.append(each)
+        elif not back:
+            kept.append(each.removeprefix(CRON_MARK.encode()))
+            back = True
+    return b"".join(kept)
+
+
+class CronPurge(PurgeJob):
+    """A line of a user's crontab: a hold comments it out, with a mark that names these procedures.
+
+    :param host: the host of the crontab.
+    """
+
+    disable_while_running = True
+
+    def __init__(self, settings: CronJob, host: Host) -> None:
+        super().__init__(settings.key)
+        self._settings, self._host = settings, host
+        self._crontab = ["crontab", *(["-u", settings.user] if settings.user else [])]
+
+    def _text(self) -> bytes:
+        return self._host.shell_bytes(_READ, *self._crontab, "-l")
+
+    def state(self) -> JobState:
+        lines, held = crontab_counts(self._text(), self._settings.line)
+        if lines > 1 or not lines + held:
+            raise FinalError(
+                f"The line {self._settings.line!r} stands {lines} times in the crontab on {self._settings.host}, "
+                "and must stand there once.",
+                "Correct idbs.purge_jobs in the topology, or the crontab; blanks count.",
+            )
+        # In brackets, the first letter matches the purge and not the command line of a shell that runs pgrep.
+        pattern = f"[{self._settings.process_pattern[0]}]{self._settings.process_pattern[1:]}"
+        running = self._host.run(["pgrep", "-f", pattern], check=False).exit_code
+        if running not in (0, 1):
+            raise UnexpectedReplyError(
+                f"pgrep on {self._settings.host} ended with exit code {running}.", "Run it there by hand."
+            )
+        words = "in the crontab" if lines else "commented out"
+        return JobState(bool(lines), running == 0, f"{words}{', running' if running == 0 else ''}")
+
+    def _write(self, change: Any) -> None:
+        # Read right before it is written, and again after: others edit a crontab too.
+        new = change(self._text(), self._settings.line)
+        self._host.run([*self._crontab, "-"], stdin=new)
+        if self._text() != new:
+            raise GuardError(
+                f"The crontab on {self._settings.host} is not what was written.",
+                "Look at it (crontab -l): somebody has changed it at the same time. Then clear this task.",
+            )
+
+    def _disable(self) -> None:
+        self._write(crontab_held)
+
+    def _enable(self, memory: str) -> None:
+        self._write(crontab_released)
+
+
+class CommandPurge(PurgeJob):
+    """A purge behind commands of the site's own.
+
+    :param host: the host of the commands.
+    """
+
+    def __init__(self, settings: CommandJob, host: Host) -> None:
+        super().__init__(settings.key)
+        self._settings, self._host = settings, host
+
+    def state(self) -> JobState:
+        done = self._host.run(self._settings.state, check=False)
+        words = {ENABLED: "enabled", DISABLED: "disabled", RUNNING: "running"}.get(done.exit_code)
+        if words is None:
+            raise UnexpectedReplyError(
+                f"The state command of {self.key} ended with exit code {done.exit_code}, which means no state: "
+                f"{(done.stderr or done.stdout).strip()[-300:] or 'without output'}.",
+                f"It must end with {ENABLED} (enabled), {DISABLED} (disabled) or {RUNNING} (a purge runs now).",
+            )
+        return JobState(done.exit_code == ENABLED, done.exit_code == RUNNING, words)
+
+    def _disable(self) -> None:
+        self._host.run(self._settings.hold)
+
+    def _enable(self, memory: str) -> None:
+        self._host.run(self._settings.release)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.purge_holds import End, IdbHolds
+from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator, sorted_names
 from infomart_dr.step import Seen, SiteRole, Step
-
-#: A partitioned IDB reuses its 14 daily partitions: a hold that lasts longer protects nothing.
-HOLD_CEILING_DAYS = 14
 
 
 class TakeLock(StepOperator):
@@ -100,66 +99,92 @@ class ReleaseLock(StepOperator):
         step.lock.release(step.plan_id)
 
 
-def purge_jobs(step: Step) -> list[tuple[SiteRole, str, str, str]]:
-    """Role, IDB, connection and job of every purge job at the two sites."""
-    roles: tuple[SiteRole, SiteRole] = ("source", "target")
-    return [
-        (role, idb.name, idb.connection, job)
-        for role in roles
-        for idb in step.site(role).idbs
-        for job in idb.purge_jobs
-    ]
+def _idbs(step: Step) -> list[IdbHolds]:
+    """The IDBs at both sites that have purge jobs."""
+    return step.purge_holds.of_sites([step.name("source"), step.name("target")])
 
 
-def hold_fact(step: Step, role: SiteRole, idb: str, job: str) -> str:
-    """Name of the deployment's fact that a hold has disabled this job, which was enabled before."""
-    return f"{step.name(role)}:{idb}:{job}"
+def _site_at_the_end(step: Step, role: SiteRole) -> SiteRole:
+    """Who serves at the end: a run whose option is that the source stays active says the source."""
+    return "source" if step.params.get("option") == SOURCE_STAYS else role
 
 
-class HoldPurging(StepOperator):
-    """Disable the scheduler jobs that purge the Interaction Databases, before anything is copied."""
+def _run_now(idbs: Iterable[IdbHolds]) -> list[str]:
+    return [f"{idb.label}: {job}" for idb in idbs for job, state in idb.states().items() if state.running]
+
+
+def no_purge_runs(step: Step, role: SiteRole) -> Seen:
+    """Probe: no purge is at work at either site."""
+    running = _run_now(_idbs(step))
+    return Seen(not running, f"purges that run: {sorted_names(running)}" if running else "no purge runs")
+
+
+class HoldPurging(WaitOperator):
+    """Hold the purging of the Interaction Databases, before anything is copied; a purge that runs is waited for."""
 
     guide = "Database Transfer: stop purging IDBs (guide:232)"
-    changes = "the topology's purge jobs are disabled at both sites; which were enabled is noted in the ledger"
-    undo = "the task release_idb_purge_hold enables those jobs that were enabled before"
+    changes = "a hold of this plan in the database of each IDB; the topology's purge jobs are disabled at both sites"
+    undo = "the task release_idb_purge_hold; of a plan that was given up, infomart_purge_hold with release"
+    probe = "infomart_dr.operators.plan.no_purge_runs"
 
     def observe(self, step: Step) -> Seen:
-        from infomart_dr.hooks.purge_jobs import PurgeJobs
-
-        enabled = []
-        for role, idb, connection, job in purge_jobs(step):
-            if PurgeJobs(step.oracle(connection)).state(job).enabled:
-                enabled.append(f"{step.name(role)}/{idb}/{job}")
+        idbs, now = _idbs(step), datetime.now(UTC)
+        states = {f"{idb.label}: {job}": state for idb in idbs for job, state in idb.states().items()}
+        loose = [job for job, state in states.items() if state.enabled or state.running]
+        without = [idb.label for idb in idbs if not _has_hold(idb, step.plan_id, now)]
         held = step.ledger.get("purge_hold")
-        facts = {"hold": json.loads(held) if held else None, "jobs": len(purge_jobs(step))}
-        if enabled or held is None:
-            return Seen(False, f"purging is enabled: {sorted_names(enabled) or 'no job'}", facts)
-        return Seen(True, f"purging is held: {len(purge_jobs(step))} job(s) disabled", facts)
+        facts = {"hold": json.loads(held) if held else None, "jobs": len(states)}
+        if loose or without or held is None:
+            return Seen(
+                False,
+                f"purging is enabled or runs: {sorted_names(loose) or 'no job'}; "
+                f"without a hold of this plan: {sorted_names(without) or 'no IDB'}",
+                facts,
+            )
+        return Seen(True, f"purging is held: {len(states)} job(s) disabled", facts)
 
-    def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.hooks.purge_jobs import PurgeJobs
-
+    def prepare(self, step: Step) -> None:
         now = datetime.now(UTC)
-        step.ledger.put_once(
-            "purge_hold",
-            json.dumps(
-                {
-                    "owner": step.owner,
-                    "reason": str(step.params.get("reason") or "database transfer"),
-                    "since": int(now.timestamp()),
-                    "ceiling": int(now.timestamp()) + HOLD_CEILING_DAYS * 86400,
-                }
-            ),
-        )
-        for role, idb, connection, job in purge_jobs(step):
-            jobs = PurgeJobs(step.oracle(connection))
-            enabled = jobs.state(job).enabled
-            if enabled:
-                # Noted before it is changed and beyond this plan: neither a retry nor the plan after one that was
-                # given up may take the hold for the prior state.
-                step.holds.put_once(hold_fact(step, role, idb, job), "enabled")
-            self.log.info("act: %s/%s/%s was %s", step.name(role), idb, job, "enabled" if enabled else "disabled")
-            jobs.hold(job)
+        idbs = _idbs(step)
+        rings = [days for idb in idbs if (days := idb.settings.partition_ring_days)]
+        reason = str(step.params.get("reason") or "database transfer")
+        fact = {"owner": step.owner, "reason": reason, "since": int(now.timestamp())}
+        if rings:
+            fact["ceiling"] = int(now.timestamp()) + min(rings) * 86400
+        step.ledger.put_once("purge_hold", json.dumps(fact))
+        site = step.name(_site_at_the_end(step, "target"))
+        for idb in idbs:
+            # The hold first, the jobs then: the guard may look at any time.
+            placed = idb.store.place(step.plan_id, step.owner, "", reason, now, End(until_site=site))
+            if not placed and idb.store.reopen(step.plan_id, step.owner, now, site):
+                self.log.info("act: %s: the hold of this plan was released, and holds again", idb.label)
+        self._hold(idbs)
+
+    def _hold(self, idbs: list[IdbHolds]) -> None:
+        for idb in idbs:
+            report = idb.hold_jobs()
+            for words in [*report.changed, *report.reported]:
+                self.log.info("act: %s: %s", idb.label, words)
+
+    def _conclude(self, step: Step) -> dict[str, Any]:
+        self._hold(_idbs(step))
+        if running := _run_now(_idbs(step)):
+            raise PurgeRunsError(
+                f"Purges run again: {sorted_names(running)}.", "It is tried again when they have ended."
+            )
+        seen = self.observe(step)
+        self.log.info("verify: %s", seen.what)
+        if not seen.done:
+            raise GuardError(f"{self.task_id}: acted, but {seen.what}", self.next_step())
+        return self._result(step, seen)
+
+    def next_step(self) -> str:
+        return "Look why the purge does not end, or who enables it; then clear this task."
+
+
+def _has_hold(idb: IdbHolds, plan_id: str, now: datetime) -> bool:
+    hold = idb.store.hold(plan_id)
+    return hold is not None and hold.active(now)
 
 
 def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
@@ -171,7 +196,7 @@ def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
 
     hold = json.loads(step.ledger.require("purge_hold"))
     found = marks(step, role, hold["since"])
-    left = hold["ceiling"] - time.time()
+    left = hold.get("ceiling", float("inf")) - time.time()
     warning = f"; WARNING: the hold's ceiling is {left / 86400:.1f} days away" if left < 4 * 86400 else ""
     if not found.passed:
         what = f"{'; '.join(found.behind) or 'no rows'}{found.others()}"
@@ -181,30 +206,45 @@ def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
 
 
 class ReleasePurgeHold(WaitOperator):
-    """Enable the purge jobs again, once the serving site's high-water mark has passed the hold.
+    """Release the purge hold, once the serving site's high-water mark has passed it.
+
+    Holds that plans before this one have left go with it. Purging is resumed where no other hold is left.
 
     :param role: the site that serves at the end; a run whose option is that the source stays active asks the source.
     """
 
     guide = "Database Transfer: until the data is processed (guide:232)"
-    changes = "purge jobs that were enabled before the plan are enabled again"
-    undo = "DBMS_SCHEDULER.DISABLE of the jobs named in the log"
+    changes = "the plan's holds are released; purge jobs that were enabled before are enabled where nothing else holds"
+    undo = "infomart_purge_hold with place"
     probe = "infomart_dr.operators.plan.high_water_mark_passed_hold"
 
     def arguments(self, step: Step) -> dict[str, Any]:
-        stays = step.params.get("option") == SOURCE_STAYS
-        return {"role": "source" if stays else self.role}
+        return {"role": _site_at_the_end(step, self.role)}
+
+    def prepare(self, step: Step) -> None:
+        # From here on the guard can end the hold too, should this Airflow be lost.
+        since = datetime.fromtimestamp(json.loads(step.ledger.require("purge_hold"))["since"], UTC)
+        end = End(until_site=step.name(_site_at_the_end(step, self.role)), until_time=since)
+        for idb in _idbs(step):
+            idb.store.extend(step.plan_id, end)
 
     def finish(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.hooks.purge_jobs import PurgeJobs
-
-        for role, idb, connection, job in purge_jobs(step):
-            fact = hold_fact(step, role, idb, job)
-            if step.holds.get(fact):
-                # Raises when the job stays disabled; forgotten only then, so that a retry does it again.
-                PurgeJobs(step.oracle(connection)).release(job)
-                step.holds.forget(fact)
-                self.log.info("act: %s/%s/%s is enabled again", step.name(role), idb, job)
+        now = datetime.now(UTC)
+        for idb in _idbs(step):
+            # One plan runs at a time: what other plans have left here is given up.
+            for hold in idb.store.holds():
+                if hold.released_at is None and (hold.hold_id == step.plan_id or hold.of_plan):
+                    idb.store.release(hold.hold_id, step.owner, seen.what)
+                    self.log.info("act: %s: released %s", idb.label, hold)
+            if others := idb.active(now):
+                self.log.info("act: %s: purging stays held by %s", idb.label, "; ".join(map(str, others)))
+                continue
+            # Raises when a job stays disabled; its row is removed only then, so that a retry does it again.
+            report = idb.give_back(now)
+            for words in report.changed:
+                self.log.info("act: %s: %s", idb.label, words)
+            for words in [*report.warnings, *(f"{job} is enabled by the guard" for job in report.running)]:
+                self.log.warning("%s: %s", idb.label, words)
 
     def next_step(self) -> str:
         return "Look why the high-water mark stands still; then clear this task. Purging stays held."

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.guards import high_water_marks
+from infomart_dr.guards.high_water_marks import Marks
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.step import Seen, SiteRole, Step
@@ -538,32 +539,6 @@ class CheckServerLog(CheckOperator):
         return "Do what the messages ask for, then mark this task a success."
 
 
-@dataclass
-class Marks:
-    """High-water marks of a site against a moment.
-
-    :param moved: data sources whose marks lie beyond it.
-    :param idle: data sources whose marks lie before it, and whose IDBs hold nothing beyond the mark.
-    :param lost: data sources whose site is lost: nothing moves their marks any more.
-    :param behind: the others, with how far.
-    """
-
-    moved: list[str] = field(default_factory=list)
-    idle: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    behind: list[str] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        """Every mark that can move has."""
-        return not self.behind and bool(self.moved or self.idle or self.lost)
-
-    def others(self) -> str:
-        """The sources that did not move and need not, for a message."""
-        shown = [f"{word}: {', '.join(keys)}" for word, keys in (("idle", self.idle), ("lost", self.lost)) if keys]
-        return "".join(f"; {each}" for each in shown)
-
-
 def marks(step: Step, role: SiteRole, since: int) -> Marks:
     """High-water marks of a site, by data source, against a moment.
 
@@ -571,22 +546,8 @@ def marks(step: Step, role: SiteRole, since: int) -> Marks:
 
     :param since: epoch seconds.
     """
-    lowest: dict[int, int] = {}
-    for row in step.info_mart(role).select("hwm", {"schema": step.schema}):
-        key, mark = int(row["data_source_key"]), int(row["max_ts"])
-        lowest[key] = min(lowest.get(key, mark), mark)
-    found = Marks()
-    lost = lost_sources(step)
-    for key, mark in sorted(lowest.items()):
-        if mark > since:
-            found.moved.append(str(key))
-        elif key in lost:
-            found.lost.append(str(key))
-        elif is_idle(step, role, key, mark):
-            found.idle.append(str(key))
-        else:
-            found.behind.append(f"data source {key}: {since - mark} s behind")
-    return found
+    found = high_water_marks.lowest(step.info_mart(role).select("hwm", {"schema": step.schema}))
+    return high_water_marks.against(found, since, lost_sources(step), lambda key, mark: is_idle(step, role, key, mark))
 
 
 def is_lost(step: Step, site: str) -> bool:
@@ -607,17 +568,8 @@ def is_idle(step: Step, role: SiteRole, key: int, mark: int) -> bool:
 
     Of a lost site nothing is asked: what only it holds cannot be extracted.
     """
-    asked = False
-    for name in dict.fromkeys([step.name(role), *step.topology.sites]):
-        if is_lost(step, name):
-            continue
-        for idb in step.topology.site(name).idbs:
-            if idb.data_source_key != key or idb.schema_name is None:
-                continue
-            if int(step.oracle(idb.connection).value("idb_calls_above", {"schema": idb.schema_name}, low=mark)):
-                return False
-            asked = True
-    return asked
+    sites = [name for name in dict.fromkeys([step.name(role), *step.topology.sites]) if not is_lost(step, name)]
+    return high_water_marks.nothing_beyond(step.topology, step.oracle, sites, key, mark)
 
 
 def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Seen:

@@ -15,6 +15,7 @@ import oracledb
 import psycopg
 import pytest
 
+from infomart_dr import files
 from infomart_lab import config as lab_config
 from infomart_lab import postgres
 from infomart_lab.config import LabConfig, Site
@@ -507,6 +508,46 @@ def test_scheduler_jobs_are_switched_by_call_and_by_block(config: LabConfig, con
     with pytest.raises(oracledb.DatabaseError) as caught:
         cursor.execute("call dbms_scheduler.enable('NOSUCH')")
     assert code(caught) == "ORA-27476"
+
+
+def test_a_scheduler_job_that_runs_is_disabled_by_force_only(config: LabConfig, connect: Connect) -> None:
+    with postgres.connect(config, SITE, "idb") as connection:
+        connection.execute(
+            "INSERT INTO sys.lab_scheduler_jobs (owner, job_name, state) VALUES ('ICON_TS2', 'RUNS', 'RUNNING')"
+        )
+    cursor = connect("SYSTEM", service="IDB2").cursor()
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        cursor.execute("call dbms_scheduler.disable(:job)", job="ICON_TS2.RUNS")
+    assert code(caught) == "ORA-27478"
+    cursor.execute("begin dbms_scheduler.disable('ICON_TS2.RUNS', true); end;")
+    state = "select enabled, state from dba_scheduler_jobs where job_name = 'RUNS'"
+    assert rows(connect("SYSTEM", service="IDB2"), state) == [("FALSE", "RUNNING")]
+
+
+def test_a_job_of_dbms_job_is_broken_by_its_owner_and_by_dbms_ijob_for_others(
+    config: LabConfig, connect: Connect
+) -> None:
+    with postgres.connect(config, SITE, "idb") as connection:
+        connection.execute(
+            "INSERT INTO sys.lab_jobs (job, owner, what, next_date) "
+            "VALUES (41, 'ICON_TS2', 'purge;', timestamp '2026-11-03 02:00')"
+        )
+    owner, system = connect("ICON_TS2", service="IDB2"), connect("SYSTEM", service="IDB2")
+    statements = {name: files.statement(f"dbms_{name}") for name in ("jobs", "job_break", "ijob_break", "ijob_mend")}
+    owner.cursor().execute(statements["job_break"], job_number=41)
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        owner.cursor().execute(statements["ijob_break"], job_number=41)
+    assert code(caught) == "ORA-06550"
+    with pytest.raises(oracledb.DatabaseError) as caught:
+        system.cursor().execute(statements["job_break"], job_number=41)
+    assert code(caught) == "ORA-23421"
+    ((number, user, broken, next_date, this_date, _, own),) = rows(system, statements["jobs"], job_number=41)
+    assert (number, user, broken, next_date.year, this_date, own) == (41, "ICON_TS2", "Y", 4000, None, "N")
+    system.cursor().execute(statements["ijob_mend"], job_number=41, next_run=datetime(2026, 11, 4, 2, 0))
+    system.cursor().execute(statements["ijob_break"], job_number=41)
+    system.cursor().execute(statements["ijob_mend"], job_number=41, next_run=datetime(2026, 11, 5, 2, 0))
+    row = rows(system, statements["jobs"], job_number=41)[0]
+    assert row[2:4] == ("N", datetime(2026, 11, 5, 2, 0))
 
 
 def test_an_open_transaction_shows_with_a_start_scn_that_is_not_too_high(connect: Connect, table: str) -> None:

@@ -12,7 +12,8 @@ from airflow.models.dagrun import DagRun
 from airflow.serialization.serialized_objects import DagSerialization
 
 ROOT = Path(__file__).resolve().parents[3]
-DAGS = (
+#: DAGs that change a deployment, one at a time.
+PROCEDURES = (
     "infomart_cutover",
     "infomart_database_transfer",
     "infomart_failover",
@@ -23,6 +24,9 @@ DAGS = (
     "infomart_setup_replication",
     "infomart_switchover",
 )
+#: DAGs of every day, which need no lock.
+DAY_TO_DAY = ("infomart_purge_guard", "infomart_purge_hold")
+DAGS = PROCEDURES + DAY_TO_DAY
 #: Teardowns that put the service back; release_lock fails when it is not back.
 WAYS_BACK = ("return_service_to_source", "return_standby")
 
@@ -49,6 +53,32 @@ def test_every_task_says_its_guide_step_what_it_changes_and_how_to_undo_it(bag: 
     for task in bag.dags[dag_id].tasks:
         for heading in ("Changes:", "Undo:"):
             assert heading in (task.doc_md or ""), f"{task.task_id} lacks {heading}"
+
+
+@pytest.mark.parametrize("dag_id", DAY_TO_DAY)
+def test_a_dag_of_every_day_takes_no_lock(bag: DagBag, dag_id: str) -> None:
+    assert not {"take_lock", "release_lock"} & set(bag.dags[dag_id].task_ids)
+
+
+def test_the_guard_looks_every_five_minutes_unless_the_configuration_says_otherwise(
+    bag: DagBag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = bag.dags["infomart_purge_guard"]
+    assert guard.schedule == "*/5 * * * *"
+    assert (guard.catchup, guard.max_active_runs, guard.is_paused_upon_creation) == (False, 1, False)
+    monkeypatch.setenv("AIRFLOW__INFOMART_DR__PURGE_GUARD_SCHEDULE", "*/2 * * * *")
+    again = DagBag(str(ROOT / "dags" / "infomart_purge_guard.py")).dags["infomart_purge_guard"]
+    assert again.schedule == "*/2 * * * *"
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_every_field_of_a_form_has_a_title_a_description_and_a_validation(bag: DagBag, dag_id: str) -> None:
+    params = bag.dags[dag_id].params
+    for name in params:
+        schema = params.get_param(name).schema
+        assert schema.get("title"), name
+        assert params.get_param(name).description or schema.get("description"), name
+        assert {"pattern", "enum", "minimum", "maxLength"} & set(schema) or schema["type"] == "boolean", name
 
 
 @pytest.mark.parametrize("dag_id", DAGS)
@@ -89,7 +119,7 @@ def test_the_order_that_loses_nothing(bag: DagBag, first: str, second: str) -> N
     assert before(bag, first, second)
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", PROCEDURES)
 def test_the_lock_is_taken_first_and_given_back_by_a_teardown(bag: DagBag, dag_id: str) -> None:
     dag = bag.dags[dag_id]
     assert [task.task_id for task in dag.roots] == ["take_lock"]
@@ -203,7 +233,7 @@ def test_a_run_is_failed_whichever_step_failed_although_the_teardowns_succeed(ba
         assert {"failed", "upstream_failed"} & {ti.state for ti in decide}, task.task_id
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", PROCEDURES)
 def test_every_teardown_of_a_group_runs_under_the_lock(bag: DagBag, dag_id: str) -> None:
     for task in bag.dags[dag_id].tasks:
         if task.is_teardown and task.task_id != "release_lock":

@@ -79,6 +79,7 @@ def test_links_are_cut_throttled_and_healed(home: Path) -> None:
         ["up", "--scenario", "flood"],
         ["up", "--single-idb", "TS9"],
         ["up", "--partitioned"],
+        ["up", "--purge", "TS2=cron"],
         ["roles", "site9=active"],
         ["roles", "site3=dead"],
         ["roles", "site3"],

@@ -74,7 +74,7 @@ class FakeStep:
         self.plan_id, self.owner = plan_id, owner
         self.params: dict[str, Any] = {}
         self.sites = {"source": "site2", "target": "site3"}
-        self.ledger, self.holds, self.replication = FakeLedger(facts), FakeLedger(), FakeLedger()
+        self.ledger, self.replication = FakeLedger(facts), FakeLedger()
         self.lock = FakeLock(plan_id, owner)
         self.key, self.schema, self.plan_folder = "0a1b2c3d", "GIM", "plans/0a1b2c3d"
         self.topology = SimpleNamespace(

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import time
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.operators.fakes import FakeLedger, FakeLock, FakeStep
+from airflow.sdk.exceptions import TaskDeferred
+from tests.unit.guards.purge_world import Job, Tables, idb
+from tests.unit.operators.fakes import FakeLock, FakeStep
 
 from infomart_dr.errors import GuardError
-from infomart_dr.hooks import purge_jobs
+from infomart_dr.guards.purge_holds import End, IdbHolds
+from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators import server
-from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock, high_water_mark_passed_hold
-from infomart_dr.step import Seen
+from infomart_dr.operators.base import SOURCE_STAYS
+from infomart_dr.operators.plan import (
+    HoldPurging,
+    ReleaseLock,
+    ReleasePurgeHold,
+    TakeLock,
+    high_water_mark_passed_hold,
+    no_purge_runs,
+)
+from infomart_dr.step import Seen, Step
 
 
 def take(step: Any) -> dict[str, Any]:
@@ -86,92 +99,163 @@ def test_the_lock_stays_until_somebody_serves(
 # -- purge hold ------------------------------------------------------------------------------------
 
 
-class Jobs:
-    """PurgeJobs over a dictionary: connection and job to enabled."""
+class World:
+    """Two IDBs of site2 whose jobs have the same name, in databases of their own, and one of site3."""
 
-    enabled: dict[tuple[str, str], bool]
+    def __init__(self) -> None:
+        self.jobs = {"a2": Job(), "b2": Job(enabled=False), "a3": Job()}
+        self.tables = {name: Tables(datetime.now(UTC)) for name in self.jobs}
 
-    def __init__(self, connection: str) -> None:
-        self.connection = connection
+    def of_sites(self, sites: list[str]) -> list[IdbHolds]:
+        return [
+            idb(self.tables[name], job, name=name, site=f"site{name[1]}")
+            for name, job in self.jobs.items()
+            if f"site{name[1]}" in sites
+        ]
 
-    def state(self, job: str) -> Any:
-        return SimpleNamespace(enabled=self.enabled[self.connection, job])
+    def enabled(self) -> list[bool]:
+        return [job.enabled for job in self.jobs.values()]
 
-    def hold(self, job: str) -> None:
-        self.enabled[self.connection, job] = False
-
-    def release(self, job: str) -> None:
-        self.enabled[self.connection, job] = True
+    def holds(self, name: str = "a2") -> list[dict[str, Any]]:
+        return [row for row in self.tables[name].holds if row["released_at"] is None]
 
 
 @pytest.fixture
-def jobs(monkeypatch: pytest.MonkeyPatch) -> type[Jobs]:
-    monkeypatch.setattr(purge_jobs, "PurgeJobs", Jobs)
-    # two IDBs of one site whose jobs have the same name; at the other site the job was disabled for good
-    Jobs.enabled = {("a2", "ICON.PURGE"): True, ("b2", "ICON.PURGE"): False, ("a3", "ICON.PURGE"): True}
-    return Jobs
+def world() -> World:
+    return World()
 
 
-def plan_of(plan_id: str, holds: FakeLedger) -> Any:
+def plan_of(plan_id: str, world: World) -> Any:
     step: Any = FakeStep(plan_id)
-    step.holds = holds
-    idbs = {
-        "source": [
-            SimpleNamespace(name="a", connection="a2", purge_jobs=["ICON.PURGE"]),
-            SimpleNamespace(name="b", connection="b2", purge_jobs=["ICON.PURGE"]),
-        ],
-        "target": [SimpleNamespace(name="a", connection="a3", purge_jobs=["ICON.PURGE"])],
-    }
-    step.site = lambda role: SimpleNamespace(idbs=idbs[role])
-    step.oracle = lambda connection: connection
+    step.purge_holds = world
+    step.topology.timeouts.glance = 5.0
     step.info_mart = lambda role: SimpleNamespace(
         select=lambda *a, **b: [{"data_source_key": 1, "max_ts": time.time() + 60}]
     )
     return step
 
 
-def hold(step: Any) -> None:
-    HoldPurging(task_id="hold")._run(step)
+def hold(step: Any) -> dict[str, Any]:
+    return HoldPurging(task_id="hold")._run(step)
 
 
 def let_go(step: Any) -> None:
     ReleasePurgeHold(task_id="release", role="target")._run(step)
 
 
-def test_a_hold_that_a_given_up_plan_left_is_released_by_the_next_plan(jobs: type[Jobs]) -> None:
-    before, holds = dict(jobs.enabled), FakeLedger()
-    hold(plan_of("plan-1", holds))
-    assert not any(jobs.enabled.values())
-    second = plan_of("plan-2", holds)
+def test_a_plan_places_its_hold_at_every_idb_and_releases_it(world: World) -> None:
+    step = plan_of("plan-1", world)
+    assert hold(step)["jobs"] == 3
+    assert world.enabled() == [False, False, False]
+    (row,) = world.holds()
+    assert (row["hold_id"], row["owner"], row["until_site"], row["until_time"]) == (
+        "plan-1",
+        "dag run-1",
+        "site3",
+        None,
+    )
+    let_go(step)
+    assert world.enabled() == [True, False, True]
+    assert world.holds() == []
+
+
+def test_a_hold_that_stands_is_not_placed_again(world: World) -> None:
+    step = plan_of("plan-1", world)
+    hold(step)
+    hold(step)
+    assert [job.acts for job in world.jobs.values()] == [["disable"], [], ["disable"]]
+
+
+def test_a_plan_that_is_gone_on_with_after_its_release_holds_again(world: World) -> None:
+    step = plan_of("plan-1", world)
+    hold(step)
+    let_go(step)
+    hold(step)
+    assert world.enabled() == [False, False, False]
+    assert world.holds()
+    let_go(step)
+    assert world.enabled() == [True, False, True]
+
+
+def test_a_hold_that_a_given_up_plan_left_is_released_by_the_next_plan(world: World) -> None:
+    hold(plan_of("plan-1", world))
+    second = plan_of("plan-2", world)
     hold(second)
     let_go(second)
-    assert jobs.enabled == before
-    assert holds == {}
+    assert world.enabled() == [True, False, True]
+    assert world.holds() == []
+    assert all(table.jobs == [] for table in world.tables.values())
 
 
-def test_a_job_that_was_disabled_at_the_first_hold_and_enabled_since_is_enabled_again(jobs: type[Jobs]) -> None:
-    holds = FakeLedger()
-    hold(plan_of("plan-1", holds))
-    jobs.enabled["b2", "ICON.PURGE"] = True
-    second = plan_of("plan-2", holds)
+def test_a_job_that_was_disabled_at_the_first_hold_and_enabled_since_is_enabled_again(world: World) -> None:
+    hold(plan_of("plan-1", world))
+    world.jobs["b2"].enabled = True
+    second = plan_of("plan-2", world)
     hold(second)
-    assert not any(jobs.enabled.values())
+    assert not any(world.enabled())
     let_go(second)
-    assert all(jobs.enabled.values())
+    assert all(world.enabled())
 
 
-def test_a_release_that_broke_off_is_finished_by_the_retry(jobs: type[Jobs], monkeypatch: pytest.MonkeyPatch) -> None:
-    step = plan_of("plan-1", FakeLedger())
-    before = dict(jobs.enabled)
+def test_a_release_that_broke_off_is_finished_by_the_retry(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = plan_of("plan-1", world)
     hold(step)
     with monkeypatch.context() as patch:
-        patch.setattr(Jobs, "release", lambda self, job: 1 / 0)
+        patch.setattr(Job, "_enable", lambda self, memory: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             let_go(step)
     let_go(step)
-    assert jobs.enabled == before
+    assert world.enabled() == [True, False, True]
 
 
-def test_a_plan_that_finds_no_hold_of_its_own_says_so_instead_of_having_let_it_go() -> None:
+def test_a_persons_hold_outlives_the_plan_and_keeps_purging_held(world: World) -> None:
+    (first, *_) = world.of_sites(["site2"])
+    end = End(ends_at=datetime.now(UTC) + timedelta(days=1))
+    first.store.place("CHG1", "anna", "", "index rebuild", datetime.now(UTC), end)
+    step = plan_of("plan-1", world)
+    hold(step)
+    let_go(step)
+    assert world.enabled() == [False, False, True]
+    assert [row["hold_id"] for row in world.holds()] == ["CHG1"]
+
+
+def test_a_purge_that_runs_is_waited_for_and_not_killed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = world.jobs["a2"]
+    job.running = True
+    step = plan_of("plan-1", world)
+    step.topology.timeouts.glance = 0.0
+    with pytest.raises(TaskDeferred) as deferred:
+        hold(step)
+    assert deferred.value.trigger.probe == "infomart_dr.operators.plan.no_purge_runs"
+    assert (job.enabled, job.acts, world.jobs["a3"].enabled) == (True, [], False)
+    assert "site2/a2" in no_purge_runs(step, "source").what
+    job.running = False
+    assert no_purge_runs(step, "source").done
+    task = HoldPurging(task_id="hold")
+    monkeypatch.setattr(Step, "from_context", lambda context: step)
+    assert "held" in task.resume({}, {"state": "reached", "what": "no purge runs", "facts": {}})["what"]
+    assert world.enabled() == [False, False, False]
+
+
+def test_a_purge_that_begins_again_after_the_wait_is_tried_again(world: World) -> None:
+    step = plan_of("plan-1", world)
+    hold(step)
+    world.jobs["a2"].enabled = world.jobs["a2"].running = True
+    with pytest.raises(PurgeRunsError, match="site2/a2"):
+        HoldPurging(task_id="hold")._conclude(step)
+
+
+def test_while_it_waits_for_the_mark_a_plan_gives_its_holds_an_end_that_the_guard_can_judge(world: World) -> None:
+    step = plan_of("plan-1", world)
+    hold(step)
+    since = json.loads(step.ledger["purge_hold"])["since"]
+    ReleasePurgeHold(task_id="release", role="target").prepare(step)
+    assert [row["until_time"].replace(tzinfo=UTC).timestamp() for row in world.holds()] == [since]
+    step.params["option"] = SOURCE_STAYS
+    ReleasePurgeHold(task_id="release", role="target").prepare(step)
+    assert [row["until_site"] for row in world.holds()] == ["site2"]
+
+
+def test_a_plan_that_finds_no_hold_of_its_own_says_so_instead_of_having_let_it_go(world: World) -> None:
     with pytest.raises(GuardError, match="purge_hold"):
-        high_water_mark_passed_hold(plan_of("plan-1", FakeLedger()), "target")
+        high_water_mark_passed_hold(plan_of("plan-1", world), "target")

@@ -1,0 +1,23 @@
+-- reads: makes {{ schema }}.DR_PURGE_HOLD
+-- binds: none
+-- privilege: CREATE TABLE, and quota, of the user of the IDB's connection
+-- source: the procedures' own record
+-- Times are UTC. A hold with neither end is a plan's, which gives it one at its own end.
+create table {{ schema }}.dr_purge_hold (
+  deployment varchar2(40) not null,
+  site varchar2(40) not null,
+  idb varchar2(40) not null,
+  hold_id varchar2(250) not null,
+  owner varchar2(250) not null,
+  ticket varchar2(100),
+  reason varchar2(1000),
+  placed_at timestamp not null,
+  begins_at timestamp not null,
+  ends_at timestamp,
+  until_site varchar2(40),
+  until_time timestamp,
+  released_at timestamp,
+  released_by varchar2(250),
+  released_why varchar2(1000),
+  constraint dr_purge_hold_pk primary key (deployment, site, idb, hold_id)
+)

@@ -1,0 +1,13 @@
+-- reads: changes {{ schema }}.DR_PURGE_HOLD
+-- binds: released_by, released_why, deployment, site, idb, hold_id
+-- privilege: owner of the schema
+-- source: the procedures' own record
+update {{ schema }}.dr_purge_hold
+   set released_at = sys_extract_utc(systimestamp),
+       released_by = :released_by,
+       released_why = :released_why
+ where deployment = :deployment
+   and site = :site
+   and idb = :idb
+   and hold_id = :hold_id
+   and released_at is null

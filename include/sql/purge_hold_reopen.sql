@@ -1,0 +1,18 @@
+-- reads: changes {{ schema }}.DR_PURGE_HOLD
+-- binds: owner, begins_at, until_site, deployment, site, idb, hold_id
+-- privilege: owner of the schema
+-- source: the procedures' own record
+-- A plan that is gone on with holds again under its own id.
+update {{ schema }}.dr_purge_hold
+   set owner = :owner,
+       begins_at = :begins_at,
+       until_site = :until_site,
+       until_time = null,
+       released_at = null,
+       released_by = null,
+       released_why = null
+ where deployment = :deployment
+   and site = :site
+   and idb = :idb
+   and hold_id = :hold_id
+   and released_at is not null

@@ -1,0 +1,15 @@
+-- reads: changes {{ schema }}.DR_PURGE_JOB
+-- binds: memory, deployment, site, idb, job
+-- privilege: owner of the schema
+-- source: the procedures' own record
+-- Somebody wants it enabled, so it is at the end of the hold, whatever it was before.
+update {{ schema }}.dr_purge_job
+   set changes = changes + 1,
+       was_enabled = 'Y',
+       memory = nvl(:memory, memory),
+       enabled_again = enabled_again + 1,
+       enabled_again_at = sys_extract_utc(systimestamp)
+ where deployment = :deployment
+   and site = :site
+   and idb = :idb
+   and job = :job

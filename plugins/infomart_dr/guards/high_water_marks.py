@@ -1,0 +1,82 @@
+"""High-water marks of a site against a moment: which data sources are past it, and which need not be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infomart_dr.topology import Topology
+
+
+@dataclass
+class Marks:
+    """High-water marks of a site against a moment.
+
+    :param moved: data sources whose marks lie beyond it.
+    :param idle: data sources whose marks lie before it, and whose IDBs hold nothing beyond the mark.
+    :param lost: data sources whose site is lost: nothing moves their marks any more.
+    :param behind: the others, with how far.
+    """
+
+    moved: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Every mark that can move has."""
+        return not self.behind and bool(self.moved or self.idle or self.lost)
+
+    def others(self) -> str:
+        """The sources that did not move and need not, for a message."""
+        shown = [f"{word}: {', '.join(keys)}" for word, keys in (("idle", self.idle), ("lost", self.lost)) if keys]
+        return "".join(f"; {each}" for each in shown)
+
+
+def lowest(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
+    """The lowest mark of each data source, from rows of the statement ``hwm``."""
+    found: dict[int, int] = {}
+    for row in rows:
+        key, mark = int(row["data_source_key"]), int(row["max_ts"])
+        found[key] = min(found.get(key, mark), mark)
+    return found
+
+
+def against(found: Mapping[int, int], since: int, lost: Collection[int], idle: Callable[[int, int], bool]) -> Marks:
+    """Hold marks against a moment.
+
+    :param found: lowest mark by data source.
+    :param since: epoch seconds.
+    :param lost: data sources whose site is lost.
+    :param idle: whether no IDB of a data source holds a call beyond its mark; asked only where it matters.
+    """
+    marks = Marks()
+    for key, mark in sorted(found.items()):
+        if mark > since:
+            marks.moved.append(str(key))
+        elif key in lost:
+            marks.lost.append(str(key))
+        elif idle(key, mark):
+            marks.idle.append(str(key))
+        else:
+            marks.behind.append(f"data source {key}: {since - mark} s behind")
+    return marks
+
+
+def nothing_beyond(topology: Topology, oracle: Callable[[str], Any], sites: Iterable[str], key: int, mark: int) -> bool:
+    """Whether no IDB of a data source holds a call beyond its mark; false where none can be asked.
+
+    :param oracle: hook of a connection.
+    :param sites: whose IDBs are asked; no lost one: what only it holds cannot be extracted.
+    """
+    asked = False
+    for name in sites:
+        for idb in topology.site(name).idbs:
+            if idb.data_source_key != key or idb.schema_name is None:
+                continue
+            if int(oracle(idb.connection).value("idb_calls_above", {"schema": idb.schema_name}, low=mark)):
+                return False
+            asked = True
+    return asked

@@ -1,0 +1,622 @@
+"""IDB purge holds (rule 8): who holds purging, why and until when, and what that means for the purge jobs.
+
+The state lives in the database of each IDB, in two tables of the connection's own user. So it outlives a lost site,
+a lost Airflow and a cleared run, and two Airflows see the same. DR_PURGE_HOLD has a row a hold; DR_PURGE_JOB has a
+row for each job that a hold has disabled, or found disabled, and that is not given back yet.
+
+Nothing here waits: what cannot be done now (a purge runs) is said, and done by the next look. The order makes two
+runs at the same time harmless: who holds writes the hold first and looks at the job then; who gives a job back
+enables it first and looks for holds then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from infomart_dr.errors import FinalError, GuardError, InfoMartError, TopologyError
+from infomart_dr.guards import high_water_marks
+from infomart_dr.guards.lock import Statements, code_of, ensure_table
+from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
+
+if TYPE_CHECKING:
+    from infomart_dr.deployment import Deployment
+    from infomart_dr.topology import Idb
+
+log = logging.getLogger(__name__)
+
+_DUPLICATE = "ORA-00001"
+#: Part of the partition ring after which a hold is warned of.
+WARN_AFTER = 0.7
+#: Who released a hold that was over.
+GUARD = "infomart_purge_guard"
+
+
+# -- holds -----------------------------------------------------------------------------------------
+
+
+def utc(value: datetime | None) -> datetime | None:
+    """A time of the tables, which are UTC without saying so."""
+    if value is None:
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def shown(moment: datetime | None) -> str:
+    """A time for people."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "-"
+
+
+@dataclass(frozen=True)
+class End:
+    """What ends a hold: a time, or the moment when the high-water mark of a site has passed a time.
+
+    A plan's hold has only the site at first: the plan gives it the time, or releases it.
+    """
+
+    ends_at: datetime | None = None
+    until_site: str | None = None
+    until_time: datetime | None = None
+
+    def __str__(self) -> str:
+        if self.ends_at:
+            return f"until {shown(self.ends_at)}"
+        if self.until_time:
+            return f"until the high-water mark of {self.until_site} has passed {shown(self.until_time)}"
+        return "until its plan releases it"
+
+    def binds(self) -> dict[str, Any]:
+        return {
+            "ends_at": _stored(self.ends_at),
+            "until_site": self.until_site,
+            "until_time": _stored(self.until_time),
+        }
+
+
+def _stored(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0) if moment else None
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A hold on the purging of one IDB; times are UTC."""
+
+    hold_id: str
+    owner: str
+    reason: str
+    placed_at: datetime
+    begins_at: datetime
+    end: End
+    ticket: str = ""
+    released_at: datetime | None = None
+    released_by: str = ""
+    released_why: str = ""
+
+    @property
+    def of_plan(self) -> bool:
+        """A plan's hold whose end is not set: only a plan releases it, or a person."""
+        return self.end.ends_at is None and self.end.until_time is None
+
+    def active(self, now: datetime) -> bool:
+        """Whether it holds now; whether it is over is another question."""
+        return self.released_at is None and self.begins_at <= now
+
+    def __str__(self) -> str:
+        ticket = f", ticket {self.ticket}" if self.ticket else ""
+        words = f"{self.hold_id} of {self.owner}{ticket} ({self.reason}), from {shown(self.begins_at)} {self.end}"
+        if self.released_at:
+            words += f", released {shown(self.released_at)} by {self.released_by}: {self.released_why}"
+        return words
+
+
+@dataclass(frozen=True)
+class HeldJob:
+    """A purge job that a hold has disabled, or found disabled.
+
+    :param was_enabled: it is enabled at the end.
+    :param changes: how often the row was written.
+    :param enabled_again: how often somebody enabled it under a hold.
+    """
+
+    deployment: str
+    site: str
+    idb: str
+    job: str
+    was_enabled: bool
+    memory: str
+    held_since: datetime
+    changes: int
+    enabled_again: int = 0
+    enabled_again_at: datetime | None = None
+
+
+class HoldStore:
+    """The two tables, for one IDB.
+
+    :param hook: Oracle hook of the IDB's ``connection``.
+    :param schema: the connection's user.
+    """
+
+    def __init__(self, hook: Statements, schema: str, deployment: str, site: str, idb: str) -> None:
+        self._hook, self._schema = hook, schema
+        self._in = {"schema": schema}
+        self.idb = {"deployment": deployment, "site": site, "idb": idb}
+
+    def ensure_tables(self) -> None:
+        """Make the tables where they are missing."""
+        ensure_table(self._hook, self._schema, "DR_PURGE_HOLD", "create_purge_hold_table")
+        ensure_table(self._hook, self._schema, "DR_PURGE_JOB", "create_purge_job_table")
+
+    @cached_property
+    def _there(self) -> bool:
+        return bool(self._hook.value("table_exists", owner=self._schema, table_name="DR_PURGE_JOB"))
+
+    def holds(self) -> list[Hold]:
+        """All holds of the IDB, also those that were released; none where there is no table yet."""
+        if not self._there:
+            return []
+        return [
+            Hold(
+                row["hold_id"],
+                row["owner"],
+                row["reason"] or "no reason given",
+                _utc(row["placed_at"]),
+                _utc(row["begins_at"]),
+                End(utc(row["ends_at"]), row["until_site"], utc(row["until_time"])),
+                row["ticket"] or "",
+                utc(row["released_at"]),
+                row["released_by"] or "",
+                row["released_why"] or "",
+            )
+            for row in self._hook.select("purge_holds", self._in, **self.idb)
+        ]
+
+    def hold(self, hold_id: str) -> Hold | None:
+        """A hold by its id."""
+        return next((hold for hold in self.holds() if hold.hold_id == hold_id), None)
+
+    def place(self, hold_id: str, owner: str, ticket: str, reason: str, begins_at: datetime, end: End) -> bool:
+        """Write a hold.
+
+        :returns: False when there is one of this id, placed or released, which stands as it is.
+        """
+        _short("hold", hold_id)
+        _short("owner", owner)
+        self.ensure_tables()
+        self.__dict__.pop("_there", None)
+        if self.hold(hold_id) is not None:
+            return False
+        try:
+            self._hook.execute(
+                "purge_hold_place",
+                self._in,
+                **self.idb,
+                hold_id=hold_id,
+                owner=owner,
+                ticket=ticket or None,
+                reason=reason.encode()[:1000].decode(errors="ignore"),
+                begins_at=_stored(begins_at),
+                **end.binds(),
+            )
+        except Exception as error:
+            if code_of(error) != _DUPLICATE:
+                raise
+            return False
+        return True
+
+    def extend(self, hold_id: str, end: End) -> bool:
+        """Give an open hold another end."""
+        return self._hook.execute("purge_hold_extend", self._in, **self.idb, hold_id=hold_id, **end.binds()) == 1
+
+    def reopen(self, hold_id: str, owner: str, begins_at: datetime, until_site: str) -> bool:
+        """Let a released hold hold again: a plan that is gone on with."""
+        binds = {"owner": owner, "begins_at": _stored(begins_at), "until_site": until_site}
+        return self._hook.execute("purge_hold_reopen", self._in, **self.idb, hold_id=hold_id, **binds) == 1
+
+    def release(self, hold_id: str, by: str, why: str) -> bool:
+        """Note that an open hold is released.
+
+        :returns: False when there is no open one of this id.
+        """
+        return (
+            self._hook.execute(
+                "purge_hold_release",
+                self._in,
+                **self.idb,
+                hold_id=hold_id,
+                released_by=by[:250],
+                released_why=why[:1000],
+            )
+            == 1
+        )
+
+    def jobs(self) -> list[HeldJob]:
+        """Jobs that are held in this database, of all IDBs and deployments."""
+        if not self._there:
+            return []
+        return [
+            HeldJob(
+                row["deployment"],
+                row["site"],
+                row["idb"],
+                row["job"],
+                row["was_enabled"] == "Y",
+                row["memory"] or "",
+                _utc(row["held_since"]),
+                int(row["changes"]),
+                int(row["enabled_again"]),
+                utc(row["enabled_again_at"]),
+            )
+            for row in self._hook.select("purge_held_jobs", self._in)
+        ]
+
+    def is_own(self, job: HeldJob) -> bool:
+        """Whether a row is of this IDB."""
+        return {"deployment": job.deployment, "site": job.site, "idb": job.idb} == self.idb
+
+    def note(self, job: str, was_enabled: bool, memory: str) -> bool:
+        """Note a job before it is disabled.
+
+        :returns: False when another run has noted it.
+        """
+        was = "Y" if was_enabled else "N"
+        try:
+            self._hook.execute("purge_job_note", self._in, **self.idb, job=job, was_enabled=was, memory=memory or None)
+        except Exception as error:
+            if code_of(error) != _DUPLICATE:
+                raise
+            return False
+        return True
+
+    def touch(self, job: str) -> bool:
+        """Say that a hold needs the job; False when it was forgotten meanwhile."""
+        return self._hook.execute("purge_job_touch", self._in, **self.idb, job=job) == 1
+
+    def enabled_again(self, job: str, memory: str) -> bool:
+        """Note that somebody has enabled the job; False when it was forgotten meanwhile."""
+        binds = {**self.idb, "job": job, "memory": memory or None}
+        return self._hook.execute("purge_job_enabled_again", self._in, **binds) == 1
+
+    def forget(self, job: HeldJob) -> bool:
+        """Remove a job's row; False when another run has written it since it was read."""
+        return self._hook.execute("purge_job_forget", self._in, **self.idb, job=job.job, changes=job.changes) == 1
+
+
+def _utc(value: datetime) -> datetime:
+    found = utc(value)
+    assert found is not None
+    return found
+
+
+def _short(field_name: str, value: str) -> None:
+    if not 0 < len(value.encode()) <= 250:
+        raise FinalError(f"The {field_name} of a purge hold has {len(value.encode())} bytes; allowed: 1 to 250.")
+
+
+# -- the partition ring ----------------------------------------------------------------------------
+
+
+def ring_warning(since: datetime, now: datetime, ring_days: int | None, waiting: tuple[datetime, int] | None) -> str:
+    """What the partition ring will overwrite, and when; empty while there is time.
+
+    :param since: when purging stopped; the hold's age.
+    :param ring_days: daily partitions; None: the IDB has none.
+    :param waiting: up to when the IDB is extracted, and how many calls it holds beyond that; None: not known.
+    """
+    if ring_days is None or (now - since) / timedelta(days=ring_days) < WARN_AFTER:
+        return ""
+    age = f"purging has stopped for {(now - since) / timedelta(days=1):.1f} of {ring_days} days of the partition ring"
+    if waiting is not None and not waiting[1]:
+        return f"{age}; the IDB is extracted up to {shown(waiting[0])}, so that nothing would be lost now"
+    needed, calls = (since, "calls") if waiting is None else (waiting[0], f"{waiting[1]} call(s)")
+    gone = needed + timedelta(days=ring_days)
+    left = (gone - now) / timedelta(days=1)
+    when = f"in {left:.1f} days, at {shown(gone)}" if left > 0 else f"since {shown(gone)}"
+    return (
+        f"{age}: {calls} from {shown(needed)} on that are not extracted by then are overwritten, a day's each day, "
+        f"beginning {when}"
+    )
+
+
+# -- one IDB ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Report:
+    """What a look at one IDB came to.
+
+    :param changed: jobs that were disabled or enabled, and holds that ended.
+    :param reported: what somebody should know: a job was enabled under a hold.
+    :param warnings: what will go wrong if nobody acts.
+    :param running: jobs whose purge runs now; they are looked at again.
+    """
+
+    idb: str
+    holds: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+
+
+class IdbHolds:
+    """Holds and purge jobs of one IDB.
+
+    :param jobs: the topology's purge jobs.
+    """
+
+    def __init__(self, site: str, idb: Idb, store: HoldStore, jobs: Iterable[PurgeJob]) -> None:
+        self.site, self.settings, self.store = site, idb, store
+        self.jobs = list(jobs)
+        self.label = f"{site}/{idb.name}"
+
+    def states(self) -> dict[str, JobState]:
+        """State of each purge job."""
+        return {job.key: job.state() for job in self.jobs}
+
+    def active(self, now: datetime) -> list[Hold]:
+        """The holds that hold now."""
+        return [hold for hold in self.store.holds() if hold.active(now)]
+
+    def since(self) -> datetime | None:
+        """When purging stopped: the oldest of the held jobs."""
+        return min((job.held_since for job in self.store.jobs() if self.store.is_own(job)), default=None)
+
+    def hold_jobs(self, report: Report | None = None) -> Report:
+        """Disable every purge job; those that run are named in the report and left to end."""
+        report = report or Report(self.label)
+        for job in self.jobs:
+            try:
+                self._hold(job, report)
+            except PurgeRunsError as error:
+                report.running.append(job.key)
+                log.info("%s: %s", self.label, error.what)
+        return report
+
+    def _row(self, job: str) -> HeldJob | None:
+        return next((each for each in self.store.jobs() if self.store.is_own(each) and each.job == job), None)
+
+    def _others(self, job: str) -> list[HeldJob]:
+        """Rows of other IDBs that the same job purges."""
+        return [each for each in self.store.jobs() if each.job == job and not self.store.is_own(each)]
+
+    def _hold(self, job: PurgeJob, report: Report) -> None:
+        for _ in range(5):
+            row, state = self._row(job.key), job.state()
+            job.wait_for(state)
+            if row is None:
+                # Noted before it is changed: nobody may take the hold for the state before it.
+                was = state.enabled or any(other.was_enabled for other in self._others(job.key))
+                noted = self.store.note(job.key, was, state.memory)
+            elif state.enabled and row.changes > 1:
+                noted = self.store.enabled_again(job.key, state.memory)
+            else:
+                noted = self.store.touch(job.key)
+            if not noted:
+                continue
+            if row is not None and row.changes > 1 and not state.enabled:
+                return
+            before = job.hold()
+            if row is None or row.changes == 1:
+                # From now on, who finds it enabled knows that somebody has done that.
+                self.store.touch(job.key)
+            if before.enabled:
+                report.changed.append(f"{job.key} is disabled")
+            if row is not None and row.changes > 1 and state.enabled:
+                report.reported.append(f"{job.key} was enabled by somebody under a hold, and is disabled again")
+            return
+        raise GuardError(
+            f"The purge job {job.key} of {self.label} is noted and forgotten again and again.",
+            "Look whether two Airflows disagree about the holds (clocks, topologies).",
+        )
+
+    def give_back(self, now: datetime, report: Report | None = None) -> Report:
+        """Enable the jobs that were enabled before, where nothing holds them any more."""
+        report = report or Report(self.label)
+        jobs = {job.key: job for job in self.jobs}
+        for row in [each for each in self.store.jobs() if self.store.is_own(each)]:
+            job = jobs.get(row.job)
+            if job is None:
+                report.warnings.append(
+                    f"{row.job} is held and no longer in the topology: enable it by hand where it was enabled "
+                    f"({'yes' if row.was_enabled else 'no'}), then delete its row in DR_PURGE_JOB"
+                )
+                continue
+            try:
+                self._give_back(job, row, now, report)
+            except PurgeRunsError as error:
+                report.running.append(job.key)
+                log.info("%s: %s", self.label, error.what)
+        return report
+
+    def _give_back(self, job: PurgeJob, row: HeldJob, now: datetime, report: Report) -> None:
+        others = self._others(row.job)
+        if others:
+            names = ", ".join(sorted(f"{each.site}/{each.idb}" for each in others))
+            report.changed.append(f"{row.job} stays disabled: it also purges {names}, which is held")
+        elif row.was_enabled:
+            job.release(row.memory)
+            report.changed.append(f"{row.job} is enabled")
+        else:
+            report.changed.append(f"{row.job} stays disabled, as it was before the hold")
+        forgotten = self.store.forget(row)
+        held = self.active(now) or (not others and self._others(row.job))
+        if held or not forgotten:
+            # Somebody placed a hold meanwhile, and may have found the job disabled still.
+            self._hold(job, report)
+
+    def enforce(
+        self,
+        now: datetime,
+        over: Callable[[Hold], str | None],
+        waiting: Callable[[], tuple[datetime, int] | None] = lambda: None,
+    ) -> Report:
+        """Make the jobs match the holds.
+
+        :param over: why a hold is over; None: it is not.
+        :param waiting: for :func:`ring_warning`; asked only when the hold is old.
+        """
+        report = Report(self.label)
+        active = []
+        for hold in self.store.holds():
+            if not hold.active(now):
+                if hold.released_at is None:
+                    report.holds.append(str(hold))
+                continue
+            if (why := over(hold)) is not None:
+                self.store.release(hold.hold_id, GUARD, why)
+                report.changed.append(f"the hold {hold.hold_id} is over: {why}")
+            else:
+                active.append(hold)
+                report.holds.append(str(hold))
+        if not active:
+            return self.give_back(now, report)
+        self.hold_jobs(report)
+        since = self.since()
+        if since is not None:
+            ring = self.settings.partition_ring_days
+            # Asked twice, since counting calls costs something and only an old hold needs it.
+            if ring_warning(since, now, ring, None):
+                report.warnings.append(ring_warning(since, now, ring, waiting()))
+        return report
+
+
+# -- all IDBs of a deployment ----------------------------------------------------------------------
+
+
+class PurgeHolds:
+    """Purge holds of a deployment."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._marks: dict[str, dict[int, int]] = {}
+
+    def of(self, site: str, idb: Idb) -> IdbHolds:
+        """Holds and jobs of one IDB."""
+        connection = self._deployment.oracle(idb.connection)
+        name = self._deployment.topology.deployment
+        store = HoldStore(connection, self._deployment.user(idb.connection), name, site, idb.name)
+        return IdbHolds(site, idb, store, self._deployment.purge_jobs(idb))
+
+    def of_sites(self, sites: Iterable[str]) -> list[IdbHolds]:
+        """Every IDB of these sites that has purge jobs."""
+        return [self.of(site, idb) for site in sites for idb in self._deployment.site(site).idbs if idb.purge_jobs]
+
+    def living(self) -> list[str]:
+        """Sites that are not lost; a lost site's IDBs cannot be asked, and nothing is extracted from them."""
+        return [name for name, site in self._deployment.topology.sites.items() if site.role != "failed"]
+
+    def choose(self, which: str = "") -> list[IdbHolds]:
+        """IDBs by the name of an IDB or of a site; empty: all of the sites that are not lost.
+
+        :raises TopologyError: no such name, a lost site, or an IDB without purge jobs.
+        """
+        topology, living = self._deployment.topology, self.living()
+        if not which:
+            return self.of_sites(living)
+        found = [(name, idb) for name, site in topology.sites.items() for idb in site.idbs if which in (name, idb.name)]
+        if not found:
+            names = sorted({*topology.sites, *(idb.name for site in topology.sites.values() for idb in site.idbs)})
+            raise TopologyError(
+                f"There is no IDB and no site with IDBs {which!r}.", f"Give one of: {', '.join(names)}."
+            )
+        there = [(site, idb) for site, idb in found if site in living]
+        if not there:
+            raise TopologyError(
+                f"{which} is at a site with the role failed: its IDBs cannot be asked.",
+                "Choose another one, or correct the role in the topology.",
+            )
+        chosen = [self.of(site, idb) for site, idb in there if idb.purge_jobs]
+        if not chosen:
+            raise TopologyError(
+                f"{which} has no purge_jobs in the topology: there is nothing to hold.",
+                "Name what purges it under idbs.purge_jobs.",
+            )
+        return chosen
+
+    # -- ends --------------------------------------------------------------------------------------
+
+    def _lowest(self, site: str) -> dict[int, int]:
+        if site not in self._marks:
+            schema = {"schema": self._deployment.topology.info_mart.schema_name}
+            rows = self._deployment.info_mart(site).select("hwm", schema)
+            self._marks[site] = high_water_marks.lowest(rows)
+        return self._marks[site]
+
+    def passed(self, site: str, key: int, moment: datetime, now: datetime) -> str | None:
+        """Why the mark of a data source counts as past a moment at a site; None: it does not.
+
+        :raises InfoMartError: the site cannot be asked.
+        """
+        topology = self._deployment.topology
+        if topology.site(site).role == "failed":
+            raise GuardError(f"{site} has the role failed and cannot be asked.", "Extend or release the hold by hand.")
+        since = int(moment.timestamp())
+        # Rule 8 is about one IDB: the marks of other data sources say nothing of it.
+        found = {each: mark for each, mark in self._lowest(site).items() if each == key}
+        marks = high_water_marks.against(
+            found,
+            since,
+            (),
+            lambda each, mark: (
+                now > moment
+                and high_water_marks.nothing_beyond(topology, self._deployment.oracle, self.living(), each, mark)
+            ),
+        )
+        if marks.moved:
+            return f"the high-water mark of data source {key} at {site} has passed {shown(moment)}"
+        if marks.idle:
+            return f"data source {key} has no call beyond its high-water mark at {site}"
+        return None
+
+    def over(self, idb: IdbHolds, hold: Hold, now: datetime, warnings: list[str]) -> str | None:
+        """Why a hold is over; None: it is not, or nobody can tell, which keeps it.
+
+        :param warnings: gets what keeps a hold that nobody can judge.
+        """
+        end = hold.end
+        if end.ends_at is not None and end.ends_at <= now:
+            return f"its end {shown(end.ends_at)} has come"
+        if end.until_site is None or end.until_time is None:
+            return None
+        try:
+            return self.passed(end.until_site, idb.settings.data_source_key, end.until_time, now)
+        except InfoMartError as error:
+            warnings.append(f"the hold {hold.hold_id} is kept, since nobody can tell whether it is over: {error}")
+            return None
+
+    def _waiting(self, idb: IdbHolds, holds: Iterable[Hold]) -> tuple[datetime, int] | None:
+        """Up to when an IDB is extracted and what it holds beyond that, by the Info Mart that extracts from it."""
+        sites = [hold.end.until_site for hold in holds if hold.end.until_site] or [
+            name for name, site in self._deployment.topology.sites.items() if site.role == "active"
+        ]
+        settings = idb.settings
+        if settings.schema_name is None:
+            return None
+        try:
+            marks = [self._lowest(site).get(settings.data_source_key) for site in sites if site in self.living()]
+            known = [mark for mark in marks if mark is not None]
+            if not known:
+                return None
+            connection = self._deployment.oracle(settings.connection)
+            calls = connection.value("idb_calls_above", {"schema": settings.schema_name}, low=min(known))
+            return datetime.fromtimestamp(min(known), UTC), int(calls)
+        except InfoMartError as error:
+            log.warning("%s: what is not extracted cannot be counted: %s", idb.label, error)
+            return None
+
+    def enforce(self, idb: IdbHolds, now: datetime | None = None) -> Report:
+        """Make the purge jobs of one IDB match its holds; must be repeatable and never waits."""
+        now = now or datetime.now(UTC)
+        warnings: list[str] = []
+        report = idb.enforce(
+            now,
+            lambda hold: self.over(idb, hold, now, warnings),
+            lambda: self._waiting(idb, idb.active(now)),
+        )
+        report.warnings += warnings
+        return report

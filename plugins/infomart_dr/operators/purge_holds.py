@@ -1,0 +1,340 @@
+"""Purge holds by hand and by schedule: what infomart_purge_hold and infomart_purge_guard do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from infomart_dr import topology
+from infomart_dr.deployment import Deployment
+from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
+from infomart_dr.guards.purge_holds import End, Hold, IdbHolds, Report, ring_warning, shown
+from infomart_dr.hooks.purge_jobs import PurgeRunsError
+from infomart_dr.operators.base import StepOperator, WaitOperator, page, sorted_names
+from infomart_dr.step import Seen, Step
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+PLACE, EXTEND, RELEASE, LIST = "place", "extend", "release", "list"
+_CORRECT = "Correct the parameters and start the run again."
+#: Released holds are listed for so long.
+_LISTED = timedelta(days=30)
+
+
+# -- the request -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run of infomart_purge_hold is asked for.
+
+    :param hold: id of the hold; of a new one the run's id.
+    """
+
+    action: str
+    which: str
+    hold: str
+    begins_at: datetime
+    end: End | None
+    reason: str
+    ticket: str
+
+
+def moment(name: str, text: str) -> datetime | None:
+    """A time in UTC from a parameter; None when it is empty.
+
+    :raises FinalError: it is no time.
+    """
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise FinalError(f"The parameter {name} is no time: {text[:40]!r}.", "Write 2026-11-02T17:00Z.") from None
+    return (found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)).replace(microsecond=0)
+
+
+def read_request(params: Mapping[str, Any], run_id: str, now: datetime) -> Request:
+    """The request of a form, or of a ticket.
+
+    :param run_id: id of the hold that a run places.
+    :raises FinalError: the parameters do not go together; the message says which.
+    """
+    text = {name: str(params.get(name) or "").strip() for name in ("action", "which", "hold", "reason", "ticket")}
+    begins = moment("begins_at", str(params.get("begins_at") or ""))
+    ends = moment("ends_at", str(params.get("ends_at") or ""))
+    site = str(params.get("until_site_passes") or "")
+    until = moment("until_time", str(params.get("until_time") or ""))
+    action = text["action"]
+    if bool(site) != bool(until):
+        raise FinalError("until_site_passes and until_time belong together, and one of them is empty.", _CORRECT)
+    end = End(ends, site or None, until) if ends or until else None
+    if action in (PLACE, EXTEND):
+        if end is None or (ends and until):
+            raise FinalError(
+                f"To {action} a hold needs one end: ends_at, or until_site_passes with until_time.", _CORRECT
+            )
+        if ends and ends <= max(begins or now, now):
+            raise FinalError(f"The end {shown(ends)} is not after the begin and after now.", _CORRECT)
+    elif end is not None:
+        raise FinalError(f"An end was given, and {action} takes none.", "To change the end, choose extend.")
+    if action in (EXTEND, RELEASE) and not text["hold"]:
+        raise FinalError(f"To {action} a hold needs its id in the parameter hold.", "The action list shows the ids.")
+    if action in (PLACE, LIST) and text["hold"]:
+        raise FinalError(f"An id was given, and {action} takes none: a new hold has the id of its run.", _CORRECT)
+    if action == PLACE and not (text["reason"] or text["ticket"]):
+        raise FinalError("A hold needs a reason or a ticket: somebody will ask who holds, and why.", _CORRECT)
+    if action != PLACE and begins is not None:
+        raise FinalError(f"A begin was given, and {action} takes none.", _CORRECT)
+    hold = run_id if action == PLACE else text["hold"]
+    reason = text["reason"] or f"ticket {text['ticket']}"
+    return Request(action, text["which"], hold, begins or now, end, reason, text["ticket"])
+
+
+class _HoldStep(StepOperator):
+    """A step about holds: it needs no lock and no plan, and asks the IDBs only."""
+
+    under_lock = False
+    always = True
+
+    def _page(self, role: str) -> str:
+        return page(self.__doc__, self.guide, "the IDBs that the run chooses", self.changes, self.undo)
+
+
+def _request(step: Step) -> Request:
+    return read_request(step.params, step.plan_id, datetime.now(UTC))
+
+
+def _chosen(step: Step) -> list[IdbHolds]:
+    return step.purge_holds.choose(str(step.params.get("which") or ""))
+
+
+def _ids(idbs: list[IdbHolds]) -> list[str]:
+    return [hold.hold_id for idb in idbs for hold in idb.store.holds() if hold.released_at is None]
+
+
+class CheckRequest(_HoldStep):
+    """See that the parameters go together and that the IDBs exist; nothing is changed."""
+
+    def observe(self, step: Step) -> Seen:
+        request, idbs = _request(step), _chosen(step)
+        if request.end is not None and request.end.until_site is not None:
+            step.topology.site(request.end.until_site)
+        lost = sorted(set(step.topology.sites) - set(step.purge_holds.living()))
+        if lost and not request.which:
+            self.log.warning("IDBs of %s are left out: the role there is failed.", ", ".join(lost))
+        labels = [idb.label for idb in idbs]
+        return Seen(True, f"{request.action}: {sorted_names(labels, 20)}", {"idbs": labels, "hold": request.hold})
+
+
+class ChangeHolds(_HoldStep):
+    """Place, extend or release the hold at each chosen IDB; the jobs are looked at in the next step."""
+
+    guide = "Database Transfer: stop purging IDBs (guide:232)"
+    changes = "a row a hold in DR_PURGE_HOLD of each IDB's database"
+    undo = "infomart_purge_hold with release or extend"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        # Who started the run answers for the hold, whichever way it was started.
+        self._person = str(getattr(context["dag_run"], "triggering_user_name", "") or "")
+        return super().execute(context)
+
+    def does_not_apply(self, step: Step) -> str | None:
+        return "the run lists holds only" if step.params["action"] == LIST else None
+
+    def observe(self, step: Step) -> Seen:
+        request, idbs = _request(step), _chosen(step)
+        found = {idb.label: idb.store.hold(request.hold) for idb in idbs}
+        if request.action == PLACE:
+            missing = [label for label, hold in found.items() if hold is None]
+            if missing:
+                return Seen(False, f"the hold is to be placed at {sorted_names(missing, 20)}")
+            # A run that is cleared after the release must not bring the hold back.
+            return Seen(True, f"the hold is placed: {next(iter(found.values()))}")
+        known = {label: hold for label, hold in found.items() if hold is not None}
+        if not known:
+            raise GuardError(
+                f"No chosen IDB has a hold {request.hold!r}.", f"Open holds: {sorted_names(_ids(idbs)) or 'none'}."
+            )
+        unlike = [label for label, hold in known.items() if not self._is_so(request, hold)]
+        if unlike:
+            return Seen(False, f"the hold {request.hold} is to {request.action} at {sorted_names(unlike, 20)}")
+        return Seen(True, f"done: {next(iter(known.values()))}")
+
+    def _is_so(self, request: Request, hold: Hold) -> bool:
+        if request.action == RELEASE:
+            return hold.released_at is not None
+        if hold.released_at is not None:
+            raise GuardError(f"The hold is released already: {hold}.", "Place a new one.")
+        if hold.of_plan:
+            raise GuardError(
+                f"The hold is a plan's, which ends it by itself: {hold}.", "To hold longer, place one of your own."
+            )
+        return hold.end == request.end
+
+    def act(self, step: Step, seen: Seen) -> None:
+        request = _request(step)
+        owner = f"{self._person}, {step.owner}" if self._person else step.owner
+        for idb in _chosen(step):
+            if request.action == PLACE:
+                assert request.end is not None
+                idb.store.place(request.hold, owner, request.ticket, request.reason, request.begins_at, request.end)
+            elif request.action == EXTEND:
+                assert request.end is not None
+                if idb.store.hold(request.hold):
+                    idb.store.extend(request.hold, request.end)
+            elif (hold := idb.store.hold(request.hold)) is not None:
+                if hold.of_plan:
+                    self.log.warning("%s: this hold was a plan's: it protects a copy that may be under way.", idb.label)
+                idb.store.release(request.hold, owner, request.reason or "released by hand")
+            self.log.info("act: %s: %s", idb.label, idb.store.hold(request.hold))
+
+
+def no_purge_runs(step: Step, role: str = "") -> Seen:
+    """Probe: no purge is at work at the chosen IDBs."""
+    running = [f"{i.label}: {job}" for i in _chosen(step) for job, state in i.states().items() if state.running]
+    return Seen(not running, f"purges that run: {sorted_names(running)}" if running else "no purge runs")
+
+
+class MatchJobs(_HoldStep, WaitOperator):
+    """Make the purge jobs match the holds now, as the guard does by schedule; a purge that runs is waited for."""
+
+    guide = "Database Transfer: stop purging IDBs, until the data is processed (guide:232)"
+    changes = "purge jobs are disabled where a hold holds, and enabled where the last hold has ended"
+    undo = "infomart_purge_hold with release or place"
+    probe = "infomart_dr.operators.purge_holds.no_purge_runs"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        return "the run lists holds only" if step.params["action"] == LIST else None
+
+    def observe(self, step: Step) -> Seen:
+        now = datetime.now(UTC)
+        unlike: list[str] = []
+        for idb in _chosen(step):
+            rows = {row.job for row in idb.store.jobs() if idb.store.is_own(row)}
+            if not idb.active(now):
+                unlike += [f"{idb.label}: {job} is not given back" for job in sorted(rows)]
+                continue
+            for job, state in idb.states().items():
+                if state.enabled or state.running or job not in rows:
+                    unlike.append(f"{idb.label}: {job} is {state.words}")
+        if unlike:
+            return Seen(False, f"jobs that do not match the holds: {sorted_names(unlike)}")
+        return Seen(True, "the purge jobs match the holds")
+
+    def prepare(self, step: Step) -> None:
+        for idb in _chosen(step):
+            tell(self, step.purge_holds.enforce(idb))
+
+    def _conclude(self, step: Step) -> dict[str, Any]:
+        self.prepare(step)
+        if not (running := no_purge_runs(step)).done:
+            raise PurgeRunsError(f"{running.what}.", "It is tried again when they have ended.")
+        return StepOperator._conclude(self, step)
+
+    def next_step(self) -> str:
+        return "Look at the job in its own place, and clear this task; the guard tries by itself every few minutes."
+
+
+class ListHolds(_HoldStep):
+    """Show the holds of the chosen IDBs, and what is disabled since when."""
+
+    def observe(self, step: Step) -> Seen:
+        now, lines = datetime.now(UTC), []
+        for idb in _chosen(step):
+            holds = [hold for hold in idb.store.holds() if hold.released_at is None or now - hold.released_at < _LISTED]
+            lines += [f"{idb.label}: {hold}" for hold in holds]
+            for row in idb.store.jobs():
+                if idb.store.is_own(row):
+                    again = f", enabled {row.enabled_again} time(s) by somebody" if row.enabled_again else ""
+                    before = "enabled" if row.was_enabled else "disabled"
+                    lines.append(f"{idb.label}: {row.job} held since {shown(row.held_since)}, {before} before{again}")
+            if (since := idb.since()) is not None:
+                lines += filter(None, [ring_warning(since, now, idb.settings.partition_ring_days, None)])
+        for line in lines:
+            self.log.info("%s", line)
+        return Seen(True, f"{len(lines)} line(s)" if lines else "nothing is held", {"lines": lines[:200]})
+
+
+# -- the guard -------------------------------------------------------------------------------------
+
+
+def tell(task: BaseOperator, report: Report) -> None:
+    """Write what a look came to into a task's log."""
+    for words in report.holds:
+        task.log.info("%s: held by %s", report.idb, words)
+    for words in report.changed:
+        task.log.info("act: %s: %s", report.idb, words)
+    for words in [*report.reported, *report.warnings]:
+        task.log.warning("%s: %s", report.idb, words)
+    for words in report.running:
+        task.log.info("%s: %s runs; it is looked at again", report.idb, words)
+
+
+class ListDeployments(BaseOperator):
+    """Name the deployments of the topology file or folder."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", page(self.__doc__, "", "the topology folder", "nothing", "nothing to undo"))
+        super().__init__(**kwargs)
+
+    def execute(self, context: Context) -> list[str]:
+        names = topology.deployments()
+        self.log.info("observe: deployments: %s", ", ".join(names))
+        return names
+
+
+class EnforceHolds(BaseOperator):
+    """Make the purge jobs of a deployment match its holds: begin, keep and end them.
+
+    :param deployment: its name.
+    """
+
+    changes = "purge jobs are disabled where a hold holds, and enabled where the last hold has ended"
+    undo = "infomart_purge_hold with release or place"
+    guide = "Database Transfer: stop purging IDBs, until the data is processed (guide:232)"
+
+    def __init__(self, *, deployment: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.deployment = deployment
+
+    @classmethod
+    def page(cls) -> str:
+        """The task's page; a mapped task shows what it is given only."""
+        return page(cls.__doc__, cls.guide, "the IDBs of the sites that are not lost", cls.changes, cls.undo)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        errors: list[tuple[str, InfoMartError]] = []
+        reports: list[Report] = []
+        with Deployment(self.deployment) as deployment:
+            holds = deployment.purge_holds
+            for idb in holds.choose():
+                try:
+                    reports.append(holds.enforce(idb))
+                except InfoMartError as error:
+                    # The other IDBs must not wait for this one.
+                    self.log.warning("%s: %s", idb.label, error)
+                    errors.append((idb.label, error))
+        for report in reports:
+            tell(self, report)
+        if errors:
+            raise _all(errors)
+        return {
+            "holds": sum(len(report.holds) for report in reports),
+            **{
+                kind: [f"{report.idb}: {words}" for report in reports for words in getattr(report, kind)]
+                for kind in ("changed", "reported", "warnings", "running")
+            },
+        }
+
+
+def _all(errors: list[tuple[str, InfoMartError]]) -> InfoMartError:
+    """One error for all: final when any of them is."""
+    kind = CurableError if all(error.curable for _, error in errors) else FinalError
+    what = " ".join(f"{label}: {error.what}" for label, error in errors)
+    return kind(what, errors[0][1].next_step or "Look at each of these IDBs; the others are done.")

@@ -1,0 +1,387 @@
+"""Purge holds: several at once, two Airflows, somebody who enables a job, ends that nobody can judge, the ring."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.unit.guards.purge_world import NOW, Job, Tables, days, idb
+
+from infomart_dr.errors import FinalError, GuardError, TopologyError, UnreachableError
+from infomart_dr.guards.purge_holds import End, Hold, IdbHolds, PurgeHolds, ring_warning
+
+
+def place(
+    here: IdbHolds, hold_id: str = "CHG1", *, begins: datetime = NOW, end: End | None = None, owner: str = "anna"
+) -> bool:
+    return here.store.place(hold_id, owner, "", "test", begins, end or End(ends_at=NOW + days(2)))
+
+
+def enforce(here: IdbHolds, now: datetime = NOW) -> Any:
+    """The guard, with holds that end by time only."""
+    return here.enforce(now, lambda hold: "its end has come" if hold.end.ends_at and hold.end.ends_at <= now else None)
+
+
+@pytest.fixture
+def tables() -> Tables:
+    return Tables()
+
+
+# -- holding and giving back -----------------------------------------------------------------------
+
+
+def test_a_hold_disables_every_job_of_an_idb_and_its_end_enables_them(tables: Tables) -> None:
+    jobs = Job("ICON.A"), Job("ICON.B")
+    here = idb(tables, *jobs)
+    place(here)
+    enforce(here)
+    assert [job.enabled for job in jobs] == [False, False]
+    report = enforce(here, NOW + days(2))
+    assert [job.enabled for job in jobs] == [True, True]
+    assert any("is over" in words for words in report.changed)
+    assert tables.jobs == []
+
+
+def test_a_job_that_no_hold_ever_touched_is_never_touched(tables: Tables) -> None:
+    asleep, awake = Job("ICON.A", enabled=False), Job("ICON.B")
+    enforce(idb(tables, asleep, awake))
+    assert asleep.acts == awake.acts == []
+    assert tables.made == set(), "a look makes no tables"
+
+
+def test_a_job_that_was_disabled_before_the_hold_stays_disabled(tables: Tables) -> None:
+    job = Job(enabled=False)
+    here = idb(tables, job)
+    place(here)
+    enforce(here)
+    enforce(here, NOW + days(3))
+    assert not job.enabled
+    assert tables.jobs == []
+
+
+def test_a_look_that_finds_everything_as_it_must_be_acts_on_no_job(tables: Tables) -> None:
+    job = Job()
+    here = idb(tables, job)
+    place(here)
+    for _ in range(3):
+        enforce(here)
+    assert job.acts == ["disable"]
+
+
+def test_purging_resumes_when_the_last_of_several_holds_is_gone(tables: Tables) -> None:
+    job = Job()
+    here = idb(tables, job)
+    place(here, "CHG1", end=End(ends_at=NOW + days(1)))
+    place(here, "CHG2", end=End(ends_at=NOW + days(2)))
+    enforce(here)
+    enforce(here, NOW + days(1))
+    assert not job.enabled
+    enforce(here, NOW + days(2))
+    assert job.enabled
+
+
+def test_a_hold_that_is_placed_ahead_of_time_begins_by_the_guard(tables: Tables) -> None:
+    job = Job()
+    here = idb(tables, job)
+    place(here, begins=NOW + days(1))
+    assert enforce(here).holds
+    assert job.acts == []
+    enforce(here, NOW + days(1))
+    assert not job.enabled
+
+
+def test_a_hold_of_an_id_that_stands_is_not_placed_a_second_time(tables: Tables) -> None:
+    here = idb(tables, Job())
+    assert place(here)
+    assert not place(here)
+    here.store.release("CHG1", "anna", "done")
+    assert not place(here), "a placing that is cleared after the release brings nothing back"
+    assert not here.active(NOW)
+
+
+def test_an_owner_that_does_not_fit_is_refused(tables: Tables) -> None:
+    with pytest.raises(FinalError, match="251 bytes"):
+        place(idb(tables, Job()), owner="x" * 251)
+
+
+# -- somebody enables the job ----------------------------------------------------------------------
+
+
+def test_a_job_that_somebody_enables_under_a_hold_is_disabled_again_and_reported(tables: Tables) -> None:
+    job = Job()
+    here = idb(tables, job)
+    place(here)
+    assert enforce(here).reported == []
+    job.enabled = True
+    assert "ICON.PURGE was enabled by somebody" in enforce(here).reported[0]
+    assert not job.enabled
+    assert tables.jobs[0]["enabled_again"] == 1
+    assert enforce(here).reported == []
+
+
+def test_a_job_that_was_disabled_before_and_enabled_under_the_hold_is_enabled_at_its_end(tables: Tables) -> None:
+    job = Job(enabled=False)
+    here = idb(tables, job)
+    place(here)
+    enforce(here)
+    job.enabled, job.memory = True, "2026-11-03T02:00:00"
+    enforce(here)
+    enforce(here, NOW + days(3))
+    assert job.acts == ["disable", "enable 2026-11-03T02:00:00"]
+
+
+def test_a_look_that_broke_off_before_the_job_was_disabled_takes_nobody_for_the_culprit(tables: Tables) -> None:
+    job = Job()
+    here = idb(tables, job)
+    place(here)
+    here.store.note(job.key, True, "")
+    assert enforce(here).reported == []
+    assert not job.enabled
+
+
+def test_a_job_that_cannot_be_enabled_keeps_its_row_for_the_next_look(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job()
+    here = idb(tables, job)
+    place(here)
+    enforce(here)
+    with monkeypatch.context() as patch:
+        patch.setattr(Job, "_enable", lambda self, memory: None)
+        with pytest.raises(GuardError, match="after it was enabled"):
+            enforce(here, NOW + days(3))
+    enforce(here, NOW + days(3))
+    assert job.enabled
+
+
+# -- a purge that runs -----------------------------------------------------------------------------
+
+
+def test_a_purge_that_runs_is_left_to_end_and_held_by_the_next_look(tables: Tables) -> None:
+    job = Job()
+    job.running = True
+    here = idb(tables, job, Job("ICON.B"))
+    place(here)
+    assert enforce(here).running == ["ICON.PURGE"]
+    assert job.enabled
+    assert [row["job"] for row in tables.jobs] == ["ICON.B"], "what runs is not noted: its state is not known yet"
+    job.running = False
+    enforce(here)
+    assert job.acts == ["disable"]
+
+
+# -- two Airflows, two IDBs, two deployments -------------------------------------------------------
+
+
+def test_two_airflows_see_the_same_holds(tables: Tables) -> None:
+    job = Job()
+    first, second = idb(tables, job), idb(tables, job)
+    place(first, "CHG1")
+    enforce(first)
+    place(second, "CHG2", end=End(ends_at=NOW + days(5)))
+    enforce(first, NOW + days(2))
+    assert not job.enabled, "the first Airflow gives nothing back that the second one holds"
+    enforce(second, NOW + days(5))
+    assert job.acts == ["disable", "enable"]
+
+
+def test_a_hold_that_another_airflow_places_while_the_job_is_given_back_holds(tables: Tables) -> None:
+    """The second finds the job disabled still, and does nothing; the first must look again after enabling."""
+
+    class Racing(Job):
+        def _enable(self, memory: str) -> None:
+            place(second, "CHG2", end=End(ends_at=NOW + days(5)))
+            second.hold_jobs()
+            super()._enable(memory)
+
+    job = Racing()
+    first, second = idb(tables, job), idb(tables, job)
+    place(first)
+    enforce(first)
+    enforce(first, NOW + days(2))
+    assert not job.enabled
+    assert tables.jobs[0]["was_enabled"] == "Y"
+    job.acts.clear()
+    Racing._enable = Job._enable  # type: ignore[method-assign]
+    enforce(second, NOW + days(5))
+    assert job.acts == ["enable"]
+
+
+def test_a_job_that_purges_two_idbs_is_given_back_with_the_last(tables: Tables) -> None:
+    job = Job()
+    first, second = idb(tables, job, name="ts1"), idb(tables, job, name="ts2")
+    place(first, end=End(ends_at=NOW + days(1)))
+    place(second, end=End(ends_at=NOW + days(2)))
+    for here in (first, second):
+        enforce(here)
+    assert "stays disabled" in enforce(first, NOW + days(1)).changed[-1]
+    assert not job.enabled
+    enforce(second, NOW + days(2))
+    assert job.enabled
+
+
+def test_the_holds_of_another_deployment_in_the_same_database_hold_the_job_they_share(tables: Tables) -> None:
+    job = Job()
+    here, there = idb(tables, job), idb(tables, job, deployment="other")
+    place(here, end=End(ends_at=NOW + days(1)))
+    place(there, end=End(ends_at=NOW + days(2)))
+    enforce(there)
+    enforce(here)
+    enforce(here, NOW + days(1))
+    assert not job.enabled
+    enforce(there, NOW + days(2))
+    assert job.enabled
+
+
+def test_a_held_job_that_left_the_topology_is_named_and_its_row_stays(tables: Tables) -> None:
+    here = idb(tables, Job("ICON.OLD"))
+    place(here)
+    enforce(here)
+    report = enforce(idb(tables, Job("ICON.NEW")), NOW + days(3))
+    assert "ICON.OLD is held and no longer in the topology" in report.warnings[0]
+    assert tables.jobs
+
+
+# -- the partition ring ----------------------------------------------------------------------------
+
+
+def test_the_ring_warns_from_seventy_percent_on_and_not_before() -> None:
+    assert ring_warning(NOW - days(9.7), NOW, 14, None) == ""
+    warning = ring_warning(NOW - days(9.8), NOW, 14, None)
+    assert "9.8 of 14 days" in warning
+    assert "in 4.2 days, at 2026-11-06 16:48:00 UTC" in warning
+
+
+@pytest.mark.parametrize(
+    ("waiting", "words"),
+    [
+        ((NOW - days(12), 17), "17 call(s) from 2026-10-21 12:00:00 UTC on"),
+        ((NOW - days(15), 17), "since 2026-11-01 12:00:00 UTC"),
+        ((NOW, 0), "nothing would be lost now"),
+    ],
+)
+def test_the_ring_says_what_is_lost_by_what_is_not_extracted(waiting: Any, words: str) -> None:
+    assert words in ring_warning(NOW - days(11), NOW, 14, waiting)
+
+
+def test_an_idb_without_partitions_has_no_ring() -> None:
+    assert ring_warning(NOW - days(300), NOW, None, None) == ""
+
+
+def test_the_age_of_a_hold_is_that_of_the_stopped_purge_and_not_of_the_newest_hold(tables: Tables) -> None:
+    here = idb(tables, Job())
+    place(here, "CHG1", end=End(ends_at=NOW + days(9)))
+    enforce(here)
+    place(here, "CHG2", end=End(ends_at=NOW + days(20)))
+    assert enforce(here, NOW + days(9.5)).warnings == []
+    assert "10.0 of 14 days" in enforce(here, NOW + days(10)).warnings[0]
+
+
+# -- ends ------------------------------------------------------------------------------------------
+
+
+class Deployment:
+    """A deployment whose site3 fills up: marks by data source, and calls beyond them in the IDB of site2."""
+
+    def __init__(self, **marks: int) -> None:
+        self.marks = {int(key.removeprefix("ds")): mark for key, mark in marks.items()}
+        self.beyond = 0
+        self.reachable = True
+        source = SimpleNamespace(
+            name="ts1",
+            data_source_key=101,
+            schema_name="ICON",
+            connection="c",
+            purge_jobs=["J"],
+            partition_ring_days=14,
+        )
+        bare = SimpleNamespace(name="bare", data_source_key=102, schema_name=None, connection="d", purge_jobs=[])
+        sites = {
+            "site1": SimpleNamespace(role="failed", idbs=[source]),
+            "site2": SimpleNamespace(role="active", idbs=[source, bare]),
+            "site3": SimpleNamespace(role="new", idbs=[]),
+        }
+        self.topology = SimpleNamespace(
+            deployment="lab", sites=sites, site=lambda name: sites[name], info_mart=SimpleNamespace(schema_name="GIM")
+        )
+        self.site = sites.__getitem__
+
+    def oracle(self, connection: str) -> Any:
+        return SimpleNamespace(value=lambda name, identifiers, low: self.beyond)
+
+    def info_mart(self, site: str) -> Any:
+        if not self.reachable:
+            raise UnreachableError(f"{site} does not answer.")
+        rows = [{"data_source_key": key, "max_ts": mark} for key, mark in self.marks.items()]
+        return SimpleNamespace(select=lambda *_: rows)
+
+    def user(self, connection: str) -> str:
+        return "SYSTEM"
+
+    def purge_jobs(self, settings: Any) -> list[Job]:
+        return [Job(key) for key in settings.purge_jobs]
+
+
+T = int((NOW - days(1)).timestamp())
+
+
+def is_over(world: Deployment, end: End, tables: Tables, now: datetime = NOW) -> tuple[str | None, list[str]]:
+    warnings: list[str] = []
+    hold = Hold("CHG1", "anna", "test", NOW - days(2), NOW - days(2), end)
+    holds = PurgeHolds(world)  # type: ignore[arg-type]
+    return holds.over(idb(tables, Job()), hold, now, warnings), warnings
+
+
+@pytest.mark.parametrize(
+    ("mark", "beyond", "over"), [(T + 1, 5, True), (T, 5, False), (T, 0, True)], ids=["passed", "behind", "idle"]
+)
+def test_a_hold_ends_when_the_sites_mark_of_its_own_data_source_has_passed(
+    tables: Tables, mark: int, beyond: int, over: bool
+) -> None:
+    world = Deployment(ds101=mark, ds102=0)
+    world.beyond = beyond
+    why, warnings = is_over(world, End(until_site="site3", until_time=NOW - days(1)), tables)
+    assert bool(why) == over
+    assert warnings == []
+
+
+def test_an_idle_data_source_ends_no_hold_before_its_time(tables: Tables) -> None:
+    world = Deployment(ds101=T)
+    assert is_over(world, End(until_site="site3", until_time=NOW + days(1)), tables)[0] is None
+
+
+def test_a_site_without_a_mark_of_the_data_source_ends_nothing(tables: Tables) -> None:
+    assert is_over(Deployment(ds102=T + 9), End(until_site="site3", until_time=NOW - days(1)), tables)[0] is None
+
+
+@pytest.mark.parametrize("site", ["site1", "site3"], ids=["lost", "does not answer"])
+def test_a_site_that_cannot_be_asked_keeps_the_hold_and_says_so(tables: Tables, site: str) -> None:
+    world = Deployment(ds101=T + 9)
+    world.reachable = False
+    why, warnings = is_over(world, End(until_site=site, until_time=NOW - days(1)), tables)
+    assert why is None
+    assert "CHG1 is kept" in warnings[0]
+
+
+def test_a_plans_hold_ends_by_no_time(tables: Tables) -> None:
+    world = Deployment(ds101=T + 9)
+    assert is_over(world, End(until_site="site3"), tables, NOW + days(100)) == (None, [])
+
+
+# -- choosing --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("which", "found"), [("", ["site2/ts1"]), ("site2", ["site2/ts1"]), ("ts1", ["site2/ts1"])])
+def test_a_site_or_all_are_its_idbs_that_have_purge_jobs(which: str, found: list[str]) -> None:
+    assert [each.label for each in PurgeHolds(Deployment()).choose(which)] == found  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("which", "words"),
+    [("site1", "role failed"), ("bare", "nothing to hold"), ("paris", "Give one of: bare")],
+)
+def test_what_cannot_be_held_is_refused_with_the_reason(which: str, words: str) -> None:
+    with pytest.raises(TopologyError, match=words):
+        PurgeHolds(Deployment()).choose(which)  # type: ignore[arg-type]

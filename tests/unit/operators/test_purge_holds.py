@@ -1,0 +1,291 @@
+"""infomart_purge_hold and infomart_purge_guard: what a form may ask for, and what a run then does, once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+from tests.unit.guards.purge_world import Job, Tables, idb
+from tests.unit.operators.fakes import FakeStep
+
+from infomart_dr.errors import CurableError, FinalError, GuardError, TopologyError, UnreachableError
+from infomart_dr.guards.purge_holds import End, IdbHolds, Report
+from infomart_dr.operators import purge_holds
+from infomart_dr.operators.purge_holds import (
+    ChangeHolds,
+    CheckRequest,
+    EnforceHolds,
+    ListHolds,
+    MatchJobs,
+    no_purge_runs,
+    read_request,
+)
+
+NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+PLACE = {"action": "place", "ends_at": "2026-11-03T05:00Z", "reason": "index rebuild"}
+
+
+# -- the request -----------------------------------------------------------------------------------
+
+
+def test_a_hold_has_the_id_of_its_run_and_begins_now_unless_a_begin_is_given() -> None:
+    request = read_request(PLACE, "CHG0042", NOW)
+    assert (request.hold, request.begins_at, request.reason) == ("CHG0042", NOW, "index rebuild")
+    later = read_request(PLACE | {"begins_at": "2026-11-02T22:00Z"}, "CHG0042", NOW)
+    assert later.begins_at == NOW + timedelta(hours=10)
+
+
+def test_a_hold_may_end_by_a_sites_high_water_mark() -> None:
+    given = {"action": "place", "until_site_passes": "site3", "until_time": "2026-11-01T00:00", "ticket": "CHG1"}
+    request = read_request(given, "run", NOW)
+    assert request.end == End(until_site="site3", until_time=datetime(2026, 11, 1, tzinfo=UTC))
+    assert request.reason == "ticket CHG1"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (PLACE | {"ends_at": ""}, "needs one end"),
+        (PLACE | {"until_site_passes": "site3", "until_time": "2026-11-01T00:00Z"}, "needs one end"),
+        (PLACE | {"until_site_passes": "site3"}, "belong together"),
+        (PLACE | {"until_time": "2026-11-01T00:00Z"}, "belong together"),
+        (PLACE | {"ends_at": "2026-11-02T11:59Z"}, "not after the begin and after now"),
+        (PLACE | {"begins_at": "2026-11-03T06:00Z"}, "not after the begin and after now"),
+        (PLACE | {"reason": " "}, "a reason or a ticket"),
+        (PLACE | {"hold": "CHG1"}, "takes none"),
+        (PLACE | {"ends_at": "tomorrow"}, "no time"),
+        ({"action": "extend", "ends_at": "2026-11-03T05:00Z"}, "needs its id"),
+        ({"action": "extend", "hold": "CHG1"}, "needs one end"),
+        ({"action": "release"}, "needs its id"),
+        ({"action": "release", "hold": "CHG1", "ends_at": "2026-11-03T05:00Z"}, "takes none"),
+        ({"action": "release", "hold": "CHG1", "begins_at": "2026-11-03T05:00Z"}, "takes none"),
+        ({"action": "list", "hold": "CHG1"}, "takes none"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused_with_the_reason(given: dict[str, str], words: str) -> None:
+    with pytest.raises(FinalError, match=words):
+        read_request(given, "run", NOW)
+
+
+# -- a run -----------------------------------------------------------------------------------------
+
+
+class World:
+    """Two IDBs in one database."""
+
+    def __init__(self) -> None:
+        self.tables = Tables(datetime.now(UTC))
+        self.jobs = {"ts1": Job("ICON.A"), "ts2": Job("ICON.B")}
+        self.unreachable: set[str] = set()
+
+    def choose(self, which: str = "") -> list[IdbHolds]:
+        return [idb(self.tables, job, name=name) for name, job in self.jobs.items() if which in ("", name)]
+
+    def living(self) -> list[str]:
+        return ["site2"]
+
+    def enforce(self, here: IdbHolds) -> Report:
+        if here.settings.name in self.unreachable:
+            raise UnreachableError("The database does not answer.")
+        now = datetime.now(UTC)
+        return here.enforce(now, lambda hold: "over" if hold.end.ends_at and hold.end.ends_at <= now else None)
+
+    def enabled(self) -> list[bool]:
+        return [job.enabled for job in self.jobs.values()]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def in_days(number: int) -> str:
+    return f"{datetime.now(UTC) + timedelta(days=number):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def step_of(world: World, run_id: str = "CHG1", **params: str) -> Any:
+    step: Any = FakeStep(run_id, f"infomart_purge_hold {run_id}")
+    step.params = {"action": "place", "which": "", **params}
+    step.purge_holds = world
+    step.topology.timeouts.glance = 5.0
+    step.topology.sites = {"site1": None, "site2": None}
+    step.topology.site = lambda name: {"site2": None}[name]
+    return step
+
+
+def run(step: Any) -> None:
+    for operator in (CheckRequest, ChangeHolds, MatchJobs, ListHolds):
+        task = operator(task_id=operator.__name__)
+        if operator is ChangeHolds:
+            task._person = "anna"
+        try:
+            task._run(step)
+        except AirflowSkipException:
+            assert step.params["action"] == "list"
+
+
+def place(world: World, run_id: str = "CHG1", **params: str) -> None:
+    run(step_of(world, run_id, **{"ends_at": in_days(2), "reason": "index rebuild", **params}))
+
+
+def test_placed_extended_and_released_a_hold_is_one_row_with_its_owner(world: World) -> None:
+    place(world, which="ts1", ticket="CHG0042")
+    assert world.enabled() == [False, True]
+    run(step_of(world, "run-2", action="extend", hold="CHG1", ends_at=in_days(5)))
+    run(step_of(world, "run-3", action="release", hold="CHG1", reason="done early"))
+    assert world.enabled() == [True, True]
+    (row,) = world.tables.holds
+    assert (row["owner"], row["ticket"]) == ("anna, infomart_purge_hold CHG1", "CHG0042")
+    assert row["ends_at"].date() == (datetime.now(UTC) + timedelta(days=5)).date()
+    assert (row["released_by"], row["released_why"]) == ("anna, infomart_purge_hold run-3", "done early")
+
+
+def test_a_hold_at_all_idbs_may_be_released_at_one(world: World) -> None:
+    place(world)
+    run(step_of(world, "run-2", action="release", hold="CHG1", which="ts2"))
+    assert world.enabled() == [False, True]
+
+
+def test_a_run_that_is_cleared_repeats_nothing(world: World) -> None:
+    place(world)
+    place(world)
+    assert [job.acts for job in world.jobs.values()] == [["disable"], ["disable"]]
+    release = step_of(world, "run-2", action="release", hold="CHG1")
+    run(release)
+    run(release)
+    place(world)
+    assert world.enabled() == [True, True], "placing again is a new run's affair"
+
+
+def test_a_hold_for_later_is_stored_at_once_and_touches_no_job(world: World) -> None:
+    place(world, begins_at=in_days(1))
+    assert world.enabled() == [True, True]
+    assert len(world.tables.holds) == 2
+    assert world.tables.jobs == []
+
+
+@pytest.mark.parametrize("action", ["extend", "release"])
+def test_a_hold_that_nobody_placed_is_refused_with_those_that_are_open(world: World, action: str) -> None:
+    place(world, which="ts1")
+    end = {"ends_at": in_days(3)} if action == "extend" else {}
+    with pytest.raises(GuardError, match="Open holds: CHG1"):
+        run(step_of(world, "run-2", action=action, hold="CHG9", **end))
+
+
+def test_a_hold_that_is_released_or_a_plans_is_not_extended(world: World) -> None:
+    place(world, which="ts1")
+    run(step_of(world, "run-2", action="release", hold="CHG1"))
+    with pytest.raises(GuardError, match="released already"):
+        run(step_of(world, "run-3", action="extend", hold="CHG1", ends_at=in_days(3)))
+    (first, _) = world.choose()
+    first.store.place("plan-1", "run", "", "copy", datetime.now(UTC), End(until_site="site3"))
+    with pytest.raises(GuardError, match="a plan's"):
+        run(step_of(world, "run-4", action="extend", hold="plan-1", ends_at=in_days(3)))
+
+
+def test_a_hold_of_a_given_up_plan_may_be_released_by_hand(world: World) -> None:
+    (first, _) = world.choose()
+    first.store.place("plan-1", "run", "", "copy", datetime.now(UTC), End(until_site="site3"))
+    first.hold_jobs()
+    run(step_of(world, "run-2", action="release", hold="plan-1"))
+    assert world.enabled() == [True, True]
+
+
+def test_a_site_that_no_mark_can_pass_is_refused_before_anything_is_written(world: World) -> None:
+    with pytest.raises(KeyError):
+        place(world, ends_at="", until_site_passes="paris", until_time=in_days(0))
+    assert world.tables.holds == []
+
+
+def test_a_list_changes_nothing_and_shows_holds_jobs_and_the_ring(world: World) -> None:
+    world.tables.now = datetime.now(UTC) - timedelta(days=12)
+    place(world, which="ts1")
+    world.jobs["ts1"].enabled = True
+    seen = ListHolds(task_id="list")._run(step_of(world, "run-2", action="list"))
+    lines = "\n".join(seen["lines"])
+    assert "site2/ts1: CHG1 of anna" in lines
+    assert "ICON.A held since" in lines
+    assert "12.0 of 14 days" in lines
+    run(step_of(world, "run-2", action="list"))
+    assert world.enabled() == [True, True]
+
+
+def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
+    world.jobs["ts1"].running = True
+    step = step_of(world, ends_at=in_days(2), reason="x")
+    step.topology.timeouts.glance = 0.0
+    change = ChangeHolds(task_id="change")
+    change._person = ""
+    change._run(step)
+    task = MatchJobs(task_id="match")
+    with pytest.raises(TaskDeferred) as deferred:
+        task._run(step)
+    assert deferred.value.trigger.probe == "infomart_dr.operators.purge_holds.no_purge_runs"
+    assert world.enabled() == [True, False]
+    assert not no_purge_runs(step).done
+    world.jobs["ts1"].running = False
+    task._reached = no_purge_runs(step)
+    task._conclude(step)
+    assert world.enabled() == [False, False]
+
+
+# -- the guard -------------------------------------------------------------------------------------
+
+
+class FakeDeployment:
+    def __init__(self, world: World) -> None:
+        self.purge_holds = world
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def guard(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(purge_holds, "Deployment", lambda name: FakeDeployment(world))
+    return lambda: EnforceHolds(task_id="enforce", deployment="lab").execute({})  # type: ignore[arg-type]
+
+
+def test_the_guard_reports_what_somebody_enabled(world: World, guard: Any) -> None:
+    place(world, which="ts1")
+    world.jobs["ts1"].enabled = True
+    assert guard()["reported"] == [
+        "site2/ts1: ICON.A was enabled by somebody under a hold, and is disabled again",
+    ]
+    assert guard()["reported"] == []
+
+
+def test_an_idb_that_cannot_be_asked_fails_the_guard_after_the_others_are_done(world: World, guard: Any) -> None:
+    place(world)
+    world.jobs["ts2"].enabled = True
+    world.unreachable = {"ts1"}
+    with pytest.raises(CurableError, match="site2/ts1: The database does not answer"):
+        guard()
+    assert world.enabled() == [False, False]
+
+
+def test_a_trouble_that_time_does_not_cure_makes_the_guards_error_final(
+    world: World, guard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = iter([UnreachableError("no answer"), TopologyError("no such job")])
+
+    def fail(here: IdbHolds) -> Report:
+        raise next(errors)
+
+    monkeypatch.setattr(world, "enforce", fail)
+    with pytest.raises(FinalError, match="no answer site2/ts2: no such job"):
+        guard()
+
+
+def test_the_deployments_of_a_folder_are_the_guards_maps(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("emea", "apac"):
+        (tmp_path / f"{name}.yaml").write_text("")
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(tmp_path))
+    task = purge_holds.ListDeployments(task_id="list")
+    assert task.execute(SimpleNamespace()) == ["apac", "emea"]  # type: ignore[arg-type]
