@@ -140,6 +140,8 @@ def document(dags: Iterable[Any]) -> dict[str, Any]:
                         "description": "false: those that wait for an answer.",
                     },
                 ],
+                # Of a run that does not exist the list is empty.
+                missing=False,
             )
         },
         f"{run}/taskInstances/{{task_id}}/{{map_index}}/hitlDetails": {"patch": _answer(of_task)},
@@ -225,7 +227,9 @@ def _trigger(dag: Any) -> dict[str, Any]:
     }
 
 
-def _read(summary: str, shape: str | tuple[str, str], asked: list[dict[str, Any]]) -> dict[str, Any]:
+def _read(
+    summary: str, shape: str | tuple[str, str], asked: list[dict[str, Any]], *, missing: bool = True
+) -> dict[str, Any]:
     if isinstance(shape, str):
         schema: dict[str, Any] = _ref(shape)
     else:
@@ -243,7 +247,7 @@ def _read(summary: str, shape: str | tuple[str, str], asked: list[dict[str, Any]
         "parameters": asked,
         "responses": {
             "200": {"description": "What there is.", "content": {"application/json": {"schema": schema}}},
-            "404": _refusal("There is no such run, step or try."),
+            **({"404": _refusal("There is no such run, step or try.")} if missing else {}),
             **_refusals(),
         },
     }

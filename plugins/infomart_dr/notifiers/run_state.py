@@ -11,7 +11,7 @@ from typing import Any, Protocol
 #: States in which Airflow leaves a task alone.
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 #: Rules by which a failed task above keeps a task from running.
-_NEEDS_SUCCESS = frozenset({"all_success", "none_failed", "none_failed_min_one_success"})
+_NEEDS_SUCCESS = ("all_success", "none_failed", "none_failed_min_one_success")
 
 States = Mapping[str, str | None]
 
@@ -46,7 +46,7 @@ def expected(tasks: Iterable[Any], states: States) -> dict[str, str | None]:
             setups = [value for name, value in above.items() if nodes[name].is_setup]
             gone = bool(setups) and all(value is not None and value != "success" for value in setups)
         else:
-            gone = str(node.trigger_rule) in _NEEDS_SUCCESS and bool({"failed", "upstream_failed"} & {*above.values()})
+            gone = node.trigger_rule in _NEEDS_SUCCESS and bool({"failed", "upstream_failed"} & {*above.values()})
         return "upstream_failed" if gone else None
 
     for name in nodes:

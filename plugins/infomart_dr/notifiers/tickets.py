@@ -8,6 +8,7 @@ process of its own, and what a person has marked by hand is seen at the end.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,6 +21,8 @@ from airflow.sdk.log import redact
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import InfoMartError
 from infomart_dr.notifiers import run_state
+
+log = logging.getLogger(__name__)
 
 #: Moments of a task in which Airflow calls.
 Moment = Literal["begins", "waits", "ends", "fails"]
@@ -48,7 +51,7 @@ class TellTicket(BaseNotifier):
             # Also a mistake in here must not cost a run its step.
             problem = f"{type(error).__name__}: {error}"
         if problem:
-            self.log.warning("The ticket was not told (%s): %s", self.moment, redact(problem))
+            log.warning("The ticket was not told (%s): %s", self.moment, redact(problem))
 
     def _tell(self, context: Mapping[str, Any]) -> str | None:
         from infomart_dr.hooks.tickets import send
@@ -99,7 +102,7 @@ class Run:
             case "fails":
                 return [self._failed(), *self._afterwards("failed")]
             case "ends":
-                return self._afterwards(str(self._instance.state))
+                return self._afterwards(getattr(self._instance.state, "value", self._instance.state))
 
     # -- one message each --------------------------------------------------------------------------
 
