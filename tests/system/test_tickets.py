@@ -79,7 +79,7 @@ def start(client: httpx.Client, ticket: str, conf: dict[str, Any] | None = None)
     return client.post(RUNS, json={"dag_run_id": ticket, "logical_date": None, "conf": conf or {}})
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 200) -> Any:
     """What a condition came to, as soon as it is true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -120,6 +120,7 @@ def environment(lab: LabConfig) -> dict[str, str]:
     return {**os.environ, "AIRFLOW": address, "AIRFLOW_USER": user, "AIRFLOW_PASSWORD": password}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_documents_examples_run_as_they_stand_and_the_ticket_is_told_the_start_the_chapter_and_the_end(
     lab: LabConfig, client: httpx.Client, receiver: Receiver, environment: dict[str, str]
@@ -132,7 +133,7 @@ def test_the_documents_examples_run_as_they_stand_and_the_ticket_is_told_the_sta
 
     # In Python it is already there.
     (program,) = blocks("python")
-    done = subprocess.run([sys.executable, "-c", program], env=run, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], env=run, capture_output=True, text=True, timeout=300)
     assert done.stdout.splitlines() == ["already there", "success []"], done.stderr
 
     messages = until(lambda: (each := told(receiver, "INC0000001"))[-1:] and each[-1]["event"] == "ended" and each, "")
