@@ -67,12 +67,15 @@ class Step:
         plan_id: str,
         params: Mapping[str, Any] | None = None,
         owner: str = "",
+        requester: str = "",
     ) -> None:
         self._deployment, self._source, self._target = deployment, source, target
         self.failover = failover
         self.plan_id = plan_id
         self.params = dict(params or {})
         self.owner = owner
+        #: Airflow's user who started the run; empty for a schedule.
+        self.requester = requester
         self.deployment = Deployment(deployment)
 
     @classmethod
@@ -90,6 +93,7 @@ class Step:
             plan_id=params.get("plan") or run.run_id,
             params=params,
             owner=f"{run.dag_id} {run.run_id}",
+            requester=getattr(run, "triggering_user_name", None) or "",
         )
 
     def arguments(self) -> dict[str, Any]:

@@ -45,6 +45,10 @@ def change(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 WRONG = {
+    "a ticket pattern that is none": (
+        "tickets", {"backend": "jira", "connection": "jira", "pattern": "(INC"}, "a regular expression of Python"),
+    "an unknown event": ("tickets", {"backend": "jira", "connection": "jira", "events": ["begun"]}, "'started'"),
+    "a ticketing system without a connection": ("tickets", {"backend": "servicenow"}, "missing"),
     "a role that does not exist": ("sites.frankfurt.role", "activ", "'active', 'standby', 'failed' or 'new'"),
     "no site is active": ("sites.frankfurt.role", "standby", "exactly one"),
     "a missing field": ("sites.dublin.database.service", ..., "missing"),
@@ -202,3 +206,40 @@ def test_the_servers_of_an_active_standby_deployment_share_their_object(document
     assert read(document).application("dublin") == "GIM"
     with pytest.raises(TopologyError, match="found an application of its own"):
         read(change(document, "sites.dublin.info_mart_server.application", "GIM_2"))
+
+
+# -- tickets -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "ticket"),
+    [
+        ("INC0012345", "INC0012345"),
+        ("CHG0040007.2", "CHG0040007"),
+        ("OPS-17", "OPS-17"),
+        ("OPS-17~again", "OPS-17"),
+        ("INC0012345: fire in hall 2", "INC0012345"),
+        ("(OPS-17) fire", "OPS-17"),
+        ("manual__2026-11-25T23:00:00+00:00", None),
+        ("scheduled__2026-11-25T23:00:00+00:00", None),
+        ("fire in hall 2, see INC0012345", None),
+        ("site-1", None),
+        ("INC12", None),
+        ("", None),
+        ("INC0012345^active=true", None),
+    ],
+)
+def test_a_ticket_is_known_by_the_first_word(text: str, ticket: str | None) -> None:
+    assert topology.Tickets(backend="servicenow", connection="s").ticket_in(text) == ticket
+
+
+def test_the_first_text_that_names_a_ticket_counts() -> None:
+    assert topology.Tickets(backend="jira", connection="s").ticket_in("manual__1", "OPS-1", "OPS-2 fire") == "OPS-1"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ticket"), [(r"dr-(?P<ticket>\d+)", "17"), (r"dr-\d+", "dr-17"), (r"dr-17\S*", None)]
+)
+def test_a_sites_own_pattern_may_take_a_part_and_lets_nothing_strange_through(pattern: str, ticket: str | None) -> None:
+    own = topology.Tickets(backend="webhook", connection="s", pattern=pattern)
+    assert own.ticket_in("dr-17^x" if ticket is None else "dr-17") == ticket

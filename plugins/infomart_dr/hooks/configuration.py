@@ -381,7 +381,7 @@ class GaxConfiguration:
             client = httpx.Client(
                 base_url=address,
                 timeout=self._timeout,
-                verify=verify if isinstance(verify, bool) else _certificates(verify, self._id),
+                verify=verify if isinstance(verify, bool) else certificates(verify, self._id),
                 transport=self._transport,
                 trust_env=False,
             )
@@ -496,7 +496,11 @@ class GaxConfiguration:
             ) from None
 
 
-def _certificates(path: object, connection_id: str) -> Any:
+def certificates(path: object, connection_id: str) -> Any:
+    """Trust in the CA file that a connection's extra ``verify`` names.
+
+    :raises TopologyError: it cannot be read.
+    """
     try:
         return ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError):

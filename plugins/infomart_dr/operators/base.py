@@ -17,6 +17,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
+from infomart_dr.guards.parameters import refuse_undeclared
+from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def step_defaults() -> dict[str, Any]:
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
         "retry_policy": RETRY_POLICY,
+        "pre_execute": refuse_undeclared,
+        **callbacks(),
     }
 
 
@@ -83,6 +87,8 @@ class StepOperator(BaseOperator):
     guide: str = ""
     changes: ClassVar[str] = "nothing"
     undo: ClassVar[str] = "nothing to undo"
+    #: What the step found is part of the report at the run's end.
+    in_report: bool = False
     #: Whether the run must hold the deployment's lock when it acts.
     under_lock: ClassVar[bool] = True
 

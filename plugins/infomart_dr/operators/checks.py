@@ -111,6 +111,7 @@ class CompareTables(StepOperator):
 
     guide = "Make sure the databases are completely in sync (guide:1113)"
     changes = "a row in the plan's ledger"
+    in_report = True
 
     def observe(self, step: Step) -> Seen:
         if step.ledger.get("tables_compared") and step.ledger.get("final_stop"):

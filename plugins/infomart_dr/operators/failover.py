@@ -480,6 +480,7 @@ class ReturnStandby(StepOperator):
     changes = "Application objects and GoldenGate at the survivor, when the run ended early"
     undo = "none needed"
     always = True
+    in_report = True
 
     def __init__(self, **kwargs: Any) -> None:
         # Whatever stood in the way may be gone at the next try.
@@ -546,6 +547,7 @@ class TellNewRoles(StepOperator):
     """Say what the topology's roles are from now on; the file itself is changed by its owner."""
 
     guide = "not in the guide; the next procedure's defaults come from the topology"
+    in_report = True
     under_lock = False
 
     def __init__(self, *, roles: dict[str, str], **kwargs: Any) -> None:

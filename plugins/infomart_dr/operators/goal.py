@@ -25,6 +25,7 @@ class LookWhetherDone(StepOperator):
 
     changes = "a row in the plan's ledger"
     always = True
+    in_report = True
 
     def __init__(self, *, goal: Goal | Literal[""] = "", **kwargs: object) -> None:
         if not goal:

@@ -9,6 +9,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOper
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import StepOperator, elsewhere, needless, page, skip_unless_it_applies
 from infomart_dr.step import Seen, Step
 
@@ -25,6 +26,7 @@ class HumanStep(StepOperator, HITLOperator):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("subject", f"{kwargs['task_id'].replace('_', ' ').capitalize()}: a person does this step")
         kwargs.setdefault("body", "")
+        kwargs.setdefault("notifiers", [TellTicket("waits")])
         super().__init__(options=[self.DONE, self.NOT_POSSIBLE], **kwargs)
 
     def instructions(self, step: Step) -> str | None:
@@ -87,6 +89,7 @@ class Gate(ApprovalOperator):
         kwargs.setdefault("doc_md", page(self.__doc__, self.guide, "no site", "nothing", "reject: the run fails"))
         # An answer in the second in which the task parks can be lost to the scheduler; then it asks again.
         kwargs.setdefault("retries", self._ATTEMPTS)
+        kwargs.setdefault("notifiers", [TellTicket("waits")])
         super().__init__(fail_on_reject=True, **kwargs)
         self.unless, self.option, self.architecture = unless, option, architecture
 

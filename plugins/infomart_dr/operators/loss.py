@@ -321,6 +321,7 @@ class EstimateLoss(StepOperator):
         if moment not in ("before", "drained", "end"):
             raise ValueError(f"moment: found {moment!r}; allowed: before, drained, end")
         self.moment: Moment = moment
+        self.in_report = moment == "end"
 
     def does_not_apply(self, step: Step) -> str | None:
         if step.topology.architecture != "active-standby":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -47,7 +48,7 @@ class TakeLock(StepOperator):
         return {"plan": step.plan_id, **{role: step.name(role) for role in self.sites}}
 
     def act(self, step: Step, seen: Seen) -> None:
-        reason = str(step.params.get("reason") or "not given")
+        reason = f"{step.params.get('reason') or 'not given'}; requested by {step.requester or 'nobody by name'}"
         dead, holder = step.params.get("take_lock_from"), step.lock.holder()
         if dead and holder is not None and holder.plan_id == dead:
             step.lock.take_over(step.plan_id, step.owner, reason, held_by=dead)
@@ -55,6 +56,7 @@ class TakeLock(StepOperator):
             step.lock.take(step.plan_id, step.owner, reason)
 
     def finish(self, step: Step, seen: Seen) -> None:
+        self._note_request(step)
         if len(self.sites) < 2:
             return
         sites = step.ledger.put_once("sites", self._sites(step))
@@ -69,6 +71,17 @@ class TakeLock(StepOperator):
                 f"Plan {other} has replaced the capture of plan {step.plan_id}, which misses changes since then.",
                 "Go on with that plan, or begin a new one.",
             )
+
+    def _note_request(self, step: Step) -> None:
+        """Who asked for this run, and why: several runs may go on with one plan."""
+        run = hashlib.sha1(step.owner.encode(), usedforsecurity=False).hexdigest()[:8]
+        asked = {
+            "run": step.owner,
+            "requester": step.requester,
+            "reason": str(step.params.get("reason") or ""),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        step.ledger.put_once(f"requested {run}", json.dumps(asked))
 
 
 class ReleaseLock(StepOperator):
@@ -217,6 +230,7 @@ class ReleasePurgeHold(WaitOperator):
     changes = "the plan's holds are released; purge jobs that were enabled before are enabled where nothing else holds"
     undo = "infomart_purge_hold with place"
     probe = "infomart_dr.operators.plan.high_water_mark_passed_hold"
+    in_report = True
 
     def arguments(self, step: Step) -> dict[str, Any]:
         return {"role": _site_at_the_end(step, self.role)}

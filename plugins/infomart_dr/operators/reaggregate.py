@@ -76,6 +76,7 @@ class CheckRequested(CheckOperator):
     """See that the request was made."""
 
     guide = "DR 10a (guide:1053); Return to Normal 19a (guide:1127)"
+    in_report = True
 
     def observe(self, step: Step) -> Seen:
         return requested(step)

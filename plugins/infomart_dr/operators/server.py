@@ -605,6 +605,7 @@ class ReturnServiceToSource(StepOperator):
     changes = "Application object and Info Mart Server of the source site, when the run ended early"
     undo = "none needed"
     always = True
+    in_report = True
 
     def __init__(self, **kwargs: Any) -> None:
         # The service is down: whatever stood in the way may be gone at the next try.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +86,37 @@ def test_every_field_of_a_form_has_a_title_a_description_and_a_validation(bag: D
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_every_parameter_has_a_default_so_that_the_form_opens_filled(bag: DagBag, dag_id: str) -> None:
     bag.dags[dag_id].params.validate()
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_every_task_refuses_unknown_keys_of_conf_and_tells_the_ticket(bag: DagBag, dag_id: str) -> None:
+    from infomart_dr.guards.parameters import refuse_undeclared
+
+    moments = {"on_execute": "begins", "on_success": "ends", "on_skipped": "ends", "on_failure": "fails"}
+    for task in bag.dags[dag_id].tasks:
+        assert task._pre_execute_hook is refuse_undeclared, task.task_id
+        for kind, moment in moments.items():
+            called = [each.moment for each in getattr(task, f"{kind}_callback")]
+            assert called == [moment], f"{task.task_id}: {kind}"
+        if hasattr(task, "notifiers"):
+            assert [each.moment for each in task.notifiers] == ["waits"], task.task_id
+
+
+def test_a_dag_is_serialised_the_same_in_every_process(bag: DagBag) -> None:
+    """Else each look of the DAG processor would make another version of it."""
+    script = (
+        "import json\n"
+        "from airflow.dag_processing.dagbag import DagBag\n"
+        "from airflow.serialization.serialized_objects import DagSerialization\n"
+        f"b = DagBag({str(ROOT / 'dags' / 'infomart_failover.py')!r})\n"
+        "print('::' + json.dumps(DagSerialization.to_dict(b.dags['infomart_failover'])['dag']['default_args'], "
+        "sort_keys=True))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "plugins")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    here = DagSerialization.to_dict(bag.dags["infomart_failover"])["dag"]["default_args"]
+    assert json.loads(done.stdout.split("::")[-1]) == json.loads(json.dumps(here))
 
 
 def before(bag: DagBag, first: str, second: str, dag_id: str = "infomart_return_to_normal") -> bool:

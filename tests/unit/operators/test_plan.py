@@ -64,6 +64,30 @@ def test_a_run_that_was_overtaken_does_not_release_the_others_lock() -> None:
     assert step.lock.holder() is not None
 
 
+def test_who_asked_for_a_run_and_why_is_noted_for_good_once_a_run() -> None:
+    step = FakeStep(owner="infomart_cutover INC0012345")
+    step.params["reason"] = "fire"
+    take(step)
+    take(step)
+    step.owner, step.requester = "infomart_cutover INC0012345.2", ""
+    step.lock = FakeLock()
+    take(step)
+    noted = [json.loads(value) for name, value in step.ledger.items() if name.startswith("requested ")]
+    assert [(each["run"], each["requester"], each["reason"]) for each in noted] == [
+        ("infomart_cutover INC0012345", "anna", "fire"),
+        ("infomart_cutover INC0012345.2", "", "fire"),
+    ]
+
+
+def test_the_lock_says_who_asked_to_whoever_meets_it() -> None:
+    step = FakeStep()
+    step.lock, reasons = FakeLock(), []
+    step.lock.take = lambda plan, owner, reason: (reasons.append(reason), step.lock._hold(plan, owner))  # type: ignore[method-assign]
+    step.params["reason"] = "fire"
+    take(step)
+    assert reasons == ["fire; requested by anna"]
+
+
 def test_a_plan_is_not_gone_on_with_between_other_sites() -> None:
     step = FakeStep()
     take(step)

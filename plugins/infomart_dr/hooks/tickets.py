@@ -1,0 +1,330 @@
+"""Messages of a run to a ticket: ServiceNow's work notes, Jira's comments, or a webhook.
+
+Each message has a key that depends only on what happened, and stands in what is written. ServiceNow and Jira are
+asked for the key before they are written to, at every attempt: the ticket is the one place that knows what it was
+told, also when the database, Airflow, or the answer to the last attempt was lost. A webhook gets the key as a header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar, Protocol
+from urllib.parse import quote
+
+import httpx
+import tenacity
+from pydantic import BaseModel, ConfigDict, Field
+
+from infomart_dr.errors import CredentialsError, CurableError, FinalError, InfoMartError, TopologyError
+from infomart_dr.hooks.configuration import certificates
+from infomart_dr.topology import TicketEvent, Tickets
+
+log = logging.getLogger(__name__)
+
+#: Signs of a text: a journal entry of ServiceNow is cut beyond 4000.
+TEXT_LIMIT = 3900
+#: Seconds between two attempts, the first and the longest.
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
+#: Answers that another attempt may change.
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class Message(BaseModel):
+    """What happened in a run; the document that a webhook receives."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    #: Of this document's shape.
+    version: int = Field(1, description="Version of this document's shape.")
+    key: str = Field(description="The same whenever the same thing is told again; also the header Idempotency-Key.")
+    event: TicketEvent = Field(
+        description="started; waiting: a person must answer; chapter: a chapter of the procedure is done; "
+        "failed: a step failed for good; ended: nothing of the run is left to do."
+    )
+    ticket: str = Field(description="Number of the ticket.")
+    deployment: str
+    dag_id: str
+    run_id: str
+    plan: str = Field(description="Plan of the run; another run may go on with it.")
+    requested_by: str = Field(description="Airflow's user who started the run; empty for a schedule.")
+    task_id: str | None = Field(None, description="The step that waits or failed.")
+    try_number: int | None = None
+    chapter: str | None = Field(None, description="The chapter that is done.")
+    state: str | None = Field(None, description="Of an ended run: success or failed.")
+    reason: str | None = Field(None, description="Of a failed step: what was found.")
+    next_step: str | None = Field(None, description="Of a failed or waiting step: what to do next.")
+    link: str = Field(description="Page of Airflow's web interface: the form, the step or the run.")
+    at: str = Field(description="Time of the message, UTC, ISO 8601.")
+    text: str = Field(description="All of it in words, as it is written into a ticket.", max_length=TEXT_LIMIT)
+
+
+def key_of(*parts: object) -> str:
+    """Key of a message: twelve characters that depend on these parts only."""
+    return hashlib.sha1(json.dumps([str(part) for part in parts]).encode(), usedforsecurity=False).hexdigest()[:12]
+
+
+def marked(message: Message) -> str:
+    """The text with the mark by which it is found again."""
+    return f"{message.text}\n\n{mark(message)}"
+
+
+def mark(message: Message) -> str:
+    """What stands below a text in a ticket."""
+    return f"infomart-dr:{message.key}"
+
+
+class BusyError(CurableError):
+    """The ticketing system asks to come again.
+
+    :param after: seconds that it asks for.
+    """
+
+    def __init__(self, what: str, *, after: float | None = None) -> None:
+        super().__init__(what)
+        self.after = after
+
+
+class Ticketing(Protocol):
+    """One ticketing system."""
+
+    def deliver(self, message: Message) -> None:
+        """Write a message unless it is there; may be repeated."""
+
+
+class Http:
+    """Requests to a ticketing system, with its errors typed.
+
+    :param settings: the topology's section ``tickets``.
+    :param login: Airflow connection (type http): host, port, schema ``https`` (default) or ``http``; user and password,
+        or a password alone, which is sent as a bearer token. Extra ``verify``: false or the path of a CA file;
+        ``proxy``: address of an HTTP proxy.
+    """
+
+    def __init__(self, settings: Tickets, login: Any) -> None:
+        scheme, _, rest = (login.host or "").rpartition("://")
+        scheme = scheme or login.schema or "https"
+        if not rest or scheme not in ("http", "https"):
+            raise TopologyError(
+                f"The connection {settings.connection} gives no address.", "Correct host, port and schema of it."
+            )
+        port = f":{login.port}" if login.port else ""
+        extra = login.extra_dejson
+        verify = extra.get("verify", True)
+        headers = {"Accept": "application/json", "User-Agent": "infomart-dr"}
+        if login.password and not login.login:
+            headers["Authorization"] = f"Bearer {login.password}"
+        self._user = login.login or "the token"
+        self._id = settings.connection
+        self._client = httpx.Client(
+            base_url=f"{scheme}://{rest.rstrip('/')}{port}",
+            auth=(login.login, login.password or "") if login.login else None,
+            headers=headers,
+            timeout=settings.timeout,
+            verify=verify if isinstance(verify, bool) else certificates(verify, self._id),
+            proxy=extra.get("proxy"),
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def request(
+        self, method: str, path: str, what: str, *, accept: frozenset[int] = frozenset(), **arguments: Any
+    ) -> httpx.Response:
+        """One request.
+
+        :param what: what was asked for, for messages.
+        :param accept: answers that are as good as success.
+        :raises BusyError: no answer, or one that another attempt may change.
+        :raises FinalError: an answer that it will not.
+        """
+        where = f"{what} at {self._client.base_url.host}"
+        try:
+            reply = self._client.request(method, path, **arguments)
+        except httpx.TimeoutException:
+            raise BusyError(f"{where}: no answer in time.") from None
+        except httpx.TransportError as error:
+            raise BusyError(f"{where}: {type(error).__name__}: {error}") from None
+        if reply.status_code in _BUSY:
+            raise BusyError(f"{where}: HTTP {reply.status_code}.", after=retry_after(reply.headers.get("Retry-After")))
+        if reply.status_code in (401, 403):
+            raise CredentialsError(
+                f"{where}: {self._user} is refused (HTTP {reply.status_code}).",
+                f"Correct the connection {self._id}, or its rights there.",
+            )
+        if not reply.is_success and reply.status_code not in accept:
+            raise FinalError(f"{where}: HTTP {reply.status_code}: {reply.text[:200]}")
+        return reply
+
+    def json(self, method: str, path: str, what: str, **arguments: Any) -> Any:
+        """The answer's document."""
+        reply = self.request(method, path, what, **arguments)
+        try:
+            return reply.json()
+        except ValueError:
+            raise FinalError(f"{what} at {self._client.base_url.host}: the answer is not JSON.") from None
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds that a header ``Retry-After`` asks for; it holds seconds or a date."""
+    if not value:
+        return None
+    if re.fullmatch(r"\d{1,9}", value.strip()):
+        return float(value)
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max((then - (now or datetime.now(UTC))).total_seconds(), 0.0)
+
+
+class ServiceNowTicket:
+    """A record's work notes or comments, by the Table API."""
+
+    def __init__(self, http: Http, settings: Tickets) -> None:
+        self._http, self._settings = http, settings.servicenow
+
+    def deliver(self, message: Message) -> None:
+        table, field = self._settings.table, self._settings.field
+        path = f"/api/now/table/{table}"
+        # Display values: only they hold the entries of a journal field.
+        asked = {
+            "sysparm_query": f"number={message.ticket}",
+            "sysparm_fields": f"sys_id,{field}",
+            "sysparm_display_value": "true",
+            "sysparm_limit": "2",
+        }
+        answer = self._http.json("GET", path, f"record {message.ticket} of {table}", params=asked)
+        rows = answer.get("result") if isinstance(answer, dict) else None
+        if not isinstance(rows, list) or len(rows) != 1 or not isinstance(rows[0], dict) or not rows[0].get("sys_id"):
+            found = len(rows) if isinstance(rows, list) else "an unknown number of"
+            raise FinalError(
+                f"ServiceNow's table {table} has {found} records with the number {message.ticket}.",
+                "Compare tickets.servicenow.table and tickets.pattern in the topology with the run's id.",
+            )
+        if mark(message) in str(rows[0].get(field) or ""):
+            log.info("The ticket %s has been told this already.", message.ticket)
+            return
+        # Square brackets around code would be taken for HTML.
+        text = re.sub(r"\[(/?code)\]", r"(\1)", marked(message), flags=re.IGNORECASE)
+        path += "/" + quote(str(rows[0]["sys_id"]), safe="")
+        self._http.request("PATCH", path, f"{field} of {message.ticket}", json={field: text})
+
+
+class JiraTicket:
+    """Comments of an issue."""
+
+    #: Comments that are searched, the newest first.
+    SEARCHED: ClassVar[int] = 100
+
+    def __init__(self, http: Http, settings: Tickets) -> None:
+        self._http, self._api = http, settings.jira.api
+
+    def deliver(self, message: Message) -> None:
+        path = f"/rest/api/{self._api}/issue/{quote(message.ticket, safe='')}/comment"
+        asked = {"orderBy": "-created", "maxResults": self.SEARCHED}
+        answer = self._http.json("GET", path, f"comments of {message.ticket}", params=asked)
+        comments = answer.get("comments") if isinstance(answer, dict) else None
+        if not isinstance(comments, list):
+            raise FinalError(f"Jira's answer has no comments of {message.ticket}.", "Look whether Jira is behind it.")
+        if mark(message) in json.dumps(comments):
+            log.info("The ticket %s has been told this already.", message.ticket)
+            return
+        text = marked(message)
+        body = document(text) if self._api == 3 else wiki(text)
+        self._http.request("POST", path, f"a comment on {message.ticket}", json={"body": body})
+
+
+def wiki(text: str) -> str:
+    """Text without meaning as wiki markup."""
+    return re.sub(r"([{}\[\]|*!^~])", r"\\\1", text)
+
+
+def document(text: str) -> dict[str, Any]:
+    """Text in Atlassian's document format, one paragraph a line."""
+    lines = [
+        {"type": "paragraph", "content": [{"type": "text", "text": line}] if line else []} for line in text.splitlines()
+    ]
+    return {"type": "doc", "version": 1, "content": lines}
+
+
+class WebhookTicket:
+    """Any receiver of a JSON document."""
+
+    def __init__(self, http: Http, settings: Tickets) -> None:
+        self._http, self._path = http, settings.webhook.path
+
+    def deliver(self, message: Message) -> None:
+        # 409: the receiver knows the key.
+        self._http.request(
+            "POST",
+            self._path,
+            f"the webhook for {message.ticket}",
+            json=message.model_dump(mode="json"),
+            headers={"Idempotency-Key": message.key},
+            accept=frozenset({409}),
+        )
+
+
+def ticketing(http: Http, settings: Tickets) -> Ticketing:
+    """The ticketing system of a topology."""
+    kinds: dict[str, type[ServiceNowTicket | JiraTicket | WebhookTicket]]
+    kinds = {"servicenow": ServiceNowTicket, "jira": JiraTicket, "webhook": WebhookTicket}
+    return kinds[settings.backend](http, settings)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """What the other side asks for, else growing delays."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.after if isinstance(error, BusyError) else None
+    return asked if asked is not None else min(_FIRST_WAIT * 2 ** (state.attempt_number - 1), _LONGEST_WAIT)
+
+
+def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> str | None:
+    """Deliver messages in their order, within the topology's limit whatever the other side does.
+
+    In a thread, which is left behind when the limit is over: an answer that drips in byte by byte, or a name server
+    that is silent, is bounded by no timeout of a request. What it still delivers has its key.
+
+    :param login: the Airflow connection.
+    :returns: why a message was not delivered; None when all were.
+    """
+    problems: list[str] = []
+    deadline = time.monotonic() + settings.limit
+
+    def work() -> None:
+        try:
+            http = Http(settings, login)
+            try:
+                system = ticketing(http, settings)
+                for message in messages:
+                    # Another attempt must begin, and should end, before the limit.
+                    left = max(deadline - time.monotonic() - settings.timeout / 2, 0.0)
+                    tenacity.Retrying(
+                        retry=tenacity.retry_if_exception_type(CurableError),
+                        wait=_wait,
+                        stop=tenacity.stop_before_delay(left),
+                        reraise=True,
+                    )(system.deliver, message)
+            finally:
+                http.close()
+        except InfoMartError as error:
+            problems.append(str(error))
+        except Exception as error:
+            problems.append(f"{type(error).__name__}: {error}")
+
+    worker = threading.Thread(target=work, name="tickets", daemon=True)
+    worker.start()
+    worker.join(settings.limit)
+    if worker.is_alive():
+        return f"no end within {settings.limit:g} s"
+    return problems[0] if problems else None

@@ -1,0 +1,84 @@
+"""What a run has come to, from its tasks' states: chapters that are done, steps that failed, and whether it is over.
+
+Pure functions over the DAG's tasks and a mapping of states, so that any task of the run can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+#: States in which Airflow leaves a task alone.
+FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+#: Rules by which a failed task above keeps a task from running.
+_NEEDS_SUCCESS = ("all_success", "none_failed", "none_failed_min_one_success")
+
+States = Mapping[str, str | None]
+
+
+class Node(Protocol):
+    """The part of an Airflow task that is needed here."""
+
+    task_id: str
+    is_setup: bool
+    is_teardown: bool
+    trigger_rule: Any
+    upstream_task_ids: set[str]
+
+
+def expected(tasks: Iterable[Any], states: States) -> dict[str, str | None]:
+    """State of each task, with those that can run no more as ``upstream_failed``; None: it may still run.
+
+    The scheduler marks what follows a failure only after the failed task has told of it.
+    """
+    nodes: dict[str, Node] = {task.task_id: task for task in tasks}
+    found: dict[str, str | None] = {}
+
+    def state(name: str) -> str | None:
+        if name not in found:
+            known = states.get(name)
+            found[name] = known if known in FINISHED else _doomed(nodes[name])
+        return found[name]
+
+    def _doomed(node: Node) -> str | None:
+        above = {name: state(name) for name in node.upstream_task_ids if name in nodes}
+        if node.is_teardown:
+            setups = [value for name, value in above.items() if nodes[name].is_setup]
+            gone = bool(setups) and all(value is not None and value != "success" for value in setups)
+        else:
+            gone = node.trigger_rule in _NEEDS_SUCCESS and bool({"failed", "upstream_failed"} & {*above.values()})
+        return "upstream_failed" if gone else None
+
+    for name in nodes:
+        state(name)
+    return found
+
+
+def is_over(tasks: Iterable[Any], states: States) -> bool:
+    """Whether nothing of a run is left to do."""
+    return all(value is not None for value in expected(tasks, states).values())
+
+
+def failed(tasks: Iterable[Any], states: States) -> list[str]:
+    """Tasks that failed, in the DAG's order; of teardowns only those that fail the run."""
+    return [
+        task.task_id
+        for task in tasks
+        if states.get(task.task_id) == "failed"
+        and (not task.is_teardown or getattr(task, "on_failure_fail_dagrun", False))
+    ]
+
+
+def chapter_of(task: Any) -> Any | None:
+    """The outermost task group of a task, a chapter of the procedure; None: the task stands alone."""
+    group, found = task.task_group, None
+    while group is not None and group.group_id:
+        found = group
+        group = group.parent_group
+    return found
+
+
+def is_done(group: Any, states: States) -> bool:
+    """Whether a chapter is done: every step is over, none failed, and one at least was not skipped."""
+    values = {states.get(task.task_id) for task in group.iter_tasks()}
+    return values <= {"success", "skipped"} and "success" in values

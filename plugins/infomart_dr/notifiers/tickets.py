@@ -1,0 +1,259 @@
+"""Tell the ticket behind a run what happens.
+
+Airflow calls this in the worker, as callbacks of each task: before a first task runs, after a task has ended for
+good, and, at a gate, before the task parks. Of a worker that was killed the DAG processor calls it. A task that has
+ended looks at the states of all: whether its chapter is done, and whether the run is over. So nothing hangs on a
+process of its own, and what a person has marked by hand is seen at the end.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk import BaseNotifier
+from airflow.sdk.log import redact
+
+from infomart_dr import topology as topology_module
+from infomart_dr.errors import InfoMartError
+from infomart_dr.notifiers import run_state
+
+log = logging.getLogger(__name__)
+
+#: Moments of a task in which Airflow calls.
+Moment = Literal["begins", "waits", "ends", "fails"]
+
+#: Signs of one step's result in the report.
+_RESULT_LIMIT, _REPORT_LIMIT = 400, 2000
+
+
+class TellTicket(BaseNotifier):
+    """Write to the ticket what a moment of a task means for its run.
+
+    Never fails the task, and never holds it longer than ``tickets.limit`` of the topology. What was not sent is one
+    warning in the task's log.
+
+    :param moment: when Airflow calls.
+    """
+
+    def __init__(self, moment: Moment) -> None:
+        super().__init__()
+        self.moment: Moment = moment
+
+    def notify(self, context: Any) -> None:
+        try:
+            problem = self._tell(context)
+        except Exception as error:
+            # Also a mistake in here must not cost a run its step.
+            problem = f"{type(error).__name__}: {error}"
+        if problem:
+            log.warning("The ticket was not told (%s): %s", self.moment, redact(problem))
+
+    def _tell(self, context: Mapping[str, Any]) -> str | None:
+        from infomart_dr.hooks.tickets import send
+
+        if self.moment == "begins" and context["task"].upstream_task_ids:
+            return None
+        params = context["params"]
+        try:
+            topology = topology_module.load(params.get("deployment") or None)
+        except InfoMartError as error:
+            return f"no topology: {error.what}"
+        if topology.tickets is None:
+            return None
+        run = Run(topology, context)
+        if run.ticket is None:
+            return None
+        messages = [message for message in run.messages(self.moment) if message.event in topology.tickets.events]
+        if not messages:
+            return None
+        # Here and not in the thread of the sending: Airflow's supervisor is asked.
+        from infomart_dr.deployment import connection
+
+        return send(topology.tickets, connection(topology.tickets.connection), messages)
+
+
+class Run:
+    """A run as its ticket is told of it.
+
+    :param topology: of the run's deployment, with a section ``tickets``.
+    :param context: of the task in which Airflow calls.
+    """
+
+    def __init__(self, topology: Any, context: Mapping[str, Any]) -> None:
+        self._topology, self._context = topology, context
+        self._task, self._instance, self._dag = context["task"], context["ti"], context["dag"]
+        self._run, self._params = context["dag_run"], context["params"]
+        self.plan = self._params.get("plan") or self._run.run_id
+        self.reason = str(self._params.get("reason") or "")
+        self.ticket = topology.tickets.ticket_in(self._run.run_id, self.plan, self.reason)
+
+    def messages(self, moment: Moment) -> list[Any]:
+        """What there is to tell at a moment of this task."""
+        match moment:
+            case "begins":
+                return [self._started()]
+            case "waits":
+                return [self._waiting()]
+            case "fails":
+                return [self._failed(), *self._afterwards("failed")]
+            case "ends":
+                return self._afterwards(getattr(self._instance.state, "value", self._instance.state))
+
+    # -- one message each --------------------------------------------------------------------------
+
+    def _started(self) -> Any:
+        lines = [
+            f"Started: {self._dag.description or self._dag.dag_id}",
+            f"Requested by {self._requester}. Reason: {self.reason or 'not given'}.",
+        ]
+        return self._message("started", [], lines, link=self._page())
+
+    def _waiting(self) -> Any:
+        what = f"Waiting for a person: {self._task.subject}"
+        next_step = "Open the form, read what it shows, and answer."
+        options = f"Answers: {', '.join(self._task.options)}."
+        return self._message(
+            "waiting",
+            [self._task.task_id, self._instance.try_number],
+            [what, next_step, options],
+            link=self._page(f"/tasks/{quote(self._task.task_id)}/required_actions?map_index=-1"),
+            task_id=self._task.task_id,
+            try_number=self._instance.try_number,
+            next_step=next_step,
+        )
+
+    def _failed(self) -> Any:
+        error = self._context.get("exception")
+        reason, next_step = reason_of(error)
+        name, number = self._task.task_id, self._instance.try_number
+        lines = [f"Failed: {name} (try {number})", reason, f"Next: {next_step}"]
+        return self._message(
+            "failed",
+            [name, number],
+            lines,
+            link=self._page(f"/tasks/{quote(name)}?try_number={number}"),
+            task_id=name,
+            try_number=number,
+            reason=reason,
+            next_step=next_step,
+        )
+
+    def _afterwards(self, own: str) -> list[Any]:
+        """A chapter that is done by this task, and the end of the run.
+
+        :param own: state of this task, which Airflow notes only after it has called.
+        """
+        states = {**self._states(), self._task.task_id: own}
+        told = []
+        chapter = run_state.chapter_of(self._task)
+        if chapter is not None and run_state.is_done(chapter, states):
+            told.append(self._chapter(chapter))
+        if run_state.is_over(self._dag.tasks, states):
+            told.append(self._ended(states))
+        return told
+
+    def _chapter(self, group: Any) -> Any:
+        words = group.group_id.replace("_", " ")
+        lines = [f"Done: {words}" + (f" ({group.tooltip})" if group.tooltip else "")]
+        return self._message("chapter", [group.group_id], lines, link=self._page(), chapter=group.group_id)
+
+    def _ended(self, states: dict[str, str | None]) -> Any:
+        failures = run_state.failed(self._dag.tasks, states)
+        state = "failed" if failures or "upstream_failed" in states.values() else "success"
+        begun = self._run.start_date
+        took = f" after {_duration((datetime.now(UTC) - begun).total_seconds())}" if begun else ""
+        lines = [f"Ended: {state}{took}", f"Requested by {self._requester}. Reason: {self.reason or 'not given'}."]
+        chapters = {chapter.group_id: chapter for task in self._dag.tasks if (chapter := run_state.chapter_of(task))}
+        if done := [name for name, chapter in chapters.items() if run_state.is_done(chapter, states)]:
+            lines.append(f"Done: {', '.join(done)}.")
+        if failures:
+            lines.append(f"Failed: {', '.join(failures)}. Correct what the reason names, and clear that step.")
+        lines += self._report(states)
+        # A run that was cleared ends once more.
+        return self._message("ended", [self._run.clear_number or 0], lines, link=self._page(), state=state)
+
+    def _report(self, states: Mapping[str, str | None]) -> list[str]:
+        """What the steps that sum a run up have found."""
+        lines = []
+        for task in self._dag.tasks:
+            if not getattr(task, "in_report", False) or states.get(task.task_id) != "success":
+                continue
+            result = self._instance.xcom_pull(task_ids=task.task_id)
+            if not isinstance(result, Mapping):
+                continue
+            report = result.get("report")
+            text = str(report)[:_REPORT_LIMIT] if report else str(result.get("what") or "")[:_RESULT_LIMIT]
+            if text:
+                lines.append(f"{task.task_id}: {text}")
+        return lines
+
+    # -- what they are made of ---------------------------------------------------------------------
+
+    @property
+    def _requester(self) -> str:
+        return self._run.triggering_user_name or "nobody by name (a schedule, or the command line)"
+
+    def _states(self) -> dict[str, str | None]:
+        found = self._instance.get_task_states(dag_id=self._dag.dag_id, run_ids=[self._run.run_id])
+        return dict(found.get(self._run.run_id) or {})
+
+    def _page(self, below: str = "") -> str:
+        """A page of Airflow's web interface."""
+        base = self._topology.tickets.base_url or conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+        return f"{base.rstrip('/')}/dags/{self._dag.dag_id}/runs/{quote(self._run.run_id, safe=':+~')}{below}"
+
+    def _message(self, event: Any, key: list[Any], lines: list[str], *, link: str, **more: Any) -> Any:
+        from infomart_dr.hooks.tickets import TEXT_LIMIT, Message, key_of
+
+        head = f"[{self._topology.deployment}] {self._dag.dag_id} {self._run.run_id}"
+        body = "\n".join(str(redact(line)) for line in [head, *lines])
+        # The link is what nobody can do without.
+        room = TEXT_LIMIT - len(link) - 1
+        text = f"{body if len(body) <= room else body[: room - 4] + ' ...'}\n{link}"
+        return Message(
+            key=key_of(self._topology.deployment, self._dag.dag_id, self._run.run_id, event, *key),
+            event=event,
+            ticket=self.ticket,
+            deployment=self._topology.deployment,
+            dag_id=self._dag.dag_id,
+            run_id=self._run.run_id,
+            plan=self.plan,
+            requested_by=self._run.triggering_user_name or "",
+            link=link,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            text=text,
+            **{name: redact(value) if isinstance(value, str) else value for name, value in more.items()},
+        )
+
+
+def reason_of(error: Any) -> tuple[str, str]:
+    """What a step was stopped by, and what to do next."""
+    if isinstance(error, InfoMartError):
+        return error.what, error.next_step or "Look at the log of this task, then clear it."
+    if error is None:
+        return (
+            "Its process ended without a word: it was killed, or its machine was lost.",
+            "Look at the log of this task and at Airflow's workers; then clear it.",
+        )
+    return f"{type(error).__name__}: {error}", "Look at the log of this task, then clear it."
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def callbacks() -> dict[str, list[TellTicket]]:
+    """``default_args`` that make every task tell."""
+    return {
+        "on_execute_callback": [TellTicket("begins")],
+        "on_success_callback": [TellTicket("ends")],
+        "on_skipped_callback": [TellTicket("ends")],
+        "on_failure_callback": [TellTicket("fails")],
+    }

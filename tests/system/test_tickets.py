@@ -1,0 +1,294 @@
+"""A ticketing system at the REST interface of a real Airflow: what it may ask, and what it is told."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from infomart_lab import airflow_part
+from infomart_lab.airflow_api import Airflow
+from infomart_lab.config import DataSource, LabConfig, Site
+from infomart_lab.postgres import connect
+from tests.http_receiver import Answer, Receiver
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "tickets.md"
+SCHEMA = ROOT / "docs" / "api" / "infomart-dr.openapi.yaml"
+
+pytestmark = pytest.mark.lab
+BASE_PORT = 26300
+AIRFLOW_PORT = 26700
+SCALE = 100
+RATE = 2.0
+#: One site serves; the other is only named.
+SITES = {"site1": Site(name="site1", server_running=True), "site2": Site(name="site2", present=False)}
+DATA_SOURCES = [DataSource(name="TS1", key=101, site="site1", idb_sites=["site1"])]
+DAG = "infomart_reaggregate"
+RUNS = f"/api/v2/dags/{DAG}/dagRuns"
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """The ticketing system."""
+    with Receiver() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(lab: LabConfig, receiver: Receiver) -> Iterator[httpx.Client]:
+    """A plain HTTP client with a token; the topology tells the receiver."""
+    with Airflow(lab, AIRFLOW_PORT) as airflow:
+        airflow.login()
+        airflow.wait_for_dag(DAG)
+        fields = {"connection_id": "tickets", "conn_type": "http", "schema": "http", "host": "127.0.0.1"}
+        airflow.call("POST", "/connections", json={**fields, "port": receiver.port})
+    change(lab, tickets={"backend": "webhook", "connection": "tickets", "timeout": 2, "limit": 5})
+    user, password = airflow_part.credentials(lab)
+    with httpx.Client(base_url=f"http://{lab.address}:{AIRFLOW_PORT}", timeout=60) as found:
+        token = found.post("/auth/token", json={"username": user, "password": password})
+        assert token.status_code == 201
+        found.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+        yield found
+
+
+def change(config: LabConfig, *, backend: str = "", tickets: dict[str, Any] | None = None) -> None:
+    """Change the topology: the configuration backend of site1, or where messages go."""
+    file = config.home / "topology.yaml"
+    document = yaml.safe_load(file.read_text())
+    if tickets is not None:
+        document["tickets"] = tickets
+    if backend:
+        document["sites"]["site1"]["configuration"]["backend"] = backend
+    fresh = file.with_suffix(".changed")
+    fresh.write_text(yaml.safe_dump(document))
+    fresh.replace(file)
+
+
+def start(client: httpx.Client, ticket: str, conf: dict[str, Any] | None = None) -> httpx.Response:
+    return client.post(RUNS, json={"dag_run_id": ticket, "logical_date": None, "conf": conf or {}})
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 200) -> Any:
+    """What a condition came to, as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
+        time.sleep(0.3)
+    return found
+
+
+def ended(client: httpx.Client, ticket: str) -> str:
+    """State of a run, once it has ended."""
+
+    def state() -> str | None:
+        try:
+            found = client.get(f"{RUNS}/{ticket}").json()["state"]
+        except httpx.TimeoutException:
+            # A loaded machine; asked again.
+            return None
+        return found if found in ("success", "failed") else None
+
+    return until(state, f"the end of {ticket}")
+
+
+def told(receiver: Receiver, ticket: str) -> list[dict[str, Any]]:
+    """What a ticket was told, each thing once."""
+    return list({body["key"]: body for body in receiver.bodies() if body["ticket"] == ticket}.values())
+
+
+def noted(config: LabConfig, plan: str) -> list[tuple[str, str]]:
+    """Facts of a plan; the table is made by the first run that gets so far."""
+    with connect(config, "site1", "gim") as conn:
+        row = conn.execute("select to_regclass('ggate.dr_ledger')").fetchone()
+        if row is None or row[0] is None:
+            return []
+        return conn.execute("select name, value from ggate.dr_ledger where plan_id = %s", (plan,)).fetchall()
+
+
+def log(client: httpx.Client, ticket: str, task: str) -> str:
+    return client.get(f"{RUNS}/{ticket}/taskInstances/{task}/logs/1", params={"full_content": True}).text
+
+
+def blocks(language: str) -> list[str]:
+    """Code of a language in the document's example."""
+    section = PAGE.read_text().split("\n## Example\n")[1].split("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def environment(lab: LabConfig) -> dict[str, str]:
+    user, password = airflow_part.credentials(lab)
+    address = f"http://{lab.address}:{AIRFLOW_PORT}"
+    return {**os.environ, "AIRFLOW": address, "AIRFLOW_USER": user, "AIRFLOW_PASSWORD": password}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_documents_examples_run_as_they_stand_and_the_ticket_is_told_the_start_the_chapter_and_the_end(
+    lab: LabConfig, client: httpx.Client, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    run = {**environment, "TICKET": "INC0000001"}
+    script = "set -eu\n" + "\n".join(blocks("sh"))
+    done = subprocess.run(["bash", "-c", script], env=run, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^200\n(queued|running)$", done.stdout, re.MULTILINE), done.stdout
+
+    # In Python it is already there.
+    (program,) = blocks("python")
+    done = subprocess.run([sys.executable, "-c", program], env=run, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines() == ["already there", "success []"], done.stderr
+
+    messages = until(lambda: (each := told(receiver, "INC0000001"))[-1:] and each[-1]["event"] == "ended" and each, "")
+    assert [(each["event"], each["chapter"], each["state"]) for each in messages] == [
+        ("started", None, None),
+        ("chapter", "re_aggregate", None),
+        ("ended", None, "success"),
+    ]
+    assert messages[0]["requested_by"] == airflow_part.USER
+    assert "Reason: figures of Monday are wrong." in messages[0]["text"]
+    assert "check_request: requested:" in messages[-1]["text"]
+    assert messages[-1]["link"] == f"http://{lab.address}:{AIRFLOW_PORT}/dags/{DAG}/runs/INC0000001"
+    document = yaml.safe_load(SCHEMA.read_text())
+    schema = Draft202012Validator(
+        {**document["components"]["schemas"]["Message"], "components": document["components"]}
+    )
+    for body in receiver.bodies():
+        schema.validate(body)
+    keys = {request.headers["Idempotency-Key"] for request in receiver.requests}
+    assert keys == {body["key"] for body in receiver.bodies()}
+
+    (request,) = [value for name, value in noted(lab, "INC0000001") if name.startswith("requested ")]
+    assert f'"requester": "{airflow_part.USER}"' in request and "figures of Monday" in request
+
+
+@pytest.mark.timeout(300)
+def test_a_second_start_is_refused_with_409_and_the_run_is_there_to_be_read(client: httpx.Client) -> None:
+    assert start(client, "INC0000002", {"source": "site9"}).status_code == 200
+    assert start(client, "INC0000002", {"source": "site9"}).status_code == 409
+    assert client.get(f"{RUNS}/INC0000002").json()["triggering_user_name"] == airflow_part.USER
+    assert ended(client, "INC0000002") == "failed"
+    assert start(client, "INC0000002").status_code == 409
+    assert client.get(f"{RUNS}/INC0000002").json()["state"] == "failed"
+
+
+@pytest.mark.timeout(300)
+def test_a_failure_is_told_with_the_reason_and_what_to_do_next(client: httpx.Client, receiver: Receiver) -> None:
+    assert start(client, "INC0000003.2", {"source": "site9"}).status_code == 200
+    assert ended(client, "INC0000003.2") == "failed"
+    messages = until(lambda: len(each := told(receiver, "INC0000003")) == 3 and each, "three messages")
+    started, failure, end = messages
+    assert [each["event"] for each in messages] == ["started", "failed", "ended"]
+    assert started["run_id"] == "INC0000003.2"
+    assert (failure["task_id"], failure["reason"]) == ("take_lock", "Deployment lab has no site 'site9'.")
+    assert failure["next_step"] == "Give one of: site1, site2."
+    assert end["state"] == "failed" and "Failed: take_lock." in end["text"]
+
+
+@pytest.mark.timeout(300)
+def test_wrong_requests_are_refused_and_nothing_is_started(lab: LabConfig, client: httpx.Client) -> None:
+    wrong = start(client, "INC0000004", {"source": "Site 1; rm -rf /"})
+    assert wrong.status_code == 400 and "source" in str(wrong.json()["detail"])
+    assert start(client, "INC 4").status_code in (400, 422)
+    assert client.post(RUNS, json={"dag_run_id": "INC0000004", "conf": {}}).status_code == 422
+    assert client.post(RUNS.replace(DAG, "infomart_nothing"), json={"logical_date": None}).status_code == 404
+    assert client.get(f"{RUNS}/INC0000004").status_code == 404
+    stranger = {"Authorization": "Bearer nonsense"}
+    assert client.post(RUNS, json={"logical_date": None}, headers=stranger).status_code in (401, 403)
+    login = {"username": airflow_part.USER, "password": "wrong"}
+    assert client.post("/auth/token", json=login).status_code == 401
+
+
+@pytest.mark.timeout(300)
+def test_an_unknown_key_of_conf_is_refused_by_the_first_task_before_anything_is_touched(
+    lab: LabConfig, client: httpx.Client, receiver: Receiver
+) -> None:
+    assert start(client, "INC0000005", {"sorce": "site1"}).status_code == 200
+    assert ended(client, "INC0000005") == "failed"
+    said = log(client, "INC0000005", "take_lock")
+    assert "'sorce' is no parameter of this DAG (nearest: 'source'). Its parameters: deployment, failure_time" in said
+    assert "observe:" not in said
+    tasks = client.get(f"{RUNS}/INC0000005/taskInstances").json()["task_instances"]
+    assert {task["task_id"]: task["try_number"] for task in tasks}["take_lock"] == 1
+    messages = until(lambda: len(each := told(receiver, "INC0000005")) == 2 and each, "two messages")
+    assert [each["event"] for each in messages] == ["failed", "ended"]
+    assert "nearest: 'source'" in messages[0]["reason"]
+    assert noted(lab, "INC0000005") == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_step_that_waits_for_a_person_tells_its_form_and_is_answered_over_rest(
+    lab: LabConfig, client: httpx.Client, receiver: Receiver
+) -> None:
+    change(lab, backend="manual")
+    try:
+        assert start(client, "INC0000006").status_code == 200
+        asked = f"{RUNS}/INC0000006/hitlDetails"
+        (gate,) = until(
+            lambda: client.get(asked, params={"response_received": False}).json()["hitl_details"], "a person is asked"
+        )
+        task = gate["task_instance"]["task_id"]
+        assert gate["options"] == ["Done", "Not possible"]
+        waiting = until(lambda: told(receiver, "INC0000006")[1:], "the message")[0]
+        assert (waiting["event"], waiting["task_id"]) == ("waiting", task)
+        page = waiting["link"].removeprefix(f"http://{lab.address}:{AIRFLOW_PORT}")
+        assert page == f"/dags/{DAG}/runs/INC0000006/tasks/{task}/required_actions?map_index=-1"
+        assert client.get(page).status_code == 200
+
+        answer = f"{RUNS}/INC0000006/taskInstances/{task}/-1/hitlDetails"
+        assert client.patch(answer, json={"chosen_options": ["Maybe"], "params_input": {}}).status_code == 400
+        refusal = {"chosen_options": ["Not possible"], "params_input": {}}
+        assert client.patch(answer, json=refusal).status_code == 200
+        assert client.patch(answer, json=refusal).status_code == 409
+        assert ended(client, "INC0000006") == "failed"
+        messages = until(lambda: len(each := told(receiver, "INC0000006")) == 4 and each, "four messages")
+        assert [each["event"] for each in messages] == ["started", "waiting", "failed", "ended"]
+        assert "the person answered that it is not possible" in messages[2]["reason"]
+    finally:
+        change(lab, backend="gax")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_ticketing_system_that_is_silent_or_refuses_costs_a_run_its_limit_and_nothing_else(
+    lab: LabConfig, client: httpx.Client, receiver: Receiver
+) -> None:
+    before = receiver.decide
+    change(lab, tickets={"backend": "webhook", "connection": "tickets", "timeout": 1, "limit": 2})
+    try:
+        receiver.decide = lambda request: Answer(slow=30)
+        assert start(client, "INC0000007").status_code == 200
+        assert ended(client, "INC0000007") == "success"
+        assert log(client, "INC0000007", "take_lock").count("The ticket was not told (begins)") == 1
+        receiver.decide = lambda request: Answer(400)
+        assert start(client, "INC0000008").status_code == 200
+        assert ended(client, "INC0000008") == "success"
+        assert "HTTP 400" in log(client, "INC0000008", "take_lock")
+    finally:
+        receiver.decide = before
+        change(lab, tickets={"backend": "webhook", "connection": "tickets", "timeout": 2, "limit": 5})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_run_that_is_cleared_tells_its_start_and_chapter_no_second_time(
+    lab: LabConfig, client: httpx.Client, receiver: Receiver
+) -> None:
+    assert start(client, "INC0000009").status_code == 200
+    assert ended(client, "INC0000009") == "success"
+    until(lambda: len(told(receiver, "INC0000009")) == 3, "three messages")
+    again = {"dry_run": False, "dag_run_id": "INC0000009", "only_failed": False, "reset_dag_runs": True}
+    assert client.post(f"/api/v2/dags/{DAG}/clearTaskInstances", json=again).status_code == 200
+    until(lambda: len(told(receiver, "INC0000009")) == 4, "the second end")
+    assert [each["event"] for each in told(receiver, "INC0000009")] == ["started", "chapter", "ended", "ended"]

@@ -1,0 +1,51 @@
+"""Unknown keys of a run's conf are refused, with what was meant."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from infomart_dr.errors import FinalError
+from infomart_dr.guards.parameters import refuse_undeclared, undeclared
+
+DECLARED = ["deployment", "failure_time", "reason", "source", "target"]
+
+
+@pytest.mark.parametrize("conf", [{}, {"target": "site3"}, dict.fromkeys(DECLARED, "")])
+def test_declared_keys_pass(conf: dict[str, Any]) -> None:
+    assert undeclared(conf, DECLARED) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("Target", "target"), ("targt", "target"), ("failure-time", "failure_time"), ("sources", "source")],
+)
+def test_an_unknown_key_is_named_with_the_nearest_parameter_and_all_that_exist(key: str, nearest: str) -> None:
+    wrong = undeclared({key: "x", "reason": "y"}, DECLARED)
+    assert wrong is not None
+    assert wrong.startswith(f"{key!r} is no parameter of this DAG (nearest: {nearest!r})")
+    assert wrong.endswith("Its parameters: deployment, failure_time, reason, source, target.")
+
+
+def test_every_unknown_key_is_named_and_a_strange_one_without_a_guess() -> None:
+    wrong = undeclared({"zzz": 1, "targt": 2}, DECLARED)
+    assert wrong is not None
+    assert "'targt' is no parameter of this DAG (nearest: 'target'); 'zzz' is no parameter of this DAG. Its" in wrong
+
+
+def test_a_long_key_does_not_fill_the_message_and_a_dag_without_parameters_says_so() -> None:
+    wrong = undeclared({"x" * 500: 1}, [])
+    assert wrong is not None and len(wrong) < 150 and wrong.endswith("Its parameters: none.")
+
+
+def context(conf: Any) -> dict[str, Any]:
+    return {"dag_run": SimpleNamespace(conf=conf), "dag": SimpleNamespace(params=dict.fromkeys(DECLARED))}
+
+
+def test_the_run_is_refused_for_good_with_what_to_do_next() -> None:
+    refuse_undeclared(context(None))
+    refuse_undeclared(context({"reason": "CHG-1"}))
+    with pytest.raises(FinalError, match=r"nothing was done: 'targt'.*Next: Start a new run"):
+        refuse_undeclared(context({"targt": "site3"}))

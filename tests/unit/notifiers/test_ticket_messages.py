@@ -1,0 +1,236 @@
+"""What a ticket is told of a run, and that telling never costs the run anything."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from tests.http_receiver import Answer, Receiver
+
+from infomart_dr.errors import GuardError
+from infomart_dr.notifiers import tickets
+from infomart_dr.notifiers.tickets import Moment, TellTicket, reason_of
+from infomart_dr.topology import Tickets
+
+ROOT = Path(__file__).resolve().parents[3]
+RUN = "INC0012345"
+
+
+@pytest.fixture(scope="module")
+def dag() -> Any:
+    return DagBag(str(ROOT / "dags" / "infomart_failover.py")).dags["infomart_failover"]
+
+
+class Told:
+    """Calls a notifier as Airflow does, and keeps what arrived."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, dag: Any, receiver: Receiver) -> None:
+        self.dag, self.receiver = dag, receiver
+        self.settings: Tickets | None = Tickets(
+            backend="webhook", connection="tickets", base_url="https://airflow.example.net/base", timeout=1, limit=3
+        )
+        self.states: dict[str, str | None] = {task.task_id: "success" for task in dag.tasks}
+        self.results: dict[str, Any] = {}
+        self.run_id, self.reason, self.plan, self.clear_number = RUN, "INC0012345 site1 burns", "", 0
+        monkeypatch.setattr(tickets.topology_module, "load", self._topology)
+        monkeypatch.setattr("infomart_dr.deployment.connection", self._connection)
+
+    def _topology(self, name: str | None) -> Any:
+        return SimpleNamespace(deployment="lab", tickets=self.settings)
+
+    def _connection(self, name: str) -> Any:
+        return SimpleNamespace(
+            host="127.0.0.1", port=self.receiver.port, schema="http", login="", password="", extra_dejson={}
+        )
+
+    def context(self, task_id: str, state: str, error: Exception | None = None, tries: int = 1) -> dict[str, Any]:
+        return {
+            "dag": self.dag,
+            "task": self.dag.get_task(task_id),
+            "params": {"deployment": "", "reason": self.reason, "plan": self.plan},
+            "dag_run": SimpleNamespace(
+                run_id=self.run_id,
+                triggering_user_name="anna",
+                start_date=datetime.now(UTC) - timedelta(minutes=3),
+                clear_number=self.clear_number,
+            ),
+            "ti": SimpleNamespace(
+                try_number=tries,
+                state=state,
+                get_task_states=lambda dag_id, run_ids: {run_ids[0]: self.states},
+                xcom_pull=lambda task_ids: self.results.get(task_ids),
+            ),
+            "exception": error,
+        }
+
+    def __call__(self, moment: Moment, task_id: str, state: str = "success", **more: Any) -> list[dict[str, Any]]:
+        before = len(self.receiver.requests)
+        TellTicket(moment)(self.context(task_id, state, **more))
+        return [request.body for request in self.receiver.requests[before:]]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, dag: Any) -> Any:
+    with Receiver() as receiver:
+        yield Told(monkeypatch, dag, receiver)
+
+
+# -- what is told --------------------------------------------------------------------------------------
+
+
+def test_the_first_task_tells_the_start_with_who_asked_and_why(told: Told) -> None:
+    (start,) = told("begins", "take_lock", "running")
+    assert (start["event"], start["ticket"], start["requested_by"]) == ("started", RUN, "anna")
+    assert "Requested by anna. Reason: INC0012345 site1 burns." in start["text"]
+    assert start["link"] == "https://airflow.example.net/base/dags/infomart_failover/runs/INC0012345"
+    assert told("begins", "look_whether_done", "running") == []
+
+
+def test_a_gate_tells_where_its_form_is_and_what_can_be_answered(told: Told) -> None:
+    (waiting,) = told("waits", "confirm_site_failure", "running")
+    assert waiting["event"] == "waiting" and waiting["task_id"] == "confirm_site_failure"
+    assert waiting["link"].endswith("/runs/INC0012345/tasks/confirm_site_failure/required_actions?map_index=-1")
+    assert "Is it a site failure, and not a network outage?" in waiting["text"]
+    assert "Approve, Reject" in waiting["text"] and waiting["text"].endswith(waiting["link"])
+
+
+def test_the_last_step_of_a_chapter_tells_that_it_is_done_and_others_tell_nothing(told: Told) -> None:
+    told.states |= {"release_lock": None, "drain_standby.raise_sequences": "running"}
+    assert told("ends", "drain_standby.stop_goldengate") == []
+    assert told("ends", "confirm_site_failure") == []
+    # Airflow notes the state of the task itself only later.
+    (done,) = told("ends", "drain_standby.raise_sequences")
+    assert (done["event"], done["chapter"]) == ("chapter", "drain_standby")
+    told.states["drain_standby.raise_sequences"] = "running"
+    (done,) = told("ends", "drain_standby.raise_sequences", "skipped")
+    assert done["chapter"] == "drain_standby"
+
+
+def test_a_failure_tells_the_reason_and_the_next_action(told: Told) -> None:
+    told.states |= {"confirm_site_failure": "running", "return_standby": None, "release_lock": None}
+    error = GuardError("site1 lives: SSH answers.", "Switch it off.")
+    (failure,) = told("fails", "gather_evidence.probe_from_airflow", "failed", error=error, tries=2)
+    assert (failure["reason"], failure["next_step"]) == ("site1 lives: SSH answers.", "Switch it off.")
+    assert "Failed: gather_evidence.probe_from_airflow (try 2)" in failure["text"]
+    assert failure["link"].endswith("/tasks/gather_evidence.probe_from_airflow?try_number=2")
+
+
+def test_a_run_that_ends_at_its_first_task_tells_the_failure_and_the_end(told: Told) -> None:
+    told.states = {"take_lock": "running"}
+    failure, end = told("fails", "take_lock", "failed", error=GuardError("Locked."))
+    assert failure["event"] == "failed"
+    assert (end["event"], end["state"]) == ("ended", "failed")
+    assert "Failed: take_lock." in end["text"]
+
+
+def test_the_end_brings_the_report(told: Told) -> None:
+    told.results = {
+        "tell_new_roles": {"what": "set in the topology file now: sites.site2.role: active"},
+        "report_loss": {"what": "short", "report": "Between 3 and 5 calls are lost."},
+        "gather_evidence.estimate_loss": {"what": "an estimate of before"},
+    }
+    (end,) = told("ends", "release_lock")
+    assert (end["event"], end["state"]) == ("ended", "success")
+    text = end["text"]
+    assert "Ended: success after 3 min" in text
+    assert "set in the topology file now: sites.site2.role: active" in text
+    assert "Between 3 and 5 calls are lost." in text
+    assert "an estimate of before" not in text
+    (done,) = [line for line in text.splitlines() if line.startswith("Done: ")]
+    assert {"gather_evidence", "drain_standby", "start_at_survivor"} <= set(done[6:-1].split(", "))
+
+
+def test_the_end_of_a_failed_run_names_what_failed_also_what_a_person_marked(told: Told) -> None:
+    told.states |= {"confirm_site_failure": "failed", "drain_standby.wait_for_trail_end": "upstream_failed"}
+    (end,) = told("ends", "release_lock")
+    assert end["state"] == "failed" and "Failed: confirm_site_failure." in end["text"]
+
+
+# -- whom, and how often -------------------------------------------------------------------------------
+
+
+def test_a_run_without_a_ticket_tells_nobody(told: Told) -> None:
+    told.run_id, told.reason = "manual__2026-11-25T23:00:00+00:00", "a rehearsal"
+    assert told("begins", "take_lock") == []
+
+
+def test_a_run_from_the_form_is_known_by_the_first_word_of_its_reason_or_by_its_plan(told: Told) -> None:
+    told.run_id = "manual__2026-11-25T23:00:00+00:00"
+    assert told("begins", "take_lock")[0]["ticket"] == "INC0012345"
+    told.reason, told.plan = "going on", "OPS-17.2"
+    assert told("begins", "take_lock")[0]["ticket"] == "OPS-17"
+    told.reason, told.plan = "see INC0012345", ""
+    assert told("begins", "take_lock") == []
+
+
+def test_a_topology_without_tickets_tells_nobody_and_one_may_choose_the_events(told: Told) -> None:
+    told.settings = None
+    assert told("begins", "take_lock") == []
+    told.settings = Tickets(backend="webhook", connection="tickets", events=["ended"])
+    assert told("begins", "take_lock") == []
+    assert [each["event"] for each in told("ends", "release_lock")] == ["ended"]
+
+
+def test_the_same_thing_has_the_same_key_and_another_try_another_one(told: Told) -> None:
+    def key(*arguments: Any, **more: Any) -> str:
+        return told(*arguments, **more)[0]["key"]
+
+    assert key("begins", "take_lock") == key("begins", "take_lock", tries=2)
+    assert key("waits", "confirm_site_failure") == key("waits", "confirm_site_failure")
+    assert key("waits", "confirm_site_failure") != key("waits", "confirm_site_failure", tries=2)
+    first = key("ends", "release_lock")
+    assert first == key("ends", "release_lock", tries=3)
+    told.clear_number = 1
+    assert first != key("ends", "release_lock")
+
+
+# -- it costs the run nothing --------------------------------------------------------------------------
+
+
+def test_a_failure_to_send_is_one_warning_and_no_error(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    told.receiver.decide = lambda request: Answer(400)
+    with caplog.at_level(logging.WARNING):
+        told("begins", "take_lock")
+    assert [record.message for record in caplog.records if "not told" in record.message] == [
+        "The ticket was not told (begins): the webhook for INC0012345 at 127.0.0.1: HTTP 400: "
+    ]
+
+
+@pytest.mark.parametrize("moment", ["begins", "waits", "ends", "fails"])
+def test_a_mistake_of_its_own_is_a_warning_too(
+    told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, moment: Moment
+) -> None:
+    def broken(name: str | None) -> Any:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(tickets.topology_module, "load", broken)
+    with caplog.at_level(logging.WARNING):
+        told(moment, "take_lock")
+    assert f"The ticket was not told ({moment}): RuntimeError: boom" in caplog.text
+
+
+def test_a_long_report_is_cut_and_keeps_its_link(told: Told) -> None:
+    told.results = {"report_loss": {"report": "x" * 9000}, "tell_new_roles": {"what": "y" * 9000}}
+    (end,) = told("ends", "release_lock")
+    assert len(end["text"]) <= 3900 and end["text"].endswith(end["link"])
+
+
+def test_a_secret_that_airflow_knows_is_masked(told: Told) -> None:
+    from airflow.sdk.log import mask_secret
+
+    mask_secret("hunter2-hunter2")
+    told.states = {"take_lock": "running"}
+    failure, _ = told("fails", "take_lock", "failed", error=GuardError("login hunter2-hunter2 failed"))
+    assert "hunter2" not in str(failure)
+
+
+def test_what_a_step_was_stopped_by_has_a_next_action_whatever_it_was() -> None:
+    assert reason_of(GuardError("No.", "Look.")) == ("No.", "Look.")
+    assert reason_of(GuardError("No."))[1].startswith("Look at the log")
+    assert reason_of(ValueError("x")) == ("ValueError: x", "Look at the log of this task, then clear it.")
+    assert "killed" in reason_of(None)[0]

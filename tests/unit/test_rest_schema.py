@@ -1,0 +1,142 @@
+"""The OpenAPI document of the procedures: current, valid, true to Airflow's own, and its examples are accepted."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airflow.dag_processing.dagbag import DagBag
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from tests.unit.hooks.test_tickets import message
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "docs" / "api" / "infomart-dr.openapi.yaml"
+PAGES = [ROOT / "docs" / "tickets.md", ROOT / "docs" / "procedures.md"]
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return yaml.safe_load(FILE.read_text())
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    """A validator of a schema of the document."""
+    return Draft202012Validator({**schema, "components": document["components"]})
+
+
+def body(document: dict[str, Any], dag_id: str) -> Draft202012Validator:
+    """Validator of what starts a DAG."""
+    request = document["paths"][f"/api/v2/dags/{dag_id}/dagRuns"]["post"]["requestBody"]
+    return resolved(document, request["content"]["application/json"]["schema"])
+
+
+def test_the_file_is_what_the_dag_files_make_now() -> None:
+    spec = importlib.util.spec_from_file_location("rest_schema_script", ROOT / "scripts" / "rest_schema.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert FILE.read_text() == script.current(), "run .venv/bin/python scripts/rest_schema.py"
+    assert script.main(["--check"]) == 0
+
+
+def test_a_stale_file_is_found(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("rest_schema_script", ROOT / "scripts" / "rest_schema.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    stale = tmp_path / "openapi.yaml"
+    stale.write_text("openapi: 3.1.0\n")
+    assert script.main(["--check", "--file", str(stale)]) == 1
+    assert script.main(["--file", str(stale)]) == 0
+    assert stale.read_text() == FILE.read_text()
+
+
+def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+def test_every_dag_can_be_started_and_every_parameter_is_described(document: dict[str, Any]) -> None:
+    bag = DagBag(str(ROOT / "dags"))
+    assert bag.dags
+    for dag_id, dag in bag.dags.items():
+        assert f"/api/v2/dags/{dag_id}/dagRuns" in document["paths"]
+        schema = document["components"]["schemas"][dag_id]
+        assert set(schema["properties"]) == set(dag.params)
+        assert schema["additionalProperties"] is False
+        for name, field in schema["properties"].items():
+            assert field["title"] and field["description"] and "default" in field and "type" in field, name
+
+
+def test_defaults_are_accepted_and_what_the_dag_refuses_is_refused(document: dict[str, Any]) -> None:
+    for dag_id, dag in DagBag(str(ROOT / "dags")).dags.items():
+        accepts = body(document, dag_id)
+        defaults = {name: dag.params[name] for name in dag.params}
+        assert accepts.is_valid({"dag_run_id": "INC0012345", "logical_date": None, "conf": defaults}), dag_id
+        assert accepts.is_valid({"logical_date": None})
+        assert not accepts.is_valid({"dag_run_id": "INC0012345", "conf": {}})
+        assert not accepts.is_valid({"dag_run_id": "INC 1", "logical_date": None})
+        assert not accepts.is_valid({"logical_date": None, "conf": {"no_such_key": 1}})
+        for name, field in document["components"]["schemas"][dag_id]["properties"].items():
+            wrong = "no; such value" if "enum" in field or "pattern" in field else object
+            if wrong is not object:
+                assert not accepts.is_valid({"logical_date": None, "conf": {name: wrong}}), name
+
+
+def examples() -> list[tuple[str, str, Any]]:
+    """DAG and body of each request in the documents that starts one."""
+    found = []
+    for page in PAGES:
+        for dag_id, text in re.findall(r"dags/(infomart_\w+)/dagRuns\"[^`]*?-d '(\{.*?\})'\n", page.read_text(), re.S):
+            # The ticket's number is a variable of the shell.
+            found.append((page.name, dag_id, json.loads(text.replace("""'"$TICKET"'""", "INC0012345"))))
+        for dag_id, text in re.findall(
+            r"```json\nPOST /api/v2/dags/(infomart_\w+)/dagRuns\n(.*?)```", page.read_text(), re.S
+        ):
+            found.append((page.name, dag_id, json.loads(text)))
+    return found
+
+
+def test_the_examples_of_the_documents_are_accepted(document: dict[str, Any]) -> None:
+    assert {page for page, _, _ in examples()} == {page.name for page in PAGES}
+    assert {"infomart_reaggregate", "infomart_failover", "infomart_return_to_normal"} <= {
+        dag for _, dag, _ in examples()
+    }
+    for page, dag_id, example in examples():
+        mistakes = [error.message for error in body(document, dag_id).iter_errors(example)]
+        assert mistakes == [], f"{page}: {dag_id}: {mistakes}"
+
+
+def test_a_message_of_a_run_is_as_the_document_says(document: dict[str, Any]) -> None:
+    schema = resolved(document, document["components"]["schemas"]["Message"])
+    assert schema.is_valid(message().model_dump(mode="json"))
+    shown = re.findall(r"```json\n(\{\"version\".*?)```", PAGES[0].read_text(), re.S)
+    assert len(shown) == 1 and schema.is_valid(json.loads(shown[0]))
+    assert not schema.is_valid({**message().model_dump(mode="json"), "event": "something"})
+
+
+def test_airflow_has_these_paths_with_these_answers_and_fields(document: dict[str, Any]) -> None:
+    """Held against the document of the Airflow that is installed."""
+    from airflow.api_fastapi.app import create_app
+
+    own = create_app(apps="core").openapi()
+    assert own["paths"]
+    for path, methods in document["paths"].items():
+        if path == "/auth/token":
+            continue
+        template = re.sub(r"/dags/infomart_\w+/", "/dags/{dag_id}/", path)
+        for method, operation in methods.items():
+            there = own["paths"][template][method]
+            assert set(operation["responses"]) <= set(there["responses"]), (method, path)
+            known = {(each["in"], each["name"]) for each in there.get("parameters", [])}
+            assert {(each["in"], each["name"]) for each in operation.get("parameters", [])} <= known, (method, path)
+    names = {"Run": "DAGRunResponse", "TaskInstance": "TaskInstanceResponse", "Gate": "HITLDetail"}
+    names |= {"Answer": "UpdateHITLDetailPayload", "Log": "TaskInstancesLogResponse"}
+    for name, theirs in names.items():
+        fields = set(document["components"]["schemas"][name]["properties"])
+        assert fields <= set(own["components"]["schemas"][theirs]["properties"]), name
