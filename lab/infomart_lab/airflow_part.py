@@ -59,7 +59,8 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__FERNET_KEY": _secret(config, "fernet"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{config.address}:{port}/execution/",
-        # Whatever the process around it says: the lab has a user with a password.
+        # Whatever the environment of the one who starts it says: this Airflow asks who is there.
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "simple_auth_manager_passwords.json"),

@@ -15,10 +15,19 @@ from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.step import SiteRole
 
 _NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
+_RUN_ID = r"^[A-Za-z0-9_.~:+\-]{0,250}$"
+
+
+def text_param(title: str, description: str, **schema: Any) -> Param:
+    """A text that may stay empty; the form refuses an empty one unless null is a type too.
+
+    :param schema: ``pattern``, ``maxLength`` or ``examples`` of JSON schema.
+    """
+    return Param(None, type=["null", "string"], title=title, description=description, **schema)
 
 
 def _site(title: str, description: str) -> Param:
-    return Param("", type="string", pattern=_NAME, title=title, description=description)
+    return text_param(title, description, pattern=_NAME)
 
 
 def common_params() -> dict[str, Param]:
@@ -55,39 +64,23 @@ def failover_params() -> dict[str, Param]:
 
 def deployment_param() -> Param:
     """Which deployment a run is for."""
-    return Param(
-        "",
-        type="string",
-        pattern=_NAME,
-        title="Deployment",
-        description="Name of the topology; may stay empty when there is one only.",
-    )
+    return text_param("Deployment", "Name of the topology; may stay empty when there is one only.", pattern=_NAME)
 
 
 def plan_params() -> dict[str, Param]:
     """Why a plan runs, and how it goes on after another."""
     return {
-        "reason": Param(
-            "",
-            type="string",
-            maxLength=500,
-            title="Reason or ticket",
-            description="Shown to whoever meets the lock or the purge hold.",
+        "reason": text_param("Reason or ticket", "Shown to whoever meets the lock or the purge hold.", maxLength=500),
+        "plan": text_param(
+            "Plan to go on with",
+            "Run id of an earlier run whose plan this run continues; empty: a new plan.",
+            pattern=_RUN_ID,
         ),
-        "plan": Param(
-            "",
-            type="string",
-            pattern=r"^[A-Za-z0-9_.~:+\-]{0,250}$",
-            title="Plan to go on with",
-            description="Run id of an earlier run whose plan this run continues; empty: a new plan.",
-        ),
-        "take_lock_from": Param(
-            "",
-            type="string",
-            pattern=r"^[A-Za-z0-9_.~:+\-]{0,250}$",
-            title="Plan to take the lock from",
-            description="Only after its Airflow was lost and nothing of it runs any more: the plan that holds the "
+        "take_lock_from": text_param(
+            "Plan to take the lock from",
+            "Only after its Airflow was lost and nothing of it runs any more: the plan that holds the "
             "lock, as take_lock names it; it may be the plan to go on with.",
+            pattern=_RUN_ID,
         ),
     }
 
@@ -143,26 +136,20 @@ def reaggregation_params() -> dict[str, Param]:
     """Parameters of procedures that re-aggregate."""
     moment = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
     return {
-        "failure_time": Param(
-            "",
-            type="string",
+        "failure_time": text_param(
+            "Time of the site failure (UTC)",
+            "2026-11-02T17:00Z. Re-aggregation begins 24 hours before it; empty: 24 hours before now.",
             pattern=moment,
-            title="Time of the site failure (UTC)",
-            description="2026-11-02T17:00Z. Re-aggregation begins 24 hours before it; empty: 24 hours before now.",
         ),
-        "reaggregate_from": Param(
-            "",
-            type="string",
+        "reaggregate_from": text_param(
+            "Re-aggregate from (UTC)",
+            "An explicit begin instead of 24 hours before the failure.",
             pattern=moment,
-            title="Re-aggregate from (UTC)",
-            description="An explicit begin instead of 24 hours before the failure.",
         ),
-        "reaggregate_to": Param(
-            "",
-            type="string",
+        "reaggregate_to": text_param(
+            "Re-aggregate to (UTC)",
+            "An explicit end instead of now.",
             pattern=moment,
-            title="Re-aggregate to (UTC)",
-            description="An explicit end instead of now.",
         ),
     }
 

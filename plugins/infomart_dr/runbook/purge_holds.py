@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import Param, chain
 
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.base import AFTER_SKIPS
-from infomart_dr.runbook.plan import deployment_param
+from infomart_dr.runbook.plan import deployment_param, text_param
 
 _MOMENT = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
 _NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
@@ -18,10 +16,6 @@ _NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
 def guard_schedule() -> str:
     """When the guard looks; ``[infomart_dr] purge_guard_schedule`` changes it."""
     return conf.get("infomart_dr", "purge_guard_schedule", fallback="*/5 * * * *")
-
-
-def _text(title: str, description: str, **schema: Any) -> Param:
-    return Param("", type="string", title=title, description=description, **schema)
 
 
 def hold_params() -> dict[str, Param]:
@@ -35,32 +29,32 @@ def hold_params() -> dict[str, Param]:
             title="What to do",
             description="place a new hold, extend or release one, or list them. The id of a new hold is the run's id.",
         ),
-        "which": _text(
+        "which": text_param(
             "Which IDBs", "Name of an IDB or of a site; empty: all IDBs of sites that are not lost.", pattern=_NAME
         ),
-        "hold": _text(
+        "hold": text_param(
             "Hold",
             "Id of the hold to extend or release: the id of the run, or the plan, that placed it; list shows it.",
             pattern=r"^[A-Za-z0-9_.~:+\-]{0,250}$",
         ),
-        "begins_at": _text(
+        "begins_at": text_param(
             "Begin (UTC)", "2026-11-02T17:00Z, for a window that is planned; empty: now.", pattern=_MOMENT
         ),
-        "ends_at": _text(
+        "ends_at": text_param(
             "End (UTC)", "2026-11-03T05:00Z. A hold ends at a time, or by the high-water mark below.", pattern=_MOMENT
         ),
-        "until_site_passes": _text(
+        "until_site_passes": text_param(
             "Until this site has passed",
             "Site whose high-water mark of the IDB's data source must have passed the time below.",
             pattern=_NAME,
         ),
-        "until_time": _text(
+        "until_time": text_param(
             "... this time (UTC)",
             "The end of what must be extracted from the IDB, as the end of a transfer.",
             pattern=_MOMENT,
         ),
-        "reason": _text("Reason", "Shown to whoever meets the hold.", maxLength=500),
-        "ticket": _text("Ticket", "Number of the change or incident.", pattern=r"^[A-Za-z0-9_.:#/\-]{0,100}$"),
+        "reason": text_param("Reason", "Shown to whoever meets the hold.", maxLength=500),
+        "ticket": text_param("Ticket", "Number of the change or incident.", pattern=r"^[A-Za-z0-9_.:#/\-]{0,100}$"),
     }
 
 
