@@ -94,7 +94,8 @@ def test_every_task_refuses_unknown_keys_of_conf_and_tells_the_ticket(bag: DagBa
 
     moments = {"on_execute": "begins", "on_success": "ends", "on_skipped": "ends", "on_failure": "fails"}
     for task in bag.dags[dag_id].tasks:
-        assert task._pre_execute_hook is refuse_undeclared, task.task_id
+        hook = task.partial_kwargs["pre_execute"] if task.is_mapped else task._pre_execute_hook
+        assert hook is refuse_undeclared, task.task_id
         for kind, moment in moments.items():
             called = [each.moment for each in getattr(task, f"{kind}_callback")]
             assert called == [moment], f"{task.task_id}: {kind}"
