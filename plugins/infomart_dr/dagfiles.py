@@ -40,7 +40,6 @@ def quiet_airflow() -> Iterator[None]:
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(home) / "plugins"),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/none.db",
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         }
         before = dict(os.environ)
         for name in before:
