@@ -15,8 +15,9 @@ from .conftest import assert_clean, judge
 from .own_airflow import OwnAirflow
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-BASE_PORT = 43300
-FIRST_PORT, SECOND_PORT = 43910, 43920
+BASE_PORT = 31400
+FIRST_PORT = 31710
+SECOND_PORT = 31720
 RATE = 20.0
 #: The plan is in the middle when this has been done, and the import has not.
 MIDDLE = "export_database.write_manifest"
