@@ -7,9 +7,7 @@ when the page is stale.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,14 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "plugins"))
-    # Airflow makes files in its home when it is imported: not in the home of whoever runs this.
-    with tempfile.TemporaryDirectory() as home:
-        os.environ.update(
-            {
-                "AIRFLOW_HOME": home,
-                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-                "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-            }
-        )
+    from infomart_dr.dagfiles import quiet_airflow
+
+    with quiet_airflow():
         sys.exit(main())

@@ -9,10 +9,10 @@ fi
 constraints=constraints/constraints.txt
 if command -v uv >/dev/null 2>&1; then
     [ -x "$VENV/bin/python" ] || uv venv --quiet --python "$PYTHON" "$VENV"
-    uv pip install --quiet --python "$VENV/bin/python" --constraint "$constraints" --editable '.[lab,test,dev]'
+    uv pip install --quiet --python "$VENV/bin/python" --constraint "$constraints" --editable '.[lab,deployment,test,dev]'
 else
     [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --constraint "$constraints" --editable '.[lab,test,dev]'
+        --constraint "$constraints" --editable '.[lab,deployment,test,dev]'
 fi
 touch "$VENV/.installed"

@@ -34,9 +34,9 @@ def credentials(config: LabConfig) -> tuple[str, str]:
     return USER, json.loads(file.read_text())[USER]
 
 
-def _secret(config: LabConfig, name: str) -> str:
-    """A secret of this Airflow, made once; its parts must agree on it."""
-    file = home(config) / f"{name}.secret"
+def _secret(folder: Path, name: str) -> str:
+    """A secret of an Airflow, made once; its parts must agree on it."""
+    file = folder / f"{name}.secret"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -46,9 +46,12 @@ def _secret(config: LabConfig, name: str) -> str:
     return file.read_text()
 
 
-def environment(config: LabConfig, port: int = DEFAULT_PORT) -> dict[str, str]:
-    """Airflow's settings for the lab."""
-    folder = home(config)
+def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None = None) -> dict[str, str]:
+    """Airflow's settings for the lab.
+
+    :param folder: AIRFLOW_HOME of another Airflow than the lab's own; the user is the same.
+    """
+    folder = folder or home(config)
     return {
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -57,21 +60,21 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT) -> dict[str, str]:
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__FERNET_KEY": _secret(config, "fernet"),
+        "AIRFLOW__CORE__FERNET_KEY": _secret(folder, "fernet"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{config.address}:{port}/execution/",
         # Whatever the environment of the one who starts it says: this Airflow asks who is there.
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "simple_auth_manager_passwords.json"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home(config) / "simple_auth_manager_passwords.json"),
         # One writer at a time: a request waits its turn, beside tasks and the guard, for longer than the usual 5 s.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}?timeout=30",
         "AIRFLOW__API__HOST": config.address,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API__BASE_URL": f"http://{config.address}:{port}",
-        "AIRFLOW__API__SECRET_KEY": _secret(config, "api"),
-        "AIRFLOW__API_AUTH__JWT_SECRET": _secret(config, "jwt"),
+        "AIRFLOW__API__SECRET_KEY": _secret(folder, "api"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": _secret(folder, "jwt"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from infomart_lab import config as lab_config
 from infomart_lab import links as lab_links
-from infomart_lab import supervisor
+from infomart_lab import supervisor, topology
 from infomart_lab.config import SCENARIOS, LabConfig, PurgeMechanism, Role, Wording, scenario
 from infomart_lab.supervisor import LabError
 
@@ -190,6 +190,8 @@ def up(
         reason = state.get("error") or f"not up within {timeout:.0f} s"
         supervisor.shut_down(config)
         _fail(f"the lab did not start: {reason}", as_json)
+    # An Airflow that somebody else started finds the sites and their connections there.
+    topology.write(config)
     if as_json:
         print(json.dumps(state))
     else:
@@ -387,7 +389,7 @@ def roles(
     as_json: _Json = False,
 ) -> None:
     """Show or set the sites' roles in the topology file, as an administrator does after a run."""
-    from infomart_lab import host, topology
+    from infomart_lab import host
 
     config = _load(home, as_json)
     if changes := _given_roles(config, given or [], as_json):

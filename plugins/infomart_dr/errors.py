@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class InfoMartError(Exception):
     """A step cannot go on.
@@ -37,7 +39,14 @@ class FinalError(InfoMartError):
 
 
 class TopologyError(FinalError):
-    """The topology file, or a parameter that refers to it, is wrong."""
+    """The topology file, or a parameter that refers to it, is wrong.
+
+    :param mistakes: each mistake of the file, one line each; empty: ``what`` is the only one.
+    """
+
+    def __init__(self, what: str, next_step: str = "", *, mistakes: Sequence[str] = ()) -> None:
+        self.mistakes = tuple(mistakes) or (what,)
+        super().__init__(what, next_step)
 
 
 class CredentialsError(FinalError):

@@ -32,6 +32,11 @@ SiteRole = Literal["source", "target"]
 REPLICATION = "(replication)"
 
 
+def plan_key(plan_id: str) -> str:
+    """Eight characters that depend on the plan only; part of job names and folders."""
+    return hashlib.sha1(plan_id.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
 @dataclass
 class Seen:
     """What a look at the outside world found.
@@ -137,7 +142,7 @@ class Step:
     @property
     def key(self) -> str:
         """Eight characters that depend on the plan only; part of job names and folders."""
-        return hashlib.sha1(self.plan_id.encode(), usedforsecurity=False).hexdigest()[:8]
+        return plan_key(self.plan_id)
 
     def site(self, role: SiteRole) -> Site:
         return self.topology.site(self.name(role))

@@ -851,7 +851,24 @@ def parse(text: str, path: Path) -> Topology:
         raise TopologyError(
             f"The topology has {len(mistakes)} mistake(s):\n" + "\n".join(f"  {m}" for m in mistakes),
             "Correct the file; docs/topology.md describes each field.",
+            mistakes=mistakes,
         ) from None
+
+
+def read(path: Path) -> Topology:
+    """Read a topology from a file.
+
+    :raises TopologyError: it cannot be read, or is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TopologyError(
+            f"{path}: cannot be read: {error.strerror}.", f"Set {PATH_VARIABLE} to a readable file."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise TopologyError(f"{path}: not UTF-8: {error.reason} at byte {error.start}.", "Correct the file.") from None
+    return parse(text, path)
 
 
 def topology_file(deployment: str | None = None) -> Path:
@@ -905,13 +922,7 @@ def load(deployment: str | None = None) -> Topology:
     :raises TopologyError: no file, a wrong file, or another deployment's file.
     """
     path = topology_file(deployment)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TopologyError(
-            f"{path}: cannot be read: {error.strerror}.", f"Set {PATH_VARIABLE} to a readable file."
-        ) from None
-    topology = parse(text, path)
+    topology = read(path)
     if deployment and topology.deployment != deployment:
         raise TopologyError(
             f"{path}: deployment: found {topology.deployment!r}; allowed: {deployment!r}, as the run asks.",

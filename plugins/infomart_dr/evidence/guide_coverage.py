@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from infomart_dr.dagfiles import load_dags
 from infomart_dr.errors import FinalError
 from infomart_dr.files import include_folder
 
@@ -147,13 +148,7 @@ def load_tasks(folder: Path) -> list[GuideTask]:
 
     :raises FinalError: a file cannot be imported, so that its tasks would be missing.
     """
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(str(folder))
-    if bag.import_errors:
-        what = "\n".join(f"{file}: {error}" for file, error in sorted(bag.import_errors.items()))
-        raise FinalError(f"DAG files in {folder} cannot be imported:\n{what}", "Correct them first.")
-    return tasks_of(bag.dags.values())
+    return tasks_of(load_dags(folder).values())
 
 
 # -- coverage --------------------------------------------------------------------------------------

@@ -41,7 +41,9 @@ __all__ = [
     "Status",
     "classify_log",
     "dump_file_template",
+    "export_job",
     "export_parameters",
+    "import_job",
     "import_parameters",
     "index_parameters",
     "job_name",
@@ -70,6 +72,16 @@ def job_name(prefix: str, run_key: str) -> str:
         clean = f"J{clean}"
     digest = hashlib.sha1(run_key.encode(), usedforsecurity=False).hexdigest()[:10].upper()
     return f"{clean[: _LONGEST - len(digest) - 1]}_{digest}"
+
+
+def export_job(plan_id: str) -> str:
+    """Name of a plan's export job."""
+    return job_name("GIM_EXP", plan_id)
+
+
+def import_job(plan_id: str) -> str:
+    """Name of a plan's import job."""
+    return job_name("GIM_IMP", plan_id)
 
 
 def dump_file_template(site: Site, job: str) -> str:

@@ -275,6 +275,20 @@ def render_globals(topology: Topology, site_name: str) -> str:
     )
 
 
+def render_site(topology: Topology, site_name: str, other_name: str) -> dict[str, str]:
+    """Parameter files of a site's three groups, by their path below GoldenGate's home; GLOBALS is merged, not replaced.
+
+    :param other_name: the site that the pump sends to.
+    """
+    groups = topology.site(site_name).goldengate.groups
+    rendered = {
+        groups.extract: render_extract(topology, site_name),
+        groups.pump: render_pump(topology, site_name, other_name),
+        groups.replicat: render_replicat(topology, site_name),
+    }
+    return {f"dirprm/{group.lower()}.prm": text for group, text in rendered.items()}
+
+
 def merge_globals(there: str | None, rendered: str) -> str:
     """GLOBALS with what the procedures need; lines about anything else stay as they are.
 

@@ -222,9 +222,9 @@ class RunExpdp(DataPumpOperator):
     operation = "export"
 
     def job_name(self, step: Step) -> str:
-        from infomart_dr.hooks.data_pump import job_name
+        from infomart_dr.hooks.data_pump import export_job
 
-        return job_name("GIM_EXP", step.plan_id)
+        return export_job(step.plan_id)
 
     def parameters(self, step: Step) -> str:
         from infomart_dr.hooks.data_pump import export_parameters
@@ -607,9 +607,9 @@ class RunImpdp(DataPumpOperator):
     operation = "import"
 
     def job_name(self, step: Step) -> str:
-        from infomart_dr.hooks.data_pump import job_name
+        from infomart_dr.hooks.data_pump import import_job
 
-        return job_name("GIM_IMP", step.plan_id)
+        return import_job(step.plan_id)
 
     def parameters(self, step: Step) -> str:
         from infomart_dr.hooks.data_pump import import_parameters

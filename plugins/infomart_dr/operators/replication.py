@@ -252,27 +252,18 @@ def parameter_files(step: Step) -> list[ParameterFile]:
     found: list[ParameterFile] = []
     roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
     for role, other in roles:
-        site, name, host = step.site(role), step.name(role), step.host(role)
-        groups, home = site.goldengate.groups, site.goldengate.home
+        name, host, home = step.name(role), step.host(role), step.site(role).goldengate.home
 
         def there(path: str, host: Any = host) -> str | None:
             return host.read_file(path) if host.exists(path) else None
 
-        rendered = {
-            groups.extract: parameters.render_extract(step.topology, name),
-            groups.pump: parameters.render_pump(step.topology, name, step.name(other)),
-            groups.replicat: parameters.render_replicat(step.topology, name),
-        }
-        for group, text in rendered.items():
-            path = f"{home}/dirprm/{group.lower()}.prm"
+        for file, text in parameters.render_site(step.topology, name, step.name(other)).items():
+            path = f"{home}/{file}"
             found.append(ParameterFile(role, path, text, there(path)))
         path = f"{home}/GLOBALS"
         before = there(path)
-        found.append(
-            ParameterFile(
-                role, path, parameters.merge_globals(before, parameters.render_globals(step.topology, name)), before
-            )
-        )
+        merged = parameters.merge_globals(before, parameters.render_globals(step.topology, name))
+        found.append(ParameterFile(role, path, merged, before))
     return found
 
 

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The three-site lab in the foreground of its container; it ends in order on SIGTERM.
+set -euo pipefail
+export INFOMART_LAB_HOME=${INFOMART_LAB_HOME:-/lab}
+trap 'python -m infomart_lab down; exit 0' TERM INT
+python -m infomart_lab up --scenario "${LAB_SCENARIO:-return-to-normal}" --scale "${LAB_SCALE:-5000}" \
+    --rate "${LAB_RATE:-20}"
+# A part that has died may be a fault that is rehearsed; only the whole lab's end is the container's.
+until python -m infomart_lab status --json | grep -q '"state": "down"'; do
+    sleep 10 &
+    wait $!
+done
+exit 1

@@ -1,0 +1,365 @@
+"""``infomart-dr``: what is needed before Airflow runs. Nothing here opens a connection or asks Airflow's database.
+
+Exit codes: 0 all is well; 1 a file, a topology or a value in it is wrong; 2 the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from infomart_dr.errors import InfoMartError, TopologyError
+from infomart_dr.topology import PATH_VARIABLE, Topology, read
+
+WRONG, USAGE = 1, 2
+
+app = typer.Typer(
+    help="Disaster recovery of a Genesys Info Mart: what is needed before Airflow runs.",
+    epilog="Exit codes: 0 all is well; 1 a file, a topology or a value in it is wrong; 2 the command line is wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_Path = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[TOPOLOGY]",
+        help=f"Topology file, or a folder of <deployment>.yaml files; default: ${PATH_VARIABLE}.",
+        show_default=False,
+    ),
+]
+_File = Annotated[
+    Path | None,
+    typer.Option(
+        "--topology",
+        help=f"Topology file, or a folder of <deployment>.yaml files; default: ${PATH_VARIABLE}.",
+        show_default=False,
+    ),
+]
+_Deployment = Annotated[str, typer.Option("--deployment", help="Which one of a folder.", show_default=False)]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+# -- helpers ---------------------------------------------------------------------------------------
+
+
+def _console(*, stderr: bool = False) -> Console:
+    # Made anew: a test or a pipe may have changed what the standard streams are.
+    return Console(stderr=stderr, soft_wrap=True, highlight=False)
+
+
+def _say(text: str = "") -> None:
+    """Plain text, as it is: it may be a parameter file or a line for a shell."""
+    typer.echo(text)
+
+
+def _print_json(value: Any) -> None:
+    _say(json.dumps(value, indent=1, default=str))
+
+
+def _fail(what: str, code: int, *, as_json: bool, next_step: str = "") -> NoReturn:
+    if as_json:
+        _print_json({"error": what, "next": next_step})
+    else:
+        _console(stderr=True).print(f"[red]error:[/red] {escape(what)}")
+        if next_step:
+            _console(stderr=True).print(f"Next: {escape(next_step)}")
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _typed_errors(as_json: bool) -> Iterator[None]:
+    """The typed errors of the package become a message and an exit code."""
+    try:
+        yield
+    except InfoMartError as error:
+        _fail(error.what, WRONG, as_json=as_json, next_step=error.next_step)
+
+
+def _path(path: Path | None, as_json: bool) -> Path:
+    found = path or (Path(os.environ[PATH_VARIABLE]) if os.environ.get(PATH_VARIABLE) else None)
+    if found is None:
+        _fail("No topology is given.", USAGE, as_json=as_json, next_step=f"Name a file, or set {PATH_VARIABLE}.")
+    if not found.exists():
+        _fail(f"{found} does not exist.", USAGE, as_json=as_json)
+    return found
+
+
+def _topology(path: Path | None, deployment: str, as_json: bool) -> Topology:
+    """The one topology that is asked for.
+
+    :raises TopologyError: it is wrong.
+    """
+    from infomart_dr.preparation.check import files_of
+
+    files = files_of(_path(path, as_json))
+    chosen = [file for file in files if not deployment or len(files) == 1 or file.stem == deployment]
+    if len(chosen) != 1:
+        names = ", ".join(file.stem for file in files)
+        _fail(f"There are {len(files)} deployments: {names}.", USAGE, as_json=as_json, next_step="Give --deployment.")
+    topology = read(chosen[0])
+    if deployment and topology.deployment != deployment:
+        raise TopologyError(
+            f"{chosen[0]}: deployment: found {topology.deployment!r}; allowed: {deployment!r}, as --deployment says.",
+            "Correct the file, or the option.",
+        )
+    return topology
+
+
+# -- validate --------------------------------------------------------------------------------------
+
+
+@app.command()
+def validate(topology: _Path = None, as_json: _Json = False) -> None:
+    """Check a topology file, or each file of a folder, and report every mistake."""
+    from infomart_dr.preparation.check import check
+
+    with _typed_errors(as_json):
+        checked = check(_path(topology, as_json))
+    mistakes = sum(len(each.mistakes) for each in checked)
+    if as_json:
+        files = [
+            {"file": str(each.file), "deployment": each.deployment, "mistakes": list(each.mistakes)} for each in checked
+        ]
+        _print_json({"valid": not mistakes, "files": files})
+    else:
+        for each in checked:
+            for mistake in each.mistakes:
+                _say(mistake)
+            if not each.mistakes:
+                _say(f"{each.file}: {each.deployment}: valid")
+        if mistakes:
+            wrong = sum(1 for each in checked if each.mistakes)
+            _say(f"{mistakes} mistake(s) in {wrong} of {len(checked)} file(s); docs/topology.md describes each field.")
+    raise typer.Exit(WRONG if mistakes else 0)
+
+
+# -- render ----------------------------------------------------------------------------------------
+
+
+@app.command()
+def render(
+    topology: _Path = None,
+    deployment: _Deployment = "",
+    source: Annotated[str, typer.Option(help="Site that holds the data; default: the active one.")] = "",
+    target: Annotated[str, typer.Option(help="Site that is filled; default: the only new or standby one.")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to, one folder a site; default: print.", show_default=False)
+    ] = None,
+    plan: Annotated[str, typer.Option(help="Run id of a plan, which names jobs and folder.")] = "",
+    scn: Annotated[
+        int | None, typer.Option(help="FLASHBACK_SCN of expdp; without it that file is left out.", min=1)
+    ] = None,
+    dump_file: Annotated[
+        list[str] | None, typer.Option(help="Dump file of impdp, repeated; without it that file is left out.")
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Render the parameter files of Extract, pump, Replicat, GLOBALS, expdp and impdp, as a plan would write them.
+
+    No database is needed. Two values exist only once a plan runs: the SCN, which is read from the source's database,
+    and the names of the dump files, which the manifest has. Files that need them are left out, and named.
+    """
+    from infomart_dr.preparation import parameter_files
+
+    with _typed_errors(as_json):
+        pair = _topology(topology, deployment, as_json).pair(source or None, target or None)
+        plan_id = parameter_files.check_plan_id(plan)
+        rendered = parameter_files.render(pair, plan_id=plan_id, scn=scn, dump_files=dump_file or ())
+    written = []
+    for file in rendered.files:
+        if out is not None:
+            path = out / file.local
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # A file of a GoldenGate before 12c has an encrypted password in it.
+            path.touch(mode=0o600)
+            path.write_text(file.text, encoding="utf-8")
+            written.append(path)
+    if as_json:
+        files = [
+            {"site": file.site, "path": file.path, "note": file.note, **({} if out else {"text": file.text})}
+            for file in rendered.files
+        ]
+        for entry, path in zip(files, written, strict=False):
+            entry["written"] = str(path)
+        _print_json({"source": pair.source, "target": pair.target, "files": files, "left_out": rendered.missing})
+        return
+    for index, file in enumerate(rendered.files):
+        note = f"  ({file.note})" if file.note else ""
+        if out is not None:
+            _say(f"{written[index]}: {file.path} at {file.site}{note}")
+        else:
+            _say(f"=== {file.site}: {file.path}{note}\n{file.text}")
+    for missing in rendered.missing:
+        _console(stderr=True).print(f"left out: {escape(missing)}")
+
+
+# -- connections -----------------------------------------------------------------------------------
+
+
+class Form(StrEnum):
+    """How connections are printed."""
+
+    text = "text"
+    env = "env"
+    file = "file"
+
+
+@app.command()
+def connections(
+    topology: _Path = None,
+    deployment: _Deployment = "",
+    form: Annotated[
+        Form,
+        typer.Option(
+            "--format",
+            help="text: a commented list; env: AIRFLOW_CONN_ lines; file: what 'airflow connections import' and the "
+            "local file backend read. The last two have placeholders in <>.",
+        ),
+    ] = Form.text,
+    as_json: _Json = False,
+) -> None:
+    """List every Airflow connection that a topology needs, and what its account must be able to do."""
+    from infomart_dr.preparation import connections as module
+
+    with _typed_errors(as_json):
+        found = module.needed(_topology(topology, deployment, as_json))
+    if as_json:
+        _print_json({"connections": [each.as_dict() for each in found]})
+    elif form is Form.env:
+        _say("\n".join(module.environment_lines(found)))
+    elif form is Form.file:
+        _print_json(module.import_file(found))
+    else:
+        for each in found:
+            _say(f"{each.id}  ({each.type})")
+            _say(f"  for       {each.what}")
+            where = f"{each.address or 'not in the topology'}{f', port {each.port}' if each.port else ''}"
+            _say(f"  where     {where}")
+            _say(f"  login     {each.login or 'yours'}{'' if each.password else ', with a key'}")
+            if each.extra:
+                _say(f"  extra     {json.dumps(each.extra)}")
+            for privilege in each.privileges:
+                of = f"  [{', '.join(privilege.statements)}]" if privilege.statements else ""
+                _say(f"  may       {privilege.what}{of}")
+            for remark in each.remarks:
+                _say(f"  note      {remark}")
+            _say(f"  named by  {', '.join(each.fields)}\n")
+        _say(f"{len(found)} connections. In brackets: files of include/sql that need the privilege.")
+
+
+# -- plan ------------------------------------------------------------------------------------------
+
+
+def _given(settings: list[str], as_json: bool) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            _fail(f"--set {setting!r} has no '='.", USAGE, as_json=as_json, next_step="Give --set name=value.")
+        try:
+            given[name] = json.loads(value)
+        except ValueError:
+            given[name] = value
+    return given
+
+
+_WHO = {"program": "", "person": "person", "decision": "person decides", "open": "person, if needed"}
+
+
+@app.command()
+def plan(
+    procedure: Annotated[
+        str | None,
+        typer.Argument(help="Id of the DAG, with or without infomart_; without it the procedures are listed."),
+    ] = None,
+    topology: _File = None,
+    deployment: _Deployment = "",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Parameter of the run, as name=value; repeated.")
+    ] = None,
+    dags: Annotated[
+        Path | None, typer.Option(help="Folder of the DAG files; default: those of this package.", show_default=False)
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Print the chapters and tasks of a procedure in their order, as the DAG file has them.
+
+    With a topology it says which tasks do not apply and which a person does, as far as that can be known without a
+    connection; what only the run can see is marked with a question mark.
+    """
+    from infomart_dr.dagfiles import dags_folder, load_dags, quiet_airflow
+
+    with _typed_errors(as_json), quiet_airflow():
+        asked = topology is not None or bool(os.environ.get(PATH_VARIABLE)) or bool(deployment)
+        known = _topology(topology, deployment, as_json) if asked and procedure else None
+        folder = dags or dags_folder()
+        own = [folder / f"{name}.py" for name in (procedure, f"infomart_{procedure}")]
+        # One file is read much faster than all; what Airflow and the files print is no part of the result.
+        with redirect_stdout(sys.stderr):
+            found = load_dags(next((file for file in own if file.is_file()), folder))
+        if procedure is None:
+            _list(found, as_json)
+            return
+        dag = found.get(procedure) or found.get(f"infomart_{procedure}")
+        if dag is None:
+            names = ", ".join(sorted(found))
+            _fail(f"There is no procedure {procedure!r}.", USAGE, as_json=as_json, next_step=f"Give one of: {names}.")
+        from infomart_dr.preparation.outline import outline
+
+        made = outline(dag, known, _given(settings or [], as_json))
+    if as_json:
+        _print_json(made.as_dict())
+        return
+    where = f" in {made.deployment}: {made.source}" + (f" -> {made.target}" if made.target else "")
+    _say(f"{made.dag_id}{where if made.deployment else ''}\n{made.description}\n")
+    number = 0
+    for chapter in made.chapters:
+        _say(f"{chapter.name}{f'  --  {chapter.title}' if chapter.title else ''}")
+        for task in chapter.tasks:
+            number += 1
+            name = task.task_id.rpartition(".")[2]
+            marks = [_WHO[task.who] if known or task.who == "decision" else ""]
+            marks += ["at the end, whatever happened" if task.at_the_end else ""]
+            marks += ["?" if known and task.applies is None else ""]
+            shown = ", ".join(mark for mark in marks if mark)
+            site = f"  [{task.site}]" if task.site != "no" else ""
+            _say(f"  {number:3}  {name}{site}{f'  ({shown})' if shown else ''}")
+            if task.applies is False:
+                _say(f"       does not apply: {task.why_not}")
+                continue
+            _say(f"       {task.title}")
+            if task.guide:
+                _say(f"       guide:   {task.guide}")
+            if task.changes != "nothing":
+                _say(f"       changes: {task.changes}")
+                _say(f"       undo:    {task.undo}")
+        _say()
+
+
+def _list(dags: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json({"procedures": [{"dag_id": name, "description": dags[name].description} for name in sorted(dags)]})
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name in sorted(dags):
+        table.add_row(name, dags[name].description or "")
+    _console().print(table)
+
+
+def main() -> None:
+    """Entry point of ``infomart-dr`` and ``python -m infomart_dr``."""
+    app(prog_name="infomart-dr")

@@ -1,0 +1,1 @@
+"""What is needed before Airflow runs: the topology checked, files rendered, connections listed, procedures printed."""

@@ -1,0 +1,267 @@
+"""A procedure as its DAG file has it: chapters and tasks in order, and what each would do in a deployment.
+
+What can be said without a connection is said; what only a run can see is left open, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from infomart_dr.deployment import Deployment
+from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.evidence.guide_coverage import reference_text
+from infomart_dr.evidence.ledger import Ledger
+from infomart_dr.step import Step
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.configuration import ConfigurationBackend
+    from infomart_dr.topology import Topology
+
+#: ``program``; ``person``: does it and confirms; ``decision``: a gate; ``open``: a person where something is missing,
+#: which only the run can see.
+Who = Literal["program", "person", "decision", "open"]
+
+
+@dataclass
+class OutlineTask:
+    """A task of a procedure.
+
+    :param applies: None: only the run can see it.
+    :param why_not: why it does not apply.
+    :param at_the_end: it runs whatever happened before.
+    :param after: tasks that it follows.
+    """
+
+    task_id: str
+    title: str
+    guide: str
+    site: str
+    changes: str
+    undo: str
+    who: Who
+    applies: bool | None
+    why_not: str = ""
+    at_the_end: bool = False
+    after: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Chapter:
+    """A task group, or a task that stands alone."""
+
+    name: str
+    title: str
+    tasks: list[OutlineTask]
+
+
+@dataclass
+class Outline:
+    """A procedure."""
+
+    dag_id: str
+    description: str
+    deployment: str
+    source: str
+    target: str
+    params: dict[str, Any]
+    chapters: list[Chapter]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+# -- a deployment without connections ----------------------------------------------------------------
+
+
+class NotWithoutConnection(GuardError):
+    """What is asked for can be seen over a connection only."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not looked at here.", "Start the procedure.")
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.what,)
+
+
+class _NewPlan(Ledger):
+    """The ledger of a plan that has not begun."""
+
+    def __init__(self) -> None:
+        """Nothing is noted, and nothing can be."""
+
+    def get(self, name: str) -> str | None:
+        return None
+
+    def all(self) -> dict[str, str]:
+        return {}
+
+
+class Unconnected(Deployment):
+    """A deployment of which only the topology is known.
+
+    :param begun: whether what a plan notes counts as unknown; False: nothing is noted yet.
+    """
+
+    def __init__(self, topology: Topology, *, begun: bool) -> None:
+        super().__init__(topology.deployment)
+        self.__dict__["topology"] = topology
+        self._begun = begun
+
+    def ledger(self, site: str, plan_id: str) -> Ledger:
+        if self._begun:
+            raise NotWithoutConnection("What the plan has noted")
+        return _NewPlan()
+
+    def oracle(self, connection: str) -> Any:
+        raise NotWithoutConnection(f"The database of {connection}")
+
+    def host_named(self, name: str) -> Any:
+        raise NotWithoutConnection(f"The host {name}")
+
+    def management_layer(self, site: str) -> Any:
+        raise NotWithoutConnection(f"The Management Layer of {site}")
+
+    def configuration(self, site: str) -> ConfigurationBackend:
+        if self.site(site).configuration.backend != "manual":
+            raise NotWithoutConnection(f"The configuration of {site}")
+        return super().configuration(site)
+
+
+# -- outline -----------------------------------------------------------------------------------------
+
+
+def outline(dag: Any, topology: Topology | None, given: Mapping[str, Any] | None = None) -> Outline:
+    """A procedure with what is known of it in a deployment.
+
+    :param dag: from a DAG file.
+    :param topology: None: nothing is said of what applies.
+    :param given: values of parameters.
+    :raises FinalError: a parameter that the procedure does not have, or a value that its form refuses.
+    :raises TopologyError: the sites cannot be chosen.
+    """
+    params = _params(dag, dict(given or {}))
+    steps = None if topology is None else {begun: _step(topology, params, begun=begun) for begun in (True, False)}
+    return Outline(
+        dag_id=dag.dag_id,
+        description=dag.description or "",
+        deployment=topology.deployment if topology else "",
+        source=_site(steps, "source") if steps else "",
+        target=_site(steps, "target") if steps and _has_target(dag) else "",
+        params=params,
+        chapters=[
+            Chapter(name, title, [_task(task, steps) for task in tasks]) for name, title, tasks in _chapters(dag)
+        ],
+    )
+
+
+def _has_target(dag: Any) -> bool:
+    """Whether the procedure works at two sites, which its lock says."""
+    return any(len(getattr(task, "sites", ())) > 1 for task in dag.tasks)
+
+
+def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    names = list(dag.params)
+    if unknown := sorted(set(given) - set(names)):
+        raise FinalError(f"{dag.dag_id} has no parameter {', '.join(unknown)}.", f"Give some of: {', '.join(names)}.")
+    values = {}
+    for name in names:
+        param = dag.params.get_param(name)
+        try:
+            values[name] = param.resolve(given[name]) if name in given else param.resolve()
+        except ParamValidationError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise FinalError(f"The parameter {name} is wrong: {reason}", "Correct it.") from None
+    return values
+
+
+def _step(topology: Topology, params: dict[str, Any], *, begun: bool) -> Step:
+    failover = "failed_site" in params
+    step = Step(
+        deployment=topology.deployment,
+        source=params.get("failed_site" if failover else "source") or "",
+        target=params.get("survivor" if failover else "target") or "",
+        failover=failover,
+        plan_id=params.get("plan") or "(a plan that has not begun)",
+        params=params,
+    )
+    step.deployment = Unconnected(topology, begun=begun)
+    return step
+
+
+def _site(steps: Mapping[bool, Step], role: Literal["source", "target"]) -> str:
+    return steps[True].name(role)
+
+
+def _chapters(dag: Any) -> Iterator[tuple[str, str, list[Any]]]:
+    """Task groups and lone tasks in the order in which they run; a group within a group belongs to the outer one."""
+    for node in dag.task_group.topological_sort():
+        if hasattr(node, "children"):
+            yield node.group_id, node.tooltip or "", list(_tasks(node))
+        else:
+            yield node.task_id, "", [node]
+
+
+def _tasks(group: Any) -> Iterator[Any]:
+    for node in group.topological_sort():
+        if hasattr(node, "children"):
+            yield from _tasks(node)
+        else:
+            yield node
+
+
+def _line(doc: str, name: str) -> str:
+    match = re.search(rf"^\*\*{name}:\*\* *(.*)$", doc, re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
+def _task(task: Any, steps: Mapping[bool, Step] | None) -> OutlineTask:
+    doc = task.doc_md or ""
+    applies, why_not = _applies(task, steps[True]) if steps else (None, "")
+    where = _line(doc, "Acts at").removeprefix("the ").removesuffix(" site")
+    if steps and where in ("source", "target"):
+        where = steps[True].name("source" if where == "source" else "target")
+    return OutlineTask(
+        task_id=task.task_id,
+        title=doc.strip().splitlines()[0] if doc.strip() else "",
+        guide=reference_text(task),
+        site=where,
+        changes=_line(doc, "Changes"),
+        undo=_line(doc, "Undo"),
+        who=_who(task, steps[False] if steps else None),
+        applies=applies,
+        why_not=why_not,
+        at_the_end=bool(task.is_teardown),
+        after=sorted(task.upstream_task_ids),
+    )
+
+
+def _applies(task: Any, step: Step) -> tuple[bool | None, str]:
+    from infomart_dr.operators.base import elsewhere
+
+    if not hasattr(task, "does_not_apply"):
+        return True, ""
+    try:
+        reason = elsewhere(step, task.option, task.architecture) or task.does_not_apply(step)
+    except NotWithoutConnection:
+        return None, ""
+    return reason is None, reason or ""
+
+
+def _who(task: Any, step: Step | None) -> Who:
+    from infomart_dr.operators.human import Gate, HumanStep
+
+    if isinstance(task, Gate):
+        return "decision"
+    if not isinstance(task, HumanStep):
+        return "program"
+    if step is None:
+        return "open"
+    try:
+        return "program" if task.instructions(step) is None else "person"
+    except NotWithoutConnection:
+        return "open"

@@ -1,0 +1,106 @@
+"""The parameter files that a plan would write, rendered by the code that the operators use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from infomart_dr.errors import FinalError
+from infomart_dr.hooks import data_pump, goldengate_parameters
+from infomart_dr.step import plan_key
+from infomart_dr.topology import Pair
+
+#: Stands for the id of a plan that is not given.
+NEW_PLAN = "(a plan that has not begun)"
+
+
+@dataclass(frozen=True)
+class ParameterFile:
+    """A file of a site.
+
+    :param site: name of the site.
+    :param path: where a plan writes it there.
+    :param note: what the reader must know of it.
+    """
+
+    site: str
+    path: str
+    text: str
+    note: str = ""
+
+    @property
+    def local(self) -> PurePosixPath:
+        """Path below a folder that holds several sites' files."""
+        return PurePosixPath(
+            self.site, *(part for part in PurePosixPath(self.path).parts if part not in ("/", "~", ".."))
+        )
+
+
+@dataclass
+class Rendered:
+    """What was rendered, and what only a running plan knows."""
+
+    files: list[ParameterFile] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+def render(pair: Pair, *, plan_id: str = "", scn: int | None = None, dump_files: Sequence[str] = ()) -> Rendered:
+    """Parameter files of GoldenGate at both sites, and of Data Pump.
+
+    :param plan_id: names of jobs, and the folder, depend on it; empty: a plan that has not begun.
+    :param scn: FLASHBACK_SCN; a plan reads it from the source's database.
+    :param dump_files: names of the dump set; a plan reads them from its manifest.
+    :raises FinalError: a value is not allowed, or the topology lacks what a file needs.
+    """
+    found = Rendered()
+    for role in ("source", "target"):
+        site = pair.name(role)
+        home = pair.site(role).goldengate.home
+        texts = goldengate_parameters.render_site(pair.topology, site, pair.name(pair.other(role)))
+        found.files += [ParameterFile(site, f"{home}/{file}", text) for file, text in texts.items()]
+        found.files.append(
+            ParameterFile(
+                site,
+                f"{home}/GLOBALS",
+                goldengate_parameters.render_globals(pair.topology, site),
+                "merged into the file that is there: its other lines stay",
+            )
+        )
+    plan_id = plan_id or NEW_PLAN
+    export, load = data_pump.export_job(plan_id), data_pump.import_job(plan_id)
+    if scn is None:
+        found.missing.append(
+            "expdp: FLASHBACK_SCN is read from the source's database while a plan runs; give --scn to see the file"
+        )
+    else:
+        text = data_pump.export_parameters(pair.topology, pair.site("source"), scn, export)
+        found.files.append(_of_plan(pair, "source", plan_id, f"{export}.par", text))
+    if not dump_files:
+        found.missing.append(
+            "impdp: the dump files are named by the manifest that a plan writes after its export; give --dump-file for "
+            "each to see the file"
+        )
+    else:
+        text = data_pump.import_parameters(pair.topology, pair.site("target"), dump_files, load)
+        found.files.append(_of_plan(pair, "target", plan_id, f"{load}.par", text))
+    return found
+
+
+def _of_plan(pair: Pair, role: str, plan_id: str, name: str, text: str) -> ParameterFile:
+    """A file in the plan's folder on a database host."""
+    folder = pair.topology.host(pair.site(role).database.host).work_folder
+    home = "" if folder.startswith("/") else "~/"
+    note = f"job, folder and file are named after {plan_id}"
+    return ParameterFile(pair.name(role), f"{home}{folder}/plans/{plan_key(plan_id)}/{name}", text, note)
+
+
+def check_plan_id(plan_id: str) -> str:
+    """A run id as the forms allow it.
+
+    :raises FinalError: it is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_.~:+\-]{0,250}", plan_id):
+        raise FinalError(f"{plan_id[:60]!r} is not a run id.", "Give letters, digits and _ . ~ : + - only.")
+    return plan_id
