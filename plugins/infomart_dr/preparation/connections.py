@@ -15,7 +15,7 @@ from typing import Any, Literal
 from infomart_dr.errors import FinalError
 from infomart_dr.files import include_folder
 from infomart_dr.hooks.goldengate_parameters import has_tags, three_parts
-from infomart_dr.topology import Host, Idb, Site, Topology
+from infomart_dr.topology import Host, Idb, Site, Tickets, Topology
 
 Account = Literal["dba", "info_mart", "goldengate", "idb"]
 
@@ -188,6 +188,8 @@ def _all(topology: Topology) -> Iterator[Needed]:
         yield _management(name, site)
         if site.configuration.backend == "gax" and site.configuration.connection:
             yield _gax(name, site.configuration.connection)
+    if topology.tickets:
+        yield _tickets(topology.tickets)
 
 
 def _first_address(host: Host) -> tuple[str, str]:
@@ -334,6 +336,25 @@ def _gax(name: str, connection: str) -> Needed:
         extra={"verify": True},
         privileges=[Privilege("may read and change the Application objects of the Info Mart Server, ICONs and DAPs")],
         remarks=["extra verify: true, or the path of a CA file"],
+        schema="https",
+    )
+
+
+def _tickets(tickets: Tickets) -> Needed:
+    rights = {
+        "servicenow": f"reads the records of the table {tickets.servicenow.table} and their journal; writes "
+        f"{tickets.servicenow.field}",
+        "jira": "browses the project; adds comments",
+        "webhook": "may post messages",
+    }
+    return Needed(
+        tickets.connection,
+        "http",
+        ["tickets.connection"],
+        f"ticketing system ({tickets.backend})",
+        extra={"verify": True},
+        privileges=[Privilege(rights[tickets.backend])],
+        remarks=["extra verify: true, or the path of a CA file; a password without a login is a bearer token"],
         schema="https",
     )
 
