@@ -105,7 +105,8 @@ class Web:
         shown = self.page.locator("body").inner_text()
         self.picture(f"{dag_id}-gate")
         button.click()
-        button.wait_for(state="detached")
+        # An answer that is taken cannot be given again.
+        expect(button.and_(self.page.locator(":enabled"))).to_have_count(0)
         return shown
 
     def picture(self, name: str) -> None:
