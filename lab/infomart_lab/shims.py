@@ -20,9 +20,10 @@ PROGRAMS = {
     "pgrep": "pgrep",
     "gimjob": "gimjob",
     "gi2ctl": "gi2ctl",
+    "gimservice": "gimservice",
 }
 _DB = ("ggsci", "expdp", "impdp", "rsync", "pgrep")
-_GIM = ("mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl")
+_GIM = ("mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl", "gimservice")
 
 
 def script(program: str) -> str:

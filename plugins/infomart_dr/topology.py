@@ -318,6 +318,9 @@ class InfoMartServer(Model):
     session_program: str = Field("%gim_etl%", pattern=r"^[A-Za-z0-9_%@.() -]{1,64}$")
     #: What its process is called, for ``pgrep -f``; proves that it is stopped.
     process_pattern: str = Field("gim_etl", pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$")
+    #: Program and arguments on this host that end with 0 only when no service starts the server by itself; how the
+    #: service is set is not published. Empty: nobody looks.
+    manual_start_check: list[Word] = Field(default_factory=list)
 
 
 class Idb(Model):
@@ -697,11 +700,10 @@ def parse(text: str, path: Path) -> Topology:
         ) from None
 
 
-def topology_file(deployment: str | None = None) -> Path:
-    """Path of the topology file.
+def topology_folder() -> Path:
+    """The topology file, or the folder of several.
 
-    :param deployment: needed when ``INFOMART_DR_TOPOLOGY`` is a folder with several files.
-    :raises TopologyError: the variable is not set, or there is no such file.
+    :raises TopologyError: the variable is not set.
     """
     value = os.environ.get(PATH_VARIABLE)
     if not value:
@@ -710,7 +712,16 @@ def topology_file(deployment: str | None = None) -> Path:
             f"Set {PATH_VARIABLE} to the topology file, or to a folder of <deployment>.yaml files, "
             "in the environment of Airflow's workers and triggerer.",
         )
-    path = Path(value)
+    return Path(value)
+
+
+def topology_file(deployment: str | None = None) -> Path:
+    """Path of the topology file.
+
+    :param deployment: needed when ``INFOMART_DR_TOPOLOGY`` is a folder with several files.
+    :raises TopologyError: the variable is not set, or there is no such file.
+    """
+    path = topology_folder()
     if path.is_dir():
         files = sorted(path.glob("*.yaml"))
         if deployment:

@@ -14,19 +14,21 @@ from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHol
 from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.step import SiteRole
 
-_NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
+#: Pattern of a name in the topology, or nothing.
+NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
 
 
-def _site(title: str, description: str) -> Param:
-    return Param("", type="string", pattern=_NAME, title=title, description=description)
+def site_param(title: str, description: str) -> Param:
+    """A site by its name in the topology, or empty."""
+    return Param("", type="string", pattern=NAME, title=title, description=description)
 
 
 def common_params() -> dict[str, Param]:
     """Parameters of every procedure but the failover; each has a default, so that the form opens filled."""
     return {
         "deployment": _deployment(),
-        "source": _site("Source site", "The site that serves; empty: the topology's active site."),
-        "target": _site(
+        "source": site_param("Source site", "The site that serves; empty: the topology's active site."),
+        "target": site_param(
             "Target site",
             "The site that is filled or takes over; empty: the only site with role new, else the only standby.",
         ),
@@ -38,10 +40,10 @@ def failover_params() -> dict[str, Param]:
     """Parameters of a failover."""
     return {
         "deployment": _deployment(),
-        "failed_site": _site(
+        "failed_site": site_param(
             "Failed site", "The site that is lost; empty: the topology's active site (not in active-active)."
         ),
-        "survivor": _site("Surviving site", "The site that takes over; empty: the topology's only standby."),
+        "survivor": site_param("Surviving site", "The site that takes over; empty: the topology's only standby."),
         "accept_missing_replicat": Param(
             False,
             type="boolean",
@@ -57,7 +59,7 @@ def _deployment() -> Param:
     return Param(
         "",
         type="string",
-        pattern=_NAME,
+        pattern=NAME,
         title="Deployment",
         description="Name of the topology; may stay empty when there is one only.",
     )

@@ -23,6 +23,8 @@ DAGS = (
     "infomart_setup_replication",
     "infomart_switchover",
 )
+#: DAGs that only look: without a lock.
+LOOKING = ("infomart_readiness",)
 #: Teardowns that put the service back; release_lock fails when it is not back.
 WAYS_BACK = ("return_service_to_source", "return_standby")
 
@@ -34,24 +36,24 @@ def bag() -> DagBag:
 
 def test_every_dag_file_imports(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == set(DAGS)
+    assert set(bag.dags) == {*DAGS, *LOOKING}
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", DAGS + LOOKING)
 def test_a_dag_survives_serialisation_with_its_documentation(bag: DagBag, dag_id: str) -> None:
     dag = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id]))
     assert "guide:" in (dag.doc_md or "")
     assert {task.task_id for task in dag.tasks} == set(bag.dags[dag_id].task_ids)
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", DAGS + LOOKING)
 def test_every_task_says_its_guide_step_what_it_changes_and_how_to_undo_it(bag: DagBag, dag_id: str) -> None:
     for task in bag.dags[dag_id].tasks:
         for heading in ("Changes:", "Undo:"):
             assert heading in (task.doc_md or ""), f"{task.task_id} lacks {heading}"
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", DAGS + LOOKING)
 def test_every_parameter_has_a_default_so_that_the_form_opens_filled(bag: DagBag, dag_id: str) -> None:
     bag.dags[dag_id].params.validate()
 
@@ -159,6 +161,18 @@ def test_an_empty_second_info_mart_skips_every_step_of_the_copy(bag: DagBag) -> 
 def test_aggregation_is_switched_on_by_a_teardown(bag: DagBag) -> None:
     for dag_id in ("infomart_return_to_normal", "infomart_cutover", "infomart_reaggregate"):
         assert bag.dags[dag_id].get_task("re_aggregate.enable_aggregation").is_teardown
+
+
+@pytest.mark.parametrize(
+    ("value", "schedule"), [(None, "@daily"), ("0 5 * * 1", "0 5 * * 1"), ("none", None), ("", None)]
+)
+def test_the_schedule_of_a_check_is_configuration(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, schedule: str | None
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("AIRFLOW__INFOMART_DR__READINESS_SCHEDULE", value)
+    dag = DagBag(str(ROOT / "dags" / "infomart_readiness.py")).dags["infomart_readiness"]
+    assert dag.schedule == schedule
 
 
 def test_parsing_opens_no_connection_and_reads_no_topology(tmp_path: Path) -> None:

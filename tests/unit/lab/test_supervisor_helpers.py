@@ -42,7 +42,7 @@ def test_each_program_in_path_starts_a_module_that_exists(program: str) -> None:
 def test_hosts_hold_their_own_programs(config: LabConfig) -> None:
     shims.write(config, "site3")
     assert {p.name for p in config.bin_dir("site3", "db").iterdir()} == {"ggsci", "expdp", "impdp", "rsync", "pgrep"}
-    gim = {"mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl"}
+    gim = {"mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl", "gimservice"}
     assert {p.name for p in config.bin_dir("site3", "gim").iterdir()} == gim
     for path in (config.goldengate_home("site3") / "ggsci", config.oracle_home("site3") / "bin" / "impdp"):
         assert os.access(path, os.X_OK)
