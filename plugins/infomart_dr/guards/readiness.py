@@ -70,6 +70,7 @@ class Check:
     :param look: ``(looks, role)`` to one verdict or several.
     :param needs: checks of the same site without which this one cannot look.
     :param behind: checks of the same site that, when nothing answered them, tell the same of this one.
+    :param of_source: checks of the source that this one needs, whichever site it looks at.
     :param once: it is about both sites, and needs what it needs at both.
     """
 
@@ -78,6 +79,7 @@ class Check:
     look: Callable[[Any, SiteRole], Verdict | list[Verdict]]
     needs: tuple[str, ...] = ()
     behind: tuple[str, ...] = ()
+    of_source: tuple[str, ...] = ()
     once: bool = False
 
 
@@ -140,10 +142,7 @@ class Report:
 
     def blocked_sentence(self) -> str:
         """All that is blocked, in one sentence; empty when nothing is."""
-        found = self.of("blocked")
-        if not found:
-            return ""
-        return f"{self.title}: {'; '.join(finding.sentence() for finding in found)}"
+        return blocked_sentence([self])
 
     def table(self) -> str:
         """For the log: one line a finding."""
@@ -168,6 +167,17 @@ class Report:
         return "\n".join(lines) + "\n"
 
 
+def blocked_sentence(reports: Sequence[Report]) -> str:
+    """All that is blocked in several reports, each fault once with the procedures that meet it; empty: nothing is."""
+    met: dict[tuple[str, str], list[str]] = {}
+    for report in reports:
+        for finding in report.of("blocked"):
+            met.setdefault((report.deployment, finding.sentence()), []).append(report.procedure)
+    return "; ".join(
+        f"{deployment}: {sentence} ({', '.join(procedures)})" for (deployment, sentence), procedures in met.items()
+    )
+
+
 def examine(planned: Sequence[Planned], looks: Any, site_name: Callable[[SiteRole], str]) -> list[Finding]:
     """Run checks in their order.
 
@@ -188,15 +198,14 @@ def examine(planned: Sequence[Planned], looks: Any, site_name: Callable[[SiteRol
 
 def _missing(check: Check, role: SiteRole, found: Mapping[tuple[str, SiteRole], Finding]) -> Verdict | None:
     """A verdict when something that the check needs could not be looked at."""
-    for one in BOTH if check.once else (role,):
-        for name in (*check.needs, *check.behind):
-            before = found.get((name, one))
-            if before is None:
-                continue
-            cut_off = before.level == "not looked at" and name in check.needs
-            failed = before.level == "blocked" and (name in check.needs or before.unreachable)
-            if cut_off or failed:
-                return not_looked_at(f"needs {name} at {before.site}")
+    needed = [(name, one) for one in (BOTH if check.once else (role,)) for name in check.needs]
+    needed += [(name, "source") for name in check.of_source]
+    for key in needed:
+        if (before := found.get(key)) is not None and before.level in ("blocked", "not looked at"):
+            return not_looked_at(f"needs {before.check} at {before.site}")
+    for name in check.behind:
+        if (before := found.get((name, role))) is not None and before.level == "blocked" and before.unreachable:
+            return not_looked_at(f"needs {before.check} at {before.site}")
     return None
 
 

@@ -15,12 +15,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.deployment import Deployment, connection
-from infomart_dr.errors import CredentialsError, FinalError, GuardError, InfoMartError
+from infomart_dr.errors import CredentialsError, FinalError, GuardError, InfoMartError, UnexpectedReplyError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.guards import fencing
 from infomart_dr.guards.readiness import (
     BOTH,
     Check,
+    Finding,
     Planned,
     Verdict,
     blocked,
@@ -113,6 +114,8 @@ class Looks:
 
     def __init__(self, step: Step, procedure: str) -> None:
         self.step, self.procedure = step, procedure
+        #: Roles whose Info Mart's owner does not log in yet.
+        self.without_owner: set[SiteRole] = set()
 
     @cached_property
     def schema_bytes(self) -> int:
@@ -141,6 +144,10 @@ class Looks:
     def estimate(self) -> estimates.Estimate:
         return estimates.estimate(self.schema_bytes, self.runs, redo=self.redo_rate)
 
+    def may_come_with_the_import(self, role: SiteRole) -> bool:
+        """Whether the Info Mart's owner may be missing at a site until the import makes it."""
+        return self.copies and role == "target"
+
     @property
     def copies(self) -> bool:
         """The procedure copies the database, and prepares the target's replication itself."""
@@ -163,13 +170,14 @@ def _info_mart_connection(looks: Looks, role: SiteRole) -> Verdict:
     try:
         hook.value("database_clock")
     except CredentialsError as error:
-        if looks.copies and role == "target":
-            return warning(
-                error.what,
-                f"When the user is to come with the import: its password is then the source's, which {hook.conn_id} "
-                "must have.",
-            )
-        raise
+        if not looks.may_come_with_the_import(role):
+            raise
+        looks.without_owner.add(role)
+        return warning(
+            error.what,
+            f"When the user is to come with the import: its password is then the source's, which {hook.conn_id} "
+            "must have.",
+        )
     return ok(f"{hook.conn_id} logs in")
 
 
@@ -305,7 +313,9 @@ def account_verdict(name: str, row: Mapping[str, Any], now: datetime) -> Verdict
 
 def _accounts(looks: Looks, role: SiteRole) -> list[Verdict]:
     step, database = looks.step, looks.step.site(role).database
-    names = [database.dba_connection, database.info_mart_connection, database.goldengate_connection]
+    names = [database.dba_connection, database.goldengate_connection]
+    if role not in looks.without_owner:
+        names.insert(1, database.info_mart_connection)
     now = datetime.now(UTC).replace(tzinfo=None)
     found = []
     for name in dict.fromkeys([*names, *idb_connections(step, role)]):
@@ -336,21 +346,29 @@ _EXPORT = ("DATAPUMP_EXP_FULL_DATABASE", "EXP_FULL_DATABASE")
 _IMPORT = ("DATAPUMP_IMP_FULL_DATABASE", "IMP_FULL_DATABASE")
 
 
-def wanted_privileges(copies: bool, role: SiteRole) -> dict[str, list[tuple[str, ...]]]:
-    """What the users of a site need, by the kind of their connection."""
+def wanted_privileges(copies: bool, role: SiteRole, *, tags: bool = True) -> dict[str, list[tuple[str, ...]]]:
+    """What the users of a site need, by the kind of their connection (docs/getting-started.md, Grants).
+
+    :param tags: GoldenGate knows tags; before 12c the DBA writes the markers.
+    """
     dba: list[tuple[str, ...]] = [_DICTIONARY]
     if copies and role == "source":
-        dba += [_EXPORT, ("FLASHBACK ANY TABLE", *_EXPORT)]
+        dba.append(_EXPORT)
     if copies and role == "target":
         dba += [_IMPORT, ("DROP ANY SEQUENCE",)]
-    return {"dba": dba, "goldengate": [("CREATE SESSION",), ("CREATE TABLE",)]}
+    if not tags:
+        dba += [("INSERT ANY TABLE",), ("SELECT ANY TABLE",)]
+    return {"dba": dba, "goldengate": [("CREATE TABLE",)]}
 
 
 def _privileges(looks: Looks, role: SiteRole) -> list[Verdict]:
+    from infomart_dr.hooks.goldengate_parameters import has_tags
+
     step = looks.step
+    tags = has_tags(step.site(role).goldengate)
     hooks = {"dba": step.dba(role), "goldengate": step.goldengate_database(role)}
     found = []
-    for kind, wanted in wanted_privileges(looks.copies, role).items():
+    for kind, wanted in wanted_privileges(looks.copies, role, tags=tags).items():
         hook = hooks[kind]
         held = {str(row["privilege"]) for row in hook.select("privileges")}
         held |= {str(row["role"]) for row in hook.select("roles")}
@@ -368,7 +386,7 @@ def _privileges(looks: Looks, role: SiteRole) -> list[Verdict]:
 
 PRIVILEGES = Check(
     "privileges",
-    "System privileges and roles of the DBA and of GoldenGate's user that the procedure uses (docs/security.md)",
+    "System privileges and roles of the DBA and of GoldenGate's user that the procedure uses",
     _privileges,
     needs=("dba_connection", "goldengate_connection"),
 )
@@ -405,12 +423,22 @@ def _database_clock(looks: Looks, role: SiteRole) -> Verdict:
 
 def _host_clocks(looks: Looks, role: SiteRole) -> list[Verdict]:
     step, site = looks.step, looks.step.site(role)
-    names = {site.database.host: step.host(role), site.info_mart_server.host: step.host(role, "gim")}
+    hosts = {site.database.host: step.host(role), site.info_mart_server.host: step.host(role, "gim")}
+    # Whole seconds: half of one is added.
     return [
-        # Whole seconds: half of one is added.
-        clock_verdict(name, _difference(lambda host=host: int(host.run(["date", "-u", "+%s"]).stdout) + 0.5))
-        for name, host in names.items()
+        clock_verdict(name, _difference(lambda host=host: parse_seconds(host.run(["date", "-u", "+%s"]).stdout) + 0.5))
+        for name, host in hosts.items()
     ]
+
+
+def parse_seconds(text: str) -> int:
+    """Seconds since 1970 as ``date +%s`` prints them.
+
+    :raises UnexpectedReplyError: it prints something else.
+    """
+    if not re.fullmatch(r"\d{9,12}", text.strip()):
+        raise UnexpectedReplyError(f"date -u +%s gave {text.strip()[:60]!r}.", "Run it by hand on that host.")
+    return int(text)
 
 
 def release_faults(what: str, found: str, wanted: str, parts: int = 2) -> Iterator[str]:
@@ -535,8 +563,9 @@ def _room(room: dump_set.Room, site: str) -> Verdict:
 def _tablespace(looks: Looks, role: SiteRole) -> Verdict:
     """The Info Mart's owner tells its tablespace; the schema that is replaced gives its room back."""
     step = looks.step
-    rows = step.info_mart(role).select("own_account")
-    name = str(rows[0]["default_tablespace"])
+    if role in looks.without_owner:
+        return not_looked_at(f"{step.schema} does not log in at {step.name(role)} yet, which tells the tablespace")
+    name = str(step.info_mart(role).select("own_account")[0]["default_tablespace"])
     found = step.dba(role).select("tablespace_free", tablespace_name=name)
     if not found:
         return blocked(f"tablespace {name} has no data file", f"Add a data file to {name}.")
@@ -627,12 +656,14 @@ IMPORT_SPACE = Check(
     "Free space of the target's directory against the size of the schema, with transfer.space_factor",
     _import_space,
     needs=("dba_connection", "database_host", "data_pump_directory"),
+    of_source=("dba_connection",),
 )
 TABLESPACE = Check(
     "tablespace",
     "Room of the Info Mart's tablespace at the target against the size of the schema",
     _tablespace,
     needs=("dba_connection", "info_mart_connection"),
+    of_source=("dba_connection",),
 )
 UNDO = Check(
     "undo_retention",
@@ -644,13 +675,14 @@ TRAIL_SPACE = Check(
     "trail_space",
     "Free space of dirdat against the redo that is written while the copy is made, or in 12 hours of a cut link",
     _trail_space,
-    needs=("dba_connection", "database_host", "goldengate"),
+    needs=("database_host", "goldengate"),
+    of_source=("dba_connection", "goldengate_connection"),
 )
 REDO_SPACE = Check(
     "redo_space",
     "Room for archived redo at the source against the same (V$RECOVERY_FILE_DEST, V$ARCHIVED_LOG)",
     _redo_space,
-    needs=("dba_connection",),
+    needs=("dba_connection", "goldengate_connection"),
 )
 
 
@@ -783,7 +815,7 @@ def _parameter_files(looks: Looks, role: SiteRole) -> Verdict:
     differing = [
         f"{step.name(file.role)}: {file.path} {'is not as rendered' if file.there is not None else 'is missing'}"
         for file in replication.parameter_files(step)
-        if not file.right and (looks.procedure != "switchover" or _in_use(step, file))
+        if not file.right and (looks.copies or _in_use(step, file))
     ]
     if looks.copies:
         return ok(f"{len(differing)} file(s) would be written" if differing else "as rendered")
@@ -984,14 +1016,12 @@ def _manual_start(looks: Looks, role: SiteRole) -> Verdict:
 def _access_points(looks: Looks, role: SiteRole) -> Verdict:
     """DAPs of a site; the serving server has its own Info Mart's and no other's."""
     step = looks.step
-    # A lost site's configuration interface is not asked.
-    asked: SiteRole = "target" if step.failover else "source"
-    if step.site(asked).configuration.backend == "manual":
+    if step.site(role).configuration.backend == "manual":
         return not_looked_at("a person changes Application objects here (configuration.backend is manual)")
-    wrong = list(setup.access_point_faults(step, role, asked))
+    wrong = list(setup.access_point_faults(step, role, asked=role))
     if wrong:
         return faults(wrong, "", "Create the DAPs that are named, or correct the topology.")
-    backend = step.configuration(asked)
+    backend = step.configuration(role)
     site = step.site(role)
     for dap in (site.info_mart_server.dap, *(idb.dap for idb in site.idbs)):
         found = backend.read(dap).options.get("gim-etl", {}).get("role", "")
@@ -1268,10 +1298,18 @@ def fitting(topology: Topology) -> list[tuple[str, str, str]]:
     return found
 
 
-def estimated_times(looks: Looks) -> dict[str, str]:
-    """The parts of the estimate; empty when the source cannot be asked."""
+def estimated_times(looks: Looks, findings: Sequence[Finding]) -> dict[str, str]:
+    """The parts of the estimate; empty when the databases that it comes from could not be asked.
+
+    They are not asked again then: a wrong password that is tried too often locks the account.
+    """
+    sites = {looks.step.name("source"), looks.step.name(looks.step.keeper)}
+    asked = ("dba_connection", "goldengate_connection")
+    if any(each.check in asked and each.site in sites and each.level != "ok" for each in findings):
+        return {}
     try:
         estimated = looks.estimate
     except InfoMartError:
+        # The checks that it serves have said why.
         return {}
     return {name: span.text() for name, span in estimates.parts(looks.procedure, estimated).items()}

@@ -46,8 +46,6 @@ class ReadinessOperator(BaseOperator):
 class ListCases(ReadinessOperator):
     """List what is to be checked: a procedure of a deployment each, from the roles in the topology."""
 
-    guide = "Deployment Prerequisites (guide:573-583)"
-
     def execute(self, context: Context) -> list[dict[str, str]]:
         params = context["params"]
         cases = list_cases(
@@ -144,7 +142,7 @@ def check(case: dict[str, str]) -> Report:
     ) as step:
         looks = Looks(step, procedure.name)
         findings = examine(procedure.checks(step.topology.architecture), looks, step.name)
-        return Report(**about, findings=findings, estimate=estimated_times(looks))
+        return Report(**about, findings=findings, estimate=estimated_times(looks, findings))
 
 
 class ReportReadiness(ReadinessOperator):
@@ -156,7 +154,6 @@ class ReportReadiness(ReadinessOperator):
     :param reports: of :class:`CheckReadiness`, one a case that came to an end.
     """
 
-    guide = "Deployment Prerequisites (guide:573-583)"
     where = "Airflow"
     template_fields = ("cases", "reports")
 
@@ -165,12 +162,13 @@ class ReportReadiness(ReadinessOperator):
         self.cases, self.reports = cases, reports
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from infomart_dr.guards.readiness import Report
+        from infomart_dr.guards.readiness import Report, blocked_sentence
 
         reports = [Report.from_json(each) for each in (self.reports or [])]
         text = "# Readiness\n\n" + "\n".join(report.markdown() for report in reports)
         self.log.info("%s", text)
-        wrong = [sentence for report in reports if (sentence := report.blocked_sentence())]
+        sentence = blocked_sentence(reports)
+        wrong = [sentence] if sentence else []
         done = {(report.deployment, report.procedure, report.source, report.target) for report in reports}
         for case in self.cases or []:
             key = (case["deployment"], case["procedure"], case["source"], case["target"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
 from infomart_dr import topology
-from infomart_dr.errors import CredentialsError, FinalError, UnreachableError
+from infomart_dr.errors import CredentialsError, FinalError, UnexpectedReplyError, UnreachableError
 from infomart_dr.evidence.estimate import Span
 from infomart_dr.guards import readiness_checks
 from infomart_dr.guards.readiness import (
@@ -22,6 +23,7 @@ from infomart_dr.guards.readiness import (
     Report,
     Verdict,
     blocked,
+    blocked_sentence,
     examine,
     faults,
     merge,
@@ -98,6 +100,12 @@ def test_one_silent_listener_is_reported_once_and_a_refused_login_says_nothing_o
     assert found["owner", "site1"] == level
 
 
+def test_a_check_of_the_target_may_need_something_of_the_source() -> None:
+    dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
+    found = levels(dba, Planned(check("room", of_source=("dba",)), ("target",)))
+    assert found["room", "site2"] == "not looked at"
+
+
 def test_a_check_of_the_pair_needs_both_sites_and_is_one_line() -> None:
     dba = check("dba", lambda looks, role: ok("fine") if role == "target" else blocked("closed", "open it"))
     found = levels(dba, Planned(check("parity", needs=("dba",), once=True), ("target",)))
@@ -146,10 +154,16 @@ def test_the_level_of_a_report_is_its_worst_and_what_nobody_can_see_is_no_fault(
 
 
 def test_the_sentence_names_every_blocked_check_and_no_other() -> None:
-    assert report(FINE, WARNED, BLOCKED).blocked_sentence() == (
-        "failover of lab (site1 -> site2): undo at site1: too | short"
-    )
+    assert report(FINE, WARNED, BLOCKED).blocked_sentence() == "lab: undo at site1: too | short (failover)"
     assert report(FINE, WARNED).blocked_sentence() == ""
+
+
+def test_a_fault_that_several_procedures_meet_is_told_once() -> None:
+    other = Report("lab", "switchover", "site1", "site2", [BLOCKED])
+    third = Report("other", "failover", "site1", "site2", [BLOCKED])
+    assert blocked_sentence([report(BLOCKED), other, third]) == (
+        "lab: undo at site1: too | short (failover, switchover); other: undo at site1: too | short (failover)"
+    )
 
 
 def test_the_report_as_markdown_begins_with_the_worst_and_keeps_its_columns() -> None:
@@ -193,6 +207,15 @@ def test_a_password_is_warned_of_two_weeks_before_its_end(status: str, days: flo
 )
 def test_a_clock_is_judged_by_its_distance_in_both_directions(difference: float, level: str) -> None:
     assert readiness_checks.clock_verdict("site1-db", difference).level == level
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1793620800\n", 1793620800), ("", None), ("Mon Nov  2", None)])
+def test_the_seconds_of_a_host_are_a_number_or_an_error(text: str, seconds: int | None) -> None:
+    if seconds is not None:
+        assert readiness_checks.parse_seconds(text) == seconds
+        return
+    with pytest.raises(UnexpectedReplyError, match="date"):
+        readiness_checks.parse_seconds(text)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +276,48 @@ def test_an_export_is_asked_of_the_source_and_an_import_of_the_target_of_a_copy_
     assert ("DATAPUMP_EXP_FULL_DATABASE", "EXP_FULL_DATABASE") in source
     assert ("DATAPUMP_IMP_FULL_DATABASE", "IMP_FULL_DATABASE") in target
     assert len(readiness_checks.wanted_privileges(False, "source")["dba"]) == 1
+    assert ("INSERT ANY TABLE",) in readiness_checks.wanted_privileges(False, "source", tags=False)["dba"]
+
+
+class World:
+    """A database whose owner may not log in; everything else of a step is not there."""
+
+    def __init__(self, error: Exception | None) -> None:
+        def value(name: str) -> datetime:
+            if error is not None:
+                raise error
+            return NOW
+
+        self.hook = SimpleNamespace(conn_id="gim_site2", value=value)
+
+    def info_mart(self, role: str) -> Any:
+        return self.hook
+
+
+@pytest.mark.parametrize(
+    ("procedure", "role", "level"),
+    [
+        ("database_transfer", "target", "warning"),
+        ("database_transfer", "source", "blocked"),
+        ("switchover", "target", "blocked"),
+    ],
+)
+def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again(
+    procedure: str, role: SiteRole, level: str
+) -> None:
+    world = World(CredentialsError("ORA-01017", "Correct it."))
+    looks = readiness_checks.Looks(world, procedure)  # type: ignore[arg-type]
+    (found,) = examine([Planned(readiness_checks.INFO_MART, (role,))], looks, site_name)
+    assert found.level == level
+    assert looks.without_owner == ({"target"} if level == "warning" else set())
+
+
+def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
+    step = SimpleNamespace(name=site_name, keeper="source")
+    looks = readiness_checks.Looks(step, "switchover")  # type: ignore[arg-type]
+    refused = Finding("dba_connection", "site1", "blocked", "refused", "correct it")
+    # Any look would fail: the step has no databases.
+    assert readiness_checks.estimated_times(looks, [refused]) == {}
 
 
 # -- known hosts -----------------------------------------------------------------------------------
@@ -334,6 +399,7 @@ def test_what_a_check_needs_comes_before_it_in_every_list(procedure: str, archit
         for role in planned.roles:
             for one in BOTH if planned.check.once else (role,):
                 missing = [name for name in planned.check.needs if (name, one) not in seen]
+                missing += [name for name in planned.check.of_source if (name, "source") not in seen]
                 assert not missing, f"{planned.check.name} at {one} needs {missing}"
             seen.add((planned.check.name, role))
 
