@@ -596,6 +596,9 @@ def run(arguments: list[str]) -> int:
 
     :returns: exit code as rsync's: 0, 1, 11, 12, 20, 23, 30 or 255.
     """
+    if arguments == ["--version"]:
+        print(f"rsync  version {VERSION}  protocol version 31")
+        return 0
     try:
         return asyncio.run(_push(parse(arguments)))
     except RsyncError as error:

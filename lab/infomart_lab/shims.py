@@ -23,9 +23,10 @@ PROGRAMS = {
     "crontab": "crontab",
     "purge_idb": "purge_idb",
     "purgectl": "purgectl",
+    "gimservice": "gimservice",
 }
 _DB = ("ggsci", "expdp", "impdp", "rsync", "pgrep", "crontab", "purge_idb", "purgectl")
-_GIM = ("mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl")
+_GIM = ("mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl", "gimservice")
 
 
 def script(program: str) -> str:

@@ -179,6 +179,7 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             **({} if config.architecture == "active-standby" else own),
             "log_file": str(config.server_root(name) / "logs" / "gim_etl.log"),
             "process_pattern": f"infomart_lab.gim_server {name}",
+            "manual_start_check": ["gimservice", "manual"],
         },
         "management_layer": {
             "host": f"{name}-gim",

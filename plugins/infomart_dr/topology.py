@@ -319,6 +319,9 @@ class InfoMartServer(Model):
     session_program: str = Field("%gim_etl%", pattern=r"^[A-Za-z0-9_%@.() -]{1,64}$")
     #: What its process is called, for ``pgrep -f``; proves that it is stopped.
     process_pattern: str = Field("gim_etl", pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$")
+    #: Program and arguments on this host that end with 0 only when no service starts the server by itself; how the
+    #: service is set is not published. Empty: nobody looks.
+    manual_start_check: list[Word] = Field(default_factory=list)
 
 
 class SchedulerJob(Model):
@@ -871,11 +874,10 @@ def read(path: Path) -> Topology:
     return parse(text, path)
 
 
-def topology_file(deployment: str | None = None) -> Path:
-    """Path of the topology file.
+def topology_folder() -> Path:
+    """The topology file, or the folder of several.
 
-    :param deployment: needed when ``INFOMART_DR_TOPOLOGY`` is a folder with several files.
-    :raises TopologyError: the variable is not set, or there is no such file.
+    :raises TopologyError: the variable is not set.
     """
     value = os.environ.get(PATH_VARIABLE)
     if not value:
@@ -884,7 +886,16 @@ def topology_file(deployment: str | None = None) -> Path:
             f"Set {PATH_VARIABLE} to the topology file, or to a folder of <deployment>.yaml files, "
             "in the environment of Airflow's workers and triggerer.",
         )
-    path = Path(value)
+    return Path(value)
+
+
+def topology_file(deployment: str | None = None) -> Path:
+    """Path of the topology file.
+
+    :param deployment: needed when ``INFOMART_DR_TOPOLOGY`` is a folder with several files.
+    :raises TopologyError: the variable is not set, or there is no such file.
+    """
+    path = topology_folder()
     if path.is_dir():
         files = sorted(path.glob("*.yaml"))
         if deployment:
@@ -907,12 +918,10 @@ def topology_file(deployment: str | None = None) -> Path:
 def deployments() -> list[str]:
     """Names of all deployments: of the folder's files, or of the only file (whose name may be any).
 
-    :raises TopologyError: the variable is not set, or the file is wrong.
+    :raises TopologyError: the variable is not set, or the only file is wrong.
     """
-    value = os.environ.get(PATH_VARIABLE)
-    if value and Path(value).is_dir():
-        return sorted(file.stem for file in Path(value).glob("*.yaml"))
-    return [load().deployment]
+    path = topology_folder()
+    return sorted(file.stem for file in path.glob("*.yaml")) if path.is_dir() else [load().deployment]
 
 
 def load(deployment: str | None = None) -> Topology:

@@ -20,7 +20,7 @@ PLAIN = [path for path in PATHS if path.stem not in GENERATED]
 PLACEHOLDERS = {"schema", "table", "column", "sequence"}
 HEADER = ("reads", "binds", "privilege", "source")
 #: Schemas whose objects every database has.
-PUBLIC = re.compile(r"^(g?v\$|dba_|all_|session_privs$)")
+PUBLIC = re.compile(r"^(g?v\$|dba_|all_|session_privs$|session_roles$|user_users$|dual$)")
 #: Words that Oracle refuses as a bind name (ORA-01745), of those that one might choose.
 RESERVED = set(
     re.findall(

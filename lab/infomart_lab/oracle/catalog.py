@@ -78,6 +78,7 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
             "db_name": service,
             "service_names": service,
             "processes": "300",
+            "db_recovery_file_dest_size": str(100 * 1024**3),
             "supplemental_log_data_min": "YES",
             "force_logging": "YES",
         }

@@ -6,7 +6,9 @@ GRANT USAGE ON SCHEMA sys TO public;
 
 -- base tables ---------------------------------------------------------------------------------------
 
-CREATE TABLE IF NOT EXISTS sys.lab_users (username text PRIMARY KEY, created timestamp(0) NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS sys.lab_users (
+    username text PRIMARY KEY, created timestamp(0) NOT NULL DEFAULT now(),
+    account_status varchar(32) NOT NULL DEFAULT 'OPEN', expiry_date timestamp(0) DEFAULT now() + interval '180 days');
 CREATE TABLE IF NOT EXISTS sys.lab_site (
     one boolean PRIMARY KEY DEFAULT true CHECK (one), site text NOT NULL, database_name text NOT NULL,
     dbid bigint NOT NULL, host_name text NOT NULL, version text NOT NULL, banner text NOT NULL,
@@ -255,8 +257,8 @@ CREATE OR REPLACE VIEW sys.dba_directories AS
 CREATE OR REPLACE VIEW sys.all_directories AS SELECT * FROM sys.dba_directories;
 CREATE OR REPLACE VIEW sys.dba_users AS
     SELECT username::varchar AS username, (100 + row_number() OVER (ORDER BY username))::bigint AS user_id,
-        'OPEN'::varchar AS account_status, 'USERS'::varchar AS default_tablespace,
-        'TEMP'::varchar AS temporary_tablespace, created, 'DEFAULT'::varchar AS profile
+        account_status, 'USERS'::varchar AS default_tablespace,
+        'TEMP'::varchar AS temporary_tablespace, created, 'DEFAULT'::varchar AS profile, expiry_date
     FROM sys.lab_users;
 CREATE OR REPLACE VIEW sys.all_users AS SELECT username, user_id, created FROM sys.dba_users;
 CREATE OR REPLACE VIEW sys.user_users AS SELECT * FROM sys.dba_users WHERE username = upper(session_user);
@@ -406,6 +408,16 @@ CREATE OR REPLACE VIEW sys.dba_data_files AS
 CREATE OR REPLACE VIEW sys.dba_free_space AS
     SELECT tablespace_name, 1 AS file_id, 1073741824::bigint AS bytes, 131072::bigint AS blocks
     FROM sys.dba_tablespaces WHERE contents <> 'TEMPORARY';
+CREATE OR REPLACE VIEW sys.v$archived_log AS
+    -- the redo since the instance's start as one log; block_size is that of Oracle's redo on Linux
+    SELECT 1 AS dest_id, 1 AS "thread#", 1 AS "sequence#", startup_time AS first_time, sys.sysdate() AS next_time,
+        greatest((pg_current_wal_insert_lsn() - '0/0' - redo.begun) / 512, 0)::bigint AS blocks, 512 AS block_size,
+        'YES'::varchar AS archived
+    FROM sys.v$instance, (SELECT coalesce(min(scn), pg_current_wal_insert_lsn() - '0/0') AS begun FROM sys.lab_scn_time) redo;
+CREATE OR REPLACE VIEW sys.v$recovery_file_dest AS
+    SELECT '/u01/fast_recovery_area'::varchar AS name, value::bigint AS space_limit, 1073741824::bigint AS space_used,
+        0::bigint AS space_reclaimable, 1 AS number_of_files
+    FROM sys.lab_parameters WHERE name = 'db_recovery_file_dest_size';
 CREATE OR REPLACE VIEW sys.dba_undo_extents AS
     SELECT 'SYS'::varchar AS owner, 'UNDOTBS1'::varchar AS tablespace_name, 'UNEXPIRED'::varchar AS status, 67108864::bigint AS bytes;
 CREATE OR REPLACE VIEW sys.v$undostat AS
@@ -423,7 +435,8 @@ CREATE OR REPLACE VIEW sys.user_sys_privs AS
 CREATE OR REPLACE VIEW sys.session_privs AS SELECT privilege FROM sys.lab_privileges WHERE grantee = upper(session_user);
 CREATE OR REPLACE VIEW sys.dba_sys_privs AS SELECT grantee, privilege, 'NO'::varchar AS admin_option FROM sys.lab_privileges;
 CREATE OR REPLACE VIEW sys.session_roles AS
-    SELECT privilege AS role FROM sys.lab_privileges WHERE grantee = upper(session_user) AND privilege IN ('DBA', 'SELECT_CATALOG_ROLE');
+    SELECT privilege AS role FROM sys.lab_privileges WHERE grantee = upper(session_user)
+        AND (privilege IN ('DBA', 'SELECT_CATALOG_ROLE') OR privilege LIKE '%_FULL_DATABASE');
 CREATE OR REPLACE VIEW sys.dba_role_privs AS
     SELECT grantee, privilege AS granted_role FROM sys.lab_privileges WHERE privilege IN ('DBA', 'SELECT_CATALOG_ROLE', 'CONNECT', 'RESOURCE');
 

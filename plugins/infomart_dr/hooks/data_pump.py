@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from infomart_dr import files
-from infomart_dr.errors import CredentialsError, FinalError, TopologyError
+from infomart_dr.errors import CredentialsError, FinalError, TopologyError, UnexpectedReplyError
 from infomart_dr.hooks.goldengate_parameters import version
 from infomart_dr.hooks.parse_data_pump import (
     NEXT_STEPS,
@@ -299,6 +299,21 @@ class DataPump:
         return f"{self.password_input()}KILL_JOB\nyes\n"
 
     # -- state --------------------------------------------------------------------------------------
+
+    def release(self, program: Program) -> str:
+        """Release of a client, as ``19.0.0.0.0``; its help opens no session.
+
+        :raises UnexpectedReplyError: it prints none.
+        """
+        done = self.host.run([self._program(program), "help=yes"], environment=self.environment, check=False)
+        found = re.search(r"Release\s+(\d+(?:\.\d+)+)", done.stdout + done.stderr)
+        if found is None:
+            raise UnexpectedReplyError(
+                f"{self._program(program)} says no release (exit code {done.exit_code}): "
+                f"{(done.stderr or done.stdout).strip()[-300:] or 'nothing'}",
+                "Correct data_pump.expdp and impdp, oracle_home and environment in the topology.",
+            )
+        return found[1]
 
     def job(self, name: str, owner: str | None = None) -> JobState | None:
         """State of a job in DBA_DATAPUMP_JOBS; None when it is not there (never started, or completed).

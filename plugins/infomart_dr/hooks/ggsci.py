@@ -279,6 +279,18 @@ class Ggsci:
 
     # -- looking ------------------------------------------------------------------------------------
 
+    def release(self) -> str:
+        """Release in ggsci's banner, as ``19.1.0.0.4``."""
+        completed = self._run("EXIT\n", None)
+        found = parse.parse_release(completed.stdout)
+        if found is None:
+            raise UnexpectedReplyError(
+                f"ggsci's banner has no release (exit code {completed.exit_code}): "
+                f"{(completed.stdout or completed.stderr).strip()[-_SHOWN:] or 'nothing'}",
+                "Run ggsci by hand on the database host; its environment may lack libraries.",
+            )
+        return found
+
     def kind(self, group: str) -> Kind:
         """EXTRACT for the site's Extract and pump, REPLICAT for its Replicat."""
         return "REPLICAT" if group == self._site.goldengate.groups.replicat else "EXTRACT"

@@ -38,6 +38,12 @@ def _trim(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines()).strip("\n")
 
 
+def parse_release(text: str) -> str | None:
+    """Release in the banner, as ``Version 19.1.0.0.4 OGGCORE_19.1...``; None without one."""
+    found = re.search(r"^\s*Version\s+(\d+(?:\.\d+)+)", text, re.MULTILINE)
+    return found[1] if found else None
+
+
 def error_lines(text: str) -> list[str]:
     """Lines of a reply that report an error; warnings do not count."""
     return [line.strip() for line in text.splitlines() if _ERROR.match(line) or _INVALID.match(line)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Seconds for the comparison of one table; a large one takes minutes.
 COMPARE_TIMEOUT = 3600.0
+_ROLES: tuple[SiteRole, SiteRole] = ("source", "target")
 
 
 def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
@@ -44,40 +45,69 @@ def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
     return differences
 
 
+def sequence_faults(step: Step) -> tuple[list[str], list[str]]:
+    """Sequences that the target lacks, and those that lie below the source's or the highest key in use."""
+    last = {
+        role: {
+            row["sequence_name"]: int(row["last_number"])
+            for row in step.dba(role).select("sequences", owner=step.schema)
+        }
+        for role in _ROLES
+    }
+    source, target = last["source"], last["target"]
+    missing = [
+        f"{name}: missing at {step.name('target')}, {value} at {step.name('source')}"
+        for name, value in sorted(source.items())
+        if name not in target
+    ]
+    low = [
+        f"{name}: {target[name]} at {step.name('target')}, {value} at {step.name('source')}"
+        for name, value in sorted(source.items())
+        if name in target and target[name] < value
+    ]
+    for name, key in sorted(step.topology.info_mart.sequence_keys.items()):
+        table, column = key.split(".")
+        highest = step.info_mart("target").value(
+            "highest_key", {"schema": step.schema, "table": table, "column": column}
+        )
+        if name not in target:
+            missing.append(f"{name} of {key} is missing")
+        elif highest is not None and target[name] <= int(highest):
+            low.append(f"{name} is {target[name]}, {key} goes up to {highest}")
+    return missing, low
+
+
 class ProveSequences(CheckOperator):
     """Prove that every sequence of the target lies above the highest key in use and not below the source's."""
 
     guide = "rule 5; sequence values come with the import"
 
     def observe(self, step: Step) -> Seen:
-        source = {
-            row["sequence_name"]: int(row["last_number"])
-            for row in step.dba("source").select("sequences", owner=step.schema)
-        }
-        target = {
-            row["sequence_name"]: int(row["last_number"])
-            for row in step.dba("target").select("sequences", owner=step.schema)
-        }
-        wrong = [
-            f"{name}: {target.get(name, 'missing')} at {step.name('target')}, {value} at {step.name('source')}"
-            for name, value in sorted(source.items())
-            if name not in target or target[name] < value
-        ]
-        for name, key in sorted(step.topology.info_mart.sequence_keys.items()):
-            table, column = key.split(".")
-            highest = step.info_mart("target").value(
-                "highest_key", {"schema": step.schema, "table": table, "column": column}
-            )
-            if name not in target:
-                wrong.append(f"{name} of {key} is missing")
-            elif highest is not None and target[name] <= int(highest):
-                wrong.append(f"{name} is {target[name]}, {key} goes up to {highest}")
-        if wrong:
+        missing, low = sequence_faults(step)
+        if wrong := missing + low:
             return Seen(False, f"sequences are too low: {'; '.join(wrong[:8])}")
-        return Seen(True, f"{len(target)} sequences lie above every key in use", {"sequences": len(target)})
+        count = len(step.dba("target").select("sequences", owner=step.schema))
+        return Seen(True, f"{count} sequences lie above every key in use", {"sequences": count})
 
     def next_step(self) -> str:
         return "Raise the named sequences at the target (ALTER SEQUENCE ... RESTART), then clear this task."
+
+
+def parity_faults(step: Step) -> tuple[list[str], int]:
+    """How the target's dictionary differs from the source's, and the number of indexes compared."""
+    from infomart_dr.operators.dump_set import dictionary_of, invalid_objects
+
+    source, target = dictionary_of(step, "source"), dictionary_of(step, "target")
+    differences = dictionary_differences(source, target)
+    shapes = {(index.table, index.unique, tuple(index.columns)) for index in target.indexes}
+    differences += [
+        f"index {index.name} on {index.table} is missing"
+        for index in source.indexes
+        if (index.table, index.unique, tuple(index.columns)) not in shapes
+    ]
+    invalid = invalid_objects(step, "target") - invalid_objects(step, "source")
+    differences += [f"{name} is invalid" for name in sorted(invalid)]
+    return differences, len(target.indexes)
 
 
 class ProveParity(CheckOperator):
@@ -86,21 +116,10 @@ class ProveParity(CheckOperator):
     guide = "rule 5"
 
     def observe(self, step: Step) -> Seen:
-        from infomart_dr.operators.dump_set import dictionary_of, invalid_objects
-
-        source, target = dictionary_of(step, "source"), dictionary_of(step, "target")
-        differences = dictionary_differences(source, target)
-        shapes = {(index.table, index.unique, tuple(index.columns)) for index in target.indexes}
-        differences += [
-            f"index {index.name} on {index.table} is missing"
-            for index in source.indexes
-            if (index.table, index.unique, tuple(index.columns)) not in shapes
-        ]
-        invalid = invalid_objects(step, "target") - invalid_objects(step, "source")
-        differences += [f"{name} is invalid" for name in sorted(invalid)]
+        differences, indexes = parity_faults(step)
         if differences:
             return Seen(False, f"the sites differ: {'; '.join(differences[:8])}")
-        return Seen(True, f"{len(target.indexes)} indexes and all constraints and triggers are equal")
+        return Seen(True, f"{indexes} indexes and all constraints and triggers are equal")
 
     def next_step(self) -> str:
         return "Create what is missing at the target; then clear this task."

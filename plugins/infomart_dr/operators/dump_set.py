@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -44,25 +46,68 @@ def size_text(size: float) -> str:
 # -- before the SCN --------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Room:
+    """What a Data Pump directory has to hold, and what its file system has free; bytes."""
+
+    folder: str
+    needed: int
+    free: int
+
+    @property
+    def fits(self) -> bool:
+        return self.free >= self.needed
+
+
+def export_room(step: Step, role: SiteRole) -> Room:
+    """Room for the export: the dump set is not larger than the schema."""
+    folder = directory_path(step, role)
+    return Room(folder, schema_bytes(step, role), step.host(role).free_space(folder))
+
+
+def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
+    """Room at the target for a dump set.
+
+    :param total: bytes of the set.
+    :param names: its files; what of them is there already needs no room.
+    """
+    folder, host = directory_path(step, "target"), step.host("target")
+    there = sum(host.file_sizes(folder, names).values()) if names else 0
+    return Room(folder, int((total - there) * step.topology.transfer.space_factor), host.free_space(folder))
+
+
+def schema_bytes(step: Step, role: SiteRole) -> int:
+    """Size of the Info Mart's schema at a site."""
+    return int(step.dba(role).select("schema_size", owner=step.schema)[0]["bytes"])
+
+
 class CheckExportSpace(CheckOperator):
     """Check, before the server is stopped, that the export has the space and the undo that it needs."""
 
     guide = "not in the guide: ORA-39171 waits for ever, ORA-01555 spoils the export"
+    changes = "a row in the plan's ledger: the schema's size, from which later runs estimate their times"
 
     def observe(self, step: Step) -> Seen:
-        dba = step.dba(self.role)
-        folder = directory_path(step, self.role)
-        free = step.host(self.role).free_space(folder)
-        size = int(dba.select("schema_size", owner=step.schema)[0]["bytes"])
-        undo = int(dba.value("undo_retention") or 0)
-        what = f"{step.schema} has {size_text(size)}, {folder} has {size_text(free)} free, undo_retention is {undo} s"
-        facts = {"schema_bytes": size, "free_bytes": free, "undo_retention": undo}
-        if free < size:
+        from infomart_dr.evidence.estimate import estimate
+
+        room = export_room(step, self.role)
+        undo = int(step.dba(self.role).value("undo_retention") or 0)
+        what = (
+            f"{step.schema} has {size_text(room.needed)}, {room.folder} has {size_text(room.free)} free, "
+            f"undo_retention is {undo} s"
+        )
+        facts = {"schema_bytes": room.needed, "free_bytes": room.free, "undo_retention": undo}
+        if not room.fits:
             return Seen(False, f"{what}: the dump set may not fit", facts)
+        if undo < (fastest := estimate(room.needed).export.low):
+            return Seen(False, f"{what}: the export takes {fastest:.0f} s at least, and ends with ORA-01555", facts)
         return Seen(True, what, facts)
 
+    def finish(self, step: Step, seen: Seen) -> None:
+        step.ledger.put_once("schema_bytes", str(seen.facts["schema_bytes"]))
+
     def next_step(self) -> str:
-        return "Make room, or point the directory object to another file system; then clear this task."
+        return "Make room, point the directory to another file system, or raise undo_retention; then clear this task."
 
 
 class CaptureScn(StepOperator):
@@ -409,13 +454,11 @@ class CheckFreeSpace(CheckOperator):
 
     def observe(self, step: Step) -> Seen:
         manifest = proven_manifest(step)
-        folder = directory_path(step, "target")
-        host = step.host("target")
-        there = sum(host.file_sizes(folder, [file.name for file in manifest.files]).values())
-        free = host.free_space(folder)
-        need = int((manifest.total_bytes - there) * step.topology.transfer.space_factor)
-        what = f"{folder} at {step.name('target')} has {size_text(free)} free, {size_text(need)} needed"
-        return Seen(free >= need, what, {"free_bytes": free, "needed_bytes": need})
+        room = import_room(step, manifest.total_bytes, [file.name for file in manifest.files])
+        what = (
+            f"{room.folder} at {step.name('target')} has {size_text(room.free)} free, {size_text(room.needed)} needed"
+        )
+        return Seen(room.fits, what, {"free_bytes": room.free, "needed_bytes": room.needed})
 
     def next_step(self) -> str:
         return "Make room at the target's directory; then clear this task."
@@ -616,6 +659,9 @@ class RunImpdp(DataPumpOperator):
 
         files = [file.name for file in proven_manifest(step).files]
         return import_parameters(step.topology, step.site("target"), files, self.job_name(step))
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        step.ledger.put_once("imported", str(int(time.time())))
 
     def prepare(self, step: Step) -> None:
         if step.ledger.require("dump_set_proven") != proven_manifest(step).digest():

@@ -14,7 +14,8 @@ from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHol
 from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.step import SiteRole
 
-_NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
+#: Pattern of a name in the topology, or nothing.
+NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
 _RUN_ID = r"^[A-Za-z0-9_.~:+\-]{0,250}$"
 
 
@@ -26,16 +27,17 @@ def text_param(title: str, description: str, **schema: Any) -> Param:
     return Param(None, type=["null", "string"], title=title, description=description, **schema)
 
 
-def _site(title: str, description: str) -> Param:
-    return text_param(title, description, pattern=_NAME)
+def site_param(title: str, description: str) -> Param:
+    """A site by its name in the topology, or empty."""
+    return text_param(title, description, pattern=NAME)
 
 
 def common_params() -> dict[str, Param]:
     """Parameters of every procedure but the failover; each has a default, so that the form opens filled."""
     return {
         "deployment": deployment_param(),
-        "source": _site("Source site", "The site that serves; empty: the topology's active site."),
-        "target": _site(
+        "source": site_param("Source site", "The site that serves; empty: the topology's active site."),
+        "target": site_param(
             "Target site",
             "The site that is filled or takes over; empty: the only site with role new, else the only standby.",
         ),
@@ -47,10 +49,10 @@ def failover_params() -> dict[str, Param]:
     """Parameters of a failover."""
     return {
         "deployment": deployment_param(),
-        "failed_site": _site(
+        "failed_site": site_param(
             "Failed site", "The site that is lost; empty: the topology's active site (not in active-active)."
         ),
-        "survivor": _site("Surviving site", "The site that takes over; empty: the topology's only standby."),
+        "survivor": site_param("Surviving site", "The site that takes over; empty: the topology's only standby."),
         "accept_missing_replicat": Param(
             False,
             type="boolean",
@@ -64,7 +66,7 @@ def failover_params() -> dict[str, Param]:
 
 def deployment_param() -> Param:
     """Which deployment a run is for."""
-    return text_param("Deployment", "Name of the topology; may stay empty when there is one only.", pattern=_NAME)
+    return text_param("Deployment", "Name of the topology; may stay empty when there is one only.", pattern=NAME)
 
 
 def plan_params() -> dict[str, Param]:

@@ -7,10 +7,9 @@ from airflow.sdk import Param, chain
 
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.base import AFTER_SKIPS
-from infomart_dr.runbook.plan import deployment_param, text_param
+from infomart_dr.runbook.plan import NAME, deployment_param, text_param
 
 _MOMENT = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
-_NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
 
 
 def guard_schedule() -> str:
@@ -30,7 +29,7 @@ def hold_params() -> dict[str, Param]:
             description="place a new hold, extend or release one, or list them. The id of a new hold is the run's id.",
         ),
         "which": text_param(
-            "Which IDBs", "Name of an IDB or of a site; empty: all IDBs of sites that are not lost.", pattern=_NAME
+            "Which IDBs", "Name of an IDB or of a site; empty: all IDBs of sites that are not lost.", pattern=NAME
         ),
         "hold": text_param(
             "Hold",
@@ -46,7 +45,7 @@ def hold_params() -> dict[str, Param]:
         "until_site_passes": text_param(
             "Until this site has passed",
             "Site whose high-water mark of the IDB's data source must have passed the time below.",
-            pattern=_NAME,
+            pattern=NAME,
         ),
         "until_time": text_param(
             "... this time (UTC)",

@@ -27,7 +27,7 @@ PROCEDURES = (
     "infomart_switchover",
 )
 #: DAGs of every day, which need no lock.
-DAY_TO_DAY = ("infomart_purge_guard", "infomart_purge_hold")
+DAY_TO_DAY = ("infomart_purge_guard", "infomart_purge_hold", "infomart_readiness")
 DAGS = PROCEDURES + DAY_TO_DAY
 #: Teardowns that put the service back; release_lock fails when it is not back.
 WAYS_BACK = ("return_service_to_source", "return_standby")
@@ -223,6 +223,18 @@ def test_an_empty_second_info_mart_skips_every_step_of_the_copy(bag: DagBag) -> 
 def test_aggregation_is_switched_on_by_a_teardown(bag: DagBag) -> None:
     for dag_id in ("infomart_return_to_normal", "infomart_cutover", "infomart_reaggregate"):
         assert bag.dags[dag_id].get_task("re_aggregate.enable_aggregation").is_teardown
+
+
+@pytest.mark.parametrize(
+    ("value", "schedule"), [(None, "@daily"), ("0 5 * * 1", "0 5 * * 1"), ("none", None), ("", None)]
+)
+def test_the_schedule_of_a_check_is_configuration(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, schedule: str | None
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("AIRFLOW__INFOMART_DR__READINESS_SCHEDULE", value)
+    dag = DagBag(str(ROOT / "dags" / "infomart_readiness.py")).dags["infomart_readiness"]
+    assert dag.schedule == schedule
 
 
 def test_parsing_opens_no_connection_and_reads_no_topology(tmp_path: Path) -> None:

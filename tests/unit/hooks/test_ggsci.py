@@ -51,6 +51,19 @@ def test_replies_drop_banner_and_prompts() -> None:
     assert parse.replies(output(LOGGED_IN, "EXTRACT added.")) == [LOGGED_IN, "EXTRACT added.", ""]
 
 
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [
+        (BANNER, "19.1.0.0.4"),
+        ("Oracle GoldenGate Command Interpreter for Oracle\nVersion 11.2.1.0.1 OGGCORE_11.2.1.0.1", "11.2.1.0.1"),
+        ("ggsci: error while loading shared libraries: libnnz19.so", None),
+        ("", None),
+    ],
+)
+def test_the_release_stands_in_the_banner(text: str, release: str | None) -> None:
+    assert parse.parse_release(text) == release
+
+
 def test_replies_take_windows_line_ends_and_the_adminclients_prompt() -> None:
     text = "Welcome\r\nOGG (https://h:9011 dep) 1> Manager started.\r\nOGG (https://h:9011 dep as u@db) 2> x\r\n"
     assert parse.replies(text) == ["Manager started.", "x"]

@@ -1,4 +1,4 @@
-"""The commands that run a job of the Info Mart Server and bring the reports into service."""
+"""The commands that run a job of the Info Mart Server, tell of its service and bring the reports into service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infomart_lab import config as lab_config
-from infomart_lab import gi2ctl, gimjob, lca
+from infomart_lab import gi2ctl, gimjob, gimservice, lca
 from infomart_lab.config import LabConfig
 
 
@@ -155,3 +155,13 @@ def test_reports_are_in_service_at_two_sites_only_when_told_so(config: LabConfig
 def test_reports_of_an_unknown_or_another_host_are_not_touched(config: LabConfig, arguments: list[str]) -> None:
     assert gi2ctl.main(arguments) == 1
     assert not gi2ctl.path(config).exists()
+
+
+@pytest.mark.parametrize(("automatic", "code"), [(None, 0), (True, 3)])
+def test_a_service_that_starts_by_itself_is_told_by_the_exit_code(
+    config: LabConfig, automatic: object, code: int
+) -> None:
+    lab_config.set_fault(config, "site2.gim_server.autostart", automatic)
+    lab_config.set_fault(config, "site1.gim_server.autostart", True)
+    assert gimservice.main(["manual"]) == code
+    assert gimservice.main([]) == gimservice.main(["auto"]) == 1

@@ -43,7 +43,7 @@ def test_hosts_hold_their_own_programs(config: LabConfig) -> None:
     shims.write(config, "site3")
     db = {"ggsci", "expdp", "impdp", "rsync", "pgrep", "crontab", "purge_idb", "purgectl"}
     assert {p.name for p in config.bin_dir("site3", "db").iterdir()} == db
-    gim = {"mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl"}
+    gim = {"mlcmd", "mlcmd_stdin", "java", "pgrep", "gimjob", "gi2ctl", "gimservice"}
     assert {p.name for p in config.bin_dir("site3", "gim").iterdir()} == gim
     for path in (config.goldengate_home("site3") / "ggsci", config.oracle_home("site3") / "bin" / "impdp"):
         assert os.access(path, os.X_OK)

@@ -14,7 +14,7 @@ from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.data_pump import JobState, job_name
 from infomart_dr.hooks.remote_job import JobStatus
 from infomart_dr.operators import dump_set, jobs
-from infomart_dr.operators.dump_set import RecreateMissingIndexes, RunExpdp, RunImpdp
+from infomart_dr.operators.dump_set import CheckExportSpace, RecreateMissingIndexes, RunExpdp, RunImpdp
 
 SUCCESS = 'Job "SYSTEM"."GIM" successfully completed at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44\n'
 FATAL = 'ORA-39171: full\nJob "SYSTEM"."GIM" stopped due to fatal error at Tue Nov 3 17:02:11 2026 elapsed 0 00:01:00\n'
@@ -186,3 +186,50 @@ def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_clie
     with pytest.raises(CurableError, match="EXECUTING"):
         RecreateMissingIndexes(task_id="indexes", role="target")._run(world.step())
     assert world.submitted == []
+
+
+# -- room ------------------------------------------------------------------------------------------
+
+
+def room(monkeypatch: pytest.MonkeyPatch, *, size: int, free: int, undo: int) -> Any:
+    """A step whose source has a schema, a disk and undo of these sizes."""
+    step: Any = FakeStep()
+    monkeypatch.setattr(dump_set, "directory_path", lambda step, role: "/dp")
+    step.host = lambda role, kind="db": SimpleNamespace(free_space=lambda folder: free)
+    step.dba = lambda role: SimpleNamespace(
+        select=lambda name, **binds: [{"bytes": size}], value=lambda name, **binds: undo
+    )
+    return step
+
+
+@pytest.mark.parametrize(
+    ("size", "free", "undo", "what"),
+    [
+        (10**9, 10**9, 900, ""),
+        (10**9, 10**9 - 1, 900, "the dump set may not fit"),
+        # Not even the fastest storage exports a terabyte in a quarter of an hour.
+        (10**12, 10**13, 900, "ends with ORA-01555"),
+        (10**12, 10**13, 86400, ""),
+    ],
+)
+def test_an_export_that_cannot_end_well_is_not_begun(
+    monkeypatch: pytest.MonkeyPatch, size: int, free: int, undo: int, what: str
+) -> None:
+    seen = CheckExportSpace(task_id="check_space").observe(room(monkeypatch, size=size, free=free, undo=undo))
+    assert seen.done is not bool(what) and what in seen.what
+
+
+def test_the_size_of_the_schema_is_noted_for_later_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = room(monkeypatch, size=5000, free=10**9, undo=900)
+    operator = CheckExportSpace(task_id="check_space")
+    operator.finish(step, operator.observe(step))
+    assert step.ledger["schema_bytes"] == "5000"
+
+
+def test_the_end_of_an_import_is_noted_for_later_estimates() -> None:
+    step: Any = FakeStep()
+    operator = RunImpdp(task_id="run_impdp", role="target")
+    operator.finish(step, dump_set.Seen(True, "done"))
+    first = step.ledger["imported"]
+    operator.finish(step, dump_set.Seen(True, "done"))
+    assert step.ledger["imported"] == first and int(first) > 0

@@ -1,0 +1,41 @@
+"""Would a procedure run now? Looks at everything that it will need, and changes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.readiness import schedule
+from infomart_dr.runbook import readiness
+
+DOC = """
+# Readiness
+
+Guide: *Deployment Prerequisites* (guide:573-583), and what each chapter takes for granted.
+
+For every deployment, and every procedure that the roles of its sites call for, the guards and preconditions of the
+real run are walked: connections, host keys, releases, privileges, room, undo, logging, exclusion lists, parity, jobs,
+passwords, clocks, DAPs, services that start by themselves. **Nothing is changed**: no lock, no table, no file.
+
+Each check is *ok*, a *warning*, *blocked* with its cure, or *not looked at* because something that it needs failed.
+`report_readiness` fails, in one sentence, when anything is blocked; with warnings only the run is a success. The
+reports, with estimated times, are in its log and in its XCom `readiness`.
+
+Daily, or as `AIRFLOW__INFOMART_DR__READINESS_SCHEDULE` says (a cron expression, `@weekly` ..., or `none`).
+"""
+
+with DAG(
+    dag_id="infomart_readiness",
+    description="What each procedure would meet now: ok, warning or blocked, with the cure and estimated times",
+    doc_md=DOC,
+    schedule=schedule("readiness_schedule", "@daily"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args=step_defaults(),
+    params=readiness.params(),
+    tags=["infomart", "disaster recovery"],
+) as dag:
+    readiness.look_at_everything()

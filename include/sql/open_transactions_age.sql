@@ -1,0 +1,13 @@
+-- reads: gv$transaction, gv$session
+-- binds: none
+-- privilege: SELECT_CATALOG_ROLE
+-- source: Oracle Database Reference, V$TRANSACTION; START_DATE is the database host's local time, as SYSDATE
+select s.sid,
+       s.username,
+       s.program,
+       s.machine,
+       t.start_time,
+       (sysdate - t.start_date) * 86400 as seconds
+  from gv$transaction t
+  left join gv$session s on s.saddr = t.ses_addr and s.inst_id = t.inst_id
+ order by t.start_date

@@ -1,0 +1,5 @@
+-- reads: user_users
+-- binds: none
+-- privilege: none: shows the session's own user
+-- source: Oracle Database Reference, USER_USERS; EXPIRY_DATE is when the password expires, or has expired
+select username, account_status, expiry_date, default_tablespace from user_users

@@ -1,0 +1,215 @@
+"""How long a procedure will take, from the rates of earlier runs, or from assumed ones with wide bounds.
+
+Pure functions. An estimate is two numbers, never one: what is between them is not known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Phase = Literal["export", "transfer", "import"]
+PHASES: tuple[Phase, ...] = ("export", "transfer", "import")
+
+MEGABYTE = 1_000_000
+#: Bytes of the schema a second, slowest and fastest, where no earlier run was measured: Data Pump with two workers on
+#: anything from one old disk to a flash array; a transfer over 100 Mbit/s to 10 Gbit/s of a set that is compressed or
+#: not.
+ASSUMED_RATES: dict[Phase, tuple[float, float]] = {
+    "export": (15 * MEGABYTE, 300 * MEGABYTE),
+    "transfer": (10 * MEGABYTE, 800 * MEGABYTE),
+    "import": (5 * MEGABYTE, 150 * MEGABYTE),
+}
+#: Seconds that a phase takes however small the schema is.
+ASSUMED_BEGIN: dict[Phase, tuple[float, float]] = {"export": (5, 120), "transfer": (1, 60), "import": (5, 300)}
+#: Bytes of redo a second that a Replicat applies.
+ASSUMED_APPLY = (5 * MEGABYTE, 50 * MEGABYTE)
+#: Bytes of the schema a second that the comparison of all tables reads.
+ASSUMED_COMPARE = (30 * MEGABYTE, 500 * MEGABYTE)
+#: Seconds for stop, configuration and start of an Info Mart Server: without and with waiting for running ETL jobs.
+ASSUMED_SWITCH = (60.0, 1800.0)
+#: Seconds of a failover beside waiting for people: the standby is drained, configured and started.
+ASSUMED_FAILOVER = (120.0, 3600.0)
+#: A measured rate is trusted by this factor up and down: load and network differ from day to day.
+MARGIN = 1.5
+
+
+@dataclass(frozen=True)
+class Span:
+    """A time in seconds between two bounds, and what it rests on.
+
+    :param high: infinite where it may never end.
+    """
+
+    low: float
+    high: float
+    basis: str = "assumed"
+
+    def __add__(self, other: Span) -> Span:
+        basis = self.basis if self.basis == other.basis else "partly assumed"
+        return Span(self.low + other.low, self.high + other.high, basis)
+
+    def text(self) -> str:
+        """For people."""
+        return f"{duration(self.low)} to {duration(self.high)} ({self.basis})"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an earlier run took.
+
+    :param size: bytes of the schema then.
+    :param seconds: by phase, of those that were noted.
+    :param outage: seconds from the final stop to the start at the other site.
+    """
+
+    size: int
+    seconds: Mapping[Phase, float]
+    outage: float | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Times of the parts of a procedure that copies, and of those in which nobody loads data."""
+
+    export: Span
+    transfer: Span
+    load: Span
+    catch_up: Span
+    #: The server is stopped while the export runs.
+    export_outage: Span
+    #: Final stop, last catch-up, comparison, configuration and start.
+    cutover_outage: Span
+    failover_outage: Span
+
+    @property
+    def copy(self) -> Span:
+        """From the SCN until the Replicat may start: so long trails and archived redo are kept."""
+        return self.export + self.transfer + self.load
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people, rounded."""
+    if math.isinf(seconds):
+        return "no end"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _phase(phase: Phase, size: int, runs: Sequence[Measured]) -> Span:
+    measured = [(run.size, run.seconds[phase]) for run in runs if run.size > 0 and run.seconds.get(phase, 0) > 0]
+    if measured:
+        # Never slower with a smaller schema than it was then: the fixed part of the time is not known.
+        times = [seconds * max(size / before, 1.0) for before, seconds in measured]
+        shrunk = [seconds * min(size / before, 1.0) for before, seconds in measured]
+        return Span(min(shrunk) / MARGIN, max(times) * MARGIN, f"measured in {len(measured)} run(s)")
+    (slow, fast), (soonest, latest) = ASSUMED_RATES[phase], ASSUMED_BEGIN[phase]
+    return Span(soonest + size / fast, latest + size / slow)
+
+
+def _catch_up(copy: Span, redo: float) -> Span:
+    """Changes made during the copy are applied while new ones are made."""
+    slow, fast = ASSUMED_APPLY
+    low = copy.low * redo / fast
+    high = copy.high * redo / (slow - redo) if redo < slow else math.inf
+    return Span(low, max(high, low))
+
+
+def estimate(size: int, runs: Sequence[Measured] = (), *, redo: float = 0.0) -> Estimate:
+    """Estimate the times.
+
+    :param size: bytes of the schema.
+    :param runs: what earlier runs took.
+    :param redo: bytes of redo a second at the source.
+    """
+    export, transfer, load = (_phase(phase, size, runs) for phase in PHASES)
+    switch = Span(*ASSUMED_SWITCH)
+    outages = [run.outage for run in runs if run.outage]
+    if outages:
+        cutover = Span(min(outages) / MARGIN, max(outages) * MARGIN, f"measured in {len(outages)} run(s)")
+    else:
+        slow, fast = ASSUMED_COMPARE
+        cutover = switch + Span(size / fast, size / slow)
+    return Estimate(
+        export=export,
+        transfer=transfer,
+        load=load,
+        catch_up=_catch_up(export + transfer + load, redo),
+        export_outage=export + switch,
+        cutover_outage=cutover,
+        failover_outage=Span(*ASSUMED_FAILOVER),
+    )
+
+
+def parts(procedure: str, estimated: Estimate) -> dict[str, Span]:
+    """The parts of an estimate that a procedure has, by their name for people."""
+    copies = {
+        "export": estimated.export,
+        "transfer": estimated.transfer,
+        "import": estimated.load,
+        "catch-up": estimated.catch_up,
+    }
+    match procedure:
+        case "failover":
+            return {"outage": estimated.failover_outage}
+        case "switchover":
+            return {"outage": estimated.cutover_outage}
+        case "return_to_normal":
+            return {
+                **copies,
+                "outage for the export": estimated.export_outage,
+                "outage for the cutover": estimated.cutover_outage,
+            }
+        case _:
+            return {**copies, "outage for the export": estimated.export_outage}
+
+
+# -- earlier runs ----------------------------------------------------------------------------------
+
+
+def measured_runs(rows: Iterable[Mapping[str, Any]]) -> list[Measured]:
+    """Earlier runs from rows of the ledger: plan_id, name, value and noted_at.
+
+    The export has its own begin and end. The transfer lies between the manifest and the note that it arrived, the
+    import between the drop of the sequences and its own note; the cutover's outage between final stop and new start.
+    A part that was interrupted is measured with its interruption.
+    """
+    plans: dict[str, dict[str, tuple[str, datetime]]] = {}
+    for row in rows:
+        plans.setdefault(str(row["plan_id"]), {})[str(row["name"])] = (str(row["value"]), row["noted_at"])
+    found = []
+    for facts in plans.values():
+        if "schema_bytes" not in facts:
+            continue
+        spans = {
+            "export": _between(facts, "export_started", "export_ended"),
+            "transfer": _apart(facts, "manifest_digest", "transferred"),
+            "import": _apart(facts, "sequences_dropped", "imported"),
+        }
+        seconds: dict[Phase, float] = {phase: spans[phase] for phase in PHASES if spans[phase] > 0}
+        found.append(
+            Measured(
+                int(facts["schema_bytes"][0]), seconds, _between(facts, "final_stop", "point_of_no_return") or None
+            )
+        )
+    return found
+
+
+def _between(facts: Mapping[str, tuple[str, datetime]], first: str, second: str) -> float:
+    """Seconds between two facts whose values are epoch seconds; 0 without both."""
+    if first not in facts or second not in facts:
+        return 0.0
+    return max(float(facts[second][0]) - float(facts[first][0]), 0.0)
+
+
+def _apart(facts: Mapping[str, tuple[str, datetime]], first: str, second: str) -> float:
+    """Seconds between the notes of two facts; 0 without both."""
+    if first not in facts or second not in facts:
+        return 0.0
+    return max((facts[second][1] - facts[first][1]).total_seconds(), 0.0)

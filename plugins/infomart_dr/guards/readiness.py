@@ -1,0 +1,234 @@
+"""Checks that change nothing: what each looks at, what it found, and the cure; run in order, reported whole.
+
+A check that cannot look is blocked, with the reason. The checks that need what it could not reach are *not looked at*:
+one fault is reported once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from infomart_dr.errors import InfoMartError, UnreachableError
+from infomart_dr.step import SiteRole
+
+Level = Literal["ok", "not looked at", "warning", "blocked"]
+#: The worse, the further.
+LEVELS: tuple[Level, ...] = ("ok", "not looked at", "warning", "blocked")
+BOTH: tuple[SiteRole, SiteRole] = ("source", "target")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a look came to.
+
+    :param what: one sentence.
+    :param cure: what to do; empty when nothing is to be done.
+    :param unreachable: something did not answer.
+    """
+
+    level: Level
+    what: str
+    cure: str = ""
+    unreachable: bool = False
+
+
+def ok(what: str) -> Verdict:
+    return Verdict("ok", what)
+
+
+def warning(what: str, cure: str) -> Verdict:
+    return Verdict("warning", what, cure)
+
+
+def blocked(what: str, cure: str) -> Verdict:
+    return Verdict("blocked", what, cure)
+
+
+def not_looked_at(what: str, cure: str = "") -> Verdict:
+    return Verdict("not looked at", what, cure)
+
+
+def faults(found: Iterable[str], fine: str, cure: str, level: Level = "blocked") -> Verdict:
+    """A verdict over a list of what is wrong.
+
+    :param fine: the sentence when nothing is.
+    """
+    wrong = list(found)
+    if not wrong:
+        return ok(fine)
+    shown = "; ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
+    return Verdict(level, shown, cure)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named check.
+
+    :param looks_at: for the list of all checks.
+    :param look: ``(looks, role)`` to one verdict or several.
+    :param needs: checks of the same site without which this one cannot look.
+    :param behind: checks of the same site that, when nothing answered them, tell the same of this one.
+    :param of_source: checks of the source that this one needs, whichever site it looks at.
+    :param once: it is about both sites, and needs what it needs at both.
+    """
+
+    name: str
+    looks_at: str
+    look: Callable[[Any, SiteRole], Verdict | list[Verdict]]
+    needs: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
+    of_source: tuple[str, ...] = ()
+    once: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A check in the list of a procedure, with the sites that it looks at."""
+
+    check: Check
+    roles: tuple[SiteRole, ...] = BOTH
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of the report."""
+
+    check: str
+    site: str
+    level: Level
+    what: str
+    cure: str = ""
+    unreachable: bool = False
+
+    def sentence(self) -> str:
+        return f"{self.check} at {self.site}: {self.what.rstrip('.')}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found for one procedure of one deployment.
+
+    :param estimate: times by part, for people.
+    """
+
+    deployment: str
+    procedure: str
+    source: str
+    target: str
+    findings: list[Finding] = field(default_factory=list)
+    estimate: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Report:
+        return cls(**{**document, "findings": [Finding(**finding) for finding in document["findings"]]})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def level(self) -> Level:
+        """The worst level; what was not looked at by itself is fine."""
+        worst = max((LEVELS.index(finding.level) for finding in self.findings), default=0)
+        return LEVELS[worst] if LEVELS[worst] in ("warning", "blocked") else "ok"
+
+    def of(self, level: Level) -> list[Finding]:
+        return [finding for finding in self.findings if finding.level == level]
+
+    @property
+    def title(self) -> str:
+        return f"{self.procedure} of {self.deployment} ({self.source or '?'} -> {self.target or '?'})"
+
+    def blocked_sentence(self) -> str:
+        """All that is blocked, in one sentence; empty when nothing is."""
+        return blocked_sentence([self])
+
+    def table(self) -> str:
+        """For the log: one line a finding."""
+        rows = [(finding.level, finding.check, finding.site, finding.what) for finding in self.findings]
+        widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+        return "\n".join(
+            "  ".join([*(row[column].ljust(widths[column]) for column in range(3)), row[3]]) for row in rows
+        )
+
+    def markdown(self) -> str:
+        """The report."""
+        counted = ", ".join(f"{len(self.of(level))} {level}" for level in reversed(LEVELS) if self.of(level))
+        lines = [f"## {self.title}: {self.level}", "", f"{counted or 'nothing was looked at'}.", ""]
+        if self.estimate:
+            lines += ["| part | estimated time |", "|---|---|"]
+            lines += [f"| {part} | {time} |" for part, time in self.estimate.items()] + [""]
+        lines += ["| level | check | site | found | cure |", "|---|---|---|---|---|"]
+        for level in reversed(LEVELS):
+            for finding in self.of(level):
+                cells = (finding.level, finding.check, finding.site, finding.what, finding.cure)
+                lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+        return "\n".join(lines) + "\n"
+
+
+def blocked_sentence(reports: Sequence[Report]) -> str:
+    """All that is blocked in several reports, each fault once with the procedures that meet it; empty: nothing is."""
+    met: dict[tuple[str, str], list[str]] = {}
+    for report in reports:
+        for finding in report.of("blocked"):
+            met.setdefault((report.deployment, finding.sentence()), []).append(report.procedure)
+    return "; ".join(
+        f"{deployment}: {sentence} ({', '.join(procedures)})" for (deployment, sentence), procedures in met.items()
+    )
+
+
+def examine(planned: Sequence[Planned], looks: Any, site_name: Callable[[SiteRole], str]) -> list[Finding]:
+    """Run checks in their order.
+
+    :param looks: what the checks get.
+    """
+    found: dict[tuple[str, SiteRole], Finding] = {}
+    findings: list[Finding] = []
+    for each in planned:
+        check = each.check
+        for role in each.roles:
+            verdict = _missing(check, role, found) or _look(check, looks, role)
+            site = " and ".join(site_name(one) for one in BOTH) if check.once else site_name(role)
+            finding = Finding(check.name, site, verdict.level, verdict.what, verdict.cure, verdict.unreachable)
+            found[check.name, role] = finding
+            findings.append(finding)
+    return findings
+
+
+def _missing(check: Check, role: SiteRole, found: Mapping[tuple[str, SiteRole], Finding]) -> Verdict | None:
+    """A verdict when something that the check needs could not be looked at."""
+    needed = [(name, one) for one in (BOTH if check.once else (role,)) for name in check.needs]
+    needed += [(name, "source") for name in check.of_source]
+    for key in needed:
+        if (before := found.get(key)) is not None and before.level in ("blocked", "not looked at"):
+            return not_looked_at(f"needs {before.check} at {before.site}")
+    for name in check.behind:
+        if (before := found.get((name, role))) is not None and before.level == "blocked" and before.unreachable:
+            return not_looked_at(f"needs {before.check} at {before.site}")
+    return None
+
+
+def _look(check: Check, looks: Any, role: SiteRole) -> Verdict:
+    try:
+        verdicts = check.look(looks, role)
+    except InfoMartError as error:
+        what, cure = error.what, error.next_step or "Look at the log."
+        return Verdict("blocked", what, cure, isinstance(error, UnreachableError))
+    if isinstance(verdicts, Verdict):
+        return verdicts
+    return merge(verdicts)
+
+
+def merge(verdicts: Sequence[Verdict]) -> Verdict:
+    """Several verdicts of one check as one: the worst level, with every sentence of that level and worse ones."""
+    if not verdicts:
+        return ok("nothing to look at")
+    worst = max(LEVELS.index(verdict.level) for verdict in verdicts)
+    shown = [verdict for verdict in verdicts if LEVELS[worst] == verdict.level or verdict.level in LEVELS[2:]]
+    return Verdict(
+        LEVELS[worst],
+        "; ".join(dict.fromkeys(verdict.what for verdict in shown)),
+        " ".join(dict.fromkeys(verdict.cure for verdict in shown if verdict.cure)),
+        any(verdict.unreachable for verdict in verdicts),
+    )

@@ -1,0 +1,187 @@
+"""Readiness: which procedures a deployment may need, what each would meet, and a report. Nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk import BaseOperator
+
+from infomart_dr import topology as topology_module
+from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.operators.base import page
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from infomart_dr.guards.readiness import Report
+
+#: Value of the parameter ``procedure``: every one that the roles of the sites call for.
+ALL_THAT_FIT = "all that fit"
+
+
+def schedule(name: str, default: str) -> str | None:
+    """Schedule of a DAG from Airflow's configuration, ``[infomart_dr] <name>``; ``none``: only on demand."""
+    value = conf.get("infomart_dr", name, fallback=default).strip()
+    return None if value.lower() in ("", "none") else value
+
+
+class ReadinessOperator(BaseOperator):
+    """A task of the readiness check."""
+
+    guide: ClassVar[str] = ""
+    where: ClassVar[str] = "every site of the deployment"
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", self.documentation())
+        super().__init__(**kwargs)
+
+    @classmethod
+    def documentation(cls) -> str:
+        """The task's page; a mapped task must be given it."""
+        return page(cls.__doc__, cls.guide, cls.where, "nothing", "nothing to undo")
+
+
+class ListCases(ReadinessOperator):
+    """List what is to be checked: a procedure of a deployment each, from the roles in the topology."""
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        params = context["params"]
+        cases = list_cases(
+            str(params.get("deployment") or ""),
+            str(params.get("procedure") or ALL_THAT_FIT),
+            str(params.get("source") or ""),
+            str(params.get("target") or ""),
+        )
+        for case in cases:
+            self.log.info("%s", " ".join(value for value in case.values() if value))
+        return cases
+
+
+def list_cases(deployment: str, procedure: str, source: str, target: str) -> list[dict[str, str]]:
+    """Cases to check. A topology that cannot be read is a case with an ``error``: the others are checked all the same.
+
+    :raises InfoMartError: nothing is to be checked.
+    """
+    cases: list[dict[str, str]] = []
+    for name in [deployment] if deployment else _names():
+        try:
+            cases += _of_deployment(name, procedure, source, target)
+        except InfoMartError as error:
+            cases.append(_case(name, procedure, source, target) | {"error": str(error)})
+    if not cases:
+        raise GuardError(
+            "The roles of the sites call for no procedure: there is neither a standby nor a new site.",
+            "Set the roles in the topology, or choose a procedure, source and target.",
+        )
+    return cases
+
+
+def _names() -> list[str]:
+    """Deployments to check; an empty name stands for the only file, which is then reported where it is wrong."""
+    return topology_module.deployments() if topology_module.topology_folder().is_dir() else [""]
+
+
+def _of_deployment(name: str, procedure: str, source: str, target: str) -> list[dict[str, str]]:
+    from infomart_dr.guards.readiness_checks import PROCEDURES, fitting
+
+    topology = topology_module.load(name or None)
+    if procedure == ALL_THAT_FIT:
+        return [
+            _case(name or topology.deployment, *found)
+            for found in fitting(topology)
+            if source in ("", found[1]) and target in ("", found[2])
+        ]
+    pair = topology.failover_pair if PROCEDURES[procedure].failover else topology.pair
+    sites = pair(source or None, target or None)
+    return [_case(name or topology.deployment, procedure, sites.source, sites.target)]
+
+
+def _case(deployment: str, procedure: str, source: str, target: str) -> dict[str, str]:
+    return {"deployment": deployment, "procedure": procedure, "source": source, "target": target}
+
+
+class CheckReadiness(ReadinessOperator):
+    """Walk the guards and preconditions of one procedure as the real run would, and tell what each came to.
+
+    :param case: of :class:`ListCases`.
+    """
+
+    guide = "Deployment Prerequisites (guide:573-583); the prerequisites of each procedure"
+    template_fields = ("case",)
+
+    def __init__(self, *, case: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.case = case
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        report = check(self.case)
+        self.log.info("%s\n%s", report.title, report.table())
+        for finding in report.findings:
+            if finding.level in ("warning", "blocked"):
+                self.log.warning("%s: %s. Cure: %s", finding.level, finding.sentence(), finding.cure)
+        for part, time in report.estimate.items():
+            self.log.info("estimate: %s: %s", part, time)
+        return report.to_json()
+
+
+def check(case: dict[str, str]) -> Report:
+    """The report of one case."""
+    from infomart_dr.guards.readiness import Finding, Report, examine
+    from infomart_dr.guards.readiness_checks import PROCEDURES, LookingStep, Looks, estimated_times
+
+    about: dict[str, Any] = {field: case[field] for field in ("deployment", "procedure", "source", "target")}
+    if error := case.get("error"):
+        cure = "Correct the topology file or the parameters."
+        return Report(**about, findings=[Finding("topology", "every site", "blocked", error, cure)])
+    procedure = PROCEDURES[case["procedure"]]
+    with LookingStep(
+        deployment=case["deployment"], source=case["source"], target=case["target"], failover=procedure.failover
+    ) as step:
+        looks = Looks(step, procedure.name)
+        findings = examine(procedure.checks(step.topology.architecture), looks, step.name)
+        return Report(**about, findings=findings, estimate=estimated_times(looks, findings))
+
+
+class ReportReadiness(ReadinessOperator):
+    """Put the reports together; fail, in one sentence of all that is blocked, when anything is.
+
+    It runs also when a check has broken off, and then names the cases without a report.
+
+    :param cases: of :class:`ListCases`.
+    :param reports: of :class:`CheckReadiness`, one a case that came to an end.
+    """
+
+    where = "Airflow"
+    template_fields = ("cases", "reports")
+
+    def __init__(self, *, cases: Any, reports: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cases, self.reports = cases, reports
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from infomart_dr.guards.readiness import Report, blocked_sentence
+
+        reports = [Report.from_json(each) for each in (self.reports or [])]
+        text = "# Readiness\n\n" + "\n".join(report.markdown() for report in reports)
+        self.log.info("%s", text)
+        sentence = blocked_sentence(reports)
+        wrong = [sentence] if sentence else []
+        done = {(report.deployment, report.procedure, report.source, report.target) for report in reports}
+        for case in self.cases or []:
+            key = (case["deployment"], case["procedure"], case["source"], case["target"])
+            if key not in done:
+                wrong.append(f"{case['procedure']} of {case['deployment']}: the check broke off, see its task")
+        if not self.cases:
+            wrong.append("the cases to check could not be listed, see list_cases")
+        result = {
+            "level": "blocked" if wrong else "warning" if any(r.level == "warning" for r in reports) else "ok",
+            "blocked": wrong,
+            "markdown": text,
+        }
+        # Pushed by itself too: a failed task returns nothing.
+        if (instance := context.get("ti")) is not None:
+            instance.xcom_push(key="readiness", value=result)
+        if wrong:
+            raise GuardError(f"Not ready: {'; '.join(wrong)}.", "Do what the report's column cure says.")
+        return result

@@ -1,0 +1,41 @@
+"""Readiness: every procedure that the roles call for, each looked at by a task of its own."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param, TriggerRule
+
+from infomart_dr.operators.readiness import ALL_THAT_FIT, CheckReadiness, ListCases, ReportReadiness
+from infomart_dr.runbook.plan import NAME, site_param, text_param
+
+PROCEDURES = ["failover", "switchover", "return_to_normal", "setup_replication", "database_transfer"]
+
+
+def params() -> dict[str, Param]:
+    """Parameters of a readiness check; a scheduled run has the defaults."""
+    return {
+        "deployment": text_param("Deployment", "Name of the topology; empty: every one.", pattern=NAME),
+        "procedure": Param(
+            ALL_THAT_FIT,
+            type="string",
+            enum=[ALL_THAT_FIT, *PROCEDURES],
+            title="Procedure",
+            description="What shall be looked at; all that fit: those that the roles of the sites call for.",
+        ),
+        "source": site_param(
+            "Source site", "The site that serves, of a failover the one that is lost; empty: by the topology."
+        ),
+        "target": site_param("Target site", "The site that is filled or takes over; empty: by the topology."),
+    }
+
+
+def look_at_everything() -> ReportReadiness:
+    """List the cases, look at each, report all; the report comes whatever became of the looks."""
+    cases = ListCases(task_id="list_cases")
+    checked = CheckReadiness.partial(
+        task_id="check_readiness",
+        doc_md=CheckReadiness.documentation(),
+        map_index_template="{{ task.case['deployment'] }}: {{ task.case['procedure'] }}",
+    ).expand(case=cases.output)
+    return ReportReadiness(
+        task_id="report_readiness", cases=cases.output, reports=checked.output, trigger_rule=TriggerRule.ALL_DONE
+    )

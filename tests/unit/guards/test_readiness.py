@@ -1,0 +1,432 @@
+"""Readiness: the framework of checks, the verdicts, and which procedures a topology calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from infomart_dr import topology
+from infomart_dr.errors import CredentialsError, FinalError, UnexpectedReplyError, UnreachableError
+from infomart_dr.evidence.estimate import Span
+from infomart_dr.guards import readiness_checks
+from infomart_dr.guards.readiness import (
+    BOTH,
+    Check,
+    Finding,
+    Planned,
+    Report,
+    Verdict,
+    blocked,
+    blocked_sentence,
+    examine,
+    faults,
+    merge,
+    ok,
+    warning,
+)
+from infomart_dr.hooks.parse_ggsci import GroupInfo
+from infomart_dr.step import SiteRole
+from infomart_lab import config as lab_config
+from infomart_lab import topology as lab_topology
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def site_name(role: SiteRole) -> str:
+    return {"source": "site1", "target": "site2"}[role]
+
+
+def check(name: str, look: Callable[..., Any] = lambda looks, role: ok("fine"), **kwargs: Any) -> Check:
+    return Check(name, "", look, **kwargs)
+
+
+def raises(error: Exception) -> Callable[..., Verdict]:
+    def look(looks: Any, role: SiteRole) -> Verdict:
+        raise error
+
+    return look
+
+
+def levels(*planned: Check | Planned) -> dict[tuple[str, str], str]:
+    listed = [each if isinstance(each, Planned) else Planned(each) for each in planned]
+    return {(finding.check, finding.site): finding.level for finding in examine(listed, None, site_name)}
+
+
+# -- framework -------------------------------------------------------------------------------------
+
+
+def test_a_check_that_cannot_look_is_blocked_with_the_reason_and_its_cure() -> None:
+    planned = [Planned(check("dba", raises(CredentialsError("refused.", "Correct it."))), ("source",))]
+    (found,) = examine(planned, None, site_name)
+    assert (found.level, found.what, found.cure, found.unreachable) == ("blocked", "refused.", "Correct it.", False)
+
+
+def test_what_needs_a_failed_check_is_not_looked_at_and_says_what_it_needs() -> None:
+    dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
+    undo = check("undo", raises(AssertionError("must not look")), needs=("dba",))
+    found = examine([Planned(dba), Planned(undo, ("source",))], None, site_name)
+    assert (found[-1].level, found[-1].what) == ("not looked at", "needs dba at site1")
+
+
+def test_the_same_check_at_the_other_site_is_looked_at() -> None:
+    dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
+    found = levels(dba, check("undo", needs=("dba",)))
+    assert found["undo", "site1"] == "not looked at"
+    assert found["undo", "site2"] == "ok"
+
+
+def test_what_needs_a_check_that_was_not_looked_at_is_not_looked_at_either() -> None:
+    found = levels(
+        Planned(check("host", raises(UnreachableError("silent"))), ("source",)),
+        Planned(check("directory", needs=("host",)), ("source",)),
+        Planned(check("space", needs=("directory",)), ("source",)),
+    )
+    assert found["space", "site1"] == "not looked at"
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(UnreachableError("silent"), "not looked at"), (CredentialsError("refused"), "ok")]
+)
+def test_one_silent_listener_is_reported_once_and_a_refused_login_says_nothing_of_the_others(
+    error: Exception, level: str
+) -> None:
+    found = levels(check("dba", raises(error)), check("owner", behind=("dba",)))
+    assert found["owner", "site1"] == level
+
+
+def test_a_check_of_the_target_may_need_something_of_the_source() -> None:
+    dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
+    found = levels(dba, Planned(check("room", of_source=("dba",)), ("target",)))
+    assert found["room", "site2"] == "not looked at"
+
+
+def test_a_check_of_the_pair_needs_both_sites_and_is_one_line() -> None:
+    dba = check("dba", lambda looks, role: ok("fine") if role == "target" else blocked("closed", "open it"))
+    found = levels(dba, Planned(check("parity", needs=("dba",), once=True), ("target",)))
+    assert found["parity", "site1 and site2"] == "not looked at"
+
+
+def test_a_warning_does_not_keep_others_from_looking() -> None:
+    found = levels(check("dba", lambda looks, role: warning("soon", "do it")), check("undo", needs=("dba",)))
+    assert found["undo", "site1"] == "ok"
+
+
+def test_several_verdicts_come_to_the_worst_with_every_sentence_that_asks_for_something() -> None:
+    merged = merge([ok("fine"), warning("soon", "change it"), blocked("now", "stop it")])
+    assert merged == Verdict("blocked", "soon; now", "change it stop it")
+    assert merge([ok("a"), ok("b")]) == ok("a; b")
+    assert merge([]).level == "ok"
+
+
+def test_a_long_list_of_faults_is_cut_and_counted() -> None:
+    verdict = faults([str(number) for number in range(11)], "fine", "cure")
+    assert verdict.what == "0; 1; 2; 3; 4; 5; 6; 7 and 3 more"
+    assert faults([], "fine", "cure") == ok("fine")
+
+
+# -- report ----------------------------------------------------------------------------------------
+
+
+def report(*findings: Finding) -> Report:
+    return Report("lab", "failover", "site1", "site2", list(findings), {"outage": "1 s to 2 s (assumed)"})
+
+
+BLOCKED = Finding("undo", "site1", "blocked", "too | short.", "raise it")
+WARNED = Finding("accounts", "site2", "warning", "ends soon", "change it")
+UNSEEN = Finding("service", "site2", "not looked at", "no command")
+FINE = Finding("dba", "site1", "ok", "logs in")
+
+
+@pytest.mark.parametrize(
+    ("findings", "level"),
+    [((FINE, UNSEEN), "ok"), ((FINE, WARNED, UNSEEN), "warning"), ((WARNED, BLOCKED), "blocked"), ((), "ok")],
+)
+def test_the_level_of_a_report_is_its_worst_and_what_nobody_can_see_is_no_fault(
+    findings: tuple[Finding, ...], level: str
+) -> None:
+    assert report(*findings).level == level
+
+
+def test_the_sentence_names_every_blocked_check_and_no_other() -> None:
+    assert report(FINE, WARNED, BLOCKED).blocked_sentence() == "lab: undo at site1: too | short (failover)"
+    assert report(FINE, WARNED).blocked_sentence() == ""
+
+
+def test_a_fault_that_several_procedures_meet_is_told_once() -> None:
+    other = Report("lab", "switchover", "site1", "site2", [BLOCKED])
+    third = Report("other", "failover", "site1", "site2", [BLOCKED])
+    assert blocked_sentence([report(BLOCKED), other, third]) == (
+        "lab: undo at site1: too | short (failover, switchover); other: undo at site1: too | short (failover)"
+    )
+
+
+def test_the_report_as_markdown_begins_with_the_worst_and_keeps_its_columns() -> None:
+    text = report(FINE, WARNED, BLOCKED).markdown()
+    rows = [line for line in text.splitlines() if line.startswith(("| blocked", "| warning", "| ok"))]
+    assert [row.split(" | ")[0] for row in rows] == ["| blocked", "| warning", "| ok"]
+    assert "too \\| short" in rows[0]
+    assert "| outage | 1 s to 2 s (assumed) |" in text
+
+
+def test_a_report_survives_xcom() -> None:
+    before = report(FINE, WARNED, BLOCKED)
+    assert Report.from_json(before.to_json()) == before
+
+
+# -- verdicts --------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 11, 2, 12, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "days", "level"),
+    [
+        ("OPEN", None, "ok"),
+        ("OPEN", 60.0, "ok"),
+        ("OPEN", 13.9, "warning"),
+        ("OPEN", 0.1, "warning"),
+        ("OPEN", -0.1, "blocked"),
+        ("EXPIRED(GRACE)", 5.0, "warning"),
+    ],
+)
+def test_a_password_is_warned_of_two_weeks_before_its_end(status: str, days: float | None, level: str) -> None:
+    expiry = None if days is None else NOW + timedelta(days=days)
+    row = {"username": "GIM", "account_status": status, "expiry_date": expiry}
+    assert readiness_checks.account_verdict("gim_site1", row, NOW).level == level
+
+
+@pytest.mark.parametrize(
+    ("difference", "level"),
+    [(0.0, "ok"), (-9.0, "ok"), (30.0, "warning"), (-30.0, "warning"), (600.0, "blocked"), (-7200.0, "blocked")],
+)
+def test_a_clock_is_judged_by_its_distance_in_both_directions(difference: float, level: str) -> None:
+    assert readiness_checks.clock_verdict("site1-db", difference).level == level
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1793620800\n", 1793620800), ("", None), ("Mon Nov  2", None)])
+def test_the_seconds_of_a_host_are_a_number_or_an_error(text: str, seconds: int | None) -> None:
+    if seconds is not None:
+        assert readiness_checks.parse_seconds(text) == seconds
+        return
+    with pytest.raises(UnexpectedReplyError, match="date"):
+        readiness_checks.parse_seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "parts", "wrong"),
+    [
+        ("19.0.0.0.0", "19.0", 2, False),
+        ("19.3.0.0.0", "19.0", 2, True),
+        ("11.2.0.4.0", "11.2", 2, False),
+        ("8.1.4", "8.1.4", 3, False),
+        ("8.1.402.07", "8.1.4", 3, True),
+        ("8.1.4", "8.1", 3, False),
+        ("", "19.0", 2, True),
+    ],
+)
+def test_a_release_is_compared_by_its_first_parts(found: str, wanted: str, parts: int, wrong: bool) -> None:
+    assert bool(list(readiness_checks.release_faults("x", found, wanted, parts))) is wrong
+
+
+@pytest.mark.parametrize(("retention", "level"), [(9, "blocked"), (10, "warning"), (99, "warning"), (100, "ok")])
+def test_undo_is_judged_by_both_bounds_of_the_export(retention: int, level: str) -> None:
+    assert readiness_checks.undo_verdict(retention, Span(10, 100)).level == level
+
+
+@pytest.mark.parametrize(("free", "level"), [(99, "blocked"), (100, "warning"), (999, "warning"), (1000, "ok")])
+def test_room_for_changes_is_judged_by_both_bounds_of_the_copy(free: int, level: str) -> None:
+    assert readiness_checks.space_verdict("dirdat", free, 10.0, Span(10, 100)).level == level
+
+
+def group(status: str, lag: int | None, ago: int | None) -> GroupInfo:
+    return GroupInfo("REPLICAT", "RGIM", status, initialized=False, lag=lag, updated_ago=ago)
+
+
+@pytest.mark.parametrize(
+    ("info", "level"),
+    [
+        (None, "blocked"),
+        (group("ABENDED", 0, 0), "blocked"),
+        (group("STOPPED", 0, 0), "blocked"),
+        (group("RUNNING", 6, 4), "ok"),
+        (group("RUNNING", 0, 5000), "warning"),
+        (group("RUNNING", 5000, 0), "warning"),
+        (group("RUNNING", None, None), "ok"),
+    ],
+)
+def test_a_group_is_judged_by_status_lag_and_time_since_its_checkpoint_together(
+    info: GroupInfo | None, level: str
+) -> None:
+    assert readiness_checks.group_verdict("RGIM", info).level == level
+
+
+def test_one_privilege_of_a_group_is_enough_and_the_first_is_named() -> None:
+    wanted = [("A", "B"), ("C",), ("D", "E")]
+    assert readiness_checks.missing_privileges({"B", "C"}, wanted) == ["D"]
+
+
+def test_an_export_is_asked_of_the_source_and_an_import_of_the_target_of_a_copy_only() -> None:
+    source, target = (readiness_checks.wanted_privileges(True, role)["dba"] for role in BOTH)
+    assert ("DATAPUMP_EXP_FULL_DATABASE", "EXP_FULL_DATABASE") in source
+    assert ("DATAPUMP_IMP_FULL_DATABASE", "IMP_FULL_DATABASE") in target
+    assert len(readiness_checks.wanted_privileges(False, "source")["dba"]) == 1
+    assert ("INSERT ANY TABLE",) in readiness_checks.wanted_privileges(False, "source", tags=False)["dba"]
+
+
+class World:
+    """A database whose owner may not log in; everything else of a step is not there."""
+
+    def __init__(self, error: Exception | None) -> None:
+        def value(name: str) -> datetime:
+            if error is not None:
+                raise error
+            return NOW
+
+        self.hook = SimpleNamespace(conn_id="gim_site2", value=value)
+
+    def info_mart(self, role: str) -> Any:
+        return self.hook
+
+
+@pytest.mark.parametrize(
+    ("procedure", "role", "level"),
+    [
+        ("database_transfer", "target", "warning"),
+        ("database_transfer", "source", "blocked"),
+        ("switchover", "target", "blocked"),
+    ],
+)
+def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again(
+    procedure: str, role: SiteRole, level: str
+) -> None:
+    world = World(CredentialsError("ORA-01017", "Correct it."))
+    looks = readiness_checks.Looks(world, procedure)  # type: ignore[arg-type]
+    (found,) = examine([Planned(readiness_checks.INFO_MART, (role,))], looks, site_name)
+    assert found.level == level
+    assert looks.without_owner == ({"target"} if level == "warning" else set())
+
+
+def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
+    step = SimpleNamespace(name=site_name, keeper="source")
+    looks = readiness_checks.Looks(step, "switchover")  # type: ignore[arg-type]
+    refused = Finding("dba_connection", "site1", "blocked", "refused", "correct it")
+    # Any look would fail: the step has no databases.
+    assert readiness_checks.estimated_times(looks, [refused]) == {}
+
+
+# -- known hosts -----------------------------------------------------------------------------------
+
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJu7Y8F0qkG2y7y5nq1q7v1H5f6J8o9p0r1s2t3u4v5w"
+OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIJu7Y8F0qkG2y7y5nq1q7v1H5f6J8o9p0r1s2t3u4v5x"
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "wrong"),
+    [
+        (f"db3 ssh-ed25519 {KEY}\n", 22, ""),
+        (f"# comment\n\n[db3]:2222,10.0.0.3 ssh-ed25519 {KEY} comment\n", 2222, ""),
+        (f"db3 ssh-ed25519 {KEY}\n", 2222, "no host key of [db3]:2222"),
+        (f"db3 ssh-ed25519 {OTHER}\n", 22, "another one"),
+        ("db3 ssh-ed25519 garbage\n", 22, "no host key"),
+        ("", 22, "no host key"),
+    ],
+)
+def test_a_known_host_must_have_the_key_that_airflow_knows(text: str, port: int, wrong: str) -> None:
+    found = "; ".join(readiness_checks.known_host_faults(text, "db3", port, "ssh-ed25519", KEY))
+    assert wrong in found and bool(wrong) is bool(found)
+
+
+def test_a_hashed_known_host_is_found() -> None:
+    import paramiko
+
+    hashed = paramiko.HostKeys.hash_host("db3")
+    assert not list(readiness_checks.known_host_faults(f"{hashed} ssh-ed25519 {KEY}\n", "db3", 22, "ssh-ed25519", KEY))
+
+
+# -- procedures ------------------------------------------------------------------------------------
+
+
+def lab(tmp_path: Path, scenario: str, **roles: str) -> topology.Topology:
+    document = lab_topology.topology(lab_config.create(tmp_path / "lab", scenario_name=scenario))
+    for site, role in roles.items():
+        document["sites"][site]["role"] = role
+    return topology.parse(yaml.safe_dump(document), Path("topology.yaml"))
+
+
+def test_a_new_site_calls_for_what_fills_it(tmp_path: Path) -> None:
+    assert readiness_checks.fitting(lab(tmp_path, "return-to-normal")) == [
+        ("return_to_normal", "site2", "site3"),
+        ("setup_replication", "site2", "site3"),
+        ("database_transfer", "site2", "site3"),
+    ]
+
+
+def test_a_standby_calls_for_what_makes_it_serve(tmp_path: Path) -> None:
+    assert readiness_checks.fitting(lab(tmp_path, "active-standby", site2="standby")) == [
+        ("failover", "site1", "site2"),
+        ("switchover", "site1", "site2"),
+    ]
+
+
+def test_either_site_of_an_active_active_deployment_may_be_lost(tmp_path: Path) -> None:
+    found = readiness_checks.fitting(lab(tmp_path, "active-active"))
+    assert set(found) == {("failover", "site1", "site2"), ("failover", "site2", "site1")}
+
+
+def test_an_active_active_failover_is_not_asked_for_replication_or_a_stopped_survivor() -> None:
+    names = {each.check.name for each in readiness_checks.PROCEDURES["failover"].checks("active-active")}
+    assert not names & {"replication", "schema_parity", "parameter_files", "server_stopped", "trail_space"}
+    assert {"dba_connection", "access_points", "programs", "doors", "lock"} <= names
+
+
+def test_the_form_offers_every_procedure() -> None:
+    from infomart_dr.runbook.readiness import PROCEDURES
+
+    assert set(PROCEDURES) == set(readiness_checks.PROCEDURES)
+
+
+@pytest.mark.parametrize("procedure", readiness_checks.PROCEDURES)
+@pytest.mark.parametrize("architecture", ["active-standby", "active-active"])
+def test_what_a_check_needs_comes_before_it_in_every_list(procedure: str, architecture: str) -> None:
+    seen: set[tuple[str, SiteRole]] = set()
+    for planned in readiness_checks.PROCEDURES[procedure].checks(architecture):
+        for role in planned.roles:
+            for one in BOTH if planned.check.once else (role,):
+                missing = [name for name in planned.check.needs if (name, one) not in seen]
+                missing += [name for name in planned.check.of_source if (name, "source") not in seen]
+                assert not missing, f"{planned.check.name} at {one} needs {missing}"
+            seen.add((planned.check.name, role))
+
+
+def test_the_documented_table_is_that_of_the_checks() -> None:
+    assert readiness_checks.table_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
+
+
+# -- nothing is changed ----------------------------------------------------------------------------
+
+
+def test_a_step_that_looks_refuses_every_note_statement_and_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = lab_config.create(tmp_path / "lab")
+    file = tmp_path / "topology.yaml"
+    file.write_text(yaml.safe_dump(lab_topology.topology(config)))
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(file))
+    with readiness_checks.LookingStep(deployment="", source="", target="", failover=False) as step:
+        assert step.ledger.get("scn") is None and step.replication.all() == {}
+        for change in (
+            lambda: step.ledger.put_once("scn", "1"),
+            lambda: step.replication.forget("plan"),
+            lambda: step.dba("source").execute("take_lock"),
+            lambda: step.goldengate_database("target").execute("take_lock"),
+            lambda: step.host("source").write_file("/x", "y"),
+            lambda: step.lock.heartbeat("plan"),
+        ):
+            with pytest.raises(FinalError, match="changes nothing"):
+                change()
