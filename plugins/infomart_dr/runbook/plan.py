@@ -24,7 +24,7 @@ def _site(title: str, description: str) -> Param:
 def common_params() -> dict[str, Param]:
     """Parameters of every procedure but the failover; each has a default, so that the form opens filled."""
     return {
-        "deployment": _deployment(),
+        "deployment": deployment_param(),
         "source": _site("Source site", "The site that serves; empty: the topology's active site."),
         "target": _site(
             "Target site",
@@ -37,7 +37,7 @@ def common_params() -> dict[str, Param]:
 def failover_params() -> dict[str, Param]:
     """Parameters of a failover."""
     return {
-        "deployment": _deployment(),
+        "deployment": deployment_param(),
         "failed_site": _site(
             "Failed site", "The site that is lost; empty: the topology's active site (not in active-active)."
         ),
@@ -53,14 +53,9 @@ def failover_params() -> dict[str, Param]:
     }
 
 
-def _deployment() -> Param:
-    return Param(
-        "",
-        type="string",
-        pattern=_NAME,
-        title="Deployment",
-        description="Name of the topology; may stay empty when there is one only.",
-    )
+def deployment_param(description: str = "Name of the topology; may stay empty when there is one only.") -> Param:
+    """The deployment; a topology file's name."""
+    return Param("", type="string", pattern=_NAME, title="Deployment", description=description)
 
 
 def plan_params() -> dict[str, Param]:
