@@ -45,6 +45,9 @@ def change(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 WRONG = {
+    "a warning beyond critical": ("watch", {"lag": {"warning": 9, "critical": 5}}, "at most that"),
+    "a warning below critical": ("watch", {"trail_free": {"warning": 1, "critical": 5}}, "at least that"),
+    "a message number that is none": ("watch", {"ggserr_ignore": ["ORA-1"]}, "text of the form"),
     "a role that does not exist": ("sites.frankfurt.role", "activ", "'active', 'standby', 'failed' or 'new'"),
     "no site is active": ("sites.frankfurt.role", "standby", "exactly one"),
     "a missing field": ("sites.dublin.database.service", ..., "missing"),
@@ -191,3 +194,16 @@ def test_the_servers_of_an_active_standby_deployment_share_their_object(document
     assert read(document).application("dublin") == "GIM"
     with pytest.raises(TopologyError, match="found an application of its own"):
         read(change(document, "sites.dublin.info_mart_server.application", "GIM_2"))
+
+
+def test_the_deployments_of_a_folder_are_its_files_and_of_one_file_the_one_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(EXAMPLE))
+    assert topology.deployments() == [topology.load().deployment]
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(tmp_path))
+    with pytest.raises(TopologyError, match="holds no topology file"):
+        topology.deployments()
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.yaml").touch()
+    assert topology.deployments() == ["a", "b"]

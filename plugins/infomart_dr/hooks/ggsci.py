@@ -412,6 +412,9 @@ class Ggsci:
         # A record that is being written is left to the next look.
         new = body[older:]
         whole = new[: new.rfind(b"\n") + 1]
+        if not whole and len(new) >= limit:
+            # Such a line never ends within the limit.
+            whole = new
         text = (body[:older] + whole).decode("utf-8", "replace")
         return parse.parse_ggserr(text), (inode, start + len(whole))
 

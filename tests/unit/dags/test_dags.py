@@ -23,6 +23,8 @@ DAGS = (
     "infomart_setup_replication",
     "infomart_switchover",
 )
+#: DAGs that are no procedures: they hold no lock and have no way back.
+SCHEDULED = ("infomart_watch",)
 #: Teardowns that put the service back; release_lock fails when it is not back.
 WAYS_BACK = ("return_service_to_source", "return_standby")
 
@@ -34,26 +36,39 @@ def bag() -> DagBag:
 
 def test_every_dag_file_imports(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == set(DAGS)
+    assert set(bag.dags) == {*DAGS, *SCHEDULED}
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", DAGS + SCHEDULED)
 def test_a_dag_survives_serialisation_with_its_documentation(bag: DagBag, dag_id: str) -> None:
     dag = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id]))
     assert "guide:" in (dag.doc_md or "")
     assert {task.task_id for task in dag.tasks} == set(bag.dags[dag_id].task_ids)
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", DAGS + SCHEDULED)
 def test_every_task_says_its_guide_step_what_it_changes_and_how_to_undo_it(bag: DagBag, dag_id: str) -> None:
     for task in bag.dags[dag_id].tasks:
         for heading in ("Changes:", "Undo:"):
             assert heading in (task.doc_md or ""), f"{task.task_id} lacks {heading}"
 
 
-@pytest.mark.parametrize("dag_id", DAGS)
+@pytest.mark.parametrize("dag_id", DAGS + SCHEDULED)
 def test_every_parameter_has_a_default_so_that_the_form_opens_filled(bag: DagBag, dag_id: str) -> None:
     bag.dags[dag_id].params.validate()
+
+
+def test_watching_runs_every_five_minutes_one_run_at_a_time_and_makes_up_for_none(bag: DagBag) -> None:
+    dag = bag.dags["infomart_watch"]
+    assert (dag.schedule, dag.catchup, dag.max_active_runs) == ("*/5 * * * *", False, 1)
+    assert dag.get_task("watch").is_mapped and dag.get_task("watch").execution_timeout is not None
+
+
+@pytest.mark.parametrize(("setting", "schedule"), [("*/15 * * * *", "*/15 * * * *"), ("", None)])
+def test_its_schedule_is_changed_without_code(monkeypatch: pytest.MonkeyPatch, setting: str, schedule: str) -> None:
+    monkeypatch.setenv("AIRFLOW__INFOMART_DR__WATCH_SCHEDULE", setting)
+    dag = DagBag(str(ROOT / "dags" / "infomart_watch.py")).dags["infomart_watch"]
+    assert dag.schedule == schedule
 
 
 def before(bag: DagBag, first: str, second: str, dag_id: str = "infomart_return_to_normal") -> bool:
