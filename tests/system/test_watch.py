@@ -29,6 +29,8 @@ from .driver import ROOT, Procedure, connections
 pytestmark = pytest.mark.lab
 BASE_PORT = 22600
 SCENARIO = "active-standby"
+SCALE = 300
+RATE = 10.0
 #: Thresholds by which a lab's troubles show within seconds.
 THRESHOLDS = {
     "lag": {"warning": 5, "critical": 600},

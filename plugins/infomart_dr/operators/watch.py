@@ -78,7 +78,7 @@ class WatchDeployment(BaseOperator):
     :param deployment: its name.
     """
 
-    guide = "Note on Connectivity Loss (guide:193-205, guide:242-251); Return to Normal 17, 18 (guide:1123-1124)"
+    guide = "Note on Connectivity Loss (guide:201-205, guide:249, guide:251); Return to Normal 17, 18 (guide:1123-1124)"
     changes: ClassVar[str] = (
         "a row in DR_MARKER at the active site, until it has arrived; the state of watching in DR_LEDGER at each site"
     )

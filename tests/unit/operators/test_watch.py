@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import AssetAlias
+from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from tests.unit.evidence.watch_fakes import FakeSite
 
@@ -293,6 +294,42 @@ def test_plain_statsd_has_it_in_the_name_and_a_dot_splits_no_name(monkeypatch: p
     with backend(monkeypatch, statsd_on=True) as sent:
         metrics.send("lag_seconds", 0.4, deployment="lab", source="a.b c")
     assert sent == [("infomart_dr.watch.lag_seconds.lab.a_b_c", 0.4, None)]
+
+
+def test_opentelemetry_gets_a_figure_with_its_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's own logger over OpenTelemetry's own reader."""
+    from airflow.sdk._shared.observability.metrics.otel_logger import SafeOtelLogger
+    from airflow.sdk.observability import stats
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    reader = InMemoryMetricReader()
+    stats.initialize(factory=lambda: SafeOtelLogger(MeterProvider([reader])), export_legacy_names=True)
+    try:
+        metrics.send("trail_free_bytes", 5e9, deployment="lab", site="site1")
+        data = reader.get_metrics_data()
+    finally:
+        stats.initialize(factory=NoStatsLogger, export_legacy_names=True)
+    (found,) = data.resource_metrics[0].scope_metrics[0].metrics
+    assert found.name == "airflow.infomart_dr.watch.trail_free_bytes"
+    points = [(point.value, dict(point.attributes)) for point in found.data.data_points]
+    assert (5e9, {"deployment": "lab", "site": "site1"}) in points
+
+
+def test_statsd_gets_a_figure_under_its_full_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's own logger over a client that writes down what it would send."""
+    from airflow.sdk._shared.observability.metrics.statsd_logger import SafeStatsdLogger
+    from airflow.sdk.observability import stats
+
+    monkeypatch.setattr(metrics, "takes_tags", lambda: False)
+    sent: list[Any] = []
+    client = SimpleNamespace(gauge=lambda name, value, rate, delta: sent.append((name, value)))
+    stats.initialize(factory=lambda: SafeStatsdLogger(client), export_legacy_names=True)
+    try:
+        metrics.send("hwm_age_seconds", 12.5, deployment="lab", site="site1", source="101")
+    finally:
+        stats.initialize(factory=NoStatsLogger, export_legacy_names=True)
+    assert sent == [("infomart_dr.watch.hwm_age_seconds.lab.site1.101", 12.5)]
 
 
 def test_the_outlets_are_aliases_that_dags_of_all_deployments_can_be_scheduled_on() -> None:
