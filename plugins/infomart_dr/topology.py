@@ -590,6 +590,67 @@ class Timeouts(Model):
     catch_up: int = Field(86400, ge=10)
 
 
+class Rising(Model):
+    """Two thresholds of a figure that gets worse as it grows."""
+
+    warning: float = Field(ge=0)
+    critical: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.warning > self.critical:
+            raise ValueError(f"warning {self.warning:g} is above critical {self.critical:g}; allowed: at most that")
+        return self
+
+
+class Falling(Model):
+    """Two thresholds of a figure that gets worse as it shrinks."""
+
+    warning: float = Field(ge=0)
+    critical: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.warning < self.critical:
+            raise ValueError(f"warning {self.warning:g} is below critical {self.critical:g}; allowed: at least that")
+        return self
+
+
+#: Message number of GoldenGate.
+MessageCode = Annotated[str, StringConstraints(pattern=r"^OGG-\d{5}$")]
+
+
+class Watch(Model):
+    """When watching finds something, and whom it tells."""
+
+    #: Seconds of replication lag, end to end and of each group.
+    lag: Rising = Rising(warning=300, critical=1800)
+    #: Seconds without a checkpoint after which a group that runs counts as stuck.
+    checkpoint: int = Field(600, ge=10)
+    #: Age in seconds of a data source's high-water mark.
+    hwm_age: Rising = Rising(warning=3600, critical=14400)
+    #: Megabytes that are free where the trails are.
+    trail_free: Falling = Falling(warning=10_000, critical=2_000)
+    #: Seconds until the trails' disk is full, at the growth of the last ``trail_window`` seconds.
+    trail_full: Falling = Falling(warning=86_400, critical=14_400)
+    trail_window: int = Field(3600, ge=60, le=86_400)
+    #: Seconds before data is given up at which a link outage becomes critical.
+    link_left: int = Field(7200, ge=0)
+    #: Age of a purge hold, in percent of the partition ring.
+    hold_age: Rising = Rising(warning=70, critical=90)
+    #: Errors of ggserr.log that are nobody's business.
+    ggserr_ignore: list[MessageCode] = Field(default_factory=list)
+    #: Seconds without the same error after which it has ended.
+    ggserr_quiet: int = Field(3600, ge=0)
+    #: Seconds for which one look waits for its marker row at the standby.
+    marker_wait: float = Field(10.0, ge=0, le=60)
+    #: Seconds at most for a connection, a statement or a command; and for one look at a deployment.
+    timeout: int = Field(30, ge=1, le=300)
+    look: int = Field(120, ge=10, le=3600)
+    #: Airflow connection (http) of a webhook that is told of each alert; None: log and asset events only.
+    alert_connection: ConnectionId | None = None
+
+
 class Topology(Model):
     """A deployment."""
 
@@ -605,6 +666,7 @@ class Topology(Model):
     #: None: no ticket is told anything.
     tickets: Tickets | None = None
     timeouts: Timeouts = Field(default_factory=Timeouts)
+    watch: Watch = Field(default_factory=Watch)
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -918,10 +980,14 @@ def topology_file(deployment: str | None = None) -> Path:
 def deployments() -> list[str]:
     """Names of all deployments: of the folder's files, or of the only file (whose name may be any).
 
-    :raises TopologyError: the variable is not set, or the only file is wrong.
+    :raises TopologyError: the variable is not set, there is no file, or the only one is wrong.
     """
     path = topology_folder()
-    return sorted(file.stem for file in path.glob("*.yaml")) if path.is_dir() else [load().deployment]
+    if not path.is_dir():
+        return [load().deployment]
+    if not (found := sorted(file.stem for file in path.glob("*.yaml"))):
+        raise TopologyError(f"{path} holds no topology file.", "Put a <deployment>.yaml there.")
+    return found
 
 
 def load(deployment: str | None = None) -> Topology:

@@ -49,6 +49,9 @@ WRONG = {
         "tickets", {"backend": "jira", "connection": "jira", "pattern": "(INC"}, "a regular expression of Python"),
     "an unknown event": ("tickets", {"backend": "jira", "connection": "jira", "events": ["begun"]}, "'started'"),
     "a ticketing system without a connection": ("tickets", {"backend": "servicenow"}, "missing"),
+    "a warning beyond critical": ("watch", {"lag": {"warning": 9, "critical": 5}}, "at most that"),
+    "a warning below critical": ("watch", {"trail_free": {"warning": 1, "critical": 5}}, "at least that"),
+    "a message number that is none": ("watch", {"ggserr_ignore": ["ORA-1"]}, "text of the form"),
     "a role that does not exist": ("sites.frankfurt.role", "activ", "'active', 'standby', 'failed' or 'new'"),
     "no site is active": ("sites.frankfurt.role", "standby", "exactly one"),
     "a missing field": ("sites.dublin.database.service", ..., "missing"),
@@ -243,3 +246,16 @@ def test_the_first_text_that_names_a_ticket_counts() -> None:
 def test_a_sites_own_pattern_may_take_a_part_and_lets_nothing_strange_through(pattern: str, ticket: str | None) -> None:
     own = topology.Tickets(backend="webhook", connection="s", pattern=pattern)
     assert own.ticket_in("dr-17^x" if ticket is None else "dr-17") == ticket
+
+
+def test_the_deployments_of_a_folder_are_its_files_and_of_one_file_the_one_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(EXAMPLE))
+    assert topology.deployments() == [topology.load().deployment]
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(tmp_path))
+    with pytest.raises(TopologyError, match="holds no topology file"):
+        topology.deployments()
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.yaml").touch()
+    assert topology.deployments() == ["a", "b"]

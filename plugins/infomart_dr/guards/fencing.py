@@ -13,11 +13,14 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from infomart_dr.deployment import connection
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.step import SiteRole, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.topology import Site, Topology
 
 Place = Literal["airflow", "survivor"]
 #: ``answers``: it sent something; ``open``: it accepted and said nothing; ``refused``: refused, or closed at once, as
@@ -62,7 +65,15 @@ def doors(step: Step, role: SiteRole, place: Place) -> list[Door]:
     :param role: the site that is knocked at.
     :param place: ``airflow``, or ``survivor`` for the database host of the other site.
     """
-    site, seen_by = step.site(role), step.pair.name(step.pair.other(role))
+    seen_by = step.pair.name(step.pair.other(role)) if place == "survivor" else None
+    return site_doors(step.topology, step.site(role), seen_by)
+
+
+def site_doors(topology: Topology, site: Site, seen_by: str | None) -> list[Door]:
+    """Doors of a site, each once.
+
+    :param seen_by: the site from whose hosts they are reached; None: from Airflow's machine.
+    """
     database, layer = site.database, site.management_layer
     listener = connection(database.dba_connection)
     found: list[Door] = []
@@ -73,7 +84,7 @@ def doors(step: Step, role: SiteRole, place: Place) -> list[Door]:
             found.append(door)
 
     names = dict.fromkeys([database.host, site.info_mart_server.host, layer.host])
-    reach = {name: step.topology.reach(name, seen_by) if place == "survivor" else None for name in names}
+    reach = {name: topology.reach(name, seen_by) if seen_by else None for name in names}
     at_database = reach[database.host]
     port = listener.port or 1521
     if at_database is not None:
@@ -81,16 +92,16 @@ def doors(step: Step, role: SiteRole, place: Place) -> list[Door]:
         add("GoldenGate manager", at_database.address, at_database.manager_port or site.goldengate.manager_port)
     else:
         add("database listener", listener.host, port)
-        ssh = connection(step.topology.host(database.host).ssh_connection)
+        ssh = connection(topology.host(database.host).ssh_connection)
         add("GoldenGate manager", ssh.host, site.goldengate.manager_port)
     for name in names:
         way = reach[name]
         if way is not None:
             add(f"SSH of {name}", way.address, way.ssh_port)
         else:
-            ssh = connection(step.topology.host(name).ssh_connection)
+            ssh = connection(topology.host(name).ssh_connection)
             add(f"SSH of {name}", ssh.host, ssh.port or 22)
-    management = layer.seen_from.get(seen_by) if place == "survivor" else None
+    management = layer.seen_from.get(seen_by) if seen_by else None
     if management is not None:
         add("Management Layer", management.address, management.port)
     else:

@@ -69,6 +69,38 @@ _PROCESS_AWAY = re.compile(
     re.IGNORECASE,
 )
 
+#: ggserr.log ($1) from a position on: file $2, bytes $3, at most $4 bytes of a file. First a line with the file, where
+#: the reading of it began, and the bytes of an older file that come before its own. Sizes are taken once: it grows.
+_LOG_SINCE = """\
+facts() {
+  line=$(ls -inLd -- "$1") || return 1
+  set -f; set -- $line; set +f
+  inode=$1 size=$6
+}
+[ -r "$1" ] || { echo "$1: no such file, or not readable" >&2; exit 1; }
+facts "$1" || exit 1
+now=$inode end=$size start=0 older=0 file=
+if [ -z "$2" ]; then
+  start=$end
+elif [ "$now" = "$2" ]; then
+  [ "$end" -lt "$3" ] || start=$3
+else
+  for each in "$1"?*; do
+    [ -f "$each" ] && [ -r "$each" ] || continue
+    facts "$each" || continue
+    [ "$inode" = "$2" ] && [ "$size" -gt "$3" ] || continue
+    file=$each older=$((size - $3))
+    [ "$older" -le "$4" ] || older=$4
+    break
+  done
+fi
+new=$((end - start))
+[ "$new" -le "$4" ] || new=$4
+echo "$now $start $older"
+[ -z "$file" ] || tail -c "+$(($3 + 1))" -- "$file" | head -c "$older"
+[ "$new" -eq 0 ] || tail -c "+$((start + 1))" -- "$1" | head -c "$new"
+"""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -367,6 +399,36 @@ class Ggsci:
                 exit_code=completed.exit_code,
             )
         return parse.parse_ggserr(completed.stdout)
+
+    def log_since(
+        self, position: tuple[int, int] | None, limit: int = 4_000_000
+    ) -> tuple[list[LogRecord], tuple[int, int]]:
+        """Records of ggserr.log from where an earlier look stood, and where this one stands.
+
+        A log that was renamed is read to its end first, one that was cut is read from its beginning.
+
+        :param position: file (its inode) and bytes; None: begin at the end, nothing is read.
+        :param limit: bytes that are read; the rest is for the next look, but of a renamed log there is no next one.
+        :raises RemoteCommandError: there is no log in GoldenGate's home.
+        """
+        known = [str(number) for number in position] if position else ["", "0"]
+        reply = self._host.shell_bytes(_LOG_SINCE, f"{self._site.goldengate.home}/ggserr.log", *known, str(int(limit)))
+        head, _, body = reply.partition(b"\n")
+        numbers = head.split()
+        if len(numbers) != 3 or not all(number.isdigit() for number in numbers):
+            raise UnexpectedReplyError(
+                f"ggserr.log cannot be read: {head[:200].decode('utf-8', 'replace')!r}.",
+                "Check that ls, tail and head on the database host are those of a Unix system.",
+            )
+        inode, start, older = (int(number) for number in numbers)
+        # A record that is being written is left to the next look.
+        new = body[older:]
+        whole = new[: new.rfind(b"\n") + 1]
+        if not whole and len(new) >= limit:
+            # Such a line never ends within the limit.
+            whole = new
+        text = (body[:older] + whole).decode("utf-8", "replace")
+        return parse.parse_ggserr(text), (inode, start + len(whole))
 
     def errors_since(self, since: float, limit: int = 20_000) -> list[LogRecord]:
         """ERROR records of ggserr.log from a moment on.

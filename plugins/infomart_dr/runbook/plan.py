@@ -64,9 +64,9 @@ def failover_params() -> dict[str, Param]:
     }
 
 
-def deployment_param() -> Param:
-    """Which deployment a run is for."""
-    return text_param("Deployment", "Name of the topology; may stay empty when there is one only.", pattern=NAME)
+def deployment_param(description: str = "Name of the topology; may stay empty when there is one only.") -> Param:
+    """The deployment; a topology file's name."""
+    return text_param("Deployment", description, pattern=NAME)
 
 
 def plan_params() -> dict[str, Param]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.sdk import Param, TriggerRule
 
 from infomart_dr.operators.readiness import ALL_THAT_FIT, CheckReadiness, ListCases, ReportReadiness
-from infomart_dr.runbook.plan import NAME, site_param, text_param
+from infomart_dr.runbook.plan import deployment_param, site_param
 
 PROCEDURES = ["failover", "switchover", "return_to_normal", "setup_replication", "database_transfer"]
 
@@ -13,7 +13,7 @@ PROCEDURES = ["failover", "switchover", "return_to_normal", "setup_replication",
 def params() -> dict[str, Param]:
     """Parameters of a readiness check; a scheduled run has the defaults."""
     return {
-        "deployment": text_param("Deployment", "Name of the topology; empty: every one.", pattern=NAME),
+        "deployment": deployment_param("Name of the topology; empty: every one."),
         "procedure": Param(
             ALL_THAT_FIT,
             type="string",

@@ -27,7 +27,7 @@ PROCEDURES = (
     "infomart_switchover",
 )
 #: DAGs of every day, which need no lock.
-DAY_TO_DAY = ("infomart_purge_guard", "infomart_purge_hold", "infomart_readiness")
+DAY_TO_DAY = ("infomart_purge_guard", "infomart_purge_hold", "infomart_readiness", "infomart_watch")
 DAGS = PROCEDURES + DAY_TO_DAY
 #: Teardowns that put the service back; release_lock fails when it is not back.
 WAYS_BACK = ("return_service_to_source", "return_standby")
@@ -118,6 +118,19 @@ def test_a_dag_is_serialised_the_same_in_every_process(bag: DagBag) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     here = DagSerialization.to_dict(bag.dags["infomart_failover"])["dag"]["default_args"]
     assert json.loads(done.stdout.split("::")[-1]) == json.loads(json.dumps(here))
+
+
+def test_watching_runs_every_five_minutes_one_run_at_a_time_and_makes_up_for_none(bag: DagBag) -> None:
+    dag = bag.dags["infomart_watch"]
+    assert (dag.schedule, dag.catchup, dag.max_active_runs) == ("*/5 * * * *", False, 1)
+    assert dag.get_task("watch").is_mapped and dag.get_task("watch").execution_timeout is not None
+
+
+@pytest.mark.parametrize(("setting", "schedule"), [("*/15 * * * *", "*/15 * * * *"), ("", None)])
+def test_its_schedule_is_changed_without_code(monkeypatch: pytest.MonkeyPatch, setting: str, schedule: str) -> None:
+    monkeypatch.setenv("AIRFLOW__INFOMART_DR__WATCH_SCHEDULE", setting)
+    dag = DagBag(str(ROOT / "dags" / "infomart_watch.py")).dags["infomart_watch"]
+    assert dag.schedule == schedule
 
 
 def before(bag: DagBag, first: str, second: str, dag_id: str = "infomart_return_to_normal") -> bool:

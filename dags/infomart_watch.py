@@ -1,0 +1,36 @@
+"""Watching: what is wrong with a deployment on the days when nothing happens."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+
+from infomart_dr.runbook import watch
+
+DOC = """
+# Watching
+
+Guide: *Note on Connectivity Loss* (guide:193-205, guide:242-251); *Return to Normal* 17 and 18 (guide:1123-1124).
+
+Every five minutes, for each deployment of the topology folder: replication lag by a marker row, GoldenGate's groups,
+new errors of ggserr.log, high-water marks, the disk of the trails, the links between the sites against
+`extract-data-stuck-threshold`, purge holds against the partition ring.
+
+**An alert is told once when a condition begins, once if a warning becomes critical, and once when it ends**: in the
+task's log, as an event of the asset `infomart_dr_alert_<deployment>`, and to the webhook `watch.alert_connection`.
+
+**A task is green when it could look, whatever it found;** the label of its instance and its XCom say what. It is red
+when no database of the deployment gives an answer. docs/watching.md has thresholds, figures and cost.
+"""
+
+with DAG(
+    dag_id="infomart_watch",
+    description="Look at every deployment: lag, groups, logs, marks, disk, links, holds; tell what is new once",
+    doc_md=DOC,
+    schedule=watch.schedule(),
+    catchup=False,
+    max_active_runs=1,
+    default_args=watch.watch_defaults(),
+    params=watch.params(),
+    tags=["infomart", "watching"],
+):
+    watch.watch_deployments()

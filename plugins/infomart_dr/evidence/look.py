@@ -1,0 +1,519 @@
+"""One look at a deployment: every site, database and host at the same time, each for itself, all bounded in time.
+
+Whatever cannot be asked is a finding, and what it would have shown is left out of what was judged. What was seen is
+judged in :mod:`infomart_dr.evidence.watching`.
+"""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from infomart_dr.errors import InfoMartError, UnreachableError
+from infomart_dr.evidence import watching
+from infomart_dr.evidence.ledger import Ledger
+from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
+from infomart_dr.evidence.watching import Finding, Roles, State
+
+if TYPE_CHECKING:
+    from infomart_dr.deployment import Deployment
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.topology import Site, Topology
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Seconds between two looks for the marker at the target.
+_MARKER_POLL = 0.25
+#: Threads of one look; the site's hosts and databases answer side by side.
+_AT_A_TIME = 12
+
+
+@dataclass
+class Look:
+    """What a look came to.
+
+    :param judged: subjects that could be seen.
+    :param figures: gauges: name, tags, value.
+    :param copies: the state at each site whose database was read, by site.
+    :param arrived: this deployment's markers that were seen at a target, by source and target.
+    """
+
+    roles: Roles
+    began: float
+    state: State
+    findings: list[Finding] = field(default_factory=list)
+    judged: set[str] = field(default_factory=set)
+    figures: list[tuple[str, dict[str, str], float]] = field(default_factory=list)
+    copies: dict[str, Copy] = field(default_factory=dict)
+    arrived: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    @property
+    def keeper(self) -> str | None:
+        """The site whose copy decides who tells: the first that could be read, the active one before all."""
+        return next((site for site in self.roles.sites if site in self.copies), None)
+
+    def add(self, subject: str, findings: list[Finding]) -> None:
+        """A subject that was seen, with what it showed."""
+        self.judged.add(subject)
+        self.findings += findings
+
+    def figure(self, name: str, value: float | None, **tags: str) -> None:
+        """A gauge, where there is a value."""
+        if value is not None:
+            self.figures.append((name, tags, value))
+
+
+def bounded(topology: Topology) -> Topology:
+    """A topology whose timeouts are no longer than watching allows."""
+    limit, timeouts = topology.watch.timeout, topology.timeouts
+    shorter = {name: min(getattr(timeouts, name), limit) for name in ("connect", "statement", "command")}
+    return topology.model_copy(update={"timeouts": timeouts.model_copy(update=shorter)})
+
+
+class _Asking:
+    """Questions that are asked at the same time until a deadline."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="look")
+
+    def __enter__(self) -> _Asking:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Each thread ends by its own limits; none is waited for here.
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def start(self, question: Callable[..., T], *arguments: Any) -> Future[T]:
+        return self._pool.submit(question, *arguments)
+
+    def answer(self, future: Future[T]) -> T | InfoMartError:
+        """The answer, or why there is none."""
+        wait([future], timeout=max(self._deadline - time.monotonic(), 0.0))
+        if not future.done():
+            return UnreachableError("no answer within the time of a look.", "Look at the site's load and network.")
+        try:
+            return future.result()
+        except InfoMartError as error:
+            return error
+        except Exception as error:
+            # A mistake of ours must not hide what the other sites say.
+            log.exception("A part of the look failed")
+            return InfoMartError(
+                f"the look itself failed ({type(error).__name__}: {str(error)[:200]}).",
+                "Report it with the task's log; the rest of the look holds.",
+            )
+
+
+# -- databases ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _AtDatabase:
+    """What GoldenGate's schema at a site said."""
+
+    copy: Copy
+    plan: str | None = None
+    marker: str | None = None
+    marked: float = 0.0
+    written: list[tuple[str, float]] = field(default_factory=list)
+    asked_at: float = 0.0
+
+
+def _seconds(value: datetime) -> float:
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+
+
+def _prefix(deployment: str) -> str:
+    return f"watch:{deployment}:"
+
+
+def _markers(session: Any, schema: str, site: str, deployment: str) -> tuple[list[tuple[str, float]], float]:
+    """This deployment's markers that a site wrote, with their times, and the database's own time."""
+    rows = session.select("markers", {"schema": schema}, site=site, pattern=f"{_prefix(deployment)}%")
+    # LIKE takes _ for any character; a deployment's name may have one.
+    rows = [row for row in rows if str(row["marker_id"]).startswith(_prefix(deployment))]
+    asked_at = max((_seconds(row["asked_at"]) for row in rows), default=time.time())
+    return [(str(row["marker_id"]), _seconds(row["written_at"])) for row in rows], asked_at
+
+
+def _read_database(deployment: Deployment, site: str, marks: bool, token: str) -> _AtDatabase:
+    """State and lock at a site; at the source of a replication also a new marker row.
+
+    :param marks: the site is the source of a replication.
+    """
+    topology, settings = deployment.topology, deployment.site(site)
+    schema = settings.goldengate.schema_name
+    hook = deployment.goldengate_database(site)
+    store = WatchStore(schema, topology.deployment)
+    try:
+        with hook.transaction() as session:
+            found = _AtDatabase(store.read(session))
+            if not marks:
+                return found
+            rows = session.select("lock_holder", {"schema": schema}, deployment=topology.deployment)
+            if rows:
+                found.plan = str(rows[0]["plan_id"])
+                return found
+            if _writes_own_markers(settings):
+                _mark(session, found, schema, site, topology.deployment, token)
+        if found.marker is None:
+            # Before 12c the Extract leaves out whatever GoldenGate's own user writes.
+            with deployment.dba(site).transaction() as session:
+                _mark(session, found, schema, site, topology.deployment, token)
+    except InfoMartError as error:
+        if not is_no_table(error):
+            raise
+        return _without_tables(hook, schema, topology.deployment)
+    found.marked = time.monotonic()
+    return found
+
+
+def _writes_own_markers(settings: Site) -> bool:
+    from infomart_dr.hooks.goldengate_parameters import has_tags
+
+    return has_tags(settings.goldengate)
+
+
+def _mark(session: Any, found: _AtDatabase, schema: str, site: str, deployment: str, token: str) -> None:
+    found.marker = f"{_prefix(deployment)}{token}"
+    session.execute("marker_put", {"schema": schema}, marker_id=found.marker, site=site, scn=None)
+    found.written, found.asked_at = _markers(session, schema, site, deployment)
+
+
+def _without_tables(hook: InfoMartOracleHook, schema: str, deployment: str) -> _AtDatabase:
+    """A site at which no procedure has run yet: the ledger is made, and there are no markers to look for."""
+    Ledger(hook, schema, deployment, "").ensure_table()
+    with hook.transaction() as session:
+        return _AtDatabase(WatchStore(schema, deployment).read(session))
+
+
+@dataclass
+class _Arrival:
+    """What a target had of the markers.
+
+    :param after: seconds after which the newest was seen; None: it was not.
+    """
+
+    after: float | None
+    waited: float
+    there: set[str]
+
+
+def _wait_for_marker(deployment: Deployment, source: str, target: str, written: _AtDatabase) -> _Arrival:
+    topology = deployment.topology
+    schema = deployment.site(target).goldengate.schema_name
+    end = written.marked + topology.watch.marker_wait
+    # One session for all questions: each statement sees what is committed by then.
+    with deployment.goldengate_database(target).transaction() as session:
+        while True:
+            there = {marker for marker, _ in _markers(session, schema, source, topology.deployment)[0]}
+            waited = time.monotonic() - written.marked
+            if written.marker in there:
+                return _Arrival(waited, waited, there)
+            if time.monotonic() >= end:
+                return _Arrival(None, waited, there)
+            time.sleep(_MARKER_POLL)
+
+
+def _high_water_marks(deployment: Deployment, site: str, state: State, now: float) -> tuple[dict[int, int], set[int]]:
+    """High-water marks by data source, and the sources with an old one whose IDBs hold nothing beyond it."""
+    topology = deployment.topology
+    rows = deployment.info_mart(site).select("hwm", {"schema": topology.info_mart.schema_name})
+    marks = watching.newest_marks(rows)
+    old = {key: mark for key, mark in marks.items() if now - mark >= topology.watch.hwm_age.warning}
+    return marks, {key for key, mark in old.items() if _is_idle(deployment, site, key, mark)}
+
+
+def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
+    """Whether an IDB says that there was no call beyond a mark; false where none can be asked."""
+    topology = deployment.topology
+    asked = False
+    for name in dict.fromkeys([site, *topology.sites]):
+        if topology.sites[name].role in ("failed", "new"):
+            continue
+        for idb in topology.sites[name].idbs:
+            if idb.data_source_key != key or idb.schema_name is None:
+                continue
+            # One that gives no answer says nothing; what cannot be reached is a finding of its own.
+            with suppress(InfoMartError):
+                calls = deployment.oracle(idb.connection).value(
+                    "idb_calls_above", {"schema": idb.schema_name}, low=mark
+                )
+                if int(calls):
+                    return False
+                asked = True
+    return asked
+
+
+def purge_hold_findings(deployment: Deployment) -> list[Finding]:
+    """Purge holds against the partition ring of each IDB; asked at the IDBs of sites that are not lost.
+
+    :raises InfoMartError: an IDB gives no answer: whether a hold there has ended cannot be told.
+    """
+    held: dict[str, tuple[float, float]] = {}
+    for idb in deployment.purge_holds.choose():
+        ring, since = idb.settings.partition_ring_days, idb.since()
+        if ring is not None and since is not None:
+            held[idb.label] = (since.timestamp(), ring * 86400.0)
+    return watching.hold_findings(held, time.time(), deployment.topology.watch)
+
+
+# -- hosts ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _AtHost:
+    """What a site's database host said; a part that gave no answer is an error in its place."""
+
+    groups: Any
+    log: Any
+    free: Any
+    links: Any
+
+
+def _attempt(question: Callable[[], T]) -> T | InfoMartError:
+    try:
+        return question()
+    except UnreachableError:
+        # The host is away: nothing else of it will answer either.
+        raise
+    except InfoMartError as error:
+        return error
+
+
+def trail_folder(site: Site) -> str:
+    """Folder of a site's trails, absolute or below GoldenGate's home."""
+    folder = posixpath.dirname(site.goldengate.trails.local) or "."
+    return posixpath.normpath(posixpath.join(site.goldengate.home, folder))
+
+
+def _ask_host(
+    deployment: Deployment, site: str, position: tuple[int, int] | None, others: list[str], replicated: bool
+) -> _AtHost:
+    settings, host = deployment.site(site), deployment.host(site)
+    ggsci = deployment.ggsci(site)
+    if not replicated:
+        return _AtHost(None, None, None, _attempt(lambda: _links(deployment, site, others)))
+    return _AtHost(
+        groups=_attempt(ggsci.info_all),
+        log=_attempt(lambda: ggsci.log_since(position)),
+        free=_attempt(lambda: host.free_space(trail_folder(settings))),
+        links=_attempt(lambda: _links(deployment, site, others)),
+    )
+
+
+def _links(deployment: Deployment, site: str, others: list[str]) -> dict[str, bool]:
+    """Whether any door of the other sites answers to this site's database host."""
+    from infomart_dr.guards import fencing
+
+    if not others:
+        return {}
+    topology = deployment.topology
+    doors = {name: fencing.site_doors(topology, topology.sites[name], site) for name in others}
+    flat = [door for found in doors.values() for door in found]
+    done = deployment.host(site).run(
+        ["bash", "-s"], stdin=fencing.knock_script(flat, topology.fencing.timeout), check=False
+    )
+    states = iter(fencing.parse_knocks(done.stdout + done.stderr, flat))
+    refused = topology.fencing.refused_is_alive
+    return {
+        name: any([fencing.Answer(door, "survivor", next(states)).is_alive(refused) for door in found])
+        for name, found in doors.items()
+    }
+
+
+# -- the whole -----------------------------------------------------------------------------------------------
+
+
+def look(deployment: Deployment, token: str) -> Look:
+    """Look at everything and judge it.
+
+    :param deployment: with a :func:`bounded` topology.
+    :param token: makes this look's marker its own.
+    """
+    topology = deployment.topology
+    roles = Roles.of(topology)
+    began, now = time.monotonic(), time.time()
+    sources = {source for source, _ in roles.replications}
+    with _Asking(began + topology.watch.look) as asking:
+        reading = {site: asking.start(_read_database, deployment, site, site in sources, token) for site in roles.sites}
+        databases: dict[str, Any] = {site: asking.answer(future) for site, future in reading.items()}
+        copies = {site: found.copy for site, found in databases.items() if isinstance(found, _AtDatabase)}
+        newest = max((copy.state for copy in copies.values()), key=lambda state: state.number, default=State())
+        seen = Look(roles, now, newest.model_copy(deep=True), copies=copies)
+        for site, found in databases.items():
+            seen.add(
+                f"{site}/database",
+                [watching.not_seen(f"{site}/database", found)] if isinstance(found, InfoMartError) else [],
+            )
+
+        arrivals = {
+            (source, target): asking.start(_wait_for_marker, deployment, source, target, written)
+            for source, target in roles.replications
+            if isinstance(written := databases[source], _AtDatabase)
+            and written.marker is not None
+            and isinstance(databases[target], _AtDatabase)
+        }
+        marks = {
+            site: asking.start(_high_water_marks, deployment, site, seen.state, now)
+            for site in roles.active
+            if isinstance(databases[site], _AtDatabase)
+        }
+        replicated = {site for pair in roles.replications for site in pair}
+        hosts = {
+            site: asking.start(
+                _ask_host,
+                deployment,
+                site,
+                seen.state.positions.get(site),
+                [there for here, there in roles.links if here == site],
+                site in replicated,
+            )
+            for site in roles.sites
+        }
+        holds = asking.start(purge_hold_findings, deployment)
+
+        plan = next((found.plan for found in databases.values() if isinstance(found, _AtDatabase) and found.plan), None)
+        if plan:
+            seen.findings.append(
+                Finding(
+                    "watch/plan",
+                    "info",
+                    f"Plan {plan} holds the deployment's lock: what its steps stop and start is not judged.",
+                )
+            )
+        for source, target in roles.replications:
+            if source in copies and not plan and databases[source].marker is None:
+                seen.findings.append(watching.no_markers(source, target))
+        _judge_marks(seen, topology, {site: asking.answer(future) for site, future in marks.items()})
+        _judge_hosts(seen, topology, {site: asking.answer(future) for site, future in hosts.items()}, plan)
+        _judge_lag(seen, topology, databases, {pair: asking.answer(future) for pair, future in arrivals.items()})
+        found_holds = asking.answer(holds)
+        if not isinstance(found_holds, InfoMartError):
+            seen.add("holds", found_holds)
+        elif topology.active_site in copies:
+            seen.findings.append(watching.not_seen("holds", found_holds))
+    seen.judged.add("watch")
+    for level in watching.LEVELS:
+        seen.figure("findings", sum(finding.level == level for finding in seen.findings), level=level)
+    seen.figure("look_seconds", round(time.monotonic() - began, 3))
+    return seen
+
+
+def _judge_marks(seen: Look, topology: Topology, found: Mapping[str, Any]) -> None:
+    names = {idb.data_source_key: idb.name for site in topology.sites.values() for idb in site.idbs}
+    for site, answer in found.items():
+        if isinstance(answer, InfoMartError):
+            seen.findings.append(watching.not_seen(f"{site}/hwm", answer))
+            continue
+        marks, idle = answer
+        standing = watching.standing(seen.state.marks.get(site, {}), marks, seen.began)
+        seen.state.marks[site] = standing
+        seen.add(f"{site}/hwm", watching.hwm_findings(site, standing, names, idle, seen.began, topology.watch))
+        for key, mark in marks.items():
+            seen.figure("hwm_age_seconds", seen.began - mark, site=site, source=str(key))
+
+
+def _judge_hosts(seen: Look, topology: Topology, found: Mapping[str, Any], plan: str | None) -> None:
+    reached = {site for site, answer in found.items() if not isinstance(answer, InfoMartError)}
+    for site, answer in found.items():
+        if isinstance(answer, InfoMartError):
+            seen.add(f"{site}/host", [watching.not_seen(f"{site}/host", answer)])
+            continue
+        seen.judged.add(f"{site}/host")
+        if answer.groups is not None:
+            _judge_goldengate(seen, topology, site, answer, plan)
+        if isinstance(answer.links, InfoMartError):
+            seen.findings += [
+                watching.not_seen(f"{here}-{there}/link", answer.links)
+                for here, there in seen.roles.links
+                if here == site
+            ]
+            continue
+        for there, up in answer.links.items():
+            _judge_link(seen, topology, site, there, up, there in reached)
+
+
+def _judge_goldengate(seen: Look, topology: Topology, site: str, answer: _AtHost, plan: str | None) -> None:
+    watch, groups = topology.watch, topology.sites[site].goldengate.groups
+    if isinstance(answer.groups, InfoMartError):
+        seen.findings.append(watching.not_seen(f"{site}/groups", answer.groups))
+    elif plan is None:
+        must = {groups.extract, groups.pump} if any(site == source for source, _ in seen.roles.replications) else set()
+        if any(site == target for _, target in seen.roles.replications):
+            must.add(groups.replicat)
+        known = {groups.extract, groups.pump, groups.replicat}
+        seen.add(f"{site}/groups", watching.group_findings(site, answer.groups, must, known, watch))
+        for program in answer.groups:
+            if program.group in known and program.status == "RUNNING":
+                seen.figure("group_lag_seconds", program.lag, site=site, group=program.group)
+                seen.figure("group_checkpoint_age_seconds", program.since_checkpoint, site=site, group=program.group)
+    if isinstance(answer.log, InfoMartError):
+        seen.findings.append(watching.not_seen(f"{site}/ggserr", answer.log))
+    else:
+        records, seen.state.positions[site] = answer.log
+        errors = watching.troubles(seen.state.errors.get(site, {}), records, seen.began, watch)
+        seen.state.errors[site] = errors
+        seen.add(f"{site}/ggserr", watching.ggserr_findings(site, errors))
+        seen.figure("ggserr_errors", sum(trouble.count for trouble in errors.values()), site=site)
+    if isinstance(answer.free, InfoMartError):
+        seen.findings.append(watching.not_seen(f"{site}/trail", answer.free))
+    else:
+        points = watching.samples(seen.state.space.get(site, []), answer.free, seen.began, watch)
+        seen.state.space[site] = points
+        seen.add(f"{site}/trail", watching.trail_findings(site, trail_folder(topology.sites[site]), points, watch))
+        seen.figure("trail_free_bytes", answer.free, site=site)
+        seen.figure("trail_full_seconds", watching.seconds_until_full(points), site=site)
+
+
+def _judge_link(seen: Look, topology: Topology, here: str, there: str, up: bool, reached: bool) -> None:
+    link = f"{here}-{there}"
+    outage = None
+    keys = {
+        idb.data_source_key: idb.name
+        for name, site in topology.sites.items()
+        for idb in site.idbs
+        if (idb.source_site or name) == there
+    }
+    if up:
+        seen.state.links[link] = seen.began
+    else:
+        marks = [stands.mark for key, stands in seen.state.marks.get(here, {}).items() if int(key) in keys]
+        outage = watching.outage_of(
+            seen.state.links.get(link),
+            min(marks, default=None),
+            bool(keys),
+            topology.info_mart.stuck_threshold,
+            seen.began,
+        )
+        seen.figure("link_left_seconds", outage.left, source=here, target=there)
+    seen.figure("link_up", float(up), source=here, target=there)
+    sources = [name for _, name in sorted(keys.items())]
+    seen.add(
+        f"{link}/link",
+        watching.link_findings(here, there, outage, reached, sources, seen.began, topology.watch),
+    )
+
+
+def _judge_lag(
+    seen: Look, topology: Topology, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]
+) -> None:
+    for (source, target), answer in found.items():
+        if isinstance(answer, InfoMartError):
+            seen.findings.append(watching.not_seen(f"{source}-{target}/lag", answer))
+            continue
+        written: _AtDatabase = databases[source]
+        lag = watching.lag_of(answer.after, answer.waited, written.written, answer.there, written.asked_at)
+        seen.add(f"{source}-{target}/lag", watching.lag_findings(source, target, lag, topology.watch))
+        seen.figure("lag_seconds", round(lag.seconds, 3), source=source, target=target)
+        seen.arrived[source, target] = answer.there

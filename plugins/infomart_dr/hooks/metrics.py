@@ -1,0 +1,36 @@
+"""Figures for whatever Airflow sends its own metrics to: StatsD, Datadog or OpenTelemetry.
+
+What a figure belongs to goes as tags where the backend takes them. StatsD in its own format has none: there the values
+are parts of the name, in the order in which they are given.
+"""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk.observability.stats import gauge, normalize_name_for_stats
+
+#: First part of all names; Airflow puts its own prefix before it.
+PREFIX = "infomart_dr.watch"
+
+
+def takes_tags() -> bool:
+    """Whether the configured backend takes tags; the order is that in which Airflow chooses one."""
+    if conf.getboolean("metrics", "statsd_datadog_enabled", fallback=False):
+        return True
+    if conf.getboolean("metrics", "statsd_on", fallback=False):
+        return conf.getboolean("metrics", "statsd_influxdb_enabled", fallback=False)
+    return True
+
+
+def send(name: str, value: float, **tags: str) -> None:
+    """Set a gauge.
+
+    :param name: below :data:`PREFIX`.
+    :param tags: what it belongs to.
+    """
+    full = f"{PREFIX}.{name}"
+    if takes_tags():
+        gauge(full, value, tags=dict(tags))
+        return
+    words = [word.replace(".", "_") for word in tags.values()]
+    gauge(normalize_name_for_stats(".".join([full, *words]), log_warning=False), value)

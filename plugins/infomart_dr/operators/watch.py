@@ -1,0 +1,300 @@
+"""Watching: look at a deployment, tell what is new once, and leave figures for whoever draws curves.
+
+The task is green when it could look, whatever it found: findings are alerts, and a run list that is red all night
+hides the run that failed. It is red when no database of the deployment could be asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import Asset, AssetAlias, BaseOperator
+
+from infomart_dr.errors import InfoMartError, UnreachableError
+from infomart_dr.evidence import watching
+from infomart_dr.evidence.watch_store import WatchStore
+from infomart_dr.evidence.watching import subject_of, worst
+from infomart_dr.operators.base import page
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from infomart_dr.deployment import Deployment
+    from infomart_dr.evidence.look import Look
+    from infomart_dr.evidence.watching import Alert, Condition, Finding, State
+
+#: Asset aliases: DAGs scheduled on one run for any deployment's event.
+ALERTS, REPLICATION_STATES = "infomart_dr_alerts", "infomart_dr_replication_states"
+#: Subjects whose conditions make the state of the replication.
+_REPLICATION = ("groups", "lag", "link")
+#: Seconds after which an alert that somebody took and did not finish is told by the next look.
+_TAKEN = 60.0
+#: Alerts that wait at most, while a webhook is away.
+_OUTBOX = 200
+#: Times that a note of what was told is tried, beside looks of another Airflow.
+_TRIES = 5
+
+
+class _Overtaken(Exception):
+    """Another look has replaced the state meanwhile; nothing of this one is committed."""
+
+
+def alert_asset(deployment: str) -> Asset:
+    """Changes with each alert of a deployment."""
+    return Asset(name=f"infomart_dr_alert_{deployment}", uri=f"infomart-dr://{deployment}/alert", group="infomart_dr")
+
+
+def replication_asset(deployment: str) -> Asset:
+    """Changes when the state of a deployment's replication does: ``ok``, ``warning``, ``critical``."""
+    return Asset(
+        name=f"infomart_dr_replication_{deployment}", uri=f"infomart-dr://{deployment}/replication", group="infomart_dr"
+    )
+
+
+class ListDeployments(BaseOperator):
+    """The deployments of the topology folder, or the one that the run asks for."""
+
+    changes: ClassVar[str] = "nothing"
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", page(self.__doc__, "", "Airflow's machine", self.changes, "nothing to undo"))
+        super().__init__(**kwargs)
+
+    def execute(self, context: Context) -> list[str]:
+        from infomart_dr import topology
+
+        asked = str(context["params"].get("deployment") or "")
+        names = [asked] if asked else topology.deployments()
+        self.log.info("observe: %d deployment(s): %s", len(names), ", ".join(names))
+        return names
+
+
+class WatchDeployment(BaseOperator):
+    """Look at one deployment and tell what is new.
+
+    :param deployment: its name.
+    """
+
+    guide = "Note on Connectivity Loss (guide:201-205, guide:249, guide:251); Return to Normal 17, 18 (guide:1123-1124)"
+    changes: ClassVar[str] = (
+        "a row in DR_MARKER at the active site, until it has arrived; the state of watching in DR_LEDGER at each site"
+    )
+    undo: ClassVar[str] = "pause the DAG; rows of DR_LEDGER with plan_id '(watch)' may be deleted then"
+
+    template_fields: Sequence[str] = ("deployment",)
+
+    def __init__(self, *, deployment: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.deployment = deployment
+
+    @classmethod
+    def mapped(cls, deployments: Any, **kwargs: Any) -> Any:
+        """One task instance a deployment.
+
+        :param deployments: output of :class:`ListDeployments`.
+        """
+        return cls.partial(
+            doc_md=page(cls.__doc__, cls.guide, "every site", cls.changes, cls.undo),
+            # Which deployment's asset it is, is known at run time only.
+            outlets=[AssetAlias(ALERTS), AssetAlias(REPLICATION_STATES)],
+            map_index_template="{{ watched | default(task.deployment) }}",
+            **kwargs,
+        ).expand(deployment=deployments)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from infomart_dr.deployment import Deployment
+        from infomart_dr.evidence import look
+
+        with Deployment(self.deployment) as deployment:
+            deployment.topology = look.bounded(deployment.topology)
+            now = time.time()
+            seen = look.look(deployment, f"{now:.3f}")
+            for finding in sorted(seen.findings, key=lambda found: -watching.LEVELS.index(found.level)):
+                _log(self.log, "observe", finding)
+            if seen.keeper is None:
+                raise UnreachableError(
+                    f"No database of {deployment.topology.deployment} gives an answer, so nothing could be told: "
+                    f"{'; '.join(finding.sentence for finding in seen.findings)}",
+                    "Look at the network between Airflow and the sites; this look is made again at the next schedule.",
+                )
+            before = seen.state.conditions
+            state, alerts, mine = self._after(deployment, seen)
+            self._figures(deployment, seen)
+            first = self._keep(deployment, seen, state)
+            if first:
+                self._tell(deployment, context, seen, state, before, mine)
+            else:
+                self.log.info("decide: another Airflow's look was first, and tells what is new")
+            shown = self._summary(seen.findings)
+            context["watched"] = f"{deployment.topology.deployment}: {shown}"  # type: ignore[typeddict-unknown-key]
+            return {
+                "deployment": deployment.topology.deployment,
+                "what": shown,
+                "findings": [finding.as_dict() for finding in seen.findings],
+                "alerts": [alert.message() for alert in alerts] if first else [],
+                "figures": [{"name": name, **tags, "value": value} for name, tags, value in seen.figures],
+                "look": state.number,
+            }
+
+    # -- what is new -----------------------------------------------------------------------------------
+
+    def _after(self, deployment: Deployment, seen: Look) -> tuple[State, list[Alert], list[Alert]]:
+        """The state that this look leaves, what is new in it, and the alerts that this look has taken to tell."""
+        topology, state = deployment.topology, seen.state
+        conditions, alerts = watching.transitions(
+            topology.deployment, state.conditions, seen.findings, seen.judged, seen.roles.subjects(), seen.began
+        )
+        for alert in alerts:
+            alert.waits = ["asset", "webhook"] if topology.watch.alert_connection else ["asset"]
+        outbox = [*state.outbox, *alerts]
+        if dropped := outbox[:-_OUTBOX]:
+            self.log.error("tell: %d alert(s) that nobody took for long are given up", len(dropped))
+        state = state.model_copy(
+            update={
+                "number": state.number + 1,
+                "at": seen.began,
+                "conditions": conditions,
+                "outbox": outbox[-_OUTBOX:],
+            }
+        )
+        mine = [alert for alert in state.outbox if seen.began - alert.taken >= _TAKEN]
+        for alert in mine:
+            alert.taken = seen.began
+        return state, alerts, mine
+
+    def _keep(self, deployment: Deployment, seen: Look, state: State) -> bool:
+        """Leave the state at every site whose database answers; False: another look was first."""
+        keeper = seen.keeper
+        assert keeper is not None
+        if not self._replace(deployment, seen, keeper, state):
+            return False
+        for site in seen.copies.keys() - {keeper}:
+            try:
+                self._replace(deployment, seen, site, state)
+            except InfoMartError as error:
+                self.log.warning("The state of watching is not left at %s: %s", site, error)
+        return True
+
+    def _replace(self, deployment: Deployment, seen: Look, site: str, state: State) -> bool:
+        settings = deployment.site(site).goldengate
+        store = WatchStore(settings.schema_name, deployment.topology.deployment)
+        try:
+            with deployment.goldengate_database(site).transaction() as session:
+                if not store.replace(session, seen.copies[site], state):
+                    raise _Overtaken
+                # With the state: a look that comes second may still count on a marker that is here.
+                for marker in self._needless_markers(deployment, seen, site):
+                    session.execute("marker_forget", {"schema": settings.schema_name}, marker_id=marker)
+        except _Overtaken:
+            return False
+        return True
+
+    def _needless_markers(self, deployment: Deployment, seen: Look, site: str) -> list[str]:
+        """Markers that a site may remove: all but the newest that have arrived.
+
+        From 12c on GoldenGate carries the removal to the target; before, it leaves out what its own user does.
+        """
+        from infomart_dr.hooks.goldengate_parameters import has_tags
+
+        found: list[str] = []
+        for source, target in seen.roles.replications:
+            carried = has_tags(deployment.site(source).goldengate)
+            if site == source or (site == target and not carried):
+                found += old_markers(seen.arrived.get((source, target), ()))
+        return found
+
+    # -- telling -----------------------------------------------------------------------------------------
+
+    def _tell(
+        self,
+        deployment: Deployment,
+        context: Context,
+        seen: Look,
+        state: State,
+        before: Mapping[str, Condition],
+        mine: Sequence[Alert],
+    ) -> None:
+        name = deployment.topology.deployment
+        takes = True
+        for alert in mine:
+            self.log.warning("tell: %s (%s) %s: %s", alert.what, alert.level, alert.key, alert.sentence)
+            if "asset" in alert.waits:
+                context["outlet_events"][AssetAlias(ALERTS)].add(
+                    alert_asset(name), extra={"deployment": name, **alert.message()}
+                )
+                alert.waits.remove("asset")
+            # One that does not answer is not waited for again with each alert.
+            if "webhook" in alert.waits and takes and (takes := self._post(deployment, alert)):
+                alert.waits.remove("webhook")
+        now, then = replication_level(state.conditions), replication_level(before)
+        if now != then:
+            self.log.info("tell: the state of the replication is %s, it was %s", now, then)
+            context["outlet_events"][AssetAlias(REPLICATION_STATES)].add(
+                replication_asset(name), extra={"deployment": name, "state": now, "before": then, "at": seen.began}
+            )
+        if mine:
+            self._note(deployment, seen, {alert.id: alert for alert in mine})
+
+    def _post(self, deployment: Deployment, alert: Alert) -> bool:
+        from infomart_dr.hooks.webhook import Webhook
+
+        topology = deployment.topology
+        try:
+            webhook = Webhook(topology.watch.alert_connection or "")
+            webhook.post({"deployment": topology.deployment, **alert.message()}, alert.id)
+        except InfoMartError as error:
+            self.log.warning("The webhook was not told; the next look tries again: %s", error)
+            return False
+        return True
+
+    def _note(self, deployment: Deployment, seen: Look, told: Mapping[str, Alert]) -> None:
+        """Take what was told out of the state, wherever it is kept, also out of one that is newer by now."""
+        for site in seen.copies:
+            schema = deployment.site(site).goldengate.schema_name
+            store = WatchStore(schema, deployment.topology.deployment)
+            try:
+                for _ in range(_TRIES):
+                    with suppress(_Overtaken), deployment.goldengate_database(site).transaction() as session:
+                        copy = store.read(session)
+                        left = [told.get(alert.id, alert) for alert in copy.state.outbox]
+                        state = copy.state.model_copy(update={"outbox": [alert for alert in left if alert.waits]})
+                        if not store.replace(session, copy, state):
+                            raise _Overtaken
+                        break
+            except InfoMartError as error:
+                self.log.warning("What was told is not noted at %s, and may be told twice: %s", site, error)
+
+    def _figures(self, deployment: Deployment, seen: Look) -> None:
+        from infomart_dr.hooks import metrics
+
+        for name, tags, value in seen.figures:
+            metrics.send(name, value, deployment=deployment.topology.deployment, **tags)
+
+    def _summary(self, findings: Sequence[Finding]) -> str:
+        counts = [
+            f"{number} {level}"
+            for level in ("critical", "warning")
+            if (number := sum(found.level == level for found in findings))
+        ]
+        return ", ".join(counts) or "ok"
+
+
+def old_markers(arrived: Iterable[str]) -> list[str]:
+    """Markers that have arrived and are needed no more: all but the newest."""
+    return sorted(arrived, key=lambda marker: float(marker.rpartition(":")[2]))[:-1]
+
+
+def replication_level(conditions: Mapping[str, Condition]) -> str:
+    """State of the replication from its conditions: ``ok``, ``warning`` or ``critical``."""
+    level = worst(
+        condition.level for key, condition in conditions.items() if subject_of(key).rpartition("/")[2] in _REPLICATION
+    )
+    return "ok" if level == "info" else level
+
+
+def _log(log: Any, word: str, finding: Finding) -> None:
+    say = {"critical": log.error, "warning": log.warning, "info": log.info}[finding.level]
+    say("%s: %s: %s%s", word, finding.level, finding.sentence, f" Next: {finding.cure}" if finding.cure else "")

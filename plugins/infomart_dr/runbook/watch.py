@@ -1,0 +1,42 @@
+"""Watching: its schedule, its parameters, and one task instance a deployment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk import Param
+
+from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.watch import ListDeployments, WatchDeployment
+from infomart_dr.runbook.plan import deployment_param
+
+
+def schedule() -> str | None:
+    """``[infomart_dr] watch_schedule``, a cron expression; every five minutes, and none when it is empty."""
+    return conf.get("infomart_dr", "watch_schedule", fallback="*/5 * * * *") or None
+
+
+def params() -> dict[str, Param]:
+    """Parameters of watching; a scheduled run has the defaults."""
+    return {"deployment": deployment_param("Name of one topology; empty: all of the folder.")}
+
+
+def watch_defaults() -> dict[str, Any]:
+    """``default_args``: a look that fails is tried once more, and made again at the next schedule anyway."""
+    return step_defaults() | {
+        "retries": 1,
+        # A look bounds itself by the topology's watch.look; this ends one that hangs nevertheless.
+        "execution_timeout": timedelta(seconds=conf.getint("infomart_dr", "watch_timeout", fallback=300)),
+    }
+
+
+def watch_deployments() -> Any:
+    """List the deployments, and look at each for itself; one that fails hides no other."""
+    listed = ListDeployments(task_id="list_deployments")
+    return WatchDeployment.mapped(
+        listed.output,
+        task_id="watch",
+        max_active_tis_per_dagrun=conf.getint("infomart_dr", "watch_at_a_time", fallback=8),
+    )

@@ -1,0 +1,288 @@
+"""One look: all is asked at the same time, in bounds, and what gives no answer is a finding beside the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from infomart_dr import topology
+from infomart_dr.errors import InfoMartError, RemoteCommandError, UnreachableError
+from infomart_dr.evidence import look
+from infomart_dr.evidence.look import Look
+from infomart_dr.guards import fencing
+from infomart_dr.guards.fencing import Door
+from infomart_dr.hooks.parse_ggsci import parse_info_all
+from infomart_dr.hooks.remote_host import Completed
+
+from .watch_fakes import FakeSite, OracleLike
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "topology.yaml"
+#: Sites of the example.
+ACTIVE, STANDBY = "frankfurt", "dublin"
+GROUPS = {
+    ACTIVE: "MANAGER RUNNING\nEXTRACT RUNNING EGIM 00:00:02 00:00:05\nEXTRACT RUNNING PGIM 00:00:00 00:00:05\n",
+    STANDBY: "MANAGER RUNNING\nREPLICAT RUNNING RGIM 00:00:01 00:00:05\n",
+}
+
+
+class NoTable(OracleLike, InfoMartError):
+    """ORA-00942 as the hook raises it."""
+
+    def __init__(self) -> None:
+        OracleLike.__init__(self, "ORA-00942")
+        self.what, self.next_step = "table or view does not exist.", ""
+
+
+class Database(FakeSite):
+    """A site's database: ledger, lock, markers, marks and calls."""
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__()
+        self.world, self.name = world, name
+        self.markers: list[str] = []
+
+    def select(self, name: str, identifiers: Any = None, **binds: Any) -> list[dict[str, Any]]:
+        now = datetime.now(UTC).replace(tzinfo=None)
+        if self.away:
+            raise UnreachableError("no listener answers.", "Check it.")
+        if name == "lock_holder":
+            if self.world.without_tables:
+                raise NoTable
+            return [{"plan_id": self.world.plan}] if self.world.plan else []
+        if name == "markers":
+            carried = self.name == ACTIVE or self.world.replicates
+            rows = self.world.databases[ACTIVE].markers if carried else []
+            return [{"marker_id": m, "written_at": now - timedelta(seconds=1), "asked_at": now} for m in rows]
+        if name == "hwm":
+            old = time.time() - self.world.mark_age
+            return [{"data_source_key": 101, "table_name": "G_CALL", "max_ts": old}]
+        return super().select(name, identifiers, **binds)
+
+    def value(self, name: str, identifiers: Any = None, **binds: Any) -> Any:
+        if name == "table_exists":
+            return 1
+        assert name == "idb_calls_above"
+        return self.world.calls_above
+
+    def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int:
+        if name == "marker_put":
+            self.markers.append(binds["marker_id"])
+            return 1
+        return super().execute(name, identifiers, **binds)
+
+
+class World:
+    """A deployment whose parts a test breaks."""
+
+    def __init__(self) -> None:
+        document = yaml.safe_load(EXAMPLE.read_text())
+        document["sites"][STANDBY]["role"] = "standby"
+        document["watch"] = {"marker_wait": 0.5, "look": 10, "timeout": 3}
+        self.topology = look.bounded(topology.parse(yaml.safe_dump(document), EXAMPLE))
+        self.databases = {name: Database(self, name) for name in (ACTIVE, STANDBY)}
+        self.plan = ""
+        self.without_tables = False
+        self.replicates = True
+        self.mark_age = 60.0
+        self.calls_above = 0
+        self.held_days = 1.0
+        self.link = "answers"
+        self.ggsci_says: dict[str, Callable[[], Any]] = {}
+        self.hosts_away: set[str] = set()
+
+    def site(self, name: str) -> Any:
+        return self.topology.site(name)
+
+    def goldengate_database(self, site: str) -> Database:
+        return self.databases[site]
+
+    info_mart = dba = goldengate_database
+
+    def oracle(self, connection: str) -> Database:
+        return self.databases[ACTIVE]
+
+    @property
+    def purge_holds(self) -> Any:
+        def since() -> datetime:
+            if self.databases[ACTIVE].away:
+                raise UnreachableError("no listener answers.", "Check it.")
+            return datetime.now(UTC) - timedelta(days=self.held_days)
+
+        idbs = [
+            SimpleNamespace(label=name, settings=SimpleNamespace(partition_ring_days=days), since=since)
+            for name, days in (("x", 14), ("not partitioned", None))
+        ]
+        return SimpleNamespace(choose=lambda: idbs)
+
+    def ggsci(self, site: str) -> Any:
+        world = self
+
+        class Ggsci:
+            def info_all(self) -> Any:
+                return world.ggsci_says.get(site, lambda: parse_info_all(GROUPS[site]))()
+
+            def log_since(self, position: Any) -> Any:
+                return [], (7, 100)
+
+        return Ggsci()
+
+    def host(self, site: str) -> Any:
+        world = self
+
+        class Host:
+            def free_space(self, folder: str) -> int:
+                if site in world.hosts_away:
+                    raise UnreachableError("no route to host.", "Check it.")
+                return 50_000_000_000
+
+            def run(self, argv: Any, *, stdin: str, check: bool) -> Completed:
+                numbers = range(stdin.count("\nknock "))
+                return Completed(0, "".join(f"{number} {world.link}\n" for number in numbers), "")
+
+        return Host()
+
+    def look(self) -> Look:
+        return look.look(self, "1.0")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(fencing, "site_doors", lambda *_: [Door("SSH", "h", 22), Door("database listener", "h", 1521)])
+    return World()
+
+
+def found(seen: Look) -> dict[str, str]:
+    return {finding.key: finding.level for finding in seen.findings}
+
+
+def figures(seen: Look) -> dict[str, float]:
+    return {name: value for name, _, value in seen.figures}
+
+
+def test_a_healthy_pair_is_judged_whole_and_shows_nothing(world: World) -> None:
+    seen = world.look()
+    assert found(seen) == {}
+    assert seen.judged == seen.roles.subjects()
+    assert seen.keeper == ACTIVE and set(seen.copies) == {ACTIVE, STANDBY}
+    assert seen.state.positions == {ACTIVE: (7, 100), STANDBY: (7, 100)}
+    assert figures(seen)["lag_seconds"] < 0.5 and figures(seen)["link_up"] == 1.0
+    assert seen.arrived[ACTIVE, STANDBY]
+
+
+def test_a_database_that_is_away_is_found_and_what_hangs_on_it_is_not_judged(world: World) -> None:
+    world.databases[STANDBY].away = True
+    seen = world.look()
+    assert found(seen) == {f"{STANDBY}/database/look": "critical"}
+    assert f"{ACTIVE}-{STANDBY}/lag" not in seen.judged
+    assert {f"{STANDBY}/groups", f"{ACTIVE}/hwm"} <= seen.judged, "the rest is looked at"
+    assert set(seen.copies) == {ACTIVE}
+
+
+def test_with_the_active_database_away_the_standby_keeps_the_state(world: World) -> None:
+    world.databases[ACTIVE].away = True
+    seen = world.look()
+    assert found(seen) == {f"{ACTIVE}/database/look": "critical"} and seen.keeper == STANDBY
+    assert not {f"{ACTIVE}/hwm", "holds", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
+
+
+def test_a_host_that_is_away_is_found_once_and_nothing_of_it_is_judged(world: World) -> None:
+    world.hosts_away = {STANDBY}
+    seen = world.look()
+    assert found(seen) == {f"{STANDBY}/host/look": "critical"}
+    assert not {f"{STANDBY}/{part}" for part in ("groups", "ggserr", "trail")} & seen.judged
+
+
+def test_a_part_that_gives_nonsense_is_found_and_the_others_are_judged(world: World) -> None:
+    def broken() -> Any:
+        raise RemoteCommandError("ggsci does not start.", "Check goldengate.home.")
+
+    world.ggsci_says[ACTIVE] = broken
+    seen = world.look()
+    assert found(seen) == {f"{ACTIVE}/groups/look": "critical"}
+    assert f"{ACTIVE}/groups" not in seen.judged and f"{ACTIVE}/trail" in seen.judged
+
+
+def test_a_mistake_of_ours_hides_nothing_either(world: World) -> None:
+    def wrong() -> Any:
+        raise KeyError("lag")
+
+    world.ggsci_says[STANDBY] = wrong
+    seen = world.look()
+    assert found(seen) == {f"{STANDBY}/host/look": "critical"}
+    assert "the look itself failed (KeyError: 'lag')" in seen.findings[0].sentence
+
+
+def test_a_part_that_hangs_does_not_hold_the_look_beyond_its_time(world: World) -> None:
+    watch = world.topology.watch.model_copy(update={"look": 1})
+    world.topology = world.topology.model_copy(update={"watch": watch})
+    world.ggsci_says[STANDBY] = lambda: time.sleep(4)
+    began = time.monotonic()
+    seen = world.look()
+    assert time.monotonic() - began < 3
+    assert found(seen) == {f"{STANDBY}/host/look": "critical"}
+
+
+def test_a_plan_that_holds_the_lock_writes_no_marker_and_judges_no_group(world: World) -> None:
+    world.plan = "INC-1"
+    world.ggsci_says[STANDBY] = lambda: parse_info_all("MANAGER RUNNING\nREPLICAT STOPPED RGIM 00:00:00 00:00:01\n")
+    seen = world.look()
+    assert found(seen) == {"watch/plan": "info"} and "INC-1" in seen.findings[0].sentence
+    assert world.databases[ACTIVE].markers == []
+    assert not {f"{STANDBY}/groups", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
+
+
+def test_where_the_procedures_have_no_tables_the_lag_is_not_measured_and_nothing_fails(world: World) -> None:
+    world.without_tables = True
+    assert found(world.look()) == {f"{ACTIVE}-{STANDBY}/lag/look": "info"}
+
+
+def test_a_marker_that_does_not_arrive_gives_a_lag_of_at_least_the_wait(world: World) -> None:
+    world.replicates = False
+    seen = world.look()
+    assert figures(seen)["lag_seconds"] >= 0.5
+    assert seen.arrived[ACTIVE, STANDBY] == set(), "nothing may be removed"
+
+
+@pytest.mark.parametrize(("calls", "level"), [(0, None), (5, "warning")])
+def test_an_old_mark_is_found_only_when_an_idb_holds_calls_beyond_it(
+    world: World, calls: int, level: str | None
+) -> None:
+    world.mark_age, world.calls_above = 7200, calls
+    assert found(world.look()).get(f"{ACTIVE}/hwm/101") == level
+
+
+def test_a_silent_link_is_an_outage_that_counts_from_the_look_that_saw_it_up(world: World) -> None:
+    world.link = "silent"
+    seen = world.look()
+    assert found(seen) == {f"{ACTIVE}-{STANDBY}/link/outage": "warning"}
+    assert "Airflow reaches it" in seen.findings[0].sentence
+    assert 28_000 < figures(seen)["link_left_seconds"] <= 28_800
+
+
+def test_a_purge_hold_that_nears_the_ceiling_is_found(world: World) -> None:
+    world.held_days = 13.5
+    assert found(world.look()) == {"holds/x": "critical"}
+
+
+def test_a_look_takes_no_longer_for_one_answer_than_watching_allows() -> None:
+    read = topology.parse(EXAMPLE.read_text(), EXAMPLE)
+    shorter = look.bounded(read).timeouts
+    assert (shorter.statement, shorter.command) == (30, 30)
+    assert shorter.connect == min(read.timeouts.connect, 30) and shorter.catch_up == read.timeouts.catch_up
+
+
+@pytest.mark.parametrize(
+    ("trail", "folder"), [("./dirdat/em", "/u01/ogg/dirdat"), ("/trails/em", "/trails"), ("em", "/u01/ogg")]
+)
+def test_the_folder_of_the_trails_is_below_goldengates_home_or_absolute(trail: str, folder: str) -> None:
+    document = yaml.safe_load(EXAMPLE.read_text())
+    document["sites"][ACTIVE]["goldengate"] |= {"home": "/u01/ogg", "trails": {"local": trail}}
+    read = topology.parse(yaml.safe_dump(document), EXAMPLE)
+    assert look.trail_folder(read.sites[ACTIVE]) == folder
