@@ -8,6 +8,7 @@ from airflow.sdk import DAG
 
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.runbook import purge_holds
+from infomart_dr.runbook.schedules import schedule
 
 DOC = """
 # IDB purge guard
@@ -26,7 +27,7 @@ with DAG(
     dag_id="infomart_purge_guard",
     description="Begin, keep and end the holds on IDB purging",
     doc_md=DOC,
-    schedule=purge_holds.guard_schedule(),
+    schedule=schedule("purge_guard_schedule", "*/5 * * * *"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG
 
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.operators.readiness import schedule
 from infomart_dr.runbook import readiness
+from infomart_dr.runbook.schedules import schedule
 
 DOC = """
 # Readiness

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from infomart_dr.runbook import watch
+from infomart_dr.runbook.schedules import schedule
 
 DOC = """
 # Watching
@@ -26,7 +27,7 @@ with DAG(
     dag_id="infomart_watch",
     description="Look at every deployment: lag, groups, logs, marks, disk, links, holds; tell what is new once",
     doc_md=DOC,
-    schedule=watch.schedule(),
+    schedule=schedule("watch_schedule", "*/5 * * * *"),
     catchup=False,
     max_active_runs=1,
     default_args=watch.watch_defaults(),

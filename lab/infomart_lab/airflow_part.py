@@ -16,6 +16,8 @@ DEFAULT_PORT = 8080
 #: The checkout, from which the DAG files and the package are taken.
 ROOT = Path(__file__).resolve().parents[2]
 USER = "admin"
+#: Schedules of the DAGs that change nothing; none in a lab.
+LOOKING_SCHEDULES = ("AIRFLOW__INFOMART_DR__WATCH_SCHEDULE", "AIRFLOW__INFOMART_DR__READINESS_SCHEDULE")
 
 
 def home(config: LabConfig) -> Path:
@@ -90,6 +92,8 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "infomart_lab.airflow_part.hostname",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__INFOMART_DR__RETRY_DELAY": "2",
+        # Every DAG is unpaused here: what only looks does so when it is asked, or as the environment says.
+        **{name: os.environ.get(name, "none") for name in LOOKING_SCHEDULES},
         "INFOMART_DR_TOPOLOGY": str(config.home / "topology.yaml"),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT / "lab")]),
         "PYTHONWARNINGS": "ignore::SyntaxWarning",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseOperator
 
 from infomart_dr import topology as topology_module
@@ -18,12 +17,6 @@ if TYPE_CHECKING:
 
 #: Value of the parameter ``procedure``: every one that the roles of the sites call for.
 ALL_THAT_FIT = "all that fit"
-
-
-def schedule(name: str, default: str) -> str | None:
-    """Schedule of a DAG from Airflow's configuration, ``[infomart_dr] <name>``; ``none``: only on demand."""
-    value = conf.get("infomart_dr", name, fallback=default).strip()
-    return None if value.lower() in ("", "none") else value
 
 
 class ReadinessOperator(BaseOperator):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import Param, chain
 
 from infomart_dr.operators import purge_holds
@@ -10,11 +9,6 @@ from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.runbook.plan import NAME, deployment_param, text_param
 
 _MOMENT = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
-
-
-def guard_schedule() -> str:
-    """When the guard looks; ``[infomart_dr] purge_guard_schedule`` changes it."""
-    return conf.get("infomart_dr", "purge_guard_schedule", fallback="*/5 * * * *")
 
 
 def hold_params() -> dict[str, Param]:

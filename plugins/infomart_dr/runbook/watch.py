@@ -13,11 +13,6 @@ from infomart_dr.operators.watch import ListDeployments, WatchDeployment
 from infomart_dr.runbook.plan import deployment_param
 
 
-def schedule() -> str | None:
-    """``[infomart_dr] watch_schedule``, a cron expression; every five minutes, and none when it is empty."""
-    return conf.get("infomart_dr", "watch_schedule", fallback="*/5 * * * *") or None
-
-
 def params() -> dict[str, Param]:
     """Parameters of watching; a scheduled run has the defaults."""
     return {"deployment": deployment_param("Name of one topology; empty: all of the folder.")}

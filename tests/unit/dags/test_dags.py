@@ -62,15 +62,10 @@ def test_a_dag_of_every_day_takes_no_lock(bag: DagBag, dag_id: str) -> None:
     assert not {"take_lock", "release_lock"} & set(bag.dags[dag_id].task_ids)
 
 
-def test_the_guard_looks_every_five_minutes_unless_the_configuration_says_otherwise(
-    bag: DagBag, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_guard_looks_every_five_minutes_as_soon_as_it_is_there(bag: DagBag) -> None:
     guard = bag.dags["infomart_purge_guard"]
     assert guard.schedule == "*/5 * * * *"
     assert (guard.catchup, guard.max_active_runs, guard.is_paused_upon_creation) == (False, 1, False)
-    monkeypatch.setenv("AIRFLOW__INFOMART_DR__PURGE_GUARD_SCHEDULE", "*/2 * * * *")
-    again = DagBag(str(ROOT / "dags" / "infomart_purge_guard.py")).dags["infomart_purge_guard"]
-    assert again.schedule == "*/2 * * * *"
 
 
 @pytest.mark.parametrize("dag_id", DAGS)
@@ -124,13 +119,6 @@ def test_watching_runs_every_five_minutes_one_run_at_a_time_and_makes_up_for_non
     dag = bag.dags["infomart_watch"]
     assert (dag.schedule, dag.catchup, dag.max_active_runs) == ("*/5 * * * *", False, 1)
     assert dag.get_task("watch").is_mapped and dag.get_task("watch").execution_timeout is not None
-
-
-@pytest.mark.parametrize(("setting", "schedule"), [("*/15 * * * *", "*/15 * * * *"), ("", None)])
-def test_its_schedule_is_changed_without_code(monkeypatch: pytest.MonkeyPatch, setting: str, schedule: str) -> None:
-    monkeypatch.setenv("AIRFLOW__INFOMART_DR__WATCH_SCHEDULE", setting)
-    dag = DagBag(str(ROOT / "dags" / "infomart_watch.py")).dags["infomart_watch"]
-    assert dag.schedule == schedule
 
 
 def before(bag: DagBag, first: str, second: str, dag_id: str = "infomart_return_to_normal") -> bool:
@@ -239,15 +227,21 @@ def test_aggregation_is_switched_on_by_a_teardown(bag: DagBag) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "schedule"), [(None, "@daily"), ("0 5 * * 1", "0 5 * * 1"), ("none", None), ("", None)]
+    ("dag_id", "option", "default"),
+    [
+        ("infomart_purge_guard", "PURGE_GUARD_SCHEDULE", "*/5 * * * *"),
+        ("infomart_readiness", "READINESS_SCHEDULE", "@daily"),
+        ("infomart_watch", "WATCH_SCHEDULE", "*/5 * * * *"),
+    ],
 )
-def test_the_schedule_of_a_check_is_configuration(
-    monkeypatch: pytest.MonkeyPatch, value: str | None, schedule: str | None
-) -> None:
-    if value is not None:
-        monkeypatch.setenv("AIRFLOW__INFOMART_DR__READINESS_SCHEDULE", value)
-    dag = DagBag(str(ROOT / "dags" / "infomart_readiness.py")).dags["infomart_readiness"]
-    assert dag.schedule == schedule
+def test_a_schedule_is_configuration(monkeypatch: pytest.MonkeyPatch, dag_id: str, option: str, default: str) -> None:
+    def schedule() -> str | None:
+        return DagBag(str(ROOT / "dags" / f"{dag_id}.py")).dags[dag_id].schedule
+
+    assert schedule() == default
+    for value, wanted in (("0 5 * * 1", "0 5 * * 1"), ("none", None), ("", None)):
+        monkeypatch.setenv(f"AIRFLOW__INFOMART_DR__{option}", value)
+        assert schedule() == wanted
 
 
 def test_parsing_opens_no_connection_and_reads_no_topology(tmp_path: Path) -> None:
