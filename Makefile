@@ -29,7 +29,7 @@ demo: setup
 # Two files at a time; each file of tests/system has a whole lab with ports of its own.
 test: setup
 	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile tests/unit tests/integration
-	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile tests/system
+	@$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --durations=15 tests/system
 
 test-all: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration

@@ -18,6 +18,11 @@ from infomart_lab.audit import AuditResult, audit
 from infomart_lab.icon import set_load
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a real Airflow take longest and come first, so that two workers end at the same time."""
+    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "AIRFLOW_PORT"))
+
+
 def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seconds: float = 300) -> None:
     """Start a lab that ends with this process."""
     guardian = supervisor.launch(config, airflow_port=airflow_port, owner_pid=os.getpid())
