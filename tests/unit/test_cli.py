@@ -208,6 +208,12 @@ def test_every_connection_of_the_topology_is_listed_once_with_its_rights(documen
     assert all(f"{name}  (" in text for name in ids)
 
 
+def test_the_webhook_of_alerts_is_a_connection_too(tmp_path: Path, document: dict[str, Any]) -> None:
+    document["watch"] = {"alert_connection": "pager"}
+    found = said(call("connections", written(tmp_path, document), "--json"))["connections"]
+    assert sorted(each["id"] for each in found) == sorted(named(document))
+
+
 def test_the_rights_depend_on_the_topology(tmp_path: Path, document: dict[str, Any]) -> None:
     before = call("connections", EXAMPLE).stdout
     assert "hwm_index" not in before and "INSERT ANY TABLE" not in before

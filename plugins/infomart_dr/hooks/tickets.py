@@ -14,27 +14,20 @@ import re
 import threading
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
-import httpx
 import tenacity
 from pydantic import BaseModel, ConfigDict, Field
 
-from infomart_dr.errors import CredentialsError, CurableError, FinalError, InfoMartError, TopologyError
-from infomart_dr.hooks.configuration import certificates
+from infomart_dr.errors import CurableError, FinalError, InfoMartError
+from infomart_dr.hooks.http import Http, growing
 from infomart_dr.topology import TicketEvent, Tickets
 
 log = logging.getLogger(__name__)
 
 #: Signs of a text: a journal entry of ServiceNow is cut beyond 4000.
 TEXT_LIMIT = 3900
-#: Seconds between two attempts, the first and the longest.
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
-#: Answers that another attempt may change.
-_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Message(BaseModel):
@@ -81,110 +74,11 @@ def mark(message: Message) -> str:
     return f"infomart-dr:{message.key}"
 
 
-class BusyError(CurableError):
-    """The ticketing system asks to come again.
-
-    :param after: seconds that it asks for.
-    """
-
-    def __init__(self, what: str, *, after: float | None = None) -> None:
-        super().__init__(what)
-        self.after = after
-
-
 class Ticketing(Protocol):
     """One ticketing system."""
 
     def deliver(self, message: Message) -> None:
         """Write a message unless it is there; may be repeated."""
-
-
-class Http:
-    """Requests to a ticketing system, with its errors typed.
-
-    :param settings: the topology's section ``tickets``.
-    :param login: Airflow connection (type http): host, port, schema ``https`` (default) or ``http``; user and password,
-        or a password alone, which is sent as a bearer token. Extra ``verify``: false or the path of a CA file;
-        ``proxy``: address of an HTTP proxy.
-    """
-
-    def __init__(self, settings: Tickets, login: Any) -> None:
-        scheme, _, rest = (login.host or "").rpartition("://")
-        scheme = scheme or login.schema or "https"
-        if not rest or scheme not in ("http", "https"):
-            raise TopologyError(
-                f"The connection {settings.connection} gives no address.", "Correct host, port and schema of it."
-            )
-        port = f":{login.port}" if login.port else ""
-        extra = login.extra_dejson
-        verify = extra.get("verify", True)
-        headers = {"Accept": "application/json", "User-Agent": "infomart-dr"}
-        if login.password and not login.login:
-            headers["Authorization"] = f"Bearer {login.password}"
-        self._user = login.login or "the token"
-        self._id = settings.connection
-        self._client = httpx.Client(
-            base_url=f"{scheme}://{rest.rstrip('/')}{port}",
-            auth=(login.login, login.password or "") if login.login else None,
-            headers=headers,
-            timeout=settings.timeout,
-            verify=verify if isinstance(verify, bool) else certificates(verify, self._id),
-            proxy=extra.get("proxy"),
-            trust_env=False,
-        )
-
-    def close(self) -> None:
-        self._client.close()
-
-    def request(
-        self, method: str, path: str, what: str, *, accept: frozenset[int] = frozenset(), **arguments: Any
-    ) -> httpx.Response:
-        """One request.
-
-        :param what: what was asked for, for messages.
-        :param accept: answers that are as good as success.
-        :raises BusyError: no answer, or one that another attempt may change.
-        :raises FinalError: an answer that it will not.
-        """
-        where = f"{what} at {self._client.base_url.host}"
-        try:
-            reply = self._client.request(method, path, **arguments)
-        except httpx.TimeoutException:
-            raise BusyError(f"{where}: no answer in time.") from None
-        except httpx.TransportError as error:
-            raise BusyError(f"{where}: {type(error).__name__}: {error}") from None
-        if reply.status_code in _BUSY:
-            raise BusyError(f"{where}: HTTP {reply.status_code}.", after=retry_after(reply.headers.get("Retry-After")))
-        if reply.status_code in (401, 403):
-            raise CredentialsError(
-                f"{where}: {self._user} is refused (HTTP {reply.status_code}).",
-                f"Correct the connection {self._id}, or its rights there.",
-            )
-        if not reply.is_success and reply.status_code not in accept:
-            raise FinalError(f"{where}: HTTP {reply.status_code}: {reply.text[:200]}")
-        return reply
-
-    def json(self, method: str, path: str, what: str, **arguments: Any) -> Any:
-        """The answer's document."""
-        reply = self.request(method, path, what, **arguments)
-        try:
-            return reply.json()
-        except ValueError:
-            raise FinalError(f"{what} at {self._client.base_url.host}: the answer is not JSON.") from None
-
-
-def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a header ``Retry-After`` asks for; it holds seconds or a date."""
-    if not value:
-        return None
-    if re.fullmatch(r"\d{1,9}", value.strip()):
-        return float(value)
-    try:
-        then = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return max((then - (now or datetime.now(UTC))).total_seconds(), 0.0)
 
 
 class ServiceNowTicket:
@@ -282,13 +176,6 @@ def ticketing(http: Http, settings: Tickets) -> Ticketing:
     return kinds[settings.backend](http, settings)
 
 
-def _wait(state: tenacity.RetryCallState) -> float:
-    """What the other side asks for, else growing delays."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.after if isinstance(error, BusyError) else None
-    return asked if asked is not None else min(_FIRST_WAIT * 2 ** (state.attempt_number - 1), _LONGEST_WAIT)
-
-
 def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> str | None:
     """Deliver messages in their order, within the topology's limit whatever the other side does.
 
@@ -303,7 +190,7 @@ def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> str | No
 
     def work() -> None:
         try:
-            http = Http(settings, login)
+            http = Http(settings.connection, login, timeout=settings.timeout)
             try:
                 system = ticketing(http, settings)
                 for message in messages:
@@ -311,7 +198,7 @@ def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> str | No
                     left = max(deadline - time.monotonic() - settings.timeout / 2, 0.0)
                     tenacity.Retrying(
                         retry=tenacity.retry_if_exception_type(CurableError),
-                        wait=_wait,
+                        wait=growing,
                         stop=tenacity.stop_before_delay(left),
                         reraise=True,
                     )(system.deliver, message)

@@ -190,6 +190,14 @@ def _all(topology: Topology) -> Iterator[Needed]:
             yield _gax(name, site.configuration.connection)
     if topology.tickets:
         yield _tickets(topology.tickets)
+    if topology.watch.alert_connection:
+        yield _outside(
+            topology.watch.alert_connection,
+            "watch.alert_connection",
+            "webhook that is told of alerts",
+            "may post messages",
+            "extra path: of the endpoint",
+        )
 
 
 def _first_address(host: Host) -> tuple[str, str]:
@@ -347,14 +355,24 @@ def _tickets(tickets: Tickets) -> Needed:
         "jira": "browses the project; adds comments",
         "webhook": "may post messages",
     }
+    return _outside(
+        tickets.connection, "tickets.connection", f"ticketing system ({tickets.backend})", rights[tickets.backend]
+    )
+
+
+def _outside(connection: str, field_name: str, what: str, right: str, *remarks: str) -> Needed:
+    """A system outside, by HTTP."""
     return Needed(
-        tickets.connection,
+        connection,
         "http",
-        ["tickets.connection"],
-        f"ticketing system ({tickets.backend})",
+        [field_name],
+        what,
         extra={"verify": True},
-        privileges=[Privilege(rights[tickets.backend])],
-        remarks=["extra verify: true, or the path of a CA file; a password without a login is a bearer token"],
+        privileges=[Privilege(right)],
+        remarks=[
+            "extra verify: true, or the path of a CA file; a password without a login is a bearer token",
+            *remarks,
+        ],
         schema="https",
     )
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from tests.http_receiver import Answer, Receiver, Request
 
-from infomart_dr.hooks import tickets
-from infomart_dr.hooks.tickets import Message, key_of, retry_after, send
+from infomart_dr.hooks import http
+from infomart_dr.hooks.http import retry_after
+from infomart_dr.hooks.tickets import Message, key_of, send
 from infomart_dr.topology import Tickets
 
 
@@ -57,7 +58,7 @@ def login(receiver: Receiver, **more: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tickets, "_FIRST_WAIT", 0.05)
+    monkeypatch.setattr(http, "_FIRST_WAIT", 0.05)
 
 
 # -- the shape of what is sent -----------------------------------------------------------------------

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.errors import CredentialsError, InfoMartError, RemoteCommandError, TopologyError, UnreachableError
+from infomart_dr.errors import CredentialsError, FinalError, InfoMartError, TopologyError
+from infomart_dr.hooks import http
+from infomart_dr.hooks.http import BusyError
 from infomart_dr.hooks.webhook import Webhook
 
 
@@ -47,9 +49,10 @@ def receiver(*answers: int | float) -> Iterator[Any]:
 
 
 def webhook(monkeypatch: pytest.MonkeyPatch, port: int, **fields: Any) -> Webhook:
-    settings = {"conn_type": "http", "host": "127.0.0.1", "port": port, **fields}
+    settings = {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": port, **fields}
     monkeypatch.setenv("AIRFLOW_CONN_PAGER", json.dumps(settings))
-    return Webhook("pager", timeout=0.5, wait=0.01)
+    monkeypatch.setattr(http, "_FIRST_WAIT", 0.01)
+    return Webhook("pager", timeout=0.5)
 
 
 def test_a_message_goes_to_the_path_with_its_key_and_the_bearer_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,10 +79,10 @@ def test_trouble_of_the_receiver_is_tried_again_with_the_same_key(monkeypatch: p
 @pytest.mark.parametrize(
     ("answers", "error", "tries"),
     [
-        ((500,), RemoteCommandError, 3),
-        ((400,), RemoteCommandError, 1),
+        ((500,), BusyError, 3),
+        ((400,), FinalError, 1),
         ((401,), CredentialsError, 1),
-        ((2.0,), UnreachableError, 3),
+        ((2.0,), BusyError, 3),
     ],
     ids=["in trouble", "refuses the message", "refuses the login", "does not answer"],
 )
@@ -96,7 +99,7 @@ def test_a_receiver_that_is_down_is_unreachable_and_no_secret_is_in_the_message(
 ) -> None:
     with receiver(200) as (port, _):
         pass
-    with pytest.raises(UnreachableError) as caught:
+    with pytest.raises(BusyError) as caught:
         webhook(monkeypatch, port, password="a-token").post({}, "k")
     assert "a-token" not in str(caught.value)
 

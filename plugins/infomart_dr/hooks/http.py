@@ -1,0 +1,126 @@
+"""HTTP to systems outside: one client for tickets and alerts, with typed errors and what a busy one asks for."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import tenacity
+
+from infomart_dr.errors import CredentialsError, CurableError, FinalError, TopologyError
+from infomart_dr.hooks.configuration import certificates
+
+#: Seconds between two attempts, the first and the longest.
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
+#: Answers that another attempt may change.
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class BusyError(CurableError):
+    """The other side is busy or silent: another attempt may help.
+
+    :param after: seconds that it asks for; None: it does not.
+    """
+
+    def __init__(self, what: str, *, after: float | None = None) -> None:
+        super().__init__(what)
+        self.after = after
+
+
+class Http:
+    """Requests to a system outside, with its errors typed.
+
+    :param connection_id: for messages.
+    :param login: Airflow connection (type http): host, port, schema ``https`` (default) or ``http``; user and password,
+        or a password alone, which is sent as a bearer token. Extra ``verify``: false or the path of a CA file;
+        ``proxy``: address of an HTTP proxy.
+    :param timeout: seconds for one answer.
+    """
+
+    def __init__(self, connection_id: str, login: Any, *, timeout: float) -> None:
+        scheme, _, rest = (login.host or "").rpartition("://")
+        scheme = scheme or login.schema or "https"
+        if not rest or scheme not in ("http", "https"):
+            raise TopologyError(
+                f"The connection {connection_id} gives no address.", "Correct host, port and schema of it."
+            )
+        port = f":{login.port}" if login.port else ""
+        extra = login.extra_dejson
+        verify = extra.get("verify", True)
+        headers = {"Accept": "application/json", "User-Agent": "infomart-dr"}
+        if login.password and not login.login:
+            headers["Authorization"] = f"Bearer {login.password}"
+        self._user = login.login or "the token"
+        self._id = connection_id
+        self._client = httpx.Client(
+            base_url=f"{scheme}://{rest.rstrip('/')}{port}",
+            auth=(login.login, login.password or "") if login.login else None,
+            headers=headers,
+            timeout=timeout,
+            verify=verify if isinstance(verify, bool) else certificates(verify, self._id),
+            proxy=extra.get("proxy"),
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def request(
+        self, method: str, path: str, what: str, *, accept: frozenset[int] = frozenset(), **arguments: Any
+    ) -> httpx.Response:
+        """One request.
+
+        :param what: what was asked for, for messages.
+        :param accept: answers that are as good as success.
+        :raises BusyError: no answer, or one that another attempt may change.
+        :raises FinalError: an answer that it will not.
+        """
+        where = f"{what} at {self._client.base_url.host}"
+        try:
+            reply = self._client.request(method, path, **arguments)
+        except httpx.TimeoutException:
+            raise BusyError(f"{where}: no answer in time.") from None
+        except httpx.TransportError as error:
+            raise BusyError(f"{where}: {type(error).__name__}: {error}") from None
+        if reply.status_code in _BUSY:
+            raise BusyError(f"{where}: HTTP {reply.status_code}.", after=retry_after(reply.headers.get("Retry-After")))
+        if reply.status_code in (401, 403):
+            raise CredentialsError(
+                f"{where}: {self._user} is refused (HTTP {reply.status_code}).",
+                f"Correct the connection {self._id}, or its rights there.",
+            )
+        if not reply.is_success and reply.status_code not in accept:
+            raise FinalError(f"{where}: HTTP {reply.status_code}: {reply.text[:200]}")
+        return reply
+
+    def json(self, method: str, path: str, what: str, **arguments: Any) -> Any:
+        """The answer's document."""
+        reply = self.request(method, path, what, **arguments)
+        try:
+            return reply.json()
+        except ValueError:
+            raise FinalError(f"{what} at {self._client.base_url.host}: the answer is not JSON.") from None
+
+
+def retry_after(value: str | None, now: datetime | None = None) -> float | None:
+    """Seconds that a header ``Retry-After`` asks for; it holds seconds or a date."""
+    if not value:
+        return None
+    if re.fullmatch(r"\d{1,9}", value.strip()):
+        return float(value)
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max((then - (now or datetime.now(UTC))).total_seconds(), 0.0)
+
+
+def growing(state: tenacity.RetryCallState) -> float:
+    """What the other side asks for, else growing delays."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.after if isinstance(error, BusyError) else None
+    return asked if asked is not None else min(_FIRST_WAIT * 2 ** (state.attempt_number - 1), _LONGEST_WAIT)
