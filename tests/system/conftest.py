@@ -19,8 +19,8 @@ from infomart_lab.icon import set_load
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a real Airflow take longest and come first, so that two workers end at the same time."""
-    items.sort(key=lambda item: not hasattr(getattr(item, "module", None), "AIRFLOW_PORT"))
+    """Files that say SECONDS take long and come first, so that two workers end at the same time."""
+    items.sort(key=lambda item: -getattr(getattr(item, "module", None), "SECONDS", 0))
 
 
 def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seconds: float = 300) -> None:

@@ -14,6 +14,7 @@ from .driver import GateRejected, Procedure, connections
 
 pytestmark = pytest.mark.lab
 BASE_PORT = 25300
+SECONDS = 240
 SCENARIO = "active-standby"
 
 

@@ -20,6 +20,7 @@ from .driver import GateRejected, Procedure, connections
 
 pytestmark = pytest.mark.lab
 BASE_PORT = 25600
+SECONDS = 260
 SCENARIO = "active-standby"
 RATE = 30.0
 SITES_OF_RUN = {"failed_site": "site1", "survivor": "site2"}

@@ -24,6 +24,7 @@ from .driver import Procedure, connections
 
 pytestmark = pytest.mark.lab
 BASE_PORT = 30700
+SECONDS = 210
 DAY = 86400
 SITES_OF_RUN = {"failed_site": "site1", "survivor": "site2"}
 HOLD, START, LET = (

@@ -17,6 +17,7 @@ from .driver import GateRejected, Procedure, connections
 
 pytestmark = pytest.mark.lab
 BASE_PORT = 23000
+SECONDS = 170
 
 
 @pytest.mark.timeout(900)

@@ -23,6 +23,7 @@ from .conftest import assert_clean, judge
 
 pytestmark = pytest.mark.lab
 BASE_PORT = 24000
+SECONDS = 400
 AIRFLOW_PORT = 24950
 RATE = 50.0
 SCALE = 3000

@@ -29,6 +29,7 @@ from .driver import ROOT, Procedure, connections
 
 pytestmark = pytest.mark.lab
 BASE_PORT = 22600
+SECONDS = 110
 SCENARIO = "active-standby"
 SCALE = 300
 RATE = 10.0
