@@ -232,6 +232,24 @@ def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
     assert world.enabled() == [False, False]
 
 
+def test_a_purge_that_runs_after_the_release_is_not_waited_for(world: World) -> None:
+    place(world, which="ts1")
+    world.jobs["ts2"].running = True
+    step = step_of(world, "run-2", action="release", hold="CHG1")
+    change = ChangeHolds(task_id="change")
+    change._person = ""
+    change._run(step)
+    world.jobs["ts1"].running = True
+    assert not no_purge_runs(step).done, "the job is disabled still, and cannot be given back while a purge runs"
+    world.jobs["ts1"].running = False
+    task = MatchJobs(task_id="match")
+    task.prepare(step)
+    world.jobs["ts1"].running = True
+    assert no_purge_runs(step).done, "given back, it purges as it always did"
+    task._conclude(step)
+    assert world.enabled() == [True, True]
+
+
 # -- the guard -------------------------------------------------------------------------------------
 
 
