@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from infomart_dr import topology
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
 from infomart_dr.guards.purge_holds import End, Hold, IdbHolds, Report, ring_warning, shown
@@ -279,19 +278,6 @@ def tell(task: BaseOperator, report: Report) -> None:
         task.log.warning("%s: %s", report.idb, words)
     for words in report.running:
         task.log.info("%s: %s runs; it is looked at again", report.idb, words)
-
-
-class ListDeployments(BaseOperator):
-    """Name the deployments of the topology file or folder."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("doc_md", page(self.__doc__, "", "the topology folder", "nothing", "nothing to undo"))
-        super().__init__(**kwargs)
-
-    def execute(self, context: Context) -> list[str]:
-        names = topology.deployments()
-        self.log.info("observe: deployments: %s", ", ".join(names))
-        return names
 
 
 class EnforceHolds(BaseOperator):

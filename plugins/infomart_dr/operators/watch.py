@@ -54,24 +54,6 @@ def replication_asset(deployment: str) -> Asset:
     )
 
 
-class ListDeployments(BaseOperator):
-    """The deployments of the topology folder, or the one that the run asks for."""
-
-    changes: ClassVar[str] = "nothing"
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("doc_md", page(self.__doc__, "", "Airflow's machine", self.changes, "nothing to undo"))
-        super().__init__(**kwargs)
-
-    def execute(self, context: Context) -> list[str]:
-        from infomart_dr import topology
-
-        asked = str(context["params"].get("deployment") or "")
-        names = [asked] if asked else topology.deployments()
-        self.log.info("observe: %d deployment(s): %s", len(names), ", ".join(names))
-        return names
-
-
 class WatchDeployment(BaseOperator):
     """Look at one deployment and tell what is new.
 
@@ -94,7 +76,7 @@ class WatchDeployment(BaseOperator):
     def mapped(cls, deployments: Any, **kwargs: Any) -> Any:
         """One task instance a deployment.
 
-        :param deployments: output of :class:`ListDeployments`.
+        :param deployments: output of ``list_deployments``.
         """
         return cls.partial(
             doc_md=page(cls.__doc__, cls.guide, "every site", cls.changes, cls.undo),

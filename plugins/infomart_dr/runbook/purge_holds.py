@@ -6,6 +6,7 @@ from airflow.sdk import Param, chain
 
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.operators.deployments import ListDeployments
 from infomart_dr.runbook.plan import NAME, deployment_param, text_param
 
 _MOMENT = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
@@ -63,7 +64,7 @@ def change_and_show() -> None:
 
 def enforce_everywhere() -> None:
     """Each deployment by itself: a trouble in one does not keep the others."""
-    names = purge_holds.ListDeployments(task_id="list_deployments")
+    names = ListDeployments(task_id="list_deployments")
     purge_holds.EnforceHolds.partial(
         task_id="enforce_holds",
         doc_md=purge_holds.EnforceHolds.page(),

@@ -9,7 +9,8 @@ from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import Param
 
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.operators.watch import ListDeployments, WatchDeployment
+from infomart_dr.operators.deployments import ListDeployments
+from infomart_dr.operators.watch import WatchDeployment
 from infomart_dr.runbook.plan import deployment_param
 
 

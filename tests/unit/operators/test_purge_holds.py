@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -299,11 +298,3 @@ def test_a_trouble_that_time_does_not_cure_makes_the_guards_error_final(
     monkeypatch.setattr(world, "enforce", fail)
     with pytest.raises(FinalError, match="no answer site2/ts2: no such job"):
         guard()
-
-
-def test_the_deployments_of_a_folder_are_the_guards_maps(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("emea", "apac"):
-        (tmp_path / f"{name}.yaml").write_text("")
-    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(tmp_path))
-    task = purge_holds.ListDeployments(task_id="list")
-    assert task.execute(SimpleNamespace()) == ["apac", "emea"]  # type: ignore[arg-type]

@@ -20,7 +20,8 @@ from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import Finding, Roles
 from infomart_dr.hooks import metrics
 from infomart_dr.operators import watch
-from infomart_dr.operators.watch import ALERTS, REPLICATION_STATES, ListDeployments, WatchDeployment
+from infomart_dr.operators.deployments import ListDeployments
+from infomart_dr.operators.watch import ALERTS, REPLICATION_STATES, WatchDeployment
 from infomart_dr.topology import Watch
 
 ROLES = Roles.of(

@@ -1,0 +1,29 @@
+"""Which deployments a DAG of every day is for; each then gets a mapped task of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from infomart_dr import topology
+from infomart_dr.operators.base import page
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ListDeployments(BaseOperator):
+    """The deployments of the topology folder, or the one that the run asks for."""
+
+    changes: ClassVar[str] = "nothing"
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", page(self.__doc__, "", "Airflow's machine", self.changes, "nothing to undo"))
+        super().__init__(**kwargs)
+
+    def execute(self, context: Context) -> list[str]:
+        asked = str(context["params"].get("deployment") or "")
+        names = [asked] if asked else topology.deployments()
+        self.log.info("observe: %d deployment(s): %s", len(names), ", ".join(names))
+        return names
