@@ -147,27 +147,24 @@ def estimate(size: int, runs: Sequence[Measured] = (), *, redo: float = 0.0) -> 
     )
 
 
-def parts(procedure: str, estimated: Estimate) -> dict[str, Span]:
-    """The parts of an estimate that a procedure has, by their name for people."""
-    copies = {
-        "export": estimated.export,
-        "transfer": estimated.transfer,
-        "import": estimated.load,
-        "catch-up": estimated.catch_up,
-    }
+def parts(procedure: str, estimated: Estimate, replicated: bool) -> dict[str, Span]:
+    """The parts of an estimate that a procedure has, by their name for people.
+
+    :param replicated: the deployment is active-standby; without replication nothing is caught up, and nothing is cut
+        over: a second server starts beside the first.
+    """
     match procedure:
         case "failover":
             return {"outage": estimated.failover_outage}
         case "switchover":
             return {"outage": estimated.cutover_outage}
-        case "return_to_normal":
-            return {
-                **copies,
-                "outage for the export": estimated.export_outage,
-                "outage for the cutover": estimated.cutover_outage,
-            }
-        case _:
-            return {**copies, "outage for the export": estimated.export_outage}
+    found = {"export": estimated.export, "transfer": estimated.transfer, "import": estimated.load}
+    if replicated:
+        found["catch-up"] = estimated.catch_up
+    found["outage for the export"] = estimated.export_outage
+    if replicated and procedure == "return_to_normal":
+        found["outage for the cutover"] = estimated.cutover_outage
+    return found
 
 
 # -- earlier runs ----------------------------------------------------------------------------------

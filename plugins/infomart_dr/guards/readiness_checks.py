@@ -1171,6 +1171,10 @@ def _list(*items: Item) -> list[Planned]:
     return [Planned(item[0], (item[1],)) if isinstance(item, tuple) else Planned(item) for item in items]
 
 
+def _names(*checks: Check) -> frozenset[str]:
+    return frozenset(check.name for check in checks)
+
+
 _ONCE: SiteRole = "target"
 _REACH = (DBA, INFO_MART, GOLDENGATE_USER, IDBS, DATABASE_HOST, SERVER_HOST, MANAGEMENT, CONFIGURATION, GGSCI)
 _STATE = (ACCOUNTS, PRIVILEGES, DATABASE_CLOCK, HOST_CLOCKS, DATABASE_RELEASE, GOLDENGATE_RELEASE)
@@ -1236,18 +1240,22 @@ PROCEDURES: dict[str, Procedure] = {
             _list(*_REACH, *_STATE, *_FOLLOW, *_SERVE, (LOCK, "target"), (DOORS, "source")),
             failover=True,
             # Nothing is replicated, and the survivor's server runs.
-            not_active_active=frozenset(
-                check.name
-                for check in (
-                    *(GGSCI, GOLDENGATE_RELEASE, SUPPLEMENTAL, SCHEMA_LOGGING, PARAMETERS, GROUPS, TRAIL_SPACE),
-                    *(REDO_SPACE, PARITY, SEQUENCES, SCHEDULER_JOBS, SERVER_STOPPED, MANUAL_START),
-                )
+            not_active_active=_names(
+                *(GGSCI, GOLDENGATE_RELEASE, SUPPLEMENTAL, SCHEMA_LOGGING, PARAMETERS, GROUPS, TRAIL_SPACE),
+                *(REDO_SPACE, PARITY, SEQUENCES, SCHEDULER_JOBS, SERVER_STOPPED, MANUAL_START),
             ),
         ),
         Procedure(
             "switchover", _list(*_REACH, *_STATE, *_FOLLOW, (SERVER_SERVES, "source"), *_SERVE, (LOCK, "source"))
         ),
-        Procedure("return_to_normal", _list(*_REACH, *_STATE, *_COPY, *_SERVE, (PARAMETERS, _ONCE), (LOCK, "source"))),
+        Procedure(
+            "return_to_normal",
+            _list(*_REACH, *_STATE, *_COPY, *_SERVE, (PARAMETERS, _ONCE), (LOCK, "source")),
+            # A copy as of one SCN that nothing follows.
+            not_active_active=_names(
+                GGSCI, GOLDENGATE_RELEASE, SUPPLEMENTAL, PARAMETERS, TRAIL_SPACE, REDO_SPACE, TRANSACTIONS
+            ),
+        ),
         Procedure("setup_replication", _list(*_REACH, *_STATE, *_COPY, *_SERVE, (PARAMETERS, _ONCE), (LOCK, "source"))),
         Procedure("database_transfer", _list(*_REACH, *_STATE, *_COPY, (PARAMETERS, _ONCE), (LOCK, "source"))),
     )
@@ -1309,4 +1317,5 @@ def estimated_times(looks: Looks, findings: Sequence[Finding]) -> dict[str, str]
     except InfoMartError:
         # The checks that it serves have said why.
         return {}
-    return {name: span.text() for name, span in estimates.parts(looks.procedure, estimated).items()}
+    replicated = looks.step.topology.architecture == "active-standby"
+    return {name: span.text() for name, span in estimates.parts(looks.procedure, estimated, replicated).items()}
