@@ -14,8 +14,17 @@ import yaml
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, FinalError, UnexpectedReplyError, UnreachableError
 from infomart_dr.evidence.estimate import Span
-from infomart_dr.guards import readiness_checks
 from infomart_dr.guards.readiness import (
+    accounts,
+    clocks_and_releases,
+    procedures,
+    reach,
+    replication,
+    room,
+    transfer,
+)
+from infomart_dr.guards.readiness.looks import LookingStep, Looks
+from infomart_dr.guards.readiness.report import (
     BOTH,
     Check,
     Finding,
@@ -198,7 +207,7 @@ NOW = datetime(2026, 11, 2, 12, 0)
 def test_a_password_is_warned_of_two_weeks_before_its_end(status: str, days: float | None, level: str) -> None:
     expiry = None if days is None else NOW + timedelta(days=days)
     row = {"username": "GIM", "account_status": status, "expiry_date": expiry}
-    assert readiness_checks.account_verdict("gim_site1", row, NOW).level == level
+    assert accounts.account_verdict("gim_site1", row, NOW).level == level
 
 
 @pytest.mark.parametrize(
@@ -206,16 +215,16 @@ def test_a_password_is_warned_of_two_weeks_before_its_end(status: str, days: flo
     [(0.0, "ok"), (-9.0, "ok"), (30.0, "warning"), (-30.0, "warning"), (600.0, "blocked"), (-7200.0, "blocked")],
 )
 def test_a_clock_is_judged_by_its_distance_in_both_directions(difference: float, level: str) -> None:
-    assert readiness_checks.clock_verdict("site1-db", difference).level == level
+    assert clocks_and_releases.clock_verdict("site1-db", difference).level == level
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("1793620800\n", 1793620800), ("", None), ("Mon Nov  2", None)])
 def test_the_seconds_of_a_host_are_a_number_or_an_error(text: str, seconds: int | None) -> None:
     if seconds is not None:
-        assert readiness_checks.parse_seconds(text) == seconds
+        assert clocks_and_releases.parse_seconds(text) == seconds
         return
     with pytest.raises(UnexpectedReplyError, match="date"):
-        readiness_checks.parse_seconds(text)
+        clocks_and_releases.parse_seconds(text)
 
 
 @pytest.mark.parametrize(
@@ -231,17 +240,17 @@ def test_the_seconds_of_a_host_are_a_number_or_an_error(text: str, seconds: int 
     ],
 )
 def test_a_release_is_compared_by_its_first_parts(found: str, wanted: str, parts: int, wrong: bool) -> None:
-    assert bool(list(readiness_checks.release_faults("x", found, wanted, parts))) is wrong
+    assert bool(list(clocks_and_releases.release_faults("x", found, wanted, parts))) is wrong
 
 
 @pytest.mark.parametrize(("retention", "level"), [(9, "blocked"), (10, "warning"), (99, "warning"), (100, "ok")])
 def test_undo_is_judged_by_both_bounds_of_the_export(retention: int, level: str) -> None:
-    assert readiness_checks.undo_verdict(retention, Span(10, 100)).level == level
+    assert room.undo_verdict(retention, Span(10, 100)).level == level
 
 
 @pytest.mark.parametrize(("free", "level"), [(99, "blocked"), (100, "warning"), (999, "warning"), (1000, "ok")])
 def test_room_for_changes_is_judged_by_both_bounds_of_the_copy(free: int, level: str) -> None:
-    assert readiness_checks.space_verdict("dirdat", free, 10.0, Span(10, 100)).level == level
+    assert room.space_verdict("dirdat", free, 10.0, Span(10, 100)).level == level
 
 
 def group(status: str, lag: int | None, ago: int | None) -> GroupInfo:
@@ -263,20 +272,20 @@ def group(status: str, lag: int | None, ago: int | None) -> GroupInfo:
 def test_a_group_is_judged_by_status_lag_and_time_since_its_checkpoint_together(
     info: GroupInfo | None, level: str
 ) -> None:
-    assert readiness_checks.group_verdict("RGIM", info).level == level
+    assert replication.group_verdict("RGIM", info).level == level
 
 
 def test_one_privilege_of_a_group_is_enough_and_the_first_is_named() -> None:
     wanted = [("A", "B"), ("C",), ("D", "E")]
-    assert readiness_checks.missing_privileges({"B", "C"}, wanted) == ["D"]
+    assert accounts.missing_privileges({"B", "C"}, wanted) == ["D"]
 
 
 def test_an_export_is_asked_of_the_source_and_an_import_of_the_target_of_a_copy_only() -> None:
-    source, target = (readiness_checks.wanted_privileges(True, role)["dba"] for role in BOTH)
+    source, target = (accounts.wanted_privileges(True, role)["dba"] for role in BOTH)
     assert ("DATAPUMP_EXP_FULL_DATABASE", "EXP_FULL_DATABASE") in source
     assert ("DATAPUMP_IMP_FULL_DATABASE", "IMP_FULL_DATABASE") in target
-    assert len(readiness_checks.wanted_privileges(False, "source")["dba"]) == 1
-    assert ("INSERT ANY TABLE",) in readiness_checks.wanted_privileges(False, "source", tags=False)["dba"]
+    assert len(accounts.wanted_privileges(False, "source")["dba"]) == 1
+    assert ("INSERT ANY TABLE",) in accounts.wanted_privileges(False, "source", tags=False)["dba"]
 
 
 class World:
@@ -306,18 +315,18 @@ def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again
     procedure: str, role: SiteRole, level: str
 ) -> None:
     world = World(CredentialsError("ORA-01017", "Correct it."))
-    looks = readiness_checks.Looks(world, procedure)  # type: ignore[arg-type]
-    (found,) = examine([Planned(readiness_checks.INFO_MART, (role,))], looks, site_name)
+    looks = Looks(world, procedure)  # type: ignore[arg-type]
+    (found,) = examine([Planned(reach.INFO_MART, (role,))], looks, site_name)
     assert found.level == level
     assert looks.without_owner == ({"target"} if level == "warning" else set())
 
 
 def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
     step = SimpleNamespace(name=site_name, keeper="source")
-    looks = readiness_checks.Looks(step, "switchover")  # type: ignore[arg-type]
+    looks = Looks(step, "switchover")  # type: ignore[arg-type]
     refused = Finding("dba_connection", "site1", "blocked", "refused", "correct it")
     # Any look would fail: the step has no databases.
-    assert readiness_checks.estimated_times(looks, [refused]) == {}
+    assert procedures.estimated_times(looks, [refused]) == {}
 
 
 # -- known hosts -----------------------------------------------------------------------------------
@@ -338,7 +347,7 @@ OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIJu7Y8F0qkG2y7y5nq1q7v1H5f6J8o9p0r1s2t3u4v5x"
     ],
 )
 def test_a_known_host_must_have_the_key_that_airflow_knows(text: str, port: int, wrong: str) -> None:
-    found = "; ".join(readiness_checks.known_host_faults(text, "db3", port, "ssh-ed25519", KEY))
+    found = "; ".join(transfer.known_host_faults(text, "db3", port, "ssh-ed25519", KEY))
     assert wrong in found and bool(wrong) is bool(found)
 
 
@@ -346,7 +355,7 @@ def test_a_hashed_known_host_is_found() -> None:
     import paramiko
 
     hashed = paramiko.HostKeys.hash_host("db3")
-    assert not list(readiness_checks.known_host_faults(f"{hashed} ssh-ed25519 {KEY}\n", "db3", 22, "ssh-ed25519", KEY))
+    assert not list(transfer.known_host_faults(f"{hashed} ssh-ed25519 {KEY}\n", "db3", 22, "ssh-ed25519", KEY))
 
 
 # -- procedures ------------------------------------------------------------------------------------
@@ -360,7 +369,7 @@ def lab(tmp_path: Path, scenario: str, **roles: str) -> topology.Topology:
 
 
 def test_a_new_site_calls_for_what_fills_it(tmp_path: Path) -> None:
-    assert readiness_checks.fitting(lab(tmp_path, "return-to-normal")) == [
+    assert procedures.fitting(lab(tmp_path, "return-to-normal")) == [
         ("return_to_normal", "site2", "site3"),
         ("setup_replication", "site2", "site3"),
         ("database_transfer", "site2", "site3"),
@@ -368,19 +377,19 @@ def test_a_new_site_calls_for_what_fills_it(tmp_path: Path) -> None:
 
 
 def test_a_standby_calls_for_what_makes_it_serve(tmp_path: Path) -> None:
-    assert readiness_checks.fitting(lab(tmp_path, "active-standby", site2="standby")) == [
+    assert procedures.fitting(lab(tmp_path, "active-standby", site2="standby")) == [
         ("failover", "site1", "site2"),
         ("switchover", "site1", "site2"),
     ]
 
 
 def test_either_site_of_an_active_active_deployment_may_be_lost(tmp_path: Path) -> None:
-    found = readiness_checks.fitting(lab(tmp_path, "active-active"))
+    found = procedures.fitting(lab(tmp_path, "active-active"))
     assert set(found) == {("failover", "site1", "site2"), ("failover", "site2", "site1")}
 
 
 def test_an_active_active_failover_is_not_asked_for_replication_or_a_stopped_survivor() -> None:
-    names = {each.check.name for each in readiness_checks.PROCEDURES["failover"].checks("active-active")}
+    names = {each.check.name for each in procedures.PROCEDURES["failover"].checks("active-active")}
     assert not names & {"replication", "schema_parity", "parameter_files", "server_stopped", "trail_space"}
     assert {"dba_connection", "access_points", "programs", "doors", "lock"} <= names
 
@@ -388,14 +397,14 @@ def test_an_active_active_failover_is_not_asked_for_replication_or_a_stopped_sur
 def test_the_form_offers_every_procedure() -> None:
     from infomart_dr.runbook.readiness import PROCEDURES
 
-    assert set(PROCEDURES) == set(readiness_checks.PROCEDURES)
+    assert set(PROCEDURES) == set(procedures.PROCEDURES)
 
 
-@pytest.mark.parametrize("procedure", readiness_checks.PROCEDURES)
+@pytest.mark.parametrize("procedure", procedures.PROCEDURES)
 @pytest.mark.parametrize("architecture", ["active-standby", "active-active"])
 def test_what_a_check_needs_comes_before_it_in_every_list(procedure: str, architecture: str) -> None:
     seen: set[tuple[str, SiteRole]] = set()
-    for planned in readiness_checks.PROCEDURES[procedure].checks(architecture):
+    for planned in procedures.PROCEDURES[procedure].checks(architecture):
         for role in planned.roles:
             for one in BOTH if planned.check.once else (role,):
                 missing = [name for name in planned.check.needs if (name, one) not in seen]
@@ -405,7 +414,7 @@ def test_what_a_check_needs_comes_before_it_in_every_list(procedure: str, archit
 
 
 def test_the_documented_table_is_that_of_the_checks() -> None:
-    assert readiness_checks.table_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
+    assert procedures.table_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
 
 
 # -- nothing is changed ----------------------------------------------------------------------------
@@ -418,7 +427,7 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
     file = tmp_path / "topology.yaml"
     file.write_text(yaml.safe_dump(lab_topology.topology(config)))
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(file))
-    with readiness_checks.LookingStep(deployment="", source="", target="", failover=False) as step:
+    with LookingStep(deployment="", source="", target="", failover=False) as step:
         assert step.ledger.get("scn") is None and step.replication.all() == {}
         for change in (
             lambda: step.ledger.put_once("scn", "1"),

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from infomart_dr.errors import GuardError, TopologyError
-from infomart_dr.guards.readiness import Finding, Level, Report
+from infomart_dr.guards.readiness.report import Finding, Level, Report
 from infomart_dr.operators import readiness
 from infomart_dr.operators.readiness import ALL_THAT_FIT, CheckReadiness, ListCases, ReportReadiness
 from infomart_lab import config as lab_config

@@ -1,0 +1,148 @@
+"""Clocks against Airflow's, releases against the topology's."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+from infomart_dr.errors import UnexpectedReplyError
+from infomart_dr.guards.readiness.looks import Looks
+from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
+from infomart_dr.step import SiteRole
+
+#: Seconds by which a clock may differ from Airflow's: high-water marks, holds and logs are compared with it.
+CLOCK_WARNING, CLOCK_LIMIT = 10.0, 120.0
+
+
+def clock_verdict(what: str, difference: float) -> Verdict:
+    """Whether a clock is near Airflow's.
+
+    :param difference: seconds; positive: it is ahead.
+    """
+    said = f"the clock of {what} is {abs(difference):.0f} s {'ahead of' if difference > 0 else 'behind'} Airflow's"
+    if abs(difference) < CLOCK_WARNING:
+        return ok(f"{what}: within {CLOCK_WARNING:.0f} s of Airflow's")
+    cure = "Synchronise both with the same time servers: marks, holds and logs are compared with Airflow's time."
+    return (warning if abs(difference) < CLOCK_LIMIT else blocked)(said, cure)
+
+
+def _difference(look: Any) -> float:
+    """Seconds by which a clock is ahead: that of the look against the middle of its duration here."""
+    begin = time.time()
+    there = look()
+    return float(there) - (begin + time.time()) / 2
+
+
+def _database_clock(looks: Looks, role: SiteRole) -> Verdict:
+    def look() -> float:
+        return looks.step.dba(role).value("database_clock").replace(tzinfo=UTC).timestamp()
+
+    return clock_verdict(f"the database of {looks.step.name(role)}", _difference(look))
+
+
+def _host_clocks(looks: Looks, role: SiteRole) -> list[Verdict]:
+    step, site = looks.step, looks.step.site(role)
+    hosts = {site.database.host: step.host(role), site.info_mart_server.host: step.host(role, "gim")}
+    # Whole seconds: half of one is added.
+    return [
+        clock_verdict(name, _difference(lambda host=host: parse_seconds(host.run(["date", "-u", "+%s"]).stdout) + 0.5))
+        for name, host in hosts.items()
+    ]
+
+
+def parse_seconds(text: str) -> int:
+    """Seconds since 1970 as ``date +%s`` prints them.
+
+    :raises UnexpectedReplyError: it prints something else.
+    """
+    if not re.fullmatch(r"\d{9,12}", text.strip()):
+        raise UnexpectedReplyError(f"date -u +%s gave {text.strip()[:60]!r}.", "Run it by hand on that host.")
+    return int(text)
+
+
+def release_faults(what: str, found: str, wanted: str, parts: int = 2) -> Iterator[str]:
+    """A release that is not the topology's; its first parts count."""
+    numbers = [re.findall(r"\d+", text)[:parts] for text in (found, wanted)]
+    shortest = min(map(len, numbers))
+    if shortest == 0 or numbers[0][:shortest] != numbers[1][:shortest]:
+        yield f"{what} has the release {found}, the topology says {wanted}"
+
+
+def _database_release(looks: Looks, role: SiteRole) -> Verdict:
+    wanted = looks.step.site(role).database.release
+    found = str(looks.step.dba(role).select("instance")[0]["version"])
+    return faults(release_faults("the database", found, wanted), f"database {found}", _CORRECT_RELEASE)
+
+
+_CORRECT_RELEASE = "Correct the topology: commands and parameter files depend on the release."
+
+
+def _goldengate_release(looks: Looks, role: SiteRole) -> Verdict:
+    wanted = looks.step.site(role).goldengate.release
+    found = looks.step.ggsci(role).release()
+    return faults(release_faults("GoldenGate", found, wanted), f"GoldenGate {found}", _CORRECT_RELEASE)
+
+
+def _data_pump_clients(looks: Looks, role: SiteRole) -> Verdict:
+    program = "expdp" if role == "source" else "impdp"
+    found = looks.step.data_pump(role).release(program)  # type: ignore[arg-type]
+    database = str(looks.step.dba(role).select("instance")[0]["version"])
+    return faults(
+        [
+            f"{program} has the release {found}, the database {database}"
+            for _ in release_faults(program, found, database)
+        ],
+        f"{program} {found}",
+        "Correct data_pump.expdp and impdp or oracle_home in the topology: the client must be the database's.",
+    )
+
+
+def _info_mart_release(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    found = step.info_mart("source").value("job_version", {"schema": step.schema})
+    if found is None:
+        return not_looked_at("no extraction has been noted here that would tell the server's release")
+    wanted = step.topology.info_mart.release
+    return faults(
+        release_faults("the Info Mart Server", str(found), wanted, parts=3),
+        f"Info Mart Server {found}",
+        "Correct info_mart.release in the topology: the exclusion list depends on it.",
+    )
+
+
+DATABASE_CLOCK = Check(
+    "database_clock",
+    f"The database's clock against Airflow's: warned of from {CLOCK_WARNING:.0f} s, blocked from {CLOCK_LIMIT:.0f} s",
+    _database_clock,
+    needs=("dba_connection",),
+)
+HOST_CLOCKS = Check(
+    "host_clocks", "The clocks of both hosts against Airflow's", _host_clocks, needs=("database_host", "server_host")
+)
+DATABASE_RELEASE = Check(
+    "database_release",
+    "Release of the database (V$INSTANCE) against the topology's",
+    _database_release,
+    needs=("dba_connection",),
+)
+GOLDENGATE_RELEASE = Check(
+    "goldengate_release",
+    "Release in ggsci's banner against the topology's",
+    _goldengate_release,
+    needs=("goldengate",),
+)
+DATA_PUMP_CLIENTS = Check(
+    "data_pump_client",
+    "expdp at the source and impdp at the target start; their release is the database's",
+    _data_pump_clients,
+    needs=("database_host", "dba_connection"),
+)
+INFO_MART_RELEASE = Check(
+    "info_mart_release",
+    "JOB_VERSION of the newest extraction against the topology's release",
+    _info_mart_release,
+    needs=("info_mart_connection",),
+)

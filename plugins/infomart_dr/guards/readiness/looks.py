@@ -1,0 +1,118 @@
+"""What the checks of one report share: a step that looks only, and refuses what would change something."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from infomart_dr.deployment import Deployment
+from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.evidence import estimate as estimates
+from infomart_dr.operators import dump_set, replication
+from infomart_dr.step import SiteRole, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.hooks.remote_host import RemoteHost
+
+
+class NoLedger:
+    """The ledger of no plan: nothing is noted, and nothing can be."""
+
+    def get(self, name: str) -> str | None:
+        return None
+
+    def all(self) -> dict[str, str]:
+        return {}
+
+    def require(self, name: str) -> str:
+        raise GuardError(f"A readiness check has no plan, and so no fact {name!r}.")
+
+    def put_once(self, name: str, value: str) -> str:
+        raise _refused(f"noting {name}")
+
+    def forget(self, name: str) -> bool:
+        raise _refused(f"forgetting {name}")
+
+
+def _refused(what: str) -> FinalError:
+    return FinalError(
+        f"A readiness check changes nothing; refused: {what}.", "Report this: it is a fault of the check."
+    )
+
+
+class LookingDeployment(Deployment):
+    """A deployment whose databases and hosts refuse what would change them."""
+
+    def oracle(self, connection: str) -> InfoMartOracleHook:
+        hook = super().oracle(connection)
+        hook.execute = _never  # type: ignore[method-assign, assignment]
+        return hook
+
+    def host_named(self, name: str) -> RemoteHost:
+        host = super().host_named(name)
+        host.write_file = _never  # type: ignore[method-assign, assignment]
+        return host
+
+
+def _never(what: str, *_: object, **__: object) -> Any:
+    raise _refused(what)
+
+
+class LookingStep(Step):
+    """A step without a plan that looks only."""
+
+    def __init__(self, *, deployment: str, source: str, target: str, failover: bool) -> None:
+        super().__init__(deployment=deployment, source=source, target=target, failover=failover, plan_id="(readiness)")
+        self.deployment = LookingDeployment(deployment)
+
+    def _ledger(self, plan_id: str) -> Any:
+        return NoLedger()
+
+
+class Looks:
+    """What the checks of one report share.
+
+    :param procedure: one of :data:`PROCEDURES`.
+    """
+
+    def __init__(self, step: Step, procedure: str) -> None:
+        self.step, self.procedure = step, procedure
+        #: Roles whose Info Mart's owner does not log in yet.
+        self.without_owner: set[SiteRole] = set()
+
+    @cached_property
+    def schema_bytes(self) -> int:
+        return dump_set.schema_bytes(self.step, "source")
+
+    @cached_property
+    def redo_rate(self) -> float:
+        """Bytes of redo a second at the source, over the last day."""
+        row = self.step.dba("source").select("redo_written")[0]
+        seconds = float(row["seconds"] or 0)
+        return float(row["bytes"] or 0) / seconds if seconds > 0 else 0.0
+
+    @cached_property
+    def runs(self) -> list[estimates.Measured]:
+        """What earlier runs of the deployment took, as the ledger at the surviving site has it."""
+        step = self.step
+        schema = step.site(step.keeper).goldengate.schema_name
+        if not replication.table_exists(step, step.keeper, schema, "DR_LEDGER"):
+            return []
+        hook = step.goldengate_database(step.keeper)
+        return estimates.measured_runs(
+            hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment)
+        )
+
+    @cached_property
+    def estimate(self) -> estimates.Estimate:
+        return estimates.estimate(self.schema_bytes, self.runs, redo=self.redo_rate)
+
+    def may_come_with_the_import(self, role: SiteRole) -> bool:
+        """Whether the Info Mart's owner may be missing at a site until the import makes it."""
+        return self.copies and role == "target"
+
+    @property
+    def copies(self) -> bool:
+        """The procedure copies the database, and prepares the target's replication itself."""
+        return self.procedure in ("return_to_normal", "setup_replication", "database_transfer")

@@ -1,0 +1,225 @@
+"""What a procedure will need, looked at by the parts that the real run uses, and changing nothing.
+
+A list of checks a procedure, in :data:`PROCEDURES`. The checks of reach come first: what needs them is not looked at
+when they fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from infomart_dr.errors import InfoMartError
+from infomart_dr.evidence import estimate as estimates
+from infomart_dr.guards.readiness import accounts, clocks_and_releases, reach, replication, room, services, transfer
+from infomart_dr.guards.readiness.report import BOTH, Check, Finding, Planned
+from infomart_dr.step import SiteRole
+
+if TYPE_CHECKING:
+    from infomart_dr.guards.readiness.looks import Looks
+    from infomart_dr.topology import Topology
+
+#: A check of both sites, or of one.
+Item = Check | tuple[Check, SiteRole]
+
+
+def _list(*items: Item) -> list[Planned]:
+    return [Planned(item[0], (item[1],)) if isinstance(item, tuple) else Planned(item) for item in items]
+
+
+def _names(*checks: Check) -> frozenset[str]:
+    return frozenset(check.name for check in checks)
+
+
+#: A check of both sites is planned for one of them.
+_ONCE: SiteRole = "target"
+_REACH = (
+    reach.DBA,
+    reach.INFO_MART,
+    reach.GOLDENGATE_USER,
+    reach.IDBS,
+    reach.DATABASE_HOST,
+    reach.SERVER_HOST,
+    reach.MANAGEMENT,
+    reach.CONFIGURATION,
+    reach.GGSCI,
+)
+_STATE = (
+    accounts.ACCOUNTS,
+    accounts.PRIVILEGES,
+    clocks_and_releases.DATABASE_CLOCK,
+    clocks_and_releases.HOST_CLOCKS,
+    clocks_and_releases.DATABASE_RELEASE,
+    clocks_and_releases.GOLDENGATE_RELEASE,
+)
+_COPY: tuple[Item, ...] = (
+    (clocks_and_releases.INFO_MART_RELEASE, "source"),
+    clocks_and_releases.DATA_PUMP_CLIENTS,
+    room.DIRECTORY,
+    (room.EXPORT_SPACE, "source"),
+    (room.UNDO, "source"),
+    (room.IMPORT_SPACE, "target"),
+    (room.TABLESPACE, "target"),
+    room.TRAIL_SPACE,
+    (room.REDO_SPACE, "source"),
+    transfer.RSYNC,
+    (transfer.ROUTE, _ONCE),
+    replication.SUPPLEMENTAL,
+    (replication.TRANSACTIONS, "source"),
+    services.DATA_PUMP_JOBS,
+    (services.SCHEDULER_JOBS, "target"),
+    services.PURGE_JOBS,
+    (services.SERVER_SERVES, "source"),
+    (services.SERVER_STOPPED, "target"),
+)
+_SERVE: tuple[Item, ...] = (
+    services.ACCESS_POINTS,
+    (services.SERVER_DEPLOYED, "target"),
+    (services.PROGRAMS, "target"),
+    (services.MANUAL_START, "target"),
+)
+_FOLLOW: tuple[Item, ...] = (
+    (clocks_and_releases.INFO_MART_RELEASE, "source"),
+    replication.SUPPLEMENTAL,
+    (replication.SCHEMA_LOGGING, "source"),
+    (replication.PARAMETERS, _ONCE),
+    replication.GROUPS,
+    room.TRAIL_SPACE,
+    (room.REDO_SPACE, "source"),
+    (replication.PARITY, _ONCE),
+    (replication.SEQUENCES, _ONCE),
+    (services.SCHEDULER_JOBS, "target"),
+    (services.SERVER_STOPPED, "target"),
+)
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """Checks of a procedure, and those of them that an active-active deployment has no use for.
+
+    :param failover: the source is the site that may be lost.
+    """
+
+    name: str
+    planned: Sequence[Planned]
+    failover: bool = False
+    not_active_active: frozenset[str] = frozenset()
+
+    def checks(self, architecture: str) -> list[Planned]:
+        if architecture == "active-standby":
+            return list(self.planned)
+        return [each for each in self.planned if each.check.name not in self.not_active_active]
+
+
+PROCEDURES: dict[str, Procedure] = {
+    each.name: each
+    for each in (
+        Procedure(
+            "failover",
+            _list(*_REACH, *_STATE, *_FOLLOW, *_SERVE, (services.LOCK, "target"), (services.DOORS, "source")),
+            failover=True,
+            # Nothing is replicated, and the survivor's server runs.
+            not_active_active=_names(
+                reach.GGSCI,
+                clocks_and_releases.GOLDENGATE_RELEASE,
+                replication.SUPPLEMENTAL,
+                replication.SCHEMA_LOGGING,
+                replication.PARAMETERS,
+                replication.GROUPS,
+                room.TRAIL_SPACE,
+                room.REDO_SPACE,
+                replication.PARITY,
+                replication.SEQUENCES,
+                services.SCHEDULER_JOBS,
+                services.SERVER_STOPPED,
+                services.MANUAL_START,
+            ),
+        ),
+        Procedure(
+            "switchover",
+            _list(*_REACH, *_STATE, *_FOLLOW, (services.SERVER_SERVES, "source"), *_SERVE, (services.LOCK, "source")),
+        ),
+        Procedure(
+            "return_to_normal",
+            _list(*_REACH, *_STATE, *_COPY, *_SERVE, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
+            # A copy as of one SCN that nothing follows.
+            not_active_active=_names(
+                reach.GGSCI,
+                clocks_and_releases.GOLDENGATE_RELEASE,
+                replication.SUPPLEMENTAL,
+                replication.PARAMETERS,
+                room.TRAIL_SPACE,
+                room.REDO_SPACE,
+                replication.TRANSACTIONS,
+            ),
+        ),
+        Procedure(
+            "setup_replication",
+            _list(*_REACH, *_STATE, *_COPY, *_SERVE, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
+        ),
+        Procedure(
+            "database_transfer",
+            _list(*_REACH, *_STATE, *_COPY, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
+        ),
+    )
+}
+
+
+def all_checks() -> list[Check]:
+    """Every check, each once, in the order in which they are run."""
+    return list(dict.fromkeys(planned.check for each in PROCEDURES.values() for planned in each.planned))
+
+
+def table_of_checks() -> str:
+    """All checks as a Markdown table, with the procedures that have them."""
+    lines = ["| check | looks at | " + " | ".join(PROCEDURES) + " |", "|---" * (2 + len(PROCEDURES)) + "|"]
+    for check in all_checks():
+        cells = []
+        for procedure in PROCEDURES.values():
+            roles = {role for each in procedure.planned if each.check is check for role in each.roles}
+            cells.append("pair" if check.once and roles else "both" if roles == set(BOTH) else "".join(roles))
+        lines.append(f"| `{check.name}` | {check.looks_at} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def fitting(topology: Topology) -> list[tuple[str, str, str]]:
+    """Procedures that the roles of a topology call for, each with source and target.
+
+    A new site calls for those that fill it, a standby for those that make it serve.
+    """
+    sites = topology.sites
+    active = [name for name, site in sites.items() if site.role == "active"]
+    new = [name for name, site in sites.items() if site.role == "new"]
+    standby = [name for name, site in sites.items() if site.role == "standby"]
+    found = []
+    if topology.architecture == "active-active":
+        found += [("failover", lost, other) for lost in active for other in active if lost != other]
+        found += [("return_to_normal", topology.active_site, name) for name in new]
+        return found
+    for name in standby:
+        found += [(procedure, topology.active_site, name) for procedure in ("failover", "switchover")]
+    for name in new:
+        found += [
+            (procedure, topology.active_site, name)
+            for procedure in ("return_to_normal", "setup_replication", "database_transfer")
+        ]
+    return found
+
+
+def estimated_times(looks: Looks, findings: Sequence[Finding]) -> dict[str, str]:
+    """The parts of the estimate; empty when the databases that it comes from could not be asked.
+
+    They are not asked again then: a wrong password that is tried too often locks the account.
+    """
+    sites = {looks.step.name("source"), looks.step.name(looks.step.keeper)}
+    asked = ("dba_connection", "goldengate_connection")
+    if any(each.check in asked and each.site in sites and each.level != "ok" for each in findings):
+        return {}
+    try:
+        estimated = looks.estimate
+    except InfoMartError:
+        # The checks that it serves have said why.
+        return {}
+    replicated = looks.step.topology.architecture == "active-standby"
+    return {name: span.text() for name, span in estimates.parts(looks.procedure, estimated, replicated).items()}

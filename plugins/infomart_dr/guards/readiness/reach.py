@@ -1,0 +1,141 @@
+"""Connections, hosts, Management Layer, configuration, GoldenGate: what everything else needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infomart_dr.errors import CredentialsError
+from infomart_dr.guards.readiness.looks import Looks
+from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
+from infomart_dr.operators import setup
+from infomart_dr.step import SiteRole, Step
+
+
+def _dba_connection(looks: Looks, role: SiteRole) -> Verdict:
+    hook = looks.step.dba(role)
+    row = hook.select("database_identity")[0]
+    if str(row["open_mode"]) != "READ WRITE":
+        return blocked(f"{hook.conn_id}: {row['name']} is open {row['open_mode']}", "Open the database READ WRITE.")
+    return ok(f"{hook.conn_id} logs in to {row['name']}, {row['open_mode']}")
+
+
+def _info_mart_connection(looks: Looks, role: SiteRole) -> Verdict:
+    hook = looks.step.info_mart(role)
+    try:
+        hook.value("database_clock")
+    except CredentialsError as error:
+        if not looks.may_come_with_the_import(role):
+            raise
+        looks.without_owner.add(role)
+        return warning(
+            error.what,
+            f"When the user is to come with the import: its password is then the source's, which {hook.conn_id} "
+            "must have.",
+        )
+    return ok(f"{hook.conn_id} logs in")
+
+
+def _goldengate_connection(looks: Looks, role: SiteRole) -> Verdict:
+    hook = looks.step.goldengate_database(role)
+    hook.value("database_clock")
+    return ok(f"{hook.conn_id} logs in")
+
+
+def idb_connections(step: Step, role: SiteRole) -> list[str]:
+    """Airflow connections of a site's IDBs, each once."""
+    return list(dict.fromkeys(idb.connection for idb in step.site(role).idbs))
+
+
+def _idb_connections(looks: Looks, role: SiteRole) -> Verdict:
+    names = idb_connections(looks.step, role)
+    for name in names:
+        looks.step.oracle(name).value("database_clock")
+    return ok(f"{', '.join(names) or 'no connection'}: log in")
+
+
+def _host(looks: Looks, role: SiteRole, kind: Any) -> Verdict:
+    host = looks.step.host(role, kind)
+    host.run(["true"])
+    return ok(f"{host.label} lets in, its host key is that of the connection")
+
+
+def _management_layer(looks: Looks, role: SiteRole) -> Verdict:
+    status = looks.step.management_layer(role).status(looks.step.application_dbid(role))
+    return ok(f"the Management Layer knows {looks.step.application(role)}: {status.status}")
+
+
+def _configuration(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    if step.site(role).configuration.backend == "manual":
+        return not_looked_at("a person changes Application objects here (configuration.backend is manual)")
+    application = step.configuration(role).read(step.application(role))
+    wanted = step.application_dbid(role)
+    if application.dbid != wanted:
+        return blocked(
+            f"{application.name} has the DBID {application.dbid}, the topology says {wanted}",
+            "Correct application_dbid: the Management Layer starts and stops by it.",
+        )
+    return ok(f"{application.name} can be read")
+
+
+def _ggsci(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    wrong = list(setup.goldengate_faults(step, role))
+    if wrong:
+        return faults(wrong, "", "Prepare GoldenGate's home (docs/getting-started.md).")
+    running = step.ggsci(role).manager_status()
+    home = step.site(role).goldengate.home
+    if running:
+        return ok(f"{home} has its folders, the manager runs")
+    cure = f"START MGR in ggsci at {step.name(role)}."
+    if looks.copies:
+        return warning(f"the manager in {home} is down", f"{cure} The procedure does it, too.")
+    return blocked(f"the manager in {home} is down", cure)
+
+
+DBA = Check("dba_connection", "Airflow's DBA connection exists and logs in; the database is open", _dba_connection)
+INFO_MART = Check(
+    "info_mart_connection",
+    "The connection of the Info Mart's owner logs in",
+    _info_mart_connection,
+    behind=("dba_connection",),
+)
+GOLDENGATE_USER = Check(
+    "goldengate_connection",
+    "The connection of GoldenGate's owner logs in",
+    _goldengate_connection,
+    behind=("dba_connection",),
+)
+IDBS = Check(
+    "idb_connections",
+    "The connections of the site's IDBs log in",
+    _idb_connections,
+    behind=("dba_connection",),
+)
+DATABASE_HOST = Check(
+    "database_host",
+    "The database host lets Airflow in by SSH, with the host key that the connection holds",
+    lambda looks, role: _host(looks, role, "db"),
+)
+SERVER_HOST = Check(
+    "server_host",
+    "The Info Mart Server's host lets Airflow in by SSH, with the host key that the connection holds",
+    lambda looks, role: _host(looks, role, "gim"),
+)
+MANAGEMENT = Check(
+    "management_layer",
+    "mlcmd logs in and knows the server's Application object by its DBID",
+    _management_layer,
+    behind=("server_host",),
+)
+CONFIGURATION = Check(
+    "configuration",
+    "The server's Application object can be read and has the topology's DBID",
+    _configuration,
+)
+GGSCI = Check(
+    "goldengate",
+    "GoldenGate's home has its folders, ggsci starts, the manager runs",
+    _ggsci,
+    needs=("database_host",),
+)

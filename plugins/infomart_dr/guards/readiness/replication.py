@@ -1,0 +1,154 @@
+"""Supplemental logging, parameter files, groups, parity, sequences, open transactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infomart_dr.guards.readiness.looks import Looks
+from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, ok, warning
+from infomart_dr.operators import checks, replication, setup
+from infomart_dr.step import SiteRole, Step
+
+#: Seconds of lag from which on the standby is too far behind.
+LAG_LIMIT = 900
+#: Seconds after which an open transaction will make a capture wait.
+OLD_TRANSACTION = 1800.0
+
+
+def _supplemental_logging(looks: Looks, role: SiteRole) -> Verdict:
+    return faults(
+        setup.database_faults(looks.step, role),
+        "ARCHIVELOG, minimal supplemental logging",
+        "Do what is named, as a DBA; ARCHIVELOG mode needs a restart of the database.",
+    )
+
+
+def _schema_logging(looks: Looks, role: SiteRole) -> Verdict:
+    from infomart_dr.hooks.goldengate_parameters import is_excluded
+
+    step = looks.step
+    release = step.topology.info_mart.release
+    if step.ggsci(role).schema_trandata_enabled(step.schema, lambda table: not is_excluded(release, table)):
+        return ok(f"supplemental logging of {step.schema} is on")
+    return blocked(
+        f"supplemental logging of {step.schema} is off",
+        f"ADD SCHEMATRANDATA {step.schema} in ggsci (ADD TRANDATA before 12c): changed rows cannot be found otherwise.",
+    )
+
+
+def _parameter_files(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    differing = [
+        f"{step.name(file.role)}: {file.path} {'is not as rendered' if file.there is not None else 'is missing'}"
+        for file in replication.parameter_files(step)
+        if not file.right and (looks.copies or _in_use(step, file))
+    ]
+    if looks.copies:
+        return ok(f"{len(differing)} file(s) would be written" if differing else "as rendered")
+    cure = (
+        "Compare the exclusion lists and settings with those that infomart-dr renders; stop the group, write the file, "
+        "start the group."
+    )
+    return faults(differing, "the files in use are as rendered, exclusion lists among them", cure)
+
+
+def _in_use(step: Step, file: replication.ParameterFile) -> bool:
+    """Whether a file belongs to the direction in which the target follows the source."""
+    groups = step.site(file.role).goldengate.groups
+    used = (groups.extract, groups.pump) if file.role == "source" else (groups.replicat,)
+    return file.path.rpartition("/")[2] in {"GLOBALS", *(f"{name.lower()}.prm" for name in used)}
+
+
+def group_verdict(name: str, info: Any) -> Verdict:
+    """Status, lag and time since the checkpoint of a group, judged together.
+
+    :param info: :class:`~infomart_dr.hooks.parse_ggsci.GroupInfo`; None: there is no such group.
+    """
+    cure = f"VIEW REPORT {name} in ggsci, correct what it names, START {name}."
+    if info is None:
+        return blocked(f"there is no {name}", "Run infomart_setup_replication.")
+    if info.status != "RUNNING":
+        return blocked(f"{name} is {info.status}", cure)
+    behind = (info.lag or 0) + (info.updated_ago or 0)
+    if behind > LAG_LIMIT:
+        return warning(f"{name} is RUNNING and {behind} s behind", "Find out why: link, load or a lock.")
+    return ok(f"{name} RUNNING, {behind} s behind")
+
+
+def _groups(looks: Looks, role: SiteRole) -> list[Verdict]:
+    step = looks.step
+    groups, ggsci = step.site(role).goldengate.groups, step.ggsci(role)
+    names = (groups.extract, groups.pump) if role == "source" else (groups.replicat,)
+    return [group_verdict(name, ggsci.info(name)) for name in names]
+
+
+def _parity(looks: Looks, role: SiteRole) -> Verdict:
+    wrong, count = checks.parity_faults(looks.step)
+    fine = f"{count} indexes and all constraints, triggers and sequences are equal"
+    return faults(wrong, fine, f"Create what is missing at {looks.step.name('target')}, or enable or compile it.")
+
+
+def _sequences(looks: Looks, role: SiteRole) -> Verdict:
+    """Values travel behind the rows: only what is missing is wrong while the source serves."""
+    missing, low = checks.sequence_faults(looks.step)
+    later = f"; {len(low)} of them are lower for now, as the source serves" if low else ""
+    fine = f"every sequence in use is at {looks.step.name('target')}{later}"
+    return faults(missing, fine, "Create the sequence at the target, above the highest key; correct sequence_keys.")
+
+
+def _open_transactions(looks: Looks, role: SiteRole) -> Verdict:
+    rows = looks.step.dba(role).select("open_transactions_age")
+    old = [
+        f"session {row['sid']} of {row['username']} ({row['program'] or 'unknown program'}) since {row['start_time']}"
+        for row in rows
+        if float(row["seconds"] or 0) > OLD_TRANSACTION
+    ]
+    cure = "Let them end before the run: it waits for every transaction that began before its capture."
+    return faults(old, f"none of {len(rows)} open transaction(s) is old", cure, "warning")
+
+
+SUPPLEMENTAL = Check(
+    "supplemental_logging",
+    "ARCHIVELOG mode, minimal supplemental logging, enable_goldengate_replication",
+    _supplemental_logging,
+    needs=("dba_connection",),
+)
+SCHEMA_LOGGING = Check(
+    "schema_logging",
+    "Supplemental logging of the Info Mart's schema, by ggsci",
+    _schema_logging,
+    needs=("goldengate", "dba_connection"),
+)
+PARAMETERS = Check(
+    "parameter_files",
+    "Parameter files and GLOBALS against the rendered ones, exclusion lists among them; a copy writes them itself",
+    _parameter_files,
+    needs=("database_host",),
+    once=True,
+)
+GROUPS = Check(
+    "replication",
+    f"Extract and pump of the source, Replicat of the target: RUNNING, less than {LAG_LIMIT} s behind",
+    _groups,
+    needs=("goldengate",),
+)
+PARITY = Check(
+    "schema_parity",
+    "Indexes, constraints, triggers, sequences and invalid objects are equal at both sites",
+    _parity,
+    needs=("dba_connection",),
+    once=True,
+)
+SEQUENCES = Check(
+    "sequences",
+    "Every sequence of the source, and of sequence_keys, is at the target",
+    _sequences,
+    needs=("dba_connection", "info_mart_connection"),
+    once=True,
+)
+TRANSACTIONS = Check(
+    "open_transactions",
+    f"Transactions open for more than {OLD_TRANSACTION / 60:.0f} minutes, for which a capture would wait",
+    _open_transactions,
+    needs=("dba_connection",),
+)

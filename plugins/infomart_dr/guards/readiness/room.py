@@ -1,0 +1,167 @@
+"""Free space and undo against the size of the schema, the redo and the estimated times."""
+
+from __future__ import annotations
+
+from infomart_dr.evidence import estimate as estimates
+from infomart_dr.guards.readiness.looks import Looks
+from infomart_dr.guards.readiness.report import Check, Verdict, blocked, not_looked_at, ok, warning
+from infomart_dr.operators import dump_set
+from infomart_dr.operators.dump_set import size_text
+from infomart_dr.step import SiteRole
+
+
+def _data_pump_directory(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    folder = dump_set.directory_path(step, role)
+    host = step.host(role)
+    if not host.exists(folder):
+        return blocked(
+            f"{folder} of the directory {step.site(role).database.data_pump.directory} is missing on {host.label}",
+            "Make the folder, for the database's user and for the user of the SSH connection.",
+        )
+    if host.run(["test", "-w", folder], check=False).exit_code != 0:
+        return blocked(f"{folder} cannot be written by the user of {host.label}", "Give this user write access to it.")
+    return ok(f"{folder} is there and can be written")
+
+
+def _export_space(looks: Looks, role: SiteRole) -> Verdict:
+    room = dump_set.export_room(looks.step, role)
+    return _room(room, looks.step.name(role))
+
+
+def _import_space(looks: Looks, role: SiteRole) -> Verdict:
+    """Before there is a dump set it is taken to be as large as the schema."""
+    return _room(dump_set.import_room(looks.step, looks.schema_bytes), looks.step.name(role))
+
+
+def _room(room: dump_set.Room, site: str) -> Verdict:
+    what = f"{room.folder} has {size_text(room.free)} free, up to {size_text(room.needed)} needed"
+    if room.fits:
+        return ok(what)
+    return blocked(what, f"Make room at {site}, or point the directory object to another file system.")
+
+
+def _tablespace(looks: Looks, role: SiteRole) -> Verdict:
+    """The Info Mart's owner tells its tablespace; the schema that is replaced gives its room back."""
+    step = looks.step
+    if role in looks.without_owner:
+        return not_looked_at(f"{step.schema} does not log in at {step.name(role)} yet, which tells the tablespace")
+    name = str(step.info_mart(role).select("own_account")[0]["default_tablespace"])
+    found = step.dba(role).select("tablespace_free", tablespace_name=name)
+    if not found:
+        return blocked(f"tablespace {name} has no data file", f"Add a data file to {name}.")
+    row = found[0]
+    growth = max(int(row["max_bytes"]) - int(row["bytes"]), 0)
+    room = int(row["free_bytes"]) + growth + dump_set.schema_bytes(step, role)
+    what = f"tablespace {name} can take {size_text(room)}, the schema has {size_text(looks.schema_bytes)}"
+    if room >= looks.schema_bytes:
+        return ok(what)
+    return blocked(what, f"Add data files to {name} at {step.name(role)}, or let them grow.")
+
+
+def undo_verdict(retention: int, export: estimates.Span) -> Verdict:
+    """Whether the export can read as of its SCN to its end.
+
+    :param retention: UNDO_RETENTION in seconds.
+    :param export: how long it may take.
+    """
+    what = f"undo_retention is {retention} s, the export takes {export.text()}"
+    cure = "ALTER SYSTEM SET undo_retention, with an undo tablespace that can hold it; ORA-01555 spoils an export."
+    if retention < export.low:
+        return blocked(what, cure)
+    return ok(what) if retention >= export.high else warning(what, cure)
+
+
+def _undo(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    return undo_verdict(int(step.dba(role).value("undo_retention") or 0), looks.estimate.export)
+
+
+def _trail_space(looks: Looks, role: SiteRole) -> Verdict:
+    """Trails are kept from the capture until they are applied; they are not larger than the redo."""
+    step = looks.step
+    folder = f"{step.site(role).goldengate.home}/dirdat"
+    return space_verdict(
+        f"{folder} at {step.name(role)}", step.host(role).free_space(folder), looks.redo_rate, _kept_for(looks)
+    )
+
+
+def _kept_for(looks: Looks) -> estimates.Span:
+    """How long changes may have to be kept."""
+    if looks.copies:
+        return looks.estimate.copy
+    # A standby that follows: half a day of a cut link.
+    return estimates.Span(3600, 12 * 3600)
+
+
+def space_verdict(what: str, free: int, rate: float, kept: estimates.Span) -> Verdict:
+    """Whether changes of some time have room.
+
+    :param rate: bytes of redo a second.
+    :param kept: for how long.
+    """
+    need = rate * kept.high
+    said = (
+        f"{what} has {size_text(free)}; redo of {size_text(rate)}/s for up to {estimates.duration(kept.high)} comes to "
+        f"{size_text(need)}"
+    )
+    cure = "Make room, or copy in a quiet hour."
+    if free >= need:
+        return ok(said)
+    return (blocked if free < rate * kept.low else warning)(said, cure)
+
+
+def _redo_space(looks: Looks, role: SiteRole) -> Verdict:
+    rows = looks.step.dba(role).select("recovery_area")
+    if not rows or not int(rows[0]["space_limit"] or 0):
+        return not_looked_at("archived redo does not go into a recovery area", "Look at the archive destination.")
+    row = rows[0]
+    free = int(row["space_limit"]) - int(row["space_used"]) + int(row["space_reclaimable"])
+    return space_verdict(f"the recovery area {row['name']}", free, looks.redo_rate, _kept_for(looks))
+
+
+DIRECTORY = Check(
+    "data_pump_directory",
+    "Data Pump's directory object exists, its folder is there and can be written",
+    _data_pump_directory,
+    needs=("dba_connection", "database_host"),
+)
+EXPORT_SPACE = Check(
+    "export_space",
+    "Free space of the source's directory against the size of the schema",
+    _export_space,
+    needs=("dba_connection", "database_host", "data_pump_directory"),
+)
+IMPORT_SPACE = Check(
+    "import_space",
+    "Free space of the target's directory against the size of the schema, with transfer.space_factor",
+    _import_space,
+    needs=("dba_connection", "database_host", "data_pump_directory"),
+    of_source=("dba_connection",),
+)
+TABLESPACE = Check(
+    "tablespace",
+    "Room of the Info Mart's tablespace at the target against the size of the schema",
+    _tablespace,
+    needs=("dba_connection", "info_mart_connection"),
+    of_source=("dba_connection",),
+)
+UNDO = Check(
+    "undo_retention",
+    "undo_retention at the source against the estimated time of the export",
+    _undo,
+    needs=("dba_connection", "goldengate_connection"),
+)
+TRAIL_SPACE = Check(
+    "trail_space",
+    "Free space of dirdat against the redo that is written while the copy is made, or in 12 hours of a cut link",
+    _trail_space,
+    needs=("database_host", "goldengate"),
+    of_source=("dba_connection", "goldengate_connection"),
+)
+REDO_SPACE = Check(
+    "redo_space",
+    "Room for archived redo at the source against the same (V$RECOVERY_FILE_DEST, V$ARCHIVED_LOG)",
+    _redo_space,
+    needs=("dba_connection", "goldengate_connection"),
+)

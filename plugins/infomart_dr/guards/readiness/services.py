@@ -1,0 +1,243 @@
+"""Jobs, Info Mart Servers, Application objects, programs, the lock, the doors of a site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infomart_dr.guards import fencing
+from infomart_dr.guards.readiness.looks import Looks
+from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
+from infomart_dr.operators import server, setup
+from infomart_dr.step import SiteRole
+
+if TYPE_CHECKING:
+    from infomart_dr.topology import Topology
+
+
+def _data_pump_jobs(looks: Looks, role: SiteRole) -> list[Verdict]:
+    name = looks.step.name(role)
+    found = []
+    for row in looks.step.dba(role).select("datapump_jobs"):
+        job, state = f"{row['owner_name']}.{row['job_name']}", str(row["state"]).strip()
+        if state == "NOT RUNNING":
+            cure = f"Attach to it and KILL_JOB, or drop its master table {job}."
+            found.append(warning(f"the Data Pump job {job} was left behind at {name}", cure))
+        else:
+            cure = "Let it end: it takes workers, undo and space."
+            found.append(blocked(f"the Data Pump job {job} is {state} at {name}", cure))
+    return found or [ok("no Data Pump job")]
+
+
+def _scheduler_jobs(looks: Looks, role: SiteRole) -> Verdict:
+    """Jobs of the Info Mart's owner would write into a database that is filled from elsewhere."""
+    step = looks.step
+    rows = step.dba(role).select("scheduler_jobs_of", owner=step.schema)
+    enabled = [f"{row['owner']}.{row['job_name']}" for row in rows if str(row["enabled"]).upper() == "TRUE"]
+    return faults(
+        [f"the scheduler job {name} is enabled at {step.name(role)}" for name in enabled],
+        f"no job of {step.schema} is enabled",
+        "DBMS_SCHEDULER.DISABLE it: what it writes here is in no other database.",
+        "warning",
+    )
+
+
+def _purge_jobs(looks: Looks, role: SiteRole) -> list[Verdict]:
+    found = []
+    for idb in looks.step.site(role).idbs:
+        for job in looks.step.deployment.purge_jobs(idb):
+            # One that runs is no fault: a hold waits for its end.
+            state = job.state()
+            now = ", and a purge runs now; a hold waits for its end" if state.running else ""
+            found.append(ok(f"{idb.name}: {job.key} is {state.words}{now}"))
+    return found
+
+
+def _server_stopped(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    return faults(
+        server.server_runs(step, role),
+        f"the Info Mart Server at {step.name(role)} is stopped",
+        "Stop it, and see that no service starts it by itself: two servers never write for one deployment.",
+    )
+
+
+def _server_serves(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    seen = server.serving(step, role)
+    if seen.done:
+        return ok(seen.what)
+    return warning(seen.what, f"Start the Info Mart Server at {step.name(role)} with run-scheduler true.")
+
+
+def _server_deployed(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    cure = f"Deploy it, or correct sites.{step.name(role)}.info_mart_server.root."
+    return faults(setup.deployment_faults(step, role), step.site(role).info_mart_server.root, cure)
+
+
+def _manual_start(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    settings = step.site(role).info_mart_server
+    if not settings.manual_start_check:
+        return not_looked_at(
+            "how the server's service starts is not published, and the site has given no command",
+            f"Give sites.{step.name(role)}.info_mart_server.manual_start_check, or look at the service by hand.",
+        )
+    done = step.host(role, "gim").run(settings.manual_start_check, check=False)
+    said = (done.stdout + done.stderr).strip()[-200:] or f"exit code {done.exit_code}"
+    if done.exit_code == 0:
+        return ok(said)
+    return blocked(
+        f"the Info Mart Server's service at {step.name(role)} starts by itself: {said}",
+        "Set the service to start manually: a host that restarts would start a second Info Mart Server.",
+    )
+
+
+def _access_points(looks: Looks, role: SiteRole) -> Verdict:
+    """DAPs of a site; the serving server has its own Info Mart's and no other's."""
+    step = looks.step
+    if step.site(role).configuration.backend == "manual":
+        return not_looked_at("a person changes Application objects here (configuration.backend is manual)")
+    wrong = list(setup.access_point_faults(step, role, asked=role))
+    if wrong:
+        return faults(wrong, "", "Create the DAPs that are named, or correct the topology.")
+    backend = step.configuration(role)
+    site = step.site(role)
+    for dap in (site.info_mart_server.dap, *(idb.dap for idb in site.idbs)):
+        found = backend.read(dap).options.get("gim-etl", {}).get("role", "")
+        if (found == "INFO_MART") != (dap == site.info_mart_server.dap):
+            wrong.append(f"DAP {dap} has the role {found or 'none'}")
+    if role == "source" or step.topology.architecture == "active-active":
+        own = {other.info_mart_server.dap for other in step.topology.sites.values()}
+        connected = sorted(own & set(backend.read(step.application(role)).connections))
+        if connected != [site.info_mart_server.dap]:
+            wrong.append(
+                f"{step.application(role)} is connected to {', '.join(connected) or 'no Info Mart DAP'}, "
+                f"not to {site.info_mart_server.dap} alone"
+            )
+    fine = f"{site.info_mart_server.dap} and {len(site.idbs)} DAP(s) of IDBs are there, with their roles"
+    return faults(wrong, fine, "Correct [gim-etl] role and the connections: INFO_MART is allowed on one connected DAP.")
+
+
+def site_programs(topology: Topology, site: str, procedure: str) -> dict[str, list[str]]:
+    """Programs of a site's hosts that a procedure starts, by host."""
+    settings = topology.sites[site]
+    found: dict[str, list[str]] = {settings.info_mart_server.host: ["pgrep"]}
+
+    def add(host: str, program: str) -> None:
+        found.setdefault(host, [])
+        if program not in found[host]:
+            found[host].append(program)
+
+    if topology.raa.enabled and procedure != "database_transfer":
+        add(settings.info_mart_server.host, topology.raa.java)
+    if topology.info_mart.jobs.backend == "command" and procedure == "failover":
+        add(settings.info_mart_server.host, topology.info_mart.jobs.command[0])
+    reports = settings.reports
+    if reports is not None and reports.backend == "command" and reports.host:
+        for words in (reports.start, reports.check):
+            add(reports.host, words[0])
+    return found
+
+
+def _programs(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    name = step.name(role)
+    missing, count = [], 0
+    for host, programs in site_programs(step.topology, name, looks.procedure).items():
+        for program in programs:
+            count += 1
+            done = step.deployment.host_named(host).shell('command -v -- "$1" >/dev/null', program, check=False)
+            if done.exit_code != 0:
+                missing.append(f"{program} is not in the path on {host}")
+    if step.topology.raa.enabled and looks.procedure != "database_transfer":
+        root, jar = step.site(role).info_mart_server.root, step.topology.raa.jar
+        path = jar if jar.startswith("/") else f"{root}/{jar}"
+        count += 1
+        if not step.host(role, "gim").exists(path):
+            missing.append(f"{path} is missing on {step.site(role).info_mart_server.host}")
+    return faults(missing, f"{count} program(s) are there", "Install what is named, or correct the topology.")
+
+
+def _lock(looks: Looks, role: SiteRole) -> Verdict:
+    holder = looks.step.lock.holder()
+    if holder is None:
+        return ok("nobody holds the deployment's lock")
+    return blocked(f"the deployment is locked by {holder}", "Wait until that run has ended, or end it.")
+
+
+def _doors(looks: Looks, role: SiteRole) -> list[Verdict]:
+    """The doors of a site that lives must answer, or their silence would prove nothing after its loss."""
+    step = looks.step
+    found = []
+    for place in ("airflow", "survivor"):
+        answers = fencing.knocks(step, role, place)
+        silent = [str(answer.door) for answer in answers if answer.state not in ("answers", "open")]
+        found.append(
+            faults(
+                [f"{door} gives no answer, seen from {fencing.name(place)}" for door in silent],
+                f"{len(answers)} doors answer, seen from {fencing.name(place)}",
+                "Start what is down, open the port, or correct seen_from: silence there proves nothing otherwise.",
+                "warning",
+            )
+        )
+    return found
+
+
+DATA_PUMP_JOBS = Check(
+    "data_pump_jobs",
+    "Data Pump jobs that run, or were left behind (DBA_DATAPUMP_JOBS)",
+    _data_pump_jobs,
+    needs=("dba_connection",),
+)
+SCHEDULER_JOBS = Check(
+    "scheduler_jobs",
+    "Enabled scheduler jobs of the Info Mart's owner at the target, which would write beside the replication",
+    _scheduler_jobs,
+    needs=("dba_connection",),
+)
+PURGE_JOBS = Check(
+    "purge_jobs",
+    "The IDBs' purge jobs are visible to their connection; one that runs would be waited for",
+    _purge_jobs,
+    needs=("idb_connections",),
+)
+SERVER_STOPPED = Check(
+    "server_stopped",
+    "The target's Info Mart Server is stopped: Management Layer, processes, database sessions",
+    _server_stopped,
+    needs=("server_host", "dba_connection", "management_layer", "configuration"),
+)
+SERVER_SERVES = Check(
+    "server_serves",
+    "The source's Info Mart Server runs, with its scheduler on",
+    _server_serves,
+    needs=("server_host", "management_layer", "configuration"),
+)
+SERVER_DEPLOYED = Check(
+    "server_deployed", "The Info Mart Server's root is on the host", _server_deployed, needs=("server_host",)
+)
+MANUAL_START = Check(
+    "manual_start",
+    "No service starts the target's server by itself, by the site's own command (manual_start_check)",
+    _manual_start,
+    needs=("server_host",),
+)
+ACCESS_POINTS = Check(
+    "access_points",
+    "The site's DAPs exist with their roles; the serving server is connected to its own Info Mart's alone",
+    _access_points,
+    needs=("configuration",),
+)
+PROGRAMS = Check(
+    "programs",
+    "pgrep, RAA's java and jar, and the site's own commands are on their hosts",
+    _programs,
+    needs=("server_host",),
+)
+LOCK = Check("lock", "No plan holds the deployment's lock", _lock, needs=("goldengate_connection",))
+DOORS = Check(
+    "doors",
+    "The doors of the site that may be lost answer from Airflow's place and from the survivor, as long as it lives",
+    _doors,
+)

@@ -1,0 +1,109 @@
+"""The way of the dump set from host to host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from infomart_dr.deployment import connection
+from infomart_dr.guards import fencing
+from infomart_dr.guards.readiness.looks import Looks
+from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok
+from infomart_dr.step import SiteRole
+
+
+def _rsync(looks: Looks, role: SiteRole) -> Verdict:
+    step = looks.step
+    if step.topology.transfer.method == "relay":
+        return not_looked_at("files travel through Airflow's machine (transfer.method is relay)")
+    program = step.topology.transfer.rsync
+    done = step.host(role).run([program, "--version"], check=False)
+    found = re.search(r"version\s+v?(\d+)\.(\d+)(\.\d+)?", done.stdout)
+    if found is None:
+        return blocked(
+            f"{program} does not start on {step.site(role).database.host}: "
+            f"{(done.stderr or done.stdout).strip()[-200:] or f'exit code {done.exit_code}'}",
+            "Install rsync there, correct transfer.rsync, or set transfer.method to relay.",
+        )
+    if int(found[1]) < 3:
+        return blocked(f"{program} is {found[0]}", "Install rsync 3.0 or later.")
+    return ok(f"rsync {found[0]}")
+
+
+def known_host_faults(text: str, address: str, port: int, key_type: str, key: str) -> Iterator[str]:
+    """What is wrong with a host's entry in a known_hosts file, hashed entries included.
+
+    :param text: the file.
+    :param key_type: ``ssh-ed25519`` and the like, with :param key: in base64, of the key that Airflow knows.
+    """
+    from io import StringIO
+
+    import paramiko
+    from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+
+    wanted = address if port == 22 else f"[{address}]:{port}"
+    entries = paramiko.HostKeys()
+    for line in StringIO(text):
+        try:
+            entry = HostKeyEntry.from_line(line.strip()) if line.strip() and not line.startswith("#") else None
+        except (InvalidHostKey, paramiko.SSHException):
+            # A line that cannot be read helps nobody; the others count.
+            entry = None
+        if entry is not None and entry.hostnames and entry.key is not None:
+            for name in entry.hostnames:
+                entries.add(name, entry.key.get_name(), entry.key)
+    found = entries.lookup(wanted)
+    if not found:
+        yield f"there is no host key of {wanted}"
+    elif key_type in found and found[key_type].get_base64() != key:
+        yield f"the {key_type} host key of {wanted} is another one than Airflow's connection has"
+
+
+def _transfer_route(looks: Looks, role: SiteRole) -> Verdict:
+    """The way of the dump set from host to host: it is in the topology, the port answers, both keys are there."""
+    step = looks.step
+    topology = step.topology
+    if topology.transfer.method == "relay":
+        return not_looked_at("files travel through Airflow's machine (transfer.method is relay)")
+    source, target = step.site("source").database.host, step.site("target").database.host
+    reach = topology.reach(target, step.name("source"))
+    if reach is None:
+        return blocked(
+            f"the topology does not say how {step.name('source')} reaches {target}",
+            f"Add hosts.{target}.seen_from.{step.name('source')}, or set transfer.method to relay.",
+        )
+    host, settings = step.host("source"), topology.host(source)
+    door = fencing.Door(f"SSH of {target}", reach.address, reach.ssh_port)
+    done = host.run(["bash", "-s"], stdin=fencing.knock_script([door], topology.fencing.timeout), check=False)
+    state = fencing.parse_knocks(done.stdout + done.stderr, [door])[0]
+    if state not in ("answers", "open"):
+        return blocked(
+            f"{door} is {state}, seen from {source}",
+            "Open the port between the database hosts, correct seen_from, or set transfer.method to relay.",
+        )
+    wrong = []
+    if settings.transfer_key and not host.exists(settings.transfer_key):
+        wrong.append(f"the key {settings.transfer_key} is missing on {source}")
+    file = settings.known_hosts or ".ssh/known_hosts"
+    text = host.read_file(file) if host.exists(file) else ""
+    known = connection(topology.host(target).ssh_connection).extra_dejson.get("host_key")
+    words = str(known or "").split()
+    if len(words) == 1:
+        words = ["ssh-rsa", *words]
+    if len(words) >= 2:
+        wrong += [
+            f"{each} ({file} on {source})"
+            for each in known_host_faults(text, reach.address, reach.ssh_port, words[0], words[1])
+        ]
+    cure = f"Put key and known host into place on {source}; rsync asks no questions and accepts no unknown host."
+    return faults(wrong, f"{source} reaches {target} at {reach.address}:{reach.ssh_port} and knows its key", cure)
+
+
+RSYNC = Check("rsync", "rsync starts on both database hosts, 3.0 or later", _rsync, needs=("database_host",))
+ROUTE = Check(
+    "transfer_route",
+    "The source's database host reaches the target's: port, private key, and a known host key equal to Airflow's",
+    _transfer_route,
+    needs=("database_host",),
+    once=True,
+)
