@@ -345,6 +345,15 @@ DEFECTS: dict[str, tuple[Seed, dict[str, str]]] = {
         ),
         {"purge_jobs site3": "blocked"},
     ),
+    "purge jobs of another owner may not be held": (
+        statements(
+            "site2",
+            "delete from sys.lab_privileges where grantee = 'SYSTEM' and privilege in ('MANAGE SCHEDULER', 'DBA')",
+            "insert into sys.lab_privileges values ('SYSTEM', 'MANAGE SCHEDULER'), ('SYSTEM', 'DBA')",
+            "idb",
+        ),
+        {"idb_privileges site2": "blocked"},
+    ),
     "a password is about to expire": (
         statements(
             "site2",
@@ -468,31 +477,34 @@ def assert_found(report: Report, wanted: dict[str, str]) -> None:
             assert finding.sentence() in report.blocked_sentence() or finding.level == "warning"
 
 
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[LabConfig]:
+    """A lab of each test's own, where every defect begins from the same state."""
+    with running(tmp_path / "lab", base_port=BASE_PORT, scale=300, rate=20.0) as config, connections(config):
+        yield config
+
+
 @pytest.mark.timeout(600)
-def test_a_healthy_lab_is_ready_nothing_is_changed_and_a_few_defects_are_found(
-    lab: LabConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with connections(lab):
-        before = footprint(lab)
-        cases = readiness.list_cases("", readiness.ALL_THAT_FIT, "", "")
-        assert [case["procedure"] for case in cases] == ["return_to_normal", "setup_replication", "database_transfer"]
-        for case in cases:
-            report = readiness.check(case)
-            assert {finding.level for finding in report.findings} == {"ok"}, report.table()
-            assert "export" in report.estimate
-        assert footprint(lab) == before
-        for name in QUICK:
-            seed, wanted = DEFECTS[name]
-            assert_found(look(lab, seed, COPY), wanted)
+def test_a_healthy_lab_is_ready_nothing_is_changed_and_a_few_defects_are_found(lab: LabConfig) -> None:
+    before = footprint(lab)
+    cases = readiness.list_cases("", readiness.ALL_THAT_FIT, "", "")
+    assert [case["procedure"] for case in cases] == ["return_to_normal", "setup_replication", "database_transfer"]
+    for case in cases:
+        report = readiness.check(case)
+        assert {finding.level for finding in report.findings} == {"ok"}, report.table()
+        assert "export" in report.estimate
+    assert footprint(lab) == before
+    for name in QUICK:
+        seed, wanted = DEFECTS[name]
+        assert_found(look(lab, seed, COPY), wanted)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_each_seeded_defect_is_found_and_nothing_else_is_reported(tmp_path: Path) -> None:
+def test_each_seeded_defect_is_found_and_nothing_else_is_reported(lab: LabConfig) -> None:
     """One after the other in one lab, so each proves as well that the one before it left nothing."""
-    with running(tmp_path / "lab", base_port=BASE_PORT, scale=300, rate=20.0) as lab, connections(lab):
-        assert_each_found(lab, {name: (seed, COPY, wanted) for name, (seed, wanted) in DEFECTS.items()})
-        assert len(DEFECTS) >= 20
+    assert_each_found(lab, {name: (seed, COPY, wanted) for name, (seed, wanted) in DEFECTS.items()})
+    assert len(DEFECTS) >= 20
 
 
 def assert_each_found(lab: LabConfig, defects: dict[str, tuple[Seed, dict[str, str], dict[str, str]]]) -> None:
@@ -507,13 +519,8 @@ def assert_each_found(lab: LabConfig, defects: dict[str, tuple[Seed, dict[str, s
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_standby_that_follows_is_ready_its_estimates_are_measured_and_its_defects_are_found(tmp_path: Path) -> None:
-    with running(tmp_path / "lab", base_port=BASE_PORT, scale=300, rate=20.0) as lab, connections(lab):
-        Procedure("infomart_setup_replication", plan="setup").run()
-        _a_standby(lab)
-
-
-def _a_standby(lab: LabConfig) -> None:
+def test_a_standby_that_follows_is_ready_its_estimates_are_measured_and_its_defects_are_found(lab: LabConfig) -> None:
+    Procedure("infomart_setup_replication", plan="setup").run()
     lab_config.change(lab.home, lambda stored: stored.roles.update(site2="active", site3="standby"))
     topology.write(lab_config.load(lab.home))
     cases = readiness.list_cases("", readiness.ALL_THAT_FIT, "", "")
@@ -531,7 +538,7 @@ def _a_standby(lab: LabConfig) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_in_airflow_is_a_success_when_ready_and_fails_in_one_sentence_when_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: LabConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The DAG by ``dag.test()``: mapped at run time, over a folder with a deployment that cannot be read."""
     from airflow.dag_processing.dagbag import DagBag
@@ -539,18 +546,17 @@ def test_a_run_in_airflow_is_a_success_when_ready_and_fails_in_one_sentence_when
 
     initdb()
     dag = DagBag(str(ROOT / "dags" / "infomart_readiness.py")).dags["infomart_readiness"]
-    with running(tmp_path / "lab", base_port=BASE_PORT, scale=300, rate=20.0) as lab, connections(lab):
-        folder = tmp_path / "topologies"
-        folder.mkdir()
-        shutil.copy(os.environ["INFOMART_DR_TOPOLOGY"], folder / "lab.yaml")
-        monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(folder))
-        run = dag.test(run_conf={"procedure": "database_transfer"})
-        assert run.state == "success"
-        (folder / "other.yaml").write_text("deployment: other\n")
-        run = dag.test(run_conf={"procedure": "database_transfer"})
-        assert run.state == "failed"
-        states = {(ti.task_id, ti.map_index): ti.state for ti in run.get_task_instances()}
-        assert states[("check_readiness", 0)] == states[("check_readiness", 1)] == "success"
-        assert states[("report_readiness", -1)] == "failed"
-        monkeypatch.delenv("INFOMART_DR_TOPOLOGY")
-        assert dag.test(run_conf={}).state == "failed"
+    folder = tmp_path / "topologies"
+    folder.mkdir()
+    shutil.copy(os.environ["INFOMART_DR_TOPOLOGY"], folder / "lab.yaml")
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(folder))
+    run = dag.test(run_conf={"procedure": "database_transfer"})
+    assert run.state == "success"
+    (folder / "other.yaml").write_text("deployment: other\n")
+    run = dag.test(run_conf={"procedure": "database_transfer"})
+    assert run.state == "failed"
+    states = {(ti.task_id, ti.map_index): ti.state for ti in run.get_task_instances()}
+    assert states[("check_readiness", 0)] == states[("check_readiness", 1)] == "success"
+    assert states[("report_readiness", -1)] == "failed"
+    monkeypatch.delenv("INFOMART_DR_TOPOLOGY")
+    assert dag.test(run_conf={}).state == "failed"

@@ -41,6 +41,7 @@ from infomart_dr.guards.readiness.report import (
 )
 from infomart_dr.hooks.parse_ggsci import GroupInfo
 from infomart_dr.step import SiteRole
+from infomart_dr.topology import DbmsJob, SchedulerJob
 from infomart_lab import config as lab_config
 from infomart_lab import topology as lab_topology
 
@@ -301,6 +302,24 @@ class World:
 
     def info_mart(self, role: str) -> Any:
         return self.hook
+
+
+def test_what_an_idbs_user_needs_hangs_on_its_jobs_and_on_the_tables_that_are_there() -> None:
+    def idb(*jobs: Any) -> Any:
+        return SimpleNamespace(purge_jobs=jobs)
+
+    scheduler = SchedulerJob(mechanism="dbms_scheduler", job="ICON.PURGE")
+    dbms_job = DbmsJob(mechanism="dbms_job", owner="ICON", job=41)
+    needed = {
+        (user, tables, jobs): [group[0] for group in accounts.hold_privileges(user, [idb(*jobs)], tables)]
+        for user in ("ICON", "READER")
+        for tables in (True, False)
+        for jobs in ((scheduler,), (dbms_job,), ())
+    }
+    assert needed["READER", False, (scheduler,)] == ["CREATE TABLE", "SELECT_CATALOG_ROLE", "MANAGE SCHEDULER"]
+    assert needed["ICON", True, (scheduler,)] == ["SELECT_CATALOG_ROLE"]
+    assert needed["READER", True, (dbms_job,)] == ["SELECT_CATALOG_ROLE"]
+    assert needed["READER", True, ()] == []
 
 
 @pytest.mark.parametrize(

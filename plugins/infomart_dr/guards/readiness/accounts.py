@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infomart_dr.guards.readiness.looks import Looks
 from infomart_dr.guards.readiness.reach import idb_connections
 from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, ok, warning
 from infomart_dr.step import SiteRole
+from infomart_dr.topology import DbmsJob, SchedulerJob
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.topology import Idb
 
 #: Days before a password's end from which on it is warned of.
 EXPIRY_DAYS = 14
@@ -92,20 +97,50 @@ def _privileges(looks: Looks, role: SiteRole) -> list[Verdict]:
     step = looks.step
     tags = has_tags(step.site(role).goldengate)
     hooks = {"dba": step.dba(role), "goldengate": step.goldengate_database(role)}
-    found = []
-    for kind, wanted in wanted_privileges(looks.copies, role, tags=tags).items():
-        hook = hooks[kind]
-        held = {str(row["privilege"]) for row in hook.select("privileges")}
-        held |= {str(row["role"]) for row in hook.select("roles")}
-        missing = missing_privileges(held, wanted)
-        user = hook.get_connection(hook.conn_id).login
-        found.append(
-            faults(
-                [f"{user} ({hook.conn_id}) lacks {each}" for each in missing],
-                f"{user} has what is needed",
-                "; ".join(f"GRANT {each} TO {user}" for each in missing) + ".",
-            )
+    wanted = wanted_privileges(looks.copies, role, tags=tags)
+    return [_held(hooks[kind], groups) for kind, groups in wanted.items()]
+
+
+def _held(hook: InfoMartOracleHook, wanted: Sequence[tuple[str, ...]]) -> Verdict:
+    """Whether the user of a connection has at least one of each group of privileges."""
+    held = {str(row["privilege"]) for row in hook.select("privileges")}
+    held |= {str(row["role"]) for row in hook.select("roles")}
+    missing = missing_privileges(held, wanted)
+    user = hook.get_connection(hook.conn_id).login
+    return faults(
+        [f"{user} ({hook.conn_id}) lacks {each}" for each in missing],
+        f"{user} has what is needed",
+        "; ".join(f"GRANT {each} TO {user}" for each in missing) + ".",
+    )
+
+
+def hold_privileges(user: str, idbs: Iterable[Idb], tables: bool) -> list[tuple[str, ...]]:
+    """What the user of an IDB's connection needs to hold its purge jobs (docs/purge-holds.md, Mechanisms).
+
+    ALTER on another owner's job, and EXECUTE on a package, are object privileges, which are not seen here.
+
+    :param user: in capitals.
+    :param tables: the tables of the holds are there already.
+    """
+    wanted: list[tuple[str, ...]] = [] if tables else [("CREATE TABLE",)]
+    jobs = [job for idb in idbs for job in idb.purge_jobs]
+    if any(isinstance(job, (SchedulerJob, DbmsJob)) for job in jobs):
+        wanted.append(_DICTIONARY)
+    if any(isinstance(job, SchedulerJob) and job.job.partition(".")[0].upper() != user for job in jobs):
+        wanted.append(("MANAGE SCHEDULER", "DBA"))
+    return wanted
+
+
+def _idb_privileges(looks: Looks, role: SiteRole) -> list[Verdict]:
+    step, found = looks.step, []
+    for name in idb_connections(step, role):
+        hook = step.oracle(name)
+        user = str(hook.get_connection(name).login or "").upper()
+        tables = all(
+            hook.value("table_exists", owner=user, table_name=table) for table in ("DR_PURGE_HOLD", "DR_PURGE_JOB")
         )
+        idbs = [idb for idb in step.site(role).idbs if idb.connection == name]
+        found.append(_held(hook, hold_privileges(user, idbs, tables)))
     return found
 
 
@@ -114,4 +149,10 @@ PRIVILEGES = Check(
     "System privileges and roles of the DBA and of GoldenGate's user that the procedure uses",
     _privileges,
     needs=("dba_connection", "goldengate_connection"),
+)
+IDB_PRIVILEGES = Check(
+    "idb_privileges",
+    "System privileges and roles of the IDBs' users, by which purge jobs are held",
+    _idb_privileges,
+    needs=("idb_connections",),
 )

@@ -53,6 +53,7 @@ _STATE = (
     clocks_and_releases.DATABASE_RELEASE,
     clocks_and_releases.GOLDENGATE_RELEASE,
 )
+_HOLD = (accounts.IDB_PRIVILEGES, services.PURGE_JOBS)
 _COPY: tuple[Item, ...] = (
     (clocks_and_releases.INFO_MART_RELEASE, "source"),
     clocks_and_releases.DATA_PUMP_CLIENTS,
@@ -69,7 +70,7 @@ _COPY: tuple[Item, ...] = (
     (replication.TRANSACTIONS, "source"),
     services.DATA_PUMP_JOBS,
     (services.SCHEDULER_JOBS, "target"),
-    services.PURGE_JOBS,
+    *_HOLD,
     (services.SERVER_SERVES, "source"),
     (services.SERVER_STOPPED, "target"),
 )
@@ -138,7 +139,15 @@ PROCEDURES: dict[str, Procedure] = {
         ),
         Procedure(
             "switchover",
-            _list(*_REACH, *_STATE, *_FOLLOW, (services.SERVER_SERVES, "source"), *_SERVE, (services.LOCK, "source")),
+            _list(
+                *_REACH,
+                *_STATE,
+                *_FOLLOW,
+                *_HOLD,
+                (services.SERVER_SERVES, "source"),
+                *_SERVE,
+                (services.LOCK, "source"),
+            ),
         ),
         Procedure(
             "return_to_normal",
