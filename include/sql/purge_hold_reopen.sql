@@ -7,7 +7,10 @@ update {{ schema }}.dr_purge_hold
    set owner = :owner,
        begins_at = :begins_at,
        until_site = :until_site,
+       ends_at = null,
        until_time = null,
+       end_asked_at = null,
+       changes = changes + 1,
        released_at = null,
        released_by = null,
        released_why = null

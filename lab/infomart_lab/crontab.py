@@ -1,4 +1,4 @@
-"""A host's own ``crontab -l`` and ``crontab -``: the table of the SSH user, which the part icon reads as cron does.
+"""A host's own ``crontab``: ``-l``, ``-``, a file; the SSH user's table, which the part icon reads as cron does.
 
 Imports nothing of the lab, which would cost each call a third of a second.
 """
@@ -31,10 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"no crontab for {user}", file=sys.stderr)
             return 1
         return 0
-    if given != ["-"]:
-        print("usage: crontab [-u user] { -l | - }", file=sys.stderr)
+    if len(given) != 1 or (given[0].startswith("-") and given != ["-"]):
+        print("usage: crontab [-u user] { -l | - | FILE }", file=sys.stderr)
         return 1
-    text = sys.stdin.buffer.read()
+    try:
+        text = sys.stdin.buffer.read() if given == ["-"] else Path(given[0]).read_bytes()
+    except OSError as error:
+        print(f"{given[0]}: {error.strerror}", file=sys.stderr)
+        return 1
     if text and not text.endswith(b"\n"):
         print("crontab: new crontab file is missing newline before EOF, can't install.", file=sys.stderr)
         return 1

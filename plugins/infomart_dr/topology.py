@@ -675,7 +675,24 @@ class Topology(Model):
             raise ValueError("\n".join(mistakes))
         return self
 
+    def _split_purge_jobs(self) -> Iterable[str]:
+        """Purges outside the database that several IDBs name: their holds must stand in the same tables."""
+        first: dict[str, tuple[str, str]] = {}
+        for name, site in self.sites.items():
+            for idb in site.idbs:
+                for number, job in enumerate(idb.purge_jobs):
+                    if not isinstance(job, CronJob | CommandJob):
+                        continue
+                    where = f"sites.{name}.idbs.{idb.name}"
+                    other, connection = first.setdefault(job.key, (where, idb.connection))
+                    if connection != idb.connection:
+                        yield (
+                            f"{where}.purge_jobs.{number}: found the purge of {other}, whose connection is another; "
+                            f"allowed: IDBs with one connection, {connection}, or a purge of each IDB's own"
+                        )
+
     def _wrong_references(self) -> Iterable[str]:
+        yield from self._split_purge_jobs()
         known = ", ".join(sorted(self.hosts))
         for name, site in self.sites.items():
             for field, host in {

@@ -94,7 +94,9 @@ class Procedure:
         values = {name: self.dag.params[name] for name in self.dag.params} | (params or {})
         self.context = {
             "params": values,
-            "dag_run": SimpleNamespace(run_id=plan, dag_id=dag_id, triggering_user_name="ticket"),
+            "dag_run": SimpleNamespace(
+                run_id=plan, dag_id=dag_id, triggering_user_name="ticket", run_after=datetime.now(UTC)
+            ),
         }
         self.before = before or (lambda task_id: None)
         self.person = person or (lambda task_id: None)

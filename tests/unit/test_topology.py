@@ -87,6 +87,11 @@ WRONG = {
         {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c", "purge_jobs": [
             {"mechanism": "command", "name": "p", "host": "x", "hold": ["h"], "release": ["r"], "state": ["s"]}]}
     ], "purge_jobs.0.host: found 'x'"),
+    "a purge of two IDBs whose holds would be in different tables": ("sites.frankfurt.idbs", [
+        {"name": name, "data_source_key": 1, "dap": "D", "connection": connection, "purge_jobs": [
+            {"mechanism": "cron", "host": "gimdb-fra", "line": "0 2 * * * x", "process_pattern": "purge"}]}
+        for name, connection in (("a", "c"), ("b", "d"))
+    ], "IDBs with one connection, c,"),
     "an IDB listed twice": ("sites.frankfurt.idbs", [
         {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c"}] * 2, "each IDB once"),
     "a view from a site that does not exist": (

@@ -36,9 +36,11 @@ class Marks:
 
 
 def lowest(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
-    """The lowest mark of each data source, from rows of the statement ``hwm``."""
+    """The lowest mark of each data source, from rows of the statement ``hwm``; a table without one says nothing."""
     found: dict[int, int] = {}
     for row in rows:
+        if row["max_ts"] is None:
+            continue
         key, mark = int(row["data_source_key"]), int(row["max_ts"])
         found[key] = min(found.get(key, mark), mark)
     return found
@@ -66,7 +68,7 @@ def against(found: Mapping[int, int], since: int, lost: Collection[int], idle: C
 
 
 def nothing_beyond(topology: Topology, oracle: Callable[[str], Any], sites: Iterable[str], key: int, mark: int) -> bool:
-    """Whether no IDB of a data source holds a call beyond its mark; false where none can be asked.
+    """Whether no IDB of a data source holds a call beyond its mark; false unless each of them can be asked.
 
     :param oracle: hook of a connection.
     :param sites: whose IDBs are asked; no lost one: what only it holds cannot be extracted.
@@ -74,8 +76,10 @@ def nothing_beyond(topology: Topology, oracle: Callable[[str], Any], sites: Iter
     asked = False
     for name in sites:
         for idb in topology.site(name).idbs:
-            if idb.data_source_key != key or idb.schema_name is None:
+            if idb.data_source_key != key:
                 continue
+            if idb.schema_name is None:
+                return False
             if int(oracle(idb.connection).value("idb_calls_above", {"schema": idb.schema_name}, low=mark)):
                 return False
             asked = True

@@ -12,13 +12,13 @@ enables it first and looks for holds then.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from infomart_dr.errors import FinalError, GuardError, InfoMartError, TopologyError
+from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError, TopologyError
 from infomart_dr.guards import high_water_marks
 from infomart_dr.guards.lock import Statements, code_of, ensure_table
 from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _DUPLICATE = "ORA-00001"
+#: Begins the id of a plan's hold, so that no run of infomart_purge_hold has the same.
+_PLAN = "plan "
 #: Part of the partition ring after which a hold is warned of.
 WARN_AFTER = 0.7
 #: Who released a hold that was over.
@@ -83,7 +85,11 @@ def _stored(moment: datetime | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class Hold:
-    """A hold on the purging of one IDB; times are UTC."""
+    """A hold on the purging of one IDB; times are UTC.
+
+    :param end_asked_at: when the run was asked for that set the end; None: nobody has changed it.
+    :param changes: how often the end was changed.
+    """
 
     hold_id: str
     owner: str
@@ -92,14 +98,16 @@ class Hold:
     begins_at: datetime
     end: End
     ticket: str = ""
+    end_asked_at: datetime | None = None
+    changes: int = 0
     released_at: datetime | None = None
     released_by: str = ""
     released_why: str = ""
 
     @property
     def of_plan(self) -> bool:
-        """A plan's hold whose end is not set: only a plan releases it, or a person."""
-        return self.end.ends_at is None and self.end.until_time is None
+        """A plan's hold: only a plan changes its end."""
+        return self.hold_id.startswith(_PLAN)
 
     def active(self, now: datetime) -> bool:
         """Whether it holds now; whether it is over is another question."""
@@ -146,6 +154,10 @@ class HoldStore:
         self._in = {"schema": schema}
         self.idb = {"deployment": deployment, "site": site, "idb": idb}
 
+    def of(self, job: HeldJob) -> HoldStore:
+        """The holds of the IDB that a row is of, in the same tables."""
+        return HoldStore(self._hook, self._schema, job.deployment, job.site, job.idb)
+
     def ensure_tables(self) -> None:
         """Make the tables where they are missing."""
         ensure_table(self._hook, self._schema, "DR_PURGE_HOLD", "create_purge_hold_table")
@@ -168,6 +180,8 @@ class HoldStore:
                 _utc(row["begins_at"]),
                 End(utc(row["ends_at"]), row["until_site"], utc(row["until_time"])),
                 row["ticket"] or "",
+                utc(row["end_asked_at"]),
+                int(row["changes"]),
                 utc(row["released_at"]),
                 row["released_by"] or "",
                 row["released_why"] or "",
@@ -184,8 +198,8 @@ class HoldStore:
 
         :returns: False when there is one of this id, placed or released, which stands as it is.
         """
-        _short("hold", hold_id)
-        _short("owner", owner)
+        _short("id", hold_id, 300)
+        _short("owner", owner, 250)
         self.ensure_tables()
         self.__dict__.pop("_there", None)
         if self.hold(hold_id) is not None:
@@ -198,7 +212,7 @@ class HoldStore:
                 hold_id=hold_id,
                 owner=owner,
                 ticket=ticket or None,
-                reason=reason.encode()[:1000].decode(errors="ignore"),
+                reason=_cut(reason, 1000),
                 begins_at=_stored(begins_at),
                 **end.binds(),
             )
@@ -208,9 +222,14 @@ class HoldStore:
             return False
         return True
 
-    def extend(self, hold_id: str, end: End) -> bool:
-        """Give an open hold another end."""
-        return self._hook.execute("purge_hold_extend", self._in, **self.idb, hold_id=hold_id, **end.binds()) == 1
+    def extend(self, hold_id: str, end: End, asked_at: datetime) -> bool:
+        """Give an open hold another end.
+
+        :param asked_at: when the run was asked for that does it.
+        :returns: False when it is released, or a run that was asked for later has set the end.
+        """
+        binds = {**self.idb, **end.binds(), "hold_id": hold_id, "asked_at": _stored(asked_at)}
+        return self._hook.execute("purge_hold_extend", self._in, **binds) == 1
 
     def reopen(self, hold_id: str, owner: str, begins_at: datetime, until_site: str) -> bool:
         """Let a released hold hold again: a plan that is gone on with."""
@@ -228,11 +247,19 @@ class HoldStore:
                 self._in,
                 **self.idb,
                 hold_id=hold_id,
-                released_by=by[:250],
-                released_why=why[:1000],
+                released_by=_cut(by, 250),
+                released_why=_cut(why, 1000),
             )
             == 1
         )
+
+    def over(self, hold: Hold, why: str) -> bool:
+        """Note that a hold is released since its end has come.
+
+        :returns: False when it is released already, or has another end by now.
+        """
+        binds = {**self.idb, "released_by": GUARD, "released_why": _cut(why, 1000)}
+        return self._hook.execute("purge_hold_over", self._in, **binds, hold_id=hold.hold_id, changes=hold.changes) == 1
 
     def jobs(self) -> list[HeldJob]:
         """Jobs that are held in this database, of all IDBs and deployments."""
@@ -277,9 +304,8 @@ class HoldStore:
         return self._hook.execute("purge_job_touch", self._in, **self.idb, job=job) == 1
 
     def enabled_again(self, job: str, memory: str) -> bool:
-        """Note that somebody has enabled the job; False when it was forgotten meanwhile."""
-        binds = {**self.idb, "job": job, "memory": memory or None}
-        return self._hook.execute("purge_job_enabled_again", self._in, **binds) == 1
+        """Note, for each IDB that it purges, that somebody has enabled the job; False when all have forgotten it."""
+        return self._hook.execute("purge_job_enabled_again", self._in, job=job, memory=memory or None) > 0
 
     def forget(self, job: HeldJob) -> bool:
         """Remove a job's row; False when another run has written it since it was read."""
@@ -292,9 +318,19 @@ def _utc(value: datetime) -> datetime:
     return found
 
 
-def _short(field_name: str, value: str) -> None:
-    if not 0 < len(value.encode()) <= 250:
-        raise FinalError(f"The {field_name} of a purge hold has {len(value.encode())} bytes; allowed: 1 to 250.")
+def _short(field_name: str, value: str, limit: int) -> None:
+    if not 0 < len(value.encode()) <= limit:
+        raise FinalError(f"The {field_name} of a purge hold has {len(value.encode())} bytes; allowed: 1 to {limit}.")
+
+
+def _cut(text: str, limit: int) -> str:
+    """A text for a column: its length is in bytes."""
+    return text.encode()[:limit].decode(errors="ignore")
+
+
+def plan_hold(plan_id: str) -> str:
+    """Id of a plan's hold."""
+    return f"{_PLAN}{plan_id}"
 
 
 # -- the partition ring ----------------------------------------------------------------------------
@@ -325,6 +361,22 @@ def ring_warning(since: datetime, now: datetime, ring_days: int | None, waiting:
 # -- one IDB ---------------------------------------------------------------------------------------
 
 
+def typed(error: Exception) -> InfoMartError:
+    """An error of the procedures, for one that may be a fault of their own."""
+    if isinstance(error, InfoMartError):
+        return error
+    return FinalError(f"{type(error).__name__}: {error}", "Report this with the task's log: nobody foresaw it.")
+
+
+def raise_all(errors: Sequence[tuple[str, InfoMartError]]) -> None:
+    """Raise one error for all; final when any of them is. Without any, nothing is raised."""
+    if not errors:
+        return
+    kind = CurableError if all(error.curable for _, error in errors) else FinalError
+    what = " ".join(f"{label}: {error.what}" for label, error in errors)
+    raise kind(what, errors[0][1].next_step or "Look at each of these; the others are done.")
+
+
 @dataclass
 class Report:
     """What a look at one IDB came to.
@@ -333,6 +385,7 @@ class Report:
     :param reported: what somebody should know: a job was enabled under a hold.
     :param warnings: what will go wrong if nobody acts.
     :param running: jobs whose purge runs now; they are looked at again.
+    :param errors: what could not be done, with the job or the IDB.
     """
 
     idb: str
@@ -341,17 +394,31 @@ class Report:
     reported: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     running: list[str] = field(default_factory=list)
+    errors: list[tuple[str, InfoMartError]] = field(default_factory=list)
+
+    def failed(self, what: str, error: Exception) -> None:
+        """Keep an error: what else is to be done must not wait for it."""
+        log.warning("%s: %s: %s", self.idb, what, error, exc_info=not isinstance(error, InfoMartError))
+        self.errors.append((f"{self.idb}: {what}", typed(error)))
 
 
 class IdbHolds:
     """Holds and purge jobs of one IDB.
 
     :param jobs: the topology's purge jobs.
+    :param clock: what time it is.
     """
 
-    def __init__(self, site: str, idb: Idb, store: HoldStore, jobs: Iterable[PurgeJob]) -> None:
+    def __init__(
+        self,
+        site: str,
+        idb: Idb,
+        store: HoldStore,
+        jobs: Iterable[PurgeJob],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.site, self.settings, self.store = site, idb, store
-        self.jobs = list(jobs)
+        self.jobs, self._clock = list(jobs), clock
         self.label = f"{site}/{idb.name}"
 
     def states(self) -> dict[str, JobState]:
@@ -367,7 +434,7 @@ class IdbHolds:
         return min((job.held_since for job in self.store.jobs() if self.store.is_own(job)), default=None)
 
     def hold_jobs(self, report: Report | None = None) -> Report:
-        """Disable every purge job; those that run are named in the report and left to end."""
+        """Disable every purge job; those that run, and errors, are named in the report."""
         report = report or Report(self.label)
         for job in self.jobs:
             try:
@@ -375,6 +442,8 @@ class IdbHolds:
             except PurgeRunsError as error:
                 report.running.append(job.key)
                 log.info("%s: %s", self.label, error.what)
+            except Exception as error:
+                report.failed(job.key, error)
         return report
 
     def _row(self, job: str) -> HeldJob | None:
@@ -383,6 +452,14 @@ class IdbHolds:
     def _others(self, job: str) -> list[HeldJob]:
         """Rows of other IDBs that the same job purges."""
         return [each for each in self.store.jobs() if each.job == job and not self.store.is_own(each)]
+
+    def _held_for_others(self, job: str, now: datetime) -> list[str]:
+        """Other IDBs that the same job purges and that are held now; a row alone may be about to go."""
+        return sorted(
+            f"{each.site}/{each.idb}"
+            for each in self._others(job)
+            if any(hold.active(now) for hold in self.store.of(each).holds())
+        )
 
     def _hold(self, job: PurgeJob, report: Report) -> None:
         for _ in range(5):
@@ -431,22 +508,24 @@ class IdbHolds:
             except PurgeRunsError as error:
                 report.running.append(job.key)
                 log.info("%s: %s", self.label, error.what)
+            except Exception as error:
+                report.failed(job.key, error)
         return report
 
     def _give_back(self, job: PurgeJob, row: HeldJob, now: datetime, report: Report) -> None:
-        others = self._others(row.job)
+        others = self._held_for_others(row.job, now)
         if others:
-            names = ", ".join(sorted(f"{each.site}/{each.idb}" for each in others))
-            report.changed.append(f"{row.job} stays disabled: it also purges {names}, which is held")
+            report.changed.append(f"{row.job} stays disabled: it also purges {', '.join(others)}, which is held")
         elif row.was_enabled:
             job.release(row.memory)
             report.changed.append(f"{row.job} is enabled")
         else:
             report.changed.append(f"{row.job} stays disabled, as it was before the hold")
-        forgotten = self.store.forget(row)
-        held = self.active(now) or (not others and self._others(row.job))
-        if held or not forgotten:
-            # Somebody placed a hold meanwhile, and may have found the job disabled still.
+        self.store.forget(row)
+        then = max(now, self._clock())
+        held = self.active(then) or (not others and self._held_for_others(row.job, then))
+        # A row that is still there was written by somebody who holds; one that is gone was given back twice.
+        if held or self._row(row.job) is not None:
             self._hold(job, report)
 
     def enforce(
@@ -467,8 +546,7 @@ class IdbHolds:
                 if hold.released_at is None:
                     report.holds.append(str(hold))
                 continue
-            if (why := over(hold)) is not None:
-                self.store.release(hold.hold_id, GUARD, why)
+            if (why := over(hold)) is not None and self.store.over(hold, why):
                 report.changed.append(f"the hold {hold.hold_id} is over: {why}")
             else:
                 active.append(hold)
@@ -585,7 +663,7 @@ class PurgeHolds:
             return None
         try:
             return self.passed(end.until_site, idb.settings.data_source_key, end.until_time, now)
-        except InfoMartError as error:
+        except Exception as error:
             warnings.append(f"the hold {hold.hold_id} is kept, since nobody can tell whether it is over: {error}")
             return None
 
@@ -610,13 +688,20 @@ class PurgeHolds:
             return None
 
     def enforce(self, idb: IdbHolds, now: datetime | None = None) -> Report:
-        """Make the purge jobs of one IDB match its holds; must be repeatable and never waits."""
+        """Make the purge jobs of one IDB match its holds; must be repeatable and never waits.
+
+        :returns: the report; what could not be done is in its errors, so that other IDBs do not wait for this one.
+        """
         now = now or datetime.now(UTC)
         warnings: list[str] = []
-        report = idb.enforce(
-            now,
-            lambda hold: self.over(idb, hold, now, warnings),
-            lambda: self._waiting(idb, idb.active(now)),
-        )
+        try:
+            report = idb.enforce(
+                now,
+                lambda hold: self.over(idb, hold, now, warnings),
+                lambda: self._waiting(idb, idb.active(now)),
+            )
+        except Exception as error:
+            report = Report(idb.label)
+            report.failed("holds", error)
         report.warnings += warnings
         return report

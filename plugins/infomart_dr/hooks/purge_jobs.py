@@ -25,6 +25,8 @@ CRON_MARK = "#infomart_dr purge hold: "
 ENABLED, DISABLED, RUNNING = 0, 3, 4
 #: crontab -l as bytes: the rest of the file must stay as it is.
 _READ = 'exec "$@"'
+#: On the crontab's host, relative to the home folder: the crontab to be installed, and the one before it.
+CRONTAB_NEW, CRONTAB_BEFORE = ".infomart_dr/crontab.new", ".infomart_dr/crontab.before"
 
 
 class Statements(Protocol):
@@ -37,7 +39,8 @@ class Statements(Protocol):
 class Host(Protocol):
     """The part of RemoteHost that is needed here."""
 
-    def run(self, argv: Sequence[str], *, stdin: Any = None, check: bool = True) -> Any: ...
+    def run(self, argv: Sequence[str], *, check: bool = True) -> Any: ...
+    def write_file(self, path: str, text: str | bytes, mode: int = 0o600) -> None: ...
     def shell_bytes(self, text: str, *arguments: str) -> bytes: ...
 
 
@@ -314,12 +317,17 @@ class CronPurge(PurgeJob):
 
     def _write(self, change: Any) -> None:
         # Read right before it is written, and again after: others edit a crontab too.
-        new = change(self._text(), self._settings.line)
-        self._host.run([*self._crontab, "-"], stdin=new)
+        old = self._text()
+        new = change(old, self._settings.line)
+        self._host.write_file(CRONTAB_BEFORE, old)
+        # From a file: of standard input, cron would install what had arrived when a connection breaks.
+        self._host.write_file(CRONTAB_NEW, new)
+        self._host.run([*self._crontab, CRONTAB_NEW])
         if self._text() != new:
             raise GuardError(
                 f"The crontab on {self._settings.host} is not what was written.",
-                "Look at it (crontab -l): somebody has changed it at the same time. Then clear this task.",
+                f"Look at it (crontab -l): somebody has changed it at the same time. It was as in ~/{CRONTAB_BEFORE}; "
+                "then clear this task.",
             )
 
     def _disable(self) -> None:

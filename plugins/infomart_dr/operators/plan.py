@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infomart_dr.errors import GuardError
-from infomart_dr.guards.purge_holds import End, IdbHolds
+from infomart_dr.guards.purge_holds import End, IdbHolds, Report, plan_hold, raise_all
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator, sorted_names
 from infomart_dr.step import Seen, SiteRole, Step
@@ -168,16 +168,18 @@ class HoldPurging(WaitOperator):
         site = step.name(_site_at_the_end(step, "target"))
         for idb in idbs:
             # The hold first, the jobs then: the guard may look at any time.
-            placed = idb.store.place(step.plan_id, step.owner, "", reason, now, End(until_site=site))
-            if not placed and idb.store.reopen(step.plan_id, step.owner, now, site):
+            hold = plan_hold(step.plan_id)
+            placed = idb.store.place(hold, step.owner, "", reason, now, End(until_site=site))
+            if not placed and idb.store.reopen(hold, step.owner, now, site):
                 self.log.info("act: %s: the hold of this plan was released, and holds again", idb.label)
         self._hold(idbs)
 
     def _hold(self, idbs: list[IdbHolds]) -> None:
-        for idb in idbs:
-            report = idb.hold_jobs()
+        reports = [idb.hold_jobs() for idb in idbs]
+        for report in reports:
             for words in [*report.changed, *report.reported]:
-                self.log.info("act: %s: %s", idb.label, words)
+                self.log.info("act: %s: %s", report.idb, words)
+        raise_all([error for report in reports for error in report.errors])
 
     def _conclude(self, step: Step) -> dict[str, Any]:
         self._hold(_idbs(step))
@@ -196,7 +198,7 @@ class HoldPurging(WaitOperator):
 
 
 def _has_hold(idb: IdbHolds, plan_id: str, now: datetime) -> bool:
-    hold = idb.store.hold(plan_id)
+    hold = idb.store.hold(plan_hold(plan_id))
     return hold is not None and hold.active(now)
 
 
@@ -240,25 +242,27 @@ class ReleasePurgeHold(WaitOperator):
         since = datetime.fromtimestamp(json.loads(step.ledger.require("purge_hold"))["since"], UTC)
         end = End(until_site=step.name(_site_at_the_end(step, self.role)), until_time=since)
         for idb in _idbs(step):
-            idb.store.extend(step.plan_id, end)
+            idb.store.extend(plan_hold(step.plan_id), end, datetime.now(UTC))
 
     def finish(self, step: Step, seen: Seen) -> None:
-        now = datetime.now(UTC)
+        now, reports = datetime.now(UTC), list[Report]()
         for idb in _idbs(step):
             # One plan runs at a time: what other plans have left here is given up.
             for hold in idb.store.holds():
-                if hold.released_at is None and (hold.hold_id == step.plan_id or hold.of_plan):
+                if hold.released_at is None and hold.of_plan:
                     idb.store.release(hold.hold_id, step.owner, seen.what)
                     self.log.info("act: %s: released %s", idb.label, hold)
             if others := idb.active(now):
                 self.log.info("act: %s: purging stays held by %s", idb.label, "; ".join(map(str, others)))
                 continue
-            # Raises when a job stays disabled; its row is removed only then, so that a retry does it again.
+            # The row of a job that stays disabled stays, so that a retry does it again.
             report = idb.give_back(now)
+            reports.append(report)
             for words in report.changed:
                 self.log.info("act: %s: %s", idb.label, words)
             for words in [*report.warnings, *(f"{job} is enabled by the guard" for job in report.running)]:
                 self.log.warning("%s: %s", idb.label, words)
+        raise_all([error for report in reports for error in report.errors])
 
     def next_step(self) -> str:
         return "Look why the high-water mark stands still; then clear this task. Purging stays held."

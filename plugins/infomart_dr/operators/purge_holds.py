@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
-from infomart_dr.guards.purge_holds import End, Hold, IdbHolds, Report, ring_warning, shown
+from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.guards.purge_holds import End, Hold, IdbHolds, Report, raise_all, ring_warning, shown
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import StepOperator, WaitOperator, page, sorted_names
 from infomart_dr.step import Seen, Step
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PLACE, EXTEND, RELEASE, LIST = "place", "extend", "release", "list"
 _CORRECT = "Correct the parameters and start the run again."
+#: By how much the clocks of Airflow and of an IDB may differ.
+_CLOCKS = timedelta(minutes=10)
 #: Released holds are listed for so long.
 _LISTED = timedelta(days=30)
 
@@ -110,7 +112,13 @@ def _request(step: Step) -> Request:
 
 
 def _chosen(step: Step) -> list[IdbHolds]:
-    return step.purge_holds.choose(str(step.params.get("which") or ""))
+    found = step.purge_holds.choose(str(step.params.get("which") or ""))
+    if not found:
+        raise GuardError(
+            "No IDB of a site that is not lost has purge_jobs in the topology: there is nothing to hold.",
+            "Name what purges each IDB under idbs.purge_jobs.",
+        )
+    return found
 
 
 def _ids(idbs: list[IdbHolds]) -> list[str]:
@@ -139,8 +147,11 @@ class ChangeHolds(_HoldStep):
     undo = "infomart_purge_hold with release or extend"
 
     def execute(self, context: Context) -> dict[str, Any]:
+        run = context["dag_run"]
         # Who started the run answers for the hold, whichever way it was started.
-        self._person = str(getattr(context["dag_run"], "triggering_user_name", "") or "")
+        self._person = str(getattr(run, "triggering_user_name", "") or "")
+        # Clearing the run does not change it.
+        self._asked_at = run.run_after
         return super().execute(context)
 
     def does_not_apply(self, step: Step) -> str | None:
@@ -148,50 +159,109 @@ class ChangeHolds(_HoldStep):
 
     def observe(self, step: Step) -> Seen:
         request, idbs = _request(step), _chosen(step)
-        found = {idb.label: idb.store.hold(request.hold) for idb in idbs}
-        if request.action == PLACE:
-            missing = [label for label, hold in found.items() if hold is None]
-            if missing:
-                return Seen(False, f"the hold is to be placed at {sorted_names(missing, 20)}")
-            # A run that is cleared after the release must not bring the hold back.
-            return Seen(True, f"the hold is placed: {next(iter(found.values()))}")
+        report = Report("holds")
+        found: dict[str, Hold | None] = {}
+        for idb in idbs:
+            try:
+                found[idb.label] = idb.store.hold(request.hold)
+            except Exception as error:
+                # The other IDBs must not wait for this one.
+                report.failed(idb.label, error)
         known = {label: hold for label, hold in found.items() if hold is not None}
+        missing = sorted(set(found) - set(known))
+        open_to = self._open_to(request, step, known, missing, idbs)
+        if open_to:
+            return Seen(False, f"to {request.action} the hold {request.hold} at {sorted_names(open_to, 20)}")
+        raise_all(report.errors)
+        return Seen(True, f"done: {next(iter(known.values()))}")
+
+    def _open_to(
+        self, request: Request, step: Step, known: dict[str, Hold], missing: list[str], idbs: list[IdbHolds]
+    ) -> list[str]:
+        """IDBs where the request is not fulfilled yet.
+
+        :raises GuardError: it cannot be.
+        """
+        if request.action == PLACE:
+            for hold in known.values():
+                self._is_of_this_run(step, hold)
+            # A run that is cleared after the release must not bring the hold back.
+            return missing
         if not known:
             raise GuardError(
                 f"No chosen IDB has a hold {request.hold!r}.", f"Open holds: {sorted_names(_ids(idbs)) or 'none'}."
             )
-        unlike = [label for label, hold in known.items() if not self._is_so(request, hold)]
-        if unlike:
-            return Seen(False, f"the hold {request.hold} is to {request.action} at {sorted_names(unlike, 20)}")
-        return Seen(True, f"done: {next(iter(known.values()))}")
-
-    def _is_so(self, request: Request, hold: Hold) -> bool:
+        open_holds = {label: hold for label, hold in known.items() if hold.released_at is None}
         if request.action == RELEASE:
-            return hold.released_at is not None
+            return sorted(open_holds)
+        if not open_holds:
+            raise GuardError(f"The hold is released already: {next(iter(known.values()))}.", "Place a new one.")
+        return [label for label, hold in open_holds.items() if self._extends(request, hold)]
+
+    def _is_of_this_run(self, step: Step, hold: Hold) -> None:
+        """The hold of the run's id must be the one that this run placed: another request is another hold.
+
+        :raises GuardError: it is another run's, of another Airflow or person.
+        """
+        if hold.owner != self._owner(step) or hold.placed_at < self._asked_at - _CLOCKS:
+            raise GuardError(
+                f"There is a hold of this id already, which this run has not placed: {hold}.",
+                "Start a run with another id to place one more, or change that one with extend or release.",
+            )
         if hold.released_at is not None:
-            raise GuardError(f"The hold is released already: {hold}.", "Place a new one.")
+            self.log.warning("The hold of this run is over, and is not placed again: %s", hold)
+
+    def _extends(self, request: Request, hold: Hold) -> bool:
+        """Whether the end is to be set still.
+
+        :raises GuardError: it may not be.
+        """
+        end = request.end
+        assert end is not None
         if hold.of_plan:
             raise GuardError(
                 f"The hold is a plan's, which ends it by itself: {hold}.", "To hold longer, place one of your own."
             )
-        return hold.end == request.end
+        if hold.end == end:
+            return False
+        if hold.end_asked_at is not None and hold.end_asked_at > self._asked_at:
+            self.log.warning("A later run has set the end, which stays: %s", hold)
+            return False
+        if end.ends_at and hold.end.ends_at and end.ends_at < hold.end.ends_at:
+            raise GuardError(
+                f"The new end {shown(end.ends_at)} is before the present one: {hold}.",
+                "To end it earlier, place another hold with the earlier end, then release this one.",
+            )
+        return True
+
+    def _owner(self, step: Step) -> str:
+        return f"{self._person}, {step.owner}" if self._person else step.owner
 
     def act(self, step: Step, seen: Seen) -> None:
-        request = _request(step)
-        owner = f"{self._person}, {step.owner}" if self._person else step.owner
+        request, report = _request(step), Report("holds")
         for idb in _chosen(step):
-            if request.action == PLACE:
-                assert request.end is not None
-                idb.store.place(request.hold, owner, request.ticket, request.reason, request.begins_at, request.end)
-            elif request.action == EXTEND:
-                assert request.end is not None
-                if idb.store.hold(request.hold):
-                    idb.store.extend(request.hold, request.end)
-            elif (hold := idb.store.hold(request.hold)) is not None:
-                if hold.of_plan:
-                    self.log.warning("%s: this hold was a plan's: it protects a copy that may be under way.", idb.label)
-                idb.store.release(request.hold, owner, request.reason or "released by hand")
-            self.log.info("act: %s: %s", idb.label, idb.store.hold(request.hold))
+            try:
+                self._change(idb, request, self._owner(step))
+                self.log.info("act: %s: %s", idb.label, idb.store.hold(request.hold))
+            except Exception as error:
+                report.failed(idb.label, error)
+        raise_all(report.errors)
+
+    def _change(self, idb: IdbHolds, request: Request, owner: str) -> None:
+        if request.action == PLACE:
+            assert request.end is not None
+            idb.store.place(request.hold, owner, request.ticket, request.reason, request.begins_at, request.end)
+            return
+        hold = idb.store.hold(request.hold)
+        if hold is None or hold.released_at is not None:
+            return
+        if request.action == EXTEND:
+            assert request.end is not None
+            idb.store.extend(request.hold, request.end, self._asked_at)
+            return
+        if hold.of_plan:
+            self.log.warning("%s: this hold was a plan's: it protects a copy that may be under way.", idb.label)
+        idb.store.release(request.hold, owner, request.reason or "released by hand")
 
 
 def no_purge_runs(step: Step, role: str = "") -> Seen:
@@ -232,8 +302,10 @@ class MatchJobs(_HoldStep, WaitOperator):
         return Seen(True, "the purge jobs match the holds")
 
     def prepare(self, step: Step) -> None:
-        for idb in _chosen(step):
-            tell(self, step.purge_holds.enforce(idb))
+        reports = [step.purge_holds.enforce(idb) for idb in _chosen(step)]
+        for report in reports:
+            tell(self, report)
+        raise_all([error for report in reports for error in report.errors])
 
     def _conclude(self, step: Step) -> dict[str, Any]:
         self.prepare(step)
@@ -300,21 +372,13 @@ class EnforceHolds(BaseOperator):
         return page(cls.__doc__, cls.guide, "the IDBs of the sites that are not lost", cls.changes, cls.undo)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        errors: list[tuple[str, InfoMartError]] = []
         reports: list[Report] = []
         with Deployment(self.deployment) as deployment:
             holds = deployment.purge_holds
-            for idb in holds.choose():
-                try:
-                    reports.append(holds.enforce(idb))
-                except InfoMartError as error:
-                    # The other IDBs must not wait for this one.
-                    self.log.warning("%s: %s", idb.label, error)
-                    errors.append((idb.label, error))
+            reports = [holds.enforce(idb) for idb in holds.choose()]
         for report in reports:
             tell(self, report)
-        if errors:
-            raise _all(errors)
+        raise_all([error for report in reports for error in report.errors])
         return {
             "holds": sum(len(report.holds) for report in reports),
             **{
@@ -322,10 +386,3 @@ class EnforceHolds(BaseOperator):
                 for kind in ("changed", "reported", "warnings", "running")
             },
         }
-
-
-def _all(errors: list[tuple[str, InfoMartError]]) -> InfoMartError:
-    """One error for all: final when any of them is."""
-    kind = CurableError if all(error.curable for _, error in errors) else FinalError
-    what = " ".join(f"{label}: {error.what}" for label, error in errors)
-    return kind(what, errors[0][1].next_step or "Look at each of these IDBs; the others are done.")

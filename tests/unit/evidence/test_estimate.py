@@ -85,7 +85,12 @@ def test_a_measured_outage_replaces_the_assumed_one() -> None:
     ],
 )
 def test_a_procedure_has_the_parts_that_it_runs(procedure: str, names: set[str]) -> None:
-    assert set(parts(procedure, estimate(GIGABYTE))) == names
+    assert set(parts(procedure, estimate(GIGABYTE), replicated=True)) == names
+
+
+def test_a_copy_that_nothing_follows_is_neither_caught_up_nor_cut_over() -> None:
+    names = {"export", "transfer", "import", "outage for the export"}
+    assert set(parts("return_to_normal", estimate(GIGABYTE), replicated=False)) == names
 
 
 @pytest.mark.parametrize(

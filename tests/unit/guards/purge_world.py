@@ -60,22 +60,24 @@ class Tables:
         if self._find(self.holds, binds, "hold_id"):
             raise Coded("ORA-00001")
         released = {"released_at": None, "released_by": None, "released_why": None}
-        self.holds.append({**binds, "placed_at": self._there(), **released})
+        self.holds.append({**binds, "placed_at": self._there(), "end_asked_at": None, "changes": 0, **released})
         return 1
 
     def _open(self, binds: dict[str, Any], is_open: bool = True) -> list[dict[str, Any]]:
         return [row for row in self._find(self.holds, binds, "hold_id") if (row["released_at"] is None) == is_open]
 
     def _purge_hold_extend(self, binds: dict[str, Any]) -> int:
-        rows = self._open(binds)
+        asked = binds.pop("asked_at")
+        rows = [row for row in self._open(binds) if row["end_asked_at"] is None or row["end_asked_at"] <= asked]
         for row in rows:
-            row |= binds
+            row |= binds | {"end_asked_at": asked, "changes": row["changes"] + 1}
         return len(rows)
 
     def _purge_hold_reopen(self, binds: dict[str, Any]) -> int:
         rows = self._open(binds, is_open=False)
         for row in rows:
             row |= binds | {"until_time": None, "released_at": None, "released_by": None, "released_why": None}
+            row |= {"ends_at": None, "end_asked_at": None, "changes": row["changes"] + 1}
         return len(rows)
 
     def _purge_hold_release(self, binds: dict[str, Any]) -> int:
@@ -83,6 +85,12 @@ class Tables:
         for row in rows:
             row |= binds | {"released_at": self._there()}
         return len(rows)
+
+    def _purge_hold_over(self, binds: dict[str, Any]) -> int:
+        changes = binds.pop("changes")
+        if any(row["changes"] != changes for row in self._open(binds)):
+            return 0
+        return self._purge_hold_release(binds)
 
     def _purge_job_note(self, binds: dict[str, Any]) -> int:
         if self._find(self.jobs, binds, "job"):
@@ -98,7 +106,7 @@ class Tables:
         return len(rows)
 
     def _purge_job_enabled_again(self, binds: dict[str, Any]) -> int:
-        rows = self._find(self.jobs, binds, "job")
+        rows = [row for row in self.jobs if row["job"] == binds["job"]]
         for row in rows:
             row["changes"] += 1
             row["was_enabled"] = "Y"
@@ -141,7 +149,8 @@ def idb(
     settings: Any = SimpleNamespace(
         name=name, data_source_key=101, partition_ring_days=ring, schema_name="ICON", connection=f"{site}/{name}"
     )
-    return IdbHolds(site, settings, HoldStore(tables, "SYSTEM", deployment, site, name), jobs)
+    store = HoldStore(tables, "SYSTEM", deployment, site, name)
+    return IdbHolds(site, settings, store, jobs, clock=lambda: tables.now)
 
 
 def days(number: float) -> timedelta:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from tests.unit.guards.purge_world import NOW, Job, Tables, days, idb
 
-from infomart_dr.errors import FinalError, GuardError, TopologyError, UnreachableError
-from infomart_dr.guards.purge_holds import End, Hold, IdbHolds, PurgeHolds, ring_warning
+from infomart_dr.errors import FinalError, TopologyError, UnreachableError
+from infomart_dr.guards import high_water_marks
+from infomart_dr.guards.purge_holds import End, HeldJob, Hold, HoldStore, IdbHolds, PurgeHolds, ring_warning
 
 
 def place(
@@ -150,8 +151,8 @@ def test_a_job_that_cannot_be_enabled_keeps_its_row_for_the_next_look(
     enforce(here)
     with monkeypatch.context() as patch:
         patch.setattr(Job, "_enable", lambda self, memory: None)
-        with pytest.raises(GuardError, match="after it was enabled"):
-            enforce(here, NOW + days(3))
+        ((_, error),) = enforce(here, NOW + days(3)).errors
+        assert "after it was enabled" in error.what
     enforce(here, NOW + days(3))
     assert job.enabled
 
@@ -220,6 +221,93 @@ def test_a_job_that_purges_two_idbs_is_given_back_with_the_last(tables: Tables) 
     assert not job.enabled
     enforce(second, NOW + days(2))
     assert job.enabled
+
+
+def test_two_guards_that_give_a_job_back_at_once_leave_it_enabled(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job()
+    here, there = idb(tables, job), idb(tables, job)
+    place(here)
+    enforce(here)
+    here.store.release("CHG1", "anna", "done")
+    forget = HoldStore.forget
+    meanwhile = iter([lambda: enforce(there, NOW)])
+
+    def slowly(self: HoldStore, row: HeldJob) -> bool:
+        next(meanwhile, lambda: None)()
+        return forget(self, row)
+
+    monkeypatch.setattr(HoldStore, "forget", slowly)
+    enforce(here, NOW)
+    assert job.enabled
+    assert tables.jobs == []
+
+
+def test_a_job_of_two_idbs_whose_last_holds_end_at_once_is_enabled(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job()
+    one, other = (idb(tables, job, name=name) for name in ("ts1", "ts2"))
+    for each in (one, other):
+        place(each)
+        enforce(each)
+        each.store.release("CHG1", "anna", "done")
+    forget = HoldStore.forget
+    meanwhile = iter([lambda: enforce(other, NOW)])
+
+    def slowly(self: HoldStore, row: HeldJob) -> bool:
+        next(meanwhile, lambda: None)()
+        return forget(self, row)
+
+    monkeypatch.setattr(HoldStore, "forget", slowly)
+    enforce(one, NOW)
+    assert job.enabled
+    assert tables.jobs == []
+
+
+def test_a_job_of_two_idbs_that_somebody_enabled_is_enabled_by_the_last_whichever_saw_it(tables: Tables) -> None:
+    job = Job(enabled=False)
+    one, other = (idb(tables, job, name=name) for name in ("ts1", "ts2"))
+    for each in (one, other):
+        place(each)
+        enforce(each)
+    job.enabled = True
+    enforce(one)
+    assert not job.enabled
+    for each in (one, other):
+        each.store.release("CHG1", "anna", "done")
+        enforce(each)
+    assert job.enabled
+
+
+def test_a_hold_that_is_extended_while_its_end_is_judged_holds_on(tables: Tables) -> None:
+    job = Job()
+    here = idb(tables, job)
+    place(here)
+    enforce(here)
+
+    def over(hold: Hold) -> str:
+        here.store.extend(hold.hold_id, End(ends_at=NOW + days(9)), NOW)
+        return "its end has come"
+
+    report = here.enforce(NOW + days(2), over)
+    assert not job.enabled
+    assert len(report.holds) == 1
+
+
+def test_a_job_that_cannot_be_reached_keeps_no_other_from_being_held(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away, near = Job("cron on a lost host"), Job("ICON.B")
+    monkeypatch.setattr(away, "state", lambda: 1 / 0)
+    here = idb(tables, away, near)
+    place(here)
+    report = enforce(here)
+    assert not near.enabled
+    assert [what for what, _ in report.errors] == ["site2/ts1: cron on a lost host"]
+    here.store.release("CHG1", "anna", "done")
+    assert enforce(here, NOW).changed == ["ICON.B is enabled"]
 
 
 def test_the_holds_of_another_deployment_in_the_same_database_hold_the_job_they_share(tables: Tables) -> None:
@@ -350,6 +438,18 @@ def test_a_hold_ends_when_the_sites_mark_of_its_own_data_source_has_passed(
 def test_an_idle_data_source_ends_no_hold_before_its_time(tables: Tables) -> None:
     world = Deployment(ds101=T)
     assert is_over(world, End(until_site="site3", until_time=NOW + days(1)), tables)[0] is None
+
+
+def test_a_data_source_with_an_idb_that_nobody_counts_is_not_idle(tables: Tables) -> None:
+    """The ICON of one IDB of a pair was down: its IDB is empty, and the calls are in the other one."""
+    world = Deployment(ds101=T)
+    world.topology.sites["site2"].idbs[1].data_source_key = 101
+    assert is_over(world, End(until_site="site3", until_time=NOW - days(1)), tables)[0] is None
+
+
+def test_a_table_without_a_mark_says_nothing_of_its_data_source() -> None:
+    rows = [{"data_source_key": 1, "max_ts": mark} for mark in (9, None, 5)] + [{"data_source_key": 2, "max_ts": None}]
+    assert high_water_marks.lowest(rows) == {1: 5}
 
 
 def test_a_site_without_a_mark_of_the_data_source_ends_nothing(tables: Tables) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.errors import FinalError, GuardError, RemoteCommandError, UnexpectedReplyError
+from infomart_dr.errors import FinalError, GuardError, RemoteCommandError, UnexpectedReplyError, UnreachableError
 from infomart_dr.hooks import purge_jobs
 from infomart_dr.hooks.purge_jobs import (
     CRON_MARK,
+    CRONTAB_BEFORE,
+    CRONTAB_NEW,
     CommandPurge,
     CronPurge,
     DbmsJobPurge,
@@ -245,14 +247,18 @@ class CronHost:
         self.text, self.running = text.encode(), running
         self.calls: list[list[str]] = []
         self.others_edit = b""
+        self.files: dict[str, bytes] = {}
 
-    def run(self, argv: Any, *, stdin: Any = None, check: bool = True) -> Any:
+    def write_file(self, path: str, text: str | bytes, mode: int = 0o600) -> None:
+        assert isinstance(text, bytes)
+        self.files[path] = text
+
+    def run(self, argv: Any, *, check: bool = True) -> Any:
         self.calls.append(list(argv))
         if argv[0] == "pgrep":
             assert argv[1:] == ["-f", "[/]opt/icon/purge.sh"], "pgrep must not find the shell that runs it"
             return SimpleNamespace(exit_code=0 if self.running else 1)
-        assert argv[-1] == "-"
-        self.text = stdin + self.others_edit
+        self.text = self.files[argv[-1]] + self.others_edit
         return SimpleNamespace(exit_code=0)
 
     def shell_bytes(self, text: str, *arguments: str) -> bytes:
@@ -272,7 +278,22 @@ def test_a_hold_comments_the_line_out_and_a_release_puts_it_back() -> None:
     assert not cron(host).hold().enabled
     assert cron(host).release().enabled
     assert host.text.decode() == f"# head\n{LINE}\n"
-    assert sum(call == ["crontab", "-"] for call in host.calls) == 2
+    assert sum(call == ["crontab", CRONTAB_NEW] for call in host.calls) == 2
+
+
+def test_a_crontab_is_installed_from_a_whole_file_and_the_one_before_it_is_kept() -> None:
+    """Of standard input cron would install what had arrived before a connection broke."""
+    host = CronHost()
+
+    def lost(path: str, text: str | bytes, mode: int = 0o600) -> None:
+        if path == CRONTAB_NEW:
+            raise UnreachableError("The connection was lost.")
+        CronHost.write_file(host, path, text)
+
+    host.write_file = lost  # type: ignore[method-assign]
+    with pytest.raises(UnreachableError):
+        cron(host).hold()
+    assert host.text == host.files[CRONTAB_BEFORE] == f"# head\n{LINE}\n".encode()
 
 
 def test_the_next_run_of_cron_is_held_while_the_last_one_is_left_to_end() -> None:
@@ -290,7 +311,7 @@ def test_another_users_crontab_is_named() -> None:
     host = CronHost()
     cron(host, "icon").hold()
     assert ["crontab", "-u", "icon", "-l"] in host.calls
-    assert ["crontab", "-u", "icon", "-"] in host.calls
+    assert ["crontab", "-u", "icon", CRONTAB_NEW] in host.calls
 
 
 @pytest.mark.parametrize("text", ["# nothing\n", f"{LINE}\n{LINE}\n", LINE.replace("  ", " ") + "\n"])

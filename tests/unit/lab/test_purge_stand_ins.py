@@ -37,6 +37,13 @@ def test_a_crontab_is_printed_as_it_was_installed(
     assert capfdbinary.readouterr().out == b"# caf\xe9\r\n0 2 * * * x\n"
 
 
+def test_a_crontab_is_installed_from_a_file(home: Path) -> None:
+    (home / "new").write_bytes(b"0 2 * * * x\n")
+    assert crontab.main([str(home / "new")]) == 0
+    assert (home / "crontab").read_bytes() == b"0 2 * * * x\n"
+    assert crontab.main([str(home / "missing")]) == crontab.main(["-x"]) == 1
+
+
 def test_a_crontab_of_another_user_or_without_a_last_newline_is_refused(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeLock, FakeStep
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators import server
@@ -173,7 +173,7 @@ def test_a_plan_places_its_hold_at_every_idb_and_releases_it(world: World) -> No
     assert world.enabled() == [False, False, False]
     (row,) = world.holds()
     assert (row["hold_id"], row["owner"], row["until_site"], row["until_time"]) == (
-        "plan-1",
+        "plan plan-1",
         "dag run-1",
         "site3",
         None,
@@ -226,7 +226,7 @@ def test_a_release_that_broke_off_is_finished_by_the_retry(world: World, monkeyp
     hold(step)
     with monkeypatch.context() as patch:
         patch.setattr(Job, "_enable", lambda self, memory: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(FinalError, match="ZeroDivisionError"):
             let_go(step)
     let_go(step)
     assert world.enabled() == [True, False, True]

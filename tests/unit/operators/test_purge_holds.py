@@ -11,7 +11,7 @@ from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import CurableError, FinalError, GuardError, TopologyError, UnreachableError
-from infomart_dr.guards.purge_holds import End, IdbHolds, Report
+from infomart_dr.guards.purge_holds import End, HoldStore, IdbHolds, Report, plan_hold
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.purge_holds import (
     ChangeHolds,
@@ -87,9 +87,11 @@ class World:
         return ["site2"]
 
     def enforce(self, here: IdbHolds) -> Report:
-        if here.settings.name in self.unreachable:
-            raise UnreachableError("The database does not answer.")
         now = datetime.now(UTC)
+        if here.settings.name in self.unreachable:
+            report = Report(here.label)
+            report.failed("holds", UnreachableError("The database does not answer."))
+            return report
         return here.enforce(now, lambda hold: "over" if hold.end.ends_at and hold.end.ends_at <= now else None)
 
     def enabled(self) -> list[bool]:
@@ -115,11 +117,16 @@ def step_of(world: World, run_id: str = "CHG1", **params: str) -> Any:
     return step
 
 
-def run(step: Any) -> None:
-    for operator in (CheckRequest, ChangeHolds, MatchJobs, ListHolds):
-        task = operator(task_id=operator.__name__)
-        if operator is ChangeHolds:
-            task._person = "anna"
+def change_holds(person: str = "anna", asked_at: datetime | None = None) -> ChangeHolds:
+    task = ChangeHolds(task_id="change")
+    task._person, task._asked_at = person, asked_at or datetime.now(UTC)
+    return task
+
+
+def run(step: Any, asked_at: datetime | None = None, person: str = "anna") -> None:
+    """A run, or one that is cleared, when it was asked for at that time."""
+    change = change_holds(person, asked_at or step.purge_holds.tables.now)
+    for task in (CheckRequest(task_id="check"), change, MatchJobs(task_id="match"), ListHolds(task_id="list")):
         try:
             task._run(step)
         except AirflowSkipException:
@@ -166,6 +173,78 @@ def test_a_hold_for_later_is_stored_at_once_and_touches_no_job(world: World) -> 
     assert world.tables.jobs == []
 
 
+def test_an_older_run_that_is_cleared_does_not_take_back_what_a_later_one_extended(world: World) -> None:
+    place(world, which="ts1")
+    first, second = (
+        step_of(world, run_id, action="extend", hold="CHG1", ends_at=in_days(days))
+        for run_id, days in (
+            ("run-2", 5),
+            ("run-3", 10),
+        )
+    )
+    asked = datetime.now(UTC)
+    run(first, asked)
+    run(second, asked + timedelta(hours=1))
+    run(first, asked)
+    (row,) = world.tables.holds
+    assert row["ends_at"].date() == (datetime.now(UTC) + timedelta(days=10)).date()
+
+
+def test_a_hold_is_not_shortened_by_an_extension(world: World) -> None:
+    place(world, which="ts1", ends_at=in_days(5))
+    with pytest.raises(GuardError, match="before the present one"):
+        run(step_of(world, "run-2", action="extend", hold="CHG1", ends_at=in_days(2)))
+
+
+@pytest.mark.parametrize("person", ["bert", "anna"])
+def test_a_run_does_not_take_the_hold_of_another_run_with_its_id_for_its_own(world: World, person: str) -> None:
+    """Two Airflows and one ticket; whoever asked, the second gets no green for a hold that is not the one asked for."""
+    place(world, which="ts1")
+    run(step_of(world, "run-2", action="release", hold="CHG1"))
+    step = step_of(world, which="ts1", ends_at=in_days(3), reason="x")
+    with pytest.raises(GuardError, match="this run has not placed"):
+        run(step, datetime.now(UTC) + timedelta(hours=1), person)
+    assert world.enabled() == [True, True]
+
+
+def test_a_plan_and_a_person_may_use_one_ticket_number(world: World) -> None:
+    place(world, run_id="CHG0042", which="ts1")
+    (first, _) = world.choose()
+    assert first.store.place(plan_hold("CHG0042"), "plan", "", "copy", datetime.now(UTC), End(until_site="site3"))
+    assert len(first.active(datetime.now(UTC))) == 2
+
+
+def test_an_idb_that_cannot_be_asked_keeps_no_other_from_being_held(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = HoldStore.hold
+
+    def silent(self: HoldStore, hold_id: str) -> Any:
+        if self.idb["idb"] == "ts1":
+            raise UnreachableError("The database does not answer.")
+        return asked(self, hold_id)
+
+    monkeypatch.setattr(HoldStore, "hold", silent)
+    with pytest.raises(CurableError, match="site2/ts1: The database does not answer"):
+        place(world)
+    assert [row["idb"] for row in world.tables.holds if row["idb"] != "ts1"] == ["ts2"]
+    with pytest.raises(CurableError, match="site2/ts1"):
+        place(world)
+
+
+def test_a_hold_that_is_released_at_one_idb_is_extended_at_the_others(world: World) -> None:
+    place(world)
+    run(step_of(world, "run-2", action="release", hold="CHG1", which="ts2"))
+    run(step_of(world, "run-3", action="extend", hold="CHG1", ends_at=in_days(9)))
+    assert [row["end_asked_at"] is not None for row in world.tables.holds] == [True, False]
+
+
+def test_without_any_purge_job_in_the_topology_the_request_is_refused(world: World) -> None:
+    world.jobs.clear()
+    with pytest.raises(GuardError, match="nothing to hold"):
+        place(world)
+
+
 @pytest.mark.parametrize("action", ["extend", "release"])
 def test_a_hold_that_nobody_placed_is_refused_with_those_that_are_open(world: World, action: str) -> None:
     place(world, which="ts1")
@@ -180,16 +259,16 @@ def test_a_hold_that_is_released_or_a_plans_is_not_extended(world: World) -> Non
     with pytest.raises(GuardError, match="released already"):
         run(step_of(world, "run-3", action="extend", hold="CHG1", ends_at=in_days(3)))
     (first, _) = world.choose()
-    first.store.place("plan-1", "run", "", "copy", datetime.now(UTC), End(until_site="site3"))
+    first.store.place(plan_hold("plan-1"), "run", "", "copy", datetime.now(UTC), End(until_site="site3"))
     with pytest.raises(GuardError, match="a plan's"):
-        run(step_of(world, "run-4", action="extend", hold="plan-1", ends_at=in_days(3)))
+        run(step_of(world, "run-4", action="extend", hold="plan plan-1", ends_at=in_days(3)))
 
 
 def test_a_hold_of_a_given_up_plan_may_be_released_by_hand(world: World) -> None:
     (first, _) = world.choose()
-    first.store.place("plan-1", "run", "", "copy", datetime.now(UTC), End(until_site="site3"))
+    first.store.place(plan_hold("plan-1"), "run", "", "copy", datetime.now(UTC), End(until_site="site3"))
     first.hold_jobs()
-    run(step_of(world, "run-2", action="release", hold="plan-1"))
+    run(step_of(world, "run-2", action="release", hold="plan plan-1"))
     assert world.enabled() == [True, True]
 
 
@@ -216,9 +295,7 @@ def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
     world.jobs["ts1"].running = True
     step = step_of(world, ends_at=in_days(2), reason="x")
     step.topology.timeouts.glance = 0.0
-    change = ChangeHolds(task_id="change")
-    change._person = ""
-    change._run(step)
+    change_holds()._run(step)
     task = MatchJobs(task_id="match")
     with pytest.raises(TaskDeferred) as deferred:
         task._run(step)
@@ -235,9 +312,7 @@ def test_a_purge_that_runs_after_the_release_is_not_waited_for(world: World) -> 
     place(world, which="ts1")
     world.jobs["ts2"].running = True
     step = step_of(world, "run-2", action="release", hold="CHG1")
-    change = ChangeHolds(task_id="change")
-    change._person = ""
-    change._run(step)
+    change_holds()._run(step)
     world.jobs["ts1"].running = True
     assert not no_purge_runs(step).done, "the job is disabled still, and cannot be given back while a purge runs"
     world.jobs["ts1"].running = False
@@ -282,7 +357,7 @@ def test_an_idb_that_cannot_be_asked_fails_the_guard_after_the_others_are_done(w
     place(world)
     world.jobs["ts2"].enabled = True
     world.unreachable = {"ts1"}
-    with pytest.raises(CurableError, match="site2/ts1: The database does not answer"):
+    with pytest.raises(CurableError, match="site2/ts1: holds: The database does not answer"):
         guard()
     assert world.enabled() == [False, False]
 
@@ -293,8 +368,10 @@ def test_a_trouble_that_time_does_not_cure_makes_the_guards_error_final(
     errors = iter([UnreachableError("no answer"), TopologyError("no such job")])
 
     def fail(here: IdbHolds) -> Report:
-        raise next(errors)
+        report = Report(here.label)
+        report.failed("ICON.A", next(errors))
+        return report
 
     monkeypatch.setattr(world, "enforce", fail)
-    with pytest.raises(FinalError, match="no answer site2/ts2: no such job"):
+    with pytest.raises(FinalError, match=r"no answer site2/ts2: ICON\.A: no such job"):
         guard()
