@@ -33,11 +33,14 @@ make_once sql_alchemy_conn "postgresql+psycopg2://airflow:$(read_secret postgres
 make_once broker_url "redis://:$(read_secret redis_password)@$redis/0"
 make_once result_backend "redis://:$(read_secret redis_password)@$redis/1"
 make_once oracle_pwd "$(random 15)"
-# Filled from: infomart-dr connections --format file TOPOLOGY
+# Oracle's image has a user of its own, who reads these two; the folder is closed to everybody else here.
+chmod 0644 "$folder/oracle_pwd"
+# Filled by: infomart-dr connections TOPOLOGY --into connections.json
 make_once connections.json '{}'
 if [ ! -s "$folder/ssh_key" ]; then
     if command -v ssh-keygen >/dev/null; then
         ssh-keygen -q -t ed25519 -N '' -C infomart-dr -f "$folder/ssh_key"
+        chmod 0644 "$folder/ssh_key.pub"
         echo "made $folder/ssh_key; put $folder/ssh_key.pub into authorized_keys of the hosts' users"
     else
         echo "no ssh-keygen here: put a private key into $folder/ssh_key" >&2

@@ -230,6 +230,13 @@ def connections(
             "local file backend read. The last two have placeholders in <>.",
         ),
     ] = Form.text,
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            help="A JSON file in the form of --format file: what is missing there is added, what stands there stays.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """List every Airflow connection that a topology needs, and what its account must be able to do."""
@@ -237,7 +244,9 @@ def connections(
 
     with _typed_errors(as_json):
         found = module.needed(_topology(topology, deployment, as_json))
-    if as_json:
+    if into is not None:
+        _add_connections(into, module.import_file(found), as_json)
+    elif as_json:
         _print_json({"connections": [each.as_dict() for each in found]})
     elif form is Form.env:
         _say("\n".join(module.environment_lines(found)))
@@ -259,6 +268,34 @@ def connections(
                 _say(f"  note      {remark}")
             _say(f"  named by  {', '.join(each.fields)}\n")
         _say(f"{len(found)} connections. In brackets: files of include/sql that need the privilege.")
+
+
+def _add_connections(file: Path, wanted: dict[str, Any], as_json: bool) -> None:
+    """Add to a file that may be filled in already; written at once, for its owner alone."""
+    from infomart_dr.preparation import connections as module
+
+    try:
+        text = file.read_text() if file.exists() else ""
+        there = json.loads(text) if text.strip() else {}
+        if not isinstance(there, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError) as error:
+        _fail(f"{file} cannot be read: {error}.", WRONG, as_json=as_json, next_step="Correct it, or name another file.")
+    merged, added = module.filled(there, wanted)
+    temporary = file.with_name(f".{file.name}.new")
+    try:
+        temporary.touch(mode=0o600)
+        temporary.write_text(json.dumps(merged, indent=1) + "\n")
+        temporary.replace(file)
+    except OSError as error:
+        _fail(f"{file} cannot be written: {error}.", WRONG, as_json=as_json)
+    others = sorted(set(there) - set(wanted))
+    if as_json:
+        _print_json({"added": added, "kept": sorted(set(there) & set(wanted)), "others": others})
+        return
+    _say(f"{file}: {len(added)} added{': ' if added else ''}{', '.join(added)}; {len(there)} left as they were")
+    if others:
+        _say(f"not of this topology: {', '.join(others)}")
 
 
 # -- plan ------------------------------------------------------------------------------------------

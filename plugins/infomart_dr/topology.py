@@ -8,6 +8,7 @@ the file field by field.
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -191,6 +192,13 @@ class GoldenGate(Model):
     #: Tag of what Replicat writes, excluded by the Extract of the same site (12c and later).
     tag: Tag = "00"
     environment: dict[VariableName, str] = Field(default_factory=dict)
+
+    def trail_folder(self, trail: str) -> str:
+        """Absolute folder of a trail, which may be given below the home.
+
+        :param trail: one of ``trails``.
+        """
+        return posixpath.normpath(posixpath.join(self.home, posixpath.dirname(trail) or "."))
 
 
 # -- Genesys -----------------------------------------------------------------------------------------

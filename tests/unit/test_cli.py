@@ -199,6 +199,31 @@ def named(value: Any) -> set[str]:
     return set()
 
 
+def test_connections_are_added_to_a_file_that_keeps_what_was_filled_in(tmp_path: Path) -> None:
+    file = tmp_path / "connections.json"
+    first = said(call("connections", EXAMPLE, "--into", file, "--json"))
+    assert first["kept"] == [] and "oracle_dub_gim" in first["added"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    document = json.loads(file.read_text())
+    document["oracle_dub_gim"]["password"] = "filled in"
+    del document["ssh_gimdb_dub"]
+    document["another"] = {"conn_type": "http"}
+    file.write_text(json.dumps(document))
+    again = call("connections", EXAMPLE, "--into", file)
+    assert "1 added: ssh_gimdb_dub" in again.stdout and "not of this topology: another" in again.stdout
+    merged = json.loads(file.read_text())
+    assert merged["oracle_dub_gim"]["password"] == "filled in"
+    assert set(merged) == {*document, "ssh_gimdb_dub"}
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_file_of_connections_that_is_none_is_left_as_it_is(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "connections.json"
+    file.write_text(text)
+    assert call("connections", EXAMPLE, "--into", file).exit_code == 1
+    assert file.read_text() == text
+
+
 def test_every_connection_of_the_topology_is_listed_once_with_its_rights(document: dict[str, Any]) -> None:
     found = said(call("connections", EXAMPLE, "--json"))["connections"]
     ids = [each["id"] for each in found]

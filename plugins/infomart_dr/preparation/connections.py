@@ -395,6 +395,12 @@ def environment_lines(connections: list[Needed]) -> list[str]:
     return lines
 
 
+def filled(there: dict[str, Any], wanted: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A file of connections with what is missing in it, and the ids that were added; what stands there stays."""
+    added = sorted(set(wanted) - set(there))
+    return there | {name: wanted[name] for name in added}, added
+
+
 def import_file(connections: list[Needed]) -> dict[str, Any]:
     """What ``airflow connections import`` and the local file backend read, with placeholders."""
     return {each.id: each.fields_for_airflow() for each in connections}

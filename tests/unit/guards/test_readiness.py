@@ -41,7 +41,7 @@ from infomart_dr.guards.readiness.report import (
 )
 from infomart_dr.hooks.parse_ggsci import GroupInfo
 from infomart_dr.step import SiteRole
-from infomart_dr.topology import DbmsJob, SchedulerJob
+from infomart_dr.topology import DbmsJob, GoldenGate, SchedulerJob
 from infomart_lab import config as lab_config
 from infomart_lab import topology as lab_topology
 
@@ -458,3 +458,19 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
         ):
             with pytest.raises(FinalError, match="changes nothing"):
                 change()
+
+
+@pytest.mark.parametrize(("role", "folder"), [("source", "/trails/out"), ("target", "/u01/ogg/dirdat")])
+def test_the_room_for_trails_is_looked_for_where_the_trails_are(role: SiteRole, folder: str) -> None:
+    goldengate = GoldenGate(
+        home="/u01/ogg", login={"alias": "ggate"}, trails={"local": "/trails/out/em", "remote": "./dirdat/dp"}
+    )
+    asked: list[str] = []
+    step = SimpleNamespace(
+        site=lambda role: SimpleNamespace(goldengate=goldengate),
+        name=site_name,
+        host=lambda role: SimpleNamespace(free_space=lambda folder: asked.append(folder) or 10**9),
+    )
+    looks = SimpleNamespace(step=step, redo_rate=1.0, copies=False)
+    assert room.TRAIL_SPACE.look(looks, role).level == "ok"
+    assert asked == [folder]

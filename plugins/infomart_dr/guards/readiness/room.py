@@ -78,9 +78,13 @@ def _undo(looks: Looks, role: SiteRole) -> Verdict:
 
 
 def _trail_space(looks: Looks, role: SiteRole) -> Verdict:
-    """Trails are kept from the capture until they are applied; they are not larger than the redo."""
+    """Trails are kept from the capture until they are applied; they are not larger than the redo.
+
+    The source writes its own trail, the target gets the one that arrives.
+    """
     step = looks.step
-    folder = f"{step.site(role).goldengate.home}/dirdat"
+    goldengate = step.site(role).goldengate
+    folder = goldengate.trail_folder(goldengate.trails.local if role == "source" else goldengate.trails.remote)
     return space_verdict(
         f"{folder} at {step.name(role)}", step.host(role).free_space(folder), looks.redo_rate, _kept_for(looks)
     )
@@ -154,7 +158,7 @@ UNDO = Check(
 )
 TRAIL_SPACE = Check(
     "trail_space",
-    "Free space of dirdat against the redo that is written while the copy is made, or in 12 hours of a cut link",
+    "Free space for the trails against the redo that is written while the copy is made, or in 12 hours of a cut link",
     _trail_space,
     needs=("database_host", "goldengate"),
     of_source=("dba_connection", "goldengate_connection"),
