@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence import loss
-from infomart_dr.evidence.loss import INTERVAL, Activity, Compared, Comparison, Counted, Earlier, Pattern, Rates
+from infomart_dr.evidence.call_rates import Activity, Pattern, Rates
+from infomart_dr.evidence.comparison import INTERVAL, Compared, Comparison, Window
+from infomart_dr.evidence.loss import Counted, Earlier
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.reaggregate import moment as parameter_time
 from infomart_dr.step import Seen, Step
@@ -510,7 +512,7 @@ class _Reading:
             until = max(mark, min(failure.high, mark + ABOVE_SECONDS)) if above.get(key) else mark
             after = mark - self.window
             calls = {interval: number for interval, number in below.get(key, {}).items() if interval > after}
-            windows.append(loss.Window(key, after, mark, until, calls))
+            windows.append(Window(key, after, mark, until, calls))
         if not windows:
             return
         first = min(window.after for window in windows)

@@ -11,21 +11,10 @@ from typing import Any
 import pytest
 
 from infomart_dr.errors import UnreachableError
-from infomart_dr.evidence import loss
-from infomart_dr.evidence.loss import (
-    INTERVAL,
-    Activity,
-    Comparison,
-    Counted,
-    Earlier,
-    Failure,
-    LossEstimate,
-    Moment,
-    Pattern,
-    Rates,
-    SourceState,
-    Window,
-)
+from infomart_dr.evidence import call_rates, loss
+from infomart_dr.evidence.call_rates import Activity, Pattern, Rates
+from infomart_dr.evidence.comparison import INTERVAL, Comparison, Window
+from infomart_dr.evidence.loss import Counted, Earlier, Failure, LossEstimate, Moment, SourceState
 
 #: A full interval begins here.
 T0 = 1_762_000_200 // INTERVAL * INTERVAL
@@ -77,10 +66,10 @@ def part(made: LossEstimate, case: str, source: int = 0) -> loss.Part:
 
 def test_a_bound_leaves_three_standard_deviations_of_a_poisson_count() -> None:
     for mean in (400.0, 10_000.0):
-        assert loss.most(mean) == pytest.approx(mean + 3 * math.sqrt(mean), abs=3)
-        assert loss.fewest(mean) == pytest.approx(mean - 3 * math.sqrt(mean), abs=3)
-    assert loss.fewest(1.0) == 0, "a count is never below 0"
-    assert loss.most(0.0) > 0, "that none is expected does not prove that there was none"
+        assert call_rates.most(mean) == pytest.approx(mean + 3 * math.sqrt(mean), abs=3)
+        assert call_rates.fewest(mean) == pytest.approx(mean - 3 * math.sqrt(mean), abs=3)
+    assert call_rates.fewest(1.0) == 0, "a count is never below 0"
+    assert call_rates.most(0.0) > 0, "that none is expected does not prove that there was none"
 
 
 def test_cut_buckets_count_in_part_and_nothing_counts_outside_what_is_known() -> None:

@@ -14,7 +14,8 @@ import pytest
 from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import FinalError, UnreachableError
-from infomart_dr.evidence.loss import INTERVAL, clock
+from infomart_dr.evidence.comparison import INTERVAL
+from infomart_dr.evidence.loss import clock
 from infomart_dr.hooks.oracle import OracleUnreachable
 from infomart_dr.operators import loss
 from infomart_dr.operators.loss import Base, EstimateLoss, sources_of
