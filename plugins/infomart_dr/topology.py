@@ -474,6 +474,11 @@ class Site(Model):
     #: GI2 or GCXI at this site; None: there is none.
     reports: Reports | None = None
 
+    @property
+    def purged_idbs(self) -> list[Idb]:
+        """IDBs whose purging can be held."""
+        return [idb for idb in self.idbs if idb.purge_jobs]
+
 
 class Approval(Model):
     """Who may answer a gate."""

@@ -255,17 +255,13 @@ def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
     return asked
 
 
-def purge_hold_findings(deployment: Deployment) -> list[Finding]:
-    """Purge holds against the partition ring of each IDB; asked at the IDBs of sites that are not lost.
-
-    :raises InfoMartError: an IDB gives no answer: whether a hold there has ended cannot be told.
-    """
-    held: dict[str, tuple[float, float]] = {}
-    for idb in deployment.purge_holds.choose():
-        ring, since = idb.settings.partition_ring_days, idb.since()
-        if ring is not None and since is not None:
-            held[idb.label] = (since.timestamp(), ring * 86400.0)
-    return watching.hold_findings(held, time.time(), deployment.topology.watch)
+def _find_holds(deployment: Deployment, site: str, name: str, now: float) -> list[Finding]:
+    """Purge holds of one IDB against its partition ring."""
+    idb = next(idb for idb in deployment.site(site).idbs if idb.name == name)
+    since, ring = deployment.purge_holds.of(site, idb).since(), idb.partition_ring_days
+    if since is None or ring is None:
+        return []
+    return watching.hold_findings(site, name, since.timestamp(), ring * 86400.0, now, deployment.topology.watch)
 
 
 # -- hosts ---------------------------------------------------------------------------------------------------
@@ -381,7 +377,7 @@ def look(deployment: Deployment, token: str) -> Look:
             )
             for site in roles.sites
         }
-        holds = asking.start(purge_hold_findings, deployment)
+        holds = {idb: asking.start(_find_holds, deployment, *idb, now) for idb in roles.idbs}
 
         plan = next((found.plan for found in databases.values() if isinstance(found, _AtDatabase) and found.plan), None)
         if plan:
@@ -398,11 +394,7 @@ def look(deployment: Deployment, token: str) -> Look:
         _judge_marks(seen, topology, {site: asking.answer(future) for site, future in marks.items()})
         _judge_hosts(seen, topology, {site: asking.answer(future) for site, future in hosts.items()}, plan)
         _judge_lag(seen, topology, databases, {pair: asking.answer(future) for pair, future in arrivals.items()})
-        found_holds = asking.answer(holds)
-        if not isinstance(found_holds, InfoMartError):
-            seen.add("holds", found_holds)
-        elif topology.active_site in copies:
-            seen.findings.append(watching.not_seen("holds", found_holds))
+        _judge_holds(seen, databases, {idb: asking.answer(future) for idb, future in holds.items()})
     seen.judged.add("watch")
     for level in watching.LEVELS:
         seen.figure("findings", sum(finding.level == level for finding in seen.findings), level=level)
@@ -503,6 +495,16 @@ def _judge_link(seen: Look, topology: Topology, here: str, there: str, up: bool,
         f"{link}/link",
         watching.link_findings(here, there, outage, reached, sources, seen.began, topology.watch),
     )
+
+
+def _judge_holds(seen: Look, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]) -> None:
+    for (site, idb), answer in found.items():
+        subject = watching.holds_of(site, idb)
+        if not isinstance(answer, InfoMartError):
+            seen.add(subject, answer)
+        # A site whose own database is away is a finding already; its IDBs need not be one each.
+        elif not isinstance(databases.get(site), InfoMartError):
+            seen.findings.append(watching.not_seen(subject, answer))
 
 
 def _judge_lag(

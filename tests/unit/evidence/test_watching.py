@@ -260,20 +260,24 @@ def test_a_site_without_data_sources_has_no_countdown_and_a_link_that_is_up_no_f
 
 def test_a_hold_is_warned_of_before_the_partition_ring_comes_round() -> None:
     day = 86_400.0
-    ages = {"young": 9 * day, "warned": 10 * day, "late": 13 * day, "over": 15 * day}
-    holds = {name: (NOW - age, 14 * day) for name, age in ages.items()}
-    found = watching.hold_findings(holds | {"longer ring": (NOW - 15 * day, 60 * day)}, NOW, WATCH)
-    assert levels(found) == {"holds/warned": "warning", "holds/late": "critical", "holds/over": "critical"}
-    said = {finding.key: finding.sentence for finding in found}
-    assert "overwrites what is held in 4 d" in said["holds/warned"]
-    assert "overwrites what is held since 24 h" in said["holds/over"]
+
+    def found(age: float, ring: float = 14) -> list[tuple[str, str]]:
+        findings = watching.hold_findings("site2", "ts1", NOW - age * day, ring * day, NOW, WATCH)
+        assert all(finding.subject == "site2/ts1/holds" for finding in findings)
+        return [(finding.level, finding.sentence.partition("overwrites ")[2]) for finding in findings]
+
+    assert found(9) == [] and found(15, ring=60) == []
+    assert found(10) == [("warning", "what is held in 4 d.")]
+    assert found(13) == [("critical", "what is held in 24 h.")]
+    assert found(15) == [("critical", "what is held since 24 h.")]
 
 
 # -- roles ---------------------------------------------------------------------------------------------------
 
 
 def topology(architecture: str = "active-standby", **roles: str) -> Any:
-    sites = {name: SimpleNamespace(role=role) for name, role in roles.items()}
+    idbs = [SimpleNamespace(name="ts1"), SimpleNamespace(name="link")]
+    sites = {name: SimpleNamespace(role=role, purged_idbs=idbs) for name, role in roles.items()}
     return SimpleNamespace(sites=sites, architecture=architecture)
 
 
@@ -282,8 +286,10 @@ def test_what_is_watched_follows_from_the_roles() -> None:
     assert roles.sites == ("site1", "site2")
     assert roles.replications == (("site1", "site2"),)
     assert roles.links == (("site1", "site2"),)
-    assert {"site1/hwm", "site2/groups", "site1-site2/lag", "holds"} <= roles.subjects()
+    assert {"site1/hwm", "site2/groups", "site1-site2/lag"} <= roles.subjects()
     assert not {"site3/host", "site2/hwm"} & roles.subjects()
+    assert {"site2/ts1/holds", "site3/ts1/holds"} <= roles.subjects(), "a new site's IDBs may be held, too"
+    assert "site4/ts1/holds" not in roles.subjects()
 
 
 def test_after_a_failover_a_single_site_is_watched_without_replication() -> None:

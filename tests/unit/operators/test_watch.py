@@ -29,7 +29,10 @@ from infomart_dr.topology import Watch
 ROLES = Roles.of(
     SimpleNamespace(  # type: ignore[arg-type]
         architecture="active-standby",
-        sites={"site1": SimpleNamespace(role="active"), "site2": SimpleNamespace(role="standby")},
+        sites={
+            "site1": SimpleNamespace(role="active", purged_idbs=[]),
+            "site2": SimpleNamespace(role="standby", purged_idbs=[SimpleNamespace(name="ts1")]),
+        },
     )
 )
 STOPPED = Finding("site2/groups/RGIM", "critical", "RGIM is STOPPED.", "Start it.", {"lag_seconds": 3})
@@ -286,7 +289,7 @@ def test_alerts_that_nobody_takes_for_days_do_not_fill_the_ledger(monkeypatch: p
     world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
     receiver.away = True
     for number in range(150):
-        world.findings = [STOPPED] if number % 2 else [STOPPED, DISK, Finding(f"holds/{number}", "warning", "x")]
+        world.findings = [STOPPED] if number % 2 else [STOPPED, DISK, Finding(f"site1/ggserr/{number}", "warning", "x")]
         world.look()
     world.findings = []
     receiver.away = False
