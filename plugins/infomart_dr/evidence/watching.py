@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
     from infomart_dr.errors import InfoMartError
+    from infomart_dr.guards.lock import Holder
     from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
     from infomart_dr.topology import Falling, Rising, Topology, Watch
 
@@ -130,13 +131,36 @@ class Roles:
 
     def subjects(self) -> set[str]:
         """All that a whole look judges."""
-        per_site = ("database", "host", "groups", "ggserr", "trail")
+        per_site = ("database", "lock", "host", "groups", "ggserr", "trail")
         found = {f"{site}/{what}" for site in self.sites for what in per_site}
         found |= {f"{site}/hwm" for site in self.active}
         found |= {f"{source}-{target}/lag" for source, target in self.replications}
         found |= {f"{one}-{other}/link" for one, other in self.links}
-        found |= {holds_of(site, idb) for site, idb in self.idbs}
-        return found | {"watch"}
+        return found | {holds_of(site, idb) for site, idb in self.idbs}
+
+
+# -- the plan under way ------------------------------------------------------------------------------
+
+
+def plan_finding(site: str, holder: Holder, now: float, watch: Watch) -> Finding:
+    """The plan that holds the deployment's lock at a site; a warning once it may be a dead one.
+
+    A plan leaves a sign of life before each step that changes something, and none while it waits.
+    """
+    quiet = now - holder.heartbeat_at.timestamp()
+    key = f"{site}/lock/plan"
+    said = f"Plan {holder.plan_id} of {holder.owner} holds the lock at {site}: groups and lag are not judged meanwhile"
+    numbers: dict[str, float] = {"quiet_seconds": round(quiet)}
+    if quiet < watch.plan_quiet:
+        return Finding(key, "info", f"{said}.", "", numbers)
+    return Finding(
+        key,
+        "warning",
+        f"{said}. Its last sign of life is {span(quiet)} old.",
+        "Look whether its run waits, as at a gate. Once nothing of it runs any more, go on with it or free the lock: "
+        'docs/operating.md, "The lock of a dead plan".',
+        numbers,
+    )
 
 
 # -- GoldenGate's groups -----------------------------------------------------------------------------

@@ -57,9 +57,10 @@ class Database(FakeSite):
         if self.away:
             raise UnreachableError("no listener answers.", "Check it.")
         if name == "lock_holder":
-            if self.world.without_tables:
-                raise NoTable
-            return [{"plan_id": self.world.plan}] if self.world.plan else []
+            assert not self.world.without_tables
+            beat = now - self.world.plan_quiet
+            row = {"plan_id": "INC-1", "owner": "a run", "reason": "drill", "taken_at": beat, "heartbeat_at": beat}
+            return [row] if self.world.lock_at == self.name else []
         if name == "markers":
             carried = self.name == ACTIVE or self.world.replicates
             rows = self.world.databases[ACTIVE].markers if carried else []
@@ -71,12 +72,16 @@ class Database(FakeSite):
 
     def value(self, name: str, identifiers: Any = None, **binds: Any) -> Any:
         if name == "table_exists":
-            return 1
+            return 0 if self.world.without_tables else 1
         assert name == "idb_calls_above"
         return self.world.calls_above
 
     def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int:
+        if name == "create_ledger_table":
+            return 0
         if name == "marker_put":
+            if self.world.without_tables:
+                raise NoTable
             self.markers.append(binds["marker_id"])
             return 1
         return super().execute(name, identifiers, **binds)
@@ -92,7 +97,8 @@ class World:
         document["sites"][STANDBY]["idbs"][0]["partition_ring_days"] = None
         self.topology = look.bounded(topology.parse(yaml.safe_dump(document), EXAMPLE))
         self.databases = {name: Database(self, name) for name in (ACTIVE, STANDBY)}
-        self.plan = ""
+        self.lock_at = ""
+        self.plan_quiet = timedelta(minutes=5)
         self.without_tables = False
         self.replicates = True
         self.mark_age = 60.0
@@ -238,13 +244,49 @@ def test_a_part_that_hangs_does_not_hold_the_look_beyond_its_time(world: World) 
     assert found(seen) == {f"{STANDBY}/host/look": "critical"}
 
 
-def test_a_plan_that_holds_the_lock_writes_no_marker_and_judges_no_group(world: World) -> None:
-    world.plan = "INC-1"
-    world.ggsci_says[STANDBY] = lambda: parse_info_all("MANAGER RUNNING\nREPLICAT STOPPED RGIM 00:00:00 00:00:01\n")
+def stopped() -> Any:
+    return parse_info_all("MANAGER RUNNING\nREPLICAT STOPPED RGIM 00:00:00 00:00:01\n")
+
+
+@pytest.mark.parametrize("keeper", [ACTIVE, STANDBY])
+def test_while_a_plan_holds_the_lock_at_either_site_no_group_and_no_lag_is_judged(world: World, keeper: str) -> None:
+    world.lock_at = keeper
+    world.ggsci_says[STANDBY] = stopped
     seen = world.look()
-    assert found(seen) == {"watch/plan": "info"} and "INC-1" in seen.findings[0].sentence
-    assert world.databases[ACTIVE].markers == []
+    assert found(seen) == {f"{keeper}/lock/plan": "info"} and "INC-1 of a run" in seen.findings[0].sentence
     assert not {f"{STANDBY}/groups", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
+    assert seen.arrived == {}, "no marker is removed"
+
+
+def test_a_failovers_plan_keeps_what_it_stops_at_the_survivor_from_being_told(world: World) -> None:
+    world.databases[ACTIVE].away, world.hosts_away, world.lock_at = True, {ACTIVE}, STANDBY
+    world.ggsci_says[STANDBY] = stopped
+    assert found(world.look()) == {
+        f"{ACTIVE}/database/look": "critical",
+        f"{ACTIVE}/host/look": "critical",
+        f"{STANDBY}/lock/plan": "info",
+    }
+
+
+def test_the_source_writes_no_marker_while_a_plan_holds_its_lock(world: World) -> None:
+    world.lock_at = ACTIVE
+    world.look()
+    assert world.databases[ACTIVE].markers == []
+
+
+def test_a_plan_that_was_quiet_for_days_is_a_warning_until_its_lock_is_free(world: World) -> None:
+    world.lock_at, world.plan_quiet = ACTIVE, timedelta(days=3)
+    seen = world.look()
+    assert found(seen) == {f"{ACTIVE}/lock/plan": "warning"}
+    assert "Its last sign of life is 3 d old" in seen.findings[0].sentence
+    world.lock_at = ""
+    seen = world.look()
+    assert found(seen) == {} and f"{ACTIVE}/lock" in seen.judged
+
+
+def test_a_site_whose_database_is_away_does_not_end_what_is_known_of_its_lock(world: World) -> None:
+    world.databases[STANDBY].away = True
+    assert f"{STANDBY}/lock" not in world.look().judged
 
 
 def test_where_the_procedures_have_no_tables_the_lag_is_not_measured_and_nothing_fails(world: World) -> None:

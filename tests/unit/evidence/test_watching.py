@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from infomart_dr.errors import UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watching import Condition, Finding, Roles, Standing, State, Trouble, span
+from infomart_dr.guards.lock import Holder
 from infomart_dr.hooks.parse_ggsci import LogRecord, parse_info_all
 from infomart_dr.topology import Watch
 
@@ -302,6 +303,24 @@ def test_two_active_sites_have_links_both_ways_and_no_replication() -> None:
     assert roles.replications == () and set(roles.links) == {("site1", "site2"), ("site2", "site1")}
 
 
+# -- the plan under way ------------------------------------------------------------------------------------------
+
+
+def holder(quiet: float) -> Holder:
+    beat = datetime.fromtimestamp(NOW - quiet, UTC)
+    return Holder("INC-1", "infomart_failover INC-1", "fire", beat - timedelta(days=9), beat)
+
+
+@pytest.mark.parametrize(("quiet", "level"), [(0, "info"), (86_399, "info"), (86_400, "warning"), (9e6, "warning")])
+def test_a_plan_is_a_warning_once_it_has_given_no_sign_of_life_for_so_long(quiet: float, level: str) -> None:
+    found = watching.plan_finding("site2", holder(quiet), NOW, WATCH)
+    assert (found.key, found.level) == ("site2/lock/plan", level)
+    assert "Plan INC-1 of infomart_failover INC-1 holds the lock at site2" in found.sentence
+    assert ("last sign of life" in found.sentence and "operating.md" in found.cure) == (level == "warning")
+    sooner = watching.plan_finding("site2", holder(600), NOW, WATCH.model_copy(update={"plan_quiet": 600}))
+    assert sooner.level == "warning"
+
+
 # -- from one look to the next -----------------------------------------------------------------------------------
 
 
@@ -373,7 +392,7 @@ def test_what_is_not_watched_any_more_ends_with_that_reason() -> None:
 
 
 def test_information_is_never_told() -> None:
-    assert after({}, finding("watch/plan", "info")) == ({}, [])
+    assert after({}, finding("site1/lock/plan", "info")) == ({}, [])
 
 
 def test_an_alert_has_the_same_identity_whoever_tells_it() -> None:

@@ -108,7 +108,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_a_look_with_findings_succeeds_and_its_label_and_xcom_say_them(world: World) -> None:
     assert world.look().label == "lab: ok"
-    world.findings = [STOPPED, DISK, Finding("watch/plan", "info", "A plan.")]
+    world.findings = [STOPPED, DISK, Finding("site1/lock/plan", "info", "A plan.")]
     seen = world.look()
     assert seen.label == "lab: 1 critical, 1 warning"
     assert seen.result["findings"][0]["sentence"] == "RGIM is STOPPED."
