@@ -482,6 +482,11 @@ class Site(Model):
     #: GI2 or GCXI at this site; None: there is none.
     reports: Reports | None = None
 
+    @property
+    def purged_idbs(self) -> list[Idb]:
+        """IDBs whose purging can be held."""
+        return [idb for idb in self.idbs if idb.purge_jobs]
+
 
 class Approval(Model):
     """Who may answer a gate."""
@@ -650,6 +655,8 @@ class Watch(Model):
     ggserr_ignore: list[MessageCode] = Field(default_factory=list)
     #: Seconds without the same error after which it has ended.
     ggserr_quiet: int = Field(3600, ge=0)
+    #: Seconds without a sign of life after which a plan that holds the lock is told.
+    plan_quiet: int = Field(86_400, ge=60)
     #: Seconds for which one look waits for its marker row at the standby.
     marker_wait: float = Field(10.0, ge=0, le=60)
     #: Seconds at most for a connection, a statement or a command; and for one look at a deployment.

@@ -182,14 +182,16 @@ def _two_airflows_tell_once(looks: Looks) -> None:
 
 def _what_a_plan_under_way_stops_is_not_judged(looks: Looks) -> None:
     with Deployment("lab") as deployment:
-        lock = deployment.lock("site1")
-        lock.take("plan-9", "a run", "test")
-        deployment.ggsci("site2").stop("RGIM")
-        seen = looks.look()
-        assert seen.told == [] and set(seen.findings) == {"watch/plan"}
-        deployment.ggsci("site2").start("RGIM")
-        lock.release("plan-9")
-    looks.quiet()
+        # A failover's plan has its lock at the survivor.
+        for keeper in ("site1", "site2"):
+            lock = deployment.lock(keeper)
+            lock.take("plan-9", "a run", "test")
+            deployment.ggsci("site2").stop("RGIM")
+            seen = looks.look()
+            assert seen.told == [] and set(seen.findings) == {f"{keeper}/lock/plan"}
+            deployment.ggsci("site2").start("RGIM")
+            lock.release("plan-9")
+            looks.quiet()
 
 
 def _a_lost_standby_hides_nothing_and_ends_nothing(lab: LabConfig, looks: Looks) -> None:

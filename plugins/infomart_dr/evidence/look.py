@@ -21,6 +21,7 @@ from infomart_dr.evidence import watching
 from infomart_dr.evidence.ledger import Ledger
 from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
+from infomart_dr.guards.lock import Holder, PlanLock
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import Deployment
@@ -122,7 +123,7 @@ class _AtDatabase:
     """What GoldenGate's schema at a site said."""
 
     copy: Copy
-    plan: str | None = None
+    plan: Holder | None = None
     marker: str | None = None
     marked: float = 0.0
     written: list[tuple[str, float]] = field(default_factory=list)
@@ -147,22 +148,18 @@ def _markers(session: Any, schema: str, site: str, deployment: str) -> tuple[lis
 
 
 def _read_database(deployment: Deployment, site: str, marks: bool, token: str) -> _AtDatabase:
-    """State and lock at a site; at the source of a replication also a new marker row.
+    """State and lock at a site; at the source of a replication, where no plan holds the lock, also a new marker row.
 
     :param marks: the site is the source of a replication.
     """
     topology, settings = deployment.topology, deployment.site(site)
     schema = settings.goldengate.schema_name
     hook = deployment.goldengate_database(site)
-    store = WatchStore(schema, topology.deployment)
     try:
         with hook.transaction() as session:
-            found = _AtDatabase(store.read(session))
-            if not marks:
-                return found
-            rows = session.select("lock_holder", {"schema": schema}, deployment=topology.deployment)
-            if rows:
-                found.plan = str(rows[0]["plan_id"])
+            plan = PlanLock(session, schema, topology.deployment).holder()
+            found = _AtDatabase(WatchStore(schema, topology.deployment).read(session), plan)
+            if plan is not None or not marks:
                 return found
             if _writes_own_markers(settings):
                 _mark(session, found, schema, site, topology.deployment, token)
@@ -255,17 +252,13 @@ def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
     return asked
 
 
-def purge_hold_findings(deployment: Deployment) -> list[Finding]:
-    """Purge holds against the partition ring of each IDB; asked at the IDBs of sites that are not lost.
-
-    :raises InfoMartError: an IDB gives no answer: whether a hold there has ended cannot be told.
-    """
-    held: dict[str, tuple[float, float]] = {}
-    for idb in deployment.purge_holds.choose():
-        ring, since = idb.settings.partition_ring_days, idb.since()
-        if ring is not None and since is not None:
-            held[idb.label] = (since.timestamp(), ring * 86400.0)
-    return watching.hold_findings(held, time.time(), deployment.topology.watch)
+def _find_holds(deployment: Deployment, site: str, name: str, now: float) -> list[Finding]:
+    """Purge holds of one IDB against its partition ring."""
+    idb = next(idb for idb in deployment.site(site).idbs if idb.name == name)
+    since, ring = deployment.purge_holds.of(site, idb).since(), idb.partition_ring_days
+    if since is None or ring is None:
+        return []
+    return watching.hold_findings(site, name, since.timestamp(), ring * 86400.0, now, deployment.topology.watch)
 
 
 # -- hosts ---------------------------------------------------------------------------------------------------
@@ -351,16 +344,12 @@ def look(deployment: Deployment, token: str) -> Look:
         copies = {site: found.copy for site, found in databases.items() if isinstance(found, _AtDatabase)}
         newest = max((copy.state for copy in copies.values()), key=lambda state: state.number, default=State())
         seen = Look(roles, now, newest.model_copy(deep=True), copies=copies)
-        for site, found in databases.items():
-            seen.add(
-                f"{site}/database",
-                [watching.not_seen(f"{site}/database", found)] if isinstance(found, InfoMartError) else [],
-            )
-
+        plan = _judge_databases(seen, topology, databases)
         arrivals = {
             (source, target): asking.start(_wait_for_marker, deployment, source, target, written)
             for source, target in roles.replications
-            if isinstance(written := databases[source], _AtDatabase)
+            if not plan
+            and isinstance(written := databases[source], _AtDatabase)
             and written.marker is not None
             and isinstance(databases[target], _AtDatabase)
         }
@@ -381,33 +370,36 @@ def look(deployment: Deployment, token: str) -> Look:
             )
             for site in roles.sites
         }
-        holds = asking.start(purge_hold_findings, deployment)
+        holds = {idb: asking.start(_find_holds, deployment, *idb, now) for idb in roles.idbs}
 
-        plan = next((found.plan for found in databases.values() if isinstance(found, _AtDatabase) and found.plan), None)
-        if plan:
-            seen.findings.append(
-                Finding(
-                    "watch/plan",
-                    "info",
-                    f"Plan {plan} holds the deployment's lock: what its steps stop and start is not judged.",
-                )
-            )
         for source, target in roles.replications:
             if source in copies and not plan and databases[source].marker is None:
                 seen.findings.append(watching.no_markers(source, target))
         _judge_marks(seen, topology, {site: asking.answer(future) for site, future in marks.items()})
         _judge_hosts(seen, topology, {site: asking.answer(future) for site, future in hosts.items()}, plan)
         _judge_lag(seen, topology, databases, {pair: asking.answer(future) for pair, future in arrivals.items()})
-        found_holds = asking.answer(holds)
-        if not isinstance(found_holds, InfoMartError):
-            seen.add("holds", found_holds)
-        elif topology.active_site in copies:
-            seen.findings.append(watching.not_seen("holds", found_holds))
-    seen.judged.add("watch")
+        _judge_holds(seen, databases, {idb: asking.answer(future) for idb, future in holds.items()})
     for level in watching.LEVELS:
         seen.figure("findings", sum(finding.level == level for finding in seen.findings), level=level)
     seen.figure("look_seconds", round(time.monotonic() - began, 3))
     return seen
+
+
+def _judge_databases(seen: Look, topology: Topology, databases: Mapping[str, Any]) -> bool:
+    """Judge databases and locks.
+
+    :returns: whether a plan holds the lock at any site: a failover's stands at the survivor.
+    """
+    held = False
+    for site, found in databases.items():
+        if isinstance(found, InfoMartError):
+            seen.add(f"{site}/database", [watching.not_seen(f"{site}/database", found)])
+            continue
+        seen.judged.add(f"{site}/database")
+        holder: Holder | None = found.plan
+        held = held or holder is not None
+        seen.add(f"{site}/lock", [watching.plan_finding(site, holder, seen.began, topology.watch)] if holder else [])
+    return held
 
 
 def _judge_marks(seen: Look, topology: Topology, found: Mapping[str, Any]) -> None:
@@ -424,7 +416,7 @@ def _judge_marks(seen: Look, topology: Topology, found: Mapping[str, Any]) -> No
             seen.figure("hwm_age_seconds", seen.began - mark, site=site, source=str(key))
 
 
-def _judge_hosts(seen: Look, topology: Topology, found: Mapping[str, Any], plan: str | None) -> None:
+def _judge_hosts(seen: Look, topology: Topology, found: Mapping[str, Any], plan: bool) -> None:
     reached = {site for site, answer in found.items() if not isinstance(answer, InfoMartError)}
     for site, answer in found.items():
         if isinstance(answer, InfoMartError):
@@ -444,11 +436,11 @@ def _judge_hosts(seen: Look, topology: Topology, found: Mapping[str, Any], plan:
             _judge_link(seen, topology, site, there, up, there in reached)
 
 
-def _judge_goldengate(seen: Look, topology: Topology, site: str, answer: _AtHost, plan: str | None) -> None:
+def _judge_goldengate(seen: Look, topology: Topology, site: str, answer: _AtHost, plan: bool) -> None:
     watch, groups = topology.watch, topology.sites[site].goldengate.groups
     if isinstance(answer.groups, InfoMartError):
         seen.findings.append(watching.not_seen(f"{site}/groups", answer.groups))
-    elif plan is None:
+    elif not plan:
         must = {groups.extract, groups.pump} if any(site == source for source, _ in seen.roles.replications) else set()
         if any(site == target for _, target in seen.roles.replications):
             must.add(groups.replicat)
@@ -503,6 +495,16 @@ def _judge_link(seen: Look, topology: Topology, here: str, there: str, up: bool,
         f"{link}/link",
         watching.link_findings(here, there, outage, reached, sources, seen.began, topology.watch),
     )
+
+
+def _judge_holds(seen: Look, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]) -> None:
+    for (site, idb), answer in found.items():
+        subject = watching.holds_of(site, idb)
+        if not isinstance(answer, InfoMartError):
+            seen.add(subject, answer)
+        # A site whose own database is away is a finding already; its IDBs need not be one each.
+        elif not isinstance(databases.get(site), InfoMartError):
+            seen.findings.append(watching.not_seen(subject, answer))
 
 
 def _judge_lag(

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 if TYPE_CHECKING:
     from infomart_dr.errors import InfoMartError
+    from infomart_dr.guards.lock import Holder
     from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
     from infomart_dr.topology import Falling, Rising, Topology, Watch
 
@@ -101,12 +102,14 @@ class Roles:
     :param active: sites whose server runs.
     :param replications: from the active site to each standby; none of an active-active deployment.
     :param links: between the active sites and all others that are looked at.
+    :param idbs: site and name of the IDBs whose purging can be held, at all sites that are not lost.
     """
 
     sites: tuple[str, ...]
     active: tuple[str, ...]
     replications: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
+    idbs: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, topology: Topology) -> Roles:
@@ -118,16 +121,46 @@ class Roles:
             active=active,
             replications=tuple((active[0], name) for name in standby) if replicated else (),
             links=tuple((one, other) for one in active for other in active + standby if one != other),
+            idbs=tuple(
+                (name, idb.name)
+                for name, site in topology.sites.items()
+                if site.role != "failed"
+                for idb in site.purged_idbs
+            ),
         )
 
     def subjects(self) -> set[str]:
         """All that a whole look judges."""
-        per_site = ("database", "host", "groups", "ggserr", "trail")
+        per_site = ("database", "lock", "host", "groups", "ggserr", "trail")
         found = {f"{site}/{what}" for site in self.sites for what in per_site}
         found |= {f"{site}/hwm" for site in self.active}
         found |= {f"{source}-{target}/lag" for source, target in self.replications}
         found |= {f"{one}-{other}/link" for one, other in self.links}
-        return found | {"holds", "watch"}
+        return found | {holds_of(site, idb) for site, idb in self.idbs}
+
+
+# -- the plan under way ------------------------------------------------------------------------------
+
+
+def plan_finding(site: str, holder: Holder, now: float, watch: Watch) -> Finding:
+    """The plan that holds the deployment's lock at a site; a warning once it may be a dead one.
+
+    A plan leaves a sign of life before each step that changes something, and none while it waits.
+    """
+    quiet = now - holder.heartbeat_at.timestamp()
+    key = f"{site}/lock/plan"
+    said = f"Plan {holder.plan_id} of {holder.owner} holds the lock at {site}: groups and lag are not judged meanwhile"
+    numbers: dict[str, float] = {"quiet_seconds": round(quiet)}
+    if quiet < watch.plan_quiet:
+        return Finding(key, "info", f"{said}.", "", numbers)
+    return Finding(
+        key,
+        "warning",
+        f"{said}. Its last sign of life is {span(quiet)} old.",
+        "Look whether its run waits, as at a gate. Once nothing of it runs any more, go on with it or free the lock: "
+        'docs/operating.md, "The lock of a dead plan".',
+        numbers,
+    )
 
 
 # -- GoldenGate's groups -----------------------------------------------------------------------------
@@ -479,30 +512,33 @@ def link_findings(
 # -- purge holds -------------------------------------------------------------------------------------------
 
 
-def hold_findings(held: Mapping[str, tuple[float, float]], now: float, watch: Watch) -> list[Finding]:
-    """Purge holds against their ceiling.
+def holds_of(site: str, idb: str) -> str:
+    """Subject of the holds on one IDB."""
+    return f"{site}/{idb}/holds"
 
-    :param held: by IDB: since when its purging is held, and the seconds after which a hold protects nothing.
+
+def hold_findings(site: str, idb: str, since: float, ceiling: float, now: float, watch: Watch) -> list[Finding]:
+    """The oldest purge hold of an IDB against its ceiling.
+
+    :param since: when its purging stopped.
+    :param ceiling: seconds after which a hold protects nothing.
     """
-    found = []
-    for name, (since, ceiling) in sorted(held.items()):
-        age = now - since
-        level = rising(100 * age / ceiling, watch.hold_age)
-        if level == "info":
-            continue
-        left = ceiling - age
-        when = f"in {span(left)}" if left > 0 else f"since {span(-left)}"
-        found.append(
-            Finding(
-                f"holds/{name}",
-                level,
-                f"Purging of {name} is held for {span(age)}; a partitioned IDB overwrites what is held {when}.",
-                "Finish what holds it, or release the hold (docs/purge-holds.md): the data goes with the ring, "
-                "hold or not.",
-                {"age_seconds": age, "left_seconds": left},
-            )
+    age = now - since
+    level = rising(100 * age / ceiling, watch.hold_age)
+    if level == "info":
+        return []
+    left = ceiling - age
+    when = f"in {span(left)}" if left > 0 else f"since {span(-left)}"
+    return [
+        Finding(
+            f"{holds_of(site, idb)}/age",
+            level,
+            f"Purging of {site}/{idb} is held for {span(age)}; a partitioned IDB overwrites what is held {when}.",
+            "Finish what holds it, or release the hold (docs/purge-holds.md): the data goes with the ring, "
+            "hold or not.",
+            {"age_seconds": age, "left_seconds": left},
         )
-    return found
+    ]
 
 
 # -- what could not be seen ---------------------------------------------------------------------------------

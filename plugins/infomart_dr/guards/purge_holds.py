@@ -582,7 +582,7 @@ class PurgeHolds:
 
     def of_sites(self, sites: Iterable[str]) -> list[IdbHolds]:
         """Every IDB of these sites that has purge jobs."""
-        return [self.of(site, idb) for site in sites for idb in self._deployment.site(site).idbs if idb.purge_jobs]
+        return [self.of(site, idb) for site in sites for idb in self._deployment.site(site).purged_idbs]
 
     def living(self) -> list[str]:
         """Sites that are not lost; a lost site's IDBs cannot be asked, and nothing is extracted from them."""

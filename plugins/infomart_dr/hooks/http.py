@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import tenacity
 
 from infomart_dr.errors import CredentialsError, CurableError, FinalError, TopologyError
 from infomart_dr.hooks.configuration import certificates
+
+T = TypeVar("T")
 
 #: Seconds between two attempts, the first and the longest.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
@@ -28,6 +33,31 @@ class BusyError(CurableError):
     def __init__(self, what: str, *, after: float | None = None) -> None:
         super().__init__(what)
         self.after = after
+
+
+def bounded(work: Callable[[], T], limit: float, name: str) -> T:
+    """Do something with a system outside, within a time whatever the other side does.
+
+    In a thread, which is left behind when the time is over: an answer that drips in byte by byte, or a name server
+    that is silent, is bounded by no timeout of a request.
+
+    :param limit: seconds.
+    :param name: of the thread.
+    :raises BusyError: no end within the time; else what ``work`` raises.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    wait([future], limit)
+    if not future.done():
+        raise BusyError(f"no end within {limit:g} s")
+    return future.result()
 
 
 class Http:
@@ -55,15 +85,23 @@ class Http:
             headers["Authorization"] = f"Bearer {login.password}"
         self._user = login.login or "the token"
         self._id = connection_id
-        self._client = httpx.Client(
-            base_url=f"{scheme}://{rest.rstrip('/')}{port}",
-            auth=(login.login, login.password or "") if login.login else None,
-            headers=headers,
-            timeout=timeout,
-            verify=verify if isinstance(verify, bool) else certificates(verify, self._id),
-            proxy=extra.get("proxy"),
-            trust_env=False,
-        )
+        trusted = verify if isinstance(verify, bool) else certificates(verify, self._id)
+        try:
+            self._client = httpx.Client(
+                base_url=f"{scheme}://{rest.rstrip('/')}{port}",
+                auth=(login.login, login.password or "") if login.login else None,
+                headers=headers,
+                timeout=timeout,
+                verify=trusted,
+                proxy=extra.get("proxy"),
+                trust_env=False,
+            )
+        except Exception as error:
+            # By its type only: what httpx says of a proxy's address may show a part of its password.
+            raise TopologyError(
+                f"The connection {connection_id} cannot be used ({type(error).__name__}).",
+                "Correct host, port, password and the extra field proxy of it.",
+            ) from None
 
     def close(self) -> None:
         self._client.close()
@@ -85,6 +123,11 @@ class Http:
             raise BusyError(f"{where}: no answer in time.") from None
         except httpx.TransportError as error:
             raise BusyError(f"{where}: {type(error).__name__}: {error}") from None
+        except httpx.HTTPError as error:
+            # As a body that is not what Content-Encoding says.
+            raise FinalError(f"{where}: {type(error).__name__}: {error}") from None
+        except httpx.InvalidURL:
+            raise TopologyError(f"{where}: the path is not valid.", f"Correct the path for {self._id}.") from None
         if reply.status_code in _BUSY:
             raise BusyError(f"{where}: HTTP {reply.status_code}.", after=retry_after(reply.headers.get("Retry-After")))
         if reply.status_code in (401, 403):

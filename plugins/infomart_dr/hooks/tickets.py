@@ -11,9 +11,9 @@ import hashlib
 import json
 import logging
 import re
-import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ import tenacity
 from pydantic import BaseModel, ConfigDict, Field
 
 from infomart_dr.errors import CurableError, FinalError, InfoMartError
-from infomart_dr.hooks.http import Http, growing
+from infomart_dr.hooks.http import Http, bounded, growing
 from infomart_dr.topology import TicketEvent, Tickets
 
 log = logging.getLogger(__name__)
@@ -179,39 +179,30 @@ def ticketing(http: Http, settings: Tickets) -> Ticketing:
 def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> str | None:
     """Deliver messages in their order, within the topology's limit whatever the other side does.
 
-    In a thread, which is left behind when the limit is over: an answer that drips in byte by byte, or a name server
-    that is silent, is bounded by no timeout of a request. What it still delivers has its key.
+    What is still delivered after that has its key.
 
     :param login: the Airflow connection.
     :returns: why a message was not delivered; None when all were.
     """
-    problems: list[str] = []
     deadline = time.monotonic() + settings.limit
 
     def work() -> None:
-        try:
-            http = Http(settings.connection, login, timeout=settings.timeout)
-            try:
-                system = ticketing(http, settings)
-                for message in messages:
-                    # Another attempt must begin, and should end, before the limit.
-                    left = max(deadline - time.monotonic() - settings.timeout / 2, 0.0)
-                    tenacity.Retrying(
-                        retry=tenacity.retry_if_exception_type(CurableError),
-                        wait=growing,
-                        stop=tenacity.stop_before_delay(left),
-                        reraise=True,
-                    )(system.deliver, message)
-            finally:
-                http.close()
-        except InfoMartError as error:
-            problems.append(str(error))
-        except Exception as error:
-            problems.append(f"{type(error).__name__}: {error}")
+        with closing(Http(settings.connection, login, timeout=settings.timeout)) as http:
+            system = ticketing(http, settings)
+            for message in messages:
+                # Another attempt must begin, and should end, before the limit.
+                left = max(deadline - time.monotonic() - settings.timeout / 2, 0.0)
+                tenacity.Retrying(
+                    retry=tenacity.retry_if_exception_type(CurableError),
+                    wait=growing,
+                    stop=tenacity.stop_before_delay(left),
+                    reraise=True,
+                )(system.deliver, message)
 
-    worker = threading.Thread(target=work, name="tickets", daemon=True)
-    worker.start()
-    worker.join(settings.limit)
-    if worker.is_alive():
-        return f"no end within {settings.limit:g} s"
-    return problems[0] if problems else None
+    try:
+        bounded(work, settings.limit, "tickets")
+    except InfoMartError as error:
+        return str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None

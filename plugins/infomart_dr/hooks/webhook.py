@@ -12,7 +12,7 @@ from typing import Any
 import tenacity
 
 from infomart_dr.deployment import connection
-from infomart_dr.hooks.http import BusyError, Http, growing
+from infomart_dr.hooks.http import BusyError, Http, bounded, growing
 
 _TRIES = 3
 #: Seconds that a receiver may ask for; a look at a deployment does not wait longer.
@@ -24,18 +24,22 @@ class Webhook:
 
     :param connection_id: Airflow connection as :class:`~infomart_dr.hooks.http.Http` takes it; ``path`` in the extra
         fields.
-    :param timeout: seconds for one try.
+    :param timeout: seconds for one answer.
+    :param limit: seconds for one message, whatever the receiver does.
     """
 
-    def __init__(self, connection_id: str, *, timeout: float = 5.0) -> None:
-        self._id, self._timeout = connection_id, timeout
+    def __init__(self, connection_id: str, *, timeout: float = 5.0, limit: float = 30.0) -> None:
+        self._id, self._timeout, self._limit = connection_id, timeout, limit
 
     def post(self, message: Mapping[str, Any], key: str) -> None:
         """Send a message.
 
         :param key: the same for every try.
-        :raises InfoMartError: it was not taken.
+        :raises InfoMartError: it was not taken, or nobody knows.
         """
+        bounded(lambda: self._post(message, key), self._limit, "webhook")
+
+    def _post(self, message: Mapping[str, Any], key: str) -> None:
         login = connection(self._id)
         path = str(login.extra_dejson.get("path") or "/")
         with closing(Http(self._id, login, timeout=self._timeout)) as http:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
-from infomart_dr.errors import InfoMartError, UnreachableError
+from infomart_dr.errors import FinalError, InfoMartError, UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import subject_of, worst
@@ -34,6 +34,8 @@ _REPLICATION = ("groups", "lag", "link")
 _TAKEN = 60.0
 #: Alerts that wait at most, while a webhook is away.
 _OUTBOX = 200
+#: Seconds at most for all that one look sends to a webhook; within them nobody else takes its alerts.
+_SENDING = 30.0
 #: Times that a note of what was told is tried, beside looks of another Airflow.
 _TRIES = 5
 
@@ -200,7 +202,6 @@ class WatchDeployment(BaseOperator):
         mine: Sequence[Alert],
     ) -> None:
         name = deployment.topology.deployment
-        takes = True
         for alert in mine:
             self.log.warning("tell: %s (%s) %s: %s", alert.what, alert.level, alert.key, alert.sentence)
             if "asset" in alert.waits:
@@ -208,29 +209,37 @@ class WatchDeployment(BaseOperator):
                     alert_asset(name), extra={"deployment": name, **alert.message()}
                 )
                 alert.waits.remove("asset")
-            # One that does not answer is not waited for again with each alert.
-            if "webhook" in alert.waits and takes and (takes := self._post(deployment, alert)):
-                alert.waits.remove("webhook")
         now, then = replication_level(state.conditions), replication_level(before)
         if now != then:
             self.log.info("tell: the state of the replication is %s, it was %s", now, then)
             context["outlet_events"][AssetAlias(REPLICATION_STATES)].add(
                 replication_asset(name), extra={"deployment": name, "state": now, "before": then, "at": seen.began}
             )
+        # After all events: what an outside system does to this task must not keep one of them back.
+        self._post(deployment, [alert for alert in mine if "webhook" in alert.waits])
         if mine:
             self._note(deployment, seen, {alert.id: alert for alert in mine})
 
-    def _post(self, deployment: Deployment, alert: Alert) -> bool:
+    def _post(self, deployment: Deployment, alerts: Sequence[Alert]) -> None:
+        """Send alerts to the webhook; nothing that goes wrong there ends the look."""
         from infomart_dr.hooks.webhook import Webhook
 
-        topology = deployment.topology
-        try:
-            webhook = Webhook(topology.watch.alert_connection or "")
-            webhook.post({"deployment": topology.deployment, **alert.message()}, alert.id)
-        except InfoMartError as error:
-            self.log.warning("The webhook was not told; the next look tries again: %s", error)
-            return False
-        return True
+        topology, end = deployment.topology, time.monotonic() + _SENDING
+        for number, alert in enumerate(alerts):
+            if (left := end - time.monotonic()) <= 0:
+                self.log.warning("The webhook is slow; the next look sends %d alert(s)", len(alerts) - number)
+                return
+            try:
+                webhook = Webhook(topology.watch.alert_connection or "", limit=left)
+                webhook.post({"deployment": topology.deployment, **alert.message()}, alert.id)
+            except Exception as error:
+                kind = type(error)
+                self.log.warning("The webhook was not told; the next look tries again: %s: %s", kind.__name__, error)
+                # It may refuse one message and take the next. Whatever else is wrong is so for all of them.
+                if kind is not FinalError:
+                    return
+            else:
+                alert.waits.remove("webhook")
 
     def _note(self, deployment: Deployment, seen: Look, told: Mapping[str, Alert]) -> None:
         """Take what was told out of the state, wherever it is kept, also out of one that is newer by now."""

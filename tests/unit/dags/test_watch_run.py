@@ -21,7 +21,7 @@ from infomart_dr.evidence.watching import Finding, Roles, State
 from infomart_dr.topology import Watch
 
 ROOT = Path(__file__).resolve().parents[3]
-ROLES = Roles(("site1",), ("site1",), (), ())
+ROLES = Roles(("site1",), ("site1",), (), (), ())
 
 
 class FakeDeployment:

@@ -14,10 +14,12 @@ import yaml
 
 from infomart_dr import topology
 from infomart_dr.errors import InfoMartError, RemoteCommandError, UnreachableError
-from infomart_dr.evidence import look
+from infomart_dr.evidence import look, watching
 from infomart_dr.evidence.look import Look
+from infomart_dr.evidence.watching import Condition
 from infomart_dr.guards import fencing
 from infomart_dr.guards.fencing import Door
+from infomart_dr.guards.purge_holds import IdbHolds
 from infomart_dr.hooks.parse_ggsci import parse_info_all
 from infomart_dr.hooks.remote_host import Completed
 
@@ -26,6 +28,8 @@ from .watch_fakes import FakeSite, OracleLike
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "topology.yaml"
 #: Sites of the example.
 ACTIVE, STANDBY = "frankfurt", "dublin"
+#: Its IDBs; the first one of the standby is not partitioned here.
+IDBS = [f"{site}/{name}" for site in (ACTIVE, STANDBY) for name in ("ts-fra", "ts-dub")]
 GROUPS = {
     ACTIVE: "MANAGER RUNNING\nEXTRACT RUNNING EGIM 00:00:02 00:00:05\nEXTRACT RUNNING PGIM 00:00:00 00:00:05\n",
     STANDBY: "MANAGER RUNNING\nREPLICAT RUNNING RGIM 00:00:01 00:00:05\n",
@@ -53,9 +57,10 @@ class Database(FakeSite):
         if self.away:
             raise UnreachableError("no listener answers.", "Check it.")
         if name == "lock_holder":
-            if self.world.without_tables:
-                raise NoTable
-            return [{"plan_id": self.world.plan}] if self.world.plan else []
+            assert not self.world.without_tables
+            beat = now - self.world.plan_quiet
+            row = {"plan_id": "INC-1", "owner": "a run", "reason": "drill", "taken_at": beat, "heartbeat_at": beat}
+            return [row] if self.world.lock_at == self.name else []
         if name == "markers":
             carried = self.name == ACTIVE or self.world.replicates
             rows = self.world.databases[ACTIVE].markers if carried else []
@@ -67,12 +72,16 @@ class Database(FakeSite):
 
     def value(self, name: str, identifiers: Any = None, **binds: Any) -> Any:
         if name == "table_exists":
-            return 1
+            return 0 if self.world.without_tables else 1
         assert name == "idb_calls_above"
         return self.world.calls_above
 
     def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int:
+        if name == "create_ledger_table":
+            return 0
         if name == "marker_put":
+            if self.world.without_tables:
+                raise NoTable
             self.markers.append(binds["marker_id"])
             return 1
         return super().execute(name, identifiers, **binds)
@@ -85,14 +94,18 @@ class World:
         document = yaml.safe_load(EXAMPLE.read_text())
         document["sites"][STANDBY]["role"] = "standby"
         document["watch"] = {"marker_wait": 0.5, "look": 10, "timeout": 3}
+        document["sites"][STANDBY]["idbs"][0]["partition_ring_days"] = None
         self.topology = look.bounded(topology.parse(yaml.safe_dump(document), EXAMPLE))
         self.databases = {name: Database(self, name) for name in (ACTIVE, STANDBY)}
-        self.plan = ""
+        self.lock_at = ""
+        self.plan_quiet = timedelta(minutes=5)
         self.without_tables = False
         self.replicates = True
         self.mark_age = 60.0
         self.calls_above = 0
-        self.held_days = 1.0
+        #: Days for which purging is held, and IDBs that give no answer, by their labels.
+        self.held = {label: 1.0 for label in IDBS}
+        self.silent_idbs: set[str] = set()
         self.link = "answers"
         self.ggsci_says: dict[str, Callable[[], Any]] = {}
         self.hosts_away: set[str] = set()
@@ -110,16 +123,17 @@ class World:
 
     @property
     def purge_holds(self) -> Any:
-        def since() -> datetime:
-            if self.databases[ACTIVE].away:
+        def since(label: str) -> datetime | None:
+            if label in self.silent_idbs or self.databases[label.partition("/")[0]].away:
                 raise UnreachableError("no listener answers.", "Check it.")
-            return datetime.now(UTC) - timedelta(days=self.held_days)
+            return datetime.now(UTC) - timedelta(days=self.held[label]) if label in self.held else None
 
-        idbs = [
-            SimpleNamespace(label=name, settings=SimpleNamespace(partition_ring_days=days), since=since)
-            for name, days in (("x", 14), ("not partitioned", None))
-        ]
-        return SimpleNamespace(choose=lambda: idbs)
+        def of(site: str, idb: Any) -> Any:
+            # Labelled by the product's own class.
+            label = IdbHolds(site, idb, None, []).label  # type: ignore[arg-type]
+            return SimpleNamespace(since=lambda: since(label))
+
+        return SimpleNamespace(of=of)
 
     def ggsci(self, site: str) -> Any:
         world = self
@@ -189,7 +203,8 @@ def test_with_the_active_database_away_the_standby_keeps_the_state(world: World)
     world.databases[ACTIVE].away = True
     seen = world.look()
     assert found(seen) == {f"{ACTIVE}/database/look": "critical"} and seen.keeper == STANDBY
-    assert not {f"{ACTIVE}/hwm", "holds", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
+    assert not {f"{ACTIVE}/hwm", f"{ACTIVE}/ts-fra/holds", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
+    assert f"{STANDBY}/ts-fra/holds" in seen.judged, "the other site's IDBs are asked"
 
 
 def test_a_host_that_is_away_is_found_once_and_nothing_of_it_is_judged(world: World) -> None:
@@ -229,13 +244,49 @@ def test_a_part_that_hangs_does_not_hold_the_look_beyond_its_time(world: World) 
     assert found(seen) == {f"{STANDBY}/host/look": "critical"}
 
 
-def test_a_plan_that_holds_the_lock_writes_no_marker_and_judges_no_group(world: World) -> None:
-    world.plan = "INC-1"
-    world.ggsci_says[STANDBY] = lambda: parse_info_all("MANAGER RUNNING\nREPLICAT STOPPED RGIM 00:00:00 00:00:01\n")
+def stopped() -> Any:
+    return parse_info_all("MANAGER RUNNING\nREPLICAT STOPPED RGIM 00:00:00 00:00:01\n")
+
+
+@pytest.mark.parametrize("keeper", [ACTIVE, STANDBY])
+def test_while_a_plan_holds_the_lock_at_either_site_no_group_and_no_lag_is_judged(world: World, keeper: str) -> None:
+    world.lock_at = keeper
+    world.ggsci_says[STANDBY] = stopped
     seen = world.look()
-    assert found(seen) == {"watch/plan": "info"} and "INC-1" in seen.findings[0].sentence
-    assert world.databases[ACTIVE].markers == []
+    assert found(seen) == {f"{keeper}/lock/plan": "info"} and "INC-1 of a run" in seen.findings[0].sentence
     assert not {f"{STANDBY}/groups", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
+    assert seen.arrived == {}, "no marker is removed"
+
+
+def test_a_failovers_plan_keeps_what_it_stops_at_the_survivor_from_being_told(world: World) -> None:
+    world.databases[ACTIVE].away, world.hosts_away, world.lock_at = True, {ACTIVE}, STANDBY
+    world.ggsci_says[STANDBY] = stopped
+    assert found(world.look()) == {
+        f"{ACTIVE}/database/look": "critical",
+        f"{ACTIVE}/host/look": "critical",
+        f"{STANDBY}/lock/plan": "info",
+    }
+
+
+def test_the_source_writes_no_marker_while_a_plan_holds_its_lock(world: World) -> None:
+    world.lock_at = ACTIVE
+    world.look()
+    assert world.databases[ACTIVE].markers == []
+
+
+def test_a_plan_that_was_quiet_for_days_is_a_warning_until_its_lock_is_free(world: World) -> None:
+    world.lock_at, world.plan_quiet = ACTIVE, timedelta(days=3)
+    seen = world.look()
+    assert found(seen) == {f"{ACTIVE}/lock/plan": "warning"}
+    assert "Its last sign of life is 3 d old" in seen.findings[0].sentence
+    world.lock_at = ""
+    seen = world.look()
+    assert found(seen) == {} and f"{ACTIVE}/lock" in seen.judged
+
+
+def test_a_site_whose_database_is_away_does_not_end_what_is_known_of_its_lock(world: World) -> None:
+    world.databases[STANDBY].away = True
+    assert f"{STANDBY}/lock" not in world.look().judged
 
 
 def test_where_the_procedures_have_no_tables_the_lag_is_not_measured_and_nothing_fails(world: World) -> None:
@@ -266,9 +317,43 @@ def test_a_silent_link_is_an_outage_that_counts_from_the_look_that_saw_it_up(wor
     assert 28_000 < figures(seen)["link_left_seconds"] <= 28_800
 
 
-def test_a_purge_hold_that_nears_the_ceiling_is_found(world: World) -> None:
-    world.held_days = 13.5
-    assert found(world.look()) == {"holds/x": "critical"}
+def test_a_purge_hold_that_nears_the_ceiling_is_found_where_there_is_one(world: World) -> None:
+    world.held = {label: 13.5 for label in IDBS[:-1]}
+    assert found(world.look()) == {f"{label}/holds/age": "critical" for label in IDBS[:2]}
+
+
+def test_an_idb_that_gives_no_answer_hides_no_other_idbs_hold(world: World) -> None:
+    silent, other = IDBS[:2]
+    world.held = dict.fromkeys(IDBS, 13.5)
+    world.silent_idbs = {silent}
+    seen = world.look()
+    assert found(seen) == {
+        f"{silent}/holds/look": "critical",
+        f"{other}/holds/age": "critical",
+        f"{IDBS[3]}/holds/age": "critical",
+    }
+    assert f"{silent}/holds" not in seen.judged and f"{other}/holds" in seen.judged
+
+
+def test_an_idb_that_gives_no_answer_for_one_look_ends_and_begins_no_hold(world: World) -> None:
+    world.held = {IDBS[0]: 13.5}
+    conditions: dict[str, Condition] = {}
+
+    def told(now: float) -> list[tuple[str, str]]:
+        nonlocal conditions
+        seen = world.look()
+        conditions, alerts = watching.transitions(
+            "gim", conditions, seen.findings, seen.judged, seen.roles.subjects(), now
+        )
+        return [(alert.what, alert.key) for alert in alerts]
+
+    assert told(0) == [("began", f"{IDBS[0]}/holds/age")]
+    world.silent_idbs = set(IDBS)
+    assert sorted(told(300)) == sorted(("began", f"{label}/holds/look") for label in IDBS)
+    world.silent_idbs = set()
+    assert sorted(told(600)) == sorted(("ended", f"{label}/holds/look") for label in IDBS)
+    world.held = {}
+    assert told(900) == [("ended", f"{IDBS[0]}/holds/age")]
 
 
 def test_a_look_takes_no_longer_for_one_answer_than_watching_allows() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from infomart_dr.errors import UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watching import Condition, Finding, Roles, Standing, State, Trouble, span
+from infomart_dr.guards.lock import Holder
 from infomart_dr.hooks.parse_ggsci import LogRecord, parse_info_all
 from infomart_dr.topology import Watch
 
@@ -260,20 +261,24 @@ def test_a_site_without_data_sources_has_no_countdown_and_a_link_that_is_up_no_f
 
 def test_a_hold_is_warned_of_before_the_partition_ring_comes_round() -> None:
     day = 86_400.0
-    ages = {"young": 9 * day, "warned": 10 * day, "late": 13 * day, "over": 15 * day}
-    holds = {name: (NOW - age, 14 * day) for name, age in ages.items()}
-    found = watching.hold_findings(holds | {"longer ring": (NOW - 15 * day, 60 * day)}, NOW, WATCH)
-    assert levels(found) == {"holds/warned": "warning", "holds/late": "critical", "holds/over": "critical"}
-    said = {finding.key: finding.sentence for finding in found}
-    assert "overwrites what is held in 4 d" in said["holds/warned"]
-    assert "overwrites what is held since 24 h" in said["holds/over"]
+
+    def found(age: float, ring: float = 14) -> list[tuple[str, str]]:
+        findings = watching.hold_findings("site2", "ts1", NOW - age * day, ring * day, NOW, WATCH)
+        assert all(finding.subject == "site2/ts1/holds" for finding in findings)
+        return [(finding.level, finding.sentence.partition("overwrites ")[2]) for finding in findings]
+
+    assert found(9) == [] and found(15, ring=60) == []
+    assert found(10) == [("warning", "what is held in 4 d.")]
+    assert found(13) == [("critical", "what is held in 24 h.")]
+    assert found(15) == [("critical", "what is held since 24 h.")]
 
 
 # -- roles ---------------------------------------------------------------------------------------------------
 
 
 def topology(architecture: str = "active-standby", **roles: str) -> Any:
-    sites = {name: SimpleNamespace(role=role) for name, role in roles.items()}
+    idbs = [SimpleNamespace(name="ts1"), SimpleNamespace(name="link")]
+    sites = {name: SimpleNamespace(role=role, purged_idbs=idbs) for name, role in roles.items()}
     return SimpleNamespace(sites=sites, architecture=architecture)
 
 
@@ -282,8 +287,10 @@ def test_what_is_watched_follows_from_the_roles() -> None:
     assert roles.sites == ("site1", "site2")
     assert roles.replications == (("site1", "site2"),)
     assert roles.links == (("site1", "site2"),)
-    assert {"site1/hwm", "site2/groups", "site1-site2/lag", "holds"} <= roles.subjects()
+    assert {"site1/hwm", "site2/groups", "site1-site2/lag"} <= roles.subjects()
     assert not {"site3/host", "site2/hwm"} & roles.subjects()
+    assert {"site2/ts1/holds", "site3/ts1/holds"} <= roles.subjects(), "a new site's IDBs may be held, too"
+    assert "site4/ts1/holds" not in roles.subjects()
 
 
 def test_after_a_failover_a_single_site_is_watched_without_replication() -> None:
@@ -294,6 +301,24 @@ def test_after_a_failover_a_single_site_is_watched_without_replication() -> None
 def test_two_active_sites_have_links_both_ways_and_no_replication() -> None:
     roles = Roles.of(topology("active-active", site1="active", site2="active"))
     assert roles.replications == () and set(roles.links) == {("site1", "site2"), ("site2", "site1")}
+
+
+# -- the plan under way ------------------------------------------------------------------------------------------
+
+
+def holder(quiet: float) -> Holder:
+    beat = datetime.fromtimestamp(NOW - quiet, UTC)
+    return Holder("INC-1", "infomart_failover INC-1", "fire", beat - timedelta(days=9), beat)
+
+
+@pytest.mark.parametrize(("quiet", "level"), [(0, "info"), (86_399, "info"), (86_400, "warning"), (9e6, "warning")])
+def test_a_plan_is_a_warning_once_it_has_given_no_sign_of_life_for_so_long(quiet: float, level: str) -> None:
+    found = watching.plan_finding("site2", holder(quiet), NOW, WATCH)
+    assert (found.key, found.level) == ("site2/lock/plan", level)
+    assert "Plan INC-1 of infomart_failover INC-1 holds the lock at site2" in found.sentence
+    assert ("last sign of life" in found.sentence and "operating.md" in found.cure) == (level == "warning")
+    sooner = watching.plan_finding("site2", holder(600), NOW, WATCH.model_copy(update={"plan_quiet": 600}))
+    assert sooner.level == "warning"
 
 
 # -- from one look to the next -----------------------------------------------------------------------------------
@@ -367,7 +392,7 @@ def test_what_is_not_watched_any_more_ends_with_that_reason() -> None:
 
 
 def test_information_is_never_told() -> None:
-    assert after({}, finding("watch/plan", "info")) == ({}, [])
+    assert after({}, finding("site1/lock/plan", "info")) == ({}, [])
 
 
 def test_an_alert_has_the_same_identity_whoever_tells_it() -> None:

@@ -387,9 +387,9 @@ class Deployment:
         )
         bare = SimpleNamespace(name="bare", data_source_key=102, schema_name=None, connection="d", purge_jobs=[])
         sites = {
-            "site1": SimpleNamespace(role="failed", idbs=[source]),
-            "site2": SimpleNamespace(role="active", idbs=[source, bare]),
-            "site3": SimpleNamespace(role="new", idbs=[]),
+            "site1": SimpleNamespace(role="failed", idbs=[source], purged_idbs=[source]),
+            "site2": SimpleNamespace(role="active", idbs=[source, bare], purged_idbs=[source]),
+            "site3": SimpleNamespace(role="new", idbs=[], purged_idbs=[]),
         }
         self.topology = SimpleNamespace(
             deployment="lab", sites=sites, site=lambda name: sites[name], info_mart=SimpleNamespace(schema_name="GIM")

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from tests.http_receiver import Answer, Receiver
 
 from infomart_dr.errors import CredentialsError, FinalError, InfoMartError, TopologyError
 from infomart_dr.hooks import http
@@ -48,11 +49,11 @@ def receiver(*answers: int | float) -> Iterator[Any]:
         server.server_close()
 
 
-def webhook(monkeypatch: pytest.MonkeyPatch, port: int, **fields: Any) -> Webhook:
+def webhook(monkeypatch: pytest.MonkeyPatch, port: int, limit: float = 10.0, **fields: Any) -> Webhook:
     settings = {"conn_type": "http", "schema": "http", "host": "127.0.0.1", "port": port, **fields}
     monkeypatch.setenv("AIRFLOW_CONN_PAGER", json.dumps(settings))
     monkeypatch.setattr(http, "_FIRST_WAIT", 0.01)
-    return Webhook("pager", timeout=0.5)
+    return Webhook("pager", timeout=0.5, limit=limit)
 
 
 def test_a_message_goes_to_the_path_with_its_key_and_the_bearer_token(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +103,48 @@ def test_a_receiver_that_is_down_is_unreachable_and_no_secret_is_in_the_message(
     with pytest.raises(BusyError) as caught:
         webhook(monkeypatch, port, password="a-token").post({}, "k")
     assert "a-token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(body=["x" * 1000], drip=0.1), Answer(503, drip=0.1, body=["x" * 1000])],
+    ids=["takes it", "is in trouble"],
+)
+def test_an_answer_that_drips_byte_by_byte_holds_nobody_beyond_the_limit(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    with Receiver(decide=lambda request: answer) as found:
+        begun = time.monotonic()
+        with pytest.raises(BusyError, match="no end within 1 s"):
+            webhook(monkeypatch, found.port, limit=1.0).post({}, "k")
+        assert time.monotonic() - begun < 4
+
+
+def test_a_body_that_is_not_what_its_encoding_says_is_a_typed_error_and_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer = Answer(body={}, headers={"Content-Encoding": "gzip"})
+    with Receiver(decide=lambda request: answer) as found, pytest.raises(FinalError, match="DecodingError"):
+        webhook(monkeypatch, found.port).post({}, "k")
+    assert len(found.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"proxy": "http://user:pa/ss@proxy:3128"},
+        {"proxy": "ftp://proxy"},
+        {"proxy": {"http": "proxy"}},
+        {"path": "http://host:pa/hooks"},
+    ],
+    ids=["port of a proxy", "schema of a proxy", "proxy of another kind", "path"],
+)
+def test_a_connection_with_a_wrong_proxy_or_path_is_named_and_shows_none_of_it(
+    monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any]
+) -> None:
+    with pytest.raises(TopologyError, match="pager") as caught:
+        webhook(monkeypatch, 1, extra=json.dumps(extra)).post({}, "k")
+    assert "'pa'" not in str(caught.value)
 
 
 def test_a_connection_that_is_missing_is_a_mistake_of_the_topology() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -13,7 +15,7 @@ from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsL
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from tests.unit.evidence.watch_fakes import FakeSite
 
-from infomart_dr.errors import UnreachableError
+from infomart_dr.errors import FinalError, UnreachableError
 from infomart_dr.evidence import look, watching
 from infomart_dr.evidence.look import Look
 from infomart_dr.evidence.watch_store import WatchStore
@@ -27,7 +29,10 @@ from infomart_dr.topology import Watch
 ROLES = Roles.of(
     SimpleNamespace(  # type: ignore[arg-type]
         architecture="active-standby",
-        sites={"site1": SimpleNamespace(role="active"), "site2": SimpleNamespace(role="standby")},
+        sites={
+            "site1": SimpleNamespace(role="active", purged_idbs=[]),
+            "site2": SimpleNamespace(role="standby", purged_idbs=[SimpleNamespace(name="ts1")]),
+        },
     )
 )
 STOPPED = Finding("site2/groups/RGIM", "critical", "RGIM is STOPPED.", "Start it.", {"lag_seconds": 3})
@@ -103,7 +108,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_a_look_with_findings_succeeds_and_its_label_and_xcom_say_them(world: World) -> None:
     assert world.look().label == "lab: ok"
-    world.findings = [STOPPED, DISK, Finding("watch/plan", "info", "A plan.")]
+    world.findings = [STOPPED, DISK, Finding("site1/lock/plan", "info", "A plan.")]
     seen = world.look()
     assert seen.label == "lab: 1 critical, 1 warning"
     assert seen.result["findings"][0]["sentence"] == "RGIM is STOPPED."
@@ -192,16 +197,24 @@ class Receiver:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.away = False
+        #: Raised by a post, whose number counts from 1.
+        self.breaks: dict[int, Exception] = {}
+        self.limits: list[float] = []
+        self.during: Any = lambda: None
         self.tries = 0
         self.got: list[tuple[str, dict[str, Any]]] = []
         receiver = self
 
         class Webhook:
-            def __init__(self, connection_id: str) -> None:
+            def __init__(self, connection_id: str, *, limit: float) -> None:
                 assert connection_id == "pager"
+                receiver.limits.append(limit)
 
             def post(self, message: dict[str, Any], key: str) -> None:
                 receiver.tries += 1
+                receiver.during()
+                if (error := receiver.breaks.get(receiver.tries)) is not None:
+                    raise error
                 if receiver.away:
                     raise UnreachableError("no answer.", "Check it.")
                 receiver.got.append((key, message))
@@ -226,11 +239,57 @@ def test_a_webhook_that_is_away_gets_its_alerts_later_each_once_and_fails_no_loo
     assert len(receiver.got) == 2
 
 
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no such secret"), ValueError("unknown scheme"), FinalError("HTTP 400.")], ids=repr
+)
+def test_whatever_goes_wrong_around_the_webhook_fails_no_look_and_is_logged_with_its_type(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
+    monkeypatch.setattr(WatchDeployment, "log", logging.getLogger("watch"))
+    receiver.breaks = {1: error}
+    world.findings = [STOPPED]
+    assert world.look().told == [("began", "site2/groups/RGIM")]
+    assert f"{type(error).__name__}: {error}" in caplog.text
+    world.look()
+    assert [message["key"] for _, message in receiver.got] == ["site2/groups/RGIM"], "it has waited"
+
+
+def test_a_webhook_that_refuses_one_alert_gets_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
+    receiver.breaks = {1: FinalError("HTTP 400.")}
+    world.findings = [STOPPED, DISK]
+    world.look()
+    assert [message["key"] for _, message in receiver.got] == ["site1/trail/disk"]
+
+
+def test_the_webhook_is_told_when_every_event_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
+    events, seen = OutletEventAccessors(), []
+    receiver.during = lambda: seen.append({a.name: len(left.asset_alias_events) for a, left in events.items()})
+    world.findings = [STOPPED, DISK]
+    world.look(events=events)
+    assert seen == [{ALERTS: 2, REPLICATION_STATES: 1}] * 2
+
+
+def test_a_slow_webhook_holds_a_look_no_longer_than_sending_may_last_and_gets_the_rest_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
+    monkeypatch.setattr(watch, "_SENDING", 0.2)
+    receiver.during = lambda: time.sleep(0.25)
+    world.findings = [STOPPED, DISK]
+    assert len(world.look().told) == 2
+    assert len(receiver.got) == 1 and receiver.limits[0] <= 0.2
+    world.look()
+    assert [message["key"] for _, message in receiver.got] == ["site2/groups/RGIM", "site1/trail/disk"]
+
+
 def test_alerts_that_nobody_takes_for_days_do_not_fill_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
     receiver.away = True
     for number in range(150):
-        world.findings = [STOPPED] if number % 2 else [STOPPED, DISK, Finding(f"holds/{number}", "warning", "x")]
+        world.findings = [STOPPED] if number % 2 else [STOPPED, DISK, Finding(f"site1/ggserr/{number}", "warning", "x")]
         world.look()
     world.findings = []
     receiver.away = False
