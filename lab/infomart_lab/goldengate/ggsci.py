@@ -1006,7 +1006,8 @@ class Session:
             lines.append(definition["type"].upper() if definition["type"] == "Integrated" else definition["type"])
         lag, since = self._times(group)
         lines.append(f"{'Checkpoint Lag':<20} {words.duration(lag)} (updated {words.duration(since)} ago)")
-        if self.wording != "11.2" and group.alive():
+        # It may have come to life since its file was read.
+        if self.wording != "11.2" and "pid" in process and group.alive():
             lines.append(f"{'Process ID':<20} {process['pid']}")
         blank = " " * 21
         name = f"{'Log Read Checkpoint':<20} "

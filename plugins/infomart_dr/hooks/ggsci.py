@@ -220,6 +220,13 @@ class Ggsci:
                 "Run the command by hand on the database host; its environment may lack libraries.",
             )
         reply = Reply(_without_echo(found[0], what))
+        if not reply.lines and completed.exit_code not in (0, None):
+            # It broke off, whatever the command was.
+            raise UnexpectedReplyError(
+                f"ggsci ended with exit code {completed.exit_code} and no reply to {what!r}: "
+                f"{trouble[-_SHOWN:] or 'nothing'}",
+                "Run the command by hand on the database host.",
+            )
         log.debug("ggsci replied: %s", reply.text)
         return reply, completed.exit_code
 
@@ -282,11 +289,6 @@ class Ggsci:
         )
 
     def _check(self, command: str, reply: Reply, exit_code: int | None) -> None:
-        if not reply.lines and exit_code not in (0, None):
-            raise UnexpectedReplyError(
-                f"ggsci ended with exit code {exit_code} and no reply to {command!r}.",
-                "Run the command by hand on the database host.",
-            )
         if _MANAGER_AWAY.search(reply.text) and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
             raise UnreachableError(
                 f"GoldenGate's manager does not run: {reply.text[-_SHOWN:]}", "Start it: START MGR in ggsci."

@@ -628,6 +628,13 @@ def test_a_missing_ggsci_and_one_without_output_are_errors() -> None:
         ggsci.execute("INFO ALL")
 
 
+@pytest.mark.parametrize("look", [lambda ggsci: ggsci.info("RGIM"), lambda ggsci: ggsci.execute("STOP MGR !")])
+def test_a_ggsci_that_breaks_off_after_its_prompt_is_told_with_its_exit_code_and_last_words(look: Any) -> None:
+    ggsci, _ = hook(lambda call: Completed(139, f"{BANNER}GGSCI (db3) 1> ", "Segmentation fault"))
+    with pytest.raises(UnexpectedReplyError, match=r"exit code 139 and no reply to .*Segmentation fault"):
+        look(ggsci)
+
+
 def test_a_group_that_does_not_exist_is_none_and_garbage_is_an_error() -> None:
     assert hook(World())[0].info("EGIM") is None
     assert hook(World())[0].status("EGIM") is None

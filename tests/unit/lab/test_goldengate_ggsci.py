@@ -11,7 +11,7 @@ import pytest
 
 from infomart_lab import config as lab
 from infomart_lab.goldengate import ggsci
-from infomart_lab.goldengate.home import Home
+from infomart_lab.goldengate.home import Group, Home
 from infomart_lab.goldengate.manager import restarts
 from infomart_lab.goldengate.parameters import parse
 
@@ -227,6 +227,14 @@ def test_a_vanished_process_is_abended(talk: Talk, config: lab.LabConfig) -> Non
     assert "REPLICAT RGIM: ABENDED" in talk("site2", "status replicat rgim")
     talk("site2", "stop replicat rgim")
     assert group.status() == "STOPPED"
+
+
+def test_a_group_that_comes_to_life_while_it_is_shown_is_shown(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk("site2", *SET_UP)
+    monkeypatch.setattr(Group, "alive", lambda self: True)
+    text = talk("site2", "info replicat rgim")
+    assert re.search(r"^REPLICAT   RGIM .* Status STOPPED$", text, re.MULTILINE)
+    assert "Process ID" not in text
 
 
 def test_view_files(talk: Talk, config: lab.LabConfig) -> None:
