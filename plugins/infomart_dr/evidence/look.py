@@ -7,7 +7,6 @@ judged in :mod:`infomart_dr.evidence.watching`.
 from __future__ import annotations
 
 import logging
-import posixpath
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -284,23 +283,24 @@ def _attempt(question: Callable[[], T]) -> T | InfoMartError:
         return error
 
 
-def trail_folder(site: Site) -> str:
-    """Folder of a site's trails, absolute or below GoldenGate's home."""
-    folder = posixpath.dirname(site.goldengate.trails.local) or "."
-    return posixpath.normpath(posixpath.join(site.goldengate.home, folder))
+def trail_folder(roles: Roles, name: str, site: Site) -> str:
+    """Folder of the trail that grows at a site: its own where it is replicated from, else the one that arrives."""
+    goldengate = site.goldengate
+    writes = any(source == name for source, _ in roles.replications)
+    return goldengate.trail_folder(goldengate.trails.local if writes else goldengate.trails.remote)
 
 
 def _ask_host(
     deployment: Deployment, site: str, position: tuple[int, int] | None, others: list[str], replicated: bool
 ) -> _AtHost:
-    settings, host = deployment.site(site), deployment.host(site)
-    ggsci = deployment.ggsci(site)
+    host, ggsci = deployment.host(site), deployment.ggsci(site)
     if not replicated:
         return _AtHost(None, None, None, _attempt(lambda: _links(deployment, site, others)))
+    folder = trail_folder(Roles.of(deployment.topology), site, deployment.site(site))
     return _AtHost(
         groups=_attempt(ggsci.info_all),
         log=_attempt(lambda: ggsci.log_since(position)),
-        free=_attempt(lambda: host.free_space(trail_folder(settings))),
+        free=_attempt(lambda: host.free_space(folder)),
         links=_attempt(lambda: _links(deployment, site, others)),
     )
 
@@ -463,7 +463,10 @@ def _judge_goldengate(seen: Look, topology: Topology, site: str, answer: _AtHost
     else:
         points = watching.samples(seen.state.space.get(site, []), answer.free, seen.began, watch)
         seen.state.space[site] = points
-        seen.add(f"{site}/trail", watching.trail_findings(site, trail_folder(topology.sites[site]), points, watch))
+        seen.add(
+            f"{site}/trail",
+            watching.trail_findings(site, trail_folder(seen.roles, site, topology.sites[site]), points, watch),
+        )
         seen.figure("trail_free_bytes", answer.free, site=site)
         seen.figure("trail_full_seconds", watching.seconds_until_full(points), site=site)
 

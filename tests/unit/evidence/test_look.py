@@ -366,8 +366,11 @@ def test_a_look_takes_no_longer_for_one_answer_than_watching_allows() -> None:
 @pytest.mark.parametrize(
     ("trail", "folder"), [("./dirdat/em", "/u01/ogg/dirdat"), ("/trails/em", "/trails"), ("em", "/u01/ogg")]
 )
-def test_the_folder_of_the_trails_is_below_goldengates_home_or_absolute(trail: str, folder: str) -> None:
+def test_room_is_looked_for_where_a_site_writes_its_trail_or_gets_that_of_the_other(trail: str, folder: str) -> None:
     document = yaml.safe_load(EXAMPLE.read_text())
-    document["sites"][ACTIVE]["goldengate"] |= {"home": "/u01/ogg", "trails": {"local": trail}}
+    for site, role, kind, other in ((ACTIVE, "active", "local", "remote"), (STANDBY, "standby", "remote", "local")):
+        document["sites"][site]["role"] = role
+        document["sites"][site]["goldengate"] |= {"home": "/u01/ogg", "trails": {kind: trail, other: "/elsewhere/ot"}}
     read = topology.parse(yaml.safe_dump(document), EXAMPLE)
-    assert look.trail_folder(read.sites[ACTIVE]) == folder
+    for site in (ACTIVE, STANDBY):
+        assert look.trail_folder(look.Roles.of(read), site, read.sites[site]) == folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from tests.unit.hooks.gg_sample import ENCRYPTED, Call, Completed, FakeHost, make_topology
