@@ -52,7 +52,7 @@ class HumanStep(StepOperator, HITLOperator):
         if self.under_lock:
             step.lock.require(step.plan_id, step.owner)
         self.before(step)
-        self.body = text
+        self.body = text + asked_again(self._context)
         self.log.info("decide: a person does this:\n%s", text)
         return HITLOperator.execute(self, self._context)
 
@@ -117,6 +117,7 @@ class Gate(ApprovalOperator):
             if shown := self.evidence(step):
                 self.body = f"{self.body}\n\n{shown}"
                 self.log.info("observe: shown at the gate:\n%s", shown)
+        self.body = f"{self.body or ''}{asked_again(context)}"
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -136,6 +137,21 @@ class Gate(ApprovalOperator):
                 )
             self.accepted(step, who)
         return {"what": f"approved by {who}", "command_seconds": 0.0}
+
+
+def asked_again(context: Context) -> str:
+    """What a form of a later try says, in Markdown; empty in the first.
+
+    An answer in the second in which the task parks is lost (Airflow 3.3.2: the scheduler takes the end of the process
+    that parked for the end of the resumed one, and fails the try).
+    """
+    number = int(getattr(context.get("ti"), "try_number", 1) or 1)
+    if number < 2:
+        return ""
+    return (
+        f"\n\n**Asked again (try {number}).** What was answered before does not count: it came within the first "
+        "seconds, or the step was cleared, or failed. Please answer here."
+    )
 
 
 def responder(answer: Any) -> str:

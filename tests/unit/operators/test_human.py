@@ -102,6 +102,16 @@ def test_a_gate_shows_the_evidence_and_says_who_approved(step: Any) -> None:
     assert gate.execute_complete(context(), answer("Approve"))["what"] == "approved by ben"
 
 
+def test_a_form_of_a_later_try_says_that_earlier_answers_do_not_count(step: Any) -> None:
+    again = context() | {"ti": SimpleNamespace(try_number=2)}
+    for asked in (Lamp(by_hand=True), Gate(task_id="gate", subject="Go on?", body="Decide.")):
+        with pytest.raises(Asked, match=r"Asked again \(try 2\)"):
+            asked.execute(again)
+    first = context() | {"ti": SimpleNamespace(try_number=1)}
+    with pytest.raises(Asked, match=r"^Decide\.$"):
+        Gate(task_id="gate", subject="Go on?", body="Decide.").execute(first)
+
+
 def test_with_four_eyes_the_one_who_started_the_run_cannot_approve_it(step: Any) -> None:
     gate = Gate(task_id="gate", subject="Go on?", body="")
     gate.execute_complete(context("ben"), answer("Approve", "ben"))
