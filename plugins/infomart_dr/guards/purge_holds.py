@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _DUPLICATE = "ORA-00001"
 #: Begins the id of a plan's hold, so that no run of infomart_purge_hold has the same.
 _PLAN = "plan "
+#: A hold that begins so soon after it is placed holds at once, whatever the clock says of another Airflow that looks.
+_AT_ONCE = timedelta(minutes=5)
 #: Part of the partition ring after which a hold is warned of.
 WARN_AFTER = 0.7
 #: Who released a hold that was over.
@@ -111,7 +113,7 @@ class Hold:
 
     def active(self, now: datetime) -> bool:
         """Whether it holds now; whether it is over is another question."""
-        return self.released_at is None and self.begins_at <= now
+        return self.released_at is None and (self.begins_at <= now or self.begins_at - self.placed_at < _AT_ONCE)
 
     def __str__(self) -> str:
         ticket = f", ticket {self.ticket}" if self.ticket else ""
@@ -467,8 +469,10 @@ class IdbHolds:
             job.wait_for(state)
             if row is None:
                 # Noted before it is changed: nobody may take the hold for the state before it.
-                was = state.enabled or any(other.was_enabled for other in self._others(job.key))
-                noted = self.store.note(job.key, was, state.memory)
+                others = self._others(job.key)
+                was = state.enabled or any(other.was_enabled for other in others)
+                memory = state.memory or next((other.memory for other in others if other.memory), "")
+                noted = self.store.note(job.key, was, memory)
             elif state.enabled and row.changes > 1:
                 noted = self.store.enabled_again(job.key, state.memory)
             else:

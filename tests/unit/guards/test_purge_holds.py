@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -264,6 +264,30 @@ def test_a_job_of_two_idbs_whose_last_holds_end_at_once_is_enabled(
     enforce(one, NOW)
     assert job.enabled
     assert tables.jobs == []
+
+
+def test_a_hold_of_an_airflow_whose_clock_is_ahead_is_kept_by_one_whose_clock_is_not(tables: Tables) -> None:
+    job = Job()
+    here = idb(tables, job)
+    ahead = timedelta(minutes=2)
+    place(here, begins=NOW + ahead)
+    enforce(here, NOW + ahead)
+    enforce(here, NOW)
+    assert not job.enabled
+
+
+def test_a_job_of_two_idbs_gets_back_what_its_first_hold_remembered_of_it(tables: Tables) -> None:
+    job = Job(memory="2026-11-03T02:00:00")
+    one, other = (idb(tables, job, name=name) for name in ("ts1", "ts2"))
+    place(one)
+    enforce(one)
+    job.memory = ""
+    place(other)
+    enforce(other)
+    for each in (one, other):
+        each.store.release("CHG1", "anna", "done")
+        enforce(each)
+    assert job.acts == ["disable", "enable 2026-11-03T02:00:00"]
 
 
 def test_a_job_of_two_idbs_that_somebody_enabled_is_enabled_by_the_last_whichever_saw_it(tables: Tables) -> None:
