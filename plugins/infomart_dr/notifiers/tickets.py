@@ -24,7 +24,9 @@ from airflow.sdk.log import redact
 
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import InfoMartError
+from infomart_dr.evidence.watching import Roles
 from infomart_dr.notifiers import run_state
+from infomart_dr.step import Step
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,8 @@ _RESULT_LIMIT, _REPORT_LIMIT = 400, 2000
 class TellTicket(BaseNotifier):
     """Write to the ticket what a moment of a task means for its run.
 
-    Never fails the task, and never holds it longer than ``tickets.limit`` of the topology. What was not sent is one
-    warning in the task's log.
+    Never fails the task, and never holds it longer than ``tickets.limit`` of the topology and a few seconds for the
+    database that keeps what could not be told. What was not told is one warning in the task's log.
 
     :param moment: when Airflow calls.
     """
@@ -113,12 +115,23 @@ def _ticket(topology: Any, context: Mapping[str, Any]) -> str | None:
 
 
 def _deliver(topology: Any, context: Mapping[str, Any], messages: list[Any]) -> str | None:
-    """Tell messages."""
-    from infomart_dr.deployment import connection
-    from infomart_dr.hooks.tickets import send
+    """Tell messages, or keep them where lock and ledger of the plan are."""
+    from infomart_dr.notifiers import outbox
 
-    # Here and not in the thread of the sending: Airflow's supervisor is asked.
-    return send(topology.tickets, connection(topology.tickets.connection), messages)
+    with Step.from_context(context) as step:
+        step.deployment.topology = outbox.bounded(topology)
+        return outbox.tell(step.deployment, keeper(step), messages)
+
+
+def keeper(step: Step) -> str:
+    """The site where lock and ledger are; of a run whose parameters name none, one that should live."""
+    try:
+        name = step.name(step.keeper)
+        step.topology.site(name)
+    except InfoMartError:
+        sites = Roles.of(step.topology).sites
+        return sites[-1] if step.failover else sites[0]
+    return name
 
 
 class Run:

@@ -19,6 +19,7 @@ from infomart_dr.evidence.look import Look
 from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import Finding, Roles
 from infomart_dr.hooks import metrics
+from infomart_dr.notifiers import outbox
 from infomart_dr.operators import watch
 from infomart_dr.operators.deployments import ListDeployments
 from infomart_dr.operators.watch import ALERTS, REPLICATION_STATES, WatchDeployment
@@ -39,7 +40,7 @@ class FakeDeployment:
 
     def __init__(self, connection: str | None = None) -> None:
         self.sites = {"site1": FakeSite(), "site2": FakeSite()}
-        self.topology: Any = SimpleNamespace(deployment="lab", watch=Watch(alert_connection=connection))
+        self.topology: Any = SimpleNamespace(deployment="lab", watch=Watch(alert_connection=connection), tickets=None)
 
     def __enter__(self) -> FakeDeployment:
         return self
@@ -224,6 +225,19 @@ def test_a_webhook_that_is_away_gets_its_alerts_later_each_once_and_fails_no_loo
     assert receiver.got[0][1]["deployment"] == "lab" and receiver.got[0][0].startswith("lab:site2/groups/RGIM:")
     world.look()
     assert len(receiver.got) == 2
+
+
+def test_each_look_tells_what_waits_for_tickets_at_the_sites_that_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(outbox, "tell_what_waits", lambda deployment, sites: asked.append(list(sites)))
+    world.look()
+    world.deployment.sites["site1"].away = True
+    world.look()
+    monkeypatch.setattr(WatchStore, "replace", lambda *_: False)
+    world.look()
+    assert asked == [["site1", "site2"], ["site2"], ["site2"]], "also one that came second"
 
 
 def test_alerts_that_nobody_takes_for_days_do_not_fill_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
