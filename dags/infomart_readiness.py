@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG
 
+from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.runbook import readiness
 from infomart_dr.runbook.schedules import schedule
@@ -34,6 +35,7 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
+    on_failure_callback=TellTicket("run fails"),
     default_args=step_defaults(),
     params=readiness.params(),
     tags=["infomart", "disaster recovery"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
+from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.goal import LookWhetherDone
 from infomart_dr.runbook import cutover, plan, reaggregation, switchover
@@ -29,6 +30,7 @@ with (
         schedule=None,
         catchup=False,
         max_active_runs=1,
+        on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
         params=plan.common_params() | plan.waiting_params() | plan.reaggregation_params(),
         tags=["infomart", "disaster recovery"],

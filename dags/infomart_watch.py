@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
+from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.runbook import watch
 from infomart_dr.runbook.schedules import schedule
 
@@ -18,6 +19,7 @@ new errors of ggserr.log, high-water marks, the disk of the trails, the links be
 
 **An alert is told once when a condition begins, once if a warning becomes critical, and once when it ends**: in the
 task's log, as an event of the asset `infomart_dr_alert_<deployment>`, and to the webhook `watch.alert_connection`.
+A ticket that could not be told something when it happened is told by the next look.
 
 **A task is green when it could look, whatever it found;** the label of its instance and its XCom say what. It is red
 when no database of the deployment gives an answer. docs/watching.md has thresholds, figures and cost.
@@ -30,6 +32,7 @@ with DAG(
     schedule=schedule("watch_schedule", "*/5 * * * *"),
     catchup=False,
     max_active_runs=1,
+    on_failure_callback=TellTicket("run fails"),
     default_args=watch.watch_defaults(),
     params=watch.params(),
     tags=["infomart", "watching"],

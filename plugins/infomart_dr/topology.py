@@ -512,6 +512,8 @@ def _pattern(value: str) -> str:
     return value
 
 
+#: Number of a ticket, wherever it comes from.
+TICKET = r"[A-Za-z0-9_.~:+-]{1,250}"
 #: What a ticket is told of.
 TicketEvent = Literal["started", "waiting", "chapter", "failed", "ended"]
 
@@ -565,8 +567,7 @@ class Tickets(Model):
         for text in texts:
             found = re.fullmatch(self.pattern, (text.split() or [""])[0].strip(".,;:()[]"))
             ticket = (found.groupdict().get("ticket") or found.group()) if found else ""
-            # It becomes part of a query and of a path.
-            if re.fullmatch(r"[A-Za-z0-9_.~:+-]{1,250}", ticket):
+            if re.fullmatch(TICKET, ticket):
                 return ticket
         return None
 

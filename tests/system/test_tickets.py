@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +24,7 @@ from infomart_lab import airflow_part
 from infomart_lab.airflow_api import Airflow
 from infomart_lab.config import DataSource, LabConfig, Site
 from infomart_lab.postgres import connect
-from tests.http_receiver import Answer, Receiver
+from tests.http_receiver import Answer, Receiver, Request
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tickets.md"
@@ -107,13 +111,23 @@ def told(receiver: Receiver, ticket: str) -> list[dict[str, Any]]:
     return list({body["key"]: body for body in receiver.bodies() if body["ticket"] == ticket}.values())
 
 
-def noted(config: LabConfig, plan: str) -> list[tuple[str, str]]:
-    """Facts of a plan; the table is made by the first run that gets so far."""
+def has_ledger(config: LabConfig) -> bool:
     with connect(config, "site1", "gim") as conn:
         row = conn.execute("select to_regclass('ggate.dr_ledger')").fetchone()
-        if row is None or row[0] is None:
-            return []
+        return row is not None and row[0] is not None
+
+
+def noted(config: LabConfig, plan: str) -> list[tuple[str, str]]:
+    """Facts of a plan; the table is made by the first run that gets so far, or by the first look."""
+    if not has_ledger(config):
+        return []
+    with connect(config, "site1", "gim") as conn:
         return conn.execute("select name, value from ggate.dr_ledger where plan_id = %s", (plan,)).fetchall()
+
+
+def waits(config: LabConfig) -> int:
+    """Number of messages that wait for their tickets."""
+    return sum(name.startswith("head ") for name, _ in noted(config, "(tickets)"))
 
 
 def log(client: httpx.Client, ticket: str, task: str) -> str:
@@ -292,3 +306,120 @@ def test_a_run_that_is_cleared_tells_its_start_and_chapter_no_second_time(
     assert client.post(f"/api/v2/dags/{DAG}/clearTaskInstances", json=again).status_code == 200
     until(lambda: len(told(receiver, "INC0000009")) == 4, "the second end")
     assert [each["event"] for each in told(receiver, "INC0000009")] == ["started", "chapter", "ended", "ended"]
+
+
+@pytest.fixture
+def watching(lab: LabConfig, client: httpx.Client) -> Iterator[Callable[[], None]]:
+    """infomart_watch, switched on; looks once more when it is called."""
+    dag = "/api/v2/dags/infomart_watch"
+    until(lambda: client.patch(dag, json={"is_paused": False}).is_success, "infomart_watch")
+
+    def look() -> None:
+        assert client.post(f"{dag}/dagRuns", json={"logical_date": None}).status_code == 200
+
+    look()
+    until(lambda: has_ledger(lab), "the first look")
+    yield look
+    client.patch(dag, json={"is_paused": True})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_what_no_ticket_could_be_told_is_told_by_watching_once_and_in_the_order_in_which_it_happened(
+    lab: LabConfig, client: httpx.Client, receiver: Receiver, watching: Callable[[], None]
+) -> None:
+    before = receiver.decide
+    change(lab, backend="manual", tickets={"backend": "webhook", "connection": "tickets", "timeout": 1, "limit": 2})
+    try:
+        watching()
+        until(lambda: waits(lab) == 0, "nothing waits")
+        receiver.decide = lambda request: Answer(503)
+        assert start(client, "INC0000010").status_code == 200
+        asked = f"{RUNS}/INC0000010/hitlDetails"
+        (gate,) = until(
+            lambda: client.get(asked, params={"response_received": False}).json()["hitl_details"], "a person is asked"
+        )
+        task = gate["task_instance"]["task_id"]
+        until(lambda: waits(lab) == 2, "two messages that wait")
+        assert "Kept in DR_LEDGER at site1: infomart_watch tells it." in log(client, "INC0000010", "take_lock")
+        refused = {request.body["key"]: request.body for request in receiver.requests if request.body}
+
+        receiver.decide = before
+        receiver.requests.clear()
+        watching()
+        messages = until(lambda: len(each := told(receiver, "INC0000010")) == 2 and each, "both messages")
+        assert [(each["event"], each["task_id"]) for each in messages] == [("started", None), ("waiting", task)]
+        assert messages[0] == refused[messages[0]["key"]], "as it would have been told then, with its own time"
+        until(lambda: waits(lab) == 0, "what was told is forgotten")
+
+        answer = f"{RUNS}/INC0000010/taskInstances/{task}/-1/hitlDetails"
+        refusal = {"chosen_options": ["Not possible"], "params_input": {}}
+        assert client.patch(answer, json=refusal).status_code == 200
+        assert ended(client, "INC0000010") == "failed"
+        until(lambda: len(told(receiver, "INC0000010")) == 4, "four messages")
+        keys = [body["key"] for body in receiver.bodies() if body["ticket"] == "INC0000010"]
+        assert len(keys) == len(set(keys)) == 4, "each once"
+    finally:
+        receiver.decide = before
+        change(lab, backend="gax", tickets={"backend": "webhook", "connection": "tickets", "timeout": 2, "limit": 5})
+
+
+class Records:
+    """ServiceNow's Table API, with a record of each number."""
+
+    def __init__(self) -> None:
+        self.notes: dict[str, list[str]] = defaultdict(list)
+
+    def __call__(self, request: Request) -> Answer:
+        if request.method == "PATCH":
+            self.notes[request.path.rpartition("/")[2]].append(request.body["work_notes"])
+            return Answer(body={"result": {}})
+        number = request.path.partition("number%3D")[2].partition("&")[0]
+        return Answer(body={"result": [{"sys_id": number, "work_notes": "\n\n".join(self.notes[number])}]})
+
+
+@contextmanager
+def silent_listener(client: httpx.Client, connection: str) -> Iterator[None]:
+    """An Airflow connection whose other side accepts and never answers."""
+    address = f"/api/v2/connections/{connection}"
+    there = client.get(address).json()
+
+    def change_port(port: int) -> None:
+        body = {"connection_id": connection, "conn_type": there["conn_type"], "port": port}
+        assert client.patch(address, params={"update_mask": "port"}, json=body).status_code == 200
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        change_port(silent.getsockname()[1])
+        try:
+            yield
+        finally:
+            change_port(there["port"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_end_of_a_run_whose_last_step_was_killed_is_told_by_the_dag_processor(
+    lab: LabConfig, client: httpx.Client, receiver: Receiver
+) -> None:
+    before, records = receiver.decide, Records()
+    change(lab, tickets={"backend": "servicenow", "connection": "tickets", "timeout": 2, "limit": 5})
+    receiver.decide = records
+    runs = "/api/v2/dags/infomart_purge_guard/dagRuns"
+    idb = yaml.safe_load((lab.home / "topology.yaml").read_text())["sites"]["site1"]["idbs"][0]["connection"]
+    try:
+        with silent_listener(client, idb):
+            asked = {"dag_run_id": "INC0000011", "logical_date": None}
+            until(lambda: client.post(runs, json=asked).is_success, "infomart_purge_guard")
+
+            def process() -> int | None:
+                task = client.get(f"{runs}/INC0000011/taskInstances/enforce_holds/0")
+                return task.json()["pid"] if task.is_success and task.json()["state"] == "running" else None
+
+            os.kill(until(process, "the step runs"), signal.SIGKILL)
+            until(lambda: client.get(f"{runs}/INC0000011").json()["state"] == "failed", "the run has failed")
+        first, end = until(lambda: len(each := records.notes["INC0000011"]) == 2 and each, "the end")
+        assert "Started: " in first
+        assert "Ended: failed" in end and "Failed: enforce_holds." in end
+    finally:
+        receiver.decide = before
+        change(lab, tickets={"backend": "webhook", "connection": "tickets", "timeout": 2, "limit": 5})

@@ -16,6 +16,13 @@ log = logging.getLogger(__name__)
 _DUPLICATE = "ORA-00001"
 #: Bytes of a value, and of a name.
 _VALUE_LIMIT, _NAME_LIMIT = 4000, 100
+#: Bytes of one entry of a text that stands in several.
+_PIECE = 3900
+
+
+def pieces(text: str) -> list[str]:
+    """A text of plain ASCII as values of the ledger: a character is a byte then, in every character set."""
+    return [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
 
 
 class Ledger:

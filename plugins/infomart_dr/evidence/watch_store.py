@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from infomart_dr.evidence.ledger import pieces
 from infomart_dr.evidence.watching import State
 from infomart_dr.guards.lock import code_of
 
@@ -20,8 +21,6 @@ log = logging.getLogger(__name__)
 WATCH = "(watch)"
 #: Entry whose value changes with each look, and the prefix of those that hold the state.
 _LOOK, _PART = "look", "state "
-#: Bytes of one entry; the text is plain ASCII.
-_PART_BYTES = 3900
 _DUPLICATE, _NO_TABLE = "ORA-00001", "ORA-00942"
 
 
@@ -45,10 +44,8 @@ class Copy:
 
 def parts(state: State) -> dict[str, str]:
     """Entries that hold a state."""
-    # In ASCII a character is a byte, whatever the database's character set is.
     text = json.dumps(state.model_dump(mode="json", exclude_defaults=True), separators=(",", ":"))
-    pieces = [text[start : start + _PART_BYTES] for start in range(0, len(text), _PART_BYTES)]
-    return {f"{_PART}{number:03d}": piece for number, piece in enumerate(pieces)}
+    return {f"{_PART}{number:03d}": piece for number, piece in enumerate(pieces(text))}
 
 
 class WatchStore:

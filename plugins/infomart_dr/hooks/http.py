@@ -60,6 +60,10 @@ def bounded(work: Callable[[], T], limit: float, name: str) -> T:
     return future.result()
 
 
+class ForbiddenError(CredentialsError):
+    """The login is good, and this is not for it."""
+
+
 class Http:
     """Requests to a system outside, with its errors typed.
 
@@ -114,7 +118,8 @@ class Http:
         :param what: what was asked for, for messages.
         :param accept: answers that are as good as success.
         :raises BusyError: no answer, or one that another attempt may change.
-        :raises FinalError: an answer that it will not.
+        :raises CredentialsError: the login is refused, or may not do this.
+        :raises FinalError: another answer that another attempt will not change.
         """
         where = f"{what} at {self._client.base_url.host}"
         try:
@@ -131,12 +136,14 @@ class Http:
         if reply.status_code in _BUSY:
             raise BusyError(f"{where}: HTTP {reply.status_code}.", after=retry_after(reply.headers.get("Retry-After")))
         if reply.status_code in (401, 403):
-            raise CredentialsError(
+            kind = CredentialsError if reply.status_code == 401 else ForbiddenError
+            raise kind(
                 f"{where}: {self._user} is refused (HTTP {reply.status_code}).",
                 f"Correct the connection {self._id}, or its rights there.",
             )
         if not reply.is_success and reply.status_code not in accept:
-            raise FinalError(f"{where}: HTTP {reply.status_code}: {reply.text[:200]}")
+            said = reply.text[:200].strip()
+            raise FinalError(f"{where}: HTTP {reply.status_code}{f': {said}' if said else '.'}")
         return reply
 
     def json(self, method: str, path: str, what: str, **arguments: Any) -> Any:

@@ -14,15 +14,16 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
 import tenacity
 from pydantic import BaseModel, ConfigDict, Field
 
-from infomart_dr.errors import CurableError, FinalError, InfoMartError
-from infomart_dr.hooks.http import Http, bounded, growing
-from infomart_dr.topology import TicketEvent, Tickets
+from infomart_dr.errors import CredentialsError, CurableError, FinalError, InfoMartError
+from infomart_dr.hooks.http import BusyError, ForbiddenError, Http, bounded, growing
+from infomart_dr.topology import TICKET, TicketEvent, Tickets
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ class Message(BaseModel):
         description="started; waiting: a person must answer; chapter: a chapter of the procedure is done; "
         "failed: a step failed for good; ended: nothing of the run is left to do."
     )
-    ticket: str = Field(description="Number of the ticket.")
+    # It becomes part of a query and of a path.
+    ticket: str = Field(description="Number of the ticket.", pattern=f"^{TICKET}$")
     deployment: str
     dag_id: str
     run_id: str
@@ -55,7 +57,7 @@ class Message(BaseModel):
     reason: str | None = Field(None, description="Of a failed step: what was found.")
     next_step: str | None = Field(None, description="Of a failed or waiting step: what to do next.")
     link: str = Field(description="Page of Airflow's web interface: the form, the step or the run.")
-    at: str = Field(description="Time of the message, UTC, ISO 8601.")
+    at: str = Field(description="When it happened, UTC, ISO 8601; it may be told later.")
     text: str = Field(description="All of it in words, as it is written into a ticket.", max_length=TEXT_LIMIT)
 
 
@@ -65,8 +67,8 @@ def key_of(*parts: object) -> str:
 
 
 def marked(message: Message) -> str:
-    """The text with the mark by which it is found again."""
-    return f"{message.text}\n\n{mark(message)}"
+    """The text with the mark by which it is found again, and when it happened: it may be told late."""
+    return f"{message.text}\n\n{mark(message)} {message.at}"
 
 
 def mark(message: Message) -> str:
@@ -176,33 +178,90 @@ def ticketing(http: Http, settings: Tickets) -> Ticketing:
     return kinds[settings.backend](http, settings)
 
 
-def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> str | None:
-    """Deliver messages in their order, within the topology's limit whatever the other side does.
+@dataclass
+class Sent:
+    """What became of messages.
 
-    What is still delivered after that has its key.
+    :param told: keys of those that the ticketing system has now.
+    :param refused: keys of those that it will refuse again until a person has changed something.
+    :param problems: why others were not told.
+    """
+
+    told: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def problem(self) -> str | None:
+        """Why a message was not told, each reason once; None when all were."""
+        return "; ".join(dict.fromkeys(self.problems)) or None
+
+
+class _Sending:
+    """Messages on their way, within the topology's limit.
 
     :param login: the Airflow connection.
-    :returns: why a message was not delivered; None when all were.
     """
-    deadline = time.monotonic() + settings.limit
 
-    def work() -> None:
-        with closing(Http(settings.connection, login, timeout=settings.timeout)) as http:
-            system = ticketing(http, settings)
-            for message in messages:
-                # Another attempt must begin, and should end, before the limit.
-                left = max(deadline - time.monotonic() - settings.timeout / 2, 0.0)
-                tenacity.Retrying(
-                    retry=tenacity.retry_if_exception_type(CurableError),
-                    wait=growing,
-                    stop=tenacity.stop_before_delay(left),
-                    reraise=True,
-                )(system.deliver, message)
+    def __init__(self, settings: Tickets, login: Any, messages: Sequence[Message]) -> None:
+        self._settings, self._login, self._messages = settings, login, messages
+        self._deadline = time.monotonic() + settings.limit
+        self.sent = Sent()
 
+    def run(self) -> None:
+        try:
+            with closing(Http(self._settings.connection, self._login, timeout=self._settings.timeout)) as http:
+                system = ticketing(http, self._settings)
+                for message in self._messages:
+                    if not self._one(system, message):
+                        return
+        except Exception as error:
+            self.sent.problems.append(_words(error))
+
+    def _one(self, system: Ticketing, message: Message) -> bool:
+        """Deliver a message; False: the next one would meet the same."""
+        # Another attempt must begin, and should end, before the limit.
+        left = max(self._deadline - time.monotonic() - self._settings.timeout / 2, 0.0)
+        trying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(CurableError),
+            wait=growing,
+            stop=tenacity.stop_before_delay(left),
+            reraise=True,
+        )
+        try:
+            trying(system.deliver, message)
+        except CurableError as error:
+            self.sent.problems.append(_words(error))
+            return False
+        except Exception as error:
+            self.sent.refused.add(message.key)
+            self.sent.problems.append(_words(error))
+            if isinstance(error, CredentialsError) and not isinstance(error, ForbiddenError):
+                # Further tries with a wrong password lock the user.
+                self.sent.refused |= {each.key for each in self._messages} - self.sent.told
+                return False
+            return True
+        self.sent.told.add(message.key)
+        return True
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, InfoMartError) else f"{type(error).__name__}: {error}"
+
+
+def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> Sent:
+    """Deliver messages in their order, within the topology's limit whatever the other side does.
+
+    One that is refused holds up no other; when the other side is away, those after it are left. What is still delivered
+    after the limit has its key.
+
+    :param login: the Airflow connection.
+    """
+    sending = _Sending(settings, login, messages)
+    late: list[str] = []
     try:
-        bounded(work, settings.limit, "tickets")
-    except InfoMartError as error:
-        return str(error)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return None
+        bounded(sending.run, settings.limit, "tickets")
+    except BusyError as error:
+        late.append(str(error))
+    # A copy: what is left behind may still write.
+    return Sent(set(sending.sent.told), set(sending.sent.refused), [*sending.sent.problems, *late])

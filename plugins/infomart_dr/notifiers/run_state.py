@@ -1,6 +1,6 @@
 """What a run has come to, from its tasks' states: chapters that are done, steps that failed, and whether it is over.
 
-Pure functions over the DAG's tasks and a mapping of states, so that any task of the run can tell.
+Pure functions over the DAG's tasks and a mapping of states, one a task, so that any task of the run can tell.
 """
 
 from __future__ import annotations
@@ -24,6 +24,35 @@ class Node(Protocol):
     is_teardown: bool
     trigger_rule: Any
     upstream_task_ids: set[str]
+
+
+def is_mapped(map_index: int | None) -> bool:
+    """Whether a task instance is one of several of its task."""
+    return map_index is not None and map_index >= 0
+
+
+def instance_name(task_id: str, map_index: int | None) -> str:
+    """Name of a task instance in Airflow's answer to the question for states."""
+    return f"{task_id}_{map_index}" if is_mapped(map_index) else task_id
+
+
+def folded(tasks: Iterable[Any], states: States) -> dict[str, str | None]:
+    """One state a task, of Airflow's answer, which names the instances of a mapped task ``<task>_<number>``."""
+    names = {task.task_id for task in tasks}
+    found: dict[str, list[str | None]] = {}
+    for name, state in states.items():
+        owner, _, number = name.rpartition("_")
+        mapped = name not in names and owner in names and number.isdecimal()
+        found.setdefault(owner if mapped else name, []).append(state)
+    return {name: _together(values) for name, values in found.items()}
+
+
+def _together(states: list[str | None]) -> str | None:
+    """State of a task from those of its instances: it runs as long as one does, and fails with any."""
+    for state in states:
+        if state not in FINISHED:
+            return state
+    return next(state for state in ("failed", "upstream_failed", "success", "skipped", "removed") if state in states)
 
 
 def expected(tasks: Iterable[Any], states: States) -> dict[str, str | None]:

@@ -4,12 +4,16 @@ Airflow calls this in the worker, as callbacks of each task: before a first task
 good, and, at a gate, before the task parks. Of a worker that was killed the DAG processor calls it. A task that has
 ended looks at the states of all: whether its chapter is done, and whether the run is over. So nothing hangs on a
 process of its own, and what a person has marked by hand is seen at the end.
+
+A task whose process was killed calls nothing. When it was the last one, the DAG's own callback tells the end, which
+the DAG processor calls for each run that failed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -20,12 +24,14 @@ from airflow.sdk.log import redact
 
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import InfoMartError
+from infomart_dr.evidence.watching import Roles
 from infomart_dr.notifiers import run_state
+from infomart_dr.step import Step
 
 log = logging.getLogger(__name__)
 
-#: Moments of a task in which Airflow calls.
-Moment = Literal["begins", "waits", "ends", "fails"]
+#: Moments in which Airflow calls: those of a task, and that its run has failed.
+Moment = Literal["begins", "waits", "ends", "fails", "run fails"]
 
 #: Signs of one step's result in the report.
 _RESULT_LIMIT, _REPORT_LIMIT = 400, 2000
@@ -34,8 +40,8 @@ _RESULT_LIMIT, _REPORT_LIMIT = 400, 2000
 class TellTicket(BaseNotifier):
     """Write to the ticket what a moment of a task means for its run.
 
-    Never fails the task, and never holds it longer than ``tickets.limit`` of the topology. What was not sent is one
-    warning in the task's log.
+    Never fails the task, and never holds it longer than ``tickets.limit`` of the topology and a few seconds for the
+    database that keeps what could not be told. What was not told is one warning in the task's log.
 
     :param moment: when Airflow calls.
     """
@@ -43,6 +49,10 @@ class TellTicket(BaseNotifier):
     def __init__(self, moment: Moment) -> None:
         super().__init__()
         self.moment: Moment = moment
+
+    def __call__(self, *args: Any) -> None:
+        # No template is rendered: there is none, and the DAG that ``dag.test()`` gives its own callback cannot.
+        self.notify(args[0])
 
     def notify(self, context: Any) -> None:
         try:
@@ -54,27 +64,74 @@ class TellTicket(BaseNotifier):
             log.warning("The ticket was not told (%s): %s", self.moment, redact(problem))
 
     def _tell(self, context: Mapping[str, Any]) -> str | None:
-        from infomart_dr.hooks.tickets import send
-
-        if self.moment == "begins" and context["task"].upstream_task_ids:
+        # Airflow leaves the task out where none has failed, and everything else with it.
+        if "task" not in context or (self.moment == "begins" and context["task"].upstream_task_ids):
             return None
-        params = context["params"]
         try:
-            topology = topology_module.load(params.get("deployment") or None)
+            topology = topology_module.load(context["params"].get("deployment") or None)
         except InfoMartError as error:
-            return f"no topology: {error.what}"
+            return self._without_topology(context, error)
         if topology.tickets is None:
+            return None
+        if self.moment == "run fails" and topology.tickets.backend == "webhook":
+            # It cannot be asked what it knows, and the end of nearly every failed run has been told by a task.
             return None
         run = Run(topology, context)
         if run.ticket is None:
             return None
         messages = [message for message in run.messages(self.moment) if message.event in topology.tickets.events]
-        if not messages:
-            return None
-        # Here and not in the thread of the sending: Airflow's supervisor is asked.
-        from infomart_dr.deployment import connection
+        return _deliver(topology, context, messages) if messages else None
 
-        return send(topology.tickets, connection(topology.tickets.connection), messages)
+    def _without_topology(self, context: Mapping[str, Any], error: InfoMartError) -> str | None:
+        """What there is to warn of when a run has no topology; None: nobody asked for a ticket."""
+        if getattr(context["dag_run"], "run_type", "") == "scheduled":
+            return None
+        if context["params"].get("deployment") or not _are_several():
+            return f"no topology: {error.what}"
+        # A run for all deployments, or one that will fail for want of one: said once, if a ticket is meant.
+        if self.moment == "begins" and any(_ticket(topology, context) for topology in _topologies()):
+            return f"{error.what} {error.next_step}"
+        return None
+
+
+def _are_several() -> bool:
+    """Whether a run must choose its deployment."""
+    try:
+        return len(topology_module.deployments()) > 1
+    except InfoMartError:
+        return False
+
+
+def _topologies() -> Iterator[Any]:
+    """Topologies of all deployments that have a right one."""
+    for name in topology_module.deployments():
+        with suppress(InfoMartError):
+            yield topology_module.load(name)
+
+
+def _ticket(topology: Any, context: Mapping[str, Any]) -> str | None:
+    """The ticket behind a run."""
+    return Run(topology, context).ticket if topology.tickets is not None else None
+
+
+def _deliver(topology: Any, context: Mapping[str, Any], messages: list[Any]) -> str | None:
+    """Tell messages, or keep them where lock and ledger of the plan are."""
+    from infomart_dr.notifiers import outbox
+
+    with Step.from_context(context) as step:
+        step.deployment.topology = outbox.bounded(topology)
+        return outbox.tell(step.deployment, keeper(step), messages)
+
+
+def keeper(step: Step) -> str:
+    """The site where lock and ledger are; of a run whose parameters name none, one that should live."""
+    try:
+        name = step.name(step.keeper)
+        step.topology.site(name)
+    except InfoMartError:
+        sites = Roles.of(step.topology).sites
+        return sites[-1] if step.failover else sites[0]
+    return name
 
 
 class Run:
@@ -87,6 +144,7 @@ class Run:
     def __init__(self, topology: Any, context: Mapping[str, Any]) -> None:
         self._topology, self._context = topology, context
         self._task, self._instance, self._dag = context["task"], context["ti"], context["dag"]
+        self._index = getattr(self._instance, "map_index", None)
         self._run, self._params = context["dag_run"], context["params"]
         self.plan = self._params.get("plan") or self._run.run_id
         self.reason = str(self._params.get("reason") or "")
@@ -103,6 +161,9 @@ class Run:
                 return [self._failed(), *self._afterwards("failed")]
             case "ends":
                 return self._afterwards(getattr(self._instance.state, "value", self._instance.state))
+            case "run fails":
+                states = self._states({})
+                return [self._ended(states)] if run_state.is_over(self._dag.tasks, states) else []
 
     # -- one message each --------------------------------------------------------------------------
 
@@ -131,12 +192,18 @@ class Run:
         error = self._context.get("exception")
         reason, next_step = reason_of(error)
         name, number = self._task.task_id, self._instance.try_number
-        lines = [f"Failed: {name} (try {number})", reason, f"Next: {next_step}"]
+        mapped = run_state.is_mapped(self._index)
+        lines = [
+            f"Failed: {name}{f'[{self._index}]' if mapped else ''} (try {number})",
+            reason,
+            f"Next: {next_step}",
+        ]
+        page = f"/tasks/{quote(name)}" + (f"/mapped/{self._index}" if mapped else "")
         return self._message(
             "failed",
-            [name, number],
+            [run_state.instance_name(name, self._index), number],
             lines,
-            link=self._page(f"/tasks/{quote(name)}?try_number={number}"),
+            link=self._page(f"{page}?try_number={number}"),
             task_id=name,
             try_number=number,
             reason=reason,
@@ -148,7 +215,7 @@ class Run:
 
         :param own: state of this task, which Airflow notes only after it has called.
         """
-        states = {**self._states(), self._task.task_id: own}
+        states = self._states({run_state.instance_name(self._task.task_id, self._index): own})
         told = []
         chapter = run_state.chapter_of(self._task)
         if chapter is not None and run_state.is_done(chapter, states):
@@ -198,9 +265,13 @@ class Run:
     def _requester(self) -> str:
         return self._run.triggering_user_name or "nobody by name (a schedule, or the command line)"
 
-    def _states(self) -> dict[str, str | None]:
+    def _states(self, known: Mapping[str, str | None]) -> dict[str, str | None]:
+        """States of the run's tasks.
+
+        :param known: of task instances, what Airflow does not know yet.
+        """
         found = self._instance.get_task_states(dag_id=self._dag.dag_id, run_ids=[self._run.run_id])
-        return dict(found.get(self._run.run_id) or {})
+        return run_state.folded(self._dag.tasks, {**(found.get(self._run.run_id) or {}), **known})
 
     def _page(self, below: str = "") -> str:
         """A page of Airflow's web interface."""

@@ -91,6 +91,7 @@ class WatchDeployment(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from infomart_dr.deployment import Deployment
         from infomart_dr.evidence import look
+        from infomart_dr.notifiers import outbox
 
         with Deployment(self.deployment) as deployment:
             deployment.topology = look.bounded(deployment.topology)
@@ -112,6 +113,7 @@ class WatchDeployment(BaseOperator):
                 self._tell(deployment, context, seen, state, before, mine)
             else:
                 self.log.info("decide: another Airflow's look was first, and tells what is new")
+            outbox.tell_what_waits(deployment, seen.copies)
             shown = self._summary(seen.findings)
             context["watched"] = f"{deployment.topology.deployment}: {shown}"  # type: ignore[typeddict-unknown-key]
             return {

@@ -98,6 +98,12 @@ def test_every_task_refuses_unknown_keys_of_conf_and_tells_the_ticket(bag: DagBa
             assert [each.moment for each in task.notifiers] == ["waits"], task.task_id
 
 
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_a_run_that_fails_without_a_word_tells_the_ticket_by_its_dag(bag: DagBag, dag_id: str) -> None:
+    assert bag.dags[dag_id].on_failure_callback.moment == "run fails"
+    assert DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[dag_id])).has_on_failure_callback
+
+
 def test_a_dag_is_serialised_the_same_in_every_process(bag: DagBag) -> None:
     """Else each look of the DAG processor would make another version of it."""
     script = (

@@ -30,7 +30,7 @@ class FakeDeployment:
     ledgers: ClassVar[dict[str, FakeSite]] = {}
 
     def __init__(self, name: str) -> None:
-        self.topology: Any = SimpleNamespace(deployment=name, watch=Watch())
+        self.topology: Any = SimpleNamespace(deployment=name, watch=Watch(), tickets=None)
         self.ledger = self.ledgers.setdefault(name, FakeSite())
 
     def __enter__(self) -> FakeDeployment:

@@ -160,6 +160,36 @@ def test_worker_triggerer_and_lab_share_an_address(compose: dict[str, Any]) -> N
     assert "lab:/lab" in worker["volumes"]
 
 
+def networks(services: dict[str, Any], name: str) -> set[str]:
+    """Networks of a service, also of one that shares another's."""
+    mode = str(services[name].get("network_mode") or "")
+    return networks(services, mode.removeprefix("service:")) if mode else set(services[name]["networks"])
+
+
+def sources(service: dict[str, Any]) -> dict[str, str]:
+    """What is mounted, by its place in the container."""
+    return {place: source for source, place, *_ in (each.split(":") for each in service["volumes"])}
+
+
+@pytest.mark.parametrize("name", ["worker", "dag-processor", "triggerer"])
+def test_whoever_calls_for_a_task_reads_the_topology_and_reaches_the_ticketing_system(
+    compose: dict[str, Any], name: str
+) -> None:
+    """A worker calls for its tasks, the DAG processor for those of a lost worker and for runs; triggers look too."""
+    service = compose["services"][name]
+    mounted = sources(service)
+    assert mounted[service["environment"]["INFOMART_DR_TOPOLOGY"]] == "./deploy/topology"
+    assert mounted["/lab"] == "lab", "the lab's topology and connections"
+    assert "connections.json" in service["secrets"]
+    reached = networks(compose["services"], name)
+    assert not all((compose["networks"][each] or {}).get("internal") for each in reached)
+
+
+def test_the_dag_processor_does_not_lose_its_network_with_the_worker(compose: dict[str, Any]) -> None:
+    assert "network_mode" not in compose["services"]["dag-processor"]
+    assert "worker" not in compose["services"]["dag-processor"]["depends_on"]
+
+
 def test_the_web_interface_is_published_on_loopback_unless_somebody_says_otherwise(compose: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
     assert published == {"api-server": ["127.0.0.1:8080:8080"]}

@@ -1,7 +1,8 @@
-"""GoldenGate's schema at a site, as far as watching uses it: the ledger's rows, with transactions."""
+"""GoldenGate's schema at a site, as far as watching and tickets use it: the ledger's rows, with transactions."""
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,39 +23,53 @@ class FakeSite:
     """One site's DR_LEDGER; a transaction holds it alone, as the row lock of the look does."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, str] = {}
+        #: Entries and their values, by plan id.
+        self.plans: dict[str, dict[str, str]] = {}
         self.away = False
+        self.transactions = 0
         self.statements: list[str] = []
         self._alone = threading.RLock()
+
+    @property
+    def rows(self) -> dict[str, str]:
+        """The state of watching."""
+        return self.plans.setdefault("(watch)", {})
+
+    @rows.setter
+    def rows(self, rows: dict[str, str]) -> None:
+        self.plans["(watch)"] = rows
 
     @contextmanager
     def transaction(self) -> Iterator[FakeSite]:
         if self.away:
             raise UnreachableError("no listener answers.", "Check it.")
         with self._alone:
-            before = dict(self.rows)
+            self.transactions += 1
+            before = copy.deepcopy(self.plans)
             try:
                 yield self
             except BaseException:
-                self.rows = before
+                self.plans = before
                 raise
 
     def select(self, name: str, identifiers: Any = None, **binds: Any) -> list[dict[str, Any]]:
-        assert name == "ledger_all" and binds["plan_id"] == "(watch)"
-        return [{"name": entry, "value": value} for entry, value in self.rows.items()]
+        assert name == "ledger_all"
+        return [{"name": entry, "value": value} for entry, value in self.plans.get(binds["plan_id"], {}).items()]
 
     def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int:
         self.statements.append(name)
         entry = binds.get("entry", "")
+        rows = self.plans.setdefault(binds["plan_id"], {})
         if name == "ledger_put":
-            if entry in self.rows:
+            if entry in rows:
                 raise OracleLike("ORA-00001")
-            self.rows[entry] = binds["value"]
+            assert 0 < len(binds["value"].encode()) <= 4000 and len(entry.encode()) <= 100
+            rows[entry] = binds["value"]
             return 1
         if name == "ledger_replace":
-            if self.rows.get(entry) != binds["expected"]:
+            if rows.get(entry) != binds["expected"]:
                 return 0
-            self.rows[entry] = binds["value"]
+            rows[entry] = binds["value"]
             return 1
         assert name == "ledger_forget"
-        return 1 if self.rows.pop(entry, None) is not None else 0
+        return 1 if rows.pop(entry, None) is not None else 0

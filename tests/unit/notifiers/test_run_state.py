@@ -74,3 +74,76 @@ def test_a_chapter_is_done_when_all_its_steps_are(dag: Any, one: str | None, don
 def test_a_chapter_that_was_skipped_whole_is_not_called_done(dag: Any) -> None:
     chapter = run_state.chapter_of(dag.get_task("export_database.run_expdp"))
     assert not run_state.is_done(chapter, {task.task_id: "skipped" for task in dag.tasks})
+
+
+# -- mapped tasks --------------------------------------------------------------------------------------
+
+
+def everyday(dag_id: str) -> Any:
+    return DagBag(str(ROOT / "dags" / f"{dag_id}.py")).dags[dag_id]
+
+
+@pytest.mark.parametrize(
+    ("instances", "state"),
+    [
+        (["success", "success"], "success"),
+        (["failed", "success"], "failed"),
+        (["failed", "running"], "running"),
+        (["success", None], None),
+        (["success", "up_for_retry"], "up_for_retry"),
+        (["success", "skipped"], "success"),
+        (["skipped", "skipped"], "skipped"),
+        (["upstream_failed", "success"], "upstream_failed"),
+        (["removed", "success"], "success"),
+        (["removed", "removed"], "removed"),
+    ],
+)
+def test_the_instances_of_a_mapped_task_are_one_state(instances: list[str | None], state: str | None) -> None:
+    names = {f"watch_{number}": value for number, value in enumerate(instances)}
+    tasks = everyday("infomart_watch").tasks
+    assert run_state.folded(tasks, {"list_deployments": "success", **names}) == {
+        "list_deployments": "success",
+        "watch": state,
+    }
+
+
+@pytest.mark.parametrize("state", ["skipped", "upstream_failed", None])
+def test_a_mapped_task_without_instances_has_its_own_state(state: str | None) -> None:
+    assert run_state.folded(everyday("infomart_watch").tasks, {"watch": state}) == {"watch": state}
+
+
+def test_a_task_whose_name_ends_in_a_number_is_no_instance(dag: Any) -> None:
+    from airflow.sdk import DAG, BaseOperator
+
+    with DAG("d", schedule=None) as small:
+        for name in ("check", "check_1"):
+            BaseOperator(task_id=name)
+    states = {"check": "success", "check_1": "failed", "other_1": "success"}
+    assert run_state.folded(small.tasks, states) == states
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "first", "mapped", "last"),
+    [
+        ("infomart_readiness", "list_cases", "check_readiness", "report_readiness"),
+        ("infomart_watch", "list_deployments", "watch", None),
+        ("infomart_purge_guard", "list_deployments", "enforce_holds", None),
+    ],
+)
+def test_a_run_with_a_mapped_task_is_over_when_all_its_instances_are(
+    dag_id: str, first: str, mapped: str, last: str | None
+) -> None:
+    tasks = everyday(dag_id).tasks
+    assert {task.task_id for task in tasks} == {first, mapped, last} - {None}
+
+    def over(*instances: str | None, end: str | None = "success") -> bool:
+        states = {first: "success", **{f"{mapped}_{number}": state for number, state in enumerate(instances)}}
+        return run_state.is_over(tasks, run_state.folded(tasks, states | ({last: end} if last else {})))
+
+    assert over("success", "failed")
+    assert over("success", "success")
+    assert not over("running", "failed", end=None)
+    assert not over("success", "running", end=None)
+    if last:
+        assert not over("success", "success", end=None)
+        assert not over("success", "failed", end=None), "the report comes whatever became of the looks"

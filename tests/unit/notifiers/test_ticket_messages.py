@@ -3,75 +3,26 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from tests.http_receiver import Answer, Receiver
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import GuardError, TopologyError
 from infomart_dr.notifiers import tickets
 from infomart_dr.notifiers.tickets import Moment, TellTicket, reason_of
 from infomart_dr.topology import Tickets
 
+from .telling import RUN, Told
+
 ROOT = Path(__file__).resolve().parents[3]
-RUN = "INC0012345"
 
 
 @pytest.fixture(scope="module")
 def dag() -> Any:
     return DagBag(str(ROOT / "dags" / "infomart_failover.py")).dags["infomart_failover"]
-
-
-class Told:
-    """Calls a notifier as Airflow does, and keeps what arrived."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, dag: Any, receiver: Receiver) -> None:
-        self.dag, self.receiver = dag, receiver
-        self.settings: Tickets | None = Tickets(
-            backend="webhook", connection="tickets", base_url="https://airflow.example.net/base", timeout=1, limit=3
-        )
-        self.states: dict[str, str | None] = {task.task_id: "success" for task in dag.tasks}
-        self.results: dict[str, Any] = {}
-        self.run_id, self.reason, self.plan, self.clear_number = RUN, "INC0012345 site1 burns", "", 0
-        monkeypatch.setattr(tickets.topology_module, "load", self._topology)
-        monkeypatch.setattr("infomart_dr.deployment.connection", self._connection)
-
-    def _topology(self, name: str | None) -> Any:
-        return SimpleNamespace(deployment="lab", tickets=self.settings)
-
-    def _connection(self, name: str) -> Any:
-        return SimpleNamespace(
-            host="127.0.0.1", port=self.receiver.port, schema="http", login="", password="", extra_dejson={}
-        )
-
-    def context(self, task_id: str, state: str, error: Exception | None = None, tries: int = 1) -> dict[str, Any]:
-        return {
-            "dag": self.dag,
-            "task": self.dag.get_task(task_id),
-            "params": {"deployment": "", "reason": self.reason, "plan": self.plan},
-            "dag_run": SimpleNamespace(
-                run_id=self.run_id,
-                triggering_user_name="anna",
-                start_date=datetime.now(UTC) - timedelta(minutes=3),
-                clear_number=self.clear_number,
-            ),
-            "ti": SimpleNamespace(
-                try_number=tries,
-                state=state,
-                get_task_states=lambda dag_id, run_ids: {run_ids[0]: self.states},
-                xcom_pull=lambda task_ids: self.results.get(task_ids),
-            ),
-            "exception": error,
-        }
-
-    def __call__(self, moment: Moment, task_id: str, state: str = "success", **more: Any) -> list[dict[str, Any]]:
-        before = len(self.receiver.requests)
-        TellTicket(moment)(self.context(task_id, state, **more))
-        return [request.body for request in self.receiver.requests[before:]]
 
 
 @pytest.fixture
@@ -151,6 +102,135 @@ def test_the_end_of_a_failed_run_names_what_failed_also_what_a_person_marked(tol
     assert end["state"] == "failed" and "Failed: confirm_site_failure." in end["text"]
 
 
+@pytest.fixture
+def watching(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Watching of two deployments, started with a ticket's number."""
+    with Receiver() as receiver:
+        found = Told(monkeypatch, DagBag(str(ROOT / "dags" / "infomart_watch.py")).dags["infomart_watch"], receiver)
+        found.states = {"list_deployments": "success", "watch_0": "running", "watch_1": "running"}
+        yield found
+
+
+def test_a_run_whose_mapped_task_runs_has_not_ended_and_its_last_instance_tells_the_end(watching: Told) -> None:
+    watching.states["watch_1"] = "failed"
+    (end,) = watching("ends", "watch", index=0)
+    assert (end["event"], end["state"]) == ("ended", "failed") and "Failed: watch." in end["text"]
+    watching.states["watch_1"] = "running"
+    assert watching("ends", "watch", index=0) == []
+
+
+def test_each_instance_of_a_mapped_task_tells_its_own_failure_with_its_own_page(watching: Told) -> None:
+    (first,) = watching("fails", "watch", "failed", error=GuardError("No."), index=0)
+    watching.states["watch_0"] = "failed"
+    second, end = watching("fails", "watch", "failed", error=GuardError("No."), index=1)
+    assert first["key"] != second["key"] and first["task_id"] == second["task_id"] == "watch"
+    assert first["link"].endswith("/tasks/watch/mapped/0?try_number=1")
+    assert "Failed: watch[1] (try 1)" in second["text"]
+    assert (end["event"], end["state"]) == ("ended", "failed")
+
+
+# -- a run without a topology of its own -----------------------------------------------------------------
+
+
+@pytest.fixture
+def several(watching: Told, monkeypatch: pytest.MonkeyPatch) -> Told:
+    """A folder with two topology files, and a run that chooses none."""
+
+    def load(name: str | None) -> Any:
+        if not name:
+            raise TopologyError("/topologies holds 2 topology files.", "Give the parameter deployment.")
+        return watching.topology(name)
+
+    monkeypatch.setattr(tickets.topology_module, "load", load)
+    monkeypatch.setattr(tickets.topology_module, "deployments", lambda: ["aa", "bb"])
+    return watching
+
+
+def said(run: Told, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Warnings of a whole run."""
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        run("begins", "list_deployments")
+        run("ends", "list_deployments")
+        run("ends", "watch", index=0)
+        run("fails", "watch", "failed", index=1)
+        run("run fails", "watch", "failed", index=1)
+    assert run.receiver.requests == []
+    return [record.message for record in caplog.records]
+
+
+def test_a_scheduled_run_for_all_deployments_warns_of_no_topology(
+    several: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    several.run_id, several.run_type, several.reason = "scheduled__2026-11-25T23:00:00+00:00", "scheduled", ""
+    assert said(several, caplog) == []
+
+
+def test_nor_does_a_run_by_hand_that_names_no_ticket(several: Told, caplog: pytest.LogCaptureFixture) -> None:
+    several.run_id, several.reason = "manual__2026-11-25T23:00:00+00:00", ""
+    assert said(several, caplog) == []
+
+
+def test_a_run_that_names_a_ticket_and_no_deployment_says_once_why_it_tells_nothing(
+    several: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert said(several, caplog) == [
+        "The ticket was not told (begins): /topologies holds 2 topology files. Give the parameter deployment."
+    ]
+
+
+def test_a_topology_that_is_wrong_is_a_warning_of_every_run_that_somebody_started(
+    watching: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def load(name: str | None) -> Any:
+        raise TopologyError("The file is wrong.")
+
+    monkeypatch.setattr(tickets.topology_module, "load", load)
+    monkeypatch.setattr(tickets.topology_module, "deployments", lambda: [load(None)])
+    watching("ends", "watch", index=0)
+    assert "The ticket was not told (ends): no topology: The file is wrong." in caplog.text
+    caplog.clear()
+    watching.run_type = "scheduled"
+    watching("ends", "watch", index=0)
+    assert caplog.text == ""
+
+
+# -- the end, told by the DAG's own callback --------------------------------------------------------------
+
+
+def test_the_end_of_a_run_whose_last_step_was_killed_is_told_by_its_dag_once(told: Told) -> None:
+    told.settings = Tickets(backend="servicenow", connection="tickets", timeout=1, limit=3)
+    notes: list[str] = []
+
+    def records(request: Any) -> Answer:
+        if request.method == "PATCH":
+            notes.append(request.body["work_notes"])
+            return Answer(body={"result": {}})
+        return Answer(body={"result": [{"sys_id": "1", "work_notes": "\n".join(notes)}]})
+
+    told.receiver.decide = records
+    told.states |= {"release_lock": "failed"}
+    told("run fails", "release_lock", "failed")
+    assert len(notes) == 1 and "Ended: failed" in notes[0] and "Failed: release_lock." in notes[0]
+    # The task's own callback, if it did come, has the same key.
+    told("fails", "release_lock", "failed", error=GuardError("No."))
+    assert [note.splitlines()[1].split(":")[0] for note in notes] == ["Ended", "Failed"]
+
+
+def test_the_dags_own_callback_tells_no_webhook_and_no_run_that_goes_on_again(told: Told) -> None:
+    told.states |= {"release_lock": "failed"}
+    assert told("run fails", "release_lock", "failed") == [], "it would get nearly every failed end twice"
+    told.settings = Tickets(backend="jira", connection="tickets", timeout=1, limit=3)
+    told.states["release_lock"] = "running"
+    assert told("run fails", "release_lock", "failed") == []
+
+
+def test_the_dags_own_callback_without_a_task_tells_nothing(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    """As Airflow calls it for a run in which no task has failed."""
+    TellTicket("run fails")({"dag": told.dag, "run_id": RUN, "reason": "task_failure"})
+    assert caplog.text == "" and told.receiver.requests == []
+
+
 # -- whom, and how often -------------------------------------------------------------------------------
 
 
@@ -197,7 +277,8 @@ def test_a_failure_to_send_is_one_warning_and_no_error(told: Told, caplog: pytes
     with caplog.at_level(logging.WARNING):
         told("begins", "take_lock")
     assert [record.message for record in caplog.records if "not told" in record.message] == [
-        "The ticket was not told (begins): the webhook for INC0012345 at 127.0.0.1: HTTP 400: "
+        "The ticket was not told (begins): the webhook for INC0012345 at 127.0.0.1: HTTP 400. "
+        "Kept in DR_LEDGER at site2: infomart_watch tells it."
     ]
 
 

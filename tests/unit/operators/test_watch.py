@@ -21,6 +21,7 @@ from infomart_dr.evidence.look import Look
 from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import Finding, Roles
 from infomart_dr.hooks import metrics
+from infomart_dr.notifiers import outbox
 from infomart_dr.operators import watch
 from infomart_dr.operators.deployments import ListDeployments
 from infomart_dr.operators.watch import ALERTS, REPLICATION_STATES, WatchDeployment
@@ -44,7 +45,7 @@ class FakeDeployment:
 
     def __init__(self, connection: str | None = None) -> None:
         self.sites = {"site1": FakeSite(), "site2": FakeSite()}
-        self.topology: Any = SimpleNamespace(deployment="lab", watch=Watch(alert_connection=connection))
+        self.topology: Any = SimpleNamespace(deployment="lab", watch=Watch(alert_connection=connection), tickets=None)
 
     def __enter__(self) -> FakeDeployment:
         return self
@@ -283,6 +284,19 @@ def test_a_slow_webhook_holds_a_look_no_longer_than_sending_may_last_and_gets_th
     assert len(receiver.got) == 1 and receiver.limits[0] <= 0.2
     world.look()
     assert [message["key"] for _, message in receiver.got] == ["site2/groups/RGIM", "site1/trail/disk"]
+
+
+def test_each_look_tells_what_waits_for_tickets_at_the_sites_that_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(outbox, "tell_what_waits", lambda deployment, sites: asked.append(list(sites)))
+    world.look()
+    world.deployment.sites["site1"].away = True
+    world.look()
+    monkeypatch.setattr(WatchStore, "replace", lambda *_: False)
+    world.look()
+    assert asked == [["site1", "site2"], ["site2"], ["site2"]], "also one that came second"
 
 
 def test_alerts_that_nobody_takes_for_days_do_not_fill_the_ledger(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,139 @@
+"""Messages that no ticket could be told yet, in GoldenGate's schema: they outlive their task, its worker, its Airflow.
+
+They stand in the ledger's table, under a plan id that no run can have: of each message a head, and the document in
+parts. Whoever tells one takes it first, by replacing the head that it has read; so two Airflows do not both tell it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+from infomart_dr.evidence.ledger import pieces
+from infomart_dr.evidence.watch_store import Statements
+from infomart_dr.guards.lock import code_of
+from infomart_dr.hooks.tickets import Message
+
+log = logging.getLogger(__name__)
+
+#: Plan id of what no ticket could be told yet; no run id can be this one.
+UNTOLD = "(tickets)"
+_HEAD, _PART = "head ", "part "
+_DUPLICATE = "ORA-00001"
+
+
+@dataclass(frozen=True)
+class Head:
+    """What changes of a message that waits; seconds since 1970.
+
+    :param kept: when it was put here; the order in which messages are told.
+    :param taken: when somebody began to tell it; 0: nobody does.
+    :param after: not before, because it was refused.
+    """
+
+    kept: float
+    taken: float = 0.0
+    after: float = 0.0
+
+    @classmethod
+    def read(cls, text: str) -> Head:
+        """A head; of one that is not understood, the oldest of all."""
+        try:
+            return cls(**{name: float(value) for name, value in json.loads(text).items()})
+        except (ValueError, TypeError, AttributeError):
+            return cls(0.0)
+
+    def text(self) -> str:
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class Untold:
+    """A message that waits.
+
+    :param stands: its head as it stands in the table.
+    :param message: None: another release wrote it.
+    :param parts: names of the entries with its document.
+    """
+
+    key: str
+    head: Head
+    stands: str
+    message: Message | None
+    parts: tuple[str, ...]
+
+
+class UntoldStore:
+    """The messages that wait at one site.
+
+    :param schema: GoldenGate's schema there.
+    """
+
+    def __init__(self, schema: str, deployment: str) -> None:
+        self._in = {"schema": schema}
+        self._plan = {"deployment": deployment, "plan_id": UNTOLD}
+
+    def read(self, session: Statements) -> list[Untold]:
+        """What waits, in the order in which it shall be told."""
+        entries = {row["name"]: row["value"] for row in session.select("ledger_all", self._in, **self._plan)}
+        keys = [name.removeprefix(_HEAD) for name in entries if name.startswith(_HEAD)]
+        return sorted((_untold(key, entries) for key in keys), key=lambda each: each.head.kept)
+
+    def keep(self, session: Statements, message: Message, head: Head) -> bool:
+        """Put a message here, in a transaction of the caller.
+
+        :returns: False when it is here already; nothing may be committed then.
+        """
+        document = json.dumps(message.model_dump(mode="json", exclude_none=True), separators=(",", ":"))
+        parts = {f"{_PART}{message.key} {number:03d}": piece for number, piece in enumerate(pieces(document))}
+        try:
+            for name, value in {f"{_HEAD}{message.key}": head.text(), **parts}.items():
+                session.execute("ledger_put", self._in, **self._plan, entry=name, value=value)
+        except Exception as error:
+            if code_of(error) == _DUPLICATE:
+                return False
+            raise
+        return True
+
+    def take(self, session: Statements, waiting: Sequence[Untold], now: float) -> list[Untold]:
+        """Take messages to tell them; those of them that nobody else has taken meanwhile."""
+        taken = [(each, replace(each.head, taken=now)) for each in waiting]
+        return [
+            replace(each, head=head, stands=head.text()) for each, head in taken if self._replace(session, each, head)
+        ]
+
+    def give_back(self, session: Statements, taken: Untold, after: float = 0.0) -> None:
+        """Let a message wait on.
+
+        :param after: not before this time.
+        """
+        self._replace(session, taken, replace(taken.head, taken=0.0, after=after))
+
+    def forget(self, session: Statements, waiting: Untold) -> None:
+        """Remove a message that was told, or is told no more."""
+        for name in (f"{_HEAD}{waiting.key}", *waiting.parts):
+            session.execute("ledger_forget", self._in, **self._plan, entry=name)
+
+    def _replace(self, session: Statements, waiting: Untold, head: Head) -> bool:
+        changed = session.execute(
+            "ledger_replace",
+            self._in,
+            **self._plan,
+            entry=f"{_HEAD}{waiting.key}",
+            value=head.text(),
+            expected=waiting.stands,
+        )
+        return changed == 1
+
+
+def _untold(key: str, entries: dict[str, str]) -> Untold:
+    stands = entries[f"{_HEAD}{key}"]
+    parts = tuple(sorted(name for name in entries if name.startswith(f"{_PART}{key} ")))
+    message: Message | None = None
+    try:
+        message = Message.model_validate_json("".join(entries[name] for name in parts))
+    except ValueError as error:
+        log.warning("A message that waits for its ticket is not understood (%s): %s", key, str(error).splitlines()[0])
+    return Untold(key, Head.read(stands), stands, message, parts)

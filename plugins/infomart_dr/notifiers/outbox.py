@@ -1,0 +1,200 @@
+"""Tell tickets; what they could not be told is kept at a site and told later.
+
+By the next message of the same run, which tells first what waits for its ticket, or by ``infomart_watch``. A database
+that is away loses the message, with a warning, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from infomart_dr.deployment import connection
+from infomart_dr.errors import InfoMartError
+from infomart_dr.evidence.untold import Head, Untold, UntoldStore
+from infomart_dr.evidence.watch_store import is_no_table
+from infomart_dr.hooks.tickets import Message, Sent, send
+
+if TYPE_CHECKING:
+    from infomart_dr.deployment import Deployment
+    from infomart_dr.topology import Tickets, Topology
+
+log = logging.getLogger(__name__)
+
+#: Seconds for one answer of the database.
+_ANSWER = 5
+#: Seconds after which a message is told no more.
+KEPT_FOR = 7 * 86400.0
+#: Messages that wait at a site at most; the oldest go first.
+KEPT_AT_MOST = 200
+#: Seconds until ``infomart_watch`` tries again what was refused: a person must change something first.
+REFUSED_FOR = 3600.0
+#: Seconds that whoever took a message has beyond ``tickets.limit``.
+_TAKEN = 60.0
+
+
+def bounded(topology: Topology) -> Topology:
+    """A topology whose databases answer soon or not at all: a task waits for them with its message."""
+    timeouts = topology.timeouts
+    shorter = {name: min(getattr(timeouts, name), _ANSWER) for name in ("connect", "statement")}
+    return topology.model_copy(update={"timeouts": timeouts.model_copy(update=shorter)})
+
+
+class Box:
+    """The messages that wait at one site. Nothing here raises: telling must go on without it.
+
+    :param deployment: with a :func:`bounded` topology.
+    """
+
+    def __init__(self, deployment: Deployment, site: str) -> None:
+        self.site = site
+        self._hook = deployment.goldengate_database(site)
+        self._store = UntoldStore(deployment.site(site).goldengate.schema_name, deployment.topology.deployment)
+        self._lease = deployment.topology.tickets.limit + _TAKEN if deployment.topology.tickets else _TAKEN
+
+    def waiting(self) -> list[Untold]:
+        """What waits, in the order in which it shall be told; nothing where the database cannot say."""
+        return self._attempt("look for", self._store.read, otherwise=[])
+
+    def take(self, wanted: Sequence[Untold]) -> list[Untold]:
+        """Take messages to tell them, but for those that somebody else tells just now."""
+        now = time.time()
+        free = [each for each in wanted if each.message is not None and now - each.head.taken >= self._lease]
+        if not free:
+            return []
+        return self._attempt("take", lambda session: self._store.take(session, free, now), otherwise=[])
+
+    def settle(self, taken: Sequence[Untold], sent: Sent) -> None:
+        """Forget what was told, and let the rest wait on."""
+
+        def change(session: Any) -> None:
+            for each in taken:
+                if each.key in sent.told:
+                    self._store.forget(session, each)
+                else:
+                    after = time.time() + REFUSED_FOR if each.key in sent.refused else 0.0
+                    self._store.give_back(session, each, after)
+
+        if taken:
+            self._attempt("note what became of", change, otherwise=None)
+
+    def forget(self, waiting: Sequence[Untold], why: str) -> None:
+        """Tell some messages no more."""
+
+        def change(session: Any) -> None:
+            for each in waiting:
+                self._store.forget(session, each)
+
+        if waiting:
+            self._attempt("forget", change, otherwise=None)
+            log.error("%d message(s) for tickets are told no more, because %s.", len(waiting), why)
+
+    def keep(self, messages: Iterable[Message], refused: set[str]) -> str:
+        """Keep messages for later.
+
+        :returns: a sentence for the log: what becomes of them.
+        """
+        for number, message in enumerate(messages):
+            now = time.time()
+            # A clock that stands still must not change their order.
+            head = Head(now + number * 1e-3, after=now + REFUSED_FOR if message.key in refused else 0.0)
+            try:
+                with self._hook.transaction() as session:
+                    if not self._store.keep(session, message, head):
+                        raise _KeptAlready
+            except _KeptAlready:
+                continue
+            except Exception as error:
+                return f"Lost: DR_LEDGER at {self.site} does not keep it: {_words(error)}"
+        return f"Kept in DR_LEDGER at {self.site}: infomart_watch tells it."
+
+    def _attempt(self, what: str, change: Callable[[Any], Any], *, otherwise: Any) -> Any:
+        try:
+            with self._hook.transaction() as session:
+                return change(session)
+        except Exception as error:
+            if not is_no_table(error):
+                log.info("Could not %s messages that wait for a ticket at %s: %s", what, self.site, _words(error))
+            return otherwise
+
+
+class _KeptAlready(Exception):
+    """Another process has kept the same message meanwhile."""
+
+
+def tell(deployment: Deployment, site: str, messages: Sequence[Message]) -> str | None:
+    """Tell a ticket, and before it what waits for this ticket.
+
+    :param deployment: with a :func:`bounded` topology that has a section ``tickets``.
+    :param site: where is kept what cannot be told.
+    :param messages: of one ticket.
+    :returns: what was not told, and what becomes of it; None when all was.
+    """
+    settings = deployment.topology.tickets
+    assert settings is not None
+    box = Box(deployment, site)
+    waiting = box.waiting()
+    known = {each.key for each in waiting}
+    fresh = [message for message in messages if message.key not in known]
+    taken = box.take([each for each in waiting if each.message and each.message.ticket == messages[0].ticket])
+    sent = _send(settings, [*_messages(taken), *fresh])
+    box.settle(taken, sent)
+    untold = [message for message in fresh if message.key not in sent.told]
+    if not untold:
+        return f"{sent.problem} It waits on." if sent.problem else None
+    left = [each for each in waiting if each.key not in sent.told]
+    box.forget(left[: max(len(left) + len(untold) - KEPT_AT_MOST, 0)], f"{KEPT_AT_MOST} wait")
+    return f"{sent.problem} {box.keep(untold, sent.refused)}"
+
+
+def tell_what_waits(deployment: Deployment, sites: Iterable[str]) -> None:
+    """Tell what waits at some sites, all within ``tickets.limit``; whatever happens is a line in the log.
+
+    :param deployment: its topology has the timeouts of the caller.
+    """
+    try:
+        if deployment.topology.tickets is not None:
+            _tell_what_waits(deployment, deployment.topology.tickets, [Box(deployment, site) for site in sites])
+    except Exception as error:
+        log.warning("What waits for tickets was not told: %s", _words(error))
+
+
+def _tell_what_waits(deployment: Deployment, settings: Tickets, boxes: Sequence[Box]) -> None:
+    taken = [(box, each) for box in boxes for each in box.take(_due(box))]
+    if not taken:
+        return
+    taken.sort(key=lambda each: each[1].head.kept)
+    sent = _send(settings, _messages([each for _, each in taken]))
+    for box in boxes:
+        box.settle([each for its, each in taken if its is box], sent)
+    log.info("tell: %d of %d message(s) that waited for their tickets", len(sent.told), len(taken))
+    if sent.problem:
+        log.warning("The ticket was not told (later): %s It waits on.", sent.problem)
+
+
+def _due(box: Box) -> list[Untold]:
+    """What may be told now; what is too old is forgotten."""
+    now = time.time()
+    waiting = box.waiting()
+    old = [each for each in waiting if now - each.head.kept >= KEPT_FOR]
+    box.forget(old, f"they waited for {KEPT_FOR / 86400:g} days")
+    return [each for each in waiting if each not in old and each.head.after <= now]
+
+
+def _messages(waiting: Iterable[Untold]) -> list[Message]:
+    return [each.message for each in waiting if each.message is not None]
+
+
+def _send(settings: Tickets, messages: Sequence[Message]) -> Sent:
+    try:
+        # Here and not in the thread of the sending: Airflow's supervisor is asked.
+        login = connection(settings.connection)
+    except Exception as error:
+        return Sent(problems=[_words(error)])
+    return send(settings, login, messages)
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, InfoMartError) else f"{type(error).__name__}: {error}"
