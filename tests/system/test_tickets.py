@@ -40,6 +40,9 @@ SITES = {"site1": Site(name="site1", server_running=True), "site2": Site(name="s
 DATA_SOURCES = [DataSource(name="TS1", key=101, site="site1", idb_sites=["site1"])]
 DAG = "infomart_reaggregate"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"
+#: Seconds after which the process of a step that waits is gone, and the scheduler knows it. An earlier answer may be
+#: lost.
+PARKED = 8
 
 
 @pytest.fixture(scope="module")
@@ -363,6 +366,7 @@ def test_what_no_ticket_could_be_told_is_told_by_watching_once_and_in_the_order_
         until(lambda: waits(lab, "INC0000010") == 0, "what was told is forgotten")
 
         answer = f"{RUNS}/INC0000010/taskInstances/{task}/-1/hitlDetails"
+        time.sleep(PARKED)
         refusal = {"chosen_options": ["Not possible"], "params_input": {}}
         assert client.patch(answer, json=refusal).status_code == 200
         assert ended(client, "INC0000010") == "failed"
