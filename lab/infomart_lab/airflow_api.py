@@ -25,7 +25,8 @@ class Airflow:
     def __init__(self, config: LabConfig, port: int = airflow_part.DEFAULT_PORT) -> None:
         self.config = config
         self.base = f"http://{config.address}:{port}"
-        self._client = httpx.Client(base_url=self.base, timeout=30)
+        # On a loaded machine an answer waits behind the scheduler for the SQLite file.
+        self._client = httpx.Client(base_url=self.base, timeout=httpx.Timeout(120, connect=10))
 
     def __enter__(self) -> Self:
         return self
