@@ -29,7 +29,6 @@ class OwnAirflow(Airflow):
     def __init__(self, config: LabConfig, folder: Path, port: int) -> None:
         super().__init__(config, port)
         self._folder, self._processes = folder, {}
-        self._client.timeout = httpx.Timeout(120)
         self._settings = os.environ | airflow_part.environment(config, port, folder) | {HOME_VARIABLE: str(config.home)}
         # The tests' own settings would be stronger than the lab's.
         self._settings.pop("AIRFLOW__CORE__UNIT_TEST_MODE", None)

@@ -184,7 +184,7 @@ def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_th
     assert secrets_scan.in_database(lab, wanted) == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_wrong_parameter_is_refused_by_the_form_and_a_wrong_site_by_the_first_task(
     lab: LabConfig, airflow: Airflow
 ) -> None:
