@@ -81,6 +81,8 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+        # So long the end of a step's process may go unseen; an answer to its gate meanwhile is lost.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         # A triggerer that was killed is replaced in seconds.

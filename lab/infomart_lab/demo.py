@@ -34,7 +34,7 @@ DAG = "infomart_return_to_normal"
 #: Seconds for which calls go on under forward replication before they end.
 AFTERWARDS = 15.0
 #: Seconds until a gate is answered.
-GATE_SECONDS = 3.0
+GATE_SECONDS = 6.0
 #: Seconds that both audits may wait for what is under way.
 SETTLE = 180.0
 _DONE = ("success", "failed", "skipped", "upstream_failed", "removed")
