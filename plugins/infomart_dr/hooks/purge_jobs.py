@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
 from infomart_dr.errors import CurableError, FinalError, GuardError, UnexpectedReplyError
+from infomart_dr.hooks.processes import pgrep
 from infomart_dr.topology import CommandJob, CronJob, DbmsJob, SchedulerJob
 
 log = logging.getLogger(__name__)
@@ -305,9 +306,7 @@ class CronPurge(PurgeJob):
                 "and must stand there once.",
                 "Correct idbs.purge_jobs in the topology, or the crontab; blanks count.",
             )
-        # In brackets, the first letter matches the purge and not the command line of a shell that runs pgrep.
-        pattern = f"[{self._settings.process_pattern[0]}]{self._settings.process_pattern[1:]}"
-        running = self._host.run(["pgrep", "-f", pattern], check=False).exit_code
+        running = self._host.run(pgrep(self._settings.process_pattern), check=False).exit_code
         if running not in (0, 1):
             raise UnexpectedReplyError(
                 f"pgrep on {self._settings.host} ended with exit code {running}.", "Run it there by hand."

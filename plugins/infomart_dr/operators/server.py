@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.guards import high_water_marks
 from infomart_dr.guards.high_water_marks import Marks
+from infomart_dr.hooks.processes import pgrep
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.step import Seen, SiteRole, Step
@@ -271,7 +272,7 @@ def server_processes(step: Step, role: SiteRole) -> list[str]:
     :raises GuardError: the host cannot say.
     """
     server = step.site(role).info_mart_server
-    found = step.host(role, "gim").run(["pgrep", "-f", server.process_pattern], check=False)
+    found = step.host(role, "gim").run(pgrep(server.process_pattern), check=False)
     if found.exit_code not in (0, 1):
         raise GuardError(
             f"pgrep on {server.host} ended with {found.exit_code}: {found.stderr.strip()[:200]}",
