@@ -157,6 +157,24 @@ def _privileges(account: Account, leave_out: tuple[str, ...] = ()) -> Iterator[P
         yield Privilege(words, tuple(statements))
 
 
+def grants() -> list[tuple[str, str, tuple[str, ...]]]:
+    """What each account must be able to do for the statements of ``include/sql``, whatever the topology.
+
+    :returns: whose connection, the privilege, and the statements that need it.
+    """
+    names: dict[Account, str] = {
+        "dba": "DBA",
+        "info_mart": "Info Mart's owner",
+        "goldengate": "GoldenGate's owner",
+        "idb": "IDB",
+    }
+    return [
+        (name, privilege.what, privilege.statements)
+        for account, name in names.items()
+        for privilege in _privileges(account)
+    ]
+
+
 # -- connections -----------------------------------------------------------------------------------
 
 
