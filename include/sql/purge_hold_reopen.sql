@@ -18,4 +18,4 @@ update {{ schema }}.dr_purge_hold
    and site = :site
    and idb = :idb
    and hold_id = :hold_id
-   and released_at is not null
+   and (released_at is not null or ends_at is not null or until_time is not null)

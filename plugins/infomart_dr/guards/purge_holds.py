@@ -111,6 +111,11 @@ class Hold:
         """A plan's hold: only a plan changes its end."""
         return self.hold_id.startswith(_PLAN)
 
+    @property
+    def until_its_plan(self) -> bool:
+        """It has no end that the guard could find reached."""
+        return self.released_at is None and self.end.ends_at is None and self.end.until_time is None
+
     def active(self, now: datetime) -> bool:
         """Whether it holds now; whether it is over is another question."""
         return self.released_at is None and (self.begins_at <= now or self.begins_at - self.placed_at < _AT_ONCE)
@@ -234,7 +239,7 @@ class HoldStore:
         return self._hook.execute("purge_hold_extend", self._in, **binds) == 1
 
     def reopen(self, hold_id: str, owner: str, begins_at: datetime, until_site: str) -> bool:
-        """Let a released hold hold again: a plan that is gone on with."""
+        """Let a hold hold again that is released or has an end by now: a plan that is gone on with."""
         binds = {"owner": owner, "begins_at": _stored(begins_at), "until_site": until_site}
         return self._hook.execute("purge_hold_reopen", self._in, **self.idb, hold_id=hold_id, **binds) == 1
 
@@ -619,6 +624,19 @@ class PurgeHolds:
                 "Name what purges it under idbs.purge_jobs.",
             )
         return chosen
+
+    def enforce_all(self) -> list[Report]:
+        """Make the purge jobs of every IDB that is not lost match its holds; a trouble of one stops no other."""
+        reports = []
+        for site in self.living():
+            for idb in self._deployment.site(site).purged_idbs:
+                try:
+                    reports.append(self.enforce(self.of(site, idb)))
+                except Exception as error:
+                    report = Report(f"{site}/{idb.name}")
+                    report.failed("holds", error)
+                    reports.append(report)
+        return reports
 
     # -- ends --------------------------------------------------------------------------------------
 

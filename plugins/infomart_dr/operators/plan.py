@@ -52,6 +52,11 @@ class TakeLock(StepOperator):
         dead, holder = step.params.get("take_lock_from"), step.lock.holder()
         if dead and holder is not None and holder.plan_id == dead:
             step.lock.take_over(step.plan_id, step.owner, reason, held_by=dead)
+        elif dead and holder is not None and not holder.is_run(step.plan_id, step.owner):
+            raise GuardError(
+                f"The lock is to be taken from plan {dead}, and plan {holder.plan_id} of {holder.owner} holds it.",
+                "Look whether that plan is the dead one; then give its id as take_lock_from.",
+            )
         else:
             step.lock.take(step.plan_id, step.owner, reason)
 
@@ -164,14 +169,17 @@ class HoldPurging(WaitOperator):
         fact = {"owner": step.owner, "reason": reason, "since": int(now.timestamp())}
         if rings:
             fact["ceiling"] = int(now.timestamp()) + min(rings) * 86400
+        hold = plan_hold(step.plan_id)
+        if any((stands := idb.store.hold(hold)) is not None and not stands.until_its_plan for idb in idbs):
+            # What is collected from now on must be processed too before it ends.
+            step.ledger.forget("purge_hold")
         step.ledger.put_once("purge_hold", json.dumps(fact))
         site = step.name(_site_at_the_end(step, "target"))
         for idb in idbs:
             # The hold first, the jobs then: the guard may look at any time.
-            hold = plan_hold(step.plan_id)
             placed = idb.store.place(hold, step.owner, "", reason, now, End(until_site=site))
             if not placed and idb.store.reopen(hold, step.owner, now, site):
-                self.log.info("act: %s: the hold of this plan was released, and holds again", idb.label)
+                self.log.info("act: %s: the hold of this plan had an end, and holds again", idb.label)
         self._hold(idbs)
 
     def _hold(self, idbs: list[IdbHolds]) -> None:
@@ -198,8 +206,9 @@ class HoldPurging(WaitOperator):
 
 
 def _has_hold(idb: IdbHolds, plan_id: str, now: datetime) -> bool:
+    """Whether the plan's hold holds, and its plan alone can end it."""
     hold = idb.store.hold(plan_hold(plan_id))
-    return hold is not None and hold.active(now)
+    return hold is not None and hold.active(now) and hold.until_its_plan
 
 
 def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:

@@ -238,13 +238,19 @@ class ChangeHolds(_HoldStep):
         return f"{self._person}, {step.owner}" if self._person else step.owner
 
     def act(self, step: Step, seen: Seen) -> None:
-        request, report = _request(step), Report("holds")
+        request, report, reached = _request(step), Report("holds"), []
         for idb in _chosen(step):
             try:
                 self._change(idb, request, self._owner(step))
-                self.log.info("act: %s: %s", idb.label, idb.store.hold(request.hold))
+                if (hold := idb.store.hold(request.hold)) is not None:
+                    self.log.info("act: %s: %s", idb.label, hold)
+                reached.append(idb)
             except Exception as error:
                 report.failed(idb.label, error)
+        if report.errors:
+            # The next step waits until this one reaches all; the jobs of those that it has reached do not.
+            for idb in reached:
+                tell(self, step.purge_holds.enforce(idb))
         raise_all(report.errors)
 
     def _change(self, idb: IdbHolds, request: Request, owner: str) -> None:
@@ -343,7 +349,7 @@ class ListHolds(_HoldStep):
 def tell(task: BaseOperator, report: Report) -> None:
     """Write what a look came to into a task's log."""
     for words in report.holds:
-        task.log.info("%s: held by %s", report.idb, words)
+        task.log.info("%s: hold %s", report.idb, words)
     for words in report.changed:
         task.log.info("act: %s: %s", report.idb, words)
     for words in [*report.reported, *report.warnings]:
@@ -372,10 +378,8 @@ class EnforceHolds(BaseOperator):
         return page(cls.__doc__, cls.guide, "the IDBs of the sites that are not lost", cls.changes, cls.undo)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        reports: list[Report] = []
         with Deployment(self.deployment) as deployment:
-            holds = deployment.purge_holds
-            reports = [holds.enforce(idb) for idb in holds.choose()]
+            reports = deployment.purge_holds.enforce_all()
         for report in reports:
             tell(self, report)
         raise_all([error for report in reports for error in report.errors])

@@ -63,8 +63,8 @@ class Tables:
         self.holds.append({**binds, "placed_at": self._there(), "end_asked_at": None, "changes": 0, **released})
         return 1
 
-    def _open(self, binds: dict[str, Any], is_open: bool = True) -> list[dict[str, Any]]:
-        return [row for row in self._find(self.holds, binds, "hold_id") if (row["released_at"] is None) == is_open]
+    def _open(self, binds: dict[str, Any]) -> list[dict[str, Any]]:
+        return [row for row in self._find(self.holds, binds, "hold_id") if row["released_at"] is None]
 
     def _purge_hold_extend(self, binds: dict[str, Any]) -> int:
         asked = binds.pop("asked_at")
@@ -74,7 +74,11 @@ class Tables:
         return len(rows)
 
     def _purge_hold_reopen(self, binds: dict[str, Any]) -> int:
-        rows = self._open(binds, is_open=False)
+        rows = [
+            row
+            for row in self._find(self.holds, binds, "hold_id")
+            if row["released_at"] or row["ends_at"] or row["until_time"]
+        ]
         for row in rows:
             row |= binds | {"until_time": None, "released_at": None, "released_by": None, "released_why": None}
             row |= {"ends_at": None, "end_asked_at": None, "changes": row["changes"] + 1}

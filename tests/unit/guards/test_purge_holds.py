@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -223,6 +224,17 @@ def test_a_job_that_purges_two_idbs_is_given_back_with_the_last(tables: Tables) 
     assert job.enabled
 
 
+def before_the_next_row_is_forgotten(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let somebody else act between a look at a job and its end."""
+    forget, meanwhile = HoldStore.forget, iter([act])
+
+    def slowly(self: HoldStore, row: HeldJob) -> bool:
+        next(meanwhile, lambda: None)()
+        return forget(self, row)
+
+    monkeypatch.setattr(HoldStore, "forget", slowly)
+
+
 def test_two_guards_that_give_a_job_back_at_once_leave_it_enabled(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,14 +243,7 @@ def test_two_guards_that_give_a_job_back_at_once_leave_it_enabled(
     place(here)
     enforce(here)
     here.store.release("CHG1", "anna", "done")
-    forget = HoldStore.forget
-    meanwhile = iter([lambda: enforce(there, NOW)])
-
-    def slowly(self: HoldStore, row: HeldJob) -> bool:
-        next(meanwhile, lambda: None)()
-        return forget(self, row)
-
-    monkeypatch.setattr(HoldStore, "forget", slowly)
+    before_the_next_row_is_forgotten(monkeypatch, lambda: enforce(there, NOW))
     enforce(here, NOW)
     assert job.enabled
     assert tables.jobs == []
@@ -253,14 +258,7 @@ def test_a_job_of_two_idbs_whose_last_holds_end_at_once_is_enabled(
         place(each)
         enforce(each)
         each.store.release("CHG1", "anna", "done")
-    forget = HoldStore.forget
-    meanwhile = iter([lambda: enforce(other, NOW)])
-
-    def slowly(self: HoldStore, row: HeldJob) -> bool:
-        next(meanwhile, lambda: None)()
-        return forget(self, row)
-
-    monkeypatch.setattr(HoldStore, "forget", slowly)
+    before_the_next_row_is_forgotten(monkeypatch, lambda: enforce(other, NOW))
     enforce(one, NOW)
     assert job.enabled
     assert tables.jobs == []
@@ -492,6 +490,27 @@ def test_a_site_that_cannot_be_asked_keeps_the_hold_and_says_so(tables: Tables, 
 def test_a_plans_hold_ends_by_no_time(tables: Tables) -> None:
     world = Deployment(ds101=T + 9)
     assert is_over(world, End(until_site="site3"), tables, NOW + days(100)) == (None, [])
+
+
+def test_an_idb_whose_connection_is_missing_keeps_no_other_from_the_guard(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Deployment(ds101=T)
+    source, bare = world.topology.sites["site2"].idbs
+    world.topology.sites["site2"].purged_idbs = [source, bare]
+    holds = PurgeHolds(world)  # type: ignore[arg-type]
+    there = idb(tables, Job())
+    place(there, end=End(ends_at=NOW + days(4000)))
+
+    def of(site: str, settings: Any) -> IdbHolds:
+        if settings is source:
+            raise TopologyError("There is no connection c.")
+        return there
+
+    monkeypatch.setattr(holds, "of", of)
+    first, second = holds.enforce_all()
+    assert [what for what, _ in first.errors] == ["site2/ts1: holds"]
+    assert not there.jobs[0].enabled and second.errors == []  # type: ignore[attr-defined]
 
 
 # -- choosing --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from tests.unit.operators.fakes import FakeLock, FakeStep
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
-from infomart_dr.operators import server
+from infomart_dr.operators import plan, server
 from infomart_dr.operators.base import SOURCE_STAYS
 from infomart_dr.operators.plan import (
     HoldPurging,
@@ -27,6 +27,16 @@ from infomart_dr.operators.plan import (
     no_purge_runs,
 )
 from infomart_dr.step import Seen, Step
+
+
+class Later(datetime):
+    """A clock that is ahead."""
+
+    seconds = 30
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return datetime.now(tz) + timedelta(seconds=cls.seconds)
 
 
 def take(step: Any) -> dict[str, Any]:
@@ -51,7 +61,7 @@ def test_the_lock_of_a_lost_run_is_taken_over_only_by_naming_its_plan() -> None:
     step = FakeStep(owner="infomart_cutover run-2")
     step.lock = FakeLock("plan-1", "infomart_return_to_normal run-1")
     step.params["take_lock_from"] = "plan-0"
-    with pytest.raises(GuardError):
+    with pytest.raises(GuardError, match=r"from plan plan-0, and plan plan-1 of .* run-1 holds it"):
         take(step)
     step.params["take_lock_from"] = "plan-1"
     assert "held by this run" in take(step)["what"]
@@ -199,6 +209,27 @@ def test_a_plan_that_is_gone_on_with_after_its_release_holds_again(world: World)
     assert world.holds()
     let_go(step)
     assert world.enabled() == [True, False, True]
+
+
+def test_a_hold_that_holds_again_lasts_until_what_is_collected_from_then_on_is_processed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Released, or with the end that a release in waiting has given it: the guard must not find it reached."""
+    step = plan_of("plan-1", world)
+    hold(step)
+    release = ReleasePurgeHold(task_id="release", role="target")
+    release.prepare(step)
+    first = json.loads(step.ledger.require("purge_hold"))["since"]
+    monkeypatch.setattr(plan, "datetime", Later)
+    hold(step)
+    second = json.loads(step.ledger.require("purge_hold"))["since"]
+    assert second >= first + 30
+    assert {row["until_time"] for row in world.holds()} == {None}
+    let_go(step)
+    monkeypatch.setattr(Later, "seconds", 50)
+    hold(step)
+    assert json.loads(step.ledger.require("purge_hold"))["since"] >= first + 50
+    assert world.enabled() == [False, False, False]
 
 
 def test_a_hold_that_a_given_up_plan_left_is_released_by_the_next_plan(world: World) -> None:
