@@ -284,7 +284,8 @@ def _add_connections(file: Path, wanted: dict[str, Any], as_json: bool) -> None:
     merged, added = module.filled(there, wanted)
     temporary = file.with_name(f".{file.name}.new")
     try:
-        temporary.touch(mode=0o600)
+        temporary.unlink(missing_ok=True)
+        temporary.touch(mode=0o600, exist_ok=False)
         temporary.write_text(json.dumps(merged, indent=1) + "\n")
         temporary.replace(file)
     except OSError as error:

@@ -691,6 +691,14 @@ class Topology(Model):
             raise ValueError("\n".join(mistakes))
         return self
 
+    def answering_within(self, seconds: float, *names: str) -> Self:
+        """The same with shorter timeouts, where these are longer.
+
+        :param names: fields of ``timeouts``.
+        """
+        shorter = {name: min(getattr(self.timeouts, name), seconds) for name in names}
+        return self.model_copy(update={"timeouts": self.timeouts.model_copy(update=shorter)})
+
     def _split_purge_jobs(self) -> Iterable[str]:
         """Purges outside the database that several IDBs name: their holds must stand in the same tables."""
         first: dict[str, tuple[str, str]] = {}

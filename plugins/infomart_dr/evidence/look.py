@@ -74,9 +74,7 @@ class Look:
 
 def bounded(topology: Topology) -> Topology:
     """A topology whose timeouts are no longer than watching allows."""
-    limit, timeouts = topology.watch.timeout, topology.timeouts
-    shorter = {name: min(getattr(timeouts, name), limit) for name in ("connect", "statement", "command")}
-    return topology.model_copy(update={"timeouts": timeouts.model_copy(update=shorter)})
+    return topology.answering_within(topology.watch.timeout, "connect", "statement", "command")
 
 
 class _Asking:
@@ -146,10 +144,11 @@ def _markers(session: Any, schema: str, site: str, deployment: str) -> tuple[lis
     return [(str(row["marker_id"]), _seconds(row["written_at"])) for row in rows], asked_at
 
 
-def _read_database(deployment: Deployment, site: str, marks: bool, token: str) -> _AtDatabase:
+def _read_database(deployment: Deployment, site: str, marks: bool, token: str, ledger: bool = False) -> _AtDatabase:
     """State and lock at a site; at the source of a replication, where no plan holds the lock, also a new marker row.
 
     :param marks: the site is the source of a replication.
+    :param ledger: the ledger is there for certain; without it, it is made first.
     """
     topology, settings = deployment.topology, deployment.site(site)
     schema = settings.goldengate.schema_name
@@ -169,7 +168,10 @@ def _read_database(deployment: Deployment, site: str, marks: bool, token: str) -
     except InfoMartError as error:
         if not is_no_table(error):
             raise
-        return _without_tables(hook, schema, topology.deployment)
+        if ledger:
+            return _without_tables(hook, schema, topology.deployment)
+        Ledger(hook, schema, topology.deployment, "").ensure_table()
+        return _read_database(deployment, site, marks, token, ledger=True)
     found.marked = time.monotonic()
     return found
 
@@ -187,8 +189,7 @@ def _mark(session: Any, found: _AtDatabase, schema: str, site: str, deployment: 
 
 
 def _without_tables(hook: InfoMartOracleHook, schema: str, deployment: str) -> _AtDatabase:
-    """A site at which no procedure has run yet: the ledger is made, and there are no markers to look for."""
-    Ledger(hook, schema, deployment, "").ensure_table()
+    """A site at which no procedure has run yet: there are no lock and no markers to look for."""
     with hook.transaction() as session:
         return _AtDatabase(WatchStore(schema, deployment).read(session))
 
@@ -468,7 +469,7 @@ def _judge_goldengate(seen: Look, topology: Topology, site: str, answer: _AtHost
             watching.trail_findings(site, trail_folder(seen.roles, site, topology.sites[site]), points, watch),
         )
         seen.figure("trail_free_bytes", answer.free, site=site)
-        seen.figure("trail_full_seconds", watching.seconds_until_full(points), site=site)
+        seen.figure("trail_full_seconds", watching.seconds_until_full(points, watch), site=site)
 
 
 def _judge_link(seen: Look, topology: Topology, here: str, there: str, up: bool, reached: bool) -> None:

@@ -25,8 +25,8 @@ LEVELS: tuple[Level, ...] = ("info", "warning", "critical")
 
 #: Marks of calls, among those of the other tables of an IDB.
 _CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
-#: Samples of free space that are kept, and the span without which no growth is told from noise.
-_SAMPLES, _SHORTEST_SPAN = 24, 60.0
+#: Samples of free space that are kept, and the part of ``trail_window`` without which no growth is told from noise.
+_SAMPLES, _SHORTEST_PART = 24, 0.25
 #: Characters of a message of ggserr.log that a finding shows.
 _SHOWN = 300
 _STARTS = ("RUNNING", "STARTING")
@@ -420,9 +420,9 @@ def samples(before: Sequence[tuple[float, int]], free: int, now: float, watch: W
     return [*kept, (now, free)]
 
 
-def seconds_until_full(points: Sequence[tuple[float, int]]) -> float | None:
+def seconds_until_full(points: Sequence[tuple[float, int]], watch: Watch) -> float | None:
     """Seconds until the disk is full at the growth between the looks; None when it does not grow, or too few tell."""
-    if len(points) < 2 or points[-1][0] - points[0][0] < _SHORTEST_SPAN:
+    if len(points) < 2 or points[-1][0] - points[0][0] < watch.trail_window * _SHORTEST_PART:
         return None
     growth = (points[0][1] - points[-1][1]) / (points[-1][0] - points[0][0])
     return points[-1][1] / growth if growth > 0 else None
@@ -431,7 +431,7 @@ def seconds_until_full(points: Sequence[tuple[float, int]]) -> float | None:
 def trail_findings(site: str, folder: str, points: Sequence[tuple[float, int]], watch: Watch) -> list[Finding]:
     """Free space where the trails are, and when it ends."""
     free = points[-1][1]
-    left = seconds_until_full(points)
+    left = seconds_until_full(points, watch)
     level = falling(free / 1_000_000, watch.trail_free)
     numbers: dict[str, float] = {"free_bytes": free}
     sentence = f"{free / 1_000_000:,.0f} MB are free for trails at {site} ({folder})"

@@ -216,7 +216,7 @@ class _Sending:
                     if not self._one(system, message):
                         return
         except Exception as error:
-            self.sent.problems.append(_words(error))
+            self.sent.problems.append(words(error))
 
     def _one(self, system: Ticketing, message: Message) -> bool:
         """Deliver a message; False: the next one would meet the same."""
@@ -231,11 +231,11 @@ class _Sending:
         try:
             trying(system.deliver, message)
         except CurableError as error:
-            self.sent.problems.append(_words(error))
+            self.sent.problems.append(words(error))
             return False
         except Exception as error:
             self.sent.refused.add(message.key)
-            self.sent.problems.append(_words(error))
+            self.sent.problems.append(words(error))
             if isinstance(error, CredentialsError) and not isinstance(error, ForbiddenError):
                 # Further tries with a wrong password lock the user.
                 self.sent.refused |= {each.key for each in self._messages} - self.sent.told
@@ -245,7 +245,8 @@ class _Sending:
         return True
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """An error for a log; of one that nobody foresaw also its type."""
     return str(error) if isinstance(error, InfoMartError) else f"{type(error).__name__}: {error}"
 
 

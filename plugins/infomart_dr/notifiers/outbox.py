@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.deployment import connection
-from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence.untold import Head, Untold, UntoldStore
 from infomart_dr.evidence.watch_store import is_no_table
-from infomart_dr.hooks.tickets import Message, Sent, send
+from infomart_dr.hooks.tickets import Message, Sent, send, words
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import Deployment
@@ -37,9 +36,7 @@ _TAKEN = 60.0
 
 def bounded(topology: Topology) -> Topology:
     """A topology whose databases answer soon or not at all: a task waits for them with its message."""
-    timeouts = topology.timeouts
-    shorter = {name: min(getattr(timeouts, name), _ANSWER) for name in ("connect", "statement")}
-    return topology.model_copy(update={"timeouts": timeouts.model_copy(update=shorter)})
+    return topology.answering_within(_ANSWER, "connect", "statement")
 
 
 class Box:
@@ -107,7 +104,7 @@ class Box:
             except _KeptAlready:
                 continue
             except Exception as error:
-                return f"Lost: DR_LEDGER at {self.site} does not keep it: {_words(error)}"
+                return f"Lost: DR_LEDGER at {self.site} does not keep it: {words(error)}"
         return f"Kept in DR_LEDGER at {self.site}: infomart_watch tells it."
 
     def _attempt(self, what: str, change: Callable[[Any], Any], *, otherwise: Any) -> Any:
@@ -116,7 +113,7 @@ class Box:
                 return change(session)
         except Exception as error:
             if not is_no_table(error):
-                log.info("Could not %s messages that wait for a ticket at %s: %s", what, self.site, _words(error))
+                log.info("Could not %s messages that wait for a ticket at %s: %s", what, self.site, words(error))
             return otherwise
 
 
@@ -158,7 +155,7 @@ def tell_what_waits(deployment: Deployment, sites: Iterable[str]) -> None:
         if deployment.topology.tickets is not None:
             _tell_what_waits(deployment, deployment.topology.tickets, [Box(deployment, site) for site in sites])
     except Exception as error:
-        log.warning("What waits for tickets was not told: %s", _words(error))
+        log.warning("What waits for tickets was not told: %s", words(error))
 
 
 def _tell_what_waits(deployment: Deployment, settings: Tickets, boxes: Sequence[Box]) -> None:
@@ -192,9 +189,5 @@ def _send(settings: Tickets, messages: Sequence[Message]) -> Sent:
         # Here and not in the thread of the sending: Airflow's supervisor is asked.
         login = connection(settings.connection)
     except Exception as error:
-        return Sent(problems=[_words(error)])
+        return Sent(problems=[words(error)])
     return send(settings, login, messages)
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, InfoMartError) else f"{type(error).__name__}: {error}"

@@ -82,6 +82,10 @@ class Gate(ApprovalOperator):
     """
 
     guide: str = ""
+    AFTER_REFUSAL: ClassVar[str] = (
+        "see that the way back of this run ends well. To decide again, clear this task; to go on later, start the "
+        "procedure with this run's id as plan (docs/operating.md)."
+    )
     #: The four-eyes rule asks a second time, and then fails.
     _ATTEMPTS: ClassVar[int] = 6
 
@@ -126,6 +130,7 @@ class Gate(ApprovalOperator):
         except (HITLRejectException, HITLTimeoutError):
             with Step.from_context(context) as step:
                 self.refused(step)
+            self.log.warning("%s was not approved. Next: %s", self.task_id, self.AFTER_REFUSAL)
             raise
         who = responder(answer)
         with Step.from_context(context) as step:

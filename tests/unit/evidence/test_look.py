@@ -51,6 +51,7 @@ class Database(FakeSite):
         super().__init__()
         self.world, self.name = world, name
         self.markers: list[str] = []
+        self.without_ledger = False
 
     def select(self, name: str, identifiers: Any = None, **binds: Any) -> list[dict[str, Any]]:
         now = datetime.now(UTC).replace(tzinfo=None)
@@ -68,16 +69,20 @@ class Database(FakeSite):
         if name == "hwm":
             old = time.time() - self.world.mark_age
             return [{"data_source_key": 101, "table_name": "G_CALL", "max_ts": old}]
+        if self.without_ledger:
+            raise NoTable
         return super().select(name, identifiers, **binds)
 
     def value(self, name: str, identifiers: Any = None, **binds: Any) -> Any:
         if name == "table_exists":
-            return 0 if self.world.without_tables else 1
+            missing = self.world.without_tables or (self.without_ledger and binds["table_name"] == "DR_LEDGER")
+            return 0 if missing else 1
         assert name == "idb_calls_above"
         return self.world.calls_above
 
     def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int:
         if name == "create_ledger_table":
+            self.without_ledger = False
             return 0
         if name == "marker_put":
             if self.world.without_tables:
@@ -292,6 +297,14 @@ def test_a_site_whose_database_is_away_does_not_end_what_is_known_of_its_lock(wo
 def test_where_the_procedures_have_no_tables_the_lag_is_not_measured_and_nothing_fails(world: World) -> None:
     world.without_tables = True
     assert found(world.look()) == {f"{ACTIVE}-{STANDBY}/lag/look": "info"}
+
+
+def test_a_site_that_lacks_the_ledger_alone_gets_one_and_its_markers_are_seen_by_the_same_look(world: World) -> None:
+    """As after a return to normal, whose ledger is at the other site."""
+    world.databases[ACTIVE].without_ledger = True
+    seen = world.look()
+    assert found(seen) == {}
+    assert figures(seen)["lag_seconds"] < 0.5
 
 
 def test_a_marker_that_does_not_arrive_gives_a_lag_of_at_least_the_wait(world: World) -> None:

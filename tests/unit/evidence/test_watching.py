@@ -194,18 +194,18 @@ def test_a_disk_that_fills_is_told_with_the_hour_at_which_it_is_full() -> None:
     points: list[tuple[float, int]] = []
     for look in range(7):
         points = watching.samples(points, 60 * GB - look * GB, NOW + look * 300, WATCH)
-    assert watching.seconds_until_full(points) == pytest.approx(54 * 300)
+    assert watching.seconds_until_full(points, WATCH) == pytest.approx(54 * 300)
     (finding,) = watching.trail_findings("site1", "/ogg/dirdat", points, WATCH)
     assert finding.level == "warning" and "full in 4 h 30 min at the growth of the last 30 min" in finding.sentence
 
 
 @pytest.mark.parametrize(
     "points",
-    [[(NOW, 5)], [(NOW, 9), (NOW + 30, 5)], [(NOW, 5), (NOW + 600, 5)], [(NOW, 5), (NOW + 600, 9)]],
+    [[(NOW, 5)], [(NOW, 9), (NOW + 899, 5)], [(NOW, 5), (NOW + 1800, 5)], [(NOW, 5), (NOW + 1800, 9)]],
     ids=["one look", "too short a span", "no growth", "space was freed"],
 )
 def test_no_growth_is_made_up(points: list[tuple[float, int]]) -> None:
-    assert watching.seconds_until_full(points) is None
+    assert watching.seconds_until_full(points, WATCH) is None
 
 
 def test_little_free_space_is_found_without_any_growth() -> None:
