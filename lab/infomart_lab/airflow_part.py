@@ -6,7 +6,11 @@ import json
 import os
 import secrets
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import httpx
 
 from infomart_lab import topology
 from infomart_lab.config import LabConfig
@@ -109,6 +113,26 @@ def hostname() -> str:
     return "127.0.0.1"
 
 
+def _dags_are_read(config: LabConfig, port: int) -> Callable[[], bool]:
+    """Whether the DAG processor has read every DAG file, one that it cannot import too."""
+    from infomart_lab.airflow_api import Airflow, AirflowError
+
+    files = len(list((ROOT / "dags").glob("*.py")))
+
+    def read() -> bool:
+        # The asker asks again at once.
+        time.sleep(0.5)
+        try:
+            with Airflow(config, port) as airflow:
+                airflow.login()
+                found = [airflow.call("GET", path)["total_entries"] for path in ("/dags", "/importErrors")]
+        except (AirflowError, httpx.HTTPError):
+            return False
+        return sum(found) >= files
+
+    return read
+
+
 def parts(config: LabConfig, port: int | str | None = None) -> list[Part]:
     """The processes, in the order in which they start.
 
@@ -138,6 +162,11 @@ def parts(config: LabConfig, port: int | str | None = None) -> list[Part]:
             ready_seconds=180,
         ),
         part("airflow-scheduler", [*airflow, "scheduler"]),
-        part("airflow-dag-processor", [*airflow, "dag-processor"]),
         part("airflow-triggerer", [*airflow, "triggerer"]),
+        part(
+            "airflow-dag-processor",
+            [*airflow, "dag-processor"],
+            ready=_dags_are_read(config, number),
+            ready_seconds=180,
+        ),
     ]

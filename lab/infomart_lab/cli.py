@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -507,8 +508,6 @@ def fault(
 ) -> None:
     """Switch a fault of a stand-in on or off."""
     config = _load(home, as_json)
-    if len(parts := name.split(".")) < 3 or parts[0] not in config.sites or not all(parts):
-        _fail(f"a fault reads <site>.<program>.<what>, not {name!r}", as_json, 2)
     decoded: object | None
     try:
         decoded = json.loads(value)
@@ -516,8 +515,72 @@ def fault(
         decoded = value
     if value == "off" or decoded is False:
         decoded = None
-    lab_config.set_fault(config, name, decoded)
+    try:
+        lab_config.set_fault(config, name, decoded)
+    except ValueError as error:
+        _fail(str(error), as_json, 2)
     _print({"fault": name, "value": decoded}, as_json, f"{name}: {'off' if decoded is None else decoded}")
+
+
+@app.command()
+def sql(
+    connection: Annotated[str, typer.Argument(help="A connection of the lab's topology, as oracle_site2_idb.")],
+    statement: Annotated[str, typer.Argument(help="One statement in Oracle's words.")],
+    home: _Home = None,
+    as_json: _Json = False,
+) -> None:
+    """Run one statement at a database of the lab, by the driver and the user that the procedures have there."""
+    import oracledb
+
+    config = _load(home, as_json)
+    if not supervisor.is_running(config):
+        _fail(f"the lab under {config.home} is not running; `up` starts it", as_json)
+    known = {name: each for name, each in topology.connections(config).items() if each["conn_type"] == "oracle"}
+    if (chosen := known.get(connection)) is None:
+        _fail(f"unknown connection {connection!r}; there are {', '.join(known)}", as_json, 2)
+    try:
+        with oracledb.connect(
+            user=chosen["login"],
+            password=chosen["password"],
+            host=chosen["host"],
+            port=chosen["port"],
+            service_name=json.loads(chosen["extra"])["service_name"],
+            tcp_connect_timeout=10,
+        ) as session:
+            cursor = session.cursor()
+            cursor.execute(statement.strip().removesuffix(";"))
+            names = [column[0] for column in cursor.description or ()]
+            rows = cursor.fetchall() if names else []
+            changed = cursor.rowcount
+            session.commit()
+    except oracledb.Error as error:
+        _fail(str(error).splitlines()[0], as_json)
+    if not names:
+        _print({"rows_changed": changed}, as_json, f"{changed} rows changed")
+        return
+    if as_json:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
+        return
+    table = Table(*names, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("" if value is None else _escape(value) for value in row))
+    # A row is one line, also where the window is narrower.
+    Console(width=100_000).print(table)
+    _out.print(f"{len(rows)} rows", highlight=False)
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+)
+def airflow(context: typer.Context) -> None:
+    """Airflow's own command line for the lab's Airflow, as ``airflow dags list``; the lab is $INFOMART_LAB_HOME."""
+    from infomart_lab import airflow_part
+
+    config = _load(None, False)
+    if not (airflow_part.home(config) / "airflow.db").exists():
+        _fail(f"the lab under {config.home} has had no Airflow; `up --airflow` starts one", False)
+    words = [sys.executable, "-m", "airflow", *context.args]
+    os.execve(sys.executable, words, os.environ | airflow_part.environment(config))
 
 
 def is_clean(result: dict[str, Any]) -> bool:

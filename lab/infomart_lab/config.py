@@ -395,8 +395,30 @@ def fault(config: LabConfig, name: str) -> object | None:
         return None
 
 
+#: What the stand-ins can be told to do wrong; docs/lab.md says what each does.
+FAULTS = frozenset(
+    {
+        *("ssh-db.hang", "ssh-gim.hang"),
+        "oracle.undo_released",
+        *("expdp.snapshot_too_old", "expdp.slow", "expdp.disk_full"),
+        *("impdp.fail_index", "impdp.slow", "impdp.disk_full"),
+        "goldengate.stop_refused",
+        *("gim_server.slow_aggregation", "gim_server.autostart"),
+        *("idb.purge_keep_seconds", "idb.purge_takes_seconds", "idb.purge_every_seconds"),
+    }
+)
+
+
 def set_fault(config: LabConfig, name: str, value: object | None) -> None:
-    """Switch a fault on (any JSON value) or off (None)."""
+    """Switch a fault on (any JSON value) or off (None).
+
+    :raises ValueError: there is no such site or fault.
+    """
+    site, _, what = name.partition(".")
+    if site not in config.sites:
+        raise ValueError(f"a fault reads <site>.<program>.<what>, with {', '.join(config.sites)} as site, not {name!r}")
+    if what not in FAULTS:
+        raise ValueError(f"there is no fault {what!r}; there are {', '.join(sorted(FAULTS))}")
     path = config.home / "faults.json"
     faults = json.loads(path.read_text()) if path.exists() else {}
     if value is None:

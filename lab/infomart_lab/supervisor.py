@@ -203,7 +203,7 @@ class Supervisor:
             if running.state in {"starting", "ready"}:
                 running.state = "stopped"
             return
-        running.state = "stopped"
+        running.state = "died" if kill else "stopped"
         process.send_signal(signal.SIGKILL if kill else running.part.stop_signal)
         deadline = time.monotonic() + running.part.stop_seconds
         while process.poll() is None:

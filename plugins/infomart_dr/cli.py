@@ -94,7 +94,8 @@ def _path(path: Path | None, as_json: bool) -> Path:
     if found is None:
         _fail("No topology is given.", USAGE, as_json=as_json, next_step=f"Name a file, or set {PATH_VARIABLE}.")
     if not found.exists():
-        _fail(f"{found} does not exist.", USAGE, as_json=as_json)
+        next_step = f"Name a topology file, or a folder of them ({'argument' if path else PATH_VARIABLE})."
+        _fail(f"{found} does not exist.", USAGE, as_json=as_json, next_step=next_step)
     return found
 
 

@@ -824,22 +824,25 @@ class Topology(Model):
             )
         return found
 
-    def failover_pair(self, failed_site: str | None, survivor: str | None) -> Pair:
+    def failover_pair(
+        self, failed_site: str | None, survivor: str | None, parameters: tuple[str, str] = ("failed_site", "survivor")
+    ) -> Pair:
         """The two sites of a failover, the lost one as source.
 
         :param failed_site: default: the active one of an active-standby deployment.
         :param survivor: default: the only standby; the other active one of an active-active deployment.
+        :param parameters: what the form that is read calls the two.
         :raises TopologyError: as for :meth:`pair`.
         """
         if self.architecture == "active-active":
             if not failed_site:
                 raise TopologyError(
                     "The failed site is not given, and either site of an active-active deployment may be it.",
-                    f"Give the parameter failed_site, one of: {', '.join(sorted(self.sites))}.",
+                    f"Give the parameter {parameters[0]}, one of: {', '.join(sorted(self.sites))}.",
                 )
-            survivor = survivor or self._only("active", parameter="survivor", but=failed_site)
+            survivor = survivor or self._only("active", parameter=parameters[1], but=failed_site)
         failed_site = failed_site or self.active_site
-        survivor = survivor or self._only("standby", parameter="survivor", but=failed_site)
+        survivor = survivor or self._only("standby", parameter=parameters[1], but=failed_site)
         return self._two(failed_site, survivor, "Failed site", "survivor")
 
     def _two(self, source: str, target: str, first: str, second: str) -> Pair:
@@ -857,9 +860,11 @@ class Topology(Model):
             if names:
                 break
         if len(names) != 1:
+            found = f"{len(names)} sites have" if names else "no site has"
+            give = "Give" if names else "Set the role of the site in the topology file, or give"
             raise TopologyError(
-                f"The {parameter} is not given and {len(names)} sites have the role {' or '.join(roles)}.",
-                f"Give the parameter {parameter}, one of: {', '.join(sorted(set(self.sites) - {but}))}.",
+                f"The {parameter} is not given and {found} the role {' or '.join(roles)}.",
+                f"{give} the parameter {parameter}, one of: {', '.join(sorted(set(self.sites) - {but}))}.",
             )
         return names[0]
 

@@ -36,8 +36,8 @@ _PLAN = "plan "
 _AT_ONCE = timedelta(minutes=5)
 #: Part of the partition ring after which a hold is warned of.
 WARN_AFTER = 0.7
-#: Who released a hold that was over.
-GUARD = "infomart_purge_guard"
+#: Who is noted for a hold that nobody released.
+_ITS_END = "its own end"
 
 
 # -- holds -----------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ class HoldStore:
 
         :returns: False when it is released already, or has another end by now.
         """
-        binds = {**self.idb, "released_by": GUARD, "released_why": _cut(why, 1000)}
+        binds = {**self.idb, "released_by": _ITS_END, "released_why": _cut(why, 1000)}
         return self._hook.execute("purge_hold_over", self._in, **binds, hold_id=hold.hold_id, changes=hold.changes) == 1
 
     def jobs(self) -> list[HeldJob]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from infomart_dr.guards.readiness.report import Report
+    from infomart_dr.topology import Topology
 
 #: Value of the parameter ``procedure``: every one that the roles of the sites call for.
 ALL_THAT_FIT = "all that fit"
@@ -52,16 +53,20 @@ class ListCases(ReadinessOperator):
 
 
 def list_cases(deployment: str, procedure: str, source: str, target: str) -> list[dict[str, str]]:
-    """Cases to check. A topology that cannot be read is a case with an ``error``: the others are checked all the same.
+    """Cases to check. A topology that cannot be read, or has no site for a procedure, is a case with ``error`` and
+    ``cure``: the others are checked all the same.
 
     :raises InfoMartError: nothing is to be checked.
     """
     cases: list[dict[str, str]] = []
     for name in [deployment] if deployment else _names():
+        known = name
         try:
-            cases += _of_deployment(name, procedure, source, target)
+            topology = topology_module.load(name or None)
+            known = topology.deployment
+            cases += _of_deployment(topology, procedure, source, target)
         except InfoMartError as error:
-            cases.append(_case(name, procedure, source, target) | {"error": str(error)})
+            cases.append(_case(known, procedure, source, target) | {"error": error.what, "cure": error.next_step})
     if not cases:
         raise GuardError(
             "The roles of the sites call for no procedure: there is neither a standby nor a new site.",
@@ -75,19 +80,19 @@ def _names() -> list[str]:
     return topology_module.deployments() if topology_module.topology_folder().is_dir() else [""]
 
 
-def _of_deployment(name: str, procedure: str, source: str, target: str) -> list[dict[str, str]]:
+def _of_deployment(topology: Topology, procedure: str, source: str, target: str) -> list[dict[str, str]]:
     from infomart_dr.guards.readiness.procedures import PROCEDURES, fitting
 
-    topology = topology_module.load(name or None)
+    name = topology.deployment
     if procedure == ALL_THAT_FIT:
         return [
-            _case(name or topology.deployment, *found)
-            for found in fitting(topology)
-            if source in ("", found[1]) and target in ("", found[2])
+            _case(name, *found) for found in fitting(topology) if source in ("", found[1]) and target in ("", found[2])
         ]
-    pair = topology.failover_pair if PROCEDURES[procedure].failover else topology.pair
-    sites = pair(source or None, target or None)
-    return [_case(name or topology.deployment, procedure, sites.source, sites.target)]
+    if PROCEDURES[procedure].failover:
+        sites = topology.failover_pair(source or None, target or None, ("source", "target"))
+    else:
+        sites = topology.pair(source or None, target or None)
+    return [_case(name, procedure, sites.source, sites.target)]
 
 
 def _case(deployment: str, procedure: str, source: str, target: str) -> dict[str, str]:
@@ -126,7 +131,7 @@ def check(case: dict[str, str]) -> Report:
 
     about: dict[str, Any] = {field: case[field] for field in ("deployment", "procedure", "source", "target")}
     if error := case.get("error"):
-        cure = "Correct the topology file or the parameters."
+        cure = case.get("cure") or "Correct the topology file or the parameters."
         return Report(**about, findings=[Finding("topology", "every site", "blocked", error, cure)])
     procedure = PROCEDURES[case["procedure"]]
     with LookingStep(

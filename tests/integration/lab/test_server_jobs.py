@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from infomart_lab import audit as judge
+from infomart_lab import cli, configuration, genesys, host, icon, lca, partitions, site_setup
 from infomart_lab import config as lab_config
-from infomart_lab import configuration, genesys, host, icon, lca, partitions, site_setup
 from infomart_lab.config import DataSource, LabConfig, Site
 from infomart_lab.postgres import connect
 
@@ -190,6 +192,20 @@ def test_an_idb_is_read_without_its_icon_and_not_without_its_access_point(
     genesys.replace(lab, "DAP_TS1_site1", {**genesys.application(lab, "DAP_TS1_site1"), "state": 1})
     still()
     settled(lab)
+
+
+def test_a_statement_is_run_by_the_user_of_a_connection_of_the_topology(lab: LabConfig) -> None:
+    def sql(connection: str, statement: str) -> tuple[int, Any]:
+        result = CliRunner().invoke(cli.app, ["sql", connection, statement, "--home", str(lab.home), "--json"])
+        return result.exit_code, json.loads(result.stdout)
+
+    assert sql("oracle_site1_dba", "select user as who from dual;") == (0, [{"WHO": "SYSTEM"}])
+    code, reply = sql("oracle_site1_gim", "select * from not_there")
+    assert code == 1
+    assert reply["error"].startswith("ORA-00942")
+    code, reply = sql("oracle_site9_gim", "select 1 from dual")
+    assert code == 2
+    assert "oracle_site1_gim" in reply["error"]
 
 
 def test_icons_are_shown_with_the_state_of_their_program(lab: LabConfig) -> None:

@@ -63,7 +63,10 @@ def test_up_status_second_up_and_down_leave_nothing(lab: LabConfig) -> None:
     code, again = cli("up", "--home", lab.home)
     assert (code, again["supervisor"]) == (0, state["supervisor"])
     assert cli("destroy", "--home", lab.home)[0] == 1
+    assert cli("status", "--home", lab.home)[0] == 0
     assert cli("part", "kill", "links", "--home", lab.home)[0] == 0
+    code, dead = cli("status", "--home", lab.home)
+    assert (code, dead["parts"]["links"]["state"]) == (1, "died")
     assert cli("down", "--home", lab.home) == (0, {"state": "down", "was_running": True})
     assert procs.lab_processes(lab.home) == []
     assert cli("down", "--home", lab.home) == (0, {"state": "down", "was_running": False})

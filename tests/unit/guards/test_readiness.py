@@ -21,6 +21,7 @@ from infomart_dr.guards.readiness import (
     reach,
     replication,
     room,
+    services,
     transfer,
 )
 from infomart_dr.guards.readiness.looks import LookingStep, Looks
@@ -430,6 +431,18 @@ def test_what_a_check_needs_comes_before_it_in_every_list(procedure: str, archit
                 missing += [name for name in planned.check.of_source if (name, "source") not in seen]
                 assert not missing, f"{planned.check.name} at {one} needs {missing}"
             seen.add((planned.check.name, role))
+
+
+@pytest.mark.parametrize(("role", "level"), [("standby", "ok"), ("new", "warning"), ("active", "warning")])
+def test_a_site_that_takes_over_without_being_a_standby_is_warned_of(role: str, level: str) -> None:
+    step = SimpleNamespace(site=lambda _: SimpleNamespace(role=role))
+    verdict = services.ROLE.look(SimpleNamespace(step=step), "target")
+    assert isinstance(verdict, Verdict)
+    assert verdict.level == level
+    taking_over = [
+        name for name, each in procedures.PROCEDURES.items() if services.ROLE in [one.check for one in each.planned]
+    ]
+    assert taking_over == ["failover", "switchover"]
 
 
 def test_the_documented_table_is_that_of_the_checks() -> None:

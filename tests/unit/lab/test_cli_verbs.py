@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from infomart_lab import cli, links
 from infomart_lab import config as lab_config
 
 runner = CliRunner()
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -39,8 +44,9 @@ def test_a_verb_without_a_lab_says_how_to_make_one(tmp_path: Path, verb: list[st
     assert "python -m infomart_lab up" in reply["error"]
 
 
-def test_failing_a_site_of_a_lab_that_is_down_says_so(home: Path) -> None:
-    code, reply = call("fail", "site2", "--home", home)
+@pytest.mark.parametrize("verb", [["fail", "site2"], ["sql", "oracle_site2_gim", "select 1 from dual"]])
+def test_a_verb_that_needs_a_running_lab_says_that_it_is_down(home: Path, verb: list[str]) -> None:
+    code, reply = call(*verb, "--home", home)
     assert code == 1
     assert "not running" in reply["error"]
 
@@ -75,6 +81,7 @@ def test_links_are_cut_throttled_and_healed(home: Path) -> None:
         ["throttle", "site2", "site3", "--rate", "0"],
         ["fault", "impdp.fail_index"],
         ["fault", "site9.impdp.fail_index"],
+        ["fault", "site3.impdp.fail_idnex"],
         ["part", "restart", "links"],
         ["up", "--scenario", "flood"],
         ["up", "--single-idb", "TS9"],
@@ -105,6 +112,27 @@ def test_a_fault_is_switched_on_with_its_value_and_off(home: Path) -> None:
     call("fault", "site3.impdp.fail_index", "off", "--home", home)
     assert lab_config.fault(config, "site3.impdp.fail_index") is None
     assert lab_config.fault(config, "site3.ssh-db.hang") is True
+
+
+def test_the_faults_of_the_documentation_are_those_that_can_be_switched_on() -> None:
+    section = (ROOT / "docs" / "lab.md").read_text().split("\n## Faults")[1]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `<site>.")]
+    assert {name for row in rows for name in re.findall(r"`<site>\.(\S+)`", row)} == lab_config.FAULTS
+
+
+def test_the_labs_airflow_answers_on_the_command_line(home: Path) -> None:
+    environment = os.environ | {"INFOMART_LAB_HOME": str(home), "PYTHONPATH": f"{ROOT}/plugins:{ROOT}/lab"}
+
+    def ask() -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "infomart_lab", "airflow", "config", "get-value", "core", "plugins_folder"]
+        return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+
+    without = ask()
+    assert without.returncode == 1
+    assert "up --airflow" in without.stderr
+    (home / "airflow").mkdir()
+    (home / "airflow" / "airflow.db").touch()
+    assert ask().stdout.strip() == str(ROOT / "plugins")
 
 
 def test_a_port_in_use_is_named_with_its_purpose_and_the_cure(tmp_path: Path) -> None:

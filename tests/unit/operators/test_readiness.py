@@ -76,6 +76,18 @@ def test_a_topology_that_cannot_be_read_is_a_blocked_case_and_the_others_are_che
     assert report.level == "blocked" and "mistake(s)" in report.blocked_sentence()
 
 
+def test_a_failover_without_a_standby_is_a_blocked_case_with_one_cure_in_the_forms_words(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(folder / "east.yaml"))
+    (case,) = readiness.list_cases("", "failover", "", "")
+    report = readiness.check(case)
+    (finding,) = report.findings
+    assert report.title == "failover of east (? -> ?)"
+    assert finding.what == "The target is not given and no site has the role standby."
+    assert finding.cure.endswith("give the parameter target, one of: site1, site3.")
+
+
 def test_a_topology_that_calls_for_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "topology.yaml"
     file.write_text(yaml.safe_dump(document(tmp_path, "lab", site3="failed")))

@@ -53,6 +53,7 @@ _STATE = (
     clocks_and_releases.DATABASE_RELEASE,
     clocks_and_releases.GOLDENGATE_RELEASE,
 )
+_TAKE_OVER: tuple[Item, ...] = ((services.ROLE, "target"), *_REACH, *_STATE)
 _HOLD = (accounts.IDB_PRIVILEGES, services.PURGE_JOBS)
 _COPY: tuple[Item, ...] = (
     (clocks_and_releases.INFO_MART_RELEASE, "source"),
@@ -118,10 +119,11 @@ PROCEDURES: dict[str, Procedure] = {
     for each in (
         Procedure(
             "failover",
-            _list(*_REACH, *_STATE, *_FOLLOW, *_SERVE, (services.LOCK, "target"), (services.DOORS, "source")),
+            _list(*_TAKE_OVER, *_FOLLOW, *_SERVE, (services.LOCK, "target"), (services.DOORS, "source")),
             failover=True,
             # Nothing is replicated, and the survivor's server runs.
             not_active_active=_names(
+                services.ROLE,
                 reach.GGSCI,
                 clocks_and_releases.GOLDENGATE_RELEASE,
                 replication.SUPPLEMENTAL,
@@ -140,8 +142,7 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure(
             "switchover",
             _list(
-                *_REACH,
-                *_STATE,
+                *_TAKE_OVER,
                 *_FOLLOW,
                 *_HOLD,
                 (services.SERVER_SERVES, "source"),

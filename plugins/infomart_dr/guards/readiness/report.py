@@ -137,8 +137,13 @@ class Report:
         return [finding for finding in self.findings if finding.level == level]
 
     @property
+    def name(self) -> str:
+        """The deployment; a file that cannot be read may be the only one and nameless."""
+        return self.deployment or "the topology file"
+
+    @property
     def title(self) -> str:
-        return f"{self.procedure} of {self.deployment} ({self.source or '?'} -> {self.target or '?'})"
+        return f"{self.procedure} of {self.name} ({self.source or '?'} -> {self.target or '?'})"
 
     def blocked_sentence(self) -> str:
         """All that is blocked, in one sentence; empty when nothing is."""
@@ -172,7 +177,7 @@ def blocked_sentence(reports: Sequence[Report]) -> str:
     met: dict[tuple[str, str], list[str]] = {}
     for report in reports:
         for finding in report.of("blocked"):
-            met.setdefault((report.deployment, finding.sentence()), []).append(report.procedure)
+            met.setdefault((report.name, finding.sentence()), []).append(report.procedure)
     return "; ".join(
         f"{deployment}: {sentence} ({', '.join(procedures)})" for (deployment, sentence), procedures in met.items()
     )

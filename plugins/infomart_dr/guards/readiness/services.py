@@ -166,6 +166,18 @@ def _lock(looks: Looks, role: SiteRole) -> Verdict:
     return blocked(f"the deployment is locked by {holder}", "Wait until that run has ended, or end it.")
 
 
+def _role(looks: Looks, role: SiteRole) -> Verdict:
+    """The run goes by what it finds and not by this role; but a site that nobody has filled cannot take over."""
+    said = looks.step.site(role).role
+    if said == "standby":
+        return ok("the topology says that it is the standby")
+    return warning(
+        f"the topology gives it the role {said}, not standby",
+        "Make it a standby first (infomart_setup_replication, infomart_return_to_normal); if it is one, correct the "
+        "role in the topology file.",
+    )
+
+
 def _doors(looks: Looks, role: SiteRole) -> list[Verdict]:
     """The doors of a site that lives must answer, or their silence would prove nothing after its loss."""
     step = looks.step
@@ -235,6 +247,7 @@ PROGRAMS = Check(
     _programs,
     needs=("server_host",),
 )
+ROLE = Check("role", "The topology's role of the site that takes over: standby", _role)
 LOCK = Check("lock", "No plan holds the deployment's lock", _lock, needs=("goldengate_connection",))
 DOORS = Check(
     "doors",
