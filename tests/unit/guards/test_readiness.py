@@ -445,6 +445,34 @@ def test_a_site_that_takes_over_without_being_a_standby_is_warned_of(role: str, 
     assert taking_over == ["failover", "switchover"]
 
 
+JOB = SchedulerJob(mechanism="dbms_scheduler", job="ICON.PURGE")
+
+
+@pytest.mark.parametrize(
+    ("connections", "level"),
+    [
+        ({"ts1": "oracle_a", "ts2": "oracle_b"}, "warning"),
+        ({"ts1": "oracle_a", "ts2": "oracle_a"}, "ok"),
+        ({"ts1": "oracle_a", "ts2": "oracle_elsewhere"}, "ok"),
+    ],
+)
+def test_one_database_job_over_two_connections_is_warned_of(connections: dict[str, str], level: str) -> None:
+    identities = {"oracle_a": 7, "oracle_b": 7, "oracle_elsewhere": 8}
+    idbs = [
+        SimpleNamespace(name=name, connection=connection, purge_jobs=[JOB]) for name, connection in connections.items()
+    ]
+    deployment = SimpleNamespace(
+        oracle=lambda name: SimpleNamespace(select=lambda statement: [{"dbid": identities[name]}]),
+        purge_jobs=lambda idb: [
+            SimpleNamespace(key=JOB.key, state=lambda: SimpleNamespace(words="enabled", running=False))
+        ],
+    )
+    step = SimpleNamespace(site=lambda role: SimpleNamespace(idbs=idbs), deployment=deployment)
+    verdicts = services.PURGE_JOBS.look(SimpleNamespace(step=step), "source")
+    assert isinstance(verdicts, list)
+    assert merge(verdicts).level == level
+
+
 def test_the_documented_table_is_that_of_the_checks() -> None:
     assert procedures.table_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
 

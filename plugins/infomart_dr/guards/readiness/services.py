@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from infomart_dr.guards import fencing
 from infomart_dr.guards.readiness.looks import Looks
 from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
 from infomart_dr.operators import server, setup
 from infomart_dr.step import SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.topology import Topology
+from infomart_dr.topology import DbmsJob, SchedulerJob, Topology
 
 
 def _data_pump_jobs(looks: Looks, role: SiteRole) -> list[Verdict]:
@@ -49,6 +45,33 @@ def _purge_jobs(looks: Looks, role: SiteRole) -> list[Verdict]:
             state = job.state()
             now = ", and a purge runs now; a hold waits for its end" if state.running else ""
             found.append(ok(f"{idb.name}: {job.key} is {state.words}{now}"))
+    return [*found, *(warning(*each) for each in _of_two_users(looks, role))]
+
+
+def _of_two_users(looks: Looks, role: SiteRole) -> list[tuple[str, str]]:
+    """Database jobs that IDBs name over different connections: a hold of one is not seen at the other.
+
+    Databases often have jobs of equal names; only within one database it may be one job.
+    """
+    named: dict[str, dict[str, str]] = {}
+    for idb in looks.step.site(role).idbs:
+        for job in idb.purge_jobs:
+            if isinstance(job, SchedulerJob | DbmsJob):
+                named.setdefault(job.key, {}).setdefault(idb.connection, idb.name)
+    found = []
+    for key, idbs in named.items():
+        by_database: dict[object, list[str]] = {}
+        for connection, name in idbs.items() if len(idbs) > 1 else ():
+            dbid = looks.step.deployment.oracle(connection).select("database_identity")[0]["dbid"]
+            by_database.setdefault(dbid, []).append(name)
+        for names in by_database.values():
+            if len(names) > 1:
+                found.append(
+                    (
+                        f"{' and '.join(names)} name {key} of one database over different connections",
+                        "Give them the same connection if it is one job: the hold of one is not seen at the other.",
+                    )
+                )
     return found
 
 
@@ -210,7 +233,7 @@ SCHEDULER_JOBS = Check(
 )
 PURGE_JOBS = Check(
     "purge_jobs",
-    "The IDBs' purge jobs are visible to their connection; one that runs would be waited for",
+    "The IDBs' purge jobs are visible to their connection; one that runs would be waited for; no job has two users",
     _purge_jobs,
     needs=("idb_connections",),
 )
