@@ -73,7 +73,7 @@ def _utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _cut(text: str, size: int) -> str:
+def cut(text: str, size: int) -> str:
     """At most ``size`` bytes of UTF-8, which is how Oracle counts a VARCHAR2."""
     return text.encode()[:size].decode(errors="ignore")
 
@@ -133,7 +133,7 @@ class PlanLock:
                     deployment=self._deployment,
                     plan_id=plan_id,
                     owner=owner,
-                    reason=_cut(reason, 1000),
+                    reason=cut(reason, 1000),
                 )
                 log.info("Plan %s holds the lock of %s.", plan_id, self._deployment)
             except Exception as error:
@@ -201,7 +201,7 @@ class PlanLock:
             deployment=self._deployment,
             plan_id=plan_id,
             owner=owner,
-            reason=_cut(reason, 1000),
+            reason=cut(reason, 1000),
             held_by=held_by,
         )
         holder = self.holder()

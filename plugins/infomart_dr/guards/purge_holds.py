@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError, TopologyError
 from infomart_dr.guards import high_water_marks
-from infomart_dr.guards.lock import Statements, code_of, ensure_table
+from infomart_dr.guards.lock import Statements, code_of, cut, ensure_table
 from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class HoldStore:
                 hold_id=hold_id,
                 owner=owner,
                 ticket=ticket or None,
-                reason=_cut(reason, 1000),
+                reason=cut(reason, 1000),
                 begins_at=_stored(begins_at),
                 **end.binds(),
             )
@@ -254,8 +254,8 @@ class HoldStore:
                 self._in,
                 **self.idb,
                 hold_id=hold_id,
-                released_by=_cut(by, 250),
-                released_why=_cut(why, 1000),
+                released_by=cut(by, 250),
+                released_why=cut(why, 1000),
             )
             == 1
         )
@@ -265,7 +265,7 @@ class HoldStore:
 
         :returns: False when it is released already, or has another end by now.
         """
-        binds = {**self.idb, "released_by": _ITS_END, "released_why": _cut(why, 1000)}
+        binds = {**self.idb, "released_by": _ITS_END, "released_why": cut(why, 1000)}
         return self._hook.execute("purge_hold_over", self._in, **binds, hold_id=hold.hold_id, changes=hold.changes) == 1
 
     def jobs(self) -> list[HeldJob]:
@@ -328,11 +328,6 @@ def _utc(value: datetime) -> datetime:
 def _short(field_name: str, value: str, limit: int) -> None:
     if not 0 < len(value.encode()) <= limit:
         raise FinalError(f"The {field_name} of a purge hold has {len(value.encode())} bytes; allowed: 1 to {limit}.")
-
-
-def _cut(text: str, limit: int) -> str:
-    """A text for a column: its length is in bytes."""
-    return text.encode()[:limit].decode(errors="ignore")
 
 
 def plan_hold(plan_id: str) -> str:

@@ -86,7 +86,8 @@ class TakeLock(StepOperator):
             "reason": str(step.params.get("reason") or ""),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        step.ledger.put_once(f"requested {run}", json.dumps(asked))
+        # Not escaped: a text of the form must fit whatever its letters are.
+        step.ledger.put_once(f"requested {run}", json.dumps(asked, ensure_ascii=False))
 
 
 class ReleaseLock(StepOperator):
@@ -173,7 +174,7 @@ class HoldPurging(WaitOperator):
         if any((stands := idb.store.hold(hold)) is not None and not stands.until_its_plan for idb in idbs):
             # What is collected from now on must be processed too before it ends.
             step.ledger.forget("purge_hold")
-        step.ledger.put_once("purge_hold", json.dumps(fact))
+        step.ledger.put_once("purge_hold", json.dumps(fact, ensure_ascii=False))
         site = step.name(_site_at_the_end(step, "target"))
         for idb in idbs:
             # The hold first, the jobs then: the guard may look at any time.

@@ -19,6 +19,8 @@ class FakeLedger(dict[str, str]):
         return self[name]
 
     def put_once(self, name: str, value: str) -> str:
+        # As the column is; the real one refuses what is longer.
+        assert 0 < len(value.encode()) <= 4000
         return self.setdefault(name, value)
 
     def forget(self, name: str) -> bool:

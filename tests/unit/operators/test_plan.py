@@ -177,6 +177,14 @@ def let_go(step: Any) -> None:
     ReleasePurgeHold(task_id="release", role="target")._run(step)
 
 
+def test_the_longest_reason_of_the_form_can_be_noted_whatever_its_letters_are(world: World) -> None:
+    step = plan_of("plan-1", world)
+    step.params["reason"] = "\N{FIRE}" * 500
+    take(step)
+    hold(step)
+    assert json.loads(step.ledger["purge_hold"])["reason"] == step.params["reason"]
+
+
 def test_a_plan_places_its_hold_at_every_idb_and_releases_it(world: World) -> None:
     step = plan_of("plan-1", world)
     assert hold(step)["jobs"] == 3
