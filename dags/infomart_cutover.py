@@ -31,7 +31,7 @@ with (
         params=plan.common_params() | plan.waiting_params() | plan.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan() as lock,
+    plan.plan(only="active-standby") as lock,
 ):
     chain(
         lock,

@@ -48,7 +48,7 @@ with (
         params=plan.common_params() | plan.option_params() | plan.transfer_params() | plan.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan() as lock,
+    plan.plan(only="active-standby") as lock,
 ):
     # Airflow ties the first task that is made here to the lock.
     look = LookWhetherDone(task_id="look_whether_done")

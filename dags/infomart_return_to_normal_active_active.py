@@ -35,7 +35,7 @@ with (
         params=plan.common_params() | active_active.active_active_params() | plan.server_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan() as lock,
+    plan.plan(only="active-active") as lock,
 ):
     # Airflow ties the first task that is made here to the lock.
     look = LookWhetherDone(task_id="look_whether_done", goal="both serve")

@@ -30,6 +30,6 @@ with (
         params=plan.common_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan() as lock,
+    plan.plan(only="active-standby") as lock,
 ):
     chain(lock, reverse_sync.synchronise())

@@ -34,7 +34,7 @@ with (
         params=plan.common_params() | plan.transfer_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan() as lock,
+    plan.plan(only="active-standby") as lock,
 ):
     chain(
         lock,

@@ -71,6 +71,7 @@ def _absolute(value: str) -> str:
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Role = Literal["active", "standby", "failed", "new"]
+Architecture = Literal["active-standby", "active-active"]
 
 
 class Model(BaseModel):
@@ -671,7 +672,7 @@ class Topology(Model):
     """A deployment."""
 
     deployment: Name
-    architecture: Literal["active-standby", "active-active"] = "active-standby"
+    architecture: Architecture = "active-standby"
     info_mart: InfoMart
     raa: Raa = Field(default_factory=Raa)
     hosts: dict[Name, Host] = Field(min_length=1)
@@ -690,6 +691,18 @@ class Topology(Model):
         if mistakes:
             raise ValueError("\n".join(mistakes))
         return self
+
+    def must_be(self, architecture: Architecture, procedure: str) -> None:
+        """Refuse a procedure that is for the other architecture.
+
+        :raises TopologyError: the deployment is of the other one.
+        """
+        if self.architecture != architecture:
+            raise TopologyError(
+                f"{procedure} is for {architecture} deployments, and {self.deployment} is {self.architecture}.",
+                f"Start a procedure for {self.architecture} (docs/procedures.md), or correct architecture in the "
+                "topology.",
+            )
 
     def answering_within(self, seconds: float, *names: str) -> Self:
         """The same with shorter timeouts, where these are longer.

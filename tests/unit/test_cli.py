@@ -186,6 +186,12 @@ def test_a_folder_with_two_deployments_asks_which(tmp_path: Path, document: dict
     assert call("connections", tmp_path, "--deployment", "two").exit_code == 0
 
 
+def test_a_procedure_for_the_other_architecture_has_no_plan() -> None:
+    result = call("plan", "return_to_normal_active_active", "--topology", EXAMPLE, "--json")
+    assert result.exit_code == 1
+    assert "is for active-active deployments, and contact-centre is active-standby" in said(result)["error"]
+
+
 # -- connections -----------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.purge_holds import End, IdbHolds, Report, plan_hold, raise_all
@@ -15,11 +15,15 @@ from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator, sorted_names
 from infomart_dr.step import Seen, SiteRole, Step
 
+if TYPE_CHECKING:
+    from infomart_dr.topology import Architecture, Topology
+
 
 class TakeLock(StepOperator):
     """Take the deployment's lock, so that no other plan runs, whichever Airflow started it.
 
     :param sites: roles that the procedure works at.
+    :param only: the architecture that the procedure is for; None: both.
     """
 
     changes = "a row in DR_LOCK of GoldenGate's schema at the surviving site"
@@ -27,12 +31,23 @@ class TakeLock(StepOperator):
     under_lock = False
     always = True
 
-    def __init__(self, *, sites: Sequence[SiteRole] = ("source", "target"), **kwargs: Any) -> None:
+    def __init__(
+        self, *, sites: Sequence[SiteRole] = ("source", "target"), only: Architecture | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.sites = list(sites)
+        self.sites, self.only = list(sites), only
+
+    def must_fit(self, topology: Topology) -> None:
+        """Refuse a deployment that the procedure is not for.
+
+        :raises TopologyError: it is of the other architecture.
+        """
+        if self.only is not None:
+            topology.must_be(self.only, self.dag_id)
 
     def observe(self, step: Step) -> Seen:
-        # Reading the sites first reports a wrong topology or parameter before anything is touched.
+        # First what is wrong with topology or parameters, before anything is touched.
+        self.must_fit(step.topology)
         sites = self._sites(step)
         step.lock.ensure_tables()
         holder = step.lock.holder()

@@ -88,7 +88,10 @@ def _of_deployment(topology: Topology, procedure: str, source: str, target: str)
         return [
             _case(name, *found) for found in fitting(topology) if source in ("", found[1]) and target in ("", found[2])
         ]
-    if PROCEDURES[procedure].failover:
+    chosen = PROCEDURES[procedure]
+    if chosen.only is not None:
+        topology.must_be(chosen.only, f"infomart_{procedure}")
+    if chosen.failover:
         sites = topology.failover_pair(source or None, target or None, ("source", "target"))
     else:
         sites = topology.pair(source or None, target or None)

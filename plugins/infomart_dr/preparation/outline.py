@@ -140,9 +140,11 @@ def outline(dag: Any, topology: Topology | None, given: Mapping[str, Any] | None
     :param topology: None: nothing is said of what applies.
     :param given: values of parameters.
     :raises FinalError: a parameter that the procedure does not have, or a value that its form refuses.
-    :raises TopologyError: the sites cannot be chosen.
+    :raises TopologyError: the sites cannot be chosen, or the deployment is not of the procedure's architecture.
     """
     params = _params(dag, dict(given or {}))
+    for lock in (task for task in dag.tasks if topology is not None and hasattr(task, "must_fit")):
+        lock.must_fit(topology)
     steps = None if topology is None else {begun: _step(topology, params, begun=begun) for begun in (True, False)}
     return Outline(
         dag_id=dag.dag_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
 
@@ -13,6 +13,9 @@ from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.step import SiteRole
+
+if TYPE_CHECKING:
+    from infomart_dr.topology import Architecture
 
 #: Pattern of a name in the topology, or nothing.
 NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
@@ -170,6 +173,7 @@ def return_standby() -> StepOperator:
 def plan(
     *,
     sites: Sequence[SiteRole] = ("source", "target"),
+    only: Architecture | None = None,
     way_back: Callable[[], StepOperator] = return_service_to_source,
 ) -> Iterator[Any]:
     """Everything inside runs under the deployment's lock; what the lock needs at the end is a teardown.
@@ -179,9 +183,10 @@ def plan(
     The lock is not released before the service is back, which makes a failed way back a failed run too.
 
     :param sites: roles that the procedure works at.
+    :param only: the architecture that the procedure is for; None: both.
     :param way_back: makes the teardown that puts the service back where it was.
     """
-    lock = TakeLock(task_id="take_lock", sites=sites)
+    lock = TakeLock(task_id="take_lock", sites=sites, only=only)
     release = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
     back = way_back().as_teardown(setups=lock)
     with release, back:

@@ -13,6 +13,10 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.serialization.serialized_objects import DagSerialization
 
+from infomart_dr.errors import TopologyError
+from infomart_dr.guards.readiness import procedures as readiness_procedures
+from infomart_dr.topology import Architecture, Topology
+
 ROOT = Path(__file__).resolve().parents[3]
 #: DAGs that change a deployment, one at a time.
 PROCEDURES = (
@@ -55,6 +59,28 @@ def test_every_task_says_its_guide_step_what_it_changes_and_how_to_undo_it(bag: 
     for task in bag.dags[dag_id].tasks:
         for heading in ("Changes:", "Undo:"):
             assert heading in (task.doc_md or ""), f"{task.task_id} lacks {heading}"
+
+
+@pytest.mark.parametrize("dag_id", PROCEDURES)
+@pytest.mark.parametrize("architecture", ["active-standby", "active-active"])
+def test_a_procedure_is_refused_by_a_deployment_of_the_other_architecture(
+    bag: DagBag, dag_id: str, architecture: Architecture
+) -> None:
+    """One more server beside the one that serves, or a copy over an Info Mart that serves, would be the end of it."""
+    both = {"infomart_failover", "infomart_reaggregate"}
+    own = "active-active" if dag_id.endswith("active_active") else "active-standby"
+    topology = Topology.model_construct(architecture=architecture, deployment="lab")
+    lock = bag.dags[dag_id].get_task("take_lock")
+    if dag_id in both or architecture == own:
+        lock.must_fit(topology)
+        return
+    with pytest.raises(TopologyError, match=f"{dag_id} is for {own} deployments, and lab is {architecture}"):
+        lock.must_fit(topology)
+
+
+@pytest.mark.parametrize("name", ["failover", "switchover", "setup_replication", "database_transfer"])
+def test_readiness_knows_for_which_architecture_a_procedure_is(bag: DagBag, name: str) -> None:
+    assert readiness_procedures.PROCEDURES[name].only == bag.dags[f"infomart_{name}"].get_task("take_lock").only
 
 
 @pytest.mark.parametrize("dag_id", DAY_TO_DAY)
@@ -266,7 +292,8 @@ def test_parsing_opens_no_connection_and_reads_no_topology(tmp_path: Path) -> No
         "heavy = [m for m in ('oracledb', 'paramiko', 'httpx') if m in sys.modules and m != 'httpx']\n"
         "assert not heavy, heavy\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "plugins")}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeLock, FakeStep
 
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import FinalError, GuardError, TopologyError
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators import plan, server
@@ -27,6 +28,7 @@ from infomart_dr.operators.plan import (
     no_purge_runs,
 )
 from infomart_dr.step import Seen, Step
+from infomart_dr.topology import Topology
 
 
 class Later(datetime):
@@ -55,6 +57,15 @@ def test_a_second_run_of_the_same_plan_waits_for_the_first() -> None:
     step.lock = FakeLock("plan-1", "infomart_return_to_normal run-1")
     with pytest.raises(GuardError, match="run-1"):
         take(step)
+
+
+def test_a_procedure_for_the_other_architecture_touches_nothing() -> None:
+    step = FakeStep()
+    step.lock = FakeLock()
+    step.topology = Topology.model_construct(architecture="active-standby", deployment="lab")
+    with pytest.raises(TopologyError, match="is for active-active deployments"):
+        TakeLock(task_id="take_lock", only="active-active", dag=DAG("other"))._run(step)
+    assert step.lock.holder() is None and not step.ledger
 
 
 def test_the_lock_of_a_lost_run_is_taken_over_only_by_naming_its_plan() -> None:

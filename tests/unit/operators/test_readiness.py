@@ -88,6 +88,17 @@ def test_a_failover_without_a_standby_is_a_blocked_case_with_one_cure_in_the_for
     assert finding.cure.endswith("give the parameter target, one of: site1, site3.")
 
 
+def test_a_procedure_for_the_other_architecture_is_a_blocked_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "topology.yaml"
+    file.write_text(yaml.safe_dump(document(tmp_path, "lab", "active-active")))
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(file))
+    (case,) = readiness.list_cases("", "switchover", "site1", "site2")
+    (finding,) = readiness.check(case).findings
+    assert "infomart_switchover is for active-standby deployments" in finding.what
+
+
 def test_a_topology_that_calls_for_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "topology.yaml"
     file.write_text(yaml.safe_dump(document(tmp_path, "lab", site3="failed")))

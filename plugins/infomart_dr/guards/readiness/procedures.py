@@ -18,7 +18,7 @@ from infomart_dr.step import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.guards.readiness.looks import Looks
-    from infomart_dr.topology import Topology
+    from infomart_dr.topology import Architecture, Topology
 
 #: A check of both sites, or of one.
 Item = Check | tuple[Check, SiteRole]
@@ -101,11 +101,13 @@ class Procedure:
     """Checks of a procedure, and those of them that an active-active deployment has no use for.
 
     :param failover: the source is the site that may be lost.
+    :param only: the architecture that it is for; None: both.
     """
 
     name: str
     planned: Sequence[Planned]
     failover: bool = False
+    only: Architecture | None = None
     not_active_active: frozenset[str] = frozenset()
 
     def checks(self, architecture: str) -> list[Planned]:
@@ -149,6 +151,7 @@ PROCEDURES: dict[str, Procedure] = {
                 *_SERVE,
                 (services.LOCK, "source"),
             ),
+            only="active-standby",
         ),
         Procedure(
             "return_to_normal",
@@ -167,10 +170,12 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure(
             "setup_replication",
             _list(*_REACH, *_STATE, *_COPY, *_SERVE, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
+            only="active-standby",
         ),
         Procedure(
             "database_transfer",
             _list(*_REACH, *_STATE, *_COPY, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
+            only="active-standby",
         ),
     )
 }
