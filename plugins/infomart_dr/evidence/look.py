@@ -20,6 +20,7 @@ from infomart_dr.evidence import watching
 from infomart_dr.evidence.ledger import Ledger
 from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
+from infomart_dr.guards.high_water_marks import with_calls
 from infomart_dr.guards.lock import Holder, PlanLock
 
 if TYPE_CHECKING:
@@ -222,13 +223,17 @@ def _wait_for_marker(deployment: Deployment, source: str, target: str, written: 
             time.sleep(_MARKER_POLL)
 
 
-def _high_water_marks(deployment: Deployment, site: str, state: State, now: float) -> tuple[dict[int, int], set[int]]:
-    """High-water marks by data source, and the sources with an old one whose IDBs hold nothing beyond it."""
+def _high_water_marks(
+    deployment: Deployment, site: str, state: State, now: float
+) -> tuple[dict[int, int], set[int], set[int]]:
+    """High-water marks by data source, the sources with calls, and those of them with an old mark that are idle."""
     topology = deployment.topology
     rows = deployment.info_mart(site).select("hwm", {"schema": topology.info_mart.schema_name})
     marks = watching.newest_marks(rows)
     old = {key: mark for key, mark in marks.items() if now - mark >= topology.watch.hwm_age.warning}
-    return marks, {key for key, mark in old.items() if _is_idle(deployment, site, key, mark)}
+    counted = with_calls(rows)
+    idle = {key for key, mark in old.items() if key in counted and _is_idle(deployment, site, key, mark)}
+    return marks, counted, idle
 
 
 def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
@@ -409,10 +414,10 @@ def _judge_marks(seen: Look, topology: Topology, found: Mapping[str, Any]) -> No
         if isinstance(answer, InfoMartError):
             seen.findings.append(watching.not_seen(f"{site}/hwm", answer))
             continue
-        marks, idle = answer
+        marks, counted, idle = answer
         standing = watching.standing(seen.state.marks.get(site, {}), marks, seen.began)
         seen.state.marks[site] = standing
-        seen.add(f"{site}/hwm", watching.hwm_findings(site, standing, names, idle, seen.began, topology.watch))
+        seen.add(f"{site}/hwm", watching.hwm_findings(site, standing, names, counted, idle, seen.began, topology.watch))
         for key, mark in marks.items():
             seen.figure("hwm_age_seconds", seen.began - mark, site=site, source=str(key))
 

@@ -6,12 +6,13 @@ look that could see its subject and does not find it any more: a site that canno
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
+
+from infomart_dr.guards.high_water_marks import is_of_calls
 
 if TYPE_CHECKING:
     from infomart_dr.errors import InfoMartError
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 Level = Literal["info", "warning", "critical"]
 LEVELS: tuple[Level, ...] = ("info", "warning", "critical")
 
-#: Marks of calls, among those of the other tables of an IDB.
-_CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
 #: Samples of free space that are kept, and the part of ``trail_window`` without which no growth is told from noise.
 _SAMPLES, _SHORTEST_PART = 24, 0.25
 #: Characters of a message of ggserr.log that a finding shows.
@@ -358,7 +357,7 @@ def newest_marks(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
         if row["max_ts"] is None:
             continue
         key, mark = int(row["data_source_key"]), int(row["max_ts"])
-        into = calls if _CALL_TABLE.match(str(row["table_name"]).upper()) else others
+        into = calls if is_of_calls(row) else others
         into[key] = max(into.get(key, mark), mark)
     return others | calls
 
@@ -380,11 +379,18 @@ def standing(before: Mapping[str, Standing], marks: Mapping[int, int], now: floa
 
 
 def hwm_findings(
-    site: str, marks: Mapping[str, Standing], names: Mapping[int, str], idle: Collection[int], now: float, watch: Watch
+    site: str,
+    marks: Mapping[str, Standing],
+    names: Mapping[int, str],
+    counted: Collection[int],
+    idle: Collection[int],
+    now: float,
+    watch: Watch,
 ) -> list[Finding]:
-    """Old high-water marks.
+    """Old high-water marks; of a data source without calls never more than a warning, since nothing may have happened.
 
     :param names: data sources by key, for the sentence.
+    :param counted: data sources with calls.
     :param idle: data sources whose IDBs hold nothing beyond the mark.
     """
     found = []
@@ -393,14 +399,15 @@ def hwm_findings(
         level = rising(age, watch.hwm_age)
         if level == "info" or int(key) in idle:
             continue
-        name = names.get(int(key))
+        name, calls = names.get(int(key)), int(key) in counted
         moved = f"and stands still for at least {span(still)}" if still > 0 else "and moves"
         found.append(
             Finding(
                 f"{site}/hwm/{key}",
-                level,
+                level if calls else "warning",
                 f"The high-water mark of data source {key}{f' ({name})' if name else ''} at {site} is {span(age)} old "
-                f"{moved}: what happened since is not in the Info Mart.",
+                f"{moved}: what happened since is not in the Info Mart"
+                + ("." if calls else ", if anything did: it has no calls that could be counted."),
                 f"Look at the ETL jobs and the log of the Info Mart Server at {site}, and whether it reaches the IDB.",
                 {"age_seconds": age, "still_seconds": still},
             )

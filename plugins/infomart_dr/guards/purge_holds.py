@@ -575,7 +575,7 @@ class PurgeHolds:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._marks: dict[str, dict[int, int]] = {}
+        self._marks: dict[str, tuple[dict[int, int], set[int]]] = {}
 
     def of(self, site: str, idb: Idb) -> IdbHolds:
         """Holds and jobs of one IDB."""
@@ -635,11 +635,12 @@ class PurgeHolds:
 
     # -- ends --------------------------------------------------------------------------------------
 
-    def _lowest(self, site: str) -> dict[int, int]:
+    def _lowest(self, site: str) -> tuple[dict[int, int], set[int]]:
+        """Lowest mark by data source at a site, and the data sources with calls."""
         if site not in self._marks:
             schema = {"schema": self._deployment.topology.info_mart.schema_name}
             rows = self._deployment.info_mart(site).select("hwm", schema)
-            self._marks[site] = high_water_marks.lowest(rows)
+            self._marks[site] = high_water_marks.lowest(rows), high_water_marks.with_calls(rows)
         return self._marks[site]
 
     def passed(self, site: str, key: int, moment: datetime, now: datetime) -> str | None:
@@ -652,11 +653,12 @@ class PurgeHolds:
             raise GuardError(f"{site} has the role failed and cannot be asked.", "Extend or release the hold by hand.")
         since = int(moment.timestamp())
         # Rule 8 is about one IDB: the marks of other data sources say nothing of it.
-        found = {each: mark for each, mark in self._lowest(site).items() if each == key}
+        lowest, counted = self._lowest(site)
         marks = high_water_marks.against(
-            found,
+            {each: mark for each, mark in lowest.items() if each == key},
             since,
             (),
+            counted,
             lambda each, mark: (
                 now > moment
                 and high_water_marks.nothing_beyond(topology, self._deployment.oracle, self.living(), each, mark)
@@ -664,6 +666,12 @@ class PurgeHolds:
         )
         if marks.moved:
             return f"the high-water mark of data source {key} at {site} has passed {shown(moment)}"
+        if marks.unknown and now > moment:
+            raise GuardError(
+                f"Data source {key} has no calls that would tell whether it is idle, and its mark at {site} has not "
+                f"passed {shown(moment)}.",
+                "Look in GIM Manager whether all of it is extracted; then release the hold by hand.",
+            )
         if marks.idle:
             return f"data source {key} has no call beyond its high-water mark at {site}"
         return None
@@ -693,8 +701,9 @@ class PurgeHolds:
         if settings.schema_name is None:
             return None
         try:
-            marks = [self._lowest(site).get(settings.data_source_key) for site in sites if site in self.living()]
-            known = [mark for mark in marks if mark is not None]
+            marks = [self._lowest(site) for site in sites if site in self.living()]
+            key = settings.data_source_key
+            known = [lowest[key] for lowest, counted in marks if key in lowest and key in counted]
             if not known:
                 return None
             connection = self._deployment.oracle(settings.connection)

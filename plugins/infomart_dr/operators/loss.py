@@ -16,6 +16,7 @@ from infomart_dr.evidence import loss
 from infomart_dr.evidence.call_rates import Activity, Pattern, Rates
 from infomart_dr.evidence.comparison import INTERVAL, Compared, Comparison, Window
 from infomart_dr.evidence.loss import Counted, Earlier
+from infomart_dr.guards.high_water_marks import is_of_calls
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.reaggregate import moment as parameter_time
 from infomart_dr.step import Seen, Step
@@ -34,8 +35,6 @@ ABOVE_SECONDS = 3600
 FETCH_ROWS = 10_000
 #: IDBs that are asked at the same time.
 AT_A_TIME = 4
-#: Marks of calls, among those of the other tables of an IDB.
-_CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
 _WITH_SECONDS = re.compile(r"\d\d:\d\d:\d\d")
 #: Bytes that a fact of the ledger may have.
 _FACT_LIMIT = 3900
@@ -121,7 +120,7 @@ def marks_of(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, int], set[int
     for row in rows:
         key = int(row["data_source_key"])
         keys.add(key)
-        if row["max_ts"] is not None and _CALL_TABLE.match(str(row["table_name"]).upper()):
+        if row["max_ts"] is not None and is_of_calls(row):
             marks[key] = max(marks.get(key, 0), int(row["max_ts"]))
     return marks, keys - set(marks)
 

@@ -547,8 +547,14 @@ def marks(step: Step, role: SiteRole, since: int) -> Marks:
 
     :param since: epoch seconds.
     """
-    found = high_water_marks.lowest(step.info_mart(role).select("hwm", {"schema": step.schema}))
-    return high_water_marks.against(found, since, lost_sources(step), lambda key, mark: is_idle(step, role, key, mark))
+    rows = step.info_mart(role).select("hwm", {"schema": step.schema})
+    return high_water_marks.against(
+        high_water_marks.lowest(rows),
+        since,
+        lost_sources(step),
+        high_water_marks.with_calls(rows),
+        lambda key, mark: is_idle(step, role, key, mark),
+    )
 
 
 def is_lost(step: Step, site: str) -> bool:

@@ -179,10 +179,16 @@ def test_an_old_mark_is_found_unless_its_source_is_idle() -> None:
         "103": Standing(mark=int(NOW) - 100, since=NOW),
         "104": Standing(mark=int(NOW) - 99_999, since=NOW - 9000),
     }
-    found = watching.hwm_findings("site1", marks, {101: "ts-fra"}, {104}, NOW, WATCH)
+    found = watching.hwm_findings("site1", marks, {101: "ts-fra"}, {101, 102, 103, 104}, {104}, NOW, WATCH)
     assert levels(found) == {"site1/hwm/101": "warning", "site1/hwm/102": "critical"}
     assert "101 (ts-fra) at site1 is 2 h old and stands still for at least 1 h 40 min" in found[0].sentence
     assert "and moves" in found[1].sentence
+
+
+def test_an_old_mark_of_a_source_without_calls_is_a_warning_at_most() -> None:
+    marks = {"7": Standing(mark=int(NOW) - 99_999, since=NOW - 9000)}
+    (found,) = watching.hwm_findings("site1", marks, {}, set(), set(), NOW, WATCH)
+    assert found.level == "warning" and "if anything did" in found.sentence
 
 
 # -- disk ----------------------------------------------------------------------------------------------------

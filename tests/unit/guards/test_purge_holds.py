@@ -398,6 +398,7 @@ class Deployment:
     def __init__(self, **marks: int) -> None:
         self.marks = {int(key.removeprefix("ds")): mark for key, mark in marks.items()}
         self.beyond = 0
+        self.table = "GIDB_G_CALL_V"
         self.reachable = True
         source = SimpleNamespace(
             name="ts1",
@@ -424,7 +425,7 @@ class Deployment:
     def info_mart(self, site: str) -> Any:
         if not self.reachable:
             raise UnreachableError(f"{site} does not answer.")
-        rows = [{"data_source_key": key, "max_ts": mark} for key, mark in self.marks.items()]
+        rows = [{"data_source_key": key, "table_name": self.table, "max_ts": mark} for key, mark in self.marks.items()]
         return SimpleNamespace(select=lambda *_: rows)
 
     def user(self, connection: str) -> str:
@@ -467,6 +468,17 @@ def test_a_data_source_with_an_idb_that_nobody_counts_is_not_idle(tables: Tables
     world = Deployment(ds101=T)
     world.topology.sites["site2"].idbs[1].data_source_key = 101
     assert is_over(world, End(until_site="site3", until_time=NOW - days(1)), tables)[0] is None
+
+
+def test_a_data_source_without_calls_is_never_taken_for_idle(tables: Tables) -> None:
+    """G_CALL of a Configuration Server's or OCS's IDB is empty, whatever waits there."""
+    world = Deployment(ds101=T)
+    world.table = "GIDB_GO_CAMPAIGN"
+    end = End(until_site="site3", until_time=NOW - days(1))
+    why, (warning,) = is_over(world, end, tables)
+    assert why is None and "has no calls that would tell" in warning
+    world.marks[101] = T + 1
+    assert is_over(world, end, tables)[0]
 
 
 def test_a_table_without_a_mark_says_nothing_of_its_data_source() -> None:

@@ -19,6 +19,7 @@ class World:
     def __init__(self) -> None:
         self.marks = {101: 900, 102: 1100}
         self.waiting = {101: 0, 102: 0}
+        self.tables: dict[int, str] = {}
         self.schema: str | None = "ICON"
         self.roles = {"site1": "failed", "site2": "active", "site3": "new"}
         self.source_sites = {101: "site2", 102: "site3"}
@@ -28,7 +29,10 @@ class World:
         step: Any = FakeStep()
         step.failover = False
         step.info_mart = lambda role: SimpleNamespace(
-            select=lambda *_: [{"data_source_key": key, "max_ts": mark} for key, mark in self.marks.items()]
+            select=lambda *_: [
+                {"data_source_key": key, "table_name": self.tables.get(key, "GIDB_G_CALL_V"), "max_ts": mark}
+                for key, mark in self.marks.items()
+            ]
         )
         sites = {
             name: SimpleNamespace(
@@ -67,6 +71,17 @@ def test_a_source_with_calls_beyond_its_mark_is_behind(world: World) -> None:
     world.waiting[101] = 3
     seen = high_water_mark_moved(world.step(), "source", SINCE)
     assert not seen.done and "data source 101: 100 s behind" in seen.what
+
+
+def test_a_source_without_calls_is_not_taken_for_idle_and_proves_nothing(world: World) -> None:
+    """A Configuration Server's IDB has an empty G_CALL, whatever waits there."""
+    world.tables[101] = "GIDB_GC_AGENT"
+    seen = high_water_mark_moved(world.step(), "source", SINCE)
+    assert seen.done and seen.what.endswith("; without calls, not judged: 101")
+    assert not [name for name in world.asked if name.endswith("/101")]
+    world.tables[102] = "GIDB_GO_CAMPAIGN"
+    world.marks[102] = 900
+    assert not high_water_mark_moved(world.step(), "source", SINCE).done
 
 
 def test_a_source_whose_idb_cannot_be_counted_is_behind_until_its_mark_moves(world: World) -> None:

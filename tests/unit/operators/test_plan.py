@@ -30,6 +30,9 @@ from infomart_dr.operators.plan import (
 from infomart_dr.step import Seen, Step
 from infomart_dr.topology import Topology
 
+#: Data source of the IDBs of `World`.
+HELD_KEY = 101
+
 
 class Later(datetime):
     """A clock that is ahead."""
@@ -175,7 +178,7 @@ def plan_of(plan_id: str, world: World) -> Any:
     step.purge_holds = world
     step.topology.timeouts.glance = 5.0
     step.info_mart = lambda role: SimpleNamespace(
-        select=lambda *a, **b: [{"data_source_key": 1, "max_ts": time.time() + 60}]
+        select=lambda *a, **b: [{"data_source_key": 1, "table_name": "GIDB_G_CALL_V", "max_ts": time.time() + 60}]
     )
     return step
 
@@ -186,6 +189,20 @@ def hold(step: Any) -> dict[str, Any]:
 
 def let_go(step: Any) -> None:
     ReleasePurgeHold(task_id="release", role="target")._run(step)
+
+
+def test_a_held_idb_without_calls_keeps_the_plans_hold_until_its_mark_has_passed(world: World) -> None:
+    step = plan_of("plan-1", world)
+    hold(step)
+    rows = [
+        {"data_source_key": key, "table_name": table, "max_ts": time.time() + ahead}
+        for key, table, ahead in ((HELD_KEY, "GIDB_GO_CAMPAIGN", -9000), (HELD_KEY + 1, "GIDB_G_CALL_V", 60))
+    ]
+    step.info_mart = lambda role: SimpleNamespace(select=lambda *a, **b: rows)
+    seen = high_water_mark_passed_hold(step, "target")
+    assert not seen.done and "without calls that would tell" in seen.what
+    rows[0]["data_source_key"] = HELD_KEY + 2
+    assert high_water_mark_passed_hold(step, "target").done
 
 
 def test_the_longest_reason_of_the_form_can_be_noted_whatever_its_letters_are(world: World) -> None:
