@@ -41,6 +41,7 @@ from infomart_dr.guards.readiness.report import (
     warning,
 )
 from infomart_dr.hooks.parse_ggsci import GroupInfo
+from infomart_dr.operators.dump_set import Undo
 from infomart_dr.step import SiteRole
 from infomart_dr.topology import DbmsJob, GoldenGate, SchedulerJob
 from infomart_lab import config as lab_config
@@ -247,7 +248,7 @@ def test_a_release_is_compared_by_its_first_parts(found: str, wanted: str, parts
 
 @pytest.mark.parametrize(("retention", "level"), [(9, "blocked"), (10, "warning"), (99, "warning"), (100, "ok")])
 def test_undo_is_judged_by_both_bounds_of_the_export(retention: int, level: str) -> None:
-    assert room.undo_verdict(retention, Span(10, 100)).level == level
+    assert room.undo_verdict(Undo(retention, Span(10, 100), None, 0.0)).level == level
 
 
 @pytest.mark.parametrize(("free", "level"), [(99, "blocked"), (100, "warning"), (999, "warning"), (1000, "ok")])
