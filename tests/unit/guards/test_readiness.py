@@ -342,6 +342,13 @@ def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again
     assert looks.without_owner == ({"target"} if level == "warning" else set())
 
 
+def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci() -> None:
+    """Before 12c DBLOGIN takes the password of the connection; any look would fail here."""
+    refused = check("goldengate_connection", raises(CredentialsError("refused.", "Correct it.")))
+    fine = [check(name) for name in replication.SCHEMA_LOGGING.needs if name != refused.name]
+    assert levels(refused, *fine, replication.SCHEMA_LOGGING)["schema_logging", "site1"] == "not looked at"
+
+
 def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
     step = SimpleNamespace(name=site_name, keeper="source")
     looks = Looks(step, "switchover")  # type: ignore[arg-type]
