@@ -485,6 +485,18 @@ def test_the_documented_table_is_that_of_the_checks() -> None:
     assert procedures.table_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
 
 
+def test_rights_of_the_idbs_users_that_no_check_sees_are_told_where_that_is_said() -> None:
+    jobs = [
+        SchedulerJob(mechanism="dbms_scheduler", job="ICON.PURGE"),
+        DbmsJob(mechanism="dbms_job", owner="ICON", job=41),
+    ]
+    idbs: list[Any] = [SimpleNamespace(purge_jobs=jobs)]
+    seen = {name for group in accounts.hold_privileges("READER", idbs, False) for name in group}
+    unseen = (ROOT / "docs" / "readiness.md").read_text().partition("## What it cannot see")[2]
+    for right in ("EXECUTE on SYS.DBMS_IJOB", "ALTER on a scheduler job"):
+        assert right not in seen and right in unseen
+
+
 # -- nothing is changed ----------------------------------------------------------------------------
 
 
