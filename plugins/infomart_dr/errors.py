@@ -72,7 +72,3 @@ class RemoteCommandError(FinalError):
 
 class UnexpectedReplyError(FinalError):
     """A program answered in a shape that no parser here knows; the reply is part of the message."""
-
-
-class StaleStepError(FinalError):
-    """An earlier result of this run no longer describes the world (the service was returned meanwhile)."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from infomart_dr.topology import CommandJob, CronJob, DbmsJob, SchedulerJob
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "tests" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -15,6 +18,29 @@ def anchors(page: Path) -> set[str]:
     """What a page's headings are called in links to them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def section(page: str, heading: str) -> str:
+    """What stands below a heading of a document, up to the next one of its rank."""
+    text = (ROOT / "docs" / page).read_text().partition(f"\n{heading}\n")[2]
+    return text.partition(f"\n{heading.split()[0]} ")[0]
+
+
+def test_what_runs_before_anybody_unpauses_it_is_named_for_the_first_and_for_the_spare_airflow() -> None:
+    running = [
+        path.stem for path in (ROOT / "dags").glob("*.py") if "is_paused_upon_creation=False" in path.read_text()
+    ]
+    assert running
+    for heading in ("## Where Airflow stands", "## The Compose file"):
+        assert all(f"`{name}`" in section("deployment.md", heading) for name in running), heading
+
+
+def test_the_table_of_ports_has_the_hosts_of_every_kind_of_purge_job() -> None:
+    by_ssh = [kind for kind in (SchedulerJob, DbmsJob, CronJob, CommandJob) if "host" in kind.model_fields]
+    names = [get_args(kind.model_fields["mechanism"].annotation)[0] for kind in by_ssh]
+    assert names == ["cron", "command"]
+    rows = [line for line in section("deployment.md", "## Network ports").splitlines() if "| 22 |" in line]
+    assert [line for line in rows if all(f"`{name}`" in line for name in names)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlglot
 from sqlglot import exp
 
+import infomart_dr
 from infomart_dr import files, statements
 from infomart_dr.errors import FinalError
 
@@ -117,6 +120,38 @@ def test_every_table_is_the_dictionarys_or_stands_in_a_schema_of_the_topology(pa
             assert table.db.upper() == "XSCHEMA", table.sql()
         elif not isinstance(table.parent, exp.Index | exp.Create):
             assert PUBLIC.match(table.name.lower()), table.sql()
+
+
+#: Functions that take a statement's name; files.render its path.
+_CALLS = {"select", "value", "execute", "statement", "stream", "ensure_table", "render"}
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """Patterns of the texts in an expression; a part that is known at run time only stands for any word."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield re.escape(each.value)
+        elif isinstance(each, ast.JoinedStr) and any(isinstance(part, ast.Constant) for part in each.values):
+            yield "".join(re.escape(part.value) if isinstance(part, ast.Constant) else r"\w+" for part in each.values)
+
+
+def _run_by_the_package() -> str:
+    """A pattern of what is given to those functions, or looped over."""
+    found = set()
+    # files.py makes a path of any name.
+    for path in set(Path(infomart_dr.__file__).parent.rglob("*.py")) - {Path(files.__file__)}:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in _CALLS:
+                found.update(text for argument in node.args for text in _texts(argument))
+            elif isinstance(node, ast.For | ast.comprehension):
+                found.update(_texts(node.iter))
+    return "|".join(sorted(found))
+
+
+def test_every_statement_is_run_by_the_package_so_that_the_list_of_rights_has_none_too_many():
+    run = re.compile(_run_by_the_package())
+    unused = [path.stem for path in PATHS if not (run.fullmatch(path.stem) or run.fullmatch(f"sql/{path.name}"))]
+    assert unused == []
 
 
 def test_a_name_that_is_no_identifier_is_refused():

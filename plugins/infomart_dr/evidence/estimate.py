@@ -91,6 +91,12 @@ class Estimate:
         return self.export + self.transfer + self.load
 
 
+def per_second(row: Mapping[str, Any]) -> float:
+    """A rate from the bytes that were written and the seconds in which they were."""
+    seconds = float(row["seconds"] or 0)
+    return float(row["bytes"] or 0) / seconds if seconds > 0 else 0.0
+
+
 def duration(seconds: float) -> str:
     """Seconds for people, rounded."""
     if math.isinf(seconds):

@@ -226,23 +226,6 @@ class Manifest(Model):
                 "Run the transfer again; it repairs files that differ. Nothing was dropped at the target.",
             )
 
-    def require_source(self, *, deployment: str, site: str, schema: str) -> None:
-        """Prove that the set belongs to this deployment, site and schema.
-
-        :raises GuardError: names what differs.
-        """
-        wrong = [
-            f"{what} {found!r}, expected {expected!r}"
-            for what, found, expected in (
-                ("deployment", self.deployment, deployment),
-                ("source", self.source_site, site),
-                ("schema", self.info_mart_schema, schema),
-            )
-            if found != expected
-        ]
-        if wrong:
-            raise GuardError(f"The manifest is of another dump set: {'; '.join(wrong)}.", "Use its own manifest.")
-
 
 def dictionary_from_rows(
     *,

@@ -294,10 +294,6 @@ class DataPump:
         """Standard input of an attached client: watch the job, after START_JOB where it is stopped."""
         return self.password_input() + ("START_JOB\n" if start else "") + "CONTINUE_CLIENT\n"
 
-    def kill_input(self) -> str:
-        """Standard input of an attached client: KILL_JOB, which asks for ``yes``; it deletes dump files."""
-        return f"{self.password_input()}KILL_JOB\nyes\n"
-
     # -- state --------------------------------------------------------------------------------------
 
     def release(self, program: Program) -> str:

@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Literal
 
 from infomart_dr.errors import (
@@ -369,10 +368,6 @@ class Ggsci:
         self._check(command, reply, 0)
         return parse.parse_lag(reply.text)
 
-    def send_status(self, group: str) -> str:
-        """SEND ..., STATUS: what the running process says about itself, as text."""
-        return self.execute(f"SEND {self.kind(group)} {group}, STATUS").text
-
     def stats(self, group: str) -> dict[str, int]:
         """STATS of a running group, summed over its tables; empty before the first row."""
         return parse.parse_stats(self.execute(f"STATS {self.kind(group)} {group}, TOTAL").text)
@@ -384,23 +379,6 @@ class Ggsci:
     def report_tail(self, group: str, lines: int = 20) -> str:
         """The end of the group's report."""
         return _tail(self.view_report(group).rstrip(), lines)
-
-    def view_ggserr(self, limit: int = 500) -> list[LogRecord]:
-        """The last lines of ggserr.log, as records.
-
-        :param limit: lines that are read; the whole log can have gigabytes, so VIEW GGSEVT is not used.
-        :raises RemoteCommandError: there is no log in GoldenGate's home.
-        """
-        completed = self._host.run(
-            ["tail", "-n", str(int(limit)), f"{self._site.goldengate.home}/ggserr.log"], check=False
-        )
-        if completed.exit_code != 0:
-            raise RemoteCommandError(
-                f"ggserr.log cannot be read: {completed.stderr.strip()[-_SHOWN:]}",
-                "Check goldengate.home in the topology and the SSH user's rights.",
-                exit_code=completed.exit_code,
-            )
-        return parse.parse_ggserr(completed.stdout)
 
     def log_since(
         self, position: tuple[int, int] | None, limit: int = 4_000_000
@@ -431,38 +409,6 @@ class Ggsci:
             whole = new
         text = (body[:older] + whole).decode("utf-8", "replace")
         return parse.parse_ggserr(text), (inode, start + len(whole))
-
-    def errors_since(self, since: float, limit: int = 20_000) -> list[LogRecord]:
-        """ERROR records of ggserr.log from a moment on.
-
-        :param since: seconds since 1970, UTC.
-        :param limit: lines at the log's end that are looked at.
-        """
-        records = [record for record in self.view_ggserr(limit) if record.severity == "ERROR"]
-        zone = None
-        if any(record.time is not None and record.time.tzinfo is None for record in records):
-            # To release 12.2 the log has the host's local time without a zone.
-            zone = self._zone()
-        found = []
-        for record in records:
-            moment = record.time
-            if moment is not None and moment.tzinfo is None:
-                moment = moment.replace(tzinfo=zone)
-            # The log's old times have whole seconds; a record without a time is not passed over.
-            if moment is None or moment.timestamp() >= int(since):
-                found.append(record)
-        return found
-
-    def _zone(self) -> timezone:
-        completed = self._host.run(["date", "+%z"], check=False)
-        found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", completed.stdout.strip())
-        if not found:
-            raise UnexpectedReplyError(
-                f"date +%z gave {completed.stdout.strip()[:60]!r} on the database host.",
-                "Check that the host is a Unix host with date in its path.",
-            )
-        offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
-        return timezone(-offset if found[1] == "-" else offset)
 
     # -- manager ------------------------------------------------------------------------------------
 
@@ -738,14 +684,6 @@ class Ggsci:
         if self.info(group) is not None:
             raise UnexpectedReplyError(f"{group} is still there after DELETE.", "Look into ggserr.log.")
         return Done(True, f"{info.kind} {group} was deleted.")
-
-    def delete_trail(self, kind: Literal["EXTTRAIL", "RMTTRAIL"], trail: str) -> Done:
-        """Delete a trail's definition; its files stay."""
-        reply = self.execute(f"DELETE {kind} {trail}", check=False)
-        if parse.is_missing(reply.text):
-            return Done(False, f"There is no {kind} {trail}.")
-        self._check(f"DELETE {kind} {trail}", reply, 0)
-        return Done(True, f"{kind} {trail} was deleted.")
 
     # -- start and stop -----------------------------------------------------------------------------
 

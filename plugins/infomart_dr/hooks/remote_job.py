@@ -186,11 +186,6 @@ class RemoteJob:
         text, used = decode_log(chunk)
         return text, offset + used
 
-    def log_end(self, limit: int = 4096) -> str:
-        """The last part of the output."""
-        size = self.status().log_size
-        return self.log(max(size - limit, 0), limit)[0]
-
     # -- starting ----------------------------------------------------------------------------------
 
     def submit(

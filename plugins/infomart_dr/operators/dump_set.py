@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.evidence import estimate as estimates
 from infomart_dr.operators.base import CheckOperator, StepOperator, sorted_names
 from infomart_dr.operators.jobs import JobOperator, failed, whole_log
 from infomart_dr.step import Seen, SiteRole, Step
@@ -81,6 +82,82 @@ def schema_bytes(step: Step, role: SiteRole) -> int:
     return int(step.dba(role).select("schema_size", owner=step.schema)[0]["bytes"])
 
 
+def measured_runs(step: Step) -> list[estimates.Measured]:
+    """What earlier runs of the deployment took, as the ledger at the surviving site has it."""
+    from infomart_dr.operators.replication import table_exists
+
+    schema = step.site(step.keeper).goldengate.schema_name
+    if not table_exists(step, step.keeper, schema, "DR_LEDGER"):
+        return []
+    hook = step.goldengate_database(step.keeper)
+    return estimates.measured_runs(
+        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment)
+    )
+
+
+@dataclass(frozen=True)
+class Undo:
+    """How long a database keeps undo, against the time in which an export reads as of its SCN.
+
+    :param retention: UNDO_RETENTION in seconds.
+    :param export: how long the export may take.
+    :param room: bytes that the undo tablespace may grow to; None: its data files are not to be seen.
+    :param rate: bytes of undo a second, over the last day.
+    """
+
+    retention: int
+    export: estimates.Span
+    room: int | None
+    rate: float
+
+    @property
+    def too_short(self) -> bool:
+        """Not even the shortest export is covered."""
+        return self.retention < self.export.low
+
+    @property
+    def covers(self) -> bool:
+        """The longest export is covered."""
+        return self.retention >= self.export.high
+
+    @property
+    def fits(self) -> bool:
+        """The tablespace holds the undo of the longest export, as far as it is seen."""
+        return self.room is None or self.room >= self.needed
+
+    @property
+    def needed(self) -> float:
+        """Bytes of undo that are written in the longest export, if it is like the last day."""
+        return self.rate * self.export.high
+
+    def time_text(self) -> str:
+        return f"undo_retention is {self.retention} s, the export takes {self.export.text()}"
+
+    def room_text(self) -> str:
+        if self.room is None:
+            return "the data files of the undo tablespace are not to be seen"
+        return (
+            f"the undo tablespace can take {size_text(self.room)}; undo of {size_text(self.rate)}/s for up to "
+            f"{estimates.duration(self.export.high)} comes to {size_text(self.needed)}"
+        )
+
+
+def export_undo(step: Step, role: SiteRole, size: int, runs: Sequence[estimates.Measured]) -> Undo:
+    """Undo for an export.
+
+    :param size: bytes of the schema.
+    :param runs: what earlier runs took.
+    """
+    dba = step.dba(role)
+    space = dba.select("undo_space")
+    return Undo(
+        int(dba.value("undo_retention") or 0),
+        estimates.estimate(size, runs).export,
+        int(space[0]["max_bytes"]) if space else None,
+        estimates.per_second(dba.select("undo_written")[0]),
+    )
+
+
 class CheckExportSpace(CheckOperator):
     """Check, before the server is stopped, that the export has the space and the undo that it needs."""
 
@@ -88,26 +165,29 @@ class CheckExportSpace(CheckOperator):
     changes = "a row in the plan's ledger: the schema's size, from which later runs estimate their times"
 
     def observe(self, step: Step) -> Seen:
-        from infomart_dr.evidence.estimate import estimate
-
         room = export_room(step, self.role)
-        undo = int(step.dba(self.role).value("undo_retention") or 0)
+        undo = export_undo(step, self.role, room.needed, measured_runs(step))
         what = (
-            f"{step.schema} has {size_text(room.needed)}, {room.folder} has {size_text(room.free)} free, "
-            f"undo_retention is {undo} s"
+            f"{step.schema} has {size_text(room.needed)}, {room.folder} has {size_text(room.free)} free; "
+            f"{undo.time_text()}; {undo.room_text()}"
         )
-        facts = {"schema_bytes": room.needed, "free_bytes": room.free, "undo_retention": undo}
+        facts = {"schema_bytes": room.needed, "free_bytes": room.free, "undo_retention": undo.retention}
         if not room.fits:
             return Seen(False, f"{what}: the dump set may not fit", facts)
-        if undo < (fastest := estimate(room.needed).export.low):
-            return Seen(False, f"{what}: the export takes {fastest:.0f} s at least, and ends with ORA-01555", facts)
+        if undo.too_short:
+            return Seen(False, f"{what}: the export ends with ORA-01555", facts)
+        if not (undo.covers and undo.fits):
+            what += ": a long export may end with ORA-01555"
         return Seen(True, what, facts)
 
     def finish(self, step: Step, seen: Seen) -> None:
         step.ledger.put_once("schema_bytes", str(seen.facts["schema_bytes"]))
 
     def next_step(self) -> str:
-        return "Make room, point the directory to another file system, or raise undo_retention; then clear this task."
+        return (
+            "Make room, point the directory to another file system, or raise undo_retention, with an undo tablespace "
+            "that can hold it; then clear this task."
+        )
 
 
 class CaptureScn(StepOperator):

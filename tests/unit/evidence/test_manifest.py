@@ -132,12 +132,6 @@ def test_any_other_scn_stops_the_run(manifest, scn):
         manifest.require_scn(scn)
 
 
-def test_another_sites_set_is_refused(manifest):
-    manifest.require_source(deployment="emea", site="site2", schema="GIM")
-    with pytest.raises(GuardError, match="source 'site2', expected 'site1'"):
-        manifest.require_source(deployment="emea", site="site1", schema="GIM")
-
-
 def test_the_dictionary_is_put_together_from_the_statements_rows():
     dictionary = dictionary_from_rows(
         indexes=[

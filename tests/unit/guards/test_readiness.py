@@ -41,6 +41,7 @@ from infomart_dr.guards.readiness.report import (
     warning,
 )
 from infomart_dr.hooks.parse_ggsci import GroupInfo
+from infomart_dr.operators.dump_set import Undo
 from infomart_dr.step import SiteRole
 from infomart_dr.topology import DbmsJob, GoldenGate, SchedulerJob
 from infomart_lab import config as lab_config
@@ -247,7 +248,7 @@ def test_a_release_is_compared_by_its_first_parts(found: str, wanted: str, parts
 
 @pytest.mark.parametrize(("retention", "level"), [(9, "blocked"), (10, "warning"), (99, "warning"), (100, "ok")])
 def test_undo_is_judged_by_both_bounds_of_the_export(retention: int, level: str) -> None:
-    assert room.undo_verdict(retention, Span(10, 100)).level == level
+    assert room.undo_verdict(Undo(retention, Span(10, 100), None, 0.0)).level == level
 
 
 @pytest.mark.parametrize(("free", "level"), [(99, "blocked"), (100, "warning"), (999, "warning"), (1000, "ok")])
@@ -339,6 +340,13 @@ def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again
     (found,) = examine([Planned(reach.INFO_MART, (role,))], looks, site_name)
     assert found.level == level
     assert looks.without_owner == ({"target"} if level == "warning" else set())
+
+
+def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci() -> None:
+    """Before 12c DBLOGIN takes the password of the connection; any look would fail here."""
+    refused = check("goldengate_connection", raises(CredentialsError("refused.", "Correct it.")))
+    fine = [check(name) for name in replication.SCHEMA_LOGGING.needs if name != refused.name]
+    assert levels(refused, *fine, replication.SCHEMA_LOGGING)["schema_logging", "site1"] == "not looked at"
 
 
 def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
@@ -475,6 +483,18 @@ def test_one_database_job_over_two_connections_is_warned_of(connections: dict[st
 
 def test_the_documented_table_is_that_of_the_checks() -> None:
     assert procedures.table_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
+
+
+def test_rights_of_the_idbs_users_that_no_check_sees_are_told_where_that_is_said() -> None:
+    jobs = [
+        SchedulerJob(mechanism="dbms_scheduler", job="ICON.PURGE"),
+        DbmsJob(mechanism="dbms_job", owner="ICON", job=41),
+    ]
+    idbs: list[Any] = [SimpleNamespace(purge_jobs=jobs)]
+    seen = {name for group in accounts.hold_privileges("READER", idbs, False) for name in group}
+    unseen = (ROOT / "docs" / "readiness.md").read_text().partition("## What it cannot see")[2]
+    for right in ("EXECUTE on SYS.DBMS_IJOB", "ALTER on a scheduler job"):
+        assert right not in seen and right in unseen
 
 
 # -- nothing is changed ----------------------------------------------------------------------------

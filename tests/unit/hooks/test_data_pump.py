@@ -464,7 +464,6 @@ def test_command_lines_have_no_password() -> None:
     assert made.password_input() == "pw 1\n"
     assert made.continue_input() == "pw 1\nCONTINUE_CLIENT\n"
     assert made.continue_input(start=True) == "pw 1\nSTART_JOB\nCONTINUE_CLIENT\n"
-    assert made.kill_input() == "pw 1\nKILL_JOB\nyes\n"
     assert made.environment["NLS_LANG"] == "AMERICAN_AMERICA.AL32UTF8"
 
 

@@ -855,22 +855,3 @@ def test_the_lag_of_a_group_that_does_not_run_is_unknown() -> None:
 def test_a_report_may_quote_errors() -> None:
     assert "OGG-00303" in hook(World())[0].view_report("RGIM")
     assert hook(World())[0].report_tail("RGIM", 1).endswith("(X).")
-
-
-def test_errors_of_the_log_since_a_moment_in_the_hosts_zone() -> None:
-    log = (
-        "2026-11-02 10:20:25  ERROR   OGG-01668  old one\n"
-        "2026-11-02 10:20:30  WARNING OGG-01423  no error\n"
-        "2026-11-02 10:20:35  ERROR   OGG-01669  new one\n"
-    )
-
-    def answer(call: Call) -> Completed:
-        return Completed(0, "+0200\n" if call.argv[0] == "date" else log)
-
-    since = datetime(2026, 11, 2, 8, 20, 30, tzinfo=UTC).timestamp()
-    assert [r.code for r in hook(answer)[0].errors_since(since)] == ["OGG-01669"]
-
-
-def test_a_log_that_cannot_be_read_is_an_error() -> None:
-    with pytest.raises(RemoteCommandError, match="Permission"):
-        hook(lambda call: Completed(1, "", "tail: Permission denied"))[0].view_ggserr()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,9 @@ from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.guards.readiness.looks import Looks
+from infomart_dr.guards.readiness.report import Planned, examine
+from infomart_dr.guards.readiness.room import UNDO, UNDO_SPACE
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.data_pump import JobState, job_name
 from infomart_dr.hooks.remote_job import JobStatus
@@ -191,13 +196,44 @@ def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_clie
 # -- room ------------------------------------------------------------------------------------------
 
 
-def room(monkeypatch: pytest.MonkeyPatch, *, size: int, free: int, undo: int) -> Any:
-    """A step whose source has a schema, a disk and undo of these sizes."""
+GIGABYTE = 10**9
+
+
+def room(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    size: int,
+    free: int,
+    undo: int,
+    tablespace: int | None = 10**12,
+    undo_rate: float = 0.0,
+    exports: Sequence[float] = (),
+) -> Any:
+    """A step whose source has a schema, a disk and undo of these sizes.
+
+    :param undo_rate: bytes of undo a second.
+    :param exports: seconds of earlier exports of a schema of this size.
+    """
     step: Any = FakeStep()
     monkeypatch.setattr(dump_set, "directory_path", lambda step, role: "/dp")
     step.host = lambda role, kind="db": SimpleNamespace(free_space=lambda folder: free)
+    rows = {
+        "schema_size": [{"bytes": size}],
+        "undo_space": [] if tablespace is None else [{"tablespace_name": "UNDOTBS1", "max_bytes": tablespace}],
+        "undo_written": [{"bytes": undo_rate * 86400, "seconds": 86400}],
+    }
     step.dba = lambda role: SimpleNamespace(
-        select=lambda name, **binds: [{"bytes": size}], value=lambda name, **binds: undo
+        select=lambda name, **binds: rows[name], value=lambda name, **binds: {"undo_retention": undo}[name]
+    )
+    step.keeper, step.topology.deployment = "source", "emea"
+    step.site = lambda role: SimpleNamespace(goldengate=SimpleNamespace(schema_name="GGATE"))
+    noted = [
+        {"plan_id": plan, "name": name, "value": str(value), "noted_at": datetime(2026, 11, 2)}
+        for plan, seconds in enumerate(exports)
+        for name, value in {"schema_bytes": size, "export_started": 100, "export_ended": 100 + seconds}.items()
+    ]
+    step.goldengate_database = lambda role: SimpleNamespace(
+        value=lambda name, **binds: 1, select=lambda name, identifiers, **binds: noted
     )
     return step
 
@@ -217,6 +253,72 @@ def test_an_export_that_cannot_end_well_is_not_begun(
 ) -> None:
     seen = CheckExportSpace(task_id="check_space").observe(room(monkeypatch, size=size, free=free, undo=undo))
     assert seen.done is not bool(what) and what in seen.what
+
+
+@pytest.mark.parametrize(
+    ("exports", "undo", "levels", "what"),
+    [
+        # Faster than what is assumed of any storage.
+        ([300.0], 600, ("ok", "ok"), "measured in 1 run(s)"),
+        # Slower than the shortest that is assumed.
+        ([4 * 3600.0], 900, ("blocked", "warning"), "ends with ORA-01555"),
+        ([300.0, 4 * 3600.0], 900, ("warning", "warning"), "may end with ORA-01555"),
+        ([], 600, ("blocked", "warning"), "ends with ORA-01555"),
+        ([], 900, ("warning", "warning"), "may end with ORA-01555"),
+    ],
+)
+def test_readiness_and_the_run_judge_undo_by_the_same_measured_exports(
+    monkeypatch: pytest.MonkeyPatch, exports: list[float], undo: int, levels: tuple[str, str], what: str
+) -> None:
+    step = room(
+        monkeypatch,
+        size=200 * GIGABYTE,
+        free=10**13,
+        undo=undo,
+        tablespace=GIGABYTE,
+        undo_rate=1_000_000,
+        exports=exports,
+    )
+    looks = Looks(step, "database_transfer")
+    found = examine([Planned(each, ("source",)) for each in (UNDO, UNDO_SPACE)], looks, step.name)
+    assert tuple(each.level for each in found) == levels
+    seen = CheckExportSpace(task_id="check_space").observe(step)
+    assert seen.done is (levels[0] != "blocked") and what in seen.what
+    assert found[0].what in seen.what and found[1].what in seen.what
+
+
+@pytest.mark.parametrize(
+    ("tablespace", "level", "what"),
+    [
+        (45 * GIGABYTE // 100, "ok", "comes to 450.0 MB"),
+        (45 * GIGABYTE // 100 - 1, "warning", "comes to 450.0 MB"),
+        (None, "not looked at", "not to be seen"),
+    ],
+)
+def test_an_undo_tablespace_that_may_be_too_small_is_warned_of_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, tablespace: int | None, level: str, what: str
+) -> None:
+    # 5 minutes were measured, 7.5 are looked ahead.
+    step = room(
+        monkeypatch,
+        size=200 * GIGABYTE,
+        free=10**13,
+        undo=900,
+        tablespace=tablespace,
+        undo_rate=1_000_000,
+        exports=[300.0],
+    )
+    (found,) = examine([Planned(UNDO_SPACE, ("source",))], Looks(step, "database_transfer"), step.name)
+    assert found.level == level and what in found.what
+    seen = CheckExportSpace(task_id="check_space").observe(step)
+    assert seen.done and ("may end with ORA-01555" in seen.what) is (level == "warning")
+
+
+def test_a_deployment_without_a_ledger_has_no_measured_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = room(monkeypatch, size=GIGABYTE, free=10**13, undo=900, exports=[300.0])
+    assert len(dump_set.measured_runs(step)) == 1
+    step.goldengate_database = lambda role: SimpleNamespace(value=lambda name, **binds: 0)
+    assert dump_set.measured_runs(step) == []
 
 
 def test_the_size_of_the_schema_is_noted_for_later_estimates(monkeypatch: pytest.MonkeyPatch) -> None:

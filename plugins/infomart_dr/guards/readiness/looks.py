@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.operators import dump_set, replication
+from infomart_dr.operators import dump_set
 from infomart_dr.step import SiteRole, Step
 
 if TYPE_CHECKING:
@@ -88,21 +88,15 @@ class Looks:
     @cached_property
     def redo_rate(self) -> float:
         """Bytes of redo a second at the source, over the last day."""
-        row = self.step.dba("source").select("redo_written")[0]
-        seconds = float(row["seconds"] or 0)
-        return float(row["bytes"] or 0) / seconds if seconds > 0 else 0.0
+        return estimates.per_second(self.step.dba("source").select("redo_written")[0])
 
     @cached_property
     def runs(self) -> list[estimates.Measured]:
-        """What earlier runs of the deployment took, as the ledger at the surviving site has it."""
-        step = self.step
-        schema = step.site(step.keeper).goldengate.schema_name
-        if not replication.table_exists(step, step.keeper, schema, "DR_LEDGER"):
-            return []
-        hook = step.goldengate_database(step.keeper)
-        return estimates.measured_runs(
-            hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment)
-        )
+        return dump_set.measured_runs(self.step)
+
+    @cached_property
+    def undo(self) -> dump_set.Undo:
+        return dump_set.export_undo(self.step, "source", self.schema_bytes, self.runs)
 
     @cached_property
     def estimate(self) -> estimates.Estimate:

@@ -61,6 +61,7 @@ _COPY: tuple[Item, ...] = (
     room.DIRECTORY,
     (room.EXPORT_SPACE, "source"),
     (room.UNDO, "source"),
+    (room.UNDO_SPACE, "source"),
     (room.IMPORT_SPACE, "target"),
     (room.TABLESPACE, "target"),
     room.TRAIL_SPACE,

@@ -117,7 +117,7 @@ SCHEMA_LOGGING = Check(
     "schema_logging",
     "Supplemental logging of the Info Mart's schema, by ggsci",
     _schema_logging,
-    needs=("goldengate", "dba_connection"),
+    needs=("goldengate", "dba_connection", "goldengate_connection"),
 )
 PARAMETERS = Check(
     "parameter_files",

@@ -59,22 +59,26 @@ def _tablespace(looks: Looks, role: SiteRole) -> Verdict:
     return blocked(what, f"Add data files to {name} at {step.name(role)}, or let them grow.")
 
 
-def undo_verdict(retention: int, export: estimates.Span) -> Verdict:
-    """Whether the export can read as of its SCN to its end.
-
-    :param retention: UNDO_RETENTION in seconds.
-    :param export: how long it may take.
-    """
-    what = f"undo_retention is {retention} s, the export takes {export.text()}"
+def undo_verdict(undo: dump_set.Undo) -> Verdict:
+    """Whether the export can read as of its SCN to its end."""
+    what = undo.time_text()
     cure = "ALTER SYSTEM SET undo_retention, with an undo tablespace that can hold it; ORA-01555 spoils an export."
-    if retention < export.low:
+    if undo.too_short:
         return blocked(what, cure)
-    return ok(what) if retention >= export.high else warning(what, cure)
+    return ok(what) if undo.covers else warning(what, cure)
 
 
-def _undo(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
-    return undo_verdict(int(step.dba(role).value("undo_retention") or 0), looks.estimate.export)
+def undo_space_verdict(undo: dump_set.Undo) -> Verdict:
+    """Whether the undo tablespace can keep what the export reads.
+
+    Never blocked: the rate is that of a day in which the server ran, and it is stopped for the export.
+    """
+    what = undo.room_text()
+    if undo.room is None:
+        return not_looked_at(what, "Look at its data files and at V$UNDOSTAT where they are, as in CDB$ROOT.")
+    if undo.fits:
+        return ok(what)
+    return warning(what, "Add a data file to the undo tablespace, let it grow, or copy in a quiet hour.")
 
 
 def _trail_space(looks: Looks, role: SiteRole) -> Verdict:
@@ -153,7 +157,13 @@ TABLESPACE = Check(
 UNDO = Check(
     "undo_retention",
     "undo_retention at the source against the estimated time of the export",
-    _undo,
+    lambda looks, role: undo_verdict(looks.undo),
+    needs=("dba_connection", "goldengate_connection"),
+)
+UNDO_SPACE = Check(
+    "undo_tablespace",
+    "Room of the source's undo tablespace against the undo that is written in that time (V$UNDOSTAT, last day)",
+    lambda looks, role: undo_space_verdict(looks.undo),
     needs=("dba_connection", "goldengate_connection"),
 )
 TRAIL_SPACE = Check(
