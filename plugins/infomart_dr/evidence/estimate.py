@@ -179,9 +179,9 @@ def parts(procedure: str, estimated: Estimate, replicated: bool) -> dict[str, Sp
 def measured_runs(rows: Iterable[Mapping[str, Any]]) -> list[Measured]:
     """Earlier runs from rows of the ledger: plan_id, name, value and noted_at.
 
-    The export has its own begin and end. The transfer lies between the manifest and the note that it arrived, the
-    import between the drop of the sequences and its own note; the cutover's outage between final stop and new start.
-    A part that was interrupted is measured with its interruption.
+    An export that was not interrupted has noted its time. The transfer lies between the manifest and the note that it
+    arrived, the import between the drop of the sequences and its own note; the cutover's outage between final stop and
+    new start. These are measured with their interruptions.
     """
     plans: dict[str, dict[str, tuple[str, datetime]]] = {}
     for row in rows:
@@ -191,7 +191,7 @@ def measured_runs(rows: Iterable[Mapping[str, Any]]) -> list[Measured]:
         if "schema_bytes" not in facts:
             continue
         spans = {
-            "export": _between(facts, "export_started", "export_ended"),
+            "export": float(facts["export_seconds"][0]) if "export_seconds" in facts else 0.0,
             "transfer": _apart(facts, "manifest_digest", "transferred"),
             "import": _apart(facts, "sequences_dropped", "imported"),
         }

@@ -277,6 +277,7 @@ class DataPumpOperator(JobOperator):
             "rows": report.total_rows,
             "errors": len(report.errors),
             "outcome": report.outcome,
+            "seconds": report.elapsed,
         }
         what = (
             f"job {name}: {report.outcome.replace('_', ' ')}, {report.total_rows} rows, {len(report.errors)} error(s)"
@@ -362,7 +363,12 @@ class RunExpdp(DataPumpOperator):
         step.ledger.put_once("export_started", str(int(time.time())))
 
     def finish(self, step: Step, seen: Seen) -> None:
-        step.ledger.put_once("export_ended", str(int(time.time())))
+        ended = int(step.ledger.put_once("export_ended", str(int(time.time()))))
+        if len(self.attempts(step)) == 1:
+            # An export that was interrupted says nothing of how long one takes. Before 12c the log has no time.
+            seconds = seen.facts["seconds"]
+            measured = ended - int(step.ledger.get("export_started") or ended) if seconds is None else seconds
+            step.ledger.put_once("export_seconds", str(measured))
         step.ledger.put_once("exported", self.job_name(step))
 
     def acceptable(self, report: LogReport) -> bool:

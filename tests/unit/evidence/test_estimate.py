@@ -117,8 +117,7 @@ def test_the_times_of_a_run_are_read_from_what_its_plan_noted() -> None:
         rows(
             "a",
             schema_bytes=("5000", 0),
-            export_started=("100", 1),
-            export_ended=("160", 61),
+            export_seconds=("60", 61),
             manifest_digest=("x", 70),
             transferred=("x", 100),
             sequences_dropped=("yes", 110),
@@ -131,12 +130,12 @@ def test_the_times_of_a_run_are_read_from_what_its_plan_noted() -> None:
 
 
 def test_a_run_that_ended_early_tells_what_it_did() -> None:
-    (run,) = measured_runs(rows("a", schema_bytes=("5000", 0), export_started=("100", 1), export_ended=("160", 61)))
+    (run,) = measured_runs(rows("a", schema_bytes=("5000", 0), export_seconds=("60", 61)))
     assert run == Measured(5000, {"export": 60.0}, None)
 
 
 def test_a_run_without_a_size_tells_nothing() -> None:
-    assert measured_runs(rows("a", export_started=("100", 1), export_ended=("160", 61))) == []
+    assert measured_runs(rows("a", export_seconds=("60", 61))) == []
 
 
 def test_runs_are_kept_apart() -> None:

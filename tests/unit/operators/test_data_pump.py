@@ -126,6 +126,23 @@ def test_a_job_that_ends_at_once_is_not_handed_to_the_triggerer(world: World, mo
     assert step.ledger["exported"] == NAME
 
 
+@pytest.mark.parametrize(
+    ("attempts", "log", "noted"),
+    [(1, SUCCESS, "764"), (1, SUCCESS.replace(" elapsed 0 00:12:44", ""), "60"), (2, SUCCESS, None)],
+    ids=["by its log", "before 12c", "interrupted"],
+)
+def test_an_export_is_measured_unless_it_was_interrupted(
+    world: World, monkeypatch: pytest.MonkeyPatch, attempts: int, log: str, noted: str | None
+) -> None:
+    """A limit that an interruption has raised would stop a later run."""
+    world.attempts = {f"0a1b2c3d-expdp-{number + 1}": ended(0) for number in range(attempts)}
+    world.files[LOG] = log
+    monkeypatch.setattr(dump_set.time, "time", lambda: 1060.0)
+    step = world.step(export_started="1000")
+    RunExpdp(task_id="run_expdp")._run(step)
+    assert step.ledger.get("export_seconds") == noted
+
+
 def test_a_job_whose_client_ended_is_attached_to(world: World) -> None:
     world.attempts["0a1b2c3d-expdp-1"] = ended()
     world.jobs[NAME] = "EXECUTING"
@@ -230,7 +247,7 @@ def room(
     noted = [
         {"plan_id": plan, "name": name, "value": str(value), "noted_at": datetime(2026, 11, 2)}
         for plan, seconds in enumerate(exports)
-        for name, value in {"schema_bytes": size, "export_started": 100, "export_ended": 100 + seconds}.items()
+        for name, value in {"schema_bytes": size, "export_seconds": seconds}.items()
     ]
     step.goldengate_database = lambda role: SimpleNamespace(
         value=lambda name, **binds: 1, select=lambda name, identifiers, **binds: noted
