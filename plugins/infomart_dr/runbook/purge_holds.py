@@ -28,8 +28,9 @@ def hold_params() -> dict[str, Param]:
         ),
         "hold": text_param(
             "Hold",
-            "Id of the hold to extend or release: the id of the run, or the plan, that placed it; list shows it.",
-            pattern=r"^[A-Za-z0-9_.~:+\-]{0,250}$",
+            "Id of the hold to extend or release, as list shows it: the id of the run that placed it; of a plan's hold "
+            "the word plan, a blank, and the plan's id.",
+            pattern=r"^((plan )?[A-Za-z0-9_.~:+\-]{1,250})?$",
         ),
         "begins_at": text_param(
             "Begin (UTC)", "2026-11-02T17:00Z, for a window that is planned; empty: now.", pattern=_MOMENT

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError, TaskDeferred
 from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeStep
 
@@ -22,6 +22,7 @@ from infomart_dr.operators.purge_holds import (
     no_purge_runs,
     read_request,
 )
+from infomart_dr.runbook.purge_holds import hold_params
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 PLACE = {"action": "place", "ends_at": "2026-11-03T05:00Z", "reason": "index rebuild"}
@@ -272,8 +273,15 @@ def test_a_hold_of_a_given_up_plan_may_be_released_by_hand(world: World) -> None
     (first, _) = world.choose()
     first.store.place(plan_hold("plan-1"), "run", "", "copy", datetime.now(UTC), End(until_site="site3"))
     first.hold_jobs()
-    run(step_of(world, "run-2", action="release", hold="plan plan-1"))
+    asked = hold_params()["hold"].resolve("plan plan-1")
+    run(step_of(world, "run-2", action="release", hold=asked))
     assert world.enabled() == [True, True]
+
+
+@pytest.mark.parametrize("value", ["plan ", "plan  CHG1", "a plan", "plan CHG1 ", "plan a;b"])
+def test_a_blank_in_a_holds_id_stands_after_the_word_plan_only(value: str) -> None:
+    with pytest.raises(ParamValidationError):
+        hold_params()["hold"].resolve(value)
 
 
 def test_a_site_that_no_mark_can_pass_is_refused_before_anything_is_written(world: World) -> None:
