@@ -22,6 +22,7 @@ from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
 from infomart_dr.guards.high_water_marks import with_calls
 from infomart_dr.guards.lock import Holder, PlanLock
+from infomart_dr.guards.purge_holds import needed_from
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import Deployment
@@ -260,10 +261,14 @@ def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
 def _find_holds(deployment: Deployment, site: str, name: str, now: float) -> list[Finding]:
     """Purge holds of one IDB against its partition ring."""
     idb = next(idb for idb in deployment.site(site).idbs if idb.name == name)
-    since, ring = deployment.purge_holds.of(site, idb).since(), idb.partition_ring_days
+    holds, ring = deployment.purge_holds, idb.partition_ring_days
+    here = holds.of(site, idb)
+    since = here.since()
     if since is None or ring is None:
         return []
-    return watching.hold_findings(site, name, since.timestamp(), ring * 86400.0, now, deployment.topology.watch)
+    oldest = needed_from(since, holds.waiting(here, since, datetime.fromtimestamp(now, UTC)))
+    times = since.timestamp(), oldest.timestamp()
+    return watching.hold_findings(site, name, *times, ring * 86400.0, now, deployment.topology.watch)
 
 
 # -- hosts ---------------------------------------------------------------------------------------------------

@@ -524,25 +524,33 @@ def holds_of(site: str, idb: str) -> str:
     return f"{site}/{idb}/holds"
 
 
-def hold_findings(site: str, idb: str, since: float, ceiling: float, now: float, watch: Watch) -> list[Finding]:
-    """The oldest purge hold of an IDB against its ceiling.
+def hold_findings(
+    site: str, idb: str, since: float, oldest: float, ceiling: float, now: float, watch: Watch
+) -> list[Finding]:
+    """What an IDB whose purging is held has to keep, against its ceiling.
 
     :param since: when its purging stopped.
-    :param ceiling: seconds after which a hold protects nothing.
+    :param oldest: from when on calls are needed still.
+    :param ceiling: seconds after which a call is overwritten, held or not.
     """
-    age = now - since
+    age = now - oldest
     level = rising(100 * age / ceiling, watch.hold_age)
     if level == "info":
         return []
     left = ceiling - age
     when = f"in {span(left)}" if left > 0 else f"since {span(-left)}"
+    sentence = f"Purging of {site}/{idb} is held for {span(now - since)}"
+    if oldest < since:
+        sentence += f", and its extraction is {span(age)} behind"
+        cure = "Let extraction catch up"
+    else:
+        cure = "Finish what holds it, or release the hold"
     return [
         Finding(
             f"{holds_of(site, idb)}/age",
             level,
-            f"Purging of {site}/{idb} is held for {span(age)}; a partitioned IDB overwrites what is held {when}.",
-            "Finish what holds it, or release the hold (docs/purge-holds.md): the data goes with the ring, "
-            "hold or not.",
+            f"{sentence}; a partitioned IDB overwrites what is held {when}.",
+            f"{cure} (docs/purge-holds.md): the data goes with the ring, hold or not.",
             {"age_seconds": age, "left_seconds": left},
         )
     ]

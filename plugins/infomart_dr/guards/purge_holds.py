@@ -338,16 +338,28 @@ def plan_hold(plan_id: str) -> str:
 # -- the partition ring ----------------------------------------------------------------------------
 
 
+def needed_from(since: datetime, waiting: tuple[datetime, int] | None) -> datetime:
+    """From when on an IDB may hold calls that are needed still.
+
+    :param since: when purging stopped.
+    :param waiting: up to when the IDB is extracted, and how many calls it holds beyond that; None: not known.
+    """
+    return min(since, waiting[0]) if waiting is not None and waiting[1] else since
+
+
 def ring_warning(since: datetime, now: datetime, ring_days: int | None, waiting: tuple[datetime, int] | None) -> str:
     """What the partition ring will overwrite, and when; empty while there is time.
 
-    :param since: when purging stopped; the hold's age.
+    :param since: when purging stopped.
     :param ring_days: daily partitions; None: the IDB has none.
     :param waiting: up to when the IDB is extracted, and how many calls it holds beyond that; None: not known.
     """
-    if ring_days is None or (now - since) / timedelta(days=ring_days) < WARN_AFTER:
+    # The ring overwrites by the age of the calls: those from before the hold go first.
+    oldest = needed_from(since, waiting)
+    if ring_days is None or (now - oldest) / timedelta(days=ring_days) < WARN_AFTER:
         return ""
-    age = f"purging has stopped for {(now - since) / timedelta(days=1):.1f} of {ring_days} days of the partition ring"
+    days = f"{(now - oldest) / timedelta(days=1):.1f} of {ring_days} days of the partition ring"
+    age = f"extraction is {days} behind" if oldest < since else f"purging has stopped for {days}"
     if waiting is not None and not waiting[1]:
         return f"{age}; the IDB is extracted up to {shown(waiting[0])}, so that nothing would be lost now"
     needed, calls = (since, "calls") if waiting is None else (waiting[0], f"{waiting[1]} call(s)")
@@ -536,12 +548,12 @@ class IdbHolds:
         self,
         now: datetime,
         over: Callable[[Hold], str | None],
-        waiting: Callable[[], tuple[datetime, int] | None] = lambda: None,
+        waiting: Callable[[datetime], tuple[datetime, int] | None] = lambda since: None,
     ) -> Report:
         """Make the jobs match the holds.
 
         :param over: why a hold is over; None: it is not.
-        :param waiting: for :func:`ring_warning`; asked only when the hold is old.
+        :param waiting: for :func:`ring_warning`, given when purging stopped; asked where there is a ring.
         """
         report = Report(self.label)
         active = []
@@ -558,12 +570,9 @@ class IdbHolds:
         if not active:
             return self.give_back(now, report)
         self.hold_jobs(report)
-        since = self.since()
-        if since is not None:
-            ring = self.settings.partition_ring_days
-            # Asked twice, since counting calls costs something and only an old hold needs it.
-            if ring_warning(since, now, ring, None):
-                report.warnings.append(ring_warning(since, now, ring, waiting()))
+        since, ring = self.since(), self.settings.partition_ring_days
+        if since is not None and ring is not None and (words := ring_warning(since, now, ring, waiting(since))):
+            report.warnings.append(words)
         return report
 
 
@@ -575,7 +584,7 @@ class PurgeHolds:
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment
-        self._marks: dict[str, tuple[dict[int, int], set[int]]] = {}
+        self._marks: dict[str, tuple[dict[int, int], set[int]] | InfoMartError] = {}
 
     def of(self, site: str, idb: Idb) -> IdbHolds:
         """Holds and jobs of one IDB."""
@@ -639,9 +648,16 @@ class PurgeHolds:
         """Lowest mark by data source at a site, and the data sources with calls."""
         if site not in self._marks:
             schema = {"schema": self._deployment.topology.info_mart.schema_name}
-            rows = self._deployment.info_mart(site).select("hwm", schema)
-            self._marks[site] = high_water_marks.lowest(rows), high_water_marks.with_calls(rows)
-        return self._marks[site]
+            try:
+                rows = self._deployment.info_mart(site).select("hwm", schema)
+                self._marks[site] = high_water_marks.lowest(rows), high_water_marks.with_calls(rows)
+            except InfoMartError as error:
+                # Not asked once more for each IDB: a site that is away takes its time to give no answer.
+                self._marks[site] = error
+        found = self._marks[site]
+        if isinstance(found, InfoMartError):
+            raise found
+        return found
 
     def passed(self, site: str, key: int, moment: datetime, now: datetime) -> str | None:
         """Why the mark of a data source counts as past a moment at a site; None: it does not.
@@ -692,26 +708,39 @@ class PurgeHolds:
             warnings.append(f"the hold {hold.hold_id} is kept, since nobody can tell whether it is over: {error}")
             return None
 
-    def _waiting(self, idb: IdbHolds, holds: Iterable[Hold]) -> tuple[datetime, int] | None:
-        """Up to when an IDB is extracted and what it holds beyond that, by the Info Mart that extracts from it."""
-        sites = [hold.end.until_site for hold in holds if hold.end.until_site] or [
-            name for name, site in self._deployment.topology.sites.items() if site.role == "active"
-        ]
+    def waiting(self, idb: IdbHolds, since: datetime, now: datetime) -> tuple[datetime, int] | None:
+        """Up to when an IDB is extracted, and how many calls it holds beyond that; None: not known.
+
+        Asked are the sites whose marks its holds wait for; where there is none, the active ones.
+
+        :param since: when purging stopped.
+        """
         settings = idb.settings
         if settings.schema_name is None:
             return None
         try:
-            marks = [self._lowest(site) for site in sites if site in self.living()]
-            key = settings.data_source_key
+            ends = [hold.end for hold in idb.active(now) if hold.end.until_site]
+            # Until it is filled, the marks of such a site are those of an earlier life, or none.
+            filled = [end for end in ends if end.until_time is None or self._role(end.until_site) == "new"]
+            sites = {end.until_site for end in ends if end not in filled}
+            if filled or not sites:
+                sites |= {name for name in self._deployment.topology.sites if self._role(name) == "active"}
+            marks, key = [self._lowest(site) for site in self.living() if site in sites], settings.data_source_key
             known = [lowest[key] for lowest, counted in marks if key in lowest and key in counted]
             if not known:
                 return None
             connection = self._deployment.oracle(settings.connection)
-            calls = connection.value("idb_calls_above", {"schema": settings.schema_name}, low=min(known))
-            return datetime.fromtimestamp(min(known), UTC), int(calls)
+            calls = int(connection.value("idb_calls_above", {"schema": settings.schema_name}, low=min(known)))
         except InfoMartError as error:
             log.warning("%s: what is not extracted cannot be counted: %s", idb.label, error)
             return None
+        extracted = datetime.fromtimestamp(min(known), UTC)
+        # What the active ones have extracted since, a site that is filled may lack.
+        return None if filled and not (calls and extracted < since) else (extracted, calls)
+
+    def _role(self, site: str | None) -> str | None:
+        found = self._deployment.topology.sites.get(site or "")
+        return found.role if found else None
 
     def enforce(self, idb: IdbHolds, now: datetime | None = None) -> Report:
         """Make the purge jobs of one IDB match its holds; must be repeatable and never waits.
@@ -724,7 +753,7 @@ class PurgeHolds:
             report = idb.enforce(
                 now,
                 lambda hold: self.over(idb, hold, now, warnings),
-                lambda: self._waiting(idb, idb.active(now)),
+                lambda since: self.waiting(idb, since, now),
             )
         except Exception as error:
             report = Report(idb.label)

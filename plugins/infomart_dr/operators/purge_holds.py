@@ -336,8 +336,9 @@ class ListHolds(_HoldStep):
                     again = f", enabled {row.enabled_again} time(s) by somebody" if row.enabled_again else ""
                     before = "enabled" if row.was_enabled else "disabled"
                     lines.append(f"{idb.label}: {row.job} held since {shown(row.held_since)}, {before} before{again}")
-            if (since := idb.since()) is not None:
-                lines += filter(None, [ring_warning(since, now, idb.settings.partition_ring_days, None)])
+            since, ring = idb.since(), idb.settings.partition_ring_days
+            if since is not None and ring is not None:
+                lines += filter(None, [ring_warning(since, now, ring, step.purge_holds.waiting(idb, since, now))])
         for line in lines:
             self.log.info("%s", line)
         return Seen(True, f"{len(lines)} line(s)" if lines else "nothing is held", {"lines": lines[:200]})

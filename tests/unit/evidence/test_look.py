@@ -111,6 +111,8 @@ class World:
         #: Days for which purging is held, and IDBs that give no answer, by their labels.
         self.held = {label: 1.0 for label in IDBS}
         self.silent_idbs: set[str] = set()
+        #: Days since the mark, and calls beyond it, by the labels of IDBs.
+        self.extracted: dict[str, tuple[float, int]] = {}
         self.link = "answers"
         self.ggsci_says: dict[str, Callable[[], Any]] = {}
         self.hosts_away: set[str] = set()
@@ -136,9 +138,13 @@ class World:
         def of(site: str, idb: Any) -> Any:
             # Labelled by the product's own class.
             label = IdbHolds(site, idb, None, []).label  # type: ignore[arg-type]
-            return SimpleNamespace(since=lambda: since(label))
+            return SimpleNamespace(label=label, since=lambda: since(label))
 
-        return SimpleNamespace(of=of)
+        def waiting(idb: Any, since: datetime, now: datetime) -> tuple[datetime, int] | None:
+            behind, calls = self.extracted.get(idb.label, (None, 0))
+            return None if behind is None else (now - timedelta(days=behind), calls)
+
+        return SimpleNamespace(of=of, waiting=waiting)
 
     def ggsci(self, site: str) -> Any:
         world = self
@@ -333,6 +339,11 @@ def test_a_silent_link_is_an_outage_that_counts_from_the_look_that_saw_it_up(wor
 def test_a_purge_hold_that_nears_the_ceiling_is_found_where_there_is_one(world: World) -> None:
     world.held = {label: 13.5 for label in IDBS[:-1]}
     assert found(world.look()) == {f"{label}/holds/age": "critical" for label in IDBS[:2]}
+
+
+def test_a_new_hold_is_found_where_extraction_is_behind_by_most_of_the_ring(world: World) -> None:
+    world.extracted = {label: (13.0, 17) for label in IDBS} | {IDBS[1]: (13.0, 0)}
+    assert found(world.look()) == {f"{label}/holds/age": "critical" for label in (IDBS[0], IDBS[3])}
 
 
 def test_an_idb_that_gives_no_answer_hides_no_other_idbs_hold(world: World) -> None:

@@ -269,7 +269,8 @@ def test_a_hold_is_warned_of_before_the_partition_ring_comes_round() -> None:
     day = 86_400.0
 
     def found(age: float, ring: float = 14) -> list[tuple[str, str]]:
-        findings = watching.hold_findings("site2", "ts1", NOW - age * day, ring * day, NOW, WATCH)
+        since = NOW - age * day
+        findings = watching.hold_findings("site2", "ts1", since, since, ring * day, NOW, WATCH)
         assert all(finding.subject == "site2/ts1/holds" for finding in findings)
         return [(finding.level, finding.sentence.partition("overwrites ")[2]) for finding in findings]
 
@@ -277,6 +278,14 @@ def test_a_hold_is_warned_of_before_the_partition_ring_comes_round() -> None:
     assert found(10) == [("warning", "what is held in 4 d.")]
     assert found(13) == [("critical", "what is held in 24 h.")]
     assert found(15) == [("critical", "what is held since 24 h.")]
+
+
+def test_a_hold_is_warned_of_by_the_oldest_call_that_is_not_extracted() -> None:
+    day = 86_400.0
+    (finding,) = watching.hold_findings("site2", "ts1", NOW - day, NOW - 13 * day, 14 * day, NOW, WATCH)
+    assert finding.level == "critical"
+    assert "is held for 24 h, and its extraction is 13 d behind; a partitioned IDB overwrites" in finding.sentence
+    assert finding.sentence.endswith("what is held in 24 h.") and "extraction catch up" in finding.cure
 
 
 # -- roles ---------------------------------------------------------------------------------------------------

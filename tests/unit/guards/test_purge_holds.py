@@ -376,6 +376,16 @@ def test_the_ring_says_what_is_lost_by_what_is_not_extracted(waiting: Any, words
     assert words in ring_warning(NOW - days(11), NOW, 14, waiting)
 
 
+def test_the_ring_counts_from_the_oldest_call_that_is_not_extracted() -> None:
+    """It overwrites by the age of the calls, and those from before the hold go first."""
+    since = NOW - days(0.5)
+    warning = ring_warning(since, NOW, 14, (NOW - days(13), 17))
+    assert "extraction is 13.0 of 14 days of the partition ring behind: 17 call(s)" in warning
+    assert "beginning in 1.0 days" in warning
+    assert ring_warning(since, NOW, 14, (NOW - days(9), 17)) == ""
+    assert ring_warning(since, NOW, 14, (NOW - days(13), 0)) == "", "an idle data source loses nothing"
+
+
 def test_an_idb_without_partitions_has_no_ring() -> None:
     assert ring_warning(NOW - days(300), NOW, None, None) == ""
 
@@ -400,6 +410,9 @@ class Deployment:
         self.beyond = 0
         self.table = "GIDB_G_CALL_V"
         self.reachable = True
+        #: Marks of one site, where they are others.
+        self.marks_at: dict[str, dict[int, int]] = {}
+        self.asked: list[str] = []
         source = SimpleNamespace(
             name="ts1",
             data_source_key=101,
@@ -423,9 +436,11 @@ class Deployment:
         return SimpleNamespace(value=lambda name, identifiers, low: self.beyond)
 
     def info_mart(self, site: str) -> Any:
+        self.asked.append(site)
         if not self.reachable:
             raise UnreachableError(f"{site} does not answer.")
-        rows = [{"data_source_key": key, "table_name": self.table, "max_ts": mark} for key, mark in self.marks.items()]
+        marks = self.marks_at.get(site, self.marks)
+        rows = [{"data_source_key": key, "table_name": self.table, "max_ts": mark} for key, mark in marks.items()]
         return SimpleNamespace(select=lambda *_: rows)
 
     def user(self, connection: str) -> str:
@@ -523,6 +538,72 @@ def test_an_idb_whose_connection_is_missing_keeps_no_other_from_the_guard(
     first, second = holds.enforce_all()
     assert [what for what, _ in first.errors] == ["site2/ts1: holds"]
     assert not there.jobs[0].enabled and second.errors == []  # type: ignore[attr-defined]
+
+
+# -- what is not extracted -------------------------------------------------------------------------
+
+
+def mark(before: timedelta) -> int:
+    return int((NOW - before).timestamp())
+
+
+def ring_warnings(world: Deployment, here: IdbHolds, now: datetime = NOW) -> list[str]:
+    return PurgeHolds(world).enforce(here, now).warnings  # type: ignore[arg-type]
+
+
+def test_a_hold_that_is_placed_while_extraction_is_far_behind_is_warned_of_at_once(tables: Tables) -> None:
+    world = Deployment(ds101=mark(days(13)))
+    world.beyond = 17
+    here = idb(tables, Job())
+    place(here)
+    (warning,) = ring_warnings(world, here)
+    assert "extraction is 13.0 of 14 days" in warning and "in 1.0 days" in warning
+    world.beyond = 0
+    assert ring_warnings(world, here) == []
+
+
+@pytest.mark.parametrize("unknown", ["no schema", "no calls", "no answer"])
+def test_where_nobody_can_tell_what_is_extracted_the_age_is_that_of_the_hold(tables: Tables, unknown: str) -> None:
+    world = Deployment(ds101=mark(days(13)))
+    world.beyond = 17
+    here = idb(tables, Job())
+    if unknown == "no schema":
+        here.settings.schema_name = None
+    elif unknown == "no calls":
+        world.table = "GIDB_GO_CAMPAIGN"
+    else:
+        world.reachable = False
+    place(here, end=End(ends_at=NOW + days(20)))
+    assert ring_warnings(world, here) == []
+    (warning,) = ring_warnings(world, here, NOW + days(10))
+    assert "purging has stopped for 10.0 of 14 days of the partition ring: calls from" in warning
+
+
+@pytest.mark.parametrize("until", [None, NOW - days(1)], ids=["a plan's", "by hand"])
+def test_the_marks_that_a_site_has_before_it_is_filled_say_nothing(tables: Tables, until: datetime | None) -> None:
+    """Those of an earlier life would be a loss that is none; those of the active site count."""
+    world = Deployment(ds101=mark(timedelta(minutes=1)))
+    world.marks_at["site3"] = {101: mark(days(60))}
+    world.beyond = 17
+    here = idb(tables, Job())
+    place(here, end=End(until_site="site3", until_time=until))
+    assert ring_warnings(world, here) == []
+    world.marks[101] = mark(days(-9))
+    (warning,) = ring_warnings(world, here, NOW + days(10))
+    assert "calls from 2026-11-02 12:00:00 UTC on" in warning, "what the site lacks from the hold on is not known"
+    world.marks[101] = mark(days(13))
+    assert "extraction is 13.0 of 14 days" in ring_warnings(world, here)[0]
+
+
+def test_a_site_that_gives_no_answer_is_asked_once_a_look(tables: Tables) -> None:
+    world = Deployment()
+    world.reachable = False
+    holds = PurgeHolds(world)  # type: ignore[arg-type]
+    for name in ("ts1", "ts2"):
+        here = idb(tables, Job(name), name=name)
+        place(here)
+        holds.enforce(here, NOW)
+    assert world.asked == ["site2"]
 
 
 # -- choosing --------------------------------------------------------------------------------------

@@ -80,12 +80,16 @@ class World:
         self.tables = Tables(datetime.now(UTC))
         self.jobs = {"ts1": Job("ICON.A"), "ts2": Job("ICON.B")}
         self.unreachable: set[str] = set()
+        self.extracted: tuple[datetime, int] | None = None
 
     def choose(self, which: str = "") -> list[IdbHolds]:
         return [idb(self.tables, job, name=name) for name, job in self.jobs.items() if which in ("", name)]
 
     def living(self) -> list[str]:
         return ["site2"]
+
+    def waiting(self, here: IdbHolds, since: datetime, now: datetime) -> tuple[datetime, int] | None:
+        return self.extracted
 
     def enforce(self, here: IdbHolds) -> Report:
         now = datetime.now(UTC)
@@ -301,6 +305,13 @@ def test_a_list_changes_nothing_and_shows_holds_jobs_and_the_ring(world: World) 
     assert "12.0 of 14 days" in lines
     run(step_of(world, "run-2", action="list"))
     assert world.enabled() == [True, True]
+
+
+def test_a_list_shows_what_extraction_is_behind(world: World) -> None:
+    place(world, which="ts1")
+    world.extracted = datetime.now(UTC) - timedelta(days=13), 17
+    lines = ListHolds(task_id="list")._run(step_of(world, "run-2", action="list"))["lines"]
+    assert "extraction is 13.0 of 14 days of the partition ring behind: 17 call(s)" in lines[-1]
 
 
 def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
