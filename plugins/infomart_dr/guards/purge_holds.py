@@ -666,7 +666,10 @@ class PurgeHolds:
         """
         topology = self._deployment.topology
         if topology.site(site).role == "failed":
-            raise GuardError(f"{site} has the role failed and cannot be asked.", "Extend or release the hold by hand.")
+            raise GuardError(
+                f"{site} has the role failed and cannot be asked.",
+                "Place another hold with an end that can come, where purging must stay held; then release this one.",
+            )
         since = int(moment.timestamp())
         # Rule 8 is about one IDB: the marks of other data sources say nothing of it.
         lowest, counted = self._lowest(site)

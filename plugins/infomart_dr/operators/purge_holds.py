@@ -227,11 +227,8 @@ class ChangeHolds(_HoldStep):
         if hold.end_asked_at is not None and hold.end_asked_at > self._asked_at:
             self.log.warning("A later run has set the end, which stays: %s", hold)
             return False
-        if end.ends_at and hold.end.ends_at and end.ends_at < hold.end.ends_at:
-            raise GuardError(
-                f"The new end {shown(end.ends_at)} is before the present one: {hold}.",
-                "To end it earlier, place another hold with the earlier end, then release this one.",
-            )
+        if why := _no_extension(hold.end, end):
+            raise GuardError(f"{why}: {hold}.", "Place another hold with that end, then release this one.")
         return True
 
     def _owner(self, step: Step) -> str:
@@ -268,6 +265,19 @@ class ChangeHolds(_HoldStep):
         if hold.of_plan:
             self.log.warning("%s: this hold was a plan's: it protects a copy that may be under way.", idb.label)
         idb.store.release(request.hold, owner, request.reason or "released by hand")
+
+
+def _no_extension(present: End, new: End) -> str | None:
+    """Why an end may come before the present one; None: it is a later one of its kind."""
+    if (present.ends_at is None) != (new.ends_at is None):
+        kinds = ("a mark", "a time") if new.ends_at else ("a time", "a mark")
+        return f"The present end is {kinds[0]} and the new one {kinds[1]}, and nobody can tell which comes first"
+    if present.until_site != new.until_site:
+        return f"The present end is by the mark of {present.until_site} and the new one by that of {new.until_site}"
+    before, after = present.ends_at or present.until_time, new.ends_at or new.until_time
+    if before and after and after < before:
+        return f"The new end {shown(after)} is before the present one"
+    return None
 
 
 def no_purge_runs(step: Step, role: str = "") -> Seen:

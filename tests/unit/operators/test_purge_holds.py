@@ -121,7 +121,7 @@ def step_of(world: World, run_id: str = "CHG1", **params: str) -> Any:
     step.purge_holds = world
     step.topology.timeouts.glance = 5.0
     step.topology.sites = {"site1": None, "site2": None}
-    step.topology.site = lambda name: {"site2": None}[name]
+    step.topology.site = step.topology.sites.__getitem__
     return step
 
 
@@ -202,6 +202,37 @@ def test_a_hold_is_not_shortened_by_an_extension(world: World) -> None:
     place(world, which="ts1", ends_at=in_days(5))
     with pytest.raises(GuardError, match="before the present one"):
         run(step_of(world, "run-2", action="extend", hold="CHG1", ends_at=in_days(2)))
+
+
+def by_mark(day: int, site: str = "site2") -> dict[str, str]:
+    return {"ends_at": "", "until_site_passes": site, "until_time": f"2026-11-{day:02}T00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("present", "new", "words"),
+    [
+        (by_mark(9), by_mark(8), "2026-11-08 00:00:00 UTC is before the present one"),
+        (by_mark(9), by_mark(10, "site1"), "by the mark of site2 and the new one by that of site1"),
+        (by_mark(9), {"ends_at": in_days(99)}, "The present end is a mark and the new one a time"),
+        ({"ends_at": in_days(2)}, by_mark(28), "The present end is a time and the new one a mark"),
+    ],
+)
+def test_an_extension_that_may_let_a_hold_end_sooner_is_refused(
+    world: World, present: dict[str, str], new: dict[str, str], words: str
+) -> None:
+    place(world, which="ts1", **present)
+    before = [dict(row) for row in world.tables.holds]
+    with pytest.raises(GuardError, match=f"{words}.*Next: Place another hold"):
+        run(step_of(world, "run-2", action="extend", hold="CHG1", **new))
+    assert world.tables.holds == before
+
+
+def test_a_hold_by_a_mark_is_extended_to_a_later_time_of_the_same_site(world: World) -> None:
+    place(world, which="ts1", **by_mark(9))
+    for _ in range(2):
+        run(step_of(world, "run-2", action="extend", hold="CHG1", **by_mark(10)))
+    (row,) = world.tables.holds
+    assert (row["until_time"].day, row["changes"]) == (10, 1), "the same end again changes nothing"
 
 
 @pytest.mark.parametrize("person", ["bert", "anna"])
