@@ -416,6 +416,14 @@ class Report:
         self.errors.append((f"{self.idb}: {what}", typed(error)))
 
 
+def _left_behind(row: HeldJob) -> str:
+    return (
+        f"{row.job} is held and no longer in the topology, so that nothing enables it: put it back until its holds are "
+        f"over; or enable it by hand where it was enabled ({'yes' if row.was_enabled else 'no'}), then delete its row "
+        "in DR_PURGE_JOB"
+    )
+
+
 class IdbHolds:
     """Holds and purge jobs of one IDB.
 
@@ -514,10 +522,7 @@ class IdbHolds:
         for row in [each for each in self.store.jobs() if self.store.is_own(each)]:
             job = jobs.get(row.job)
             if job is None:
-                report.warnings.append(
-                    f"{row.job} is held and no longer in the topology: enable it by hand where it was enabled "
-                    f"({'yes' if row.was_enabled else 'no'}), then delete its row in DR_PURGE_JOB"
-                )
+                report.warnings.append(_left_behind(row))
                 continue
             try:
                 self._give_back(job, row, now, report)
@@ -570,6 +575,9 @@ class IdbHolds:
         if not active:
             return self.give_back(now, report)
         self.hold_jobs(report)
+        named = {job.key for job in self.jobs}
+        rows = [row for row in self.store.jobs() if self.store.is_own(row)]
+        report.warnings += [_left_behind(row) for row in rows if row.job not in named]
         since, ring = self.since(), self.settings.partition_ring_days
         if since is not None and ring is not None and (words := ring_warning(since, now, ring, waiting(since))):
             report.warnings.append(words)
@@ -640,7 +648,39 @@ class PurgeHolds:
                     report = Report(f"{site}/{idb.name}")
                     report.failed("holds", error)
                     reports.append(report)
-        return reports
+        return reports + self._left_behind({report.idb for report in reports if report.errors})
+
+    def _left_behind(self, in_trouble: set[str]) -> list[Report]:
+        """Held jobs of IDBs that left the topology, or have no purge jobs there any more.
+
+        Every connection of the topology is asked, since the one of such an IDB may be another's, too.
+
+        :param in_trouble: IDBs with an error already: the same one is not told twice.
+        """
+        topology, asked = self._deployment.topology, dict[str, list[str]]()
+        for site in self.living():
+            for idb in topology.site(site).idbs:
+                asked.setdefault(idb.connection, []).append(f"{site}/{idb.name}")
+        purged = {f"{name}/{idb.name}" for name, site in topology.sites.items() for idb in site.purged_idbs}
+        # By what a row is of: two connections may be of one user.
+        reports: dict[tuple[str, ...], Report] = {}
+        for connection, idbs in asked.items():
+            try:
+                store = HoldStore(
+                    self._deployment.oracle(connection), self._deployment.user(connection), topology.deployment, "", ""
+                )
+                for row in store.jobs():
+                    label = f"{row.site}/{row.idb}"
+                    if row.deployment == topology.deployment and label not in purged:
+                        reports[label, row.job] = Report(label, warnings=[_left_behind(row)])
+            except Exception as error:
+                report = reports[(connection,)] = Report(", ".join(idbs))
+                if purged.isdisjoint(idbs):
+                    # Nothing can be held there that the topology names: no hold is in danger.
+                    report.warnings.append(f"nobody can tell whether a job is held that left the topology: {error}")
+                elif in_trouble.isdisjoint(idbs):
+                    report.failed("jobs that left the topology", error)
+        return list(reports.values())
 
     # -- ends --------------------------------------------------------------------------------------
 

@@ -354,6 +354,13 @@ def test_a_held_job_that_left_the_topology_is_named_and_its_row_stays(tables: Ta
     assert tables.jobs
 
 
+def test_a_held_job_that_left_the_topology_is_named_also_while_its_hold_stands(tables: Tables) -> None:
+    here = idb(tables, Job("ICON.OLD"))
+    place(here)
+    enforce(here)
+    assert "ICON.OLD is held and no longer" in enforce(idb(tables, Job("ICON.NEW"))).warnings[0]
+
+
 # -- the partition ring ----------------------------------------------------------------------------
 
 
@@ -413,6 +420,7 @@ class Deployment:
         #: Marks of one site, where they are others.
         self.marks_at: dict[str, dict[int, int]] = {}
         self.asked: list[str] = []
+        self.databases: dict[str, Tables] = {}
         source = SimpleNamespace(
             name="ts1",
             data_source_key=101,
@@ -433,7 +441,12 @@ class Deployment:
         self.site = sites.__getitem__
 
     def oracle(self, connection: str) -> Any:
-        return SimpleNamespace(value=lambda name, identifiers, low: self.beyond)
+        tables = self.databases.setdefault(connection, Tables())
+
+        def value(name: str, identifiers: Any = None, **binds: Any) -> Any:
+            return self.beyond if name == "idb_calls_above" else tables.value(name, identifiers, **binds)
+
+        return SimpleNamespace(value=value, select=tables.select, execute=tables.execute)
 
     def info_mart(self, site: str) -> Any:
         self.asked.append(site)
@@ -538,6 +551,83 @@ def test_an_idb_whose_connection_is_missing_keeps_no_other_from_the_guard(
     first, second = holds.enforce_all()
     assert [what for what, _ in first.errors] == ["site2/ts1: holds"]
     assert not there.jobs[0].enabled and second.errors == []  # type: ignore[attr-defined]
+
+
+# -- what left the topology ------------------------------------------------------------------------
+
+
+def held_in(tables: Tables, **row: Any) -> None:
+    here = idb(tables, Job("ICON.OLD"), **row)
+    place(here)
+    enforce(here)
+
+
+def warnings_of(world: Deployment) -> list[str]:
+    reports = PurgeHolds(world).enforce_all()  # type: ignore[arg-type]
+    assert [report.errors for report in reports if report.errors] == []
+    return [f"{report.idb}: {words}" for report in reports for words in report.warnings]
+
+
+@pytest.mark.parametrize("name", ["gone", "bare"], ids=["the IDB", "its whole list"])
+@pytest.mark.parametrize("connection", ["c", "d"], ids=["of a held IDB", "of an IDB that is not held"])
+def test_a_job_that_is_held_for_an_idb_that_left_the_topology_is_named(name: str, connection: str) -> None:
+    world = Deployment(ds101=T)
+    held_in(world.databases.setdefault(connection, Tables()), name=name)
+    (warning,) = warnings_of(world)
+    assert warning.startswith(f"site2/{name}: ICON.OLD is held and no longer in the topology")
+    assert "enable it by hand where it was enabled (yes), then delete its row" in warning
+
+
+def test_what_other_deployments_hold_and_what_a_lost_site_held_is_not_taken_for_left() -> None:
+    world = Deployment(ds101=T)
+    shared = world.databases.setdefault("c", Tables())
+    held_in(shared, name="gone", deployment="other")
+    held_in(shared, name="ts1", site="site1")
+    assert warnings_of(world) == []
+
+
+def test_an_idb_of_a_lost_site_is_not_asked_for_what_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Deployment(ds101=T)
+    world.topology.sites["site1"].idbs = [SimpleNamespace(name="far", connection="lost", purge_jobs=[])]
+    asked: list[str] = []
+    monkeypatch.setattr(world, "user", lambda connection: asked.append(connection) or "SYSTEM")
+    warnings_of(world)
+    assert set(asked) == {"c", "d"}
+
+
+def test_two_connections_of_one_user_name_a_job_once() -> None:
+    world = Deployment(ds101=T)
+    world.databases = dict.fromkeys(("c", "d"), Tables())
+    held_in(world.databases["c"], name="gone")
+    assert len(warnings_of(world)) == 1
+
+
+def no_connection(world: Deployment, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    user = world.user
+
+    def missing(connection: str) -> str:
+        if connection == name:
+            raise TopologyError(f"There is no connection {name}.")
+        return user(connection)
+
+    monkeypatch.setattr(world, "user", missing)
+
+
+def test_a_connection_of_no_held_idb_that_gives_no_answer_does_not_fail_the_guard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Deployment(ds101=T)
+    no_connection(world, monkeypatch, "d")
+    assert "nobody can tell whether a job is held that left the topology: There is no connection d" in "".join(
+        warnings_of(world)
+    )
+
+
+def test_an_idb_that_gives_no_answer_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Deployment(ds101=T)
+    no_connection(world, monkeypatch, "c")
+    reports = PurgeHolds(world).enforce_all()  # type: ignore[arg-type]
+    assert [label for report in reports for label, _ in report.errors] == ["site2/ts1: holds"]
 
 
 # -- what is not extracted -------------------------------------------------------------------------
