@@ -337,21 +337,30 @@ class ListHolds(_HoldStep):
     """Show the holds of the chosen IDBs, and what is disabled since when."""
 
     def observe(self, step: Step) -> Seen:
-        now, lines = datetime.now(UTC), []
+        now, lines, report = datetime.now(UTC), list[str](), Report("holds")
         for idb in _chosen(step):
-            holds = [hold for hold in idb.store.holds() if hold.released_at is None or now - hold.released_at < _LISTED]
-            lines += [f"{idb.label}: {hold}" for hold in holds]
-            for row in idb.store.jobs():
-                if idb.store.is_own(row):
-                    again = f", enabled {row.enabled_again} time(s) by somebody" if row.enabled_again else ""
-                    before = "enabled" if row.was_enabled else "disabled"
-                    lines.append(f"{idb.label}: {row.job} held since {shown(row.held_since)}, {before} before{again}")
-            since, ring = idb.since(), idb.settings.partition_ring_days
-            if since is not None and ring is not None:
-                lines += filter(None, [ring_warning(since, now, ring, step.purge_holds.waiting(idb, since, now))])
+            try:
+                lines += self._lines(step, idb, now)
+            except Exception as error:
+                # What stands at the other IDBs is shown all the same.
+                report.failed(idb.label, error)
         for line in lines:
             self.log.info("%s", line)
+        raise_all(report.errors)
         return Seen(True, f"{len(lines)} line(s)" if lines else "nothing is held", {"lines": lines[:200]})
+
+    def _lines(self, step: Step, idb: IdbHolds, now: datetime) -> list[str]:
+        holds = [hold for hold in idb.store.holds() if hold.released_at is None or now - hold.released_at < _LISTED]
+        lines = [f"{idb.label}: {hold}" for hold in holds]
+        for row in idb.store.jobs():
+            if idb.store.is_own(row):
+                again = f", enabled {row.enabled_again} time(s) by somebody" if row.enabled_again else ""
+                before = "enabled" if row.was_enabled else "disabled"
+                lines.append(f"{idb.label}: {row.job} held since {shown(row.held_since)}, {before} before{again}")
+        since, ring = idb.since(), idb.settings.partition_ring_days
+        if since is not None and ring is not None:
+            lines += filter(None, [ring_warning(since, now, ring, step.purge_holds.waiting(idb, since, now))])
+        return lines
 
 
 # -- the guard -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -343,6 +344,28 @@ def test_a_list_shows_what_extraction_is_behind(world: World) -> None:
     world.extracted = datetime.now(UTC) - timedelta(days=13), 17
     lines = ListHolds(task_id="list")._run(step_of(world, "run-2", action="list"))["lines"]
     assert "extraction is 13.0 of 14 days of the partition ring behind: 17 call(s)" in lines[-1]
+
+
+def test_a_list_shows_the_holds_of_the_idbs_that_answer_and_names_all_that_do_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.jobs = {name: Job(f"ICON.{name}") for name in ("ts1", "ts2", "ts3")}
+    place(world)
+    asked = HoldStore.holds
+
+    def silent(self: HoldStore) -> Any:
+        if self.idb["idb"] != "ts2":
+            raise UnreachableError("The database does not answer.")
+        return asked(self)
+
+    monkeypatch.setattr(HoldStore, "holds", silent)
+    shown: list[str] = []
+    task = ListHolds(task_id="list")
+    monkeypatch.setattr(ListHolds, "log", SimpleNamespace(info=lambda words, *args: shown.append(words % args)))
+    with pytest.raises(CurableError, match=r"site2/ts1: The database does not answer.*site2/ts3: The database"):
+        task._run(step_of(world, "run-2", action="list"))
+    assert any(line.startswith("site2/ts2: CHG1 of anna") for line in shown)
+    assert any(line.startswith("site2/ts2: ICON.ts2 held since") for line in shown)
 
 
 def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
