@@ -60,10 +60,11 @@ def moment(name: str, text: str) -> datetime | None:
     return (found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)).replace(microsecond=0)
 
 
-def read_request(params: Mapping[str, Any], run_id: str, now: datetime) -> Request:
+def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now: datetime) -> Request:
     """The request of a form, or of a ticket.
 
     :param run_id: id of the hold that a run places.
+    :param asked_at: when the run was asked for: a retry, or a clear, may read it after the end that it asks for.
     :raises FinalError: the parameters do not go together; the message says which.
     """
     text = {name: str(params.get(name) or "").strip() for name in ("action", "which", "hold", "reason", "ticket")}
@@ -80,8 +81,11 @@ def read_request(params: Mapping[str, Any], run_id: str, now: datetime) -> Reque
             raise FinalError(
                 f"To {action} a hold needs one end: ends_at, or until_site_passes with until_time.", _CORRECT
             )
-        if ends and ends <= max(begins or now, now):
-            raise FinalError(f"The end {shown(ends)} is not after the begin and after now.", _CORRECT)
+        if ends and ends <= max(begins or asked_at, asked_at):
+            raise FinalError(
+                f"The end {shown(ends)} is not after the begin and after {shown(asked_at)}, when it was asked for.",
+                _CORRECT,
+            )
     elif end is not None:
         raise FinalError(f"An end was given, and {action} takes none.", "To change the end, choose extend.")
     if action in (EXTEND, RELEASE) and not text["hold"]:
@@ -106,9 +110,13 @@ class _HoldStep(StepOperator):
     def _page(self, role: str) -> str:
         return page(self.__doc__, self.guide, "the IDBs that the run chooses", self.changes, self.undo)
 
+    def execute(self, context: Context) -> dict[str, Any]:
+        # Clearing the run does not change it.
+        self._asked_at = context["dag_run"].run_after
+        return super().execute(context)
 
-def _request(step: Step) -> Request:
-    return read_request(step.params, step.plan_id, datetime.now(UTC))
+    def _request(self, step: Step) -> Request:
+        return read_request(step.params, step.plan_id, self._asked_at, datetime.now(UTC))
 
 
 def _chosen(step: Step) -> list[IdbHolds]:
@@ -129,7 +137,7 @@ class CheckRequest(_HoldStep):
     """See that the parameters go together and that the IDBs exist; nothing is changed."""
 
     def observe(self, step: Step) -> Seen:
-        request, idbs = _request(step), _chosen(step)
+        request, idbs = self._request(step), _chosen(step)
         if request.end is not None and request.end.until_site is not None:
             step.topology.site(request.end.until_site)
         lost = sorted(set(step.topology.sites) - set(step.purge_holds.living()))
@@ -147,18 +155,15 @@ class ChangeHolds(_HoldStep):
     undo = "infomart_purge_hold with release or extend"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        run = context["dag_run"]
         # Who started the run answers for the hold, whichever way it was started.
-        self._person = str(getattr(run, "triggering_user_name", "") or "")
-        # Clearing the run does not change it.
-        self._asked_at = run.run_after
+        self._person = str(getattr(context["dag_run"], "triggering_user_name", "") or "")
         return super().execute(context)
 
     def does_not_apply(self, step: Step) -> str | None:
         return "the run lists holds only" if step.params["action"] == LIST else None
 
     def observe(self, step: Step) -> Seen:
-        request, idbs = _request(step), _chosen(step)
+        request, idbs = self._request(step), _chosen(step)
         report = Report("holds")
         found: dict[str, Hold | None] = {}
         for idb in idbs:
@@ -195,7 +200,11 @@ class ChangeHolds(_HoldStep):
         if request.action == RELEASE:
             return sorted(open_holds)
         if not open_holds:
-            raise GuardError(f"The hold is released already: {next(iter(known.values()))}.", "Place a new one.")
+            over, asked_at = next(iter(known.values())), self._asked_at.replace(microsecond=0)
+            if any(hold.end_asked_at is not None and hold.end_asked_at >= asked_at for hold in known.values()):
+                self.log.warning("This run, or a later one, has extended the hold, which is over: %s", over)
+                return []
+            raise GuardError(f"The hold is released already: {over}.", "Place a new one.")
         return [label for label, hold in open_holds.items() if self._extends(request, hold)]
 
     def _is_of_this_run(self, step: Step, hold: Hold) -> None:
@@ -235,7 +244,7 @@ class ChangeHolds(_HoldStep):
         return f"{self._person}, {step.owner}" if self._person else step.owner
 
     def act(self, step: Step, seen: Seen) -> None:
-        request, report, reached = _request(step), Report("holds"), []
+        request, report, reached = self._request(step), Report("holds"), []
         for idb in _chosen(step):
             try:
                 self._change(idb, request, self._owner(step))
@@ -253,7 +262,14 @@ class ChangeHolds(_HoldStep):
     def _change(self, idb: IdbHolds, request: Request, owner: str) -> None:
         if request.action == PLACE:
             assert request.end is not None
-            idb.store.place(request.hold, owner, request.ticket, request.reason, request.begins_at, request.end)
+            end, begin = request.end, request.begins_at
+            placed = idb.store.place(request.hold, owner, request.ticket, request.reason, begin, end)
+            if placed and end.ends_at is not None and end.ends_at <= datetime.now(UTC):
+                self.log.warning(
+                    "%s: the end %s passed before the hold could be placed: it holds nothing.",
+                    idb.label,
+                    shown(end.ends_at),
+                )
             return
         hold = idb.store.hold(request.hold)
         if hold is None or hold.released_at is not None:

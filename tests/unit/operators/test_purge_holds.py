@@ -33,15 +33,15 @@ PLACE = {"action": "place", "ends_at": "2026-11-03T05:00Z", "reason": "index reb
 
 
 def test_a_hold_has_the_id_of_its_run_and_begins_now_unless_a_begin_is_given() -> None:
-    request = read_request(PLACE, "CHG0042", NOW)
+    request = read_request(PLACE, "CHG0042", NOW, NOW)
     assert (request.hold, request.begins_at, request.reason) == ("CHG0042", NOW, "index rebuild")
-    later = read_request(PLACE | {"begins_at": "2026-11-02T22:00Z"}, "CHG0042", NOW)
+    later = read_request(PLACE | {"begins_at": "2026-11-02T22:00Z"}, "CHG0042", NOW, NOW)
     assert later.begins_at == NOW + timedelta(hours=10)
 
 
 def test_a_hold_may_end_by_a_sites_high_water_mark() -> None:
     given = {"action": "place", "until_site_passes": "site3", "until_time": "2026-11-01T00:00", "ticket": "CHG1"}
-    request = read_request(given, "run", NOW)
+    request = read_request(given, "run", NOW, NOW)
     assert request.end == End(until_site="site3", until_time=datetime(2026, 11, 1, tzinfo=UTC))
     assert request.reason == "ticket CHG1"
 
@@ -53,8 +53,8 @@ def test_a_hold_may_end_by_a_sites_high_water_mark() -> None:
         (PLACE | {"until_site_passes": "site3", "until_time": "2026-11-01T00:00Z"}, "needs one end"),
         (PLACE | {"until_site_passes": "site3"}, "belong together"),
         (PLACE | {"until_time": "2026-11-01T00:00Z"}, "belong together"),
-        (PLACE | {"ends_at": "2026-11-02T11:59Z"}, "not after the begin and after now"),
-        (PLACE | {"begins_at": "2026-11-03T06:00Z"}, "not after the begin and after now"),
+        (PLACE | {"ends_at": "2026-11-02T11:59Z"}, "not after the begin and after 2026-11-02 12:00:00 UTC"),
+        (PLACE | {"begins_at": "2026-11-03T06:00Z"}, "not after the begin and after 2026-11-02 12:00:00 UTC"),
         (PLACE | {"reason": " "}, "a reason or a ticket"),
         (PLACE | {"hold": "CHG1"}, "takes none"),
         (PLACE | {"ends_at": "tomorrow"}, "no time"),
@@ -68,7 +68,14 @@ def test_a_hold_may_end_by_a_sites_high_water_mark() -> None:
 )
 def test_parameters_that_do_not_go_together_are_refused_with_the_reason(given: dict[str, str], words: str) -> None:
     with pytest.raises(FinalError, match=words):
-        read_request(given, "run", NOW)
+        read_request(given, "run", NOW, NOW)
+
+
+def test_a_request_is_judged_by_when_it_was_asked_for() -> None:
+    late = datetime(2026, 11, 4, tzinfo=UTC)
+    assert read_request(PLACE, "CHG0042", NOW, late).begins_at == late
+    with pytest.raises(FinalError, match="when it was asked for"):
+        read_request(PLACE, "CHG0042", late, late)
 
 
 # -- a run -----------------------------------------------------------------------------------------
@@ -135,7 +142,9 @@ def change_holds(person: str = "anna", asked_at: datetime | None = None) -> Chan
 def run(step: Any, asked_at: datetime | None = None, person: str = "anna") -> None:
     """A run, or one that is cleared, when it was asked for at that time."""
     change = change_holds(person, asked_at or step.purge_holds.tables.now)
-    for task in (CheckRequest(task_id="check"), change, MatchJobs(task_id="match"), ListHolds(task_id="list")):
+    check = CheckRequest(task_id="check")
+    check._asked_at = change._asked_at
+    for task in (check, change, MatchJobs(task_id="match"), ListHolds(task_id="list")):
         try:
             task._run(step)
         except AirflowSkipException:
@@ -173,6 +182,47 @@ def test_a_run_that_is_cleared_repeats_nothing(world: World) -> None:
     run(release)
     place(world)
     assert world.enabled() == [True, True], "placing again is a new run's affair"
+
+
+def test_a_run_that_is_cleared_after_its_end_repeats_nothing_and_succeeds(world: World) -> None:
+    asked = datetime.now(UTC) - timedelta(days=3)
+    world.tables.now = asked
+    begun, over = asked + timedelta(minutes=1), End(ends_at=asked + timedelta(days=2))
+    for here in world.choose():
+        here.store.place("CHG1", "anna, infomart_purge_hold CHG1", "", "index rebuild", begun, over)
+        here.store.release("CHG1", "its own end", "its end has come")
+    before = [dict(row) for row in world.tables.holds]
+    run(step_of(world, ends_at=f"{over.ends_at:%Y-%m-%dT%H:%M:%SZ}", reason="index rebuild"), asked)
+    assert world.tables.holds == before
+    assert [job.acts for job in world.jobs.values()] == [[], []]
+
+
+def test_a_hold_whose_end_passed_before_it_could_be_placed_holds_nothing_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An IDB was away, or the DAG paused, until after the end."""
+    warned: list[str] = []
+    log = SimpleNamespace(info=lambda *args: None, warning=lambda words, *args: warned.append(words % args))
+    monkeypatch.setattr(ChangeHolds, "log", log)
+    step, asked = step_of(world, ends_at=in_days(-1), reason="index rebuild"), datetime.now(UTC) - timedelta(days=3)
+    for _ in range(2):
+        run(step, asked)
+    assert [job.acts for job in world.jobs.values()] == [[], []]
+    assert [row["released_by"] for row in world.tables.holds] == ["its own end"] * 2
+    assert [words.partition(":")[0] for words in warned[:2]] == ["site2/ts1", "site2/ts2"]
+    assert "passed before the hold could be placed: it holds nothing" in warned[0]
+
+
+def test_an_extension_that_is_cleared_after_its_end_repeats_nothing_and_succeeds(world: World) -> None:
+    place(world, which="ts1")
+    step, asked = step_of(world, "run-2", action="extend", hold="CHG1", ends_at=in_days(3)), datetime.now(UTC)
+    run(step, asked)
+    world.choose("ts1")[0].store.release("CHG1", "its own end", "its end has come")
+    before = [dict(row) for row in world.tables.holds]
+    run(step, asked)
+    assert world.tables.holds == before
+    with pytest.raises(GuardError, match="released already"):
+        run(step_of(world, "run-3", action="extend", hold="CHG1", ends_at=in_days(3)), asked + timedelta(hours=1))
 
 
 def test_a_hold_for_later_is_stored_at_once_and_touches_no_job(world: World) -> None:
