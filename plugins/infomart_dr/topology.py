@@ -563,7 +563,7 @@ class Tickets(Model):
     def ticket_in(self, *texts: str) -> str | None:
         """Number of the ticket that the first of these texts names with its first word; None: there is none.
 
-        :param texts: a run's id, its plan's id, its reason.
+        :param texts: a run's id, its plan's id, the ticket of its form, its reason.
         """
         for text in texts:
             found = re.fullmatch(self.pattern, (text.split() or [""])[0].strip(".,;:()[]"))

@@ -148,7 +148,9 @@ class Run:
         self._run, self._params = context["dag_run"], context["params"]
         self.plan = self._params.get("plan") or self._run.run_id
         self.reason = str(self._params.get("reason") or "")
-        self.ticket = topology.tickets.ticket_in(self._run.run_id, self.plan, self.reason)
+        # Only the form of infomart_purge_hold has a field for it.
+        field = str(self._params.get("ticket") or "")
+        self.ticket = topology.tickets.ticket_in(self._run.run_id, self.plan, field, self.reason)
 
     def messages(self, moment: Moment) -> list[Any]:
         """What there is to tell at a moment of this task."""

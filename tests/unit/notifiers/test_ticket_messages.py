@@ -248,6 +248,16 @@ def test_a_run_from_the_form_is_known_by_the_first_word_of_its_reason_or_by_its_
     assert told("begins", "take_lock") == []
 
 
+def test_a_purge_hold_tells_the_ticket_of_its_form(told: Told) -> None:
+    told.run_id, told.reason = "manual__2026-11-25T23:00:00+00:00", "OPS-18 index rebuild"
+    told.params = {"ticket": "OPS-17"}
+    assert told("begins", "take_lock")[0]["ticket"] == "OPS-17"
+    told.params = {"ticket": None}
+    assert told("begins", "take_lock")[0]["ticket"] == "OPS-18"
+    told.run_id, told.params = RUN, {"ticket": "OPS-17"}
+    assert told("begins", "take_lock")[0]["ticket"] == RUN, "the run's id goes first"
+
+
 def test_a_topology_without_tickets_tells_nobody_and_one_may_choose_the_events(told: Told) -> None:
     told.settings = None
     assert told("begins", "take_lock") == []
