@@ -138,8 +138,12 @@ class CheckRequest(_HoldStep):
 
     def observe(self, step: Step) -> Seen:
         request, idbs = self._request(step), _chosen(step)
-        if request.end is not None and request.end.until_site is not None:
-            step.topology.site(request.end.until_site)
+        site = request.end.until_site if request.end is not None else None
+        if site is not None and step.topology.site(site).role == "failed":
+            raise GuardError(
+                f"{site} has the role failed: nothing moves its marks, so that the hold would never end by itself.",
+                "Give a site that is not lost as until_site_passes, or a time as ends_at.",
+            )
         lost = sorted(set(step.topology.sites) - set(step.purge_holds.living()))
         if lost and not request.which:
             self.log.warning("IDBs of %s are left out: the role there is failed.", ", ".join(lost))

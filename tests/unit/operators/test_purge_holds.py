@@ -94,7 +94,7 @@ class World:
         return [idb(self.tables, job, name=name) for name, job in self.jobs.items() if which in ("", name)]
 
     def living(self) -> list[str]:
-        return ["site2"]
+        return ["site2", "site3"]
 
     def waiting(self, here: IdbHolds, since: datetime, now: datetime) -> tuple[datetime, int] | None:
         return self.extracted
@@ -128,7 +128,8 @@ def step_of(world: World, run_id: str = "CHG1", **params: str) -> Any:
     step.params = {"action": "place", "which": "", **params}
     step.purge_holds = world
     step.topology.timeouts.glance = 5.0
-    step.topology.sites = {"site1": None, "site2": None}
+    roles = {"site1": "failed", "site2": "active", "site3": "new"}
+    step.topology.sites = {name: SimpleNamespace(role=role) for name, role in roles.items()}
     step.topology.site = step.topology.sites.__getitem__
     return step
 
@@ -263,7 +264,7 @@ def by_mark(day: int, site: str = "site2") -> dict[str, str]:
     ("present", "new", "words"),
     [
         (by_mark(9), by_mark(8), "2026-11-08 00:00:00 UTC is before the present one"),
-        (by_mark(9), by_mark(10, "site1"), "by the mark of site2 and the new one by that of site1"),
+        (by_mark(9), by_mark(10, "site3"), "by the mark of site2 and the new one by that of site3"),
         (by_mark(9), {"ends_at": in_days(99)}, "The present end is a mark and the new one a time"),
         ({"ends_at": in_days(2)}, by_mark(28), "The present end is a time and the new one a mark"),
     ],
@@ -374,6 +375,16 @@ def test_a_site_that_no_mark_can_pass_is_refused_before_anything_is_written(worl
     with pytest.raises(KeyError):
         place(world, ends_at="", until_site_passes="paris", until_time=in_days(0))
     assert world.tables.holds == []
+
+
+@pytest.mark.parametrize("action", ["place", "extend"])
+def test_the_mark_of_a_lost_site_is_refused_as_an_end(world: World, action: str) -> None:
+    place(world, "CHG0", which="ts1", **by_mark(9))
+    hold = {"action": "extend", "hold": "CHG0"} if action == "extend" else {"reason": "index rebuild"}
+    before = [dict(row) for row in world.tables.holds]
+    with pytest.raises(GuardError, match=r"site1 has the role failed.*never end by itself.*Next: Give a site"):
+        run(step_of(world, which="ts1", **hold, **by_mark(10, "site1")))
+    assert world.tables.holds == before
 
 
 def test_a_list_changes_nothing_and_shows_holds_jobs_and_the_ring(world: World) -> None:
