@@ -15,6 +15,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from tests.unit.hooks.test_tickets import message
 
+from infomart_dr.guards.parameters import RUN_ID_LIMIT
+
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "api" / "infomart-dr.openapi.yaml"
 PAGES = [ROOT / "docs" / "tickets.md", ROOT / "docs" / "procedures.md"]
@@ -81,6 +83,8 @@ def test_defaults_are_accepted_and_what_the_dag_refuses_is_refused(document: dic
         assert accepts.is_valid({"logical_date": None})
         assert not accepts.is_valid({"dag_run_id": "INC0012345", "conf": {}})
         assert not accepts.is_valid({"dag_run_id": "INC 1", "logical_date": None})
+        assert accepts.is_valid({"dag_run_id": "x" * RUN_ID_LIMIT, "logical_date": None})
+        assert not accepts.is_valid({"dag_run_id": "x" * (RUN_ID_LIMIT + 1), "logical_date": None})
         assert not accepts.is_valid({"logical_date": None, "conf": {"no_such_key": 1}})
         for name, field in document["components"]["schemas"][dag_id]["properties"].items():
             wrong = "no; such value" if "enum" in field or "pattern" in field else object

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from infomart_dr.guards.parameters import RUN_ID_LIMIT
 from infomart_dr.hooks.tickets import Message
 
-#: What Airflow accepts as a run's id.
+#: What Airflow accepts as a run's id, and what the procedures do.
 RUN_ID = r"^[A-Za-z0-9_.~:+-]{1,250}$"
+NEW_RUN_ID = rf"^[A-Za-z0-9_.~:+-]{{1,{RUN_ID_LIMIT}}}$"
 
 _DESCRIPTION = (
     "Start a procedure, read its state, answer its gates. Written by scripts/rest_schema.py from the DAG files; "
@@ -204,8 +206,9 @@ def _trigger(dag: Any) -> dict[str, Any]:
         "properties": {
             "dag_run_id": {
                 "type": "string",
-                "pattern": RUN_ID,
-                "description": "The ticket's number. A second request with it is refused with 409.",
+                "pattern": NEW_RUN_ID,
+                "description": "The ticket's number. A second request with it is refused with 409. Airflow takes a "
+                "longer one; the run's first task refuses it.",
             },
             "logical_date": {"type": "null", "description": "Must be there, and null."},
             "conf": {"$ref": f"#/components/schemas/{dag.dag_id}"},

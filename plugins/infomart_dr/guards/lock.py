@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.parameters import SHORTER_ID
 
 log = logging.getLogger(__name__)
 
@@ -221,4 +222,4 @@ class PlanLock:
 
 def _check(field: str, value: str) -> None:
     if not value or len(value.encode()) > 250:
-        raise GuardError(f"The lock's {field} has {len(value.encode())} bytes; allowed: 1 to 250.")
+        raise GuardError(f"The lock's {field} has {len(value.encode())} bytes; allowed: 1 to 250.", SHORTER_ID)

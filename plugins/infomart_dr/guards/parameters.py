@@ -1,4 +1,4 @@
-"""What a run was asked with: Airflow takes any key of ``conf``, so the first task refuses those that mean nothing."""
+"""What a run was asked with: Airflow takes any key of ``conf`` and a longer id, so the first task refuses them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from difflib import get_close_matches
 from typing import Any
 
 from infomart_dr.errors import FinalError
+
+#: Bytes of a run's id: with the DAG's id it must fit where the lock, and a purge hold, name their owner.
+RUN_ID_LIMIT = 200
+#: What to do about a longer one.
+SHORTER_ID = f"Start a new run with a shorter id: at most {RUN_ID_LIMIT} letters, digits and _ . ~ : + - only."
 
 
 def undeclared(conf: Mapping[str, Any], declared: Collection[str]) -> str | None:
@@ -26,8 +31,30 @@ def undeclared(conf: Mapping[str, Any], declared: Collection[str]) -> str | None
     return f"{'; '.join(wrong)}. Its parameters: {', '.join(known) or 'none'}."
 
 
+def refuse_wrong_run(context: Mapping[str, Any]) -> None:
+    """Refuse a run that was asked for wrongly; every task asks this before it begins.
+
+    :raises FinalError: says what is wrong, and that nothing was done.
+    """
+    refuse_long_id(context)
+    refuse_undeclared(context)
+
+
+def refuse_long_id(context: Mapping[str, Any]) -> None:
+    """Refuse a run whose id would not fit later, where what it has begun would stop.
+
+    :raises FinalError: its length, and what is allowed.
+    """
+    size = len(context["dag_run"].run_id.encode())
+    if size > RUN_ID_LIMIT:
+        raise FinalError(
+            f"The run's id has {size} bytes, allowed are {RUN_ID_LIMIT}, and nothing was done.",
+            SHORTER_ID,
+        )
+
+
 def refuse_undeclared(context: Mapping[str, Any]) -> None:
-    """Refuse a run whose ``conf`` has keys that are no parameters; every task asks this before it begins.
+    """Refuse a run whose ``conf`` has keys that are no parameters.
 
     A misspelt ``target`` would otherwise be ignored, and the default taken.
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError, TopologyError
 from infomart_dr.guards import high_water_marks
 from infomart_dr.guards.lock import Statements, code_of, cut, ensure_table
+from infomart_dr.guards.parameters import SHORTER_ID
 from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _PLAN = "plan "
 _AT_ONCE = timedelta(minutes=5)
 #: Part of the partition ring after which a hold is warned of.
 WARN_AFTER = 0.7
+#: Bytes of an owner.
+OWNER_LIMIT = 250
 #: Who is noted for a hold that nobody released.
 _ITS_END = "its own end"
 
@@ -206,7 +209,7 @@ class HoldStore:
         :returns: False when there is one of this id, placed or released, which stands as it is.
         """
         _short("id", hold_id, 300)
-        _short("owner", owner, 250)
+        _short("owner", owner, OWNER_LIMIT)
         self.ensure_tables()
         self.__dict__.pop("_there", None)
         if self.hold(hold_id) is not None:
@@ -254,7 +257,7 @@ class HoldStore:
                 self._in,
                 **self.idb,
                 hold_id=hold_id,
-                released_by=cut(by, 250),
+                released_by=cut(by, OWNER_LIMIT),
                 released_why=cut(why, 1000),
             )
             == 1
@@ -327,7 +330,9 @@ def _utc(value: datetime) -> datetime:
 
 def _short(field_name: str, value: str, limit: int) -> None:
     if not 0 < len(value.encode()) <= limit:
-        raise FinalError(f"The {field_name} of a purge hold has {len(value.encode())} bytes; allowed: 1 to {limit}.")
+        raise FinalError(
+            f"The {field_name} of a purge hold has {len(value.encode())} bytes; allowed: 1 to {limit}.", SHORTER_ID
+        )
 
 
 def plan_hold(plan_id: str) -> str:

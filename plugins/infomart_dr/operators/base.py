@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
-from infomart_dr.guards.parameters import refuse_undeclared
+from infomart_dr.guards.parameters import refuse_wrong_run
 from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.step import Seen, SiteRole, Step
 
@@ -58,7 +58,7 @@ def step_defaults() -> dict[str, Any]:
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
         "retry_policy": RETRY_POLICY,
-        "pre_execute": refuse_undeclared,
+        "pre_execute": refuse_wrong_run,
         **callbacks(),
     }
 

@@ -11,7 +11,8 @@ from airflow.sdk import BaseOperator
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
-from infomart_dr.guards.purge_holds import End, Hold, IdbHolds, Report, raise_all, ring_warning, shown
+from infomart_dr.guards.lock import cut
+from infomart_dr.guards.purge_holds import OWNER_LIMIT, End, Hold, IdbHolds, Report, raise_all, ring_warning, shown
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import StepOperator, WaitOperator, page, sorted_names
 from infomart_dr.step import Seen, Step
@@ -245,7 +246,9 @@ class ChangeHolds(_HoldStep):
         return True
 
     def _owner(self, step: Step) -> str:
-        return f"{self._person}, {step.owner}" if self._person else step.owner
+        # The run must be told from every other; of a long name the beginning does.
+        person = cut(self._person, OWNER_LIMIT - len(f", {step.owner}".encode()))
+        return f"{person}, {step.owner}" if person else step.owner
 
     def act(self, step: Step, seen: Seen) -> None:
         request, report, reached = self._request(step), Report("holds"), []

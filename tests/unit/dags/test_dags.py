@@ -110,18 +110,25 @@ def test_every_parameter_has_a_default_so_that_the_form_opens_filled(bag: DagBag
 
 
 @pytest.mark.parametrize("dag_id", DAGS)
-def test_every_task_refuses_unknown_keys_of_conf_and_tells_the_ticket(bag: DagBag, dag_id: str) -> None:
-    from infomart_dr.guards.parameters import refuse_undeclared
+def test_every_task_refuses_a_wrong_request_and_tells_the_ticket(bag: DagBag, dag_id: str) -> None:
+    from infomart_dr.guards.parameters import refuse_wrong_run
 
     moments = {"on_execute": "begins", "on_success": "ends", "on_skipped": "ends", "on_failure": "fails"}
     for task in bag.dags[dag_id].tasks:
         hook = task.partial_kwargs["pre_execute"] if task.is_mapped else task._pre_execute_hook
-        assert hook is refuse_undeclared, task.task_id
+        assert hook is refuse_wrong_run, task.task_id
         for kind, moment in moments.items():
             called = [each.moment for each in getattr(task, f"{kind}_callback")]
             assert called == [moment], f"{task.task_id}: {kind}"
         if hasattr(task, "notifiers"):
             assert [each.moment for each in task.notifiers] == ["waits"], task.task_id
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
+def test_the_longest_id_of_a_run_fits_where_the_lock_names_its_owner(dag_id: str) -> None:
+    from infomart_dr.guards.parameters import RUN_ID_LIMIT
+
+    assert len(f"{dag_id} ") + RUN_ID_LIMIT <= 250
 
 
 @pytest.mark.parametrize("dag_id", DAGS)

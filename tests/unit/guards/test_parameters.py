@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infomart_dr.errors import FinalError
-from infomart_dr.guards.parameters import refuse_undeclared, undeclared
+from infomart_dr.guards.parameters import RUN_ID_LIMIT, refuse_wrong_run, undeclared
 
 DECLARED = ["deployment", "failure_time", "reason", "source", "target"]
 
@@ -40,12 +40,19 @@ def test_a_long_key_does_not_fill_the_message_and_a_dag_without_parameters_says_
     assert wrong is not None and len(wrong) < 150 and wrong.endswith("Its parameters: none.")
 
 
-def context(conf: Any) -> dict[str, Any]:
-    return {"dag_run": SimpleNamespace(conf=conf), "dag": SimpleNamespace(params=dict.fromkeys(DECLARED))}
+def context(conf: Any, run_id: str = "CHG-1") -> dict[str, Any]:
+    run = SimpleNamespace(conf=conf, run_id=run_id)
+    return {"dag_run": run, "dag": SimpleNamespace(params=dict.fromkeys(DECLARED))}
 
 
 def test_the_run_is_refused_for_good_with_what_to_do_next() -> None:
-    refuse_undeclared(context(None))
-    refuse_undeclared(context({"reason": "CHG-1"}))
+    refuse_wrong_run(context(None))
+    refuse_wrong_run(context({"reason": "CHG-1"}))
     with pytest.raises(FinalError, match=r"nothing was done: 'targt'.*Next: Start a new run"):
-        refuse_undeclared(context({"targt": "site3"}))
+        refuse_wrong_run(context({"targt": "site3"}))
+
+
+def test_an_id_that_would_not_fit_later_is_refused_before_anything_is_touched() -> None:
+    refuse_wrong_run(context(None, "x" * RUN_ID_LIMIT))
+    with pytest.raises(FinalError, match=r"201 bytes, allowed are 200, and nothing was done.*Next: Start a new run"):
+        refuse_wrong_run(context(None, "x" * (RUN_ID_LIMIT + 1)))

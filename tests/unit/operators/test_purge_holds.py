@@ -12,6 +12,7 @@ from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import CurableError, FinalError, GuardError, TopologyError, UnreachableError
+from infomart_dr.guards.parameters import RUN_ID_LIMIT
 from infomart_dr.guards.purge_holds import End, HoldStore, IdbHolds, Report, plan_hold
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.purge_holds import (
@@ -166,6 +167,18 @@ def test_placed_extended_and_released_a_hold_is_one_row_with_its_owner(world: Wo
     assert (row["owner"], row["ticket"]) == ("anna, infomart_purge_hold CHG1", "CHG0042")
     assert row["ends_at"].date() == (datetime.now(UTC) + timedelta(days=5)).date()
     assert (row["released_by"], row["released_why"]) == ("anna, infomart_purge_hold run-3", "done early")
+
+
+def test_the_longest_id_of_a_run_fits_whoever_started_it(world: World) -> None:
+    run_id, person = "x" * RUN_ID_LIMIT, "anna.\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 50
+    step = step_of(world, run_id, which="ts1", ends_at=in_days(2), reason="index rebuild")
+    for _ in range(2):
+        run(step, person=person)
+    (row,) = world.tables.holds
+    assert row["hold_id"] == run_id
+    assert row["owner"].startswith("anna.") and row["owner"].endswith(f", infomart_purge_hold {run_id}")
+    run(step_of(world, "y" * RUN_ID_LIMIT, action="release", hold=run_id), person=person)
+    assert world.tables.holds[0]["released_by"].endswith(f", infomart_purge_hold {'y' * RUN_ID_LIMIT}")
 
 
 def test_a_hold_at_all_idbs_may_be_released_at_one(world: World) -> None:
