@@ -270,8 +270,9 @@ def test_a_step_that_waits_for_a_person_tells_its_form_and_is_answered_over_rest
         assert client.patch(answer, json=refusal).status_code == 409
 
         def answered_whenever_asked() -> Any:
-            # So early an answer may be lost, and the step asks again.
+            # The answer above may have been too early and lost. One that is lost each time would use up the tries.
             if client.get(asked, params={"response_received": False}).json()["hitl_details"]:
+                time.sleep(PARKED)
                 assert client.patch(answer, json=refusal).status_code == 200
             return client.get(f"{RUNS}/INC0000006").json()["state"] in ("success", "failed")
 
