@@ -10,6 +10,9 @@ import httpx
 from infomart_lab import airflow_part
 from infomart_lab.config import LabConfig
 
+#: Requests of one call that end with 500, and seconds between them.
+_TRIES, _PAUSE = 3, 1.0
+
 
 class AirflowError(RuntimeError):
     """Airflow refused, or did not answer in time."""
@@ -44,14 +47,21 @@ class Airflow:
         return self
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """One request below ``/api/v2``; a 401 logs in again once.
+        """One request below ``/api/v2``; a 401 logs in again, and a 500 is asked again, a few times.
+
+        On SQLite a request that writes its audit log while a task is being started waits for itself, until the
+        database is given up as locked: nothing has been done then.
 
         :raises AirflowError: an answer of 400 or above.
         """
-        answer = self._client.request(method, f"/api/v2{path}", **arguments)
-        if answer.status_code == 401:
-            self.login()
+        for left in reversed(range(_TRIES)):
             answer = self._client.request(method, f"/api/v2{path}", **arguments)
+            if answer.status_code == 401:
+                self.login()
+                answer = self._client.request(method, f"/api/v2{path}", **arguments)
+            if answer.status_code != 500 or not left:
+                break
+            time.sleep(_PAUSE)
         if answer.status_code >= 400:
             raise AirflowError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
