@@ -368,7 +368,8 @@ class RunExpdp(DataPumpOperator):
             # An export that was interrupted says nothing of how long one takes. Before 12c the log has no time.
             seconds = seen.facts["seconds"]
             measured = ended - int(step.ledger.get("export_started") or ended) if seconds is None else seconds
-            step.ledger.put_once("export_seconds", str(measured))
+            # Whole seconds: a shorter one counts as one, since 0 is no time to calculate with.
+            step.ledger.put_once("export_seconds", str(max(measured, 1)))
         step.ledger.put_once("exported", self.job_name(step))
 
     def acceptable(self, report: LogReport) -> bool:
