@@ -7,7 +7,7 @@ from airflow.sdk import DAG, chain
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.goal import LookWhetherDone
-from infomart_dr.runbook import cutover, plan, reaggregation
+from infomart_dr.runbook import cutover, frame, reaggregation
 
 DOC = """
 # Cutover
@@ -28,10 +28,10 @@ with (
         max_active_runs=1,
         on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
-        params=plan.common_params() | plan.waiting_params() | plan.reaggregation_params(),
+        params=frame.common_params() | frame.waiting_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(only="active-standby") as lock,
+    frame.procedure(only="active-standby") as lock,
 ):
     chain(
         lock,
@@ -41,5 +41,5 @@ with (
         cutover.switch_direction(),
         cutover.start_at_target(),
         reaggregation.re_aggregate(),
-        plan.release_purge_hold(),
+        frame.release_purge_hold(),
     )

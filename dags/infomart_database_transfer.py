@@ -6,7 +6,7 @@ from airflow.sdk import DAG, chain
 
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.runbook import database_transfer, plan
+from infomart_dr.runbook import database_transfer, frame
 
 DOC = """
 # Database transfer
@@ -27,14 +27,14 @@ with (
         max_active_runs=1,
         on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
-        params=plan.common_params() | plan.transfer_params(),
+        params=frame.common_params() | frame.transfer_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(only="active-standby") as lock,
+    frame.procedure(only="active-standby") as lock,
 ):
     chain(
         lock,
-        plan.hold_purging(first=True),
+        frame.hold_purging(first=True),
         database_transfer.capture_at_source(),
         database_transfer.export_database(),
         database_transfer.transfer_dump_set(),

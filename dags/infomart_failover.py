@@ -7,7 +7,7 @@ from airflow.sdk import DAG, chain
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.goal import LookWhetherDone
-from infomart_dr.runbook import failover, plan
+from infomart_dr.runbook import failover, frame
 
 DOC = """
 # Failover
@@ -33,10 +33,10 @@ with (
         max_active_runs=1,
         on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
-        params=plan.failover_params() | plan.reaggregation_params(),
+        params=frame.failover_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(way_back=plan.return_standby) as lock,
+    frame.procedure(way_back=frame.return_standby) as lock,
 ):
     # Airflow ties the first task that is made here to the lock.
     look = LookWhetherDone(task_id="look_whether_done", role="target", goal="failover")

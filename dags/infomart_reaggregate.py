@@ -6,7 +6,7 @@ from airflow.sdk import DAG, chain
 
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.runbook import plan, reaggregation
+from infomart_dr.runbook import frame, reaggregation
 
 DOC = """
 # Re-aggregation
@@ -27,9 +27,9 @@ with (
         max_active_runs=1,
         on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
-        params=plan.common_params() | plan.reaggregation_params(),
+        params=frame.common_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(sites=("source",)) as lock,
+    frame.procedure(sites=("source",)) as lock,
 ):
     chain(lock, reaggregation.re_aggregate(role="source", first=True))

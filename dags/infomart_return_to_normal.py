@@ -11,7 +11,6 @@ from infomart_dr.runbook import (
     cutover,
     database_transfer,
     new_site,
-    plan,
     reaggregation,
     reverse_sync,
     setup_replication,
@@ -45,14 +44,14 @@ with (
         max_active_runs=1,
         on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
-        params=plan.common_params() | plan.option_params() | plan.transfer_params() | plan.reaggregation_params(),
+        params=frame.common_params() | frame.option_params() | frame.transfer_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(only="active-standby") as lock,
+    frame.procedure(only="active-standby") as lock,
 ):
     # Airflow ties the first task that is made here to the lock.
     look = LookWhetherDone(task_id="look_whether_done")
-    held = plan.hold_purging()
+    held = frame.hold_purging()
     following, gate = reverse_sync.synchronise(), cutover.approve_cutover()
     chain(
         lock,
@@ -68,7 +67,7 @@ with (
         cutover.switch_direction(),
         cutover.start_at_target(),
         reaggregation.re_aggregate(option=TARGET_TAKES_OVER),
-        plan.release_purge_hold(),
+        frame.release_purge_hold(),
         switchover.tell_new_roles(option=TARGET_TAKES_OVER),
     )
     held >> new_site.deploy_new_site() >> gate

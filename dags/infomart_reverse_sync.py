@@ -6,7 +6,7 @@ from airflow.sdk import DAG, chain
 
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.runbook import plan, reverse_sync
+from infomart_dr.runbook import frame, reverse_sync
 
 DOC = """
 # Reverse synchronisation
@@ -27,9 +27,9 @@ with (
         max_active_runs=1,
         on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
-        params=plan.common_params(),
+        params=frame.common_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(only="active-standby") as lock,
+    frame.procedure(only="active-standby") as lock,
 ):
     chain(lock, reverse_sync.synchronise())

@@ -7,7 +7,7 @@ from airflow.sdk import DAG, chain
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.goal import LookWhetherDone
-from infomart_dr.runbook import database_transfer, plan, reverse_sync, setup_replication
+from infomart_dr.runbook import database_transfer, frame, reverse_sync, setup_replication
 
 DOC = """
 # Set up replication
@@ -31,16 +31,16 @@ with (
         max_active_runs=1,
         on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
-        params=plan.common_params() | plan.transfer_params(),
+        params=frame.common_params() | frame.transfer_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(only="active-standby") as lock,
+    frame.procedure(only="active-standby") as lock,
 ):
     chain(
         lock,
         LookWhetherDone(task_id="look_whether_done", goal="follows"),
         setup_replication.check_prerequisites(),
-        plan.hold_purging(),
+        frame.hold_purging(),
         database_transfer.capture_at_source(),
         database_transfer.export_database(),
         database_transfer.transfer_dump_set(),
@@ -48,5 +48,5 @@ with (
         setup_replication.repeat_supplemental_logging(),
         reverse_sync.synchronise(),
         setup_replication.prove_standby(),
-        plan.release_purge_hold(role="source"),
+        frame.release_purge_hold(role="source"),
     )

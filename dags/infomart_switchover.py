@@ -7,7 +7,7 @@ from airflow.sdk import DAG, chain
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.goal import LookWhetherDone
-from infomart_dr.runbook import cutover, plan, reaggregation, switchover
+from infomart_dr.runbook import cutover, frame, reaggregation, switchover
 
 DOC = """
 # Switchover
@@ -32,21 +32,21 @@ with (
         max_active_runs=1,
         on_failure_callback=TellTicket("run fails"),
         default_args=step_defaults(),
-        params=plan.common_params() | plan.waiting_params() | plan.reaggregation_params(),
+        params=frame.common_params() | frame.waiting_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    plan.plan(only="active-standby") as lock,
+    frame.procedure(only="active-standby") as lock,
 ):
     chain(
         lock,
         LookWhetherDone(task_id="look_whether_done", goal="moved"),
-        plan.hold_purging(),
+        frame.hold_purging(),
         switchover.check_replication(),
         cutover.approve_cutover(),
         cutover.final_stop_and_comparison(),
         cutover.switch_direction(),
         cutover.start_at_target(),
         reaggregation.re_aggregate(),
-        plan.release_purge_hold(),
+        frame.release_purge_hold(),
         switchover.tell_new_roles(),
     )

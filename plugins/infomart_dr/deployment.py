@@ -10,8 +10,6 @@ from infomart_dr import topology as topology_module
 from infomart_dr.errors import TopologyError
 
 if TYPE_CHECKING:
-    from infomart_dr.evidence.ledger import Ledger
-    from infomart_dr.guards.lock import PlanLock
     from infomart_dr.guards.purge_holds import PurgeHolds
     from infomart_dr.hooks.configuration import ConfigurationBackend
     from infomart_dr.hooks.data_pump import DataPump
@@ -20,13 +18,15 @@ if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook
     from infomart_dr.hooks.purge_jobs import PurgeJob
     from infomart_dr.hooks.remote_host import RemoteHost
+    from infomart_dr.plan.ledger import Ledger
+    from infomart_dr.plan.lock import PlanLock
     from infomart_dr.topology import Idb, Site, Topology
 
 HostKind = Literal["db", "gim", "management"]
 
 
 class Deployment:
-    """Topology and hooks of one deployment; a procedure's :class:`~infomart_dr.step.Step` adds roles and the plan.
+    """Topology and hooks of one deployment; a procedure's :class:`~infomart_dr.plan.step.Step` adds roles and the plan.
 
     :param name: empty when there is only one topology file.
     """
@@ -58,14 +58,14 @@ class Deployment:
 
     def ledger(self, site: str, plan_id: str) -> Ledger:
         """Noted facts of a plan, in GoldenGate's schema at a site."""
-        from infomart_dr.evidence.ledger import Ledger
+        from infomart_dr.plan.ledger import Ledger
 
         schema = self.site(site).goldengate.schema_name
         return Ledger(self.goldengate_database(site), schema, self.topology.deployment, plan_id)
 
     def lock(self, site: str) -> PlanLock:
         """The deployment's lock, in GoldenGate's schema at a site."""
-        from infomart_dr.guards.lock import PlanLock
+        from infomart_dr.plan.lock import PlanLock
 
         schema = self.site(site).goldengate.schema_name
         return PlanLock(self.goldengate_database(site), schema, self.topology.deployment)

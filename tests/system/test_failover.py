@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from infomart_dr.errors import GuardError
-from infomart_dr.step import Step
+from infomart_dr.plan.step import Step
 from infomart_lab import config as lab_config
 from infomart_lab import configuration, links, supervisor, topology
 from infomart_lab.config import LabConfig

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from infomart_dr.errors import GuardError
-from infomart_dr.step import Step
+from infomart_dr.plan.step import Step
 from infomart_lab.config import LabConfig
 
 from .conftest import judge

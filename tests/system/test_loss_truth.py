@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.step import Step
+from infomart_dr.plan.step import Step
 from infomart_lab import config as lab_config
 from infomart_lab import links, supervisor
 from infomart_lab.config import DataSource, LabConfig

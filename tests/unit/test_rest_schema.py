@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from tests.unit.hooks.test_tickets import message
 
-from infomart_dr.guards.parameters import RUN_ID_LIMIT
+from infomart_dr.plan.parameters import RUN_ID_LIMIT
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "api" / "infomart-dr.openapi.yaml"

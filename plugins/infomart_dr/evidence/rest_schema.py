@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from infomart_dr.guards.parameters import RUN_ID_LIMIT
 from infomart_dr.hooks.tickets import Message
+from infomart_dr.plan.parameters import RUN_ID_LIMIT
 
 #: What Airflow accepts as a run's id, and what the procedures do.
 RUN_ID = r"^[A-Za-z0-9_.~:+-]{1,250}$"

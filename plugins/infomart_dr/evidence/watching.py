@@ -16,8 +16,8 @@ from infomart_dr.guards.high_water_marks import is_of_calls
 
 if TYPE_CHECKING:
     from infomart_dr.errors import InfoMartError
-    from infomart_dr.guards.lock import Holder
     from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
+    from infomart_dr.plan.lock import Holder
     from infomart_dr.topology import Falling, Rising, Topology, Watch
 
 #: ``info`` is shown and never told; the others begin a condition.

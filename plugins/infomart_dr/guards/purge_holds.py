@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError, TopologyError
 from infomart_dr.guards import high_water_marks
-from infomart_dr.guards.lock import Statements, code_of, cut, ensure_table
-from infomart_dr.guards.parameters import SHORTER_ID
 from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
+from infomart_dr.plan.lock import Statements, code_of, cut, ensure_table
+from infomart_dr.plan.parameters import SHORTER_ID
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import Deployment

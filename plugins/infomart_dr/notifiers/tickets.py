@@ -26,7 +26,7 @@ from infomart_dr import topology as topology_module
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence.watching import Roles
 from infomart_dr.notifiers import run_state
-from infomart_dr.step import Step
+from infomart_dr.plan.step import Step
 
 log = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
-from infomart_dr.guards.parameters import refuse_wrong_run
 from infomart_dr.notifiers.tickets import callbacks
-from infomart_dr.step import Seen, SiteRole, Step
+from infomart_dr.plan.parameters import refuse_wrong_run
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import GuardError
 from infomart_dr.operators.base import CheckOperator, StepOperator, sorted_names
-from infomart_dr.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
     from infomart_dr.evidence.manifest import Dictionary

@@ -13,7 +13,7 @@ from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.operators.base import CheckOperator, StepOperator, sorted_names
 from infomart_dr.operators.jobs import JobOperator, failed, whole_log
-from infomart_dr.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
     from infomart_dr.evidence.manifest import Manifest

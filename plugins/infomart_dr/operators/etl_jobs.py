@@ -10,7 +10,7 @@ from infomart_dr.operators.base import CheckOperator
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.jobs import JobOperator, failed
 from infomart_dr.operators.server import log_size, server_log, settle
-from infomart_dr.step import Seen, Step
+from infomart_dr.plan.step import Seen, Step
 
 #: Messages by which the server says that it is in the migration state (guide:1041).
 MIGRATION_MARKS = ("55-20152", "55-20034")

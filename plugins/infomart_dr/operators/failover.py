@@ -27,7 +27,7 @@ from infomart_dr.operators.server import (
     running_at,
     settle,
 )
-from infomart_dr.step import Seen, Step
+from infomart_dr.plan.step import Seen, Step
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Change

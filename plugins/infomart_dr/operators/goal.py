@@ -6,7 +6,7 @@ from typing import Literal
 
 from infomart_dr.operators.base import GOAL_REACHED, SOURCE_STAYS, StepOperator
 from infomart_dr.operators.server import configured, running_at, server_runs, serving
-from infomart_dr.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 #: ``failover``: the survivor serves; ``moved``: the target serves and the source follows it; ``follows``: the source
 #: serves and the target follows it; ``both serve``: each its own Info Mart.

@@ -11,7 +11,7 @@ from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import StepOperator, elsewhere, needless, page, skip_unless_it_applies
-from infomart_dr.step import Seen, Step
+from infomart_dr.plan.step import Seen, Step
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators.base import StepOperator
-from infomart_dr.step import HostKind, Step
+from infomart_dr.plan.step import HostKind, Step
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.remote_host import RemoteHost

@@ -19,7 +19,7 @@ from infomart_dr.evidence.loss import Counted, Earlier
 from infomart_dr.guards.high_water_marks import is_of_calls
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.reaggregate import moment as parameter_time
-from infomart_dr.step import Seen, Step
+from infomart_dr.plan.step import Seen, Step
 
 if TYPE_CHECKING:
     from infomart_dr.evidence.loss import Failure, LossEstimate, Moment, SourceState

@@ -13,7 +13,7 @@ from infomart_dr.errors import GuardError
 from infomart_dr.guards.purge_holds import End, IdbHolds, Report, plan_hold, raise_all
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator, sorted_names
-from infomart_dr.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture, Topology

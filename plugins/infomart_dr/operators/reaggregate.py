@@ -7,7 +7,7 @@ from typing import Any
 
 from infomart_dr.errors import FinalError
 from infomart_dr.operators.base import CheckOperator, StepOperator
-from infomart_dr.step import Seen, Step
+from infomart_dr.plan.step import Seen, Step
 
 
 def moment(text: str, name: str) -> datetime | None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators.base import StepOperator, WaitOperator, sorted_names
-from infomart_dr.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 #: Direction of replication in this plan, by the role of the site whose changes are captured.
 Direction = Literal["reverse", "forward"]

@@ -12,7 +12,7 @@ from infomart_dr.guards.high_water_marks import Marks
 from infomart_dr.hooks.processes import pgrep
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
 from infomart_dr.operators.human import Gate, HumanStep
-from infomart_dr.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 log = logging.getLogger(__name__)
 

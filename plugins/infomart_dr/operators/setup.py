@@ -17,7 +17,7 @@ from infomart_dr.operators.server import (
     collecting_objects,
     server_runs,
 )
-from infomart_dr.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Change

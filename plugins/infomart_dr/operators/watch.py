@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from infomart_dr.deployment import Deployment
-    from infomart_dr.evidence.look import Look
     from infomart_dr.evidence.watching import Alert, Condition, Finding, State
+    from infomart_dr.guards.survey import Look
 
 #: Asset aliases: DAGs scheduled on one run for any deployment's event.
 ALERTS, REPLICATION_STATES = "infomart_dr_alerts", "infomart_dr_replication_states"
@@ -90,13 +90,13 @@ class WatchDeployment(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         from infomart_dr.deployment import Deployment
-        from infomart_dr.evidence import look
+        from infomart_dr.guards import survey
         from infomart_dr.notifiers import outbox
 
         with Deployment(self.deployment) as deployment:
-            deployment.topology = look.bounded(deployment.topology)
+            deployment.topology = survey.bounded(deployment.topology)
             now = time.time()
-            seen = look.look(deployment, f"{now:.3f}")
+            seen = survey.look(deployment, f"{now:.3f}")
             for finding in sorted(seen.findings, key=lambda found: -watching.LEVELS.index(found.level)):
                 _log(self.log, "observe", finding)
             if seen.keeper is None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.evidence.guide_coverage import reference_text
-from infomart_dr.evidence.ledger import Ledger
-from infomart_dr.step import Step
+from infomart_dr.plan.ledger import Ledger
+from infomart_dr.plan.step import Step
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import ConfigurationBackend

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from infomart_dr.errors import FinalError
 from infomart_dr.hooks import data_pump, goldengate_parameters
-from infomart_dr.step import plan_key
+from infomart_dr.plan.step import plan_key
 from infomart_dr.topology import Pair
 
 #: Stands for the id of a plan that is not given.

@@ -7,7 +7,7 @@ from airflow.sdk import Param, chain
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.operators.deployments import ListDeployments
-from infomart_dr.runbook.plan import NAME, deployment_param, text_param
+from infomart_dr.runbook.frame import NAME, deployment_param, text_param
 
 _MOMENT = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from airflow.sdk import Param, TriggerRule
 
-from infomart_dr.operators.readiness import ALL_THAT_FIT, CheckReadiness, ListCases, ReportReadiness
-from infomart_dr.runbook.plan import deployment_param, site_param
+from infomart_dr.readiness.steps import ALL_THAT_FIT, CheckReadiness, ListCases, ReportReadiness
+from infomart_dr.runbook.frame import deployment_param, site_param
 
 PROCEDURES = ["failover", "switchover", "return_to_normal", "setup_replication", "database_transfer"]
 

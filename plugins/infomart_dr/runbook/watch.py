@@ -11,7 +11,7 @@ from airflow.sdk import Param
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.deployments import ListDeployments
 from infomart_dr.operators.watch import WatchDeployment
-from infomart_dr.runbook.plan import deployment_param
+from infomart_dr.runbook.frame import deployment_param
 
 
 def params() -> dict[str, Param]:

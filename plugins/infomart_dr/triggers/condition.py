@@ -10,13 +10,13 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from infomart_dr.errors import CurableError, InfoMartError
-from infomart_dr.step import Seen, Step
+from infomart_dr.plan.step import Seen, Step
 
 
 class ConditionTrigger(BaseTrigger):
     """Ask ``probe(step, **arguments)`` until it says done.
 
-    :param step: what :meth:`infomart_dr.step.Step.arguments` gave.
+    :param step: what :meth:`infomart_dr.plan.step.Step.arguments` gave.
     :param probe: dotted path of a function ``(step, **arguments) -> Seen``.
     :param arguments: plain JSON.
     :param poll: seconds between two looks.

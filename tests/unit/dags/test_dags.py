@@ -14,7 +14,7 @@ from airflow.models.dagrun import DagRun
 from airflow.serialization.serialized_objects import DagSerialization
 
 from infomart_dr.errors import TopologyError
-from infomart_dr.guards.readiness import procedures as readiness_procedures
+from infomart_dr.readiness import procedures as readiness_procedures
 from infomart_dr.topology import Architecture, Topology
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -111,7 +111,7 @@ def test_every_parameter_has_a_default_so_that_the_form_opens_filled(bag: DagBag
 
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_every_task_refuses_a_wrong_request_and_tells_the_ticket(bag: DagBag, dag_id: str) -> None:
-    from infomart_dr.guards.parameters import refuse_wrong_run
+    from infomart_dr.plan.parameters import refuse_wrong_run
 
     moments = {"on_execute": "begins", "on_success": "ends", "on_skipped": "ends", "on_failure": "fails"}
     for task in bag.dags[dag_id].tasks:
@@ -126,7 +126,7 @@ def test_every_task_refuses_a_wrong_request_and_tells_the_ticket(bag: DagBag, da
 
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_the_longest_id_of_a_run_fits_where_the_lock_names_its_owner(dag_id: str) -> None:
-    from infomart_dr.guards.parameters import RUN_ID_LIMIT
+    from infomart_dr.plan.parameters import RUN_ID_LIMIT
 
     assert len(f"{dag_id} ") + RUN_ID_LIMIT <= 250
 

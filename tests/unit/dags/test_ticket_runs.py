@@ -13,8 +13,8 @@ from infomart_dr.errors import GuardError
 from infomart_dr.notifiers import tickets
 from infomart_dr.operators.deployments import ListDeployments
 from infomart_dr.operators.purge_holds import EnforceHolds
-from infomart_dr.operators.readiness import CheckReadiness, ListCases, ReportReadiness
 from infomart_dr.operators.watch import WatchDeployment
+from infomart_dr.readiness.steps import CheckReadiness, ListCases, ReportReadiness
 from infomart_dr.topology import Tickets
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,10 +14,10 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 from tests.unit.evidence.watch_fakes import FakeSite
 
-from infomart_dr.evidence import look
-from infomart_dr.evidence.look import Look
 from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import Finding, Roles, State
+from infomart_dr.guards import survey
+from infomart_dr.guards.survey import Look
 from infomart_dr.topology import Watch
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,8 +69,8 @@ def deployments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(tmp_path))
     monkeypatch.setattr(FakeDeployment, "ledgers", {})
     monkeypatch.setattr("infomart_dr.deployment.Deployment", FakeDeployment)
-    monkeypatch.setattr(look, "bounded", lambda topology: topology)
-    monkeypatch.setattr(look, "look", seen)
+    monkeypatch.setattr(survey, "bounded", lambda topology: topology)
+    monkeypatch.setattr(survey, "look", seen)
 
 
 def test_each_deployment_is_an_instance_of_its_own_with_its_label_and_its_assets_events(deployments: None) -> None:

@@ -11,8 +11,8 @@ import pytest
 from infomart_dr.errors import UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watching import Condition, Finding, Roles, Standing, State, Trouble, span
-from infomart_dr.guards.lock import Holder
 from infomart_dr.hooks.parse_ggsci import LogRecord, parse_info_all
+from infomart_dr.plan.lock import Holder
 from infomart_dr.topology import Watch
 
 WATCH = Watch()

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from infomart_dr.errors import GuardError
-from infomart_dr.guards.lock import Holder
+from infomart_dr.plan.lock import Holder
 
 
 class FakeLedger(dict[str, str]):

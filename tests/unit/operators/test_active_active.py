@@ -25,7 +25,7 @@ from infomart_dr.operators.active_active import (
     configuration_differences,
 )
 from infomart_dr.operators.server import ServeAtSource
-from infomart_dr.step import Seen
+from infomart_dr.plan.step import Seen
 from infomart_lab import config as lab_config
 from infomart_lab import configuration as lab_configuration
 from infomart_lab import topology as lab_topology

@@ -22,7 +22,7 @@ from infomart_dr.errors import (
     UnreachableError,
 )
 from infomart_dr.operators.base import RETRY_POLICY, CheckOperator, StepOperator, WaitOperator, raise_from
-from infomart_dr.step import Seen
+from infomart_dr.plan.step import Seen
 from infomart_dr.triggers.condition import ConditionTrigger
 
 
@@ -195,7 +195,7 @@ def deferred(step: FakeStep) -> ConditionTrigger:
 
 @pytest.fixture
 def resume(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    from infomart_dr.step import Step
+    from infomart_dr.plan.step import Step
 
     monkeypatch.setattr(Step, "from_context", lambda context: FakeStep())
     return lambda event: Wait(task_id="wait").resume({}, event)  # type: ignore[arg-type]

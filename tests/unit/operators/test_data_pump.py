@@ -12,14 +12,14 @@ from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import CurableError, GuardError
-from infomart_dr.guards.readiness.looks import Looks
-from infomart_dr.guards.readiness.report import Planned, examine
-from infomart_dr.guards.readiness.room import UNDO, UNDO_SPACE
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.data_pump import JobState, job_name
 from infomart_dr.hooks.remote_job import JobStatus
 from infomart_dr.operators import dump_set, jobs
 from infomart_dr.operators.dump_set import CheckExportSpace, RecreateMissingIndexes, RunExpdp, RunImpdp
+from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.report import Planned, examine
+from infomart_dr.readiness.room import UNDO, UNDO_SPACE
 
 SUCCESS = 'Job "SYSTEM"."GIM" successfully completed at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44\n'
 FATAL = 'ORA-39171: full\nJob "SYSTEM"."GIM" stopped due to fatal error at Tue Nov 3 17:02:11 2026 elapsed 0 00:01:00\n'

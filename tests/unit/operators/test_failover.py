@@ -17,7 +17,6 @@ from tests.unit.operators.fakes import FakeLedger, FakeLock, FakeStep
 
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, CurableError, FinalError, GuardError
-from infomart_dr.evidence import ledger as real_ledger
 from infomart_dr.guards import fencing
 from infomart_dr.guards.fencing import Answer, Door, Verdict
 from infomart_dr.hooks.configuration import Change, differences, from_gax, to_gax
@@ -40,7 +39,8 @@ from infomart_dr.operators.failover import (
     survivor_changes,
 )
 from infomart_dr.operators.server import EnableAggregation
-from infomart_dr.step import Seen
+from infomart_dr.plan import ledger as real_ledger
+from infomart_dr.plan.step import Seen
 from infomart_lab import config as lab_config
 from infomart_lab import configuration as lab_configuration
 from infomart_lab import topology as lab_topology

@@ -13,7 +13,7 @@ from infomart_dr.hooks.configuration import Change
 from infomart_dr.operators import failover, goal
 from infomart_dr.operators.base import GOAL_REACHED, needless
 from infomart_dr.operators.goal import LookWhetherDone, reached_already, replicates
-from infomart_dr.step import Seen
+from infomart_dr.plan.step import Seen
 
 
 class World:

@@ -14,7 +14,7 @@ from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators import human, server
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.operators.server import HoldScheduler
-from infomart_dr.step import Seen
+from infomart_dr.plan.step import Seen
 
 
 class Asked(Exception):

@@ -27,7 +27,7 @@ from infomart_dr.operators.plan import (
     high_water_mark_passed_hold,
     no_purge_runs,
 )
-from infomart_dr.step import Seen, Step
+from infomart_dr.plan.step import Seen, Step
 from infomart_dr.topology import Topology
 
 #: Data source of the IDBs of `World`.

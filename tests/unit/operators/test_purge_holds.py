@@ -12,7 +12,6 @@ from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import CurableError, FinalError, GuardError, TopologyError, UnreachableError
-from infomart_dr.guards.parameters import RUN_ID_LIMIT
 from infomart_dr.guards.purge_holds import End, HoldStore, IdbHolds, Report, plan_hold
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.purge_holds import (
@@ -24,6 +23,7 @@ from infomart_dr.operators.purge_holds import (
     no_purge_runs,
     read_request,
 )
+from infomart_dr.plan.parameters import RUN_ID_LIMIT
 from infomart_dr.runbook.purge_holds import hold_params
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

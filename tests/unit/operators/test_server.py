@@ -12,7 +12,7 @@ from infomart_dr.errors import GuardError, RemoteCommandError
 from infomart_dr.operators import server
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.server import ReturnServiceToSource, StartAtTarget, StopInfoMartServer
-from infomart_dr.step import Seen
+from infomart_dr.plan.step import Seen
 
 STOPPED = {"final_stop": "1", "noted_scn": "7", "tables_compared": "yes", "forward_scn": "9"}
 

@@ -16,10 +16,11 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from tests.unit.evidence.watch_fakes import FakeSite
 
 from infomart_dr.errors import FinalError, UnreachableError
-from infomart_dr.evidence import look, watching
-from infomart_dr.evidence.look import Look
+from infomart_dr.evidence import watching
 from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import Finding, Roles
+from infomart_dr.guards import survey
+from infomart_dr.guards.survey import Look
 from infomart_dr.hooks import metrics
 from infomart_dr.notifiers import outbox
 from infomart_dr.operators import watch
@@ -70,8 +71,8 @@ class World:
         self.figures: list[tuple[str, dict[str, str], float]] = []
         self.sent: list[tuple[str, float, dict[str, str]]] = []
         monkeypatch.setattr("infomart_dr.deployment.Deployment", lambda name: self.deployment)
-        monkeypatch.setattr(look, "bounded", lambda topology: topology)
-        monkeypatch.setattr(look, "look", lambda deployment, token: self.seen())
+        monkeypatch.setattr(survey, "bounded", lambda topology: topology)
+        monkeypatch.setattr(survey, "look", lambda deployment, token: self.seen())
         monkeypatch.setattr(metrics, "send", lambda name, value, **tags: self.sent.append((name, value, tags)))
 
     def seen(self) -> Look:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.guards.readiness import accounts, clocks_and_releases, reach, replication, room, services, transfer
-from infomart_dr.guards.readiness.report import BOTH, Check, Finding, Planned
-from infomart_dr.step import SiteRole
+from infomart_dr.plan.step import SiteRole
+from infomart_dr.readiness import accounts, clocks_and_releases, reach, replication, room, services, transfer
+from infomart_dr.readiness.report import BOTH, Check, Finding, Planned
 
 if TYPE_CHECKING:
-    from infomart_dr.guards.readiness.looks import Looks
+    from infomart_dr.readiness.looks import Looks
     from infomart_dr.topology import Architecture, Topology
 
 #: A check of both sites, or of one.

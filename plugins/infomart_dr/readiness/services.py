@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from infomart_dr.guards import fencing
-from infomart_dr.guards.readiness.looks import Looks
-from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
 from infomart_dr.operators import server, setup
-from infomart_dr.step import SiteRole
+from infomart_dr.plan.step import SiteRole
+from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
 from infomart_dr.topology import DbmsJob, SchedulerJob, Topology
 
 

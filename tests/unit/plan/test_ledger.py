@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infomart_dr.errors import FinalError, GuardError
-from infomart_dr.evidence.ledger import Ledger
+from infomart_dr.plan.ledger import Ledger
 
 
 class CodedError(Exception):

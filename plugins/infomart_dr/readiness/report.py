@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from infomart_dr.errors import InfoMartError, UnreachableError
-from infomart_dr.step import SiteRole
+from infomart_dr.plan.step import SiteRole
 
 Level = Literal["ok", "not looked at", "warning", "blocked"]
 #: The worse, the further.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from infomart_dr.errors import CredentialsError
-from infomart_dr.guards.readiness.looks import Looks
-from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
 from infomart_dr.operators import setup
-from infomart_dr.step import SiteRole, Step
+from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
 
 
 def _dba_connection(looks: Looks, role: SiteRole) -> Verdict:

@@ -11,19 +11,18 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.evidence.watch_fakes import FakeSite, OracleLike
 
 from infomart_dr import topology
 from infomart_dr.errors import InfoMartError, RemoteCommandError, UnreachableError
-from infomart_dr.evidence import look, watching
-from infomart_dr.evidence.look import Look
+from infomart_dr.evidence import watching
 from infomart_dr.evidence.watching import Condition
-from infomart_dr.guards import fencing
+from infomart_dr.guards import fencing, survey
 from infomart_dr.guards.fencing import Door
 from infomart_dr.guards.purge_holds import IdbHolds
+from infomart_dr.guards.survey import Look
 from infomart_dr.hooks.parse_ggsci import parse_info_all
 from infomart_dr.hooks.remote_host import Completed
-
-from .watch_fakes import FakeSite, OracleLike
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "topology.yaml"
 #: Sites of the example.
@@ -100,7 +99,7 @@ class World:
         document["sites"][STANDBY]["role"] = "standby"
         document["watch"] = {"marker_wait": 0.5, "look": 10, "timeout": 3}
         document["sites"][STANDBY]["idbs"][0]["partition_ring_days"] = None
-        self.topology = look.bounded(topology.parse(yaml.safe_dump(document), EXAMPLE))
+        self.topology = survey.bounded(topology.parse(yaml.safe_dump(document), EXAMPLE))
         self.databases = {name: Database(self, name) for name in (ACTIVE, STANDBY)}
         self.lock_at = ""
         self.plan_quiet = timedelta(minutes=5)
@@ -174,7 +173,7 @@ class World:
         return Host()
 
     def look(self) -> Look:
-        return look.look(self, "1.0")  # type: ignore[arg-type]
+        return survey.look(self, "1.0")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -382,7 +381,7 @@ def test_an_idb_that_gives_no_answer_for_one_look_ends_and_begins_no_hold(world:
 
 def test_a_look_takes_no_longer_for_one_answer_than_watching_allows() -> None:
     read = topology.parse(EXAMPLE.read_text(), EXAMPLE)
-    shorter = look.bounded(read).timeouts
+    shorter = survey.bounded(read).timeouts
     assert (shorter.statement, shorter.command) == (30, 30)
     assert shorter.connect == min(read.timeouts.connect, 30) and shorter.catch_up == read.timeouts.catch_up
 
@@ -397,4 +396,4 @@ def test_room_is_looked_for_where_a_site_writes_its_trail_or_gets_that_of_the_ot
         document["sites"][site]["goldengate"] |= {"home": "/u01/ogg", "trails": {kind: trail, other: "/elsewhere/ot"}}
     read = topology.parse(yaml.safe_dump(document), EXAMPLE)
     for site in (ACTIVE, STANDBY):
-        assert look.trail_folder(look.Roles.of(read), site, read.sites[site]) == folder
+        assert survey.trail_folder(survey.Roles.of(read), site, read.sites[site]) == folder

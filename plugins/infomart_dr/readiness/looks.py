@@ -9,7 +9,7 @@ from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.operators import dump_set
-from infomart_dr.step import SiteRole, Step
+from infomart_dr.plan.step import SiteRole, Step
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook

@@ -12,7 +12,7 @@ from infomart_dr.operators.base import AFTER_SKIPS, SOURCE_STAYS, TARGET_TAKES_O
 from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
-from infomart_dr.step import SiteRole
+from infomart_dr.plan.step import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture
@@ -170,7 +170,7 @@ def return_standby() -> StepOperator:
 
 
 @contextmanager
-def plan(
+def procedure(
     *,
     sites: Sequence[SiteRole] = ("source", "target"),
     only: Architecture | None = None,

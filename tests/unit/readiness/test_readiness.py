@@ -14,7 +14,10 @@ import yaml
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, FinalError, UnexpectedReplyError, UnreachableError
 from infomart_dr.evidence.estimate import Span
-from infomart_dr.guards.readiness import (
+from infomart_dr.hooks.parse_ggsci import GroupInfo
+from infomart_dr.operators.dump_set import Undo
+from infomart_dr.plan.step import SiteRole
+from infomart_dr.readiness import (
     accounts,
     clocks_and_releases,
     procedures,
@@ -24,8 +27,8 @@ from infomart_dr.guards.readiness import (
     services,
     transfer,
 )
-from infomart_dr.guards.readiness.looks import LookingStep, Looks
-from infomart_dr.guards.readiness.report import (
+from infomart_dr.readiness.looks import LookingStep, Looks
+from infomart_dr.readiness.report import (
     BOTH,
     Check,
     Finding,
@@ -40,9 +43,6 @@ from infomart_dr.guards.readiness.report import (
     ok,
     warning,
 )
-from infomart_dr.hooks.parse_ggsci import GroupInfo
-from infomart_dr.operators.dump_set import Undo
-from infomart_dr.step import SiteRole
 from infomart_dr.topology import DbmsJob, GoldenGate, SchedulerJob
 from infomart_lab import config as lab_config
 from infomart_lab import topology as lab_topology

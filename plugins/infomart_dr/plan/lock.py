@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from infomart_dr.errors import GuardError
-from infomart_dr.guards.parameters import SHORTER_ID
+from infomart_dr.plan.parameters import SHORTER_ID
 
 log = logging.getLogger(__name__)
 

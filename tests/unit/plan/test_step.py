@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from infomart_dr import topology
-from infomart_dr.step import Step
+from infomart_dr.plan.step import Step
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "topology.yaml"
+EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "topology.yaml"
 
 
 @pytest.fixture

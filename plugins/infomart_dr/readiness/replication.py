@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from infomart_dr.guards.readiness.looks import Looks
-from infomart_dr.guards.readiness.report import Check, Verdict, blocked, faults, ok, warning
 from infomart_dr.operators import checks, replication, setup
-from infomart_dr.step import SiteRole, Step
+from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
 
 #: Seconds of lag from which on the standby is too far behind.
 LAG_LIMIT = 900

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.guards.readiness.looks import Looks
-from infomart_dr.guards.readiness.report import Check, Verdict, blocked, not_looked_at, ok, warning
 from infomart_dr.operators import dump_set
 from infomart_dr.operators.dump_set import size_text
-from infomart_dr.step import SiteRole
+from infomart_dr.plan.step import SiteRole
+from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.report import Check, Verdict, blocked, not_looked_at, ok, warning
 
 
 def _data_pump_directory(looks: Looks, role: SiteRole) -> Verdict:

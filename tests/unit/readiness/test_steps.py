@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from infomart_dr.errors import GuardError, TopologyError
-from infomart_dr.guards.readiness.report import Finding, Level, Report
-from infomart_dr.operators import readiness
-from infomart_dr.operators.readiness import ALL_THAT_FIT, CheckReadiness, ListCases, ReportReadiness
+from infomart_dr.readiness import steps as readiness
+from infomart_dr.readiness.report import Finding, Level, Report
+from infomart_dr.readiness.steps import ALL_THAT_FIT, CheckReadiness, ListCases, ReportReadiness
 from infomart_lab import config as lab_config
 from infomart_lab import topology as lab_topology
 

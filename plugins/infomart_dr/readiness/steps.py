@@ -13,7 +13,7 @@ from infomart_dr.operators.base import page
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from infomart_dr.guards.readiness.report import Report
+    from infomart_dr.readiness.report import Report
     from infomart_dr.topology import Topology
 
 #: Value of the parameter ``procedure``: every one that the roles of the sites call for.
@@ -81,7 +81,7 @@ def _names() -> list[str]:
 
 
 def _of_deployment(topology: Topology, procedure: str, source: str, target: str) -> list[dict[str, str]]:
-    from infomart_dr.guards.readiness.procedures import PROCEDURES, fitting
+    from infomart_dr.readiness.procedures import PROCEDURES, fitting
 
     name = topology.deployment
     if procedure == ALL_THAT_FIT:
@@ -128,9 +128,9 @@ class CheckReadiness(ReadinessOperator):
 
 def check(case: dict[str, str]) -> Report:
     """The report of one case."""
-    from infomart_dr.guards.readiness.looks import LookingStep, Looks
-    from infomart_dr.guards.readiness.procedures import PROCEDURES, estimated_times
-    from infomart_dr.guards.readiness.report import Finding, Report, examine
+    from infomart_dr.readiness.looks import LookingStep, Looks
+    from infomart_dr.readiness.procedures import PROCEDURES, estimated_times
+    from infomart_dr.readiness.report import Finding, Report, examine
 
     about: dict[str, Any] = {field: case[field] for field in ("deployment", "procedure", "source", "target")}
     if error := case.get("error"):
@@ -162,7 +162,7 @@ class ReportReadiness(ReadinessOperator):
         self.cases, self.reports = cases, reports
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from infomart_dr.guards.readiness.report import Report, blocked_sentence
+        from infomart_dr.readiness.report import Report, blocked_sentence
 
         reports = [Report.from_json(each) for each in (self.reports or [])]
         text = "# Readiness\n\n" + "\n".join(report.markdown() for report in reports)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 from infomart_dr.errors import FinalError, GuardError
-from infomart_dr.guards.lock import Statements, code_of, ensure_table
+from infomart_dr.plan.lock import Statements, code_of, ensure_table
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from infomart_dr.deployment import Deployment, HostKind
 
 if TYPE_CHECKING:
-    from infomart_dr.evidence.ledger import Ledger
-    from infomart_dr.guards.lock import PlanLock
     from infomart_dr.guards.purge_holds import PurgeHolds
     from infomart_dr.hooks.configuration import ConfigurationBackend
     from infomart_dr.hooks.data_pump import DataPump
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from infomart_dr.hooks.management_layer import ManagementLayer
     from infomart_dr.hooks.oracle import InfoMartOracleHook
     from infomart_dr.hooks.remote_host import RemoteHost
+    from infomart_dr.plan.ledger import Ledger
+    from infomart_dr.plan.lock import PlanLock
     from infomart_dr.topology import Pair, Site, Topology
 
 log = logging.getLogger(__name__)

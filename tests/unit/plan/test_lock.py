@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from infomart_dr.errors import GuardError
-from infomart_dr.guards.lock import PlanLock
+from infomart_dr.plan.lock import PlanLock
 
 PLAN, OTHER = "manual__2026-11-02", "scheduled__2026-11-03"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infomart_dr.errors import FinalError
-from infomart_dr.guards.parameters import RUN_ID_LIMIT, refuse_wrong_run, undeclared
+from infomart_dr.plan.parameters import RUN_ID_LIMIT, refuse_wrong_run, undeclared
 
 DECLARED = ["deployment", "failure_time", "reason", "source", "target"]
 
