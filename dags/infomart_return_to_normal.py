@@ -10,6 +10,7 @@ from infomart_dr.operators.goal import LookWhetherDone
 from infomart_dr.runbook import (
     cutover,
     database_transfer,
+    frame,
     new_site,
     reaggregation,
     reverse_sync,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from infomart_dr.guards.high_water_marks import is_of_calls
+from infomart_dr.evidence.high_water_marks import is_of_calls
 
 if TYPE_CHECKING:
     from infomart_dr.errors import InfoMartError

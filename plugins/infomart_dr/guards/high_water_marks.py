@@ -2,99 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+
+from infomart_dr.evidence.high_water_marks import Marks, against, lowest, with_calls
+from infomart_dr.plan.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Topology
-
-#: Tables whose marks are those of calls, as the releases call them.
-_CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
-
-
-@dataclass
-class Marks:
-    """High-water marks of a site against a moment.
-
-    :param moved: data sources whose marks lie beyond it.
-    :param idle: data sources whose marks lie before it, and whose IDBs hold nothing beyond the mark.
-    :param lost: data sources whose site is lost: nothing moves their marks any more.
-    :param unknown: data sources without calls, whose marks lie before it: nothing tells whether they are idle.
-    :param behind: the others, with how far.
-    """
-
-    moved: list[str] = field(default_factory=list)
-    idle: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    behind: list[str] = field(default_factory=list)
-
-    @property
-    def passed(self) -> bool:
-        """Every mark that must move has."""
-        return not self.behind and bool(self.moved or self.idle or self.lost)
-
-    def others(self) -> str:
-        """The sources that did not move and need not, for a message."""
-        kinds = {"idle": self.idle, "lost": self.lost, "without calls, not judged": self.unknown}
-        shown = [f"{word}: {', '.join(keys)}" for word, keys in kinds.items() if keys]
-        return "".join(f"; {each}" for each in shown)
-
-
-def lowest(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
-    """The lowest mark of each data source, from rows of the statement ``hwm``; a table without one says nothing."""
-    found: dict[int, int] = {}
-    for row in rows:
-        if row["max_ts"] is None:
-            continue
-        key, mark = int(row["data_source_key"]), int(row["max_ts"])
-        found[key] = min(found.get(key, mark), mark)
-    return found
-
-
-def is_of_calls(row: Mapping[str, Any]) -> bool:
-    """Whether a row of the statement ``hwm`` is about calls."""
-    return _CALL_TABLE.match(str(row["table_name"]).upper()) is not None
-
-
-def with_calls(rows: Iterable[Mapping[str, Any]]) -> set[int]:
-    """Data sources that have calls, so that G_CALL tells whether anything waits in an IDB.
-
-    G_CALL of a Configuration Server's or OCS's IDB is empty, whatever waits there.
-    """
-    return {int(row["data_source_key"]) for row in rows if is_of_calls(row)}
-
-
-def against(
-    found: Mapping[int, int],
-    since: int,
-    lost: Collection[int],
-    counted: Collection[int],
-    idle: Callable[[int, int], bool],
-) -> Marks:
-    """Hold marks against a moment.
-
-    :param found: lowest mark by data source.
-    :param since: epoch seconds.
-    :param lost: data sources whose site is lost.
-    :param counted: data sources with calls.
-    :param idle: whether no IDB of a data source holds a call beyond its mark; asked only where it matters.
-    """
-    marks = Marks()
-    for key, mark in sorted(found.items()):
-        if mark > since:
-            marks.moved.append(str(key))
-        elif key in lost:
-            marks.lost.append(str(key))
-        elif key not in counted:
-            marks.unknown.append(str(key))
-        elif idle(key, mark):
-            marks.idle.append(str(key))
-        else:
-            marks.behind.append(f"data source {key}: {since - mark} s behind")
-    return marks
 
 
 def nothing_beyond(topology: Topology, oracle: Callable[[str], Any], sites: Iterable[str], key: int, mark: int) -> bool:
@@ -114,3 +29,52 @@ def nothing_beyond(topology: Topology, oracle: Callable[[str], Any], sites: Iter
                 return False
             asked = True
     return asked
+
+
+def marks(step: Step, role: SiteRole, since: int) -> Marks:
+    """High-water marks of a site, by data source, against a moment.
+
+    A data source without calls never moves its mark: where an IDB can be asked, it tells.
+
+    :param since: epoch seconds.
+    """
+    rows = step.info_mart(role).select("hwm", {"schema": step.schema})
+    return against(
+        lowest(rows),
+        since,
+        lost_sources(step),
+        with_calls(rows),
+        lambda key, mark: is_idle(step, role, key, mark),
+    )
+
+
+def is_lost(step: Step, site: str) -> bool:
+    """Whether a site is lost, by the topology or by the failover that runs."""
+    return step.topology.site(site).role == "failed" or (step.failover and site == step.name("source"))
+
+
+def lost_sources(step: Step) -> set[int]:
+    """Data sources whose T-Server stood at a lost site."""
+    found = set()
+    for name, site in step.topology.sites.items():
+        found |= {idb.data_source_key for idb in site.idbs if is_lost(step, idb.source_site or name)}
+    return found
+
+
+def is_idle(step: Step, role: SiteRole, key: int, mark: int) -> bool:
+    """Whether no IDB of a data source holds a call beyond its mark; false where none can be asked.
+
+    Of a lost site nothing is asked: what only it holds cannot be extracted.
+    """
+    sites = [name for name in dict.fromkeys([step.name(role), *step.topology.sites]) if not is_lost(step, name)]
+    return nothing_beyond(step.topology, step.oracle, sites, key, mark)
+
+
+def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Seen:
+    """Probe: high-water marks of a site lie beyond a moment (epoch seconds): extraction works."""
+    found = marks(step, role, since)
+    if not found.passed:
+        what = f"{'; '.join(found.behind) or 'no rows'}{found.others()}"
+        return Seen(False, f"high-water marks at {step.name(role)}: {what}")
+    what = f"{len(found.moved)} high-water mark(s) at {step.name(role)} moved past the start{found.others()}"
+    return Seen(True, what)

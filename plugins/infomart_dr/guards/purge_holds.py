@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError, TopologyError
+from infomart_dr.evidence.high_water_marks import against, lowest, with_calls
 from infomart_dr.guards import high_water_marks
 from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
 from infomart_dr.plan.lock import Statements, code_of, cut, ensure_table
@@ -695,7 +696,7 @@ class PurgeHolds:
             schema = {"schema": self._deployment.topology.info_mart.schema_name}
             try:
                 rows = self._deployment.info_mart(site).select("hwm", schema)
-                self._marks[site] = high_water_marks.lowest(rows), high_water_marks.with_calls(rows)
+                self._marks[site] = lowest(rows), with_calls(rows)
             except InfoMartError as error:
                 # Not asked once more for each IDB: a site that is away takes its time to give no answer.
                 self._marks[site] = error
@@ -717,9 +718,9 @@ class PurgeHolds:
             )
         since = int(moment.timestamp())
         # Rule 8 is about one IDB: the marks of other data sources say nothing of it.
-        lowest, counted = self._lowest(site)
-        marks = high_water_marks.against(
-            {each: mark for each, mark in lowest.items() if each == key},
+        found, counted = self._lowest(site)
+        marks = against(
+            {each: mark for each, mark in found.items() if each == key},
             since,
             (),
             counted,

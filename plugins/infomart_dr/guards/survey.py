@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from infomart_dr.errors import InfoMartError, UnreachableError
 from infomart_dr.evidence import watching
+from infomart_dr.evidence.high_water_marks import with_calls
 from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
-from infomart_dr.guards.high_water_marks import with_calls
 from infomart_dr.guards.purge_holds import needed_from
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import Holder, PlanLock

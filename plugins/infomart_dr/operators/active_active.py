@@ -6,22 +6,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.application import collecting_objects, configuration_differences, own_access_points
+from infomart_dr.guards.server import log_size, server_runs, serving
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.dump_set import CaptureScn
 from infomart_dr.operators.etl_jobs import BringReportsIntoService
 from infomart_dr.operators.human import HumanStep
-from infomart_dr.operators.server import (
-    ConfigurationOperator,
-    collecting_objects,
-    log_size,
-    server_runs,
-    serving,
-    settle,
-)
+from infomart_dr.operators.server import ConfigurationOperator, settle
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import Application, Change
+    from infomart_dr.hooks.configuration import Change
 
 
 class CaptureScnOfCopy(CaptureScn):
@@ -64,29 +59,6 @@ class CreateInfoMart(HumanStep):
 
     def confirmed(self, step: Step) -> Seen | None:
         return self.observe(step)
-
-
-def own_access_points(step: Step) -> set[str]:
-    """Info Mart DAPs, which are what the two servers' objects must differ in."""
-    return {site.info_mart_server.dap for site in step.topology.sites.values()}
-
-
-def configuration_differences(step: Step, one: Application, other: Application) -> list[str]:
-    """What two servers' objects have otherwise, besides name, host, command line and Info Mart."""
-    own = own_access_points(step)
-    found = [
-        f"connection {name} is connected to {one.name if name in one.connections else other.name} only"
-        for name in sorted(set(one.connections) ^ set(other.connections))
-        if name not in own
-    ]
-    for section in sorted(set(one.options) | set(other.options)):
-        here, there = one.options.get(section, {}), other.options.get(section, {})
-        found += [
-            f"[{section}] {name}: {here.get(name)!r} and {there.get(name)!r}"
-            for name in sorted(set(here) | set(there))
-            if here.get(name) != there.get(name)
-        ]
-    return found
 
 
 class KeepConfigurationInStep(ConfigurationOperator):

@@ -7,7 +7,7 @@ once, looks again and proves it. So a retry, a clear or a second run never repea
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -324,10 +324,3 @@ def raise_from(event: Mapping[str, Any]) -> None:
         return
     kind: type[InfoMartError] = CurableError if event.get("curable", True) else FinalError
     raise kind(str(event.get("what") or event.get("reason") or event), str(event.get("next_step") or ""))
-
-
-def sorted_names(names: Sequence[str], limit: int = 8) -> str:
-    """Names for a message: sorted, at most ``limit``, and how many more there are."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
-    return ", ".join(ordered[:limit]) + more

@@ -4,158 +4,30 @@ from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomart_dr.errors import CurableError, GuardError
-from infomart_dr.evidence import estimate as estimates
-from infomart_dr.operators.base import CheckOperator, StepOperator, sorted_names
+from infomart_dr.guards.dictionary import dictionary_of, invalid_objects, missing_indexes
+from infomart_dr.guards.dump_set import (
+    directory_path,
+    export_room,
+    export_undo,
+    import_room,
+    manifest_path,
+    measured_runs,
+    proven_manifest,
+)
+from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.jobs import JobOperator, failed, whole_log
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.text import size_text, sorted_names
 
 if TYPE_CHECKING:
-    from infomart_dr.evidence.manifest import Manifest
     from infomart_dr.hooks.data_pump import LogReport
 
 
-def directory_path(step: Step, role: SiteRole) -> str:
-    """Folder of the site's Data Pump directory object.
-
-    :raises GuardError: the directory object is missing.
-    """
-    directory = step.site(role).database.data_pump.directory
-    rows = step.dba(role).select("directory_path", directory=directory)
-    if not rows:
-        raise GuardError(
-            f"Directory {directory} is missing in the database of {step.name(role)}.",
-            f"CREATE DIRECTORY {directory} AS '<folder>', or correct data_pump.directory in the topology.",
-        )
-    return str(rows[0]["directory_path"]).rstrip("/")
-
-
-def size_text(size: float) -> str:
-    """Bytes for people."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.1f} {unit}" if unit != "B" else f"{size:.0f} B"
-        size /= 1000
-    raise AssertionError
-
-
 # -- before the SCN --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a Data Pump directory has to hold, and what its file system has free; bytes."""
-
-    folder: str
-    needed: int
-    free: int
-
-    @property
-    def fits(self) -> bool:
-        return self.free >= self.needed
-
-
-def export_room(step: Step, role: SiteRole) -> Room:
-    """Room for the export: the dump set is not larger than the schema."""
-    folder = directory_path(step, role)
-    return Room(folder, schema_bytes(step, role), step.host(role).free_space(folder))
-
-
-def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
-    """Room at the target for a dump set.
-
-    :param total: bytes of the set.
-    :param names: its files; what of them is there already needs no room.
-    """
-    folder, host = directory_path(step, "target"), step.host("target")
-    there = sum(host.file_sizes(folder, names).values()) if names else 0
-    return Room(folder, int((total - there) * step.topology.transfer.space_factor), host.free_space(folder))
-
-
-def schema_bytes(step: Step, role: SiteRole) -> int:
-    """Size of the Info Mart's schema at a site."""
-    return int(step.dba(role).select("schema_size", owner=step.schema)[0]["bytes"])
-
-
-def measured_runs(step: Step) -> list[estimates.Measured]:
-    """What earlier runs of the deployment took, as the ledger at the surviving site has it."""
-    from infomart_dr.operators.replication import table_exists
-
-    schema = step.site(step.keeper).goldengate.schema_name
-    if not table_exists(step, step.keeper, schema, "DR_LEDGER"):
-        return []
-    hook = step.goldengate_database(step.keeper)
-    return estimates.measured_runs(
-        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment)
-    )
-
-
-@dataclass(frozen=True)
-class Undo:
-    """How long a database keeps undo, against the time in which an export reads as of its SCN.
-
-    :param retention: UNDO_RETENTION in seconds.
-    :param export: how long the export may take.
-    :param room: bytes that the undo tablespace may grow to; None: its data files are not to be seen.
-    :param rate: bytes of undo a second, over the last day.
-    """
-
-    retention: int
-    export: estimates.Span
-    room: int | None
-    rate: float
-
-    @property
-    def too_short(self) -> bool:
-        """Not even the shortest export is covered."""
-        return self.retention < self.export.low
-
-    @property
-    def covers(self) -> bool:
-        """The longest export is covered."""
-        return self.retention >= self.export.high
-
-    @property
-    def fits(self) -> bool:
-        """The tablespace holds the undo of the longest export, as far as it is seen."""
-        return self.room is None or self.room >= self.needed
-
-    @property
-    def needed(self) -> float:
-        """Bytes of undo that are written in the longest export, if it is like the last day."""
-        return self.rate * self.export.high
-
-    def time_text(self) -> str:
-        return f"undo_retention is {self.retention} s, the export takes {self.export.text()}"
-
-    def room_text(self) -> str:
-        if self.room is None:
-            return "the data files of the undo tablespace are not to be seen"
-        return (
-            f"the undo tablespace can take {size_text(self.room)}; undo of {size_text(self.rate)}/s for up to "
-            f"{estimates.duration(self.export.high)} comes to {size_text(self.needed)}"
-        )
-
-
-def export_undo(step: Step, role: SiteRole, size: int, runs: Sequence[estimates.Measured]) -> Undo:
-    """Undo for an export.
-
-    :param size: bytes of the schema.
-    :param runs: what earlier runs took.
-    """
-    dba = step.dba(role)
-    space = dba.select("undo_space")
-    return Undo(
-        int(dba.value("undo_retention") or 0),
-        estimates.estimate(size, runs).export,
-        int(space[0]["max_bytes"]) if space else None,
-        estimates.per_second(dba.select("undo_written")[0]),
-    )
 
 
 class CheckExportSpace(CheckOperator):
@@ -204,8 +76,8 @@ class CaptureScn(StepOperator):
         return Seen(True, f"SCN {scn}", {"scn": int(scn)})
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.operators.replication import no_older_transactions
-        from infomart_dr.operators.server import server_runs
+        from infomart_dr.guards.replication import no_older_transactions
+        from infomart_dr.guards.server import server_runs
 
         captured = int(step.ledger.require("reverse_capture_scn"))
         older = no_older_transactions(step, "reverse")
@@ -381,27 +253,6 @@ class RunExpdp(DataPumpOperator):
 # -- manifest --------------------------------------------------------------------------------------
 
 
-def proven_manifest(step: Step) -> Manifest:
-    """The plan's manifest, proven by the digest in the ledger.
-
-    :raises GuardError: it is missing or was changed.
-    """
-    from infomart_dr.evidence.manifest import Manifest
-
-    digest = step.ledger.require("manifest_digest")
-    host = step.host("source")
-    path = manifest_path(step)
-    if not host.exists(path):
-        raise GuardError(f"The manifest {path} is missing at {step.name('source')}.", "Start a new plan.")
-    manifest = Manifest.from_text(host.read_file(path, limit=64 * 1024 * 1024), digest)
-    manifest.require_scn(int(step.ledger.require("scn")))
-    return manifest
-
-
-def manifest_path(step: Step) -> str:
-    return step.host("source").work_path(step.plan_folder, "manifest.json")
-
-
 class ChecksumOperator(JobOperator):
     """A step around the SHA-256 sums of the dump files at one site."""
 
@@ -510,25 +361,6 @@ class WriteManifest(ChecksumOperator):
         )
         step.host("source").write_file(manifest_path(step), manifest.to_text())
         step.ledger.put_once("manifest_digest", manifest.digest())
-
-
-def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Any:
-    """The Info Mart's schema at a site, as the manifest writes it."""
-    from infomart_dr.evidence.manifest import dictionary_from_rows
-
-    dba = step.dba(role)
-    rows = {
-        name: dba.select(name, owner=step.schema)
-        for name in (
-            "indexes",
-            "index_columns",
-            "constraints",
-            "constraint_columns",
-            "triggers",
-            "sequences",
-        )
-    }
-    return dictionary_from_rows(**rows, row_counts=row_counts)
 
 
 # -- transfer --------------------------------------------------------------------------------------
@@ -807,28 +639,6 @@ class CheckImportLog(CheckOperator):
         return "Correct the cause, then clear drop_sequences and what follows it: the import is done again."
 
 
-def missing_indexes(step: Step) -> list[str]:
-    """Indexes of the manifest that the target lacks or cannot use; generated names are compared by columns."""
-    wanted = proven_manifest(step).dictionary.indexes
-    found = dictionary_of(step, "target").indexes
-    unusable = {
-        row["index_name"]
-        for row in step.dba("target").select("indexes", owner=step.schema)
-        if str(row["status"]) == "UNUSABLE"
-    }
-    names = {index.name for index in found if index.name not in unusable}
-    shapes = {(index.table, index.unique, tuple(index.columns)) for index in found if index.name not in unusable}
-    return [
-        index.name
-        for index in wanted
-        if (
-            (index.table, index.unique, tuple(index.columns)) not in shapes
-            if index.generated
-            else index.name not in names
-        )
-    ]
-
-
 class RecreateMissingIndexes(DataPumpOperator):
     """Create the indexes that the import left out, from the dump set."""
 
@@ -906,7 +716,7 @@ class CheckObjects(CheckOperator):
     guide = "not in the guide"
 
     def observe(self, step: Step) -> Seen:
-        from infomart_dr.operators.checks import dictionary_differences
+        from infomart_dr.guards.dictionary import dictionary_differences
 
         wanted, found = proven_manifest(step).dictionary, dictionary_of(step, "target")
         differences = dictionary_differences(wanted, found)
@@ -922,9 +732,3 @@ class CheckObjects(CheckOperator):
 
     def next_step(self) -> str:
         return "Create or enable what differs, or recompile what is invalid; then clear this task."
-
-
-def invalid_objects(step: Step, role: SiteRole) -> set[str]:
-    """Invalid objects of the schema as ``TYPE NAME``."""
-    rows = step.dba(role).select("invalid_objects", owner=step.schema)
-    return {f"{row['object_type']} {row['object_name']}" for row in rows}

@@ -6,21 +6,15 @@ import time
 from typing import Any
 
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.server import log_size, migration_marks, server_log
 from infomart_dr.operators.base import CheckOperator
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.jobs import JobOperator, failed
-from infomart_dr.operators.server import log_size, server_log, settle
+from infomart_dr.operators.server import settle
 from infomart_dr.plan.step import Seen, Step
 
-#: Messages by which the server says that it is in the migration state (guide:1041).
-MIGRATION_MARKS = ("55-20152", "55-20034")
 #: Seconds after the server's start for which the migration state is looked for.
 MIGRATION_SECONDS = 20.0
-
-
-def migration_marks(text: str) -> list[str]:
-    """Messages of the migration state in a log."""
-    return [mark for mark in MIGRATION_MARKS if mark in text]
 
 
 class CheckMigrationState(CheckOperator):

@@ -7,27 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomart_dr.errors import CurableError, GuardError, InfoMartError
+from infomart_dr.guards.application import configured, option, survivor_changes
 from infomart_dr.guards.fencing import Place
-from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
+from infomart_dr.guards.replication import is_up, replicat_at_trail_end
+from infomart_dr.guards.server import log_size, running_at
+from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
 from infomart_dr.operators.human import Gate
 from infomart_dr.operators.loss import FIRST_LOOK
-from infomart_dr.operators.server import (
-    AGGREGATION_HELD,
-    ConfigurationOperator,
-    collecting_objects,
-    configured,
-    log_size,
-    option,
-    running_at,
-    settle,
-)
+from infomart_dr.operators.server import AGGREGATION_HELD, ConfigurationOperator, settle
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.text import sorted_names
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Change
@@ -107,63 +101,13 @@ class ConfirmSiteFailure(Gate):
 # -- the standby is drained ------------------------------------------------------------------------
 
 
-def newest_trail_file(step: Step) -> tuple[str, int] | None:
-    """Name and size of the last file of the trail that arrived at the survivor; None when there is none."""
-    goldengate = step.site("target").goldengate
-    folder, _, name = goldengate.trails.remote.rpartition("/")
-    script = (
-        f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
-        # A copy that somebody put beside it, as dp000000002.bak, is no trail file.
-        f"last=; for f in {shlex.quote(name)}[0-9]*; do case ${{f#??}} in *[!0-9]*) continue;; esac; "
-        '[ -f "$f" ] && last=$f; done; '
-        '[ -z "$last" ] || wc -c "$last"'
-    )
-    words = step.host("target").run(["sh", "-c", script]).stdout.split()
-    return (words[1], int(words[0])) if len(words) == 2 else None
-
-
-def replicat_at_trail_end(step: Step) -> Seen:
-    """Probe: the survivor's Replicat has applied everything that arrived before the site was lost.
-
-    At EOF alone is no proof: it must stand in the last file of the trail.
-    """
-    name = step.site("target").goldengate.groups.replicat
-    ggsci = step.ggsci("target")
-    info = ggsci.info(name)
-    where = f"{name} at {step.name('target')}"
-    if info is None and step.params.get("accept_missing_replicat"):
-        return Seen(True, f"there is no {where}; the run was started with accept_missing_replicat", {"trail": None})
-    if info is None:
-        raise GuardError(
-            f"There is no {where}: nobody knows whether the standby holds what was replicated.",
-            "When it is complete by another proof, start a run with the parameter accept_missing_replicat.",
-        )
-    if info.status == "ABENDED":
-        raise CurableError(
-            f"{where} is ABENDED, and what arrived is not applied. {ggsci.report_tail(name)}",
-            f"Correct what the report names and START REPLICAT {name}.",
-        )
-    newest = newest_trail_file(step)
-    place = f"{info.trail or 'no trail file'} RBA {info.rba if info.rba is not None else 'unknown'}"
-    if newest is None:
-        return Seen(True, f"no trail has arrived at {step.name('target')}", {"trail": None})
-    file, size = newest
-    facts = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
-    what = f"{where} is {info.status} at {place}; the last file is {file}, {size} bytes"
-    in_last_file = bool(info.trail) and str(info.trail).rpartition("/")[2] == file
-    if info.status != "RUNNING":
-        # A stopped one counts only where its position says by itself that nothing is left.
-        return Seen(in_last_file and info.rba == size, what, facts)
-    return Seen(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), facts)
-
-
 class WaitForTrailEnd(WaitOperator):
     """Let the survivor's Replicat apply everything that arrived before the site was lost."""
 
     guide = "before DR 1 (guide:1025): the guide stops GoldenGate at once and loses what is in the trail"
     changes = "a stopped Replicat is started again"
     undo = "STOP REPLICAT"
-    probe = "infomart_dr.operators.failover.replicat_at_trail_end"
+    probe = "infomart_dr.guards.replication.replicat_at_trail_end"
 
     def arguments(self, step: Step) -> dict[str, Any]:
         return {}
@@ -225,11 +169,6 @@ class StopGoldenGate(StepOperator):
         step.ledger.put_once("standby_drained", after.what[:1000])
 
 
-def is_up(status: str | None) -> bool:
-    """Whether a group does, or is about to do, something."""
-    return status in ("RUNNING", "STARTING")
-
-
 class RaiseSequences(StepOperator):
     """Raise sequences of the survivor that lie below a key in use: their last values may not have arrived."""
 
@@ -281,39 +220,6 @@ class RaiseSequences(StepOperator):
 
 
 # -- configuration ---------------------------------------------------------------------------------
-
-
-def lost_objects(step: Step) -> list[str]:
-    """DAPs of the IDBs at the lost site, and ICONs that collect from data sources there."""
-    lost = step.name("source")
-    found = [idb.dap for idb in step.site("source").idbs]
-    for name, site in step.topology.sites.items():
-        found += [idb.icon for idb in site.idbs if idb.icon and (idb.source_site or name) == lost]
-    return sorted(set(found))
-
-
-def survivor_changes(step: Step) -> dict[str, Change]:
-    """What the Application objects must be once the lost site is ignored, and the server moved where it must move."""
-    from infomart_dr.hooks.configuration import Change
-    from infomart_dr.hooks.goldengate_parameters import three_parts
-
-    lost = lost_objects(step)
-    can_disable = three_parts(step.topology.info_mart.release) >= (8, 1, 2)
-    dropped = [] if can_disable else lost
-    here, there = step.site("target").info_mart_server, step.site("source").info_mart_server
-    if step.topology.architecture == "active-active":
-        main = Change(disconnect=dropped)
-    else:
-        main = Change(
-            host=here.host_object,
-            command_line=here.command_line,
-            connect=[here.dap, *(name for name in collecting_objects(step, "target") if name not in lost)],
-            disconnect=[there.dap, *dropped],
-        )
-    changes = {step.application("target"): main}
-    if can_disable:
-        changes |= {name: Change(enabled=False) for name in lost}
-    return changes
 
 
 class SurvivorConfiguration(ConfigurationOperator):

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.purge_holds import End, IdbHolds, Report, plan_hold, raise_all
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
-from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator, sorted_names
+from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator
 from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.text import sorted_names
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture, Topology
@@ -119,7 +120,7 @@ class ReleaseLock(StepOperator):
         return Seen(False, "the lock is held by this run")
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.operators.server import serving
+        from infomart_dr.guards.server import serving
 
         if step.ledger.get("server_touched"):
             role: SiteRole = "target" if step.ledger.get("point_of_no_return") else "source"
@@ -232,7 +233,7 @@ def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
 
     :param role: the site that serves now.
     """
-    from infomart_dr.operators.server import marks
+    from infomart_dr.guards.high_water_marks import marks
 
     hold = json.loads(step.ledger.require("purge_hold"))
     found = marks(step, role, hold["since"])

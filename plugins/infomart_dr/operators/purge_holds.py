@@ -13,9 +13,10 @@ from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.guards.purge_holds import OWNER_LIMIT, End, Hold, IdbHolds, Report, raise_all, ring_warning, shown
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
-from infomart_dr.operators.base import StepOperator, WaitOperator, page, sorted_names
+from infomart_dr.operators.base import StepOperator, WaitOperator, page
 from infomart_dr.plan.lock import cut
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.text import sorted_names
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

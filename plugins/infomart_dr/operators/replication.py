@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 import time
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from infomart_dr.errors import CurableError, GuardError
-from infomart_dr.operators.base import StepOperator, WaitOperator, sorted_names
+from infomart_dr.errors import GuardError
+from infomart_dr.guards.dictionary import table_exists
+from infomart_dr.guards.replication import parameter_files
+from infomart_dr.operators.base import StepOperator, WaitOperator
+from infomart_dr.plan.direction import Direction, both, ends
 from infomart_dr.plan.step import Seen, SiteRole, Step
-
-#: Direction of replication in this plan, by the role of the site whose changes are captured.
-Direction = Literal["reverse", "forward"]
-
-
-def ends(direction: Direction) -> tuple[SiteRole, SiteRole]:
-    """Roles of the capturing and the applying site: reverse runs source -> target, forward target -> source."""
-    return ("source", "target") if direction == "reverse" else ("target", "source")
+from infomart_dr.text import sorted_names
 
 
 class ReplicationOperator(StepOperator):
@@ -52,11 +46,6 @@ REPLICAT_ALSO: dict[Direction, str] = {
 }
 
 
-def both() -> tuple[SiteRole, SiteRole]:
-    """Both roles."""
-    return "source", "target"
-
-
 class PrepareGoldenGateSchema(StepOperator):
     """Create the marker table in GoldenGate's schema at both sites, and Replicat's checkpoint tables."""
 
@@ -83,12 +72,6 @@ class PrepareGoldenGateSchema(StepOperator):
                 step.goldengate_database(role).execute("create_marker_table", {"schema": schema})
             if not table_exists(step, role, schema, goldengate.checkpoint_table):
                 step.ggsci(role).add_checkpoint_table()
-
-
-def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
-    """Whether a table of GoldenGate's schema is there."""
-    found = step.goldengate_database(role).value("table_exists", owner=schema, table_name=table)
-    return bool(int(found or 0))
 
 
 class RemoveOldReplication(StepOperator):
@@ -211,60 +194,6 @@ class RecreateCheckpointTable(StepOperator):
                 continue
             self.log.info("act: %s: %s", step.name(role), ggsci.recreate_checkpoint_table().what)
         step.ledger.put_once("checkpoint_table_recreated", "yes")
-
-
-@dataclass(frozen=True)
-class ParameterFile:
-    """A parameter file of a site: what it must be, and what is there.
-
-    :param there: None when there is no such file.
-    """
-
-    role: SiteRole
-    path: str
-    text: str
-    there: str | None
-
-    @property
-    def right(self) -> bool:
-        """Nothing is to be written."""
-        return self.there == self.text
-
-    def diff(self) -> str:
-        """What writing it would change; passwords that stand in the old file are not shown."""
-        from infomart_dr.hooks.goldengate_parameters import without_passwords
-
-        lines = difflib.unified_diff(
-            without_passwords(self.there or "").splitlines(),
-            without_passwords(self.text).splitlines(),
-            "there" if self.there is not None else "(no file)",
-            "to be written",
-            n=1,
-            lineterm="",
-        )
-        return "\n".join(lines)
-
-
-def parameter_files(step: Step) -> list[ParameterFile]:
-    """GLOBALS and the parameter files of both sites, rendered and as they are."""
-    from infomart_dr.hooks import goldengate_parameters as parameters
-
-    found: list[ParameterFile] = []
-    roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
-    for role, other in roles:
-        name, host, home = step.name(role), step.host(role), step.site(role).goldengate.home
-
-        def there(path: str, host: Any = host) -> str | None:
-            return host.read_file(path) if host.exists(path) else None
-
-        for file, text in parameters.render_site(step.topology, name, step.name(other)).items():
-            path = f"{home}/{file}"
-            found.append(ParameterFile(role, path, text, there(path)))
-        path = f"{home}/GLOBALS"
-        before = there(path)
-        merged = parameters.merge_globals(before, parameters.render_globals(step.topology, name))
-        found.append(ParameterFile(role, path, merged, before))
-    return found
 
 
 class RenderParameterFiles(StepOperator):
@@ -438,35 +367,11 @@ class CheckReplicationRuns(ReplicationOperator):
         )
 
 
-def no_older_transactions(step: Step, direction: Direction) -> Seen:
-    """Probe: no transaction is open that began before the capture.
-
-    Such a transaction is in neither the dump nor the trail (GoldenGate drops it, the dump does not see it).
-    """
-    capturing = ends(direction)[0]
-    scn = int(step.ledger.require(f"{direction}_capture_scn"))
-    rows = step.dba(capturing).select("open_transactions", before_scn=scn)
-    if not rows:
-        return Seen(True, f"no transaction older than SCN {scn} is open at {step.name(capturing)}")
-    sessions = [
-        f"session {row['sid']},{row['serial']}@{row['inst_id']} of {row['username']}"
-        f" ({row['program'] or 'unknown program'} on {row['machine'] or 'unknown machine'},"
-        f" since {row['start_time']})"
-        for row in rows
-    ]
-    return Seen(
-        False,
-        f"{len(rows)} transaction(s) began before the capture and are open: {'; '.join(sessions)}. "
-        "End them (commit, roll back, or ask the DBA); nothing is killed by this procedure.",
-        {"sessions": sessions},
-    )
-
-
 class WaitForOlderTransactions(WaitOperator):
     """Wait until no transaction is open that began before the capture: neither side would have it."""
 
     guide = "not in the guide; GoldenGate's instantiation (facts 1.4)"
-    probe = "infomart_dr.operators.replication.no_older_transactions"
+    probe = "infomart_dr.guards.replication.no_older_transactions"
 
     def __init__(self, *, direction: Direction, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -512,7 +417,7 @@ class StartReplicatAfterCsn(ReplicationOperator):
         """The number of the manifest (reverse), or the one noted at the new active site (forward)."""
         if self.direction == "forward":
             return int(step.ledger.require("forward_scn"))
-        from infomart_dr.operators.dump_set import proven_manifest
+        from infomart_dr.guards.dump_set import proven_manifest
 
         manifest = proven_manifest(step)
         manifest.require_scn(int(step.ledger.require("scn")))
@@ -552,42 +457,6 @@ class NoteForwardScn(ReplicationOperator):
 # -- catch-up --------------------------------------------------------------------------------------
 
 
-def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
-    """Probe: the marker row that was written at the capturing site is at the applying site.
-
-    Lag, "At EOF" and the checkpoint are shown beside it and decide nothing.
-    """
-    capturing, applying = ends(direction)
-    goldengate = step.site(applying).goldengate
-    name = goldengate.groups.replicat
-    row = step.goldengate_database(applying).select("marker_get", {"schema": goldengate.schema_name}, marker_id=marker)
-    ggsci = step.ggsci(applying)
-    info = ggsci.info(name)
-    status = info.status if info else "missing"
-    facts: dict[str, Any] = {"replicat": status, "lag_seconds": None, "at_eof": None}
-    beside = name + " " + status
-    if status == "RUNNING":
-        lag = ggsci.lag(name)
-        facts |= {"lag_seconds": lag.seconds, "at_eof": lag.at_eof}
-        shown = "unknown" if lag.seconds is None else f"{lag.seconds} s"
-        beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
-    if row:
-        return Seen(True, f"the marker arrived at {step.name(applying)} ({beside})", facts)
-    if info is None:
-        raise GuardError(
-            f"There is no {name} at {step.name(applying)}; the marker from {step.name(capturing)} cannot arrive.",
-            "Clear add_replicat and what follows it.",
-        )
-    if status in ("ABENDED", "STOPPED"):
-        # The manager's AUTORESTART may bring it back; when it does not, the wait ends with this message.
-        raise CurableError(
-            f"{name} at {step.name(applying)} is {status}; the marker from {step.name(capturing)} cannot arrive. "
-            f"{ggsci.report_tail(name)}",
-            f"Correct what the report names and START REPLICAT {name}.",
-        )
-    return Seen(False, f"the marker from {step.name(capturing)} has not arrived ({beside})", facts)
-
-
 class WaitForCatchUp(WaitOperator):
     """Write a marker row at the capturing site and wait until the Replicat has applied it at the other.
 
@@ -601,7 +470,7 @@ class WaitForCatchUp(WaitOperator):
     }
     changes = "a row in DR_MARKER"
     undo = "the rows may be deleted when the plan has ended"
-    probe = "infomart_dr.operators.replication.marker_arrived"
+    probe = "infomart_dr.guards.replication.marker_arrived"
 
     def __init__(self, *, direction: Direction, moment: str, **kwargs: Any) -> None:
         if extra := self.also.get(direction):

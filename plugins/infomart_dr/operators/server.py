@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomart_dr.errors import GuardError, InfoMartError
-from infomart_dr.guards import high_water_marks
-from infomart_dr.guards.high_water_marks import Marks
-from infomart_dr.hooks.processes import pgrep
-from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator, sorted_names
+from infomart_dr.guards.application import collecting_objects, configured, move_to, option
+from infomart_dr.guards.extraction import etl_is_quiet
+from infomart_dr.guards.server import log_size, second_server, server_log, server_runs, serving
+from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
@@ -21,36 +21,6 @@ if TYPE_CHECKING:
 
 
 # -- configuration ---------------------------------------------------------------------------------
-
-
-def option(section: str, name: str, value: str) -> Change:
-    """A change of one option of the Info Mart's Application object."""
-    from infomart_dr.hooks.configuration import Change
-
-    return Change(options={section: {name: value}})
-
-
-def move_to(step: Step, role: SiteRole) -> Change:
-    """The change that makes the Application object run at a site: host, command line, DAPs (guide:1115)."""
-    from infomart_dr.hooks.configuration import Change
-
-    here, there = step.site(role), step.site(step.pair.other(role))  # type: ignore[arg-type]
-    return Change(
-        host=here.info_mart_server.host_object,
-        command_line=here.info_mart_server.command_line,
-        connect=[here.info_mart_server.dap, *collecting_objects(step, role)],
-        disconnect=[there.info_mart_server.dap],
-        options={"schedule": {"run-scheduler": "true"}},
-    )
-
-
-def collecting_objects(step: Step, role: SiteRole) -> list[str]:
-    """DAPs of a site's IDBs, and ICONs that write them or collect from the site's data sources (guide:1118)."""
-    here = step.name(role)
-    found = {idb.dap for idb in step.site(role).idbs}
-    for name, site in step.topology.sites.items():
-        found |= {idb.icon for idb in site.idbs if idb.icon and here in (name, idb.source_site or name)}
-    return sorted(found)
 
 
 class ConfigurationOperator(HumanStep):
@@ -100,16 +70,6 @@ class ConfigurationOperator(HumanStep):
 
     def next_step(self) -> str:
         return "Look who changes the object at the same time; then clear this task."
-
-
-def configured(step: Step, role: SiteRole, name: str, change: Change) -> Seen:
-    """Whether an Application object is as a change wants it."""
-    from infomart_dr.hooks.configuration import differences
-
-    left = differences(step.configuration(role).read(name), change)
-    if left:
-        return Seen(False, f"{name} differs: {'; '.join(map(str, left))}")
-    return Seen(True, f"{name} is as it must be")
 
 
 class HoldScheduler(ConfigurationOperator):
@@ -201,28 +161,11 @@ class ConfigureApplication(ConfigurationOperator):
 # -- quiet, stop, start ----------------------------------------------------------------------------
 
 
-def etl_is_quiet(step: Step, role: SiteRole) -> Seen:
-    """Probe: nothing is being extracted or transformed, and nothing extracted waits for transformation.
-
-    GIDB_G_* and CTL_TRANSFORM_HISTORY are not replicated and the high-water mark is: a copy or a cutover
-    between extraction and transformation doubles or loses calls.
-    """
-    database = step.info_mart(role)
-    running = database.select("etl_running", {"schema": step.schema})
-    if running:
-        return Seen(False, f"ETL runs: {sorted_names([str(row['job']) for row in running])}")
-    pending = database.select("etl_pending", {"schema": step.schema})
-    if pending:
-        rows = sum(int(row["row_count"] or 0) for row in pending)
-        return Seen(False, f"{rows} extracted row(s) of {len(pending)} data source(s) are not transformed yet")
-    return Seen(True, f"ETL at {step.name(role)} is quiet, all that was extracted is transformed")
-
-
 class WaitForQuietEtl(WaitOperator):
     """Wait until running ETL jobs have ended and nothing extracted waits for its transformation."""
 
     guide = "not in the guide; replication excludes GIDB_G_* and CTL_TRANSFORM_HISTORY"
-    probe = "infomart_dr.operators.server.etl_is_quiet"
+    probe = "infomart_dr.guards.extraction.etl_is_quiet"
 
     def limit(self, step: Step) -> float:
         return step.topology.timeouts.quiesce
@@ -241,51 +184,6 @@ class WaitForQuietEtl(WaitOperator):
 
     def next_step(self) -> str:
         return "Look at the ETL jobs in GIM Manager; then clear this task."
-
-
-def server_runs(step: Step, role: SiteRole) -> list[str]:
-    """Signs that the Info Mart Server of a site runs: Management Layer, process, database sessions.
-
-    :return: what was found; empty when it is proven stopped.
-    """
-    signs = []
-    site = step.site(role)
-    if application_host(step, role) == site.info_mart_server.host_object:
-        layer = step.management_layer(role)
-        status = layer.status(step.application_dbid(role))
-        if not layer.is_stopped(status):
-            signs.append(f"Management Layer says {status.status}")
-    if processes := server_processes(step, role):
-        signs.append(f"process {' '.join(processes)} on {site.info_mart_server.host}")
-    if site.role != "new" or step.ledger.get("tables_compared"):
-        sessions = step.dba(role).select(
-            "sessions_of", username=step.schema, program=site.info_mart_server.session_program
-        )
-        if sessions:
-            signs.append(f"{len(sessions)} database session(s) of {step.schema}")
-    return signs
-
-
-def server_processes(step: Step, role: SiteRole) -> list[str]:
-    """Processes of the Info Mart Server on a site's host.
-
-    :raises GuardError: the host cannot say.
-    """
-    server = step.site(role).info_mart_server
-    found = step.host(role, "gim").run(pgrep(server.process_pattern), check=False)
-    if found.exit_code not in (0, 1):
-        raise GuardError(
-            f"pgrep on {server.host} ended with {found.exit_code}: {found.stderr.strip()[:200]}",
-            "Install pgrep there, or correct info_mart_server.process_pattern.",
-        )
-    return found.stdout.split() if found.exit_code == 0 else []
-
-
-def application_host(step: Step, role: SiteRole) -> str | None:
-    """Host property of the Application object; None where only a person can read it."""
-    if step.site(role).configuration.backend == "manual":
-        return None
-    return step.configuration(role).read(step.application(role)).host
 
 
 class StopInfoMartServer(StepOperator):
@@ -376,21 +274,6 @@ class StartInfoMartServer(StepOperator):
         return settle(lambda: serving(step, self.role), seconds=30)
 
 
-def running_at(step: Step, role: SiteRole) -> Seen:
-    """Whether the Info Mart Server of a site runs, whatever its scheduler does."""
-    site = step.site(role)
-    host = application_host(step, role)
-    layer = step.management_layer(role)
-    status = layer.status(step.application_dbid(role))
-    if host is None:
-        # The Management Layer may speak of a server elsewhere, and only a person can read where: the process tells.
-        here = bool(server_processes(step, role))
-        where = f"by the Management Layer, {'a' if here else 'no'} process on {site.info_mart_server.host}"
-    else:
-        here, where = host == site.info_mart_server.host_object, f"on {host}"
-    return Seen(layer.is_running(status) and here, f"Info Mart Server: {status.status} {where}")
-
-
 class ServeAtSource(StepOperator):
     """See that the surviving site serves, also when its server was stopped for the whole transfer."""
 
@@ -417,17 +300,6 @@ class ServeAtSource(StepOperator):
         return "Start the source's server by hand; then clear this task."
 
 
-def serving(step: Step, role: SiteRole) -> Seen:
-    """Whether the Info Mart Server of a site runs with its scheduler on."""
-    running = running_at(step, role)
-    scheduled = True
-    if step.site(role).configuration.backend != "manual":
-        change = option("schedule", "run-scheduler", "true")
-        scheduled = configured(step, role, step.application(role), change).done
-    what = f"{running.what}, run-scheduler {'true' if scheduled else 'false'}"
-    return Seen(running.done and scheduled, what)
-
-
 def start_server(step: Step, role: SiteRole) -> None:
     """Start the server at a site, after the other site's server is proven stopped.
 
@@ -445,15 +317,6 @@ def start_server(step: Step, role: SiteRole) -> None:
     if signs:
         raise second_server(step, other, signs)
     step.management_layer(role).start(step.application_dbid(role))
-
-
-def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:
-    """Error of a start while the other site's server shows signs that it runs (rule 4)."""
-    return GuardError(
-        f"The Info Mart Server at {step.name(role)} still runs: {', '.join(signs)}. "
-        "Two servers never write for one deployment.",
-        "Stop that one first.",
-    )
 
 
 class ProveSourceStopped(CheckOperator):
@@ -500,25 +363,6 @@ class StartAtTarget(StepOperator):
         return "Look at the server's log at the target site; the service is not at the source any more."
 
 
-def log_size(step: Step, role: SiteRole) -> int:
-    """Bytes of a site's server log; 0 when there is none."""
-    folder, _, name = step.site(role).info_mart_server.log_file.rpartition("/")
-    host = step.host(role, "gim")
-    return host.file_sizes(folder, [name]).get(name, 0) if host.exists(folder) else 0
-
-
-def server_log(step: Step, role: SiteRole) -> str:
-    """A site's server log since the plan noted its length; empty when there is none."""
-    path = step.site(role).info_mart_server.log_file
-    begin = int(step.ledger.get("server_log_begin") or 0)
-    size = log_size(step, role)
-    if size < begin:
-        begin = 0  # the log was rotated
-    if size == 0:
-        return ""
-    return step.host(role, "gim").read_bytes(path, begin, 64 * 1024 * 1024).decode("utf-8", "replace")
-
-
 class CheckServerLog(CheckOperator):
     """Read the Info Mart Server's log since its start for the messages that mean trouble."""
 
@@ -540,60 +384,11 @@ class CheckServerLog(CheckOperator):
         return "Do what the messages ask for, then mark this task a success."
 
 
-def marks(step: Step, role: SiteRole, since: int) -> Marks:
-    """High-water marks of a site, by data source, against a moment.
-
-    A data source without calls never moves its mark: where an IDB can be asked, it tells.
-
-    :param since: epoch seconds.
-    """
-    rows = step.info_mart(role).select("hwm", {"schema": step.schema})
-    return high_water_marks.against(
-        high_water_marks.lowest(rows),
-        since,
-        lost_sources(step),
-        high_water_marks.with_calls(rows),
-        lambda key, mark: is_idle(step, role, key, mark),
-    )
-
-
-def is_lost(step: Step, site: str) -> bool:
-    """Whether a site is lost, by the topology or by the failover that runs."""
-    return step.topology.site(site).role == "failed" or (step.failover and site == step.name("source"))
-
-
-def lost_sources(step: Step) -> set[int]:
-    """Data sources whose T-Server stood at a lost site."""
-    found = set()
-    for name, site in step.topology.sites.items():
-        found |= {idb.data_source_key for idb in site.idbs if is_lost(step, idb.source_site or name)}
-    return found
-
-
-def is_idle(step: Step, role: SiteRole, key: int, mark: int) -> bool:
-    """Whether no IDB of a data source holds a call beyond its mark; false where none can be asked.
-
-    Of a lost site nothing is asked: what only it holds cannot be extracted.
-    """
-    sites = [name for name in dict.fromkeys([step.name(role), *step.topology.sites]) if not is_lost(step, name)]
-    return high_water_marks.nothing_beyond(step.topology, step.oracle, sites, key, mark)
-
-
-def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Seen:
-    """Probe: high-water marks of a site lie beyond a moment (epoch seconds): extraction works."""
-    found = marks(step, role, since)
-    if not found.passed:
-        what = f"{'; '.join(found.behind) or 'no rows'}{found.others()}"
-        return Seen(False, f"high-water marks at {step.name(role)}: {what}")
-    what = f"{len(found.moved)} high-water mark(s) at {step.name(role)} moved past the start{found.others()}"
-    return Seen(True, what)
-
-
 class ProveHighWaterMarkMoves(WaitOperator):
     """Wait until the target's high-water marks have moved past the start: extraction works."""
 
     guide = "Return to Normal 15: run ETL jobs (guide:1121)"
-    probe = "infomart_dr.operators.server.high_water_mark_moved"
+    probe = "infomart_dr.guards.high_water_marks.high_water_mark_moved"
 
     def arguments(self, step: Step) -> dict[str, Any]:
         return {"role": self.role, "since": int(step.ledger.require("point_of_no_return"))}
@@ -642,7 +437,7 @@ class ReturnServiceToSource(StepOperator):
         return seen
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.operators.replication import ends
+        from infomart_dr.plan.direction import ends
 
         capturing, applying = ends("forward")
         for role in (applying, capturing):

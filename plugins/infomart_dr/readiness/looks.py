@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.operators import dump_set
+from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.plan.step import SiteRole, Step
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Looks:
 
     @cached_property
     def schema_bytes(self) -> int:
-        return dump_set.schema_bytes(self.step, "source")
+        return dump_set_guard.schema_bytes(self.step, "source")
 
     @cached_property
     def redo_rate(self) -> float:
@@ -92,11 +92,11 @@ class Looks:
 
     @cached_property
     def runs(self) -> list[estimates.Measured]:
-        return dump_set.measured_runs(self.step)
+        return dump_set_guard.measured_runs(self.step)
 
     @cached_property
-    def undo(self) -> dump_set.Undo:
-        return dump_set.export_undo(self.step, "source", self.schema_bytes, self.runs)
+    def undo(self) -> dump_set_guard.Undo:
+        return dump_set_guard.export_undo(self.step, "source", self.schema_bytes, self.runs)
 
     @cached_property
     def estimate(self) -> estimates.Estimate:

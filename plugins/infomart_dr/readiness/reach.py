@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from infomart_dr.errors import CredentialsError
-from infomart_dr.operators import setup
+from infomart_dr.guards import prerequisites
 from infomart_dr.plan.step import SiteRole, Step
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
@@ -80,7 +80,7 @@ def _configuration(looks: Looks, role: SiteRole) -> Verdict:
 
 def _ggsci(looks: Looks, role: SiteRole) -> Verdict:
     step = looks.step
-    wrong = list(setup.goldengate_faults(step, role))
+    wrong = list(prerequisites.goldengate_faults(step, role))
     if wrong:
         return faults(wrong, "", "Prepare GoldenGate's home (docs/getting-started.md).")
     running = step.ggsci(role).manager_status()

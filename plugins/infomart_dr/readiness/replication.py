@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from infomart_dr.operators import checks, replication, setup
+from infomart_dr.guards import dictionary, prerequisites
+from infomart_dr.guards import replication as replication_guard
 from infomart_dr.plan.step import SiteRole, Step
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
@@ -17,7 +18,7 @@ OLD_TRANSACTION = 1800.0
 
 def _supplemental_logging(looks: Looks, role: SiteRole) -> Verdict:
     return faults(
-        setup.database_faults(looks.step, role),
+        prerequisites.database_faults(looks.step, role),
         "ARCHIVELOG, minimal supplemental logging",
         "Do what is named, as a DBA; ARCHIVELOG mode needs a restart of the database.",
     )
@@ -40,7 +41,7 @@ def _parameter_files(looks: Looks, role: SiteRole) -> Verdict:
     step = looks.step
     differing = [
         f"{step.name(file.role)}: {file.path} {'is not as rendered' if file.there is not None else 'is missing'}"
-        for file in replication.parameter_files(step)
+        for file in replication_guard.parameter_files(step)
         if not file.right and (looks.copies or _in_use(step, file))
     ]
     if looks.copies:
@@ -52,7 +53,7 @@ def _parameter_files(looks: Looks, role: SiteRole) -> Verdict:
     return faults(differing, "the files in use are as rendered, exclusion lists among them", cure)
 
 
-def _in_use(step: Step, file: replication.ParameterFile) -> bool:
+def _in_use(step: Step, file: replication_guard.ParameterFile) -> bool:
     """Whether a file belongs to the direction in which the target follows the source."""
     groups = step.site(file.role).goldengate.groups
     used = (groups.extract, groups.pump) if file.role == "source" else (groups.replicat,)
@@ -83,14 +84,14 @@ def _groups(looks: Looks, role: SiteRole) -> list[Verdict]:
 
 
 def _parity(looks: Looks, role: SiteRole) -> Verdict:
-    wrong, count = checks.parity_faults(looks.step)
+    wrong, count = dictionary.parity_faults(looks.step)
     fine = f"{count} indexes and all constraints, triggers and sequences are equal"
     return faults(wrong, fine, f"Create what is missing at {looks.step.name('target')}, or enable or compile it.")
 
 
 def _sequences(looks: Looks, role: SiteRole) -> Verdict:
     """Values travel behind the rows: only what is missing is wrong while the source serves."""
-    missing, low = checks.sequence_faults(looks.step)
+    missing, low = dictionary.sequence_faults(looks.step)
     later = f"; {len(low)} of them are lower for now, as the source serves" if low else ""
     fine = f"every sequence in use is at {looks.step.name('target')}{later}"
     return faults(missing, fine, "Create the sequence at the target, above the highest key; correct sequence_keys.")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.operators import dump_set
-from infomart_dr.operators.dump_set import size_text
+from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, not_looked_at, ok, warning
+from infomart_dr.text import size_text
 
 
 def _data_pump_directory(looks: Looks, role: SiteRole) -> Verdict:
     step = looks.step
-    folder = dump_set.directory_path(step, role)
+    folder = dump_set_guard.directory_path(step, role)
     host = step.host(role)
     if not host.exists(folder):
         return blocked(
@@ -25,16 +25,16 @@ def _data_pump_directory(looks: Looks, role: SiteRole) -> Verdict:
 
 
 def _export_space(looks: Looks, role: SiteRole) -> Verdict:
-    room = dump_set.export_room(looks.step, role)
+    room = dump_set_guard.export_room(looks.step, role)
     return _room(room, looks.step.name(role))
 
 
 def _import_space(looks: Looks, role: SiteRole) -> Verdict:
     """Before there is a dump set it is taken to be as large as the schema."""
-    return _room(dump_set.import_room(looks.step, looks.schema_bytes), looks.step.name(role))
+    return _room(dump_set_guard.import_room(looks.step, looks.schema_bytes), looks.step.name(role))
 
 
-def _room(room: dump_set.Room, site: str) -> Verdict:
+def _room(room: dump_set_guard.Room, site: str) -> Verdict:
     what = f"{room.folder} has {size_text(room.free)} free, up to {size_text(room.needed)} needed"
     if room.fits:
         return ok(what)
@@ -52,14 +52,14 @@ def _tablespace(looks: Looks, role: SiteRole) -> Verdict:
         return blocked(f"tablespace {name} has no data file", f"Add a data file to {name}.")
     row = found[0]
     growth = max(int(row["max_bytes"]) - int(row["bytes"]), 0)
-    room = int(row["free_bytes"]) + growth + dump_set.schema_bytes(step, role)
+    room = int(row["free_bytes"]) + growth + dump_set_guard.schema_bytes(step, role)
     what = f"tablespace {name} can take {size_text(room)}, the schema has {size_text(looks.schema_bytes)}"
     if room >= looks.schema_bytes:
         return ok(what)
     return blocked(what, f"Add data files to {name} at {step.name(role)}, or let them grow.")
 
 
-def undo_verdict(undo: dump_set.Undo) -> Verdict:
+def undo_verdict(undo: dump_set_guard.Undo) -> Verdict:
     """Whether the export can read as of its SCN to its end."""
     what = undo.time_text()
     cure = "ALTER SYSTEM SET undo_retention, with an undo tablespace that can hold it; ORA-01555 spoils an export."
@@ -68,7 +68,7 @@ def undo_verdict(undo: dump_set.Undo) -> Verdict:
     return ok(what) if undo.covers else warning(what, cure)
 
 
-def undo_space_verdict(undo: dump_set.Undo) -> Verdict:
+def undo_space_verdict(undo: dump_set_guard.Undo) -> Verdict:
     """Whether the undo tablespace can keep what the export reads.
 
     Never blocked: the rate is that of a day in which the server ran, and it is stopped for the export.

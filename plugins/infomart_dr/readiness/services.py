@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infomart_dr.guards import fencing
-from infomart_dr.operators import server, setup
+from infomart_dr.guards import fencing, prerequisites
+from infomart_dr.guards import server as server_guard
 from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
@@ -78,7 +78,7 @@ def _of_two_users(looks: Looks, role: SiteRole) -> list[tuple[str, str]]:
 def _server_stopped(looks: Looks, role: SiteRole) -> Verdict:
     step = looks.step
     return faults(
-        server.server_runs(step, role),
+        server_guard.server_runs(step, role),
         f"the Info Mart Server at {step.name(role)} is stopped",
         "Stop it, and see that no service starts it by itself: two servers never write for one deployment.",
     )
@@ -86,7 +86,7 @@ def _server_stopped(looks: Looks, role: SiteRole) -> Verdict:
 
 def _server_serves(looks: Looks, role: SiteRole) -> Verdict:
     step = looks.step
-    seen = server.serving(step, role)
+    seen = server_guard.serving(step, role)
     if seen.done:
         return ok(seen.what)
     return warning(seen.what, f"Start the Info Mart Server at {step.name(role)} with run-scheduler true.")
@@ -95,7 +95,7 @@ def _server_serves(looks: Looks, role: SiteRole) -> Verdict:
 def _server_deployed(looks: Looks, role: SiteRole) -> Verdict:
     step = looks.step
     cure = f"Deploy it, or correct sites.{step.name(role)}.info_mart_server.root."
-    return faults(setup.deployment_faults(step, role), step.site(role).info_mart_server.root, cure)
+    return faults(prerequisites.deployment_faults(step, role), step.site(role).info_mart_server.root, cure)
 
 
 def _manual_start(looks: Looks, role: SiteRole) -> Verdict:
@@ -121,7 +121,7 @@ def _access_points(looks: Looks, role: SiteRole) -> Verdict:
     step = looks.step
     if step.site(role).configuration.backend == "manual":
         return not_looked_at("a person changes Application objects here (configuration.backend is manual)")
-    wrong = list(setup.access_point_faults(step, role, asked=role))
+    wrong = list(prerequisites.access_point_faults(step, role, asked=role))
     if wrong:
         return faults(wrong, "", "Create the DAPs that are named, or correct the topology.")
     backend = step.configuration(role)

@@ -26,8 +26,9 @@ from tests.unit.operators.fakes import FakeLedger, FakeLock
 
 from infomart_dr import topology as product_topology
 from infomart_dr.evidence import loss as evidence
+from infomart_dr.guards.loss_reading import Calls, Facts
 from infomart_dr.hooks.oracle import InfoMartOracleHook, OracleFinal
-from infomart_dr.operators.loss import Calls, EstimateLoss, Facts
+from infomart_dr.operators.loss import EstimateLoss
 from infomart_lab import config as lab_config
 from infomart_lab import configuration, icon, links, site_setup, topology
 from infomart_lab.config import DataSource, LabConfig, Site, ready_file

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.guards.purge_world import NOW, Job, Tables, days, idb
 
 from infomart_dr.errors import FinalError, TopologyError, UnreachableError
-from infomart_dr.guards import high_water_marks
+from infomart_dr.guards import high_water_marks as high_water_marks_guard
 from infomart_dr.guards.purge_holds import End, HeldJob, Hold, HoldStore, IdbHolds, PurgeHolds, ring_warning
 
 
@@ -511,7 +511,7 @@ def test_a_data_source_without_calls_is_never_taken_for_idle(tables: Tables) -> 
 
 def test_a_table_without_a_mark_says_nothing_of_its_data_source() -> None:
     rows = [{"data_source_key": 1, "max_ts": mark} for mark in (9, None, 5)] + [{"data_source_key": 2, "max_ts": None}]
-    assert high_water_marks.lowest(rows) == {1: 5}
+    assert high_water_marks_guard.lowest(rows) == {1: 5}
 
 
 def test_a_site_without_a_mark_of_the_data_source_ends_nothing(tables: Tables) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Self
+
+import pytest
 
 from infomart_dr.errors import GuardError
 from infomart_dr.plan.lock import Holder
@@ -100,3 +103,16 @@ class FakeStep:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+def replace_question(monkeypatch: pytest.MonkeyPatch, name: str, answer: Any) -> None:
+    """Answer a question of the guards in every module that asks it.
+
+    :raises AssertionError: no loaded module has it, so that a renamed question is found.
+    """
+    asking = [
+        module for path, module in list(sys.modules.items()) if path.startswith("infomart_dr.") and name in vars(module)
+    ]
+    assert asking, f"nobody asks {name}"
+    for module in asking:
+        monkeypatch.setattr(module, name, answer)

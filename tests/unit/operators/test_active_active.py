@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
-from tests.unit.operators.fakes import FakeStep
+from tests.unit.operators.fakes import FakeStep, replace_question
 
 from infomart_dr import topology
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.application import configuration_differences
 from infomart_dr.hooks.configuration import differences, from_gax, to_gax
 from infomart_dr.operators import active_active, human, server
 from infomart_dr.operators.active_active import (
@@ -22,7 +23,6 @@ from infomart_dr.operators.active_active import (
     CreateInfoMart,
     KeepConfigurationInStep,
     StartSecondServer,
-    configuration_differences,
 )
 from infomart_dr.operators.server import ServeAtSource
 from infomart_dr.plan.step import Seen
@@ -84,11 +84,11 @@ class Pair(FakeStep):
 def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     found = Pair(tmp_path)
     monkeypatch.setattr(human.Step, "from_context", lambda context: found)
-    monkeypatch.setattr(active_active, "log_size", lambda step, role: 4711)
+    replace_question(monkeypatch, "log_size", lambda step, role: 4711)
     for module in (active_active, server):
         monkeypatch.setattr(module, "settle", lambda look, seconds: look())
-        monkeypatch.setattr(
-            module, "serving", lambda step, role: Seen(any(role in word for word in found.started), "Stopped")
+        replace_question(
+            monkeypatch, "serving", lambda step, role: Seen(any(role in word for word in found.started), "Stopped")
         )
     return found
 
@@ -199,7 +199,7 @@ def test_of_an_active_standby_pair_the_source_does_not_start_while_the_standbys_
     step.application_dbid = lambda role: 121
     step.pair = SimpleNamespace(other=lambda role: "target")
     running = ["process 7"]
-    monkeypatch.setattr(server, "server_runs", lambda step, role: running if role == "target" else [])
+    replace_question(monkeypatch, "server_runs", lambda step, role: running if role == "target" else [])
     with pytest.raises(GuardError, match=r"at site1 still runs: process 7.*Two servers never write"):
         serve(step)
     assert step.started == []
@@ -245,11 +245,11 @@ def test_the_scn_of_a_copy_is_taken_only_while_the_server_is_stopped(
     step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capture = CaptureScnOfCopy(task_id="capture_scn")
-    monkeypatch.setattr(active_active, "server_runs", lambda step, role: ["process 7"] if role == "source" else [])
+    replace_question(monkeypatch, "server_runs", lambda step, role: ["process 7"] if role == "source" else [])
     with pytest.raises(GuardError, match="process 7"):
         capture.act(step, Seen(False, ""))
     assert "scn" not in step.ledger
-    monkeypatch.setattr(active_active, "server_runs", lambda step, role: [])
+    replace_question(monkeypatch, "server_runs", lambda step, role: [])
     capture.act(step, Seen(False, ""))
     step.scn = 5000
     capture.act(step, Seen(False, ""))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
-from tests.unit.operators.fakes import FakeStep
+from tests.unit.operators.fakes import FakeStep, replace_question
 
 from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.data_pump import JobState, job_name
 from infomart_dr.hooks.remote_job import JobStatus
@@ -88,7 +89,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
             world.attempts[self.job_id] = JobStatus("running")
 
     monkeypatch.setattr(remote_job, "RemoteJob", Job)
-    monkeypatch.setattr(dump_set, "directory_path", lambda step, role: "/dp")
+    replace_question(monkeypatch, "directory_path", lambda step, role: "/dp")
     monkeypatch.setattr(RunExpdp, "parameters", lambda self, step: "SCHEMAS=GIM")
     return world
 
@@ -193,7 +194,7 @@ def test_a_finished_job_is_not_run_again_when_its_task_is_cleared(world: World) 
 
 
 def test_an_import_is_refused_while_a_replicat_is_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dump_set, "proven_manifest", lambda step: SimpleNamespace(digest=lambda: "d"))
+    replace_question(monkeypatch, "proven_manifest", lambda step: SimpleNamespace(digest=lambda: "d"))
     step = world.step(dump_set_proven="d", sequences_dropped="yes")
     step.site = lambda role: SimpleNamespace(goldengate=SimpleNamespace(groups=SimpleNamespace(replicat="RGIM")))
     replicat: list[Any] = [SimpleNamespace(status="STOPPED"), None]
@@ -207,7 +208,7 @@ def test_an_import_is_refused_while_a_replicat_is_there(world: World, monkeypatc
 def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_client(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dump_set, "missing_indexes", lambda step: ["IX"])
+    replace_question(monkeypatch, "missing_indexes", lambda step: ["IX"])
     world.attempts["0a1b2c3d-indexes-1"] = JobStatus("vanished")
     world.jobs[job_name("GIM_IDX", "plan-1 0")] = "EXECUTING"
     with pytest.raises(CurableError, match="EXECUTING"):
@@ -237,7 +238,7 @@ def room(
     :param exports: seconds of earlier exports of a schema of this size.
     """
     step: Any = FakeStep()
-    monkeypatch.setattr(dump_set, "directory_path", lambda step, role: "/dp")
+    replace_question(monkeypatch, "directory_path", lambda step, role: "/dp")
     step.host = lambda role, kind="db": SimpleNamespace(free_space=lambda folder: free)
     rows = {
         "schema_size": [{"bytes": size}],
@@ -338,9 +339,9 @@ def test_an_undo_tablespace_that_may_be_too_small_is_warned_of_and_stops_nothing
 
 def test_a_deployment_without_a_ledger_has_no_measured_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     step = room(monkeypatch, size=GIGABYTE, free=10**13, undo=900, exports=[300.0])
-    assert len(dump_set.measured_runs(step)) == 1
+    assert len(dump_set_guard.measured_runs(step)) == 1
     step.goldengate_database = lambda role: SimpleNamespace(value=lambda name, **binds: 0)
-    assert dump_set.measured_runs(step) == []
+    assert dump_set_guard.measured_runs(step) == []
 
 
 def test_the_size_of_the_schema_is_noted_for_later_estimates(monkeypatch: pytest.MonkeyPatch) -> None:

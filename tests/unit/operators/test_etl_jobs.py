@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
-from tests.unit.operators.fakes import FakeLock, FakeStep
+from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.hooks import remote_job
@@ -81,7 +81,7 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
         raise Asked(self.body)
 
     monkeypatch.setattr(HITLOperator, "execute", ask)
-    monkeypatch.setattr(etl_jobs, "log_size", lambda step, role: 4711)
+    replace_question(monkeypatch, "log_size", lambda step, role: 4711)
     monkeypatch.setattr(etl_jobs, "settle", lambda look, seconds: look())
     return found
 
@@ -231,7 +231,7 @@ class Server:
 
     def __init__(self, step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.log, self.extracted, self.now = "", None, 0.0
-        monkeypatch.setattr(etl_jobs, "server_log", lambda step, role: self.log)
+        replace_question(monkeypatch, "server_log", lambda step, role: self.log)
         monkeypatch.setattr(
             etl_jobs, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=self._sleep, time=lambda: 1e9)
         )
@@ -297,7 +297,7 @@ def test_a_migration_step_that_is_cleared_later_does_not_hide_what_the_log_has_s
 ) -> None:
     step.ledger.update(migration_state="yes", server_log_begin="100")
     migrate().execute({})
-    monkeypatch.setattr(etl_jobs, "log_size", lambda step, role: 9999)
+    replace_question(monkeypatch, "log_size", lambda step, role: 9999)
     migrate().execute({})
     assert step.ledger["server_log_begin"] == "4711"
 

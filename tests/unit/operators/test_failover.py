@@ -13,12 +13,14 @@ import pytest
 import yaml
 from airflow.providers.standard.exceptions import HITLRejectException
 from airflow.sdk.exceptions import AirflowSkipException
-from tests.unit.operators.fakes import FakeLedger, FakeLock, FakeStep
+from tests.unit.operators.fakes import FakeLedger, FakeLock, FakeStep, replace_question
 
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, CurableError, FinalError, GuardError
 from infomart_dr.guards import fencing
+from infomart_dr.guards.application import lost_objects, survivor_changes
 from infomart_dr.guards.fencing import Answer, Door, Verdict
+from infomart_dr.guards.replication import newest_trail_file, replicat_at_trail_end
 from infomart_dr.hooks.configuration import Change, differences, from_gax, to_gax
 from infomart_dr.operators import failover, human
 from infomart_dr.operators.failover import (
@@ -33,10 +35,6 @@ from infomart_dr.operators.failover import (
     StopGoldenGate,
     TellNewRoles,
     WaitForTrailEnd,
-    lost_objects,
-    newest_trail_file,
-    replicat_at_trail_end,
-    survivor_changes,
 )
 from infomart_dr.operators.server import EnableAggregation
 from infomart_dr.plan import ledger as real_ledger
@@ -776,10 +774,10 @@ def test_a_site_that_lives_or_that_nobody_calls_lost_lets_a_later_estimate_begin
 @pytest.fixture
 def ready(tmp_path: Path, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Any:
     step: Any = Survivor(tmp_path, **DRAINED)
-    monkeypatch.setattr(
-        failover, "running_at", lambda step, role: Seen(bool(step.started), "Running" if step.started else "Stopped")
+    replace_question(
+        monkeypatch, "running_at", lambda step, role: Seen(bool(step.started), "Running" if step.started else "Stopped")
     )
-    monkeypatch.setattr(failover, "log_size", lambda step, role: 4711)
+    replace_question(monkeypatch, "log_size", lambda step, role: 4711)
     monkeypatch.setattr(failover, "settle", lambda look, seconds: look())
     return step
 

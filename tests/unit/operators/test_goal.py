@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.operators.fakes import FakeLock, FakeStep
+from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.goal import reached_already, replicates
 from infomart_dr.hooks.configuration import Change
-from infomart_dr.operators import failover, goal
 from infomart_dr.operators.base import GOAL_REACHED, needless
-from infomart_dr.operators.goal import LookWhetherDone, reached_already, replicates
+from infomart_dr.operators.goal import LookWhetherDone
 from infomart_dr.plan.step import Seen
 
 
@@ -26,16 +26,18 @@ class World:
         #: Application objects that are not as they must be.
         self.wrong: set[str] = set()
         self.asked: list[str] = []
-        monkeypatch.setattr(goal, "serving", lambda step, role: self._look(role, self.serves))
-        monkeypatch.setattr(goal, "running_at", lambda step, role: self._look(role, self.serves | self.runs))
-        monkeypatch.setattr(
-            goal, "server_runs", lambda step, role: ["a process"] if role in self.serves | self.runs else []
+        replace_question(monkeypatch, "serving", lambda step, role: self._look(role, self.serves))
+        replace_question(monkeypatch, "running_at", lambda step, role: self._look(role, self.serves | self.runs))
+        replace_question(
+            monkeypatch, "server_runs", lambda step, role: ["a process"] if role in self.serves | self.runs else []
         )
-        monkeypatch.setattr(
-            goal, "configured", lambda step, role, name, change: Seen(name not in self.wrong, f"{name} differs")
+        replace_question(
+            monkeypatch, "configured", lambda step, role, name, change: Seen(name not in self.wrong, f"{name} differs")
         )
-        monkeypatch.setattr(
-            failover, "survivor_changes", lambda step: {"GIM_site2": Change(), "DAP_TS1_site1": Change(enabled=False)}
+        replace_question(
+            monkeypatch,
+            "survivor_changes",
+            lambda step: {"GIM_site2": Change(), "DAP_TS1_site1": Change(enabled=False)},
         )
 
     def _look(self, role: str, where: set[str]) -> Seen:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
-from tests.unit.operators.fakes import FakeLock, FakeStep
+from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import CurableError, GuardError
-from infomart_dr.operators import human, server
+from infomart_dr.operators import human
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.operators.server import HoldScheduler
 from infomart_dr.plan.step import Seen
@@ -135,7 +135,7 @@ def test_the_scheduler_that_is_off_already_is_still_noted_as_touched(
     step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the way back would not know that the plan answers for the service."""
-    monkeypatch.setattr(server, "configured", lambda *_: Seen(True, "GIM is as it must be"))
+    replace_question(monkeypatch, "configured", lambda *_: Seen(True, "GIM is as it must be"))
     step.site = lambda role: SimpleNamespace(configuration=SimpleNamespace(backend="gax"))
     step.configuration = lambda role: SimpleNamespace(apply=lambda name, change: [])
     HoldScheduler(task_id="hold_scheduler").execute(context())

@@ -16,9 +16,11 @@ from tests.unit.operators.fakes import FakeStep
 from infomart_dr.errors import FinalError, UnreachableError
 from infomart_dr.evidence.comparison import INTERVAL
 from infomart_dr.evidence.loss import clock
+from infomart_dr.guards import loss_reading
+from infomart_dr.guards.loss_reading import Base, sources_of
 from infomart_dr.hooks.oracle import OracleUnreachable
 from infomart_dr.operators import loss
-from infomart_dr.operators.loss import Base, EstimateLoss, sources_of
+from infomart_dr.operators.loss import EstimateLoss
 
 T0 = 1_762_000_200 // INTERVAL * INTERVAL
 #: Two calls a second for two hours; then the site is lost, and somebody looks ten minutes later.
@@ -98,14 +100,14 @@ def test_marks_of_calls_are_told_from_those_of_other_tables() -> None:
             (104, "G_CALL", None),
         ]
     ]
-    assert loss.marks_of(rows) == ({101: 50, 102: 70, 103: 80}, {9, 104})
+    assert loss_reading.marks_of(rows) == ({101: 50, 102: 70, 103: 80}, {9, 104})
 
 
 def test_a_last_event_is_taken_as_seconds_and_as_a_time() -> None:
-    assert loss.epoch(FAILED) == FAILED
-    assert loss.epoch(datetime.fromtimestamp(FAILED, UTC)) == FAILED
-    assert loss.epoch(datetime.fromtimestamp(FAILED, UTC).replace(tzinfo=None)) == FAILED
-    assert loss.epoch(None) is None
+    assert loss_reading.epoch(FAILED) == FAILED
+    assert loss_reading.epoch(datetime.fromtimestamp(FAILED, UTC)) == FAILED
+    assert loss_reading.epoch(datetime.fromtimestamp(FAILED, UTC).replace(tzinfo=None)) == FAILED
+    assert loss_reading.epoch(None) is None
 
 
 # -- a survivor ---------------------------------------------------------------------------------------
@@ -231,7 +233,9 @@ class LossStep(FakeStep):
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world = World()
-    monkeypatch.setattr(loss, "stream", lambda hook, name, identifiers, **binds: hook.rows(name, identifiers, binds))
+    monkeypatch.setattr(
+        loss_reading, "stream", lambda hook, name, identifiers, **binds: hook.rows(name, identifiers, binds)
+    )
     monkeypatch.setattr(loss.time, "time", lambda: float(world.now))
     return world
 
@@ -508,7 +512,7 @@ def streaming(cursor: Cursor) -> tuple[Connection, Any]:
 
 def test_rows_come_as_a_stream_and_the_connection_is_closed() -> None:
     connection, hook = streaming(Cursor([("a", 1), ("b", 2)]))
-    rows = loss.stream(hook, "idb_guids", {"schema": "ICON"}, after_ts=1, until_ts=2, oldest_ts=0)
+    rows = loss_reading.stream(hook, "idb_guids", {"schema": "ICON"}, after_ts=1, until_ts=2, oldest_ts=0)
     assert next(rows) == ("a", 1)
     assert not connection.closed
     assert list(rows) == [("b", 2)]
@@ -519,7 +523,7 @@ def test_rows_come_as_a_stream_and_the_connection_is_closed() -> None:
 def test_a_stream_that_breaks_off_raises_a_typed_error_and_closes() -> None:
     connection, hook = streaming(Cursor([("a", 1)], "ORA-03113: end-of-file on communication channel"))
     with pytest.raises(Exception, match="Statement idb_guids: connection idb_site2: the connection was lost") as caught:
-        list(loss.stream(hook, "idb_guids", {"schema": "ICON"}, after_ts=1, until_ts=2, oldest_ts=0))
+        list(loss_reading.stream(hook, "idb_guids", {"schema": "ICON"}, after_ts=1, until_ts=2, oldest_ts=0))
     assert getattr(caught.value, "curable", False)
     assert connection.closed
 

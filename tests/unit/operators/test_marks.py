@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.operators.fakes import FakeStep
 
-from infomart_dr.operators.server import high_water_mark_moved, marks
+from infomart_dr.guards.high_water_marks import high_water_mark_moved, marks
 
 SINCE = 1000
 

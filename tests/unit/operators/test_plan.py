@@ -12,12 +12,12 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.guards.purge_world import Job, Tables, idb
-from tests.unit.operators.fakes import FakeLock, FakeStep
+from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import FinalError, GuardError, TopologyError
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
-from infomart_dr.operators import plan, server
+from infomart_dr.operators import plan
 from infomart_dr.operators.base import SOURCE_STAYS
 from infomart_dr.operators.plan import (
     HoldPurging,
@@ -134,7 +134,7 @@ def test_the_lock_stays_until_somebody_serves(
     monkeypatch: pytest.MonkeyPatch, facts: dict[str, str], role: str
 ) -> None:
     serving: set[str] = set()
-    monkeypatch.setattr(server, "serving", lambda step, role: Seen(role in serving, "Stopped"))
+    replace_question(monkeypatch, "serving", lambda step, role: Seen(role in serving, "Stopped"))
     step = FakeStep(server_touched="1", **facts)
     with pytest.raises(GuardError, match="the lock stays"):
         release(step)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.operators.fakes import FakeLock, FakeStep
+from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import GuardError, RemoteCommandError
 from infomart_dr.operators import server
@@ -24,10 +24,10 @@ class World:
         self.runs: set[str] = {"source"}
         self.commands: list[str] = []
         self.fail = False
-        monkeypatch.setattr(server, "server_runs", lambda step, role: ["a process"] if role in self.runs else [])
-        monkeypatch.setattr(server, "serving", lambda step, role: Seen(role in self.runs, "Running or not"))
-        monkeypatch.setattr(server, "log_size", lambda step, role: 0)
-        monkeypatch.setattr(server, "move_to", lambda step, role: None)
+        replace_question(monkeypatch, "server_runs", lambda step, role: ["a process"] if role in self.runs else [])
+        replace_question(monkeypatch, "serving", lambda step, role: Seen(role in self.runs, "Running or not"))
+        replace_question(monkeypatch, "log_size", lambda step, role: 0)
+        replace_question(monkeypatch, "move_to", lambda step, role: None)
         monkeypatch.setattr(server, "settle", lambda look, seconds: look())
 
     def step(self, **facts: str) -> Any:

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
-from tests.unit.operators.fakes import FakeStep
+from tests.unit.operators.fakes import FakeStep, replace_question
 
 from infomart_dr import topology
 from infomart_dr.errors import FinalError, GuardError, UnreachableError
+from infomart_dr.guards import prerequisites
+from infomart_dr.guards import replication as replication_guard
+from infomart_dr.guards.replication import ParameterFile
 from infomart_dr.hooks import goldengate_parameters
-from infomart_dr.operators import dump_set, human, replication, setup
-from infomart_dr.operators.replication import ParameterFile
+from infomart_dr.operators import human
 from infomart_dr.operators.setup import (
     ApproveParameterFiles,
     CheckPrerequisites,
@@ -50,7 +52,7 @@ class Deployment(FakeStep):
         self.files = {role: Files() for role in ("source", "target")}
         for role, files in self.files.items():
             site = self.site(role)
-            for folder in setup.GOLDENGATE_FOLDERS:
+            for folder in prerequisites.GOLDENGATE_FOLDERS:
                 files[f"{site.goldengate.home}/{folder}/x"] = ""
             files[f"{site.info_mart_server.root}/x"] = ""
         self.runs: set[str] = set()
@@ -126,9 +128,9 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def patch(monkeypatch: pytest.MonkeyPatch, step: Deployment) -> None:
-    monkeypatch.setattr(setup, "server_runs", lambda _, role: ["process 7"] if role in step.runs else [])
-    monkeypatch.setattr(setup, "application_host", lambda _, role: step.host_property)
-    monkeypatch.setattr(dump_set, "dictionary_of", lambda _, role: SimpleNamespace(indexes=step.indexes[role]))
+    replace_question(monkeypatch, "server_runs", lambda _, role: ["process 7"] if role in step.runs else [])
+    replace_question(monkeypatch, "application_host", lambda _, role: step.host_property)
+    replace_question(monkeypatch, "dictionary_of", lambda _, role: SimpleNamespace(indexes=step.indexes[role]))
     monkeypatch.setattr(human.Step, "from_context", lambda context: step)
 
 
@@ -202,7 +204,7 @@ def files(step: Any, monkeypatch: pytest.MonkeyPatch) -> list[ParameterFile]:
         ParameterFile("source", "/ogg/GLOBALS", "GGSCHEMA GGATE\n", "GGSCHEMA GGATE\n"),
         ParameterFile("target", "/ogg/dirprm/rgim.prm", "REPLICAT RGIM\n", None),
     ]
-    monkeypatch.setattr(setup, "parameter_files", lambda step: found)
+    replace_question(monkeypatch, "parameter_files", lambda step: found)
     return found
 
 
@@ -241,7 +243,7 @@ def test_the_files_of_both_sites_are_rendered_with_what_the_hosts_have(
 ) -> None:
     home = step.site("source").goldengate.home
     step.files["source"][f"{home}/GLOBALS"] = "ENABLEMONITORING\n"
-    found = {(file.role, file.path.rpartition("/")[2]): file for file in replication.parameter_files(step)}
+    found = {(file.role, file.path.rpartition("/")[2]): file for file in replication_guard.parameter_files(step)}
     names = {"egim.prm", "pgim.prm", "rgim.prm", "GLOBALS"}
     assert set(found) == {(role, name) for role in ("source", "target") for name in names}
     assert found["source", "GLOBALS"].text.startswith("ENABLEMONITORING\nGGSCHEMA GGATE\n")
@@ -249,7 +251,7 @@ def test_the_files_of_both_sites_are_rendered_with_what_the_hosts_have(
     assert found["target", "GLOBALS"].there is None and not found["target", "GLOBALS"].right
     for (role, _), file in found.items():
         step.files[role][file.path] = file.text
-    assert all(file.right for file in replication.parameter_files(step))
+    assert all(file.right for file in replication_guard.parameter_files(step))
 
 
 # -- the index of early releases -------------------------------------------------------------------

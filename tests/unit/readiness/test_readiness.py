@@ -14,8 +14,8 @@ import yaml
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, FinalError, UnexpectedReplyError, UnreachableError
 from infomart_dr.evidence.estimate import Span
+from infomart_dr.guards.dump_set import Undo
 from infomart_dr.hooks.parse_ggsci import GroupInfo
-from infomart_dr.operators.dump_set import Undo
 from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness import (
     accounts,

@@ -1,0 +1,94 @@
+"""High-water marks (CTL_EXTRACT_HWM) as values: lowest by data source, and held against a moment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Tables whose marks are those of calls, as the releases call them.
+_CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
+
+
+@dataclass
+class Marks:
+    """High-water marks of a site against a moment.
+
+    :param moved: data sources whose marks lie beyond it.
+    :param idle: data sources whose marks lie before it, and whose IDBs hold nothing beyond the mark.
+    :param lost: data sources whose site is lost: nothing moves their marks any more.
+    :param unknown: data sources without calls, whose marks lie before it: nothing tells whether they are idle.
+    :param behind: the others, with how far.
+    """
+
+    moved: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    behind: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Every mark that must move has."""
+        return not self.behind and bool(self.moved or self.idle or self.lost)
+
+    def others(self) -> str:
+        """The sources that did not move and need not, for a message."""
+        kinds = {"idle": self.idle, "lost": self.lost, "without calls, not judged": self.unknown}
+        shown = [f"{word}: {', '.join(keys)}" for word, keys in kinds.items() if keys]
+        return "".join(f"; {each}" for each in shown)
+
+
+def lowest(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
+    """The lowest mark of each data source, from rows of the statement ``hwm``; a table without one says nothing."""
+    found: dict[int, int] = {}
+    for row in rows:
+        if row["max_ts"] is None:
+            continue
+        key, mark = int(row["data_source_key"]), int(row["max_ts"])
+        found[key] = min(found.get(key, mark), mark)
+    return found
+
+
+def is_of_calls(row: Mapping[str, Any]) -> bool:
+    """Whether a row of the statement ``hwm`` is about calls."""
+    return _CALL_TABLE.match(str(row["table_name"]).upper()) is not None
+
+
+def with_calls(rows: Iterable[Mapping[str, Any]]) -> set[int]:
+    """Data sources that have calls, so that G_CALL tells whether anything waits in an IDB.
+
+    G_CALL of a Configuration Server's or OCS's IDB is empty, whatever waits there.
+    """
+    return {int(row["data_source_key"]) for row in rows if is_of_calls(row)}
+
+
+def against(
+    found: Mapping[int, int],
+    since: int,
+    lost: Collection[int],
+    counted: Collection[int],
+    idle: Callable[[int, int], bool],
+) -> Marks:
+    """Hold marks against a moment.
+
+    :param found: lowest mark by data source.
+    :param since: epoch seconds.
+    :param lost: data sources whose site is lost.
+    :param counted: data sources with calls.
+    :param idle: whether no IDB of a data source holds a call beyond its mark; asked only where it matters.
+    """
+    marks = Marks()
+    for key, mark in sorted(found.items()):
+        if mark > since:
+            marks.moved.append(str(key))
+        elif key in lost:
+            marks.lost.append(str(key))
+        elif key not in counted:
+            marks.unknown.append(str(key))
+        elif idle(key, mark):
+            marks.idle.append(str(key))
+        else:
+            marks.behind.append(f"data source {key}: {since - mark} s behind")
+    return marks

@@ -1,0 +1,113 @@
+"""Application objects: their wanted state, their real one, and what two servers' objects differ in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from infomart_dr.plan.step import Seen, SiteRole, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.configuration import Application, Change
+
+
+def option(section: str, name: str, value: str) -> Change:
+    """A change of one option of the Info Mart's Application object."""
+    from infomart_dr.hooks.configuration import Change
+
+    return Change(options={section: {name: value}})
+
+
+def move_to(step: Step, role: SiteRole) -> Change:
+    """The change that makes the Application object run at a site: host, command line, DAPs (guide:1115)."""
+    from infomart_dr.hooks.configuration import Change
+
+    here, there = step.site(role), step.site(step.pair.other(role))  # type: ignore[arg-type]
+    return Change(
+        host=here.info_mart_server.host_object,
+        command_line=here.info_mart_server.command_line,
+        connect=[here.info_mart_server.dap, *collecting_objects(step, role)],
+        disconnect=[there.info_mart_server.dap],
+        options={"schedule": {"run-scheduler": "true"}},
+    )
+
+
+def collecting_objects(step: Step, role: SiteRole) -> list[str]:
+    """DAPs of a site's IDBs, and ICONs that write them or collect from the site's data sources (guide:1118)."""
+    here = step.name(role)
+    found = {idb.dap for idb in step.site(role).idbs}
+    for name, site in step.topology.sites.items():
+        found |= {idb.icon for idb in site.idbs if idb.icon and here in (name, idb.source_site or name)}
+    return sorted(found)
+
+
+def configured(step: Step, role: SiteRole, name: str, change: Change) -> Seen:
+    """Whether an Application object is as a change wants it."""
+    from infomart_dr.hooks.configuration import differences
+
+    left = differences(step.configuration(role).read(name), change)
+    if left:
+        return Seen(False, f"{name} differs: {'; '.join(map(str, left))}")
+    return Seen(True, f"{name} is as it must be")
+
+
+def application_host(step: Step, role: SiteRole) -> str | None:
+    """Host property of the Application object; None where only a person can read it."""
+    if step.site(role).configuration.backend == "manual":
+        return None
+    return step.configuration(role).read(step.application(role)).host
+
+
+def lost_objects(step: Step) -> list[str]:
+    """DAPs of the IDBs at the lost site, and ICONs that collect from data sources there."""
+    lost = step.name("source")
+    found = [idb.dap for idb in step.site("source").idbs]
+    for name, site in step.topology.sites.items():
+        found += [idb.icon for idb in site.idbs if idb.icon and (idb.source_site or name) == lost]
+    return sorted(set(found))
+
+
+def survivor_changes(step: Step) -> dict[str, Change]:
+    """What the Application objects must be once the lost site is ignored, and the server moved where it must move."""
+    from infomart_dr.hooks.configuration import Change
+    from infomart_dr.hooks.goldengate_parameters import three_parts
+
+    lost = lost_objects(step)
+    can_disable = three_parts(step.topology.info_mart.release) >= (8, 1, 2)
+    dropped = [] if can_disable else lost
+    here, there = step.site("target").info_mart_server, step.site("source").info_mart_server
+    if step.topology.architecture == "active-active":
+        main = Change(disconnect=dropped)
+    else:
+        main = Change(
+            host=here.host_object,
+            command_line=here.command_line,
+            connect=[here.dap, *(name for name in collecting_objects(step, "target") if name not in lost)],
+            disconnect=[there.dap, *dropped],
+        )
+    changes = {step.application("target"): main}
+    if can_disable:
+        changes |= {name: Change(enabled=False) for name in lost}
+    return changes
+
+
+def own_access_points(step: Step) -> set[str]:
+    """Info Mart DAPs, which are what the two servers' objects must differ in."""
+    return {site.info_mart_server.dap for site in step.topology.sites.values()}
+
+
+def configuration_differences(step: Step, one: Application, other: Application) -> list[str]:
+    """What two servers' objects have otherwise, besides name, host, command line and Info Mart."""
+    own = own_access_points(step)
+    found = [
+        f"connection {name} is connected to {one.name if name in one.connections else other.name} only"
+        for name in sorted(set(one.connections) ^ set(other.connections))
+        if name not in own
+    ]
+    for section in sorted(set(one.options) | set(other.options)):
+        here, there = one.options.get(section, {}), other.options.get(section, {})
+        found += [
+            f"[{section}] {name}: {here.get(name)!r} and {there.get(name)!r}"
+            for name in sorted(set(here) | set(there))
+            if here.get(name) != there.get(name)
+        ]
+    return found

@@ -1,0 +1,55 @@
+"""The replicated tables of both sites, compared by rows and row hashes."""
+
+from __future__ import annotations
+
+from infomart_dr.errors import GuardError
+from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.text import sorted_names
+
+#: Seconds for the comparison of one table; a large one takes minutes.
+COMPARE_TIMEOUT = 3600.0
+
+
+def replicated_tables(step: Step) -> dict[SiteRole, dict[str, list[tuple[str, str]]]]:
+    """Columns by table of the replicated tables at each site."""
+    from infomart_dr.hooks.goldengate_parameters import is_excluded
+
+    roles: tuple[SiteRole, SiteRole] = ("source", "target")
+    release = step.topology.info_mart.release
+    found: dict[SiteRole, dict[str, list[tuple[str, str]]]] = {}
+    for role in roles:
+        dba = step.dba(role)
+        tables: dict[str, list[tuple[str, str]]] = {
+            row["table_name"]: []
+            for row in dba.select("tables", owner=step.schema)
+            if row["temporary"] != "Y" and not is_excluded(release, row["table_name"])
+        }
+        for row in dba.select("columns", owner=step.schema):
+            if row["table_name"] in tables:
+                tables[row["table_name"]].append((row["column_name"], row["data_type"]))
+        found[role] = tables
+    missing = set(found["source"]) ^ set(found["target"])
+    if missing:
+        raise GuardError(
+            f"Tables exist at one site only: {sorted_names(list(missing))}.",
+            "Create them, or add them to the release's exclusion list.",
+        )
+    return found
+
+
+def fingerprints(step: Step, role: SiteRole, tables: dict[str, list[tuple[str, str]]]) -> dict[str, tuple[int, int]]:
+    """Rows and sum of row hashes by table of one site."""
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.statements import row_hash
+
+    hook = InfoMartOracleHook(
+        step.site(role).database.info_mart_connection,
+        connect_timeout=step.topology.timeouts.connect,
+        statement_timeout=COMPARE_TIMEOUT,
+    )
+    found = {}
+    for table, columns in sorted(tables.items()):
+        statement = row_hash(step.schema, table, sorted(columns))
+        row = hook.select_text(statement.sql, f"row_hash of {table}")[0]
+        found[table] = (int(row["row_count"]), int(row["row_hash"]))
+    return found

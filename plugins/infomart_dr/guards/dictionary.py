@@ -1,0 +1,139 @@
+"""The data dictionary of a site: tables, indexes, constraints, sequences, and what two sites differ in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infomart_dr.evidence.manifest import Dictionary
+from infomart_dr.guards.dump_set import proven_manifest
+from infomart_dr.plan.direction import both
+from infomart_dr.plan.step import SiteRole, Step
+
+
+def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
+    """Whether a table of GoldenGate's schema is there."""
+    found = step.goldengate_database(role).value("table_exists", owner=schema, table_name=table)
+    return bool(int(found or 0))
+
+
+def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Any:
+    """The Info Mart's schema at a site, as the manifest writes it."""
+    from infomart_dr.evidence.manifest import dictionary_from_rows
+
+    dba = step.dba(role)
+    rows = {
+        name: dba.select(name, owner=step.schema)
+        for name in (
+            "indexes",
+            "index_columns",
+            "constraints",
+            "constraint_columns",
+            "triggers",
+            "sequences",
+        )
+    }
+    return dictionary_from_rows(**rows, row_counts=row_counts)
+
+
+def missing_indexes(step: Step) -> list[str]:
+    """Indexes of the manifest that the target lacks or cannot use; generated names are compared by columns."""
+    wanted = proven_manifest(step).dictionary.indexes
+    found = dictionary_of(step, "target").indexes
+    unusable = {
+        row["index_name"]
+        for row in step.dba("target").select("indexes", owner=step.schema)
+        if str(row["status"]) == "UNUSABLE"
+    }
+    names = {index.name for index in found if index.name not in unusable}
+    shapes = {(index.table, index.unique, tuple(index.columns)) for index in found if index.name not in unusable}
+    return [
+        index.name
+        for index in wanted
+        if (
+            (index.table, index.unique, tuple(index.columns)) not in shapes
+            if index.generated
+            else index.name not in names
+        )
+    ]
+
+
+def invalid_objects(step: Step, role: SiteRole) -> set[str]:
+    """Invalid objects of the schema as ``TYPE NAME``."""
+    rows = step.dba(role).select("invalid_objects", owner=step.schema)
+    return {f"{row['object_type']} {row['object_name']}" for row in rows}
+
+
+def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
+    """Constraints, triggers and sequences of one dictionary that another lacks or has otherwise.
+
+    Objects whose name the database chose are compared by what they do.
+    """
+    differences = []
+
+    def shape(constraint: Any) -> tuple[str, ...]:
+        name = "" if constraint.generated else constraint.name
+        return (name, constraint.table, constraint.type, ",".join(constraint.columns), constraint.status)
+
+    there = {shape(constraint) for constraint in found.constraints}
+    differences += [
+        f"constraint {c.name} on {c.table} ({c.type}, {c.status}) is missing or differs"
+        for c in wanted.constraints
+        if shape(c) not in there
+    ]
+    triggers = {(trigger.name, trigger.table, trigger.status) for trigger in found.triggers}
+    differences += [
+        f"trigger {t.name} ({t.status}) is missing or differs"
+        for t in wanted.triggers
+        if (t.name, t.table, t.status) not in triggers
+    ]
+    differences += [f"sequence {name} is missing" for name in sorted(set(wanted.sequences) - set(found.sequences))]
+    return differences
+
+
+def sequence_faults(step: Step) -> tuple[list[str], list[str]]:
+    """Sequences that the target lacks, and those that lie below the source's or the highest key in use."""
+    last = {
+        role: {
+            row["sequence_name"]: int(row["last_number"])
+            for row in step.dba(role).select("sequences", owner=step.schema)
+        }
+        for role in both()
+    }
+    source, target = last["source"], last["target"]
+    missing = [
+        f"{name}: missing at {step.name('target')}, {value} at {step.name('source')}"
+        for name, value in sorted(source.items())
+        if name not in target
+    ]
+    low = [
+        f"{name}: {target[name]} at {step.name('target')}, {value} at {step.name('source')}"
+        for name, value in sorted(source.items())
+        if name in target and target[name] < value
+    ]
+    for name, key in sorted(step.topology.info_mart.sequence_keys.items()):
+        table, column = key.split(".")
+        highest = step.info_mart("target").value(
+            "highest_key", {"schema": step.schema, "table": table, "column": column}
+        )
+        if name not in target:
+            missing.append(f"{name} of {key} is missing")
+        elif highest is not None and target[name] <= int(highest):
+            low.append(f"{name} is {target[name]}, {key} goes up to {highest}")
+    return missing, low
+
+
+def parity_faults(step: Step) -> tuple[list[str], int]:
+    """How the target's dictionary differs from the source's, and the number of indexes compared."""
+    from infomart_dr.guards.dictionary import dictionary_of, invalid_objects
+
+    source, target = dictionary_of(step, "source"), dictionary_of(step, "target")
+    differences = dictionary_differences(source, target)
+    shapes = {(index.table, index.unique, tuple(index.columns)) for index in target.indexes}
+    differences += [
+        f"index {index.name} on {index.table} is missing"
+        for index in source.indexes
+        if (index.table, index.unique, tuple(index.columns)) not in shapes
+    ]
+    invalid = invalid_objects(step, "target") - invalid_objects(step, "source")
+    differences += [f"{name} is invalid" for name in sorted(invalid)]
+    return differences, len(target.indexes)

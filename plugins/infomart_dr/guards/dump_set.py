@@ -1,0 +1,159 @@
+"""The dump set: room and undo for it, and the manifest that proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infomart_dr.errors import GuardError
+from infomart_dr.evidence import estimate as estimates
+from infomart_dr.evidence.manifest import Manifest
+from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.text import size_text
+
+
+def directory_path(step: Step, role: SiteRole) -> str:
+    """Folder of the site's Data Pump directory object.
+
+    :raises GuardError: the directory object is missing.
+    """
+    directory = step.site(role).database.data_pump.directory
+    rows = step.dba(role).select("directory_path", directory=directory)
+    if not rows:
+        raise GuardError(
+            f"Directory {directory} is missing in the database of {step.name(role)}.",
+            f"CREATE DIRECTORY {directory} AS '<folder>', or correct data_pump.directory in the topology.",
+        )
+    return str(rows[0]["directory_path"]).rstrip("/")
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a Data Pump directory has to hold, and what its file system has free; bytes."""
+
+    folder: str
+    needed: int
+    free: int
+
+    @property
+    def fits(self) -> bool:
+        return self.free >= self.needed
+
+
+def export_room(step: Step, role: SiteRole) -> Room:
+    """Room for the export: the dump set is not larger than the schema."""
+    folder = directory_path(step, role)
+    return Room(folder, schema_bytes(step, role), step.host(role).free_space(folder))
+
+
+def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
+    """Room at the target for a dump set.
+
+    :param total: bytes of the set.
+    :param names: its files; what of them is there already needs no room.
+    """
+    folder, host = directory_path(step, "target"), step.host("target")
+    there = sum(host.file_sizes(folder, names).values()) if names else 0
+    return Room(folder, int((total - there) * step.topology.transfer.space_factor), host.free_space(folder))
+
+
+def schema_bytes(step: Step, role: SiteRole) -> int:
+    """Size of the Info Mart's schema at a site."""
+    return int(step.dba(role).select("schema_size", owner=step.schema)[0]["bytes"])
+
+
+def measured_runs(step: Step) -> list[estimates.Measured]:
+    """What earlier runs of the deployment took, as the ledger at the surviving site has it."""
+    from infomart_dr.guards.dictionary import table_exists
+
+    schema = step.site(step.keeper).goldengate.schema_name
+    if not table_exists(step, step.keeper, schema, "DR_LEDGER"):
+        return []
+    hook = step.goldengate_database(step.keeper)
+    return estimates.measured_runs(
+        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment)
+    )
+
+
+@dataclass(frozen=True)
+class Undo:
+    """How long a database keeps undo, against the time in which an export reads as of its SCN.
+
+    :param retention: UNDO_RETENTION in seconds.
+    :param export: how long the export may take.
+    :param room: bytes that the undo tablespace may grow to; None: its data files are not to be seen.
+    :param rate: bytes of undo a second, over the last day.
+    """
+
+    retention: int
+    export: estimates.Span
+    room: int | None
+    rate: float
+
+    @property
+    def too_short(self) -> bool:
+        """Not even the shortest export is covered."""
+        return self.retention < self.export.low
+
+    @property
+    def covers(self) -> bool:
+        """The longest export is covered."""
+        return self.retention >= self.export.high
+
+    @property
+    def fits(self) -> bool:
+        """The tablespace holds the undo of the longest export, as far as it is seen."""
+        return self.room is None or self.room >= self.needed
+
+    @property
+    def needed(self) -> float:
+        """Bytes of undo that are written in the longest export, if it is like the last day."""
+        return self.rate * self.export.high
+
+    def time_text(self) -> str:
+        return f"undo_retention is {self.retention} s, the export takes {self.export.text()}"
+
+    def room_text(self) -> str:
+        if self.room is None:
+            return "the data files of the undo tablespace are not to be seen"
+        return (
+            f"the undo tablespace can take {size_text(self.room)}; undo of {size_text(self.rate)}/s for up to "
+            f"{estimates.duration(self.export.high)} comes to {size_text(self.needed)}"
+        )
+
+
+def export_undo(step: Step, role: SiteRole, size: int, runs: Sequence[estimates.Measured]) -> Undo:
+    """Undo for an export.
+
+    :param size: bytes of the schema.
+    :param runs: what earlier runs took.
+    """
+    dba = step.dba(role)
+    space = dba.select("undo_space")
+    return Undo(
+        int(dba.value("undo_retention") or 0),
+        estimates.estimate(size, runs).export,
+        int(space[0]["max_bytes"]) if space else None,
+        estimates.per_second(dba.select("undo_written")[0]),
+    )
+
+
+def proven_manifest(step: Step) -> Manifest:
+    """The plan's manifest, proven by the digest in the ledger.
+
+    :raises GuardError: it is missing or was changed.
+    """
+    from infomart_dr.evidence.manifest import Manifest
+
+    digest = step.ledger.require("manifest_digest")
+    host = step.host("source")
+    path = manifest_path(step)
+    if not host.exists(path):
+        raise GuardError(f"The manifest {path} is missing at {step.name('source')}.", "Start a new plan.")
+    manifest = Manifest.from_text(host.read_file(path, limit=64 * 1024 * 1024), digest)
+    manifest.require_scn(int(step.ledger.require("scn")))
+    return manifest
+
+
+def manifest_path(step: Step) -> str:
+    return step.host("source").work_path(step.plan_folder, "manifest.json")

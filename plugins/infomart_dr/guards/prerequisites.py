@@ -1,0 +1,67 @@
+"""What must be there before replication is set up or a site stands by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infomart_dr.errors import FinalError
+from infomart_dr.guards.application import application_host
+from infomart_dr.guards.server import server_runs
+from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.text import sorted_names
+
+#: Folders of a GoldenGate home that CREATE SUBDIRS makes.
+GOLDENGATE_FOLDERS = ("dirprm", "dirdat", "dirchk", "dirrpt", "dirpcs")
+
+
+def standby_faults(step: Step) -> Iterator[str]:
+    """What keeps the target from being a standby: a server that runs or is missing, an object that points elsewhere."""
+    if signs := server_runs(step, "target"):
+        yield f"the Info Mart Server at {step.name('target')} runs ({', '.join(signs)})"
+    wanted, found = step.site("source").info_mart_server.host_object, application_host(step, "source")
+    if found not in (None, wanted):
+        yield f"the Application object {step.application('source')} has the host {found}, not {wanted}"
+    yield from deployment_faults(step, "target")
+
+
+def deployment_faults(step: Step, role: SiteRole) -> Iterator[str]:
+    """Whether the Info Mart Server's software is at a site."""
+    root = step.site(role).info_mart_server.root
+    if not step.host(role, "gim").exists(root):
+        yield f"the Info Mart Server is not deployed at {step.name(role)}: {root} is missing"
+
+
+def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
+    """What a site's database lacks as an end of replication: archive mode, minimal logging, the parameter."""
+    dba, name = step.dba(role), step.name(role)
+    row = dba.select("supplemental_logging")[0]
+    if row["log_mode"] != "ARCHIVELOG":
+        yield f"the database of {name} is in {row['log_mode']} mode"
+    if str(row["supplemental_log_data_min"]) not in ("YES", "IMPLICIT"):
+        yield f"minimal supplemental logging is off at {name} (ALTER DATABASE ADD SUPPLEMENTAL LOG DATA)"
+    enabled = dba.select("replication_parameter")
+    if enabled and str(enabled[0]["value"]).upper() != "TRUE":
+        yield f"enable_goldengate_replication is {enabled[0]['value']} at {name}"
+
+
+def goldengate_faults(step: Step, role: SiteRole) -> Iterator[str]:
+    """Folders that a site's GoldenGate home lacks."""
+    home, host = step.site(role).goldengate.home, step.host(role)
+    missing = [folder for folder in GOLDENGATE_FOLDERS if not host.exists(f"{home}/{folder}")]
+    if missing:
+        yield f"{step.name(role)}: {home} lacks {sorted_names(missing)} (ggsci: CREATE SUBDIRS)"
+
+
+def access_point_faults(step: Step, role: SiteRole, asked: SiteRole = "source") -> Iterator[str]:
+    """DAPs of a site that are not there; where a person does the configuration, they cannot be seen from here.
+
+    :param asked: the site whose configuration interface is asked.
+    """
+    if step.site(asked).configuration.backend == "manual":
+        return
+    site = step.site(role)
+    for dap in [site.info_mart_server.dap, *sorted({idb.dap for idb in site.idbs})]:
+        try:
+            step.configuration(asked).read(dap)
+        except FinalError as error:
+            yield f"DAP {dap} of {step.name(role)}: {error.what}"

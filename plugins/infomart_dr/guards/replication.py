@@ -1,0 +1,181 @@
+"""GoldenGate at both ends: parameter files, open transactions, arrived markers, the end of a trail."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.plan.direction import Direction, ends
+from infomart_dr.plan.step import Seen, SiteRole, Step
+
+
+@dataclass(frozen=True)
+class ParameterFile:
+    """A parameter file of a site: what it must be, and what is there.
+
+    :param there: None when there is no such file.
+    """
+
+    role: SiteRole
+    path: str
+    text: str
+    there: str | None
+
+    @property
+    def right(self) -> bool:
+        """Nothing is to be written."""
+        return self.there == self.text
+
+    def diff(self) -> str:
+        """What writing it would change; passwords that stand in the old file are not shown."""
+        from infomart_dr.hooks.goldengate_parameters import without_passwords
+
+        lines = difflib.unified_diff(
+            without_passwords(self.there or "").splitlines(),
+            without_passwords(self.text).splitlines(),
+            "there" if self.there is not None else "(no file)",
+            "to be written",
+            n=1,
+            lineterm="",
+        )
+        return "\n".join(lines)
+
+
+def parameter_files(step: Step) -> list[ParameterFile]:
+    """GLOBALS and the parameter files of both sites, rendered and as they are."""
+    from infomart_dr.hooks import goldengate_parameters as parameters
+
+    found: list[ParameterFile] = []
+    roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
+    for role, other in roles:
+        name, host, home = step.name(role), step.host(role), step.site(role).goldengate.home
+
+        def there(path: str, host: Any = host) -> str | None:
+            return host.read_file(path) if host.exists(path) else None
+
+        for file, text in parameters.render_site(step.topology, name, step.name(other)).items():
+            path = f"{home}/{file}"
+            found.append(ParameterFile(role, path, text, there(path)))
+        path = f"{home}/GLOBALS"
+        before = there(path)
+        merged = parameters.merge_globals(before, parameters.render_globals(step.topology, name))
+        found.append(ParameterFile(role, path, merged, before))
+    return found
+
+
+def no_older_transactions(step: Step, direction: Direction) -> Seen:
+    """Probe: no transaction is open that began before the capture.
+
+    Such a transaction is in neither the dump nor the trail (GoldenGate drops it, the dump does not see it).
+    """
+    capturing = ends(direction)[0]
+    scn = int(step.ledger.require(f"{direction}_capture_scn"))
+    rows = step.dba(capturing).select("open_transactions", before_scn=scn)
+    if not rows:
+        return Seen(True, f"no transaction older than SCN {scn} is open at {step.name(capturing)}")
+    sessions = [
+        f"session {row['sid']},{row['serial']}@{row['inst_id']} of {row['username']}"
+        f" ({row['program'] or 'unknown program'} on {row['machine'] or 'unknown machine'},"
+        f" since {row['start_time']})"
+        for row in rows
+    ]
+    return Seen(
+        False,
+        f"{len(rows)} transaction(s) began before the capture and are open: {'; '.join(sessions)}. "
+        "End them (commit, roll back, or ask the DBA); nothing is killed by this procedure.",
+        {"sessions": sessions},
+    )
+
+
+def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
+    """Probe: the marker row that was written at the capturing site is at the applying site.
+
+    Lag, "At EOF" and the checkpoint are shown beside it and decide nothing.
+    """
+    capturing, applying = ends(direction)
+    goldengate = step.site(applying).goldengate
+    name = goldengate.groups.replicat
+    row = step.goldengate_database(applying).select("marker_get", {"schema": goldengate.schema_name}, marker_id=marker)
+    ggsci = step.ggsci(applying)
+    info = ggsci.info(name)
+    status = info.status if info else "missing"
+    facts: dict[str, Any] = {"replicat": status, "lag_seconds": None, "at_eof": None}
+    beside = name + " " + status
+    if status == "RUNNING":
+        lag = ggsci.lag(name)
+        facts |= {"lag_seconds": lag.seconds, "at_eof": lag.at_eof}
+        shown = "unknown" if lag.seconds is None else f"{lag.seconds} s"
+        beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
+    if row:
+        return Seen(True, f"the marker arrived at {step.name(applying)} ({beside})", facts)
+    if info is None:
+        raise GuardError(
+            f"There is no {name} at {step.name(applying)}; the marker from {step.name(capturing)} cannot arrive.",
+            "Clear add_replicat and what follows it.",
+        )
+    if status in ("ABENDED", "STOPPED"):
+        # The manager's AUTORESTART may bring it back; when it does not, the wait ends with this message.
+        raise CurableError(
+            f"{name} at {step.name(applying)} is {status}; the marker from {step.name(capturing)} cannot arrive. "
+            f"{ggsci.report_tail(name)}",
+            f"Correct what the report names and START REPLICAT {name}.",
+        )
+    return Seen(False, f"the marker from {step.name(capturing)} has not arrived ({beside})", facts)
+
+
+def newest_trail_file(step: Step) -> tuple[str, int] | None:
+    """Name and size of the last file of the trail that arrived at the survivor; None when there is none."""
+    goldengate = step.site("target").goldengate
+    folder, _, name = goldengate.trails.remote.rpartition("/")
+    script = (
+        f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
+        # A copy that somebody put beside it, as dp000000002.bak, is no trail file.
+        f"last=; for f in {shlex.quote(name)}[0-9]*; do case ${{f#??}} in *[!0-9]*) continue;; esac; "
+        '[ -f "$f" ] && last=$f; done; '
+        '[ -z "$last" ] || wc -c "$last"'
+    )
+    words = step.host("target").run(["sh", "-c", script]).stdout.split()
+    return (words[1], int(words[0])) if len(words) == 2 else None
+
+
+def replicat_at_trail_end(step: Step) -> Seen:
+    """Probe: the survivor's Replicat has applied everything that arrived before the site was lost.
+
+    At EOF alone is no proof: it must stand in the last file of the trail.
+    """
+    name = step.site("target").goldengate.groups.replicat
+    ggsci = step.ggsci("target")
+    info = ggsci.info(name)
+    where = f"{name} at {step.name('target')}"
+    if info is None and step.params.get("accept_missing_replicat"):
+        return Seen(True, f"there is no {where}; the run was started with accept_missing_replicat", {"trail": None})
+    if info is None:
+        raise GuardError(
+            f"There is no {where}: nobody knows whether the standby holds what was replicated.",
+            "When it is complete by another proof, start a run with the parameter accept_missing_replicat.",
+        )
+    if info.status == "ABENDED":
+        raise CurableError(
+            f"{where} is ABENDED, and what arrived is not applied. {ggsci.report_tail(name)}",
+            f"Correct what the report names and START REPLICAT {name}.",
+        )
+    newest = newest_trail_file(step)
+    place = f"{info.trail or 'no trail file'} RBA {info.rba if info.rba is not None else 'unknown'}"
+    if newest is None:
+        return Seen(True, f"no trail has arrived at {step.name('target')}", {"trail": None})
+    file, size = newest
+    facts = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
+    what = f"{where} is {info.status} at {place}; the last file is {file}, {size} bytes"
+    in_last_file = bool(info.trail) and str(info.trail).rpartition("/")[2] == file
+    if info.status != "RUNNING":
+        # A stopped one counts only where its position says by itself that nothing is left.
+        return Seen(in_last_file and info.rba == size, what, facts)
+    return Seen(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), facts)
+
+
+def is_up(status: str | None) -> bool:
+    """Whether a group does, or is about to do, something."""
+    return status in ("RUNNING", "STARTING")

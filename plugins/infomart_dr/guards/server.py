@@ -1,0 +1,109 @@
+"""The Info Mart Server of a site: running, serving or proven stopped, and the messages of its log."""
+
+from __future__ import annotations
+
+from infomart_dr.errors import GuardError
+from infomart_dr.guards.application import application_host, configured, option
+from infomart_dr.hooks.processes import pgrep
+from infomart_dr.plan.step import Seen, SiteRole, Step
+
+
+def server_runs(step: Step, role: SiteRole) -> list[str]:
+    """Signs that the Info Mart Server of a site runs: Management Layer, process, database sessions.
+
+    :return: what was found; empty when it is proven stopped.
+    """
+    signs = []
+    site = step.site(role)
+    if application_host(step, role) == site.info_mart_server.host_object:
+        layer = step.management_layer(role)
+        status = layer.status(step.application_dbid(role))
+        if not layer.is_stopped(status):
+            signs.append(f"Management Layer says {status.status}")
+    if processes := server_processes(step, role):
+        signs.append(f"process {' '.join(processes)} on {site.info_mart_server.host}")
+    if site.role != "new" or step.ledger.get("tables_compared"):
+        sessions = step.dba(role).select(
+            "sessions_of", username=step.schema, program=site.info_mart_server.session_program
+        )
+        if sessions:
+            signs.append(f"{len(sessions)} database session(s) of {step.schema}")
+    return signs
+
+
+def server_processes(step: Step, role: SiteRole) -> list[str]:
+    """Processes of the Info Mart Server on a site's host.
+
+    :raises GuardError: the host cannot say.
+    """
+    server = step.site(role).info_mart_server
+    found = step.host(role, "gim").run(pgrep(server.process_pattern), check=False)
+    if found.exit_code not in (0, 1):
+        raise GuardError(
+            f"pgrep on {server.host} ended with {found.exit_code}: {found.stderr.strip()[:200]}",
+            "Install pgrep there, or correct info_mart_server.process_pattern.",
+        )
+    return found.stdout.split() if found.exit_code == 0 else []
+
+
+def running_at(step: Step, role: SiteRole) -> Seen:
+    """Whether the Info Mart Server of a site runs, whatever its scheduler does."""
+    site = step.site(role)
+    host = application_host(step, role)
+    layer = step.management_layer(role)
+    status = layer.status(step.application_dbid(role))
+    if host is None:
+        # The Management Layer may speak of a server elsewhere, and only a person can read where: the process tells.
+        here = bool(server_processes(step, role))
+        where = f"by the Management Layer, {'a' if here else 'no'} process on {site.info_mart_server.host}"
+    else:
+        here, where = host == site.info_mart_server.host_object, f"on {host}"
+    return Seen(layer.is_running(status) and here, f"Info Mart Server: {status.status} {where}")
+
+
+def serving(step: Step, role: SiteRole) -> Seen:
+    """Whether the Info Mart Server of a site runs with its scheduler on."""
+    running = running_at(step, role)
+    scheduled = True
+    if step.site(role).configuration.backend != "manual":
+        change = option("schedule", "run-scheduler", "true")
+        scheduled = configured(step, role, step.application(role), change).done
+    what = f"{running.what}, run-scheduler {'true' if scheduled else 'false'}"
+    return Seen(running.done and scheduled, what)
+
+
+def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:
+    """Error of a start while the other site's server shows signs that it runs (rule 4)."""
+    return GuardError(
+        f"The Info Mart Server at {step.name(role)} still runs: {', '.join(signs)}. "
+        "Two servers never write for one deployment.",
+        "Stop that one first.",
+    )
+
+
+def log_size(step: Step, role: SiteRole) -> int:
+    """Bytes of a site's server log; 0 when there is none."""
+    folder, _, name = step.site(role).info_mart_server.log_file.rpartition("/")
+    host = step.host(role, "gim")
+    return host.file_sizes(folder, [name]).get(name, 0) if host.exists(folder) else 0
+
+
+def server_log(step: Step, role: SiteRole) -> str:
+    """A site's server log since the plan noted its length; empty when there is none."""
+    path = step.site(role).info_mart_server.log_file
+    begin = int(step.ledger.get("server_log_begin") or 0)
+    size = log_size(step, role)
+    if size < begin:
+        begin = 0  # the log was rotated
+    if size == 0:
+        return ""
+    return step.host(role, "gim").read_bytes(path, begin, 64 * 1024 * 1024).decode("utf-8", "replace")
+
+
+#: Messages by which the server says that it is in the migration state (guide:1041).
+MIGRATION_MARKS = ("55-20152", "55-20034")
+
+
+def migration_marks(text: str) -> list[str]:
+    """Messages of the migration state in a log."""
+    return [mark for mark in MIGRATION_MARKS if mark in text]
