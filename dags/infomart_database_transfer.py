@@ -1,4 +1,4 @@
-"""Copy the Info Mart database to the target site, consistent at one SCN, with reverse capture running before it."""
+"""Copy the Info Mart database to the target site, consistent at one SCN, with capture running before it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DOC = """
 
 Guide: *Setting Up Replication*, "copy the Info Mart database" (guide:847-940); *Return to Normal* 1 and 2.
 
-Ends with the target filled and checked. Purging of the IDBs stays held and reverse capture stays running: go on with
+Ends with the target filled and checked. Purging of the IDBs stays held and the capture stays running: go on with
 `infomart_reverse_sync`, giving this run's id as the parameter *plan*.
 """
 

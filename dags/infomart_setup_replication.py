@@ -1,4 +1,4 @@
-"""Forward replication from nothing: a standby is filled from the active site and follows it."""
+"""Replication from nothing: a standby is filled from the active site and follows it."""
 
 from __future__ import annotations
 

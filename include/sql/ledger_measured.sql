@@ -1,11 +1,10 @@
 -- reads: {{ schema }}.DR_LEDGER
--- binds: deployment
+-- binds: deployment, fact_1, fact_2, fact_3, fact_4, fact_5, fact_6, fact_7, fact_8
 -- privilege: owner of GoldenGate's schema
 -- source: the procedures' own record
 -- What earlier plans noted of their times.
 select plan_id, name, value, noted_at
   from {{ schema }}.dr_ledger
  where deployment = :deployment
-   and name in ('schema_bytes', 'export_seconds', 'manifest_digest', 'transferred',
-                'sequences_dropped', 'imported', 'final_stop', 'point_of_no_return')
+   and name in (:fact_1, :fact_2, :fact_3, :fact_4, :fact_5, :fact_6, :fact_7, :fact_8)
  order by plan_id, noted_at

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from infomart_dr.errors import GuardError
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Step
 from infomart_lab.config import LabConfig
 
@@ -59,11 +60,11 @@ def test_the_printed_order_is_refused_and_when_forced_the_audit_counts_the_lost_
                 file = lab.goldengate_home("site3") / "dirprm" / "rgim.prm"
                 file.write_text(file.read_text().replace("ASSUMETARGETDEFS", "HANDLECOLLISIONS\nASSUMETARGETDEFS"))
             if name == "export_database.capture_scn":
-                with pytest.raises(GuardError, match="reverse_capture_scn"):
+                with pytest.raises(GuardError, match="to_target_capture_scn"):
                     run.step(run.dag.get_task(name))
                 with Step(plan_id="printed-order") as step:
                     # Forced: as if capture had been complete since the beginning of time.
-                    step.ledger.put_once("reverse_capture_scn", "1")
+                    step.ledger.put_once(facts.CAPTURE_SCN.of("to_target"), 1)
             run.results[name] = run.step(run.dag.get_task(name))
     audits = judge(lab, "site2", "site3", seconds=30)
     assert (audits["site2"].missing, audits["site2"].duplicated, audits["site2"].extra) == (0, 0, 0)

@@ -94,7 +94,7 @@ def test_a_file_is_one_statement_of_oracles_grammar(path):
 
 @pytest.mark.parametrize("path", PLAIN, ids=lambda p: p.stem)
 def test_binds_are_those_of_the_header_and_oracle_takes_their_names(path):
-    used = set(re.findall(r"(?<![:\w]):([a-z_]+)", _sql(path)))
+    used = set(re.findall(r"(?<![:\w]):([a-z_0-9]+)", _sql(path)))
     stated = re.sub(r"\([^)]*\)", "", _header(path)["binds"])
     assert used == (set() if stated.startswith("none") else {name.strip() for name in stated.split(",")})
     assert not used & RESERVED

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from infomart_dr.plan import facts
+from infomart_dr.plan.facts import Fact
+
 Phase = Literal["export", "transfer", "import"]
 PHASES: tuple[Phase, ...] = ("export", "transfer", "import")
 
@@ -176,6 +179,19 @@ def parts(procedure: str, estimated: Estimate, replicated: bool) -> dict[str, Sp
 # -- earlier runs ----------------------------------------------------------------------------------
 
 
+#: Facts from which :func:`measured_runs` takes the times of earlier runs.
+MEASURED: tuple[Fact[Any], ...] = (
+    facts.SCHEMA_BYTES,
+    facts.EXPORT_SECONDS,
+    facts.MANIFEST_DIGEST,
+    facts.TRANSFERRED,
+    facts.SEQUENCES_DROPPED,
+    facts.IMPORTED,
+    facts.FINAL_STOP,
+    facts.POINT_OF_NO_RETURN,
+)
+
+
 def measured_runs(rows: Iterable[Mapping[str, Any]]) -> list[Measured]:
     """Earlier runs from rows of the ledger: plan_id, name, value and noted_at.
 
@@ -187,32 +203,34 @@ def measured_runs(rows: Iterable[Mapping[str, Any]]) -> list[Measured]:
     for row in rows:
         plans.setdefault(str(row["plan_id"]), {})[str(row["name"])] = (str(row["value"]), row["noted_at"])
     found = []
-    for facts in plans.values():
-        if "schema_bytes" not in facts:
+    for recorded in plans.values():
+        if facts.SCHEMA_BYTES.name not in recorded:
             continue
         spans = {
-            "export": float(facts["export_seconds"][0]) if "export_seconds" in facts else 0.0,
-            "transfer": _apart(facts, "manifest_digest", "transferred"),
-            "import": _apart(facts, "sequences_dropped", "imported"),
+            "export": float(recorded[facts.EXPORT_SECONDS.name][0]) if facts.EXPORT_SECONDS.name in recorded else 0.0,
+            "transfer": _apart(recorded, facts.MANIFEST_DIGEST, facts.TRANSFERRED),
+            "import": _apart(recorded, facts.SEQUENCES_DROPPED, facts.IMPORTED),
         }
         seconds: dict[Phase, float] = {phase: spans[phase] for phase in PHASES if spans[phase] > 0}
         found.append(
             Measured(
-                int(facts["schema_bytes"][0]), seconds, _between(facts, "final_stop", "point_of_no_return") or None
+                int(recorded[facts.SCHEMA_BYTES.name][0]),
+                seconds,
+                _between(recorded, facts.FINAL_STOP, facts.POINT_OF_NO_RETURN) or None,
             )
         )
     return found
 
 
-def _between(facts: Mapping[str, tuple[str, datetime]], first: str, second: str) -> float:
+def _between(recorded: Mapping[str, tuple[str, datetime]], first: Fact[Any], second: Fact[Any]) -> float:
     """Seconds between two facts whose values are epoch seconds; 0 without both."""
-    if first not in facts or second not in facts:
+    if first.name not in recorded or second.name not in recorded:
         return 0.0
-    return max(float(facts[second][0]) - float(facts[first][0]), 0.0)
+    return max(float(recorded[second.name][0]) - float(recorded[first.name][0]), 0.0)
 
 
-def _apart(facts: Mapping[str, tuple[str, datetime]], first: str, second: str) -> float:
+def _apart(recorded: Mapping[str, tuple[str, datetime]], first: Fact[Any], second: Fact[Any]) -> float:
     """Seconds between the notes of two facts; 0 without both."""
-    if first not in facts or second not in facts:
+    if first.name not in recorded or second.name not in recorded:
         return 0.0
-    return max((facts[second][1] - facts[first][1]).total_seconds(), 0.0)
+    return max((recorded[second.name][1] - recorded[first.name][1]).total_seconds(), 0.0)

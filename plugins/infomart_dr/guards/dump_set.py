@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.evidence.manifest import Manifest
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import SiteRole, Step
 from infomart_dr.text import size_text
 
@@ -70,8 +71,9 @@ def measured_runs(step: Step) -> list[estimates.Measured]:
     if not table_exists(step, step.keeper, schema, "DR_LEDGER"):
         return []
     hook = step.goldengate_database(step.keeper)
+    names = {f"fact_{number}": fact.name for number, fact in enumerate(estimates.MEASURED, start=1)}
     return estimates.measured_runs(
-        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment)
+        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment, **names)
     )
 
 
@@ -145,13 +147,13 @@ def proven_manifest(step: Step) -> Manifest:
     """
     from infomart_dr.evidence.manifest import Manifest
 
-    digest = step.ledger.require("manifest_digest")
+    digest = step.ledger.require(facts.MANIFEST_DIGEST)
     host = step.host("source")
     path = manifest_path(step)
     if not host.exists(path):
         raise GuardError(f"The manifest {path} is missing at {step.name('source')}.", "Start a new plan.")
     manifest = Manifest.from_text(host.read_file(path, limit=64 * 1024 * 1024), digest)
-    manifest.require_scn(int(step.ledger.require("scn")))
+    manifest.require_scn(step.ledger.require(facts.SCN))
     return manifest
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
@@ -72,7 +73,7 @@ def no_older_transactions(step: Step, direction: Direction) -> Seen:
     Such a transaction is in neither the dump nor the trail (GoldenGate drops it, the dump does not see it).
     """
     capturing = ends(direction)[0]
-    scn = int(step.ledger.require(f"{direction}_capture_scn"))
+    scn = step.ledger.require(facts.CAPTURE_SCN.of(direction))
     rows = step.dba(capturing).select("open_transactions", before_scn=scn)
     if not rows:
         return Seen(True, f"no transaction older than SCN {scn} is open at {step.name(capturing)}")
@@ -102,15 +103,15 @@ def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
     ggsci = step.ggsci(applying)
     info = ggsci.info(name)
     status = info.status if info else "missing"
-    facts: dict[str, Any] = {"replicat": status, "lag_seconds": None, "at_eof": None}
+    details: dict[str, Any] = {"replicat": status, "lag_seconds": None, "at_eof": None}
     beside = name + " " + status
     if status == "RUNNING":
         lag = ggsci.lag(name)
-        facts |= {"lag_seconds": lag.seconds, "at_eof": lag.at_eof}
+        details |= {"lag_seconds": lag.seconds, "at_eof": lag.at_eof}
         shown = "unknown" if lag.seconds is None else f"{lag.seconds} s"
         beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
     if row:
-        return Seen(True, f"the marker arrived at {step.name(applying)} ({beside})", facts)
+        return Seen(True, f"the marker arrived at {step.name(applying)} ({beside})", details)
     if info is None:
         raise GuardError(
             f"There is no {name} at {step.name(applying)}; the marker from {step.name(capturing)} cannot arrive.",
@@ -123,7 +124,7 @@ def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
             f"{ggsci.report_tail(name)}",
             f"Correct what the report names and START REPLICAT {name}.",
         )
-    return Seen(False, f"the marker from {step.name(capturing)} has not arrived ({beside})", facts)
+    return Seen(False, f"the marker from {step.name(capturing)} has not arrived ({beside})", details)
 
 
 def newest_trail_file(step: Step) -> tuple[str, int] | None:
@@ -167,13 +168,13 @@ def replicat_at_trail_end(step: Step) -> Seen:
     if newest is None:
         return Seen(True, f"no trail has arrived at {step.name('target')}", {"trail": None})
     file, size = newest
-    facts = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
+    details = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
     what = f"{where} is {info.status} at {place}; the last file is {file}, {size} bytes"
     in_last_file = bool(info.trail) and str(info.trail).rpartition("/")[2] == file
     if info.status != "RUNNING":
         # A stopped one counts only where its position says by itself that nothing is left.
-        return Seen(in_last_file and info.rba == size, what, facts)
-    return Seen(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), facts)
+        return Seen(in_last_file and info.rba == size, what, details)
+    return Seen(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), details)
 
 
 def is_up(status: str | None) -> bool:

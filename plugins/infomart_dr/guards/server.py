@@ -5,6 +5,7 @@ from __future__ import annotations
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.application import application_host, configured, option
 from infomart_dr.hooks.processes import pgrep
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
 
@@ -22,7 +23,7 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
             signs.append(f"Management Layer says {status.status}")
     if processes := server_processes(step, role):
         signs.append(f"process {' '.join(processes)} on {site.info_mart_server.host}")
-    if site.role != "new" or step.ledger.get("tables_compared"):
+    if site.role != "new" or step.ledger.has(facts.TABLES_COMPARED):
         sessions = step.dba(role).select(
             "sessions_of", username=step.schema, program=site.info_mart_server.session_program
         )
@@ -91,7 +92,7 @@ def log_size(step: Step, role: SiteRole) -> int:
 def server_log(step: Step, role: SiteRole) -> str:
     """A site's server log since the plan noted its length; empty when there is none."""
     path = step.site(role).info_mart_server.log_file
-    begin = int(step.ledger.get("server_log_begin") or 0)
+    begin = step.ledger.get(facts.SERVER_LOG_BEGIN) or 0
     size = log_size(step, role)
     if size < begin:
         begin = 0  # the log was rotated

@@ -13,6 +13,7 @@ from infomart_dr.operators.dump_set import CaptureScn
 from infomart_dr.operators.etl_jobs import BringReportsIntoService
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.server import ConfigurationOperator, settle
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class CaptureScnOfCopy(CaptureScn):
             raise GuardError(
                 f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler and what follows it."
             )
-        step.ledger.put_once("scn", str(int(step.dba("source").value("current_scn"))))
+        step.ledger.put_once(facts.SCN, int(step.dba("source").value("current_scn")))
 
 
 class CreateInfoMart(HumanStep):
@@ -128,7 +129,7 @@ class StartSecondServer(StepOperator):
     undo = "stop it; the other one serves all the time"
 
     def observe(self, step: Step) -> Seen:
-        noted = step.ledger.get("point_of_no_return")
+        noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
         seen = serving(step, "target")
         return Seen(seen.done and noted is not None, seen.what)
 
@@ -142,9 +143,9 @@ class StartSecondServer(StepOperator):
                     f"and must be to {own} alone: two servers would write to one Info Mart.",
                     "Clear keep_configuration_in_step.",
                 )
-        step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
-        step.ledger.put_once("server_touched", str(int(time.time())))
-        step.ledger.put_once("point_of_no_return", str(int(time.time())))
+        step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
+        step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
+        step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
         step.management_layer("target").start(step.application_dbid("target"))
 
     def verify(self, step: Step) -> Seen:

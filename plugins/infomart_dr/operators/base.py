@@ -18,6 +18,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
 from infomart_dr.notifiers.tickets import callbacks
+from infomart_dr.plan import facts
+from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.parameters import refuse_wrong_run
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
@@ -76,7 +78,7 @@ class StepOperator(BaseOperator):
     """One action of a procedure.
 
     :param role: the site it acts at: ``source`` or ``target``.
-    :param unless: a fact of the ledger that makes this step needless: the plan is past it.
+    :param unless: a fact that makes this step needless: the plan is past it.
     :param option: the step belongs to this option of the procedure only; empty: to every option.
     :param architecture: the step is for this architecture only; empty: for both.
     """
@@ -96,7 +98,7 @@ class StepOperator(BaseOperator):
         self,
         *,
         role: SiteRole = "source",
-        unless: str = "",
+        unless: Fact[Any] | None = None,
         option: str = "",
         architecture: str = "",
         **kwargs: Any,
@@ -201,20 +203,18 @@ class StepOperator(BaseOperator):
 #: Values of the parameter ``option`` of a return to normal: which site serves at its end.
 TARGET_TAKES_OVER, SOURCE_STAYS = "target takes over", "source stays active"
 
-#: Fact of a plan that had nothing to do: its goal was reached before it began.
-GOAL_REACHED = "goal_reached"
 
-
-def needless(step: Step, fact: str) -> str | None:
+def needless(step: Step, fact: Fact[Any] | None) -> str | None:
     """Why a step is needless, None when it is not.
 
-    :param fact: name in the ledger; empty: only a plan whose goal was reached before needs it not.
+    :param fact: the fact by which the plan is past the step; None: only a plan whose goal was reached before needs it
+        not.
     """
-    facts = step.ledger.all()
-    if reached := facts.get(GOAL_REACHED):
+    recorded = step.ledger.all()
+    if reached := recorded.get(facts.GOAL_REACHED):
         return f"nothing to do: {reached}"
-    if fact and (value := facts.get(fact)):
-        return f"the plan is past this step ({fact.replace('_', ' ')}: {value})"
+    if fact is not None and (value := recorded.text(fact)):
+        return f"the plan is past this step ({fact.name.replace('_', ' ')}: {value})"
     return None
 
 

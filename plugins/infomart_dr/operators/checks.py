@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.comparison import fingerprints, replicated_tables
 from infomart_dr.guards.dictionary import parity_faults, sequence_faults
 from infomart_dr.operators.base import CheckOperator, StepOperator
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 
 if TYPE_CHECKING:
@@ -55,13 +56,14 @@ class CompareTables(StepOperator):
     in_report = True
 
     def observe(self, step: Step) -> Seen:
-        if step.ledger.get("tables_compared") and step.ledger.get("final_stop"):
-            return Seen(True, f"tables are compared since the final stop: {step.ledger.get('tables_compared')}")
+        compared = step.ledger.get(facts.TABLES_COMPARED)
+        if compared and step.ledger.has(facts.FINAL_STOP):
+            return Seen(True, f"tables are compared since the final stop: {compared}")
         return Seen(False, "tables are not compared since the final stop")
 
     def act(self, step: Step, seen: Seen) -> None:
-        step.ledger.require("final_stop")
-        step.ledger.require("noted_scn")
+        step.ledger.require(facts.FINAL_STOP)
+        step.ledger.require(facts.NOTED_SCN)
         tables = replicated_tables(step)
         with ThreadPoolExecutor(2) as pool:
             sides = {role: pool.submit(fingerprints, step, role, tables[role]) for role in ("source", "target")}
@@ -77,4 +79,6 @@ class CompareTables(StepOperator):
                 "Look whether something else writes; the service returns to the source.",
             )
         rows = sum(count for count, _ in source.values())
-        step.ledger.put_once("tables_compared", f"{len(source)} tables, {rows} rows at {int(time.time())}")
+        step.ledger.put_once(
+            facts.TABLES_COMPARED, f"{len(source)} tables, {rows} rows at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        )

@@ -20,6 +20,7 @@ from infomart_dr.guards.dump_set import (
 )
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.jobs import JobOperator, failed, whole_log
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import size_text, sorted_names
 
@@ -43,17 +44,17 @@ class CheckExportSpace(CheckOperator):
             f"{step.schema} has {size_text(room.needed)}, {room.folder} has {size_text(room.free)} free; "
             f"{undo.time_text()}; {undo.room_text()}"
         )
-        facts = {"schema_bytes": room.needed, "free_bytes": room.free, "undo_retention": undo.retention}
+        details = {"schema_bytes": room.needed, "free_bytes": room.free, "undo_retention": undo.retention}
         if not room.fits:
-            return Seen(False, f"{what}: the dump set may not fit", facts)
+            return Seen(False, f"{what}: the dump set may not fit", details)
         if undo.too_short:
-            return Seen(False, f"{what}: the export ends with ORA-01555", facts)
+            return Seen(False, f"{what}: the export ends with ORA-01555", details)
         if not (undo.covers and undo.fits):
             what += ": a long export may end with ORA-01555"
-        return Seen(True, what, facts)
+        return Seen(True, what, details)
 
     def finish(self, step: Step, seen: Seen) -> None:
-        step.ledger.put_once("schema_bytes", str(seen.facts["schema_bytes"]))
+        step.ledger.put_once(facts.SCHEMA_BYTES, seen.facts["schema_bytes"])
 
     def next_step(self) -> str:
         return (
@@ -70,7 +71,7 @@ class CaptureScn(StepOperator):
     undo = "a new plan takes a new SCN"
 
     def observe(self, step: Step) -> Seen:
-        scn = step.ledger.get("scn")
+        scn = step.ledger.get(facts.SCN)
         if scn is None:
             return Seen(False, "no SCN is taken yet")
         return Seen(True, f"SCN {scn}", {"scn": int(scn)})
@@ -79,8 +80,8 @@ class CaptureScn(StepOperator):
         from infomart_dr.guards.replication import no_older_transactions
         from infomart_dr.guards.server import server_runs
 
-        captured = int(step.ledger.require("reverse_capture_scn"))
-        older = no_older_transactions(step, "reverse")
+        captured = step.ledger.require(facts.CAPTURE_SCN.of("to_target"))
+        older = no_older_transactions(step, "to_target")
         if not older.done:
             raise GuardError(older.what, "Clear wait_for_older_transactions and what follows it.")
         if signs := server_runs(step, "source"):
@@ -92,7 +93,7 @@ class CaptureScn(StepOperator):
             raise GuardError(
                 f"SCN {scn} lies before the capture's {captured}.", "Look whether the database was restored."
             )
-        step.ledger.put_once("scn", str(scn))
+        step.ledger.put_once(facts.SCN, scn)
 
 
 # -- Data Pump -------------------------------------------------------------------------------------
@@ -144,7 +145,7 @@ class DataPumpOperator(JobOperator):
             return Seen(False, f"job {name} is {job.state}")
         if report is None:
             return Seen(False, f"job {name} has not run")
-        facts = {
+        details = {
             "job": name,
             "rows": report.total_rows,
             "errors": len(report.errors),
@@ -154,7 +155,7 @@ class DataPumpOperator(JobOperator):
         what = (
             f"job {name}: {report.outcome.replace('_', ' ')}, {report.total_rows} rows, {len(report.errors)} error(s)"
         )
-        return Seen(self.acceptable(report), what, facts)
+        return Seen(self.acceptable(report), what, details)
 
     def act(self, step: Step, seen: Seen) -> None:
         data_pump, name = step.data_pump(self.role), self.job_name(step)
@@ -228,21 +229,21 @@ class RunExpdp(DataPumpOperator):
         from infomart_dr.hooks.data_pump import export_parameters
 
         return export_parameters(
-            step.topology, step.site("source"), int(step.ledger.require("scn")), self.job_name(step)
+            step.topology, step.site("source"), step.ledger.require(facts.SCN), self.job_name(step)
         )
 
     def prepare(self, step: Step) -> None:
-        step.ledger.put_once("export_started", str(int(time.time())))
+        step.ledger.put_once(facts.EXPORT_STARTED, int(time.time()))
 
     def finish(self, step: Step, seen: Seen) -> None:
-        ended = int(step.ledger.put_once("export_ended", str(int(time.time()))))
+        ended = step.ledger.put_once(facts.EXPORT_ENDED, int(time.time()))
         if len(self.attempts(step)) == 1:
             # An export that was interrupted says nothing of how long one takes. Before 12c the log has no time.
             seconds = seen.facts["seconds"]
-            measured = ended - int(step.ledger.get("export_started") or ended) if seconds is None else seconds
+            measured = ended - (step.ledger.get(facts.EXPORT_STARTED) or ended) if seconds is None else seconds
             # Whole seconds: a shorter one counts as one, since 0 is no time to calculate with.
-            step.ledger.put_once("export_seconds", str(max(measured, 1)))
-        step.ledger.put_once("exported", self.job_name(step))
+            step.ledger.put_once(facts.EXPORT_SECONDS, max(measured, 1))
+        step.ledger.put_once(facts.EXPORTED, self.job_name(step))
 
     def acceptable(self, report: LogReport) -> bool:
         return report.outcome == "success" or (
@@ -315,7 +316,7 @@ class WriteManifest(ChecksumOperator):
         return sorted(posixpath.basename(path.replace("\\", "/")) for path in report.dump_files)
 
     def observe(self, step: Step) -> Seen:
-        if step.ledger.get("manifest_digest") is None:
+        if not step.ledger.has(facts.MANIFEST_DIGEST):
             return Seen(False, "there is no manifest yet")
         manifest = proven_manifest(step)
         rows = sum(manifest.dictionary.row_counts.values())
@@ -339,7 +340,8 @@ class WriteManifest(ChecksumOperator):
         source, release = step.site("source"), step.topology.info_mart.release
         name, digest = parameters.exclusion_list(release), parameters.exclusion_digest(release)
         started, ended = (
-            datetime.fromtimestamp(int(step.ledger.require(fact)), UTC) for fact in ("export_started", "export_ended")
+            datetime.fromtimestamp(step.ledger.require(fact), UTC)
+            for fact in (facts.EXPORT_STARTED, facts.EXPORT_ENDED)
         )
         manifest = evidence.Manifest(
             deployment=step.topology.deployment,
@@ -350,7 +352,7 @@ class WriteManifest(ChecksumOperator):
             oracle_release=source.database.release,
             info_mart_release=release,
             info_mart_schema=step.schema,
-            scn=int(step.ledger.require("scn")),
+            scn=step.ledger.require(facts.SCN),
             job_name=self._export(step).job_name(step),
             directory=source.database.data_pump.directory,
             files=[evidence.DumpFile(name=file, size=sizes[file], sha256=sums[file]) for file in self.names(step)],
@@ -360,7 +362,7 @@ class WriteManifest(ChecksumOperator):
             dictionary=dictionary_of(step, "source", row_counts=report.rows),
         )
         step.host("source").write_file(manifest_path(step), manifest.to_text())
-        step.ledger.put_once("manifest_digest", manifest.digest())
+        step.ledger.put_once(facts.MANIFEST_DIGEST, manifest.digest())
 
 
 # -- transfer --------------------------------------------------------------------------------------
@@ -416,14 +418,14 @@ class TransferDumpSet(JobOperator):
             streams=topology.transfer.streams,
             bandwidth=topology.transfer.bandwidth,
             rsync=topology.transfer.rsync,
-            repair=step.ledger.get("transfer_repair") is not None,
+            repair=step.ledger.has(facts.TRANSFER_REPAIR),
         )
 
     def observe(self, step: Step) -> Seen:
         plan = self.plan(step)
         sizes = step.host("target").file_sizes(plan.target_folder, [name for name, _ in plan.files])
         there = [name for name, size in plan.files if sizes.get(name) == size]
-        complete = len(there) == len(plan.files) and step.ledger.get("transferred") is not None
+        complete = len(there) == len(plan.files) and step.ledger.has(facts.TRANSFERRED)
         return Seen(
             complete and not plan.repair,
             f"{len(there)} of {len(plan.files)} file(s) are at {step.name('target')}",
@@ -483,8 +485,8 @@ class TransferDumpSet(JobOperator):
         manifest = proven_manifest(step)
         host = step.host("target")
         host.write_file(host.work_path(step.plan_folder, "manifest.json"), manifest.to_text())
-        step.ledger.forget("transfer_repair")
-        step.ledger.put_once("transferred", manifest.digest())
+        step.ledger.forget(facts.TRANSFER_REPAIR)
+        step.ledger.put_once(facts.TRANSFERRED, manifest.digest())
 
 
 class VerifyDumpSet(ChecksumOperator):
@@ -499,7 +501,7 @@ class VerifyDumpSet(ChecksumOperator):
 
     def observe(self, step: Step) -> Seen:
         manifest = proven_manifest(step)
-        proven = step.ledger.get("dump_set_proven")
+        proven = step.ledger.get(facts.DUMP_SET_PROVEN)
         if proven == manifest.digest():
             return Seen(True, f"{len(manifest.files)} file(s) proven by SHA-256", {"files": len(manifest.files)})
         return Seen(False, f"{len(manifest.files)} file(s) are not proven yet")
@@ -513,12 +515,12 @@ class VerifyDumpSet(ChecksumOperator):
             manifest.prove({name: (sizes.get(name, 0), sums.get(name, "")) for name in self.names(step)})
         except GuardError:
             # The next transfer compares contents, and the sums are taken again.
-            step.ledger.put_once("transfer_repair", "yes")
-            step.ledger.forget("transferred")
+            step.ledger.put_once(facts.TRANSFER_REPAIR, True)
+            step.ledger.forget(facts.TRANSFERRED)
             for attempt in self.attempts(step):
                 attempt.forget()
             raise
-        step.ledger.put_once("dump_set_proven", manifest.digest())
+        step.ledger.put_once(facts.DUMP_SET_PROVEN, manifest.digest())
 
     def next_step(self) -> str:
         return "Clear transfer_files and this task: the transfer then compares contents."
@@ -535,7 +537,7 @@ class DropSequences(StepOperator):
     undo = "the import brings them back, with the source's values"
 
     def observe(self, step: Step) -> Seen:
-        if step.ledger.get("sequences_dropped"):
+        if step.ledger.has(facts.SEQUENCES_DROPPED):
             return Seen(True, "this plan has dropped the sequences")
         names = self._names(step)
         return Seen(False, f"{len(names)} sequence(s) at {step.name('target')}: {sorted_names(names) or 'none'}")
@@ -547,7 +549,7 @@ class DropSequences(StepOperator):
 
     def act(self, step: Step, seen: Seen) -> None:
         manifest = proven_manifest(step)
-        if step.ledger.require("dump_set_proven") != manifest.digest():
+        if step.ledger.require(facts.DUMP_SET_PROVEN) != manifest.digest():
             raise GuardError("The dump set at the target is not proven; its sequences stay.", "Clear verify_dump_set.")
         if manifest.source_site == step.name("target"):
             raise GuardError("The target is the site that was exported.", "Correct source and target.")
@@ -555,7 +557,7 @@ class DropSequences(StepOperator):
             step.dba("target").execute("drop_sequence", {"schema": step.schema, "sequence": name})
         if left := self._names(step):
             raise GuardError(f"Sequences are left: {sorted_names(left)}.", "Drop them by hand.")
-        step.ledger.put_once("sequences_dropped", "yes")
+        step.ledger.put_once(facts.SEQUENCES_DROPPED, True)
 
 
 class RunImpdp(DataPumpOperator):
@@ -580,12 +582,12 @@ class RunImpdp(DataPumpOperator):
         return import_parameters(step.topology, step.site("target"), files, self.job_name(step))
 
     def finish(self, step: Step, seen: Seen) -> None:
-        step.ledger.put_once("imported", str(int(time.time())))
+        step.ledger.put_once(facts.IMPORTED, int(time.time()))
 
     def prepare(self, step: Step) -> None:
-        if step.ledger.require("dump_set_proven") != proven_manifest(step).digest():
+        if step.ledger.require(facts.DUMP_SET_PROVEN) != proven_manifest(step).digest():
             raise GuardError("The dump set at the target is not proven.", "Clear verify_dump_set.")
-        step.ledger.require("sequences_dropped")
+        step.ledger.require(facts.SEQUENCES_DROPPED)
         replicat = step.site("target").goldengate.groups.replicat
         if step.topology.architecture == "active-standby" and step.ggsci("target").info(replicat) is not None:
             raise GuardError(
@@ -618,12 +620,12 @@ class CheckImportLog(CheckOperator):
             if report.rows.get(table, 0) != exported[table]
         ]
         summary = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no error"
-        facts = {"rows": report.total_rows, "errors": kinds}
+        details = {"rows": report.total_rows, "errors": kinds}
         if grave:
-            return Seen(False, f"the import's log has {summary}: {grave[0].text}", facts)
+            return Seen(False, f"the import's log has {summary}: {grave[0].text}", details)
         if differing:
-            return Seen(False, f"rows differ: {'; '.join(differing[:5])}", facts)
-        return Seen(True, f"{report.total_rows} rows imported as exported; {summary}", facts)
+            return Seen(False, f"rows differ: {'; '.join(differing[:5])}", details)
+        return Seen(True, f"{report.total_rows} rows imported as exported; {summary}", details)
 
     def act(self, step: Step, seen: Seen) -> None:
         # What was imported does not count: the next import begins with the sequences, and writes a log of its own.
@@ -632,7 +634,7 @@ class CheckImportLog(CheckOperator):
         host = step.host("target")
         if host.exists(path):
             host.run(["mv", "-f", "--", path, f"{path}.refused"])
-        step.ledger.forget("sequences_dropped")
+        step.ledger.forget(facts.SEQUENCES_DROPPED)
         super().act(step, seen)
 
     def next_step(self) -> str:

@@ -11,6 +11,8 @@ from infomart_dr.operators.base import CheckOperator
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.jobs import JobOperator, failed
 from infomart_dr.operators.server import settle
+from infomart_dr.plan import facts
+from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
 
 #: Seconds after the server's start for which the migration state is looked for.
@@ -30,15 +32,14 @@ class CheckMigrationState(CheckOperator):
             if found or time.monotonic() > deadline or self._extracts(step):
                 break
             time.sleep(1)
-        state = "yes" if found else "no"
-        step.ledger.forget("migration_state")
-        step.ledger.put_once("migration_state", state)
+        step.ledger.forget(facts.MIGRATION_STATE)
+        step.ledger.put_once(facts.MIGRATION_STATE, bool(found))
         what = f"in the migration state ({', '.join(found)})" if found else "not in the migration state"
         return Seen(True, f"the server at {step.name(self.role)} is {what}", {"migration": bool(found)})
 
     def _extracts(self, step: Step) -> bool:
         """A server that extracts is in no migration state; no need to wait for a message."""
-        began = int(step.ledger.require("point_of_no_return"))
+        began = step.ledger.require(facts.POINT_OF_NO_RETURN)
         newest = step.info_mart(self.role).value("latest_extraction", {"schema": step.schema})
         return newest is not None and int(newest) > began
 
@@ -59,13 +60,14 @@ class RunEtlJob(JobOperator, HumanStep):
         self.etl_job = etl_job
         self.job = etl_job.lower().replace("_", "-")
 
-    def fact(self) -> str:
-        """Name of the ledger's fact that the job has succeeded in this plan."""
-        return f"job:{self.etl_job}"
+    @property
+    def done(self) -> Fact[str]:
+        """The fact that the job has succeeded in this plan."""
+        return facts.ETL_JOB_DONE.of(self.etl_job)
 
     def instructions(self, step: Step) -> str | None:
         # A person who has confirmed it is not asked again.
-        if step.topology.info_mart.jobs.backend == "command" or step.ledger.get(self.fact()) is not None:
+        if step.topology.info_mart.jobs.backend == "command" or step.ledger.get(self.done) is not None:
             return None
         return (
             f"1. Open GIM Manager (or the Administration Console) of {step.name(self.role)}.\n"
@@ -75,7 +77,7 @@ class RunEtlJob(JobOperator, HumanStep):
         )
 
     def observe(self, step: Step) -> Seen:
-        ended = step.ledger.get(self.fact())
+        ended = step.ledger.get(self.done)
         return Seen(
             ended is not None, f"{self.etl_job} has succeeded: {ended}" if ended else f"{self.etl_job} has not run"
         )
@@ -113,7 +115,7 @@ class RunEtlJob(JobOperator, HumanStep):
         return self.observe(step)
 
     def _note(self, step: Step, how: str) -> None:
-        step.ledger.put_once(self.fact(), f"{how} at {int(time.time())}")
+        step.ledger.put_once(self.done, f"{how} at {int(time.time())}")
 
     def next_step(self) -> str:
         return f"Look at {self.etl_job} in GIM Manager; then clear this task."
@@ -128,16 +130,16 @@ class RunMigrationJob(RunEtlJob):
         super().__init__(etl_job="Job_MigrateGIM", **kwargs)
 
     def does_not_apply(self, step: Step) -> str | None:
-        if step.ledger.get("migration_state") != "yes":
+        if not step.ledger.get(facts.MIGRATION_STATE):
             return "the server's log has no message of the migration state"
         return None
 
     def finish(self, step: Step, seen: Seen) -> None:
         # What the log says after the migration counts; its alarm is answered. Noted once: a step that is cleared later
         # must not hide what was said since.
-        begin = step.ledger.put_once("log_after_migration", str(log_size(step, self.role)))
-        step.ledger.forget("server_log_begin")
-        step.ledger.put_once("server_log_begin", begin)
+        begin = step.ledger.put_once(facts.LOG_AFTER_MIGRATION, log_size(step, self.role))
+        step.ledger.forget(facts.SERVER_LOG_BEGIN)
+        step.ledger.put_once(facts.SERVER_LOG_BEGIN, begin)
 
 
 class RunMaintenanceJob(RunEtlJob):

@@ -6,7 +6,6 @@ In a failover the source is the lost site and the target the survivor.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,8 +17,9 @@ from infomart_dr.guards.replication import is_up, replicat_at_trail_end
 from infomart_dr.guards.server import log_size, running_at
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
 from infomart_dr.operators.human import Gate
-from infomart_dr.operators.loss import FIRST_LOOK
-from infomart_dr.operators.server import AGGREGATION_HELD, ConfigurationOperator, settle
+from infomart_dr.operators.server import ConfigurationOperator, settle
+from infomart_dr.plan import facts
+from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import sorted_names
 
@@ -56,13 +56,13 @@ class ProbeFailedSite(CheckOperator):
         return Seen(verdict.dead, what, {"evidence": fencing.evidence(verdict.answers)})
 
     def finish(self, step: Step, seen: Seen) -> None:
-        fact = f"evidence:{self.place}"
+        fact = facts.PROBED.of(self.place)
         step.ledger.forget(fact)
-        step.ledger.put_once(fact, json.dumps({"at": int(time.time()), "answers": seen.facts["evidence"]}))
+        step.ledger.put_once(fact, {"at": int(time.time()), "answers": seen.facts["evidence"]})
 
     def act(self, step: Step, seen: Seen) -> None:
         # A site that lives is not lost yet: an estimate of a later loss begins anew.
-        step.ledger.forget(FIRST_LOOK)
+        step.ledger.forget(facts.LOSS_FIRST_LOOK)
         super().act(step, seen)
 
     def next_step(self) -> str:
@@ -80,11 +80,11 @@ class ConfirmSiteFailure(Gate):
     def evidence(self, step: Step) -> str:
         lines = ["**Doors of the lost site**", "", "| seen from | door | answer |", "|---|---|---|"]
         for place in ("airflow", "survivor"):
-            noted = json.loads(step.ledger.get(f"evidence:{place}") or '{"answers": []}')
+            probed = step.ledger.get(facts.PROBED.of(place)) or {"answers": []}
             lines += [
-                f"| {place} | {answer['door']} {answer['at']} | {answer['state']} |" for answer in noted["answers"]
+                f"| {place} | {answer['door']} {answer['at']} | {answer['state']} |" for answer in probed["answers"]
             ]
-        loss = step.ledger.get("loss_report") or (
+        loss = step.ledger.get(facts.LOSS_REPORT) or (
             "**Loss:** calls and agent states that were under way at the lost site, and what its sources had not yet "
             "handed to the survivor."
         )
@@ -92,10 +92,10 @@ class ConfirmSiteFailure(Gate):
 
     def refused(self, step: Step) -> None:
         # Nobody says that the site is lost: an estimate of a later loss begins anew.
-        step.ledger.forget(FIRST_LOOK)
+        step.ledger.forget(facts.LOSS_FIRST_LOOK)
 
     def accepted(self, step: Step, who: str) -> None:
-        step.ledger.put_once("site_failure_confirmed", f"{who} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        step.ledger.put_once(facts.SITE_FAILURE_CONFIRMED, f"{who} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
 # -- the standby is drained ------------------------------------------------------------------------
@@ -113,7 +113,7 @@ class WaitForTrailEnd(WaitOperator):
         return {}
 
     def prepare(self, step: Step) -> None:
-        step.ledger.require("site_failure_confirmed")
+        step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
         name = step.site("target").goldengate.groups.replicat
         ggsci = step.ggsci("target")
         if ggsci.status(name) == "STOPPED":
@@ -136,14 +136,14 @@ class StopGoldenGate(StepOperator):
         running = [name for name in (groups.replicat, groups.pump, groups.extract) if is_up(ggsci.status(name))]
         if ggsci.manager_status():
             running.append("the manager")
-        noted = step.ledger.get("standby_drained")
+        noted = step.ledger.get(facts.STANDBY_DRAINED)
         what = f"at {step.name('target')} runs: {', '.join(running)}" if running else "GoldenGate is stopped"
         return Seen(not running and noted is not None, what, {"drained_to": noted})
 
     def act(self, step: Step, seen: Seen) -> None:
         ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
         # What was proven stands as long as the manager does: nothing can have arrived since.
-        if step.ledger.get("standby_drained") is None or ggsci.manager_status():
+        if not step.ledger.has(facts.STANDBY_DRAINED) or ggsci.manager_status():
             self._drain(step)
         for name in (groups.replicat, groups.pump, groups.extract):
             if is_up(ggsci.status(name)):
@@ -151,12 +151,12 @@ class StopGoldenGate(StepOperator):
 
     def _drain(self, step: Step) -> None:
         """Stop the manager at the end of the trail, and prove that it was the end."""
-        step.ledger.forget("standby_drained")
+        step.ledger.forget(facts.STANDBY_DRAINED)
         drained = replicat_at_trail_end(step)
         if not drained.done:
             raise GuardError(f"The standby is not drained: {drained.what}.", f"Wait until it is; {AGAIN}")
         # Noted first: the way back must know that it has to start what may be stopped.
-        step.ledger.put_once("standby_touched", str(int(time.time())))
+        step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
         ggsci = step.ggsci("target")
         # The manager first: nothing may arrive between the last look at the trail and the stop.
         self.log.info("act: %s", ggsci.stop_manager().what)
@@ -166,7 +166,7 @@ class StopGoldenGate(StepOperator):
             raise CurableError(f"More has arrived: {after.what}.", "The retry waits for it.")
         # Before the Replicat is stopped: a stopped one no longer tells that a record which the site's loss cut off in
         # the middle was the last.
-        step.ledger.put_once("standby_drained", after.what[:1000])
+        step.ledger.put_once(facts.STANDBY_DRAINED, after.what[:1000])
 
 
 class RaiseSequences(StepOperator):
@@ -206,7 +206,7 @@ class RaiseSequences(StepOperator):
         from infomart_dr.hooks.goldengate_parameters import version
         from infomart_dr.statements import sequence_restart
 
-        step.ledger.require("standby_drained")
+        step.ledger.require(facts.STANDBY_DRAINED)
         low = self.low(step)
         if version(step.site("target").database.release) < (18,):
             wanted = "; ".join(f"{name} above {highest}" for name, highest in low.items())
@@ -226,24 +226,20 @@ class SurvivorConfiguration(ConfigurationOperator):
     """A change of Application objects that is taken back when the failover does not happen."""
 
     undo = "the teardown return_standby, before the point of no return"
-    fact = "standby_touched"
+    fact = facts.STANDBY_TOUCHED
 
     def before(self, step: Step) -> None:
         from infomart_dr.hooks.configuration import inverse
 
-        step.ledger.require("site_failure_confirmed")
+        step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
         if step.site(self.role).configuration.backend != "manual":
             for name, change in self.wanted(step).items():
                 back = inverse(step.configuration(self.role).read(name), change)
-                noted = json.dumps({"object": name, "change": back.model_dump(exclude_defaults=True)})
+                before = {"object": name, "change": back.model_dump(exclude_defaults=True)}
                 # An object's name may be longer than a fact's.
                 digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:12]
-                step.ledger.put_once(f"{BEFORE}{type(self).__name__}:{digest}", noted)
-        step.ledger.put_once("standby_touched", str(int(time.time())))
-
-
-#: Facts that hold how an object was: ``before:<class>:<digest of its name>``.
-BEFORE = "before:"
+                step.ledger.put_once(facts.OBJECT_BEFORE.of(f"{type(self).__name__}:{digest}"), before)
+        step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
 
 
 class DropFailedSources(SurvivorConfiguration):
@@ -262,7 +258,7 @@ class DropFailedSources(SurvivorConfiguration):
     def finish(self, step: Step, seen: Seen) -> None:
         if step.topology.architecture == "active-active":
             # That the server lost the other site's IDBs is known; what it says from here on counts.
-            step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
+            step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
 
 
 class HoldSchedulerOfPartitioned(SurvivorConfiguration):
@@ -291,7 +287,7 @@ class HoldAggregation(SurvivorConfiguration):
     def _done_by_a_person(self, step: Step) -> bool:
         """Nobody can look where only a person configures; whoever has done it in this plan is not asked again."""
         manual = step.site(self.role).configuration.backend == "manual"
-        return manual and step.ledger.get(AGGREGATION_HELD) is not None
+        return manual and step.ledger.has(facts.AGGREGATION_HELD)
 
     def instructions(self, step: Step) -> str | None:
         return None if self._done_by_a_person(step) else super().instructions(step)
@@ -302,7 +298,7 @@ class HoldAggregation(SurvivorConfiguration):
         return super().observe(step)
 
     def finish(self, step: Step, seen: Seen) -> None:
-        step.ledger.put_once(AGGREGATION_HELD, "yes")
+        step.ledger.put_once(facts.AGGREGATION_HELD, True)
 
     def change(self, step: Step) -> Change:
         return option("schedule", "run-aggregates", "false")
@@ -330,38 +326,38 @@ class StartAtSurvivor(StepOperator):
     undo = "none: run infomart_return_to_normal once there is a new site"
 
     def observe(self, step: Step) -> Seen:
-        noted = step.ledger.get("point_of_no_return")
+        noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
         seen = running_at(step, "target")
         return Seen(seen.done and noted is not None, seen.what, {"served_at": int(noted) if noted else None})
 
     def act(self, step: Step, seen: Seen) -> None:
         from infomart_dr.guards import fencing
 
-        for fact in ("site_failure_confirmed", "standby_drained"):
-            step.ledger.require(fact)
+        step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
+        step.ledger.require(facts.STANDBY_DRAINED)
         verdict = fencing.judge(step, "source")
         if not verdict.dead:
             raise GuardError(
                 f"{verdict.sentence(step.name('source'))}. Two servers never write for one deployment.",
                 # A start that broke off after it was noted is not taken back: the server may have been told.
                 "The server here may have started: see that only one of the two runs, then clear this task."
-                if step.ledger.get("point_of_no_return")
+                if step.ledger.has(facts.POINT_OF_NO_RETURN)
                 else "Let the run end, which makes the standby follow again, and look at both sites.",
             )
         if writers := self._writers(step):
             raise GuardError(
                 f"Somebody writes to the survivor's Info Mart already: {writers}.", "Find out who, and end it first."
             )
-        step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
+        step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
         # Noted before the start: after a crash in between, nobody may make this site a standby again.
-        step.ledger.put_once("server_touched", str(int(time.time())))
-        step.ledger.put_once("point_of_no_return", str(int(time.time())))
+        step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
+        step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
         step.management_layer("target").start(step.application_dbid("target"))
 
     @staticmethod
     def _writers(step: Step) -> str:
         """Sessions of an Info Mart Server, wherever it runs, in the survivor's database."""
-        if step.ledger.get("point_of_no_return"):
+        if step.ledger.has(facts.POINT_OF_NO_RETURN):
             return ""
         program = step.site("target").info_mart_server.session_program
         rows = step.dba("target").select("sessions_of", username=step.schema, program=program)
@@ -377,6 +373,16 @@ class StartAtSurvivor(StepOperator):
 
 
 # -- the way back ----------------------------------------------------------------------------------
+
+
+#: Facts that end when the survivor is a standby again; the one by which the back-out knows that it has work is last.
+UNTIL_STANDBY_AGAIN: tuple[Fact[Any], ...] = (
+    facts.AGGREGATION_HELD,
+    facts.LOSS_FIRST_LOOK,
+    facts.STANDBY_DRAINED,
+    facts.SITE_FAILURE_CONFIRMED,
+    facts.STANDBY_TOUCHED,
+)
 
 
 class ReturnStandby(StepOperator):
@@ -397,9 +403,9 @@ class ReturnStandby(StepOperator):
         holder = step.lock.holder()
         if holder is None or not holder.is_run(step.plan_id, step.owner):
             return Seen(True, "this run does not hold the lock: it changed nothing, or has put all back")
-        if step.ledger.get("standby_touched") is None:
+        if not step.ledger.has(facts.STANDBY_TOUCHED):
             return Seen(True, "this plan has not touched the survivor")
-        if step.ledger.get("point_of_no_return"):
+        if step.ledger.has(facts.POINT_OF_NO_RETURN):
             return self._aggregates(step)
         if step.topology.architecture == "active-active":
             return Seen(True, "the survivor's server ran all the time; the lost site stays ignored")
@@ -414,7 +420,7 @@ class ReturnStandby(StepOperator):
         return Seen(on.done, past if on.done else f"{past}; aggregation is switched off")
 
     def act(self, step: Step, seen: Seen) -> None:
-        if step.ledger.get("point_of_no_return"):
+        if step.ledger.has(facts.POINT_OF_NO_RETURN):
             step.configuration("target").apply(step.application("target"), option("schedule", "run-aggregates", "true"))
             return
         self._configuration(step)
@@ -422,7 +428,7 @@ class ReturnStandby(StepOperator):
         self.log.info("act: %s", ggsci.start_manager().what)
         if ggsci.info(name) is not None:
             self.log.info("act: %s", ggsci.start(name).what)
-        for fact in (AGGREGATION_HELD, FIRST_LOOK, "standby_drained", "site_failure_confirmed", "standby_touched"):
+        for fact in UNTIL_STANDBY_AGAIN:
             step.ledger.forget(fact)
 
     def _configuration(self, step: Step) -> None:
@@ -431,9 +437,7 @@ class ReturnStandby(StepOperator):
         if step.site("target").configuration.backend == "manual":
             self.log.warning("act: a person must put the Application objects back; the logs of this run say how")
             return
-        noted = [(fact, value) for fact, value in step.ledger.all().items() if fact.startswith(BEFORE)]
-        for fact, value in reversed(noted):
-            entry = json.loads(value)
+        for fact, entry in reversed(step.ledger.all().of(facts.OBJECT_BEFORE)):
             name = entry["object"]
             try:
                 for difference in step.configuration("target").apply(name, Change.model_validate(entry["change"])):
@@ -444,7 +448,7 @@ class ReturnStandby(StepOperator):
                 self.log.warning("act: %s was not put back: %s", name, error)
 
     def verify(self, step: Step) -> Seen:
-        if step.ledger.get("point_of_no_return"):
+        if step.ledger.has(facts.POINT_OF_NO_RETURN):
             return self._aggregates(step)
         return Seen(True, f"{step.name('target')} is a standby again")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from infomart_dr.guards.goal import Goal, reached_already
-from infomart_dr.operators.base import GOAL_REACHED, SOURCE_STAYS, StepOperator
+from infomart_dr.operators.base import SOURCE_STAYS, StepOperator
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 
 #: Facts of a plan that another procedure has begun.
-PROGRESS = ("old_replication_removed", "purge_hold", "server_touched", "standby_touched")
+PROGRESS = (facts.OLD_REPLICATION_REMOVED, facts.PURGE_HOLD, facts.SERVER_TOUCHED, facts.STANDBY_TOUCHED)
 
 
 class LookWhetherDone(StepOperator):
@@ -34,17 +35,17 @@ class LookWhetherDone(StepOperator):
         return "follows" if step.params.get("option") == SOURCE_STAYS else "moved"
 
     def observe(self, step: Step) -> Seen:
-        facts = step.ledger.all()
-        if "begun" in facts or any(fact in facts for fact in PROGRESS):
+        recorded = step.ledger.all()
+        if facts.BEGUN in recorded or any(fact in recorded for fact in PROGRESS):
             return Seen(True, "the plan is under way; its own facts say what is left")
         reached = reached_already(step, self._goal(step))
-        if reached and facts.get(GOAL_REACHED):
+        if reached and recorded.get(facts.GOAL_REACHED):
             return Seen(True, f"nothing to do: {reached}", {"goal_reached": True})
         return Seen(False, reached or "the goal is not reached yet", {"goal_reached": bool(reached)})
 
     def act(self, step: Step, seen: Seen) -> None:
-        step.ledger.forget(GOAL_REACHED)
+        step.ledger.forget(facts.GOAL_REACHED)
         if seen.facts["goal_reached"]:
-            step.ledger.put_once(GOAL_REACHED, seen.what)
+            step.ledger.put_once(facts.GOAL_REACHED, seen.what)
         else:
-            step.ledger.put_once("begun", "yes")
+            step.ledger.put_once(facts.BEGUN, True)

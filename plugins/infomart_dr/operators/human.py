@@ -11,6 +11,7 @@ from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import StepOperator, elsewhere, needless, page, skip_unless_it_applies
+from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class HumanStep(StepOperator, HITLOperator):
 class Gate(ApprovalOperator):
     """A place where a person decides. Rejected, the run fails and nothing was changed by it.
 
-    :param unless: a fact of the ledger by which the decision is behind the plan.
+    :param unless: a fact by which the decision is behind the plan.
     :param option: the gate belongs to this option of the procedure only.
     :param architecture: the gate is for this architecture only.
     """
@@ -89,7 +90,9 @@ class Gate(ApprovalOperator):
     #: The four-eyes rule asks a second time, and then fails.
     _ATTEMPTS: ClassVar[int] = 6
 
-    def __init__(self, *, unless: str = "", option: str = "", architecture: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, *, unless: Fact[Any] | None = None, option: str = "", architecture: str = "", **kwargs: Any
+    ) -> None:
         kwargs.setdefault("doc_md", page(self.__doc__, self.guide, "no site", "nothing", "reject: the run fails"))
         # An answer in the second in which the task parks can be lost to the scheduler; then it asks again.
         kwargs.setdefault("retries", self._ATTEMPTS)

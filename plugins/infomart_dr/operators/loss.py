@@ -11,14 +11,11 @@ from infomart_dr.evidence.loss import Earlier
 from infomart_dr.guards.loss_reading import DAY, FACT_LIMIT, WITH_SECONDS, Base, Facts, Reading
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.reaggregate import moment as parameter_time
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 
 if TYPE_CHECKING:
     from infomart_dr.evidence.loss import Failure, LossEstimate, Moment
-
-
-#: Fact of the ledger: when the site was first looked at as a lost one.
-FIRST_LOOK = "loss_first_look"
 
 
 class EstimateLoss(StepOperator):
@@ -38,9 +35,6 @@ class EstimateLoss(StepOperator):
 
     #: Seconds below the mark in which calls are looked for among the facts.
     WINDOW: ClassVar[int] = DAY
-    #: Facts of the ledger.
-    MARKS: ClassVar[str] = "loss_marks"
-    REPORT: ClassVar[str] = "loss_report"
 
     def __init__(self, *, moment: Moment, **kwargs: Any) -> None:
         kwargs.setdefault("role", "target")
@@ -58,7 +52,7 @@ class EstimateLoss(StepOperator):
     def observe(self, step: Step) -> Seen:
         made = self._estimate(step)
         report = made.to_markdown()
-        facts = {
+        details = {
             "lost_low": made.low,
             "lost_high": made.high,
             "report": report,
@@ -72,16 +66,17 @@ class EstimateLoss(StepOperator):
         }
         self.log.info("observe: the report:\n%s", report)
         self._note(step, made)
-        return Seen(True, made.sentence(), facts)
+        return Seen(True, made.sentence(), details)
 
     def _note(self, step: Step, made: LossEstimate) -> None:
-        for fact, value in ((f"loss_{self.moment}", made.summary()), (self.REPORT, made.to_markdown(FACT_LIMIT))):
+        report = made.to_markdown(FACT_LIMIT)
+        for fact, value in ((facts.LOSS_SUMMARY.of(self.moment), made.summary()), (facts.LOSS_REPORT, report)):
             step.ledger.forget(fact)
             step.ledger.put_once(fact, value)
 
     def _estimate(self, step: Step) -> LossEstimate:
         # Noted before anything is read: the site was lost by then, at each retry too.
-        first_look = int(step.ledger.put_once(FIRST_LOOK, str(int(time.time()))))
+        first_look = step.ledger.put_once(facts.LOSS_FIRST_LOOK, int(time.time()))
         # Not by their roles: a site that is lost is never asked for anything.
         failed, survivor = step.pair.source, step.pair.target
         reading = Reading(step, failed, survivor, self.WINDOW)
@@ -102,30 +97,30 @@ class EstimateLoss(StepOperator):
             made_at=int(time.time()),
         )
 
-    def _base(self, step: Step, facts: Facts) -> Base:
+    def _base(self, step: Step, there: Facts) -> Base:
         """Marks and what is covered: as noted once drained, since the survivor's server moves them later."""
-        proof, noted = step.ledger.get("standby_drained"), step.ledger.get(self.MARKS)
+        proof, noted = step.ledger.get(facts.STANDBY_DRAINED), step.ledger.get(facts.LOSS_MARKS)
         if proof is not None and noted is not None and (base := Base.from_text(noted, proof)) is not None:
             return base
-        marks, other = facts.marks()
-        covered, newest = facts.covered(max(marks.values(), default=int(time.time())) - self.WINDOW)
+        marks, other = there.marks()
+        covered, newest = there.covered(max(marks.values(), default=int(time.time())) - self.WINDOW)
         if newest is not None:
             # Without a trace of the transformation the newest fact must do, with an interval's tolerance.
             covered = {key: newest - INTERVAL for key in marks} | covered
-        served = step.ledger.get("point_of_no_return") is not None
+        served = step.ledger.has(facts.POINT_OF_NO_RETURN)
         if served:
             # The survivor's own extraction: no sign of the lost site, and no proof of what had arrived.
             return Base(marks, frozenset(other), {}, served=True)
-        base = Base(marks, frozenset(other), covered, newest, facts.sign_of_life(), drained=proof is not None)
+        base = Base(marks, frozenset(other), covered, newest, there.sign_of_life(), drained=proof is not None)
         if base.drained:
-            step.ledger.forget(self.MARKS)
-            step.ledger.put_once(self.MARKS, base.to_text(str(proof)))
+            step.ledger.forget(facts.LOSS_MARKS)
+            step.ledger.put_once(facts.LOSS_MARKS, base.to_text(str(proof)))
         return base
 
     def _earlier(self, step: Step) -> list[Earlier]:
         order = ("before", "drained", "end")
         names = order[: order.index(self.moment)]
-        return [Earlier.parse(text) for name in names if (text := step.ledger.get(f"loss_{name}"))]
+        return [Earlier.parse(text) for name in names if (text := step.ledger.get(facts.LOSS_SUMMARY.of(name)))]
 
 
 def failure_of(step: Step, sign: int | None, first_look: int) -> Failure:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from infomart_dr.errors import GuardError
 from infomart_dr.guards.purge_holds import End, IdbHolds, Report, plan_hold, raise_all
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, SiteRole, Step
 from infomart_dr.text import sorted_names
 
@@ -80,14 +80,14 @@ class TakeLock(StepOperator):
         self._note_request(step)
         if len(self.sites) < 2:
             return
-        sites = step.ledger.put_once("sites", self._sites(step))
+        sites = step.ledger.put_once(facts.SITES, self._sites(step))
         if sites != self._sites(step):
             raise GuardError(
                 f"Plan {step.plan_id} is for {sites}; this run is for {self._sites(step)}.",
                 "Give the plan's own source and target, or begin a new plan.",
             )
-        other = step.replication.get("plan")
-        if step.ledger.get("old_replication_removed") and other not in (None, step.plan_id):
+        other = step.replication.get(facts.REPLICATION_PLAN)
+        if step.ledger.has(facts.OLD_REPLICATION_REMOVED) and other not in (None, step.plan_id):
             raise GuardError(
                 f"Plan {other} has replaced the capture of plan {step.plan_id}, which misses changes since then.",
                 "Go on with that plan, or begin a new one.",
@@ -102,8 +102,7 @@ class TakeLock(StepOperator):
             "reason": str(step.params.get("reason") or ""),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        # Not escaped: a text of the form must fit whatever its letters are.
-        step.ledger.put_once(f"requested {run}", json.dumps(asked, ensure_ascii=False))
+        step.ledger.put_once(facts.REQUESTED.of(run), asked)
 
 
 class ReleaseLock(StepOperator):
@@ -122,8 +121,8 @@ class ReleaseLock(StepOperator):
     def act(self, step: Step, seen: Seen) -> None:
         from infomart_dr.guards.server import serving
 
-        if step.ledger.get("server_touched"):
-            role: SiteRole = "target" if step.ledger.get("point_of_no_return") else "source"
+        if step.ledger.has(facts.SERVER_TOUCHED):
+            role: SiteRole = "target" if step.ledger.has(facts.POINT_OF_NO_RETURN) else "source"
             service = serving(step, role)
             if not service.done:
                 # Without the lock, a return_service_to_source that is cleared would take itself for nobody's.
@@ -167,16 +166,16 @@ class HoldPurging(WaitOperator):
         states = {f"{idb.label}: {job}": state for idb in idbs for job, state in idb.states().items()}
         loose = [job for job, state in states.items() if state.enabled or state.running]
         without = [idb.label for idb in idbs if not _has_hold(idb, step.plan_id, now)]
-        held = step.ledger.get("purge_hold")
-        facts = {"hold": json.loads(held) if held else None, "jobs": len(states)}
+        held = step.ledger.get(facts.PURGE_HOLD)
+        details = {"hold": held, "jobs": len(states)}
         if loose or without or held is None:
             return Seen(
                 False,
                 f"purging is enabled or runs: {sorted_names(loose) or 'no job'}; "
                 f"without a hold of this plan: {sorted_names(without) or 'no IDB'}",
-                facts,
+                details,
             )
-        return Seen(True, f"purging is held: {len(states)} job(s) disabled", facts)
+        return Seen(True, f"purging is held: {len(states)} job(s) disabled", details)
 
     def prepare(self, step: Step) -> None:
         now = datetime.now(UTC)
@@ -189,8 +188,8 @@ class HoldPurging(WaitOperator):
         hold = plan_hold(step.plan_id)
         if any((stands := idb.store.hold(hold)) is not None and not stands.until_its_plan for idb in idbs):
             # What is collected from now on must be processed too before it ends.
-            step.ledger.forget("purge_hold")
-        step.ledger.put_once("purge_hold", json.dumps(fact, ensure_ascii=False))
+            step.ledger.forget(facts.PURGE_HOLD)
+        step.ledger.put_once(facts.PURGE_HOLD, fact)
         site = step.name(_site_at_the_end(step, "target"))
         for idb in idbs:
             # The hold first, the jobs then: the guard may look at any time.
@@ -235,7 +234,7 @@ def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
     """
     from infomart_dr.guards.high_water_marks import marks
 
-    hold = json.loads(step.ledger.require("purge_hold"))
+    hold = step.ledger.require(facts.PURGE_HOLD)
     found = marks(step, role, hold["since"])
     left = hold.get("ceiling", float("inf")) - time.time()
     warning = f"; WARNING: the hold's ceiling is {left / 86400:.1f} days away" if left < 4 * 86400 else ""
@@ -269,7 +268,7 @@ class ReleasePurgeHold(WaitOperator):
 
     def prepare(self, step: Step) -> None:
         # From here on the guard can end the hold too, should this Airflow be lost.
-        since = datetime.fromtimestamp(json.loads(step.ledger.require("purge_hold"))["since"], UTC)
+        since = datetime.fromtimestamp(step.ledger.require(facts.PURGE_HOLD)["since"], UTC)
         end = End(until_site=step.name(_site_at_the_end(step, self.role)), until_time=since)
         for idb in _idbs(step):
             idb.store.extend(plan_hold(step.plan_id), end, datetime.now(UTC))

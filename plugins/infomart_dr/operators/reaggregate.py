@@ -7,6 +7,7 @@ from typing import Any
 
 from infomart_dr.errors import FinalError
 from infomart_dr.operators.base import CheckOperator, StepOperator
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 
 
@@ -28,7 +29,7 @@ def requested(step: Step) -> Seen:
     """Whether this plan has made its request; true where there is no RAA."""
     if not step.topology.raa.enabled:
         return Seen(True, "the topology has no RAA")
-    noted = step.ledger.get("reaggregation_requested")
+    noted = step.ledger.get(facts.REAGGREGATION_REQUESTED)
     return Seen(noted is not None, f"requested: {noted}" if noted else "re-aggregation is not requested")
 
 
@@ -69,7 +70,7 @@ class RequestReaggregation(StepOperator):
             url, login.login, login.password, start, end, job_id=f"{step.key}-reaggregate"
         )
         self.log.info("act: GIMAgg: %s", printed or "(no output)")
-        step.ledger.put_once("reaggregation_requested", f"{start} to {end}")
+        step.ledger.put_once(facts.REAGGREGATION_REQUESTED, f"{start} to {end}")
 
 
 class CheckRequested(CheckOperator):

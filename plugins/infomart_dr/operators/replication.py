@@ -10,7 +10,9 @@ from infomart_dr.errors import GuardError
 from infomart_dr.guards.dictionary import table_exists
 from infomart_dr.guards.replication import parameter_files
 from infomart_dr.operators.base import StepOperator, WaitOperator
+from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, both, ends
+from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, SiteRole, Step
 from infomart_dr.text import sorted_names
 
@@ -18,7 +20,7 @@ from infomart_dr.text import sorted_names
 class ReplicationOperator(StepOperator):
     """A step of one direction of replication.
 
-    :param direction: ``reverse`` (surviving site to new site) or ``forward`` (new active site to standby).
+    :param direction: ``to_target`` or ``to_source``.
     """
 
     #: What the step is of the guide in one direction only.
@@ -41,8 +43,8 @@ class ReplicationOperator(StepOperator):
 
 #: What a Replicat's first start is of a return to normal.
 REPLICAT_ALSO: dict[Direction, str] = {
-    "reverse": "Return to Normal 9 and resynchronisation (guide:1110, guide:1080)",
-    "forward": "Return to Normal 10 (guide:1111)",
+    "to_target": "Return to Normal 9 and resynchronisation (guide:1110, guide:1080)",
+    "to_source": "Return to Normal 10 (guide:1111)",
 }
 
 
@@ -98,7 +100,7 @@ class RemoveOldReplication(StepOperator):
         return "capture" if ends(self.keep)[0] == role else "apply"
 
     def observe(self, step: Step) -> Seen:
-        if step.ledger.get("old_replication_removed"):
+        if step.ledger.has(facts.OLD_REPLICATION_REMOVED):
             return Seen(True, "this plan has removed what was left of older replication")
         left = [f"{step.name(role)}:{name}" for role in both() for name in self._groups(step, role)]
         return Seen(False, f"groups left: {sorted_names(left) or 'none'}")
@@ -119,8 +121,8 @@ class RemoveOldReplication(StepOperator):
 
     def act(self, step: Step, seen: Seen) -> None:
         # From here on an older plan's dump set and trails no longer belong together.
-        step.replication.forget("plan")
-        step.replication.put_once("plan", step.plan_id)
+        step.replication.forget(facts.REPLICATION_PLAN)
+        step.replication.put_once(facts.REPLICATION_PLAN, step.plan_id)
         for role in both():
             ggsci = step.ggsci(role)
             goldengate = step.site(role).goldengate
@@ -132,7 +134,7 @@ class RemoveOldReplication(StepOperator):
                     ggsci.unregister_extract(name)
                 ggsci.delete_group(name)
             self._put_aside(step, role)
-        step.ledger.put_once("old_replication_removed", "yes")
+        step.ledger.put_once(facts.OLD_REPLICATION_REMOVED, True)
 
     def _aside(self, step: Step, role: SiteRole) -> str:
         """Folder of what was removed."""
@@ -180,11 +182,11 @@ class RecreateCheckpointTable(StepOperator):
     undo = "none needed: no Replicat uses it"
 
     def observe(self, step: Step) -> Seen:
-        done = step.ledger.get("checkpoint_table_recreated")
+        done = step.ledger.get(facts.CHECKPOINT_TABLE_RECREATED)
         return Seen(done is not None, "checkpoint tables are made again" if done else "checkpoint tables may be old")
 
     def act(self, step: Step, seen: Seen) -> None:
-        step.ledger.require("old_replication_removed")
+        step.ledger.require(facts.OLD_REPLICATION_REMOVED)
         for role in both():
             ggsci = step.ggsci(role)
             replicats = [program.group or "" for program in ggsci.info_all() if program.program.upper() == "REPLICAT"]
@@ -193,7 +195,7 @@ class RecreateCheckpointTable(StepOperator):
                 self.log.warning("act: %s: the table stays, %s use it", step.name(role), sorted_names(replicats))
                 continue
             self.log.info("act: %s: %s", step.name(role), ggsci.recreate_checkpoint_table().what)
-        step.ledger.put_once("checkpoint_table_recreated", "yes")
+        step.ledger.put_once(facts.CHECKPOINT_TABLE_RECREATED, True)
 
 
 class RenderParameterFiles(StepOperator):
@@ -239,8 +241,9 @@ class EnableSupplementalLogging(StepOperator):
         super().__init__(**kwargs)
         self.again = again
 
-    def _fact(self, step: Step) -> str:
-        return f"supplemental_logging{'_again' if self.again else ''}:{step.name(self.role)}"
+    def _fact(self, step: Step) -> Fact[str]:
+        kind = facts.SUPPLEMENTAL_LOGGING_AGAIN if self.again else facts.SUPPLEMENTAL_LOGGING
+        return kind.of(step.name(self.role))
 
     def observe(self, step: Step) -> Seen:
         # ggsci's own commands are observe, act and verify in one: asking for what is on changes nothing.
@@ -267,8 +270,8 @@ class AddExtract(ReplicationOperator):
 
     guide = "Start Extract and DataPump (guide:965-985), moved before the SCN"
     also: ClassVar[dict[Direction, str]] = {
-        "reverse": "Return to Normal 9 (guide:1110)",
-        "forward": "Return to Normal 11 (guide:1112)",
+        "to_target": "Return to Normal 9 (guide:1110)",
+        "to_source": "Return to Normal 11 (guide:1112)",
     }
     changes = "Extract and pump groups and their trails at the capturing site"
     undo = "STOP and DELETE the groups, UNREGISTER EXTRACT; Return to Normal does it after the cutover"
@@ -276,7 +279,7 @@ class AddExtract(ReplicationOperator):
     def observe(self, step: Step) -> Seen:
         ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
         extract, pump = ggsci.info(groups.extract), ggsci.info(groups.pump)
-        noted = step.ledger.get(f"{self.direction}_capture_added")
+        noted = step.ledger.get(facts.CAPTURE_ADDED.of(self.direction))
         if extract is None or pump is None or noted is None:
             there = [name for name, info in ((groups.extract, extract), (groups.pump, pump)) if info]
             return Seen(False, f"groups at {step.name(self.capturing)}: {sorted_names(there) or 'none'}")
@@ -293,21 +296,21 @@ class AddExtract(ReplicationOperator):
             self.log.info("act: %s", ggsci.register_extract(groups.extract).what)
         self.log.info("act: %s", ggsci.add_extract(groups.extract, trails.local, integrated=integrated).what)
         self.log.info("act: %s", ggsci.add_pump(groups.pump, trails.local, remote).what)
-        step.ledger.put_once(f"{self.direction}_capture_added", str(int(time.time())))
+        step.ledger.put_once(facts.CAPTURE_ADDED.of(self.direction), int(time.time()))
 
     def _note_logs(self, step: Step) -> None:
         """Note how long ggserr.log is at both ends, so that only what follows is judged later."""
         for role in both():
             home = step.site(role).goldengate.home
             size = step.host(role).file_sizes(home, ["ggserr.log"]).get("ggserr.log", 0)
-            step.ledger.put_once(f"{self.direction}_ggserr:{step.name(role)}", str(size))
+            step.ledger.put_once(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.name(role)}"), size)
 
 
 class StartCapture(ReplicationOperator):
     """Start the Extract and the pump, and see them run."""
 
     guide = "START EXTRACT (guide:987-990)"
-    also: ClassVar[dict[Direction, str]] = {"forward": "Return to Normal 11 (guide:1112)"}
+    also: ClassVar[dict[Direction, str]] = {"to_source": "Return to Normal 11 (guide:1112)"}
     changes = "Extract and pump run at the capturing site"
     undo = "STOP EXTRACT"
 
@@ -319,7 +322,7 @@ class StartCapture(ReplicationOperator):
         if running:
             # The first SCN by which an older open transaction can be told: taken once, after the Extract ran.
             scn = step.ledger.put_once(
-                f"{self.direction}_capture_scn", str(int(step.dba(self.capturing).value("current_scn")))
+                facts.CAPTURE_SCN.of(self.direction), int(step.dba(self.capturing).value("current_scn"))
             )
             return Seen(True, f"{what}; capture is complete from SCN {scn} on", {"scn": int(scn)})
         return Seen(False, what)
@@ -339,12 +342,12 @@ class FlushSequences(ReplicationOperator):
     changes = "a redo record a sequence"
 
     def observe(self, step: Step) -> Seen:
-        flushed = step.ledger.get(f"{self.direction}_sequences_flushed")
+        flushed = step.ledger.get(facts.SEQUENCES_FLUSHED.of(self.direction))
         return Seen(bool(flushed), "sequences are flushed" if flushed else "sequences are not flushed")
 
     def act(self, step: Step, seen: Seen) -> None:
         step.ggsci(self.capturing).flush_sequence(step.schema)
-        step.ledger.put_once(f"{self.direction}_sequences_flushed", "yes")
+        step.ledger.put_once(facts.SEQUENCES_FLUSHED.of(self.direction), True)
 
 
 class CheckReplicationRuns(ReplicationOperator):
@@ -414,13 +417,13 @@ class StartReplicatAfterCsn(ReplicationOperator):
     undo = "STOP REPLICAT"
 
     def scn(self, step: Step) -> int:
-        """The number of the manifest (reverse), or the one noted at the new active site (forward)."""
-        if self.direction == "forward":
-            return int(step.ledger.require("forward_scn"))
+        """To the target: the number of the manifest. To the source: the one recorded at the new active site."""
+        if self.direction == "to_source":
+            return step.ledger.require(facts.TO_SOURCE_SCN)
         from infomart_dr.guards.dump_set import proven_manifest
 
         manifest = proven_manifest(step)
-        manifest.require_scn(int(step.ledger.require("scn")))
+        manifest.require_scn(step.ledger.require(facts.SCN))
         return manifest.scn
 
     def observe(self, step: Step) -> Seen:
@@ -439,19 +442,23 @@ class StartReplicatAfterCsn(ReplicationOperator):
         ggsci.wait_running(name, timeout=60)
 
 
-class NoteForwardScn(ReplicationOperator):
-    """Note the new active site's SCN: both databases are equal, and the forward Replicat starts after it."""
+class NoteToSourceScn(ReplicationOperator):
+    """Record the new active site's SCN: both databases are equal, and the source's Replicat starts after it."""
 
     guide = "Return to Normal 10: the new value of current_scn (guide:1111)"
     changes = "a row in the plan's ledger"
 
     def observe(self, step: Step) -> Seen:
-        scn = step.ledger.get("forward_scn")
-        return Seen(scn is not None, f"forward SCN {scn}" if scn else "no forward SCN yet", {"scn": scn})
+        scn = step.ledger.get(facts.TO_SOURCE_SCN)
+        return Seen(
+            scn is not None,
+            f"SCN {scn} of {step.name(self.capturing)} is recorded" if scn else "the SCN is not recorded yet",
+            {"scn": scn},
+        )
 
     def act(self, step: Step, seen: Seen) -> None:
-        step.ledger.require("tables_compared")
-        step.ledger.put_once("forward_scn", str(int(step.dba(self.capturing).value("current_scn"))))
+        step.ledger.require(facts.TABLES_COMPARED)
+        step.ledger.put_once(facts.TO_SOURCE_SCN, int(step.dba(self.capturing).value("current_scn")))
 
 
 # -- catch-up --------------------------------------------------------------------------------------
@@ -465,8 +472,8 @@ class WaitForCatchUp(WaitOperator):
 
     guide = "a position that has arrived, not a lag"
     also: ClassVar[dict[Direction, str]] = {
-        "reverse": "Return to Normal 2, 12 and resynchronisation (guide:1092, guide:1113, guide:1080)",
-        "forward": "Return to Normal 17, 18 (guide:1123-1124)",
+        "to_target": "Return to Normal 2, 12 and resynchronisation (guide:1092, guide:1113, guide:1080)",
+        "to_source": "Return to Normal 17, 18 (guide:1123-1124)",
     }
     changes = "a row in DR_MARKER"
     undo = "the rows may be deleted when the plan has ended"
@@ -512,24 +519,24 @@ class WaitForFinalCatchUp(WaitForCatchUp):
     """After the writers stopped: note the SCN, write the marker behind it, and wait until it is applied."""
 
     def prepare(self, step: Step) -> None:
-        step.ledger.require("final_stop")
-        scn = step.ledger.put_once("noted_scn", str(int(step.dba("source").value("current_scn"))))
+        step.ledger.require(facts.FINAL_STOP)
+        scn = step.ledger.put_once(facts.NOTED_SCN, int(step.dba("source").value("current_scn")))
         self.log.info("observe: noted SCN %s after the writers stopped", scn)
         super().prepare(step)
 
     def marker(self, step: Step) -> str:
         # A service that was returned meanwhile makes earlier markers worthless: the stop's time is in the name.
-        return f"{step.key}-{self.moment}-{step.ledger.require('final_stop')}"
+        return f"{step.key}-{self.moment}-{step.ledger.require(facts.FINAL_STOP)}"
 
 
 # -- direction -------------------------------------------------------------------------------------
 
 
-class StopReverseReplication(StepOperator):
-    """Stop Replicat, pump and Extract of the reverse direction; STOP, so that AUTORESTART leaves them alone."""
+class StopReplicationToTarget(StepOperator):
+    """Stop Replicat, pump and Extract of replication to the target; STOP, so that AUTORESTART leaves them alone."""
 
     guide = "switched to normal direction (guide:1082)"
-    changes = "the reverse groups are STOPPED at both sites"
+    changes = "the groups of replication to the target are STOPPED at both sites"
     undo = "START EXTRACT, START REPLICAT"
 
     def groups(self, step: Step) -> list[tuple[SiteRole, str]]:
@@ -542,26 +549,26 @@ class StopReverseReplication(StepOperator):
         return Seen(all(state in (None, "STOPPED") for state in states.values()), what)
 
     def act(self, step: Step, seen: Seen) -> None:
-        step.ledger.require("tables_compared")
+        step.ledger.require(facts.TABLES_COMPARED)
         # Noted first: the way back starts again what may be stopped.
-        step.ledger.put_once("reverse_stopped", "yes")
+        step.ledger.put_once(facts.TO_TARGET_STOPPED, True)
         for role, name in self.groups(step):
             step.ggsci(role).stop(name)
 
 
-class RemoveReverseReplication(StopReverseReplication):
-    """Delete the stopped groups of the reverse direction, once the new site serves."""
+class RemoveReplicationToTarget(StopReplicationToTarget):
+    """Delete the stopped groups of replication to the target, once the new site serves."""
 
     guide = "not in the guide: an Extract that stays registered keeps the redo for ever"
-    changes = "the reverse groups are deleted and the Extract is unregistered"
+    changes = "the groups of replication to the target are deleted and the Extract is unregistered"
     undo = "a new plan adds them again"
 
     def observe(self, step: Step) -> Seen:
         left = [f"{step.name(role)}:{name}" for role, name in self.groups(step) if step.ggsci(role).info(name)]
-        return Seen(not left, f"reverse groups left: {sorted_names(left) or 'none'}")
+        return Seen(not left, f"groups of replication to the target that are left: {sorted_names(left) or 'none'}")
 
     def act(self, step: Step, seen: Seen) -> None:
-        step.ledger.require("point_of_no_return")
+        step.ledger.require(facts.POINT_OF_NO_RETURN)
         for role, name in self.groups(step):
             goldengate = step.site(role).goldengate
             ggsci = step.ggsci(role)
@@ -584,7 +591,7 @@ class CheckGoldenGateLog(ReplicationOperator):
         errors = []
         for role in both():
             host, home = step.host(role), step.site(role).goldengate.home
-            begin = int(step.ledger.require(f"{self.direction}_ggserr:{step.name(role)}"))
+            begin = step.ledger.require(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.name(role)}"))
             text = host.read_bytes(f"{home}/ggserr.log", begin, 16 * 1024 * 1024).decode("utf-8", "replace")
             errors += [
                 f"{step.name(role)}: {record.code} {record.message}"

@@ -12,6 +12,8 @@ from infomart_dr.guards.extraction import etl_is_quiet
 from infomart_dr.guards.server import log_size, second_server, server_log, server_runs, serving
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
 from infomart_dr.operators.human import Gate, HumanStep
+from infomart_dr.plan import facts
+from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
 log = logging.getLogger(__name__)
@@ -31,8 +33,8 @@ class ConfigurationOperator(HumanStep):
 
     changes = "the Application object of the Info Mart Server"
     undo = "the differences stand in the log, old value first"
-    #: Fact that :meth:`before` notes: without it the goal is not reached, even when the object is as it must be.
-    fact: ClassVar[str] = ""
+    #: Fact that :meth:`before` records: without it the goal is not reached, even when the object is as it must be.
+    fact: ClassVar[Fact[Any] | None] = None
 
     def change(self, step: Step) -> Change | None:
         """What must be so afterwards in the server's Application object; None: nothing."""
@@ -58,7 +60,7 @@ class ConfigurationOperator(HumanStep):
             return Seen(True, "the topology has nothing to change here")
         seen = [configured(step, self.role, name, change) for name, change in wanted.items()]
         left = [each.what for each in seen if not each.done]
-        if not left and self.fact and step.ledger.get(self.fact) is None:
+        if not left and self.fact is not None and not step.ledger.has(self.fact):
             left = [f"{', '.join(wanted)}: as it must be, and this plan has not noted that it answers for it"]
         return Seen(not left, "; ".join(left) or f"{', '.join(wanted)}: as it must be")
 
@@ -78,11 +80,11 @@ class HoldScheduler(ConfigurationOperator):
     guide = "Database Transfer 1: stop the Info Mart Server (guide:853)"
     changes = "[schedule] run-scheduler = false"
     undo = "the task start_info_mart_server sets it to true again, the teardown as well"
-    fact = "server_touched"
+    fact = facts.SERVER_TOUCHED
 
     def before(self, step: Step) -> None:
         # From here on the teardown is answerable for the service.
-        step.ledger.put_once("server_touched", str(int(time.time())))
+        step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
 
     def change(self, step: Step) -> Change:
         return option("schedule", "run-scheduler", "false")
@@ -118,10 +120,6 @@ class DisableAggregation(ConfigurationOperator):
         return option("schedule", "run-aggregates", "false") if step.topology.raa.enabled else None
 
 
-#: Fact of a failover that aggregation was switched off by this plan.
-AGGREGATION_HELD = "aggregation_held"
-
-
 class EnableAggregation(ConfigurationOperator):
     """Set run-aggregates to true, also when the re-aggregation failed."""
 
@@ -133,7 +131,7 @@ class EnableAggregation(ConfigurationOperator):
         return option("schedule", "run-aggregates", "true") if step.topology.raa.enabled else None
 
     def finish(self, step: Step, seen: Seen) -> None:
-        step.ledger.forget(AGGREGATION_HELD)
+        step.ledger.forget(facts.AGGREGATION_HELD)
 
 
 class ConfigureApplication(ConfigurationOperator):
@@ -142,13 +140,13 @@ class ConfigureApplication(ConfigurationOperator):
     guide = "Return to Normal 4, 13, 14 (guide:1100-1103, guide:1114-1120)"
     changes = "Host, Startup Command Line and connections of the Application object"
     undo = "the teardown return_service_to_source, before the point of no return"
-    fact = "application_moved"
+    fact = facts.APPLICATION_MOVED
 
     def before(self, step: Step) -> None:
-        step.ledger.require("final_stop")
-        step.ledger.require("tables_compared")
+        step.ledger.require(facts.FINAL_STOP)
+        step.ledger.require(facts.TABLES_COMPARED)
         # Noted first: the way back must know that the object may point to the target.
-        step.ledger.put_once("application_moved", step.name("target"))
+        step.ledger.put_once(facts.APPLICATION_MOVED, step.name("target"))
 
     def wanted(self, step: Step) -> dict[str, Change]:
         from infomart_dr.hooks.configuration import Change
@@ -229,9 +227,9 @@ class NoteFinalStop(StepOperator):
     changes = "rows of the plan's ledger"
 
     def observe(self, step: Step) -> Seen:
-        stopped = step.ledger.get("final_stop")
+        stopped = step.ledger.get(facts.FINAL_STOP)
         if stopped and not server_runs(step, "source"):
-            return Seen(True, f"the writers are stopped since {stopped}", {"stopped_at": int(stopped)})
+            return Seen(True, f"the writers are stopped since {stopped}", {"stopped_at": stopped})
         return Seen(False, "the final stop is not noted")
 
     def act(self, step: Step, seen: Seen) -> None:
@@ -242,17 +240,13 @@ class NoteFinalStop(StepOperator):
                 "Clear the run from hold_scheduler of the cutover on.",
             )
         forget_final_stop(step)
-        step.ledger.put_once("final_stop", str(int(time.time())))
-
-
-#: Facts that hold only while the writers are stopped.
-FINAL_STOP_FACTS = ("final_stop", "noted_scn", "tables_compared", "forward_scn")
+        step.ledger.put_once(facts.FINAL_STOP, int(time.time()))
 
 
 def forget_final_stop(step: Step) -> None:
     """Make void what was noted while the writers were stopped."""
-    for name in reversed(FINAL_STOP_FACTS):
-        step.ledger.forget(name)
+    for fact in reversed(facts.WHILE_STOPPED):
+        step.ledger.forget(fact)
 
 
 class StartInfoMartServer(StepOperator):
@@ -310,7 +304,7 @@ def start_server(step: Step, role: SiteRole) -> None:
     try:
         signs = server_runs(step, other)
     except InfoMartError as error:
-        if role != "source" or step.ledger.get("point_of_no_return"):
+        if role != "source" or step.ledger.has(facts.POINT_OF_NO_RETURN):
             raise
         log.warning("observe: %s cannot be asked and was never told to start a server: %s", step.name(other), error)
         signs = []
@@ -341,19 +335,20 @@ class StartAtTarget(StepOperator):
     undo = "none: run Return to Normal in the other direction"
 
     def observe(self, step: Step) -> Seen:
-        noted = step.ledger.get("point_of_no_return")
+        noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
         seen = serving(step, "target")
-        return Seen(seen.done and noted is not None, seen.what, {"served_at": int(noted) if noted else None})
+        return Seen(seen.done and noted is not None, seen.what, {"served_at": noted})
 
     def act(self, step: Step, seen: Seen) -> None:
-        for fact in ("final_stop", "tables_compared", "forward_scn"):
-            step.ledger.require(fact)
+        step.ledger.require(facts.FINAL_STOP)
+        step.ledger.require(facts.TABLES_COMPARED)
+        step.ledger.require(facts.TO_SOURCE_SCN)
         # What would refuse the start comes first: past the point of no return nobody starts the source again.
         if signs := server_runs(step, "source"):
             raise second_server(step, "source", signs)
-        step.ledger.put_once("server_log_begin", str(log_size(step, "target")))
+        step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
         # Noted before the start: after a crash in between, nobody may start the source's server again.
-        step.ledger.put_once("point_of_no_return", str(int(time.time())))
+        step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
         start_server(step, "target")
 
     def verify(self, step: Step) -> Seen:
@@ -391,7 +386,7 @@ class ProveHighWaterMarkMoves(WaitOperator):
     probe = "infomart_dr.guards.high_water_marks.high_water_mark_moved"
 
     def arguments(self, step: Step) -> dict[str, Any]:
-        return {"role": self.role, "since": int(step.ledger.require("point_of_no_return"))}
+        return {"role": self.role, "since": step.ledger.require(facts.POINT_OF_NO_RETURN)}
 
     def limit(self, step: Step) -> float:
         return step.topology.timeouts.quiesce
@@ -418,7 +413,7 @@ class ReturnServiceToSource(StepOperator):
         holder = step.lock.holder()
         if holder is None or not holder.is_run(step.plan_id, step.owner):
             return Seen(True, "this run does not hold the lock: it changed nothing, or has given the service back")
-        if step.ledger.get("point_of_no_return"):
+        if step.ledger.has(facts.POINT_OF_NO_RETURN):
             target = serving(step, "target")
             if not target.done:
                 both = step.topology.architecture == "active-active"
@@ -428,10 +423,14 @@ class ReturnServiceToSource(StepOperator):
                     + ("." if both else "; never start the source's server."),
                 )
             return Seen(True, f"past the point of no return: the target serves ({target.what})")
-        if step.ledger.get("server_touched") is None:
+        if not step.ledger.has(facts.SERVER_TOUCHED):
             return Seen(True, "this plan has not touched the Info Mart Server")
         seen = serving(step, "source")
-        left = [name for name in (*FINAL_STOP_FACTS, "reverse_stopped", "application_moved") if step.ledger.get(name)]
+        left = [
+            str(fact)
+            for fact in (*facts.WHILE_STOPPED, facts.TO_TARGET_STOPPED, facts.APPLICATION_MOVED)
+            if step.ledger.has(fact)
+        ]
         if seen.done and left:
             return Seen(False, f"{seen.what}; left of a cutover that did not happen: {', '.join(left)}")
         return seen
@@ -439,7 +438,7 @@ class ReturnServiceToSource(StepOperator):
     def act(self, step: Step, seen: Seen) -> None:
         from infomart_dr.plan.direction import ends
 
-        capturing, applying = ends("forward")
+        capturing, applying = ends("to_source")
         for role in (applying, capturing):
             # The standby of a cutover that did not happen must not be written to.
             groups = step.site(role).goldengate.groups
@@ -454,8 +453,8 @@ class ReturnServiceToSource(StepOperator):
         forget_final_stop(step)
         if not serving(step, "source").done:
             self._serve(step)
-        step.ledger.forget("application_moved")
-        self._restart_reverse(step)
+        step.ledger.forget(facts.APPLICATION_MOVED)
+        self._restart_replication_to_target(step)
 
     def _serve(self, step: Step) -> None:
         """Point the Application object back and start the server."""
@@ -464,7 +463,7 @@ class ReturnServiceToSource(StepOperator):
             from infomart_dr.hooks.configuration import ManualConfiguration
 
             instructions = ManualConfiguration().instructions(application, move_to(step, "source"))
-            if step.ledger.get("application_moved"):
+            if step.ledger.has(facts.APPLICATION_MOVED):
                 raise GuardError(
                     f"The Application object may point to {step.name('target')}, and only a person can change it:\n"
                     f"{instructions}",
@@ -475,9 +474,9 @@ class ReturnServiceToSource(StepOperator):
             step.configuration("source").apply(application, move_to(step, "source"))
         start_server(step, "source")
 
-    def _restart_reverse(self, step: Step) -> None:
+    def _restart_replication_to_target(self, step: Step) -> None:
         """The target goes on following the source, so that the cutover can be tried again."""
-        if step.ledger.get("reverse_stopped") is None:
+        if not step.ledger.has(facts.TO_TARGET_STOPPED):
             return
         source, target = step.site("source").goldengate.groups, step.site("target").goldengate.groups
         pairs: list[tuple[SiteRole, str]] = [
@@ -488,9 +487,9 @@ class ReturnServiceToSource(StepOperator):
         try:
             for role, name in pairs:
                 self.log.info("act: %s: %s", step.name(role), step.ggsci(role).start(name).what)
-            step.ledger.forget("reverse_stopped")
+            step.ledger.forget(facts.TO_TARGET_STOPPED)
         except InfoMartError as error:
-            self.log.warning("act: reverse replication was not started again: %s", error)
+            self.log.warning("act: replication to the target was not started again: %s", error)
 
     def verify(self, step: Step) -> Seen:
         return settle(lambda: serving(step, "source"), seconds=60)

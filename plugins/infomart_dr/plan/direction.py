@@ -7,12 +7,12 @@ from typing import Literal
 from infomart_dr.plan.step import SiteRole
 
 #: Direction of replication in this plan, by the role of the site whose changes are captured.
-Direction = Literal["reverse", "forward"]
+Direction = Literal["to_target", "to_source"]
 
 
 def ends(direction: Direction) -> tuple[SiteRole, SiteRole]:
-    """Roles of the capturing and the applying site: reverse runs source -> target, forward target -> source."""
-    return ("source", "target") if direction == "reverse" else ("target", "source")
+    """Roles of the capturing and the applying site."""
+    return ("source", "target") if direction == "to_target" else ("target", "source")
 
 
 def both() -> tuple[SiteRole, SiteRole]:

@@ -1,17 +1,22 @@
-"""Facts of a plan that must be the same in every retry: noted once, at the surviving site, beside the lock.
+"""Facts of a plan that must be the same in every retry: recorded once, at the surviving site, beside the lock.
 
-What is noted stands: an SCN taken a second time, or a failure time typed in again, would be another fact.
+A recorded fact stands: an SCN taken a second time, or a failure time typed in again, would be another fact.
 XCom is no place for them, because clearing a task loses it and another Airflow never sees it.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.plan.facts import Fact, Facts
 from infomart_dr.plan.lock import Statements, code_of, ensure_table
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _DUPLICATE = "ORA-00001"
 #: Bytes of a value, and of a name.
@@ -25,8 +30,37 @@ def pieces(text: str) -> list[str]:
     return [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
 
 
+class Recorded:
+    """The facts of a plan at one moment.
+
+    :param texts: values as they stand in DR_LEDGER, by name.
+    """
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = dict(texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __contains__(self, fact: Fact[Any]) -> bool:
+        return fact.name in self._texts
+
+    def text(self, fact: Fact[Any]) -> str | None:
+        """The value as it stands in DR_LEDGER; None when the plan has none."""
+        return self._texts.get(fact.name)
+
+    def get(self, fact: Fact[T]) -> T | None:
+        """The value; None when the plan has none."""
+        text = self.text(fact)
+        return None if text is None else fact.read(text)
+
+    def of(self, facts: Facts[T]) -> list[tuple[Fact[T], T]]:
+        """Recorded facts of one kind, in their order."""
+        return [(facts.named(name), facts.kind.read(text)) for name, text in self._texts.items() if facts.has(name)]
+
+
 class Ledger:
-    """The noted facts of one plan.
+    """The recorded facts of one plan.
 
     :param hook: Oracle hook of the surviving site's ``goldengate_connection``.
     :param schema: GoldenGate's schema there.
@@ -41,60 +75,65 @@ class Ledger:
         """Make the table when it is missing."""
         ensure_table(self._hook, self._schema, "DR_LEDGER", "create_ledger_table")
 
-    def get(self, name: str) -> str | None:
-        """The noted value; None when nothing is noted under this name."""
-        rows = self._hook.select("ledger_get", self._in, **self._plan, entry=name)
-        return rows[0]["value"] if rows else None
+    def get(self, fact: Fact[T]) -> T | None:
+        """The recorded value; None when the plan has none."""
+        text = self._get(fact.name)
+        return None if text is None else fact.read(text)
 
-    def require(self, name: str) -> str:
-        """The noted value.
+    def has(self, fact: Fact[Any]) -> bool:
+        """The fact is recorded."""
+        return self._get(fact.name) is not None
 
-        :raises GuardError: nothing is noted under this name.
+    def require(self, fact: Fact[T]) -> T:
+        """The recorded value.
+
+        :raises GuardError: the plan has none; the message names the task that records it.
         """
-        value = self.get(name)
+        value = self.get(fact)
         if value is None:
-            raise GuardError(
-                f"Plan {self._plan['plan_id']} has not noted {name!r}.",
-                "The step that notes it has not run, or was undone: clear that step and those after it.",
-            )
+            raise GuardError(f"Plan {self._plan['plan_id']} has no recorded {fact.name!r}.", fact.record_again())
         return value
 
-    def put_once(self, name: str, value: str) -> str:
-        """Note a value unless one is noted; a noted one is never overwritten.
+    def put_once(self, fact: Fact[T], value: T) -> T:
+        """Record a value unless there is one; a recorded value is never overwritten.
 
-        :param name: 1 to 100 bytes.
-        :param value: 1 to 4000 bytes (Oracle stores an empty text as NULL).
+        :param value: 1 to 4000 bytes as text (Oracle stores an empty text as NULL).
         :returns: the value that stands: compare it with your own.
         :raises FinalError: name or value is empty or too long.
         """
-        for what, text, limit in (("name", name, _NAME_LIMIT), ("value", value, _VALUE_LIMIT)):
-            size = len(text.encode())
+        name, text = fact.name, fact.write(value)
+        for what, content, limit in (("name", name, _NAME_LIMIT), ("value", text, _VALUE_LIMIT)):
+            size = len(content.encode())
             if not 0 < size <= limit:
                 raise FinalError(f"The {what} of the fact {name[:60]!r} has {size} bytes; allowed: 1 to {limit}.")
-        standing = self.get(name)
+        standing = self._get(name)
         if standing is not None:
-            log.info("%s is noted already: %s.", name, standing)
-            return standing
+            log.info("%s is recorded already: %s.", name, standing)
+            return fact.read(standing)
         try:
-            self._hook.execute("ledger_put", self._in, **self._plan, entry=name, value=value)
+            self._hook.execute("ledger_put", self._in, **self._plan, entry=name, value=text)
         except Exception as error:
             if code_of(error) != _DUPLICATE:
                 raise
         # Read back: another try of the same step may have been first.
-        standing = self.require(name)
-        log.info("Noted %s: %s.", name, standing)
-        return standing
+        written = self.require(fact)
+        log.info("Recorded %s: %s.", name, fact.write(written))
+        return written
 
-    def forget(self, name: str) -> bool:
+    def forget(self, fact: Fact[Any]) -> bool:
         """Forget a fact that was undone, as when the service was returned and the SCN holds no more.
 
-        :returns: False when nothing was noted.
+        :returns: False when the plan had none.
         """
-        forgotten = self._hook.execute("ledger_forget", self._in, **self._plan, entry=name) == 1
+        forgotten = self._hook.execute("ledger_forget", self._in, **self._plan, entry=fact.name) == 1
         if forgotten:
-            log.info("Forgot %s.", name)
+            log.info("Forgot %s.", fact.name)
         return forgotten
 
-    def all(self) -> dict[str, str]:
-        """All facts of the plan, in the order in which they were noted."""
-        return {row["name"]: row["value"] for row in self._hook.select("ledger_all", self._in, **self._plan)}
+    def all(self) -> Recorded:
+        """All facts of the plan, in the order in which they were recorded."""
+        return Recorded({row["name"]: row["value"] for row in self._hook.select("ledger_all", self._in, **self._plan)})
+
+    def _get(self, name: str) -> str | None:
+        rows = self._hook.select("ledger_get", self._in, **self._plan, entry=name)
+        return rows[0]["value"] if rows else None

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.evidence.guide_coverage import reference_text
-from infomart_dr.plan.ledger import Ledger
+from infomart_dr.plan.facts import Fact
+from infomart_dr.plan.ledger import Ledger, Recorded, T
 from infomart_dr.plan.step import Step
 
 if TYPE_CHECKING:
@@ -92,11 +93,14 @@ class _NewPlan(Ledger):
     def __init__(self) -> None:
         """Nothing is noted, and nothing can be."""
 
-    def get(self, name: str) -> str | None:
+    def get(self, fact: Fact[T]) -> T | None:
         return None
 
-    def all(self) -> dict[str, str]:
-        return {}
+    def has(self, fact: Fact[Any]) -> bool:
+        return False
+
+    def all(self) -> Recorded:
+        return Recorded({})
 
 
 class Unconnected(Deployment):

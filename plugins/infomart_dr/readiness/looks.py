@@ -9,6 +9,8 @@ from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.guards import dump_set as dump_set_guard
+from infomart_dr.plan.facts import Fact
+from infomart_dr.plan.ledger import Recorded, T
 from infomart_dr.plan.step import SiteRole, Step
 
 if TYPE_CHECKING:
@@ -19,20 +21,23 @@ if TYPE_CHECKING:
 class NoLedger:
     """The ledger of no plan: nothing is noted, and nothing can be."""
 
-    def get(self, name: str) -> str | None:
+    def get(self, fact: Fact[Any]) -> None:
         return None
 
-    def all(self) -> dict[str, str]:
-        return {}
+    def has(self, fact: Fact[Any]) -> bool:
+        return False
 
-    def require(self, name: str) -> str:
-        raise GuardError(f"A readiness check has no plan, and so no fact {name!r}.")
+    def all(self) -> Recorded:
+        return Recorded({})
 
-    def put_once(self, name: str, value: str) -> str:
-        raise _refused(f"noting {name}")
+    def require(self, fact: Fact[T]) -> T:
+        raise GuardError(f"A readiness check has no plan, and so no fact {fact.name!r}.")
 
-    def forget(self, name: str) -> bool:
-        raise _refused(f"forgetting {name}")
+    def put_once(self, fact: Fact[T], value: T) -> T:
+        raise _refused(f"recording {fact}")
+
+    def forget(self, fact: Fact[Any]) -> bool:
+        raise _refused(f"forgetting {fact}")
 
 
 def _refused(what: str) -> FinalError:

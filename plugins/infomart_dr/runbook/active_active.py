@@ -8,6 +8,7 @@ from airflow.sdk import Param, chain, task_group
 
 from infomart_dr.operators import active_active, failover, server
 from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.plan import facts
 from infomart_dr.runbook import database_transfer
 
 #: Values of the parameter ``option``.
@@ -48,7 +49,7 @@ def copy_database() -> list[Any]:
 def create_info_mart() -> active_active.CreateInfoMart:
     """Instead of a copy."""
     return active_active.CreateInfoMart(
-        task_id="create_info_mart", role="target", option=EMPTY, unless="point_of_no_return", **AFTER_SKIPS
+        task_id="create_info_mart", role="target", option=EMPTY, unless=facts.POINT_OF_NO_RETURN, **AFTER_SKIPS
     )
 
 

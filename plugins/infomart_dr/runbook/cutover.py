@@ -12,6 +12,7 @@ from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import checks, replication, server
 from infomart_dr.operators.base import AFTER_SKIPS, TARGET_TAKES_OVER
+from infomart_dr.plan import facts
 from infomart_dr.runbook import database_transfer
 
 TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
@@ -44,7 +45,7 @@ def final_stop_and_comparison() -> None:
         server.StopInfoMartServer(task_id="stop_info_mart_server"),
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed"),
         server.NoteFinalStop(task_id="note_final_stop"),
-        replication.WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="reverse", moment="final"),
+        replication.WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="to_target", moment="final"),
         checks.ProveSequences(task_id="prove_sequences", role="target"),
         checks.ProveParity(task_id="prove_parity", role="target"),
         checks.CompareTables(task_id="compare_tables", role="target"),
@@ -53,19 +54,21 @@ def final_stop_and_comparison() -> None:
 
 @task_group(
     default_args=BEFORE_CUTOVER,
-    tooltip="Reverse stopped, forward Extract and pump at the target, Replicat at the source",
+    tooltip="Replication to the target stopped; Extract and pump at the target, Replicat at the source",
 )
 def switch_direction() -> None:
-    """Forward replication runs before the target's first write."""
+    """Replication to the source runs before the target's first write."""
     chain(
-        replication.StopReverseReplication(task_id="stop_reverse_replication"),
+        replication.StopReplicationToTarget(task_id="stop_replication_to_target"),
         replication.EnableSupplementalLogging(task_id="enable_supplemental_logging", role="target"),
-        replication.AddExtract(task_id="add_extract", direction="forward", role="target"),
-        replication.StartCapture(task_id="start_extract_and_pump", direction="forward", role="target"),
-        replication.WaitForOlderTransactions(task_id="wait_for_older_transactions", direction="forward", role="target"),
-        replication.NoteForwardScn(task_id="note_forward_scn", direction="forward", role="target"),
-        replication.AddReplicat(task_id="add_replicat", direction="forward", role="source"),
-        replication.StartReplicatAfterCsn(task_id="start_replicat_after_csn", direction="forward"),
+        replication.AddExtract(task_id="add_extract", direction="to_source", role="target"),
+        replication.StartCapture(task_id="start_extract_and_pump", direction="to_source", role="target"),
+        replication.WaitForOlderTransactions(
+            task_id="wait_for_older_transactions", direction="to_source", role="target"
+        ),
+        replication.NoteToSourceScn(task_id="note_to_source_scn", direction="to_source", role="target"),
+        replication.AddReplicat(task_id="add_replicat", direction="to_source", role="source"),
+        replication.StartReplicatAfterCsn(task_id="start_replicat_after_csn", direction="to_source"),
     )
 
 
@@ -73,14 +76,14 @@ def switch_direction() -> None:
 def start_at_target() -> None:
     """Configure, prove the source stopped, start, and prove that it works and is replicated."""
     chain(
-        server.ConfigureApplication(task_id="configure_application", role="target", unless="point_of_no_return"),
+        server.ConfigureApplication(task_id="configure_application", role="target", unless=facts.POINT_OF_NO_RETURN),
         server.ProveSourceStopped(task_id="prove_source_stopped"),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
         server.CheckServerLog(task_id="check_server_log", role="target"),
         server.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", role="target"),
         replication.WaitForCatchUp(
-            task_id="prove_forward_replication", direction="forward", moment="forward", role="target"
+            task_id="prove_replication_to_source", direction="to_source", moment="to-source", role="target"
         ),
-        replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="forward", role="target"),
-        replication.RemoveReverseReplication(task_id="remove_reverse_replication"),
+        replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="to_source", role="target"),
+        replication.RemoveReplicationToTarget(task_id="remove_replication_to_target"),
     )

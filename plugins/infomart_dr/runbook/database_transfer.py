@@ -5,26 +5,27 @@ from __future__ import annotations
 from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import dump_set, replication, server
+from infomart_dr.plan import facts
 
 #: Steps of a plan whose target serves are never done again.
-BEFORE_CUTOVER = {"unless": "point_of_no_return"}
+BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
 
 
 @task_group(
     default_args=BEFORE_CUTOVER, tooltip="Extract and pump run before any SCN is taken, and nothing older is open"
 )
 def capture_at_source() -> None:
-    """Reverse capture: from here on every change of the source site is kept."""
+    """Capture at the source: from here on every change of the source site is kept."""
     chain(
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
         replication.RemoveOldReplication(task_id="remove_old_replication"),
         replication.RecreateCheckpointTable(task_id="recreate_checkpoint_table"),
         replication.RenderParameterFiles(task_id="render_parameter_files"),
         replication.EnableSupplementalLogging(task_id="enable_supplemental_logging"),
-        replication.AddExtract(task_id="add_extract", direction="reverse"),
-        replication.StartCapture(task_id="start_extract_and_pump", direction="reverse"),
-        replication.FlushSequences(task_id="flush_sequences", direction="reverse"),
-        replication.WaitForOlderTransactions(task_id="wait_for_older_transactions", direction="reverse"),
+        replication.AddExtract(task_id="add_extract", direction="to_target"),
+        replication.StartCapture(task_id="start_extract_and_pump", direction="to_target"),
+        replication.FlushSequences(task_id="flush_sequences", direction="to_target"),
+        replication.WaitForOlderTransactions(task_id="wait_for_older_transactions", direction="to_target"),
     )
 
 
@@ -37,11 +38,11 @@ def export_database(capture_scn: type[dump_set.CaptureScn] = dump_set.CaptureScn
     :param capture_scn: how the SCN is taken.
     """
     chain(
-        dump_set.CheckExportSpace(task_id="check_export_space", unless="exported"),
-        server.HoldScheduler(task_id="hold_scheduler", unless="exported"),
-        server.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless="exported"),
-        server.StopInfoMartServer(task_id="stop_info_mart_server", unless="exported"),
-        server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless="exported"),
+        dump_set.CheckExportSpace(task_id="check_export_space", unless=facts.EXPORTED),
+        server.HoldScheduler(task_id="hold_scheduler", unless=facts.EXPORTED),
+        server.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless=facts.EXPORTED),
+        server.StopInfoMartServer(task_id="stop_info_mart_server", unless=facts.EXPORTED),
+        server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless=facts.EXPORTED),
         capture_scn(task_id="capture_scn"),
         dump_set.RunExpdp(task_id="run_expdp"),
         server.ReleaseScheduler(task_id="release_scheduler"),

@@ -9,17 +9,18 @@ from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import etl_jobs, failover, loss, reaggregate, server
 from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.plan import facts
 
 #: Steps that move the service: there is nothing to move where both sites serve.
 MOVES: dict[str, Any] = {"architecture": "active-standby", "role": "target", **AFTER_SKIPS}
 #: Of those, the ones that a plan whose survivor serves never does again.
-BEFORE_START: dict[str, Any] = {**MOVES, "unless": "point_of_no_return"}
+BEFORE_START: dict[str, Any] = {**MOVES, "unless": facts.POINT_OF_NO_RETURN}
 
 
 @task_group(tooltip="The lost site's doors, seen from two places, and what the loss comes to; nothing is changed")
 def gather_evidence() -> None:
     """Look from both places, and estimate the loss, at the same time."""
-    past = {"unless": "point_of_no_return"}
+    past = {"unless": facts.POINT_OF_NO_RETURN}
     failover.ProbeFailedSite(task_id="probe_from_airflow", place="airflow", **past)
     failover.ProbeFailedSite(task_id="probe_from_survivor", place="survivor", **past)
     loss.EstimateLoss(task_id="estimate_loss", role="target", moment="before", **past)
@@ -36,7 +37,7 @@ def confirm_site_failure() -> failover.ConfirmSiteFailure:
             "Mart Server takes over. If the site is alive, two servers write and the Info Marts diverge for good.\n\n"
             "Reason of this run: {{ params.reason or 'not given' }}."
         ),
-        unless="point_of_no_return",
+        unless=facts.POINT_OF_NO_RETURN,
         response_timeout=timedelta(days=1),
         **AFTER_SKIPS,
     )
@@ -60,7 +61,7 @@ def configure_survivor() -> None:
     """Host, command line, connections; scheduler and aggregation held where they must be."""
     chain(
         failover.DropFailedSources(
-            task_id="drop_failed_sources", role="target", unless="point_of_no_return", **AFTER_SKIPS
+            task_id="drop_failed_sources", role="target", unless=facts.POINT_OF_NO_RETURN, **AFTER_SKIPS
         ),
         failover.HoldSchedulerOfPartitioned(task_id="hold_scheduler", **BEFORE_START),
         failover.HoldAggregation(task_id="hold_aggregation", **BEFORE_START),

@@ -12,6 +12,7 @@ from infomart_dr.operators.base import AFTER_SKIPS, SOURCE_STAYS, TARGET_TAKES_O
 from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import SiteRole
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def server_params() -> dict[str, Param]:
             type="string",
             enum=["running", "stopped"],
             title="Info Mart Server during the transfer",
-            description="running: started again after the export, kept in sync by reverse replication; "
+            description="running: started again after the export, kept in sync by replication; "
             "stopped: no reporting data is loaded until the cutover; a run that ends before it starts the server.",
         ),
     }
@@ -204,7 +205,7 @@ def hold_purging(*, first: bool = False) -> HoldPurging:
     :param first: it follows the lock, which is a setup task, and no step that may be skipped.
     """
     rule = {} if first else AFTER_SKIPS
-    return HoldPurging(task_id="hold_idb_purging", unless="point_of_no_return", **rule)
+    return HoldPurging(task_id="hold_idb_purging", unless=facts.POINT_OF_NO_RETURN, **rule)
 
 
 def release_purge_hold(role: SiteRole = "target") -> ReleasePurgeHold:

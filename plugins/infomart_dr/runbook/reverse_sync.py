@@ -14,7 +14,7 @@ from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
 def synchronise() -> None:
     """Apply at the target what happened at the source since the SCN."""
     chain(
-        replication.AddReplicat(task_id="add_replicat", direction="reverse"),
-        replication.StartReplicatAfterCsn(task_id="start_replicat_after_csn", direction="reverse"),
-        replication.WaitForCatchUp(task_id="wait_for_catch_up", direction="reverse", moment="catch-up"),
+        replication.AddReplicat(task_id="add_replicat", direction="to_target"),
+        replication.StartReplicatAfterCsn(task_id="start_replicat_after_csn", direction="to_target"),
+        replication.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),
     )

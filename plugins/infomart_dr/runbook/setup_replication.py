@@ -1,4 +1,4 @@
-"""Setting Up Replication: forward replication from nothing; the second half of Return to Normal, option 2."""
+"""Setting Up Replication: replication from nothing; the second half of Return to Normal, option 2."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def prove_standby() -> None:
     chain(
         # A server that was stopped for the whole transfer serves again: the target follows it.
         server.ServeAtSource(task_id="serve_at_source"),
-        replication.CheckReplicationRuns(task_id="check_replication_runs", direction="reverse"),
-        replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="reverse"),
+        replication.CheckReplicationRuns(task_id="check_replication_runs", direction="to_target"),
+        replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="to_target"),
         checks.ProveParity(task_id="prove_parity", role="target"),
         failover.TellNewRoles(task_id="tell_new_roles", roles={"source": "active", "target": "standby"}),
     )

@@ -16,11 +16,11 @@ from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
 def check_replication() -> None:
     """The direction in use is left alone; groups and trails of the other one are put aside."""
     chain(
-        replication.CheckReplicationRuns(task_id="check_replication_runs", direction="reverse"),
+        replication.CheckReplicationRuns(task_id="check_replication_runs", direction="to_target"),
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
-        replication.RemoveOldReplication(task_id="remove_old_replication", keep="reverse"),
+        replication.RemoveOldReplication(task_id="remove_old_replication", keep="to_target"),
         replication.RenderParameterFiles(task_id="render_parameter_files"),
-        replication.WaitForCatchUp(task_id="wait_for_catch_up", direction="reverse", moment="catch-up"),
+        replication.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),
     )
 
 

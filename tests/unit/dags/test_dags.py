@@ -181,7 +181,7 @@ def before(bag: DagBag, first: str, second: str, dag_id: str = "infomart_return_
         ("synchronise.wait_for_catch_up", "approve_cutover"),
         ("approve_cutover", "final_stop_and_comparison.stop_info_mart_server"),
         ("final_stop_and_comparison.wait_for_final_catch_up", "final_stop_and_comparison.compare_tables"),
-        ("final_stop_and_comparison.compare_tables", "switch_direction.stop_reverse_replication"),
+        ("final_stop_and_comparison.compare_tables", "switch_direction.stop_replication_to_target"),
         ("switch_direction.start_replicat_after_csn", "start_at_target.start_info_mart_server_at_target"),
         ("start_at_target.prove_source_stopped", "start_at_target.start_info_mart_server_at_target"),
         ("re_aggregate.request_reaggregation", "release_idb_purge_hold"),

@@ -10,27 +10,38 @@ from typing import Any, Self
 import pytest
 
 from infomart_dr.errors import GuardError
+from infomart_dr.plan.facts import Fact
+from infomart_dr.plan.ledger import Recorded
 from infomart_dr.plan.lock import Holder
 
 
 class FakeLedger(dict[str, str]):
-    """Facts; a noted one stands."""
+    """Facts as they stand in DR_LEDGER; a recorded one stands."""
 
-    def require(self, name: str) -> str:
-        if name not in self:
-            raise GuardError(f"Plan has not noted {name!r}.", "Clear that step.")
-        return self[name]
+    def get(self, fact: Any, default: Any = None) -> Any:
+        if not isinstance(fact, Fact):
+            return super().get(fact, default)
+        return fact.read(self[fact.name]) if fact.name in self else None
 
-    def put_once(self, name: str, value: str) -> str:
+    def has(self, fact: Fact[Any]) -> bool:
+        return fact.name in self
+
+    def require(self, fact: Fact[Any]) -> Any:
+        if fact.name not in self:
+            raise GuardError(f"Plan plan-1 has no recorded {fact.name!r}.", fact.record_again())
+        return fact.read(self[fact.name])
+
+    def put_once(self, fact: Fact[Any], value: Any) -> Any:
+        text = fact.write(value)
         # As the column is; the real one refuses what is longer.
-        assert 0 < len(value.encode()) <= 4000
-        return self.setdefault(name, value)
+        assert 0 < len(text.encode()) <= 4000
+        return fact.read(self.setdefault(fact.name, text))
 
-    def forget(self, name: str) -> bool:
-        return self.pop(name, None) is not None
+    def forget(self, fact: Fact[Any]) -> bool:
+        return self.pop(fact.name, None) is not None
 
-    def all(self) -> dict[str, str]:
-        return dict(self)
+    def all(self) -> Recorded:
+        return Recorded(self)
 
 
 class FakeLock:

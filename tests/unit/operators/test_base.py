@@ -22,6 +22,7 @@ from infomart_dr.errors import (
     UnreachableError,
 )
 from infomart_dr.operators.base import RETRY_POLICY, CheckOperator, StepOperator, WaitOperator, raise_from
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen
 from infomart_dr.triggers.condition import ConditionTrigger
 
@@ -85,7 +86,7 @@ def test_an_act_leaves_a_sign_of_life_in_the_lock() -> None:
 
 
 def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
-    light = Light(unless="exported")
+    light = Light(unless=facts.EXPORTED)
     assert "past this step (exported: GIM_EXP)" in light._run(FakeStep(exported="GIM_EXP"))["what"]  # type: ignore[arg-type]
     assert (light.looks, light.acts) == (0, 0)
     light._run(FakeStep())  # type: ignore[arg-type]

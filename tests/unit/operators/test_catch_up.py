@@ -49,5 +49,5 @@ def test_before_12c_the_marker_is_not_written_by_the_user_that_excludeuser_names
         dba=lambda role: dba,
         goldengate_database=lambda role: goldengate,
     )
-    WaitForCatchUp(task_id="wait", direction="reverse", moment="now").prepare(step)
+    WaitForCatchUp(task_id="wait", direction="to_target", moment="now").prepare(step)
     assert (dba.written, goldengate.written) == ((["marker_put"], []) if by_dba else ([], ["marker_put"]))

@@ -37,7 +37,9 @@ from infomart_dr.operators.failover import (
     WaitForTrailEnd,
 )
 from infomart_dr.operators.server import EnableAggregation
+from infomart_dr.plan import facts
 from infomart_dr.plan import ledger as real_ledger
+from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen
 from infomart_lab import config as lab_config
 from infomart_lab import configuration as lab_configuration
@@ -50,10 +52,10 @@ DRAINED = {**CONFIRMED, "standby_drained": "all applied"}
 class StrictLedger(FakeLedger):
     """Refuses what the real one refuses."""
 
-    def put_once(self, name: str, value: str) -> str:
-        assert 0 < len(name.encode()) <= real_ledger._NAME_LIMIT
-        assert 0 < len(value.encode()) <= real_ledger._VALUE_LIMIT
-        return super().put_once(name, value)
+    def put_once(self, fact: Fact[Any], value: Any) -> Any:
+        assert 0 < len(fact.name.encode()) <= real_ledger._NAME_LIMIT
+        assert 0 < len(fact.write(value).encode()) <= real_ledger._VALUE_LIMIT
+        return super().put_once(fact, value)
 
 
 @dataclass
@@ -558,7 +560,7 @@ def test_objects_with_long_names_are_noted_and_put_back_too(step: Any) -> None:
     before = as_sets(step.objects)
     assert max(map(len, before)) == 200
     configure(step)
-    assert len([name for name in step.ledger if name.startswith(failover.BEFORE)]) == 7
+    assert len(step.ledger.all().of(facts.OBJECT_BEFORE)) == 7
     back(step)
     assert as_sets(step.objects) == before
 

@@ -11,8 +11,9 @@ from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.goal import reached_already, replicates
 from infomart_dr.hooks.configuration import Change
-from infomart_dr.operators.base import GOAL_REACHED, needless
+from infomart_dr.operators.base import needless
 from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen
 
 
@@ -72,7 +73,7 @@ def look(step: Any, wanted: Any = "moved") -> dict[str, Any]:
 def test_a_plan_that_has_something_to_do_is_begun(world: World) -> None:
     step = world.step()
     assert "under way" in look(step)["what"]
-    assert step.ledger == {"begun": "yes"} and needless(step, "") is None
+    assert step.ledger == {"begun": "yes"} and needless(step, None) is None
 
 
 def test_a_goal_that_is_reached_before_makes_every_other_step_needless(world: World) -> None:
@@ -81,7 +82,7 @@ def test_a_goal_that_is_reached_before_makes_every_other_step_needless(world: Wo
     step = world.step()
     assert look(step)["what"] == "nothing to do: site3 serves and site2 follows it already"
     assert "begun" not in step.ledger
-    assert needless(step, "") == "nothing to do: site3 serves and site2 follows it already"
+    assert needless(step, None) == "nothing to do: site3 serves and site2 follows it already"
 
 
 def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reached(world: World) -> None:
@@ -90,7 +91,7 @@ def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reac
     world.follows("target", "source")
     step = world.step(begun="yes", point_of_no_return="1")
     assert "its own facts say what is left" in look(step)["what"]
-    assert GOAL_REACHED not in step.ledger and world.asked == []
+    assert facts.GOAL_REACHED.name not in step.ledger and world.asked == []
 
 
 @pytest.mark.parametrize("fact", ["old_replication_removed", "purge_hold", "server_touched", "standby_touched"])
@@ -100,7 +101,7 @@ def test_a_plan_that_another_procedure_has_begun_is_under_way_too(world: World, 
     world.follows("target", "source")
     step = world.step(**{fact: "1"})
     assert "its own facts say what is left" in look(step)["what"]
-    assert GOAL_REACHED not in step.ledger
+    assert facts.GOAL_REACHED.name not in step.ledger
 
 
 def test_a_goal_is_forgotten_when_the_world_has_changed_before_the_plan_goes_on(world: World) -> None:
@@ -110,7 +111,7 @@ def test_a_goal_is_forgotten_when_the_world_has_changed_before_the_plan_goes_on(
     look(step)
     world.groups.clear()
     assert "under way" in look(step)["what"]
-    assert step.ledger == {"begun": "yes"} and needless(step, "") is None
+    assert step.ledger == {"begun": "yes"} and needless(step, None) is None
 
 
 def test_a_goal_that_stands_is_found_again_and_noted_once(world: World) -> None:

@@ -14,6 +14,7 @@ from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators import human
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.operators.server import HoldScheduler
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen
 
 
@@ -122,7 +123,7 @@ def test_with_four_eyes_the_one_who_started_the_run_cannot_approve_it(step: Any)
 
 
 def test_a_gate_of_another_option_is_skipped_and_one_behind_the_plan_is_not_asked_again(step: Any) -> None:
-    gate = Gate(task_id="gate", subject="Go on?", body="", option="target", unless="point_of_no_return")
+    gate = Gate(task_id="gate", subject="Go on?", body="", option="target", unless=facts.POINT_OF_NO_RETURN)
     step.params["option"] = "source"
     with pytest.raises(AirflowSkipException, match="asks for 'source'"):
         gate.execute(context())

@@ -21,6 +21,7 @@ from infomart_dr.guards.loss_reading import Base, sources_of
 from infomart_dr.hooks.oracle import OracleUnreachable
 from infomart_dr.operators import loss
 from infomart_dr.operators.loss import EstimateLoss
+from infomart_dr.plan import facts
 
 T0 = 1_762_000_200 // INTERVAL * INTERVAL
 #: Two calls a second for two hours; then the site is lost, and somebody looks ten minutes later.
@@ -277,7 +278,7 @@ def test_before_the_draining_nothing_is_lost_for_certain(world: World) -> None:
     assert not result["drained"]
     assert result["lost_low"] == 0 and result["lost_high"] > 240
     assert "upper view" in result["report"] and "upper view" in result["what"]
-    assert loss.EstimateLoss.MARKS not in step.ledger, "marks may still move"
+    assert facts.LOSS_MARKS.name not in step.ledger, "marks may still move"
 
 
 def test_the_lost_site_is_never_asked(world: World) -> None:

@@ -27,6 +27,7 @@ from infomart_dr.operators.plan import (
     high_water_mark_passed_hold,
     no_purge_runs,
 )
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.topology import Topology
 
@@ -255,16 +256,16 @@ def test_a_hold_that_holds_again_lasts_until_what_is_collected_from_then_on_is_p
     hold(step)
     release = ReleasePurgeHold(task_id="release", role="target")
     release.prepare(step)
-    first = json.loads(step.ledger.require("purge_hold"))["since"]
+    first = step.ledger.require(facts.PURGE_HOLD)["since"]
     monkeypatch.setattr(plan, "datetime", Later)
     hold(step)
-    second = json.loads(step.ledger.require("purge_hold"))["since"]
+    second = step.ledger.require(facts.PURGE_HOLD)["since"]
     assert second >= first + 30
     assert {row["until_time"] for row in world.holds()} == {None}
     let_go(step)
     monkeypatch.setattr(Later, "seconds", 50)
     hold(step)
-    assert json.loads(step.ledger.require("purge_hold"))["since"] >= first + 50
+    assert step.ledger.require(facts.PURGE_HOLD)["since"] >= first + 50
     assert world.enabled() == [False, False, False]
 
 

@@ -101,7 +101,7 @@ def test_all_of_an_older_replication_is_removed_and_kept_aside(sites: dict[str, 
 
 
 def test_of_a_direction_in_use_groups_and_trails_stay(sites: dict[str, Site]) -> None:
-    RemoveOldReplication(task_id="remove", keep="reverse")._run(step_of(sites))
+    RemoveOldReplication(task_id="remove", keep="to_target")._run(step_of(sites))
     assert set(sites["source"].groups) == {"EGIM", "PGIM"} and set(sites["target"].groups) == {"RGIM"}
     assert {"dirdat/em000000000", "dirchk/EGIM.cpe"} <= sites["source"].left()
     assert "dirdat/dp000000000" not in sites["source"].left()

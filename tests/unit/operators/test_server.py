@@ -14,7 +14,7 @@ from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.server import ReturnServiceToSource, StartAtTarget, StopInfoMartServer
 from infomart_dr.plan.step import Seen
 
-STOPPED = {"final_stop": "1", "noted_scn": "7", "tables_compared": "yes", "forward_scn": "9"}
+STOPPED = {"final_stop": "1", "noted_scn": "7", "tables_compared": "yes", "to_source_scn": "9"}
 
 
 class World:
@@ -97,7 +97,7 @@ def test_a_server_that_is_stopped_already_keeps_its_comparison(world: World) -> 
 
 def test_the_way_back_starts_the_service_and_then_the_reverse_groups(world: World) -> None:
     world.runs.clear()
-    step = world.step(server_touched="1", reverse_stopped="yes", application_moved="site3", **STOPPED)
+    step = world.step(server_touched="1", to_target_stopped="yes", application_moved="site3", **STOPPED)
     back(step)
     assert world.runs == {"source"}
     assert set(step.ledger) == {"server_touched"}
@@ -105,7 +105,7 @@ def test_the_way_back_starts_the_service_and_then_the_reverse_groups(world: Worl
 
 
 def test_a_service_that_a_person_gave_back_makes_the_comparison_void_too(world: World) -> None:
-    step = world.step(server_touched="1", reverse_stopped="yes", application_moved="site3", **STOPPED)
+    step = world.step(server_touched="1", to_target_stopped="yes", application_moved="site3", **STOPPED)
     back(step)
     assert set(step.ledger) == {"server_touched"}
     assert "START target RGIM" in world.commands

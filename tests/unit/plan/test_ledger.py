@@ -1,10 +1,13 @@
-"""A noted fact stands until it is forgotten on purpose."""
+"""A recorded fact stands until it is forgotten on purpose."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import FinalError, GuardError, UnexpectedReplyError
+from infomart_dr.plan import facts
 from infomart_dr.plan.ledger import Ledger
 
 
@@ -62,42 +65,71 @@ def ledger(database):
 
 
 def test_the_first_value_stands(ledger):
-    assert ledger.put_once("scn", "1440415") == "1440415"
-    assert ledger.put_once("scn", "1500000") == "1440415"
-    assert ledger.get("scn") == "1440415"
+    assert ledger.put_once(facts.SCN, 1440415) == 1440415
+    assert ledger.put_once(facts.SCN, 1500000) == 1440415
+    assert ledger.get(facts.SCN) == 1440415
 
 
 def test_of_two_tries_at_the_same_moment_both_get_the_value_that_stands(database, ledger):
     database.race = "1440000"
-    assert ledger.put_once("scn", "1440415") == "1440000"
+    assert ledger.put_once(facts.SCN, 1440415) == 1440000
 
 
-def test_a_missing_fact_is_none_or_a_reason_to_stop(ledger):
-    assert ledger.get("scn") is None
-    with pytest.raises(GuardError, match="has not noted 'scn'"):
-        ledger.require("scn")
+def test_a_missing_fact_is_none_or_an_error_that_names_the_task_to_clear(ledger):
+    assert ledger.get(facts.SCN) is None and not ledger.has(facts.SCN)
+    with pytest.raises(GuardError, match="Plan plan1 has no recorded 'scn'") as caught:
+        ledger.require(facts.SCN)
+    assert caught.value.next_step == "Clear capture_scn with Downstream."
 
 
-def test_a_fact_can_be_forgotten_and_noted_anew(ledger):
-    ledger.put_once("scn", "1")
-    assert ledger.forget("scn") is True
-    assert ledger.forget("scn") is False
-    assert ledger.put_once("scn", "2") == "2"
+def test_a_fact_can_be_forgotten_and_recorded_anew(ledger):
+    ledger.put_once(facts.SCN, 1)
+    assert ledger.forget(facts.SCN) is True
+    assert ledger.forget(facts.SCN) is False
+    assert ledger.put_once(facts.SCN, 2) == 2
 
 
 def test_plans_do_not_see_each_others_facts(database, ledger):
-    ledger.put_once("scn", "1")
+    ledger.put_once(facts.SCN, 1)
     other = Ledger(database, "GGATE", "emea", "plan2")
-    assert other.get("scn") is None
-    other.put_once("scn", "2")
-    assert (ledger.all(), other.all()) == ({"scn": "1"}, {"scn": "2"})
+    assert other.get(facts.SCN) is None
+    other.put_once(facts.SCN, 2)
+    assert (ledger.all().get(facts.SCN), other.all().get(facts.SCN)) == (1, 2)
 
 
 @pytest.mark.parametrize(("name", "value"), [("", "1"), ("x" * 101, "1"), ("x", ""), ("x", "ü" * 2001)])
 def test_what_oracle_cannot_hold_is_refused_before_it_is_cut(database, ledger, name, value):
     with pytest.raises(FinalError, match="allowed: 1 to"):
-        ledger.put_once(name, value)
+        ledger.put_once(replace(facts.EXPORTED, name=name), value)
     assert database.rows == {}
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        (facts.SCN, "12 "),
+        (facts.SCN, "1_000"),
+        (facts.BEGUN, "true"),
+        (facts.PURGE_HOLD, "[]"),
+        (facts.PURGE_HOLD, "{"),
+    ],
+)
+def test_a_value_that_somebody_else_wrote_is_an_error_and_not_a_guess(database, ledger, fact, text):
+    database.rows[("emea", "plan1", fact.name)] = text
+    with pytest.raises(UnexpectedReplyError, match=f"{fact.name}.*cannot be read") as caught:
+        ledger.get(fact)
+    assert caught.value.next_step.startswith("Clear ")
+
+
+def test_facts_of_one_kind_are_found_by_their_names_in_order(ledger):
+    for key in ("Drop:1", "Hold:2"):
+        ledger.put_once(facts.OBJECT_BEFORE.of(key), {"object": key})
+    ledger.put_once(facts.SCN, 1)
+    found = ledger.all().of(facts.OBJECT_BEFORE)
+    assert [(fact.name, value) for fact, value in found] == [
+        ("before:Drop:1", {"object": "Drop:1"}),
+        ("before:Hold:2", {"object": "Hold:2"}),
+    ]
 
 
 def test_the_table_is_made_once(database, ledger):

@@ -16,6 +16,7 @@ from infomart_dr.errors import CredentialsError, FinalError, UnexpectedReplyErro
 from infomart_dr.evidence.estimate import Span
 from infomart_dr.guards.dump_set import Undo
 from infomart_dr.hooks.parse_ggsci import GroupInfo
+from infomart_dr.plan import facts
 from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness import (
     accounts,
@@ -508,9 +509,9 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
     file.write_text(yaml.safe_dump(lab_topology.topology(config)))
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(file))
     with LookingStep(deployment="", source="", target="", failover=False) as step:
-        assert step.ledger.get("scn") is None and step.replication.all() == {}
+        assert step.ledger.get(facts.SCN) is None and not step.replication.all()
         for change in (
-            lambda: step.ledger.put_once("scn", "1"),
+            lambda: step.ledger.put_once(facts.SCN, 1),
             lambda: step.replication.forget("plan"),
             lambda: step.dba("source").execute("take_lock"),
             lambda: step.goldengate_database("target").execute("take_lock"),

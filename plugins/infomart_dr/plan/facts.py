@@ -1,0 +1,415 @@
+"""The facts that a plan remembers: name, type, meaning, the tasks that record one and those that forget it.
+
+A fact is the same in every retry. :mod:`infomart_dr.plan.ledger` keeps it in DR_LEDGER, as text. The table in
+docs/operating.md is made from these declarations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+from infomart_dr.errors import UnexpectedReplyError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Fact(Generic[T]):
+    """One fact of a plan.
+
+    :param name: its name in DR_LEDGER, at most 100 bytes.
+    :param meaning: one line for people.
+    :param recorded_by: ids of the tasks that record it, without their groups; empty: the lock's own bookkeeping.
+    :param forgotten_by: ids of the tasks after which it holds no more.
+    """
+
+    name: str
+    meaning: str
+    recorded_by: tuple[str, ...]
+    forgotten_by: tuple[str, ...]
+    _read: Callable[[str], T]
+    _write: Callable[[T], str]
+
+    def read(self, text: str) -> T:
+        """The value of a recorded text.
+
+        :raises UnexpectedReplyError: the text is no such value; somebody else wrote it.
+        """
+        try:
+            return self._read(text)
+        except (ValueError, TypeError) as error:
+            raise UnexpectedReplyError(
+                f"The fact {self.name!r} has the value {text[:80]!r} in DR_LEDGER, which cannot be read: {error}.",
+                self.record_again(),
+            ) from error
+
+    def write(self, value: T) -> str:
+        """The text of a value."""
+        return self._write(value)
+
+    def record_again(self) -> str:
+        """The step that a person takes to have the fact recorded."""
+        if not self.recorded_by:
+            return "Begin a new plan."
+        first, *others = self.recorded_by
+        other = f" (in other procedures {', '.join(others)})" if others else ""
+        return f"Clear {first}{other} with Downstream."
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Facts(Generic[T]):
+    """Facts of one kind, one for each direction, site, place or object.
+
+    :param pattern: name in DR_LEDGER with ``{}`` for the key.
+    :param keys: words for the key in the table, such as ``site``.
+    """
+
+    pattern: str
+    keys: str
+    kind: Fact[T]
+
+    def of(self, key: str) -> Fact[T]:
+        """The fact of one key."""
+        return self.named(self.pattern.format(key))
+
+    def named(self, name: str) -> Fact[T]:
+        """The fact of a name in DR_LEDGER."""
+        return replace(self.kind, name=name)
+
+    def has(self, name: str) -> bool:
+        """A name in DR_LEDGER is one of these."""
+        before, _, after = self.pattern.partition("{}")
+        return name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after)
+
+    @property
+    def meaning(self) -> str:
+        return self.kind.meaning
+
+    @property
+    def recorded_by(self) -> tuple[str, ...]:
+        return self.kind.recorded_by
+
+    @property
+    def forgotten_by(self) -> tuple[str, ...]:
+        return self.kind.forgotten_by
+
+    def __str__(self) -> str:
+        return self.pattern.format(f"<{self.keys}>")
+
+
+# -- kinds -----------------------------------------------------------------------------------------
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise ValueError("neither yes nor no")
+    return text == "yes"
+
+
+def _number(text: str) -> int:
+    # Not int() alone, which takes '1_000' and ' 12' too.
+    if not text.isascii() or not text.removeprefix("-").isdigit():
+        raise ValueError("not a whole number")
+    return int(text)
+
+
+def _record(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def _whole(value: int) -> str:
+    return str(int(value))
+
+
+def _word(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _json(value: dict[str, Any]) -> str:
+    # Not escaped: a text of the form must fit in whatever letters it is.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _text(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[str]:
+    return Fact(name, meaning, recorded_by, forgotten_by, str, str)
+
+
+def _flag(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[bool]:
+    return Fact(name, meaning, recorded_by, forgotten_by, _yes, _word)
+
+
+def _integer(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[int]:
+    return Fact(name, meaning, recorded_by, forgotten_by, _number, _whole)
+
+
+def _moment(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[int]:
+    """A time in epoch seconds."""
+    return Fact(name, meaning, recorded_by, forgotten_by, _number, _whole)
+
+
+def _object(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[dict[str, Any]]:
+    return Fact(name, meaning, recorded_by, forgotten_by, _record, _json)
+
+
+_BACK_OUT = ("return_service_to_source",)
+_STANDBY_AGAIN = ("return_standby",)
+#: Tasks after which the comparison of an earlier stop holds no more.
+_STOPPED_ANEW = ("stop_info_mart_server", "note_final_stop", *_BACK_OUT)
+
+# -- the plan itself -------------------------------------------------------------------------------
+
+SITES = _text("sites", "Source and target; another run of the plan must name the same", "take_lock")
+REQUESTED = Facts(
+    "requested {}",
+    "run",
+    _object("", "Who started a run of the plan, when, and the reason given", "take_lock"),
+)
+BEGUN = _flag("begun", "The plan is under way", "look_whether_done")
+GOAL_REACHED = _text(
+    "goal_reached",
+    "The reason why the plan has nothing to do: its goal was reached before it began",
+    "look_whether_done",
+    forgotten_by=("look_whether_done",),
+)
+PURGE_HOLD = _object(
+    "purge_hold",
+    "Owner, reason, begin and ceiling of the plan's hold; the hold itself is at the IDBs",
+    "hold_idb_purging",
+    forgotten_by=("hold_idb_purging",),
+)
+#: Of the plan id ``(replication)``: the deployment's own fact.
+REPLICATION_PLAN = _text(
+    "plan",
+    "Under the plan id `(replication)`: the plan whose capture runs; a plan whose capture was replaced cannot go on",
+    "remove_old_replication",
+    forgotten_by=("remove_old_replication",),
+)
+
+# -- replication -----------------------------------------------------------------------------------
+
+OLD_REPLICATION_REMOVED = _flag(
+    "old_replication_removed", "Older groups and trails are out of the way", "remove_old_replication"
+)
+CHECKPOINT_TABLE_RECREATED = _flag(
+    "checkpoint_table_recreated", "The checkpoint tables of both sites are new", "recreate_checkpoint_table"
+)
+SUPPLEMENTAL_LOGGING = Facts(
+    "supplemental_logging:{}",
+    "site",
+    _text("", "GoldenGate's answers: supplemental logging is on", "enable_supplemental_logging"),
+)
+SUPPLEMENTAL_LOGGING_AGAIN = Facts(
+    "supplemental_logging_again:{}",
+    "site",
+    _text("", "The same, repeated after an upgrade", "repeat_supplemental_logging"),
+)
+CAPTURE_ADDED = Facts(
+    "{}_capture_added", "direction", _moment("", "Time at which Extract and pump were added", "add_extract")
+)
+GGSERR_BEGIN = Facts(
+    "ggserr:{}",
+    "direction:site",
+    _integer("", "Length of ggserr.log before the capture; only what follows is judged", "add_extract"),
+)
+CAPTURE_SCN = Facts(
+    "{}_capture_scn",
+    "direction",
+    _integer("", "First SCN after the Extract ran; older transactions must end", "start_extract_and_pump"),
+)
+SEQUENCES_FLUSHED = Facts("{}_sequences_flushed", "direction", _flag("", "FLUSH SEQUENCE is done", "flush_sequences"))
+
+# -- the copy --------------------------------------------------------------------------------------
+
+SCHEMA_BYTES = _integer("schema_bytes", "Size of the schema, for the estimates of later runs", "check_export_space")
+SCN = _integer("scn", "The one SCN: FLASHBACK_SCN, manifest and AFTERCSN", "capture_scn")
+EXPORT_STARTED = _moment("export_started", "Begin of the export", "run_expdp")
+EXPORT_ENDED = _moment("export_ended", "End of the export", "run_expdp")
+EXPORT_SECONDS = _integer("export_seconds", "Duration of an export that nothing interrupted", "run_expdp")
+EXPORTED = _text("exported", "Job of the finished export; no server is stopped for it again", "run_expdp")
+MANIFEST_DIGEST = _text("manifest_digest", "SHA-256 of the manifest", "write_manifest")
+TRANSFERRED = _text(
+    "transferred", "Digest of the manifest whose files arrived", "transfer_files", forgotten_by=("verify_dump_set",)
+)
+TRANSFER_REPAIR = _flag(
+    "transfer_repair",
+    "A file arrived damaged: the next transfer compares contents",
+    "verify_dump_set",
+    forgotten_by=("transfer_files",),
+)
+DUMP_SET_PROVEN = _text(
+    "dump_set_proven", "Digest of the manifest that the files at the target match", "verify_dump_set"
+)
+SEQUENCES_DROPPED = _flag(
+    "sequences_dropped",
+    "The target's sequences are dropped for the import",
+    "drop_sequences",
+    forgotten_by=("check_import_log",),
+)
+IMPORTED = _moment("imported", "End of the import", "run_impdp")
+
+# -- stop and start --------------------------------------------------------------------------------
+
+SERVER_TOUCHED = _moment(
+    "server_touched",
+    "The back-out answers for the service from here on",
+    "hold_scheduler",
+    "start_second_server",
+    "start_info_mart_server",
+)
+FINAL_STOP = _moment(
+    "final_stop", "Time since which the writers are stopped", "note_final_stop", forgotten_by=_STOPPED_ANEW
+)
+NOTED_SCN = _integer(
+    "noted_scn",
+    "The source's SCN after the writers stopped; the target must reach it",
+    "wait_for_final_catch_up",
+    forgotten_by=_STOPPED_ANEW,
+)
+TABLES_COMPARED = _text(
+    "tables_compared",
+    "Number of tables and rows that are equal since the final stop",
+    "compare_tables",
+    forgotten_by=_STOPPED_ANEW,
+)
+TO_SOURCE_SCN = _integer(
+    "to_source_scn",
+    "The target's SCN before its first write; the source's Replicat starts after it",
+    "note_to_source_scn",
+    forgotten_by=_STOPPED_ANEW,
+)
+#: Facts that hold only while the writers are stopped, in the order in which they are recorded.
+WHILE_STOPPED: tuple[Fact[Any], ...] = (FINAL_STOP, NOTED_SCN, TABLES_COMPARED, TO_SOURCE_SCN)
+TO_TARGET_STOPPED = _flag(
+    "to_target_stopped",
+    "Replication to the target is stopped; the back-out starts it again",
+    "stop_replication_to_target",
+    forgotten_by=_BACK_OUT,
+)
+APPLICATION_MOVED = _text(
+    "application_moved",
+    "The site that the Application object may point to",
+    "configure_application",
+    forgotten_by=_BACK_OUT,
+)
+SERVER_LOG_BEGIN = _integer(
+    "server_log_begin",
+    "Length of the server's log before the start; only what follows is judged",
+    "start_info_mart_server_at_target",
+    "start_info_mart_server",
+    "start_second_server",
+    "run_migration_job",
+    "drop_failed_sources",
+    forgotten_by=("run_migration_job",),
+)
+POINT_OF_NO_RETURN = _moment(
+    "point_of_no_return",
+    "Recorded **before** the new site's server starts: no back-out starts the old one again",
+    "start_info_mart_server_at_target",
+    "start_info_mart_server",
+    "start_second_server",
+)
+
+# -- failover --------------------------------------------------------------------------------------
+
+PROBED = Facts(
+    "evidence:{}",
+    "place",
+    _object(
+        "",
+        "Endpoints of the lost site and their answers; addresses only",
+        "probe_from_airflow",
+        "probe_from_survivor",
+        forgotten_by=("probe_from_airflow", "probe_from_survivor"),
+    ),
+)
+SITE_FAILURE_CONFIRMED = _text(
+    "site_failure_confirmed",
+    "Person and time of the confirmation",
+    "confirm_site_failure",
+    forgotten_by=_STANDBY_AGAIN,
+)
+STANDBY_TOUCHED = _moment(
+    "standby_touched",
+    "The back-out answers for the standby from here on",
+    "stop_goldengate",
+    "drop_failed_sources",
+    "hold_scheduler",
+    "hold_aggregation",
+    forgotten_by=_STANDBY_AGAIN,
+)
+STANDBY_DRAINED = _text(
+    "standby_drained",
+    "Position up to which the standby has applied what arrived",
+    "stop_goldengate",
+    forgotten_by=("stop_goldengate", *_STANDBY_AGAIN),
+)
+OBJECT_BEFORE = Facts(
+    "before:{}",
+    "step:object",
+    _object(
+        "",
+        "An Application object as it was before the failover changed it",
+        "drop_failed_sources",
+        "hold_scheduler",
+        "hold_aggregation",
+        forgotten_by=_STANDBY_AGAIN,
+    ),
+)
+AGGREGATION_HELD = _flag(
+    "aggregation_held",
+    "This plan has switched aggregation off",
+    "hold_aggregation",
+    forgotten_by=("enable_aggregation", *_STANDBY_AGAIN),
+)
+LOSS_FIRST_LOOK = _moment(
+    "loss_first_look",
+    "Time of the first loss estimate: the site was lost by then",
+    "estimate_loss",
+    forgotten_by=("probe_from_airflow", "probe_from_survivor", "confirm_site_failure", *_STANDBY_AGAIN),
+)
+LOSS_MARKS = _text("loss_marks", "High-water marks once the standby was drained", "estimate_loss_again", "report_loss")
+LOSS_SUMMARY = Facts(
+    "loss_{}",
+    "moment",
+    _text(
+        "",
+        "Loss estimate before the gate, after the draining, at the end",
+        "estimate_loss",
+        "estimate_loss_again",
+        "report_loss",
+    ),
+)
+LOSS_REPORT = _text(
+    "loss_report", "Text of the newest loss estimate", "estimate_loss", "estimate_loss_again", "report_loss"
+)
+MIGRATION_STATE = _flag(
+    "migration_state",
+    "The server says that it is in the migration state",
+    "check_migration_state",
+    forgotten_by=("check_migration_state",),
+)
+ETL_JOB_DONE = Facts(
+    "job:{}", "job", _text("", "Way and time in which the job succeeded", "run_migration_job", "run_maintenance_job")
+)
+LOG_AFTER_MIGRATION = _integer(
+    "log_after_migration", "Length of the server's log after the migration", "run_migration_job"
+)
+REAGGREGATION_REQUESTED = _text(
+    "reaggregation_requested", "The interval that RAA was asked to aggregate again", "request_reaggregation"
+)
+
+
+def declared() -> Iterator[Fact[Any] | Facts[Any]]:
+    """All facts, in the order of their declaration."""
+    for value in globals().values():
+        if isinstance(value, Fact | Facts):
+            yield value
