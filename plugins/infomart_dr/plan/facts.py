@@ -378,7 +378,7 @@ LOSS_FIRST_LOOK = _moment(
 )
 LOSS_MARKS = _text("loss_marks", "High-water marks once the standby was drained", "estimate_loss_again", "report_loss")
 LOSS_SUMMARY = Facts(
-    "loss_{}",
+    "loss:{}",
     "moment",
     _text(
         "",

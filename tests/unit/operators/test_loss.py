@@ -375,10 +375,10 @@ def test_without_a_failure_time_the_first_look_ends_the_span_at_each_retry_too(w
 def test_it_notes_a_summary_and_a_report_and_notes_them_anew(world: World) -> None:
     step = drained(world)
     run(step)
-    first = step.ledger["loss_drained"]
+    first = step.ledger["loss:drained"]
     world.lose(MARK - 5)
     run(step)
-    assert step.ledger["loss_drained"] != first
+    assert step.ledger["loss:drained"] != first
     assert len(step.ledger["loss_report"].encode()) <= 3900
     assert "Calls lost" in step.ledger["loss_report"]
 
@@ -532,5 +532,5 @@ def test_a_stream_that_breaks_off_raises_a_typed_error_and_closes() -> None:
 def test_the_notes_of_the_ledger_are_json(world: World) -> None:
     step = drained(world)
     run(step)
-    assert json.loads(step.ledger["loss_drained"])["drained"] is True
+    assert json.loads(step.ledger["loss:drained"])["drained"] is True
     assert json.loads(step.ledger["loss_marks"])["proof"] == "RGIM is STOPPED at the end"
