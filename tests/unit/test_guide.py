@@ -19,8 +19,7 @@ from infomart_dr.preparation.guide_coverage import load_items
 ROOT = Path(__file__).resolve().parents[2]
 ANCHOR = re.compile(r"guide:\d")
 PAGES = [
-    ROOT / "README.md",
-    *(file for name in ("CONTRIBUTING", "CHANGELOG", "SECURITY") if (file := ROOT / f"{name}.md").is_file()),
+    *sorted(ROOT.glob("*.md")),
     ROOT / "tests" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "docs").rglob("*.yaml")),
