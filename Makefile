@@ -15,7 +15,7 @@ AIRFLOW_PORT ?= 8080
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)/lab
 LAB := $(BIN)/python -m infomart_lab
 
-.PHONY: demo test test-all lint up down setup clean bench
+.PHONY: demo test test-all lint documents up down setup clean bench
 
 setup: $(VENV)/.installed
 
@@ -39,6 +39,10 @@ lint: setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# What is made of the DAG files: docs/guide-coverage.md, docs/api.
+documents: setup
+	@$(BIN)/python scripts/documents.py
 
 up: setup
 	@$(LAB) up --home build/lab --scenario $(LAB_SCENARIO) --scale $(SCALE) --rate $(RATE) --base-port $(BASE_PORT) \

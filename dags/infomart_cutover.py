@@ -12,7 +12,7 @@ from infomart_dr.runbook import cutover, frame, reaggregation
 DOC = """
 # Cutover
 
-Guide: *Return to Normal* 8 and 10 to 19 (guide:1109-1153).
+Guide: *Return to Normal* 8 and 10 to 19 (DR Procedure with Oracle GoldenGate, pp. 45-46).
 
 Give the run id of the `infomart_database_transfer` run as the parameter *plan*. The gate `approve_cutover` comes first;
 until `start_info_mart_server_at_target` every failure returns the service to the source.

@@ -11,7 +11,7 @@ from infomart_dr.runbook import database_transfer, frame
 DOC = """
 # Database transfer
 
-Guide: *Setting Up Replication*, "copy the Info Mart database" (guide:847-940); *Return to Normal* 1 and 2.
+Guide: *Setting Up Replication*, "copy the Info Mart database" (pp. 36-38); *Return to Normal* 1 and 2.
 
 Ends with the target filled and checked. Purging of the IDBs stays held and the capture stays running: go on with
 `infomart_reverse_sync`, giving this run's id as the parameter *plan*.

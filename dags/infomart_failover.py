@@ -12,8 +12,8 @@ from infomart_dr.runbook import failover, frame
 DOC = """
 # Failover
 
-Guide: *DR Procedure with Oracle GoldenGate* 1 to 10 (guide:1019-1064); of an active-active deployment *DR Procedure
-with Active Info Mart* 1 and 2 (guide:399-407). *Potential Data Loss* (guide:294-346).
+Guide: *DR Procedure with Oracle GoldenGate* 1 to 10 (pp. 42-43); of an active-active deployment *DR Procedure
+with Active Info Mart* 1 and 2 (pp. 22-23). *Potential Data Loss* (pp. 15-17).
 
 The lost site is looked at from Airflow's place and from the survivor. Anything that answers stops the run: two Info
 Mart Servers must never write. The standby is drained before it is opened: what was replicated is applied first.

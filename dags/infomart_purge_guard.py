@@ -14,7 +14,7 @@ from infomart_dr.runbook.schedules import schedule
 DOC = """
 # IDB purge guard
 
-Guide: *Database Transfer*, stop purging the IDBs (guide:232).
+Guide: *Database Transfer*, stop purging the IDBs (Operation Modes, pp. 11-12).
 
 Looks every five minutes (`[infomart_dr] purge_guard_schedule`) at all deployments. A hold that begins: its jobs are
 disabled. A job that somebody enabled under a hold: disabled again, and reported. A hold that is over: its jobs are

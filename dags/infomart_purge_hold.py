@@ -11,7 +11,7 @@ from infomart_dr.runbook import purge_holds
 DOC = """
 # IDB purge hold
 
-Guide: *Database Transfer*, stop purging the IDBs (guide:232).
+Guide: *Database Transfer*, stop purging the IDBs (Operation Modes, pp. 11-12).
 
 A hold keeps the purge jobs of an IDB disabled until its end: a time, or the moment when the high-water mark of a site
 has passed a time. Several holds may stand at one IDB; purging resumes when the last is gone. A hold whose begin lies

@@ -14,7 +14,7 @@ from infomart_dr.runbook.schedules import schedule
 DOC = """
 # Readiness
 
-Guide: *Deployment Prerequisites* (guide:573-583), and what each chapter takes for granted.
+Guide: *Deployment Prerequisites* (Setting Up Replication, pp. 29-30), and what each chapter takes for granted.
 
 For every deployment, and every procedure that the roles of its sites call for, the guards and preconditions of the
 real run are walked: connections, host keys, releases, privileges, room, undo, logging, exclusion lists, parity, jobs,

@@ -11,7 +11,7 @@ from infomart_dr.runbook import frame, reaggregation
 DOC = """
 # Re-aggregation
 
-Guide: *DR procedure* 10, *Return to Normal* 19 (guide:1051, guide:1125).
+Guide: *DR procedure* 10, *Return to Normal* 19 (DR Procedure with Oracle GoldenGate, pp. 43, 45).
 
 Aggregation is switched off, the request is made with the release's own command line, and aggregation is switched on
 again, also when the request fails. Runs at the active site.

@@ -21,7 +21,7 @@ from infomart_dr.runbook import (
 DOC = """
 # Return to normal operation
 
-Guide: *DR Procedure with Oracle GoldenGate*, "Procedure to Return to Normal Operation" (guide:1066-1153).
+Guide: *DR Procedure with Oracle GoldenGate*, "Procedure to Return to Normal Operation" (pp. 43-46).
 
 The surviving site (source) serves while the new site (target) is filled. Option *target takes over* (1): the target
 takes over and the source becomes its standby. Option *source stays active* (2): the target becomes the standby, and

@@ -12,8 +12,8 @@ from infomart_dr.runbook import active_active, frame, new_site
 DOC = """
 # Return to normal operation, active-active
 
-Guide: *DR Procedure with Active Info Mart*, "Procedure to Return to Normal Operation" (guide:409-417), and *Setting Up
-Active-Active Genesys Info Mart Instances* (guide:352-380).
+Guide: *DR Procedure with Active Info Mart*, "Procedure to Return to Normal Operation" (p. 23), and *Setting Up
+Active-Active Genesys Info Mart Instances* (pp. 19-20).
 
 The surviving site (source) serves all the time, but for the export of a copy. The returning site (target) gets a copy
 of its Info Mart, or an empty one; both servers get the same configuration, and the second one starts.

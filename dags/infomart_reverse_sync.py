@@ -11,7 +11,7 @@ from infomart_dr.runbook import frame, reverse_sync
 DOC = """
 # Reverse synchronisation
 
-Guide: *Return to Normal* 9 to 12 (guide:1110-1113).
+Guide: *Return to Normal* 9 to 12 (DR Procedure with Oracle GoldenGate, p. 45).
 
 Give the run id of the `infomart_database_transfer` run as the parameter *plan*: its SCN and its manifest are used, and
 no others. Go on with `infomart_cutover` and the same plan.

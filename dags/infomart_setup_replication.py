@@ -12,7 +12,7 @@ from infomart_dr.runbook import database_transfer, frame, reverse_sync, setup_re
 DOC = """
 # Set up replication
 
-Guide: *Setting Up Replication* (guide:555-994).
+Guide: *Setting Up Replication* (pp. 29-39).
 
 The active site (source) serves while the standby (target) is filled from it and begins to follow it. Extract and pump
 run before the SCN is taken, which the guide does after it: so no change is lost in between.

@@ -13,7 +13,7 @@ DOC = """
 # Switchover
 
 Not in the guide, which knows disasters only; composed of the chapters of *Return to Normal* 8 and 10 to 19
-(guide:1109-1153).
+(DR Procedure with Oracle GoldenGate, pp. 45-46).
 
 Both sites are alive and the standby (target) follows the active site (source). The writers are stopped, the last
 position is applied, the databases are compared, and replication is turned round: nothing is lost.

@@ -11,7 +11,8 @@ from infomart_dr.runbook.schedules import schedule
 DOC = """
 # Watching
 
-Guide: *Note on Connectivity Loss* (guide:193-205, guide:242-251); *Return to Normal* 17 and 18 (guide:1123-1124).
+Guide: *Note on Connectivity Loss* (Operation Modes, pp. 10-13); *Return to Normal* 17 and 18 (DR Procedure with
+Oracle GoldenGate, p. 45).
 
 Every five minutes, for each deployment of the topology folder: replication lag by a marker row, GoldenGate's groups,
 new errors of ggserr.log, high-water marks, the disk of the trails, the links between the sites against

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,16 +9,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from infomart_dr.errors import FinalError
-from infomart_dr.evidence import guide_coverage
-from infomart_dr.evidence.guide_coverage import Coverage, GuideTask, Item, Lines, parse_references
+from infomart_dr.dagfiles import load_dags
+from infomart_dr.guide import Lines
+from infomart_dr.preparation import guide_coverage
+from infomart_dr.preparation.guide_coverage import Coverage, GuideTask, Item
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def coverage() -> Coverage:
-    return Coverage(guide_coverage.load_items(), guide_coverage.load_tasks(ROOT / "dags"))
+    return Coverage(guide_coverage.load_items(), guide_coverage.tasks_of(load_dags(ROOT / "dags").values()))
 
 
 def told(what: str, found: list[str]) -> str:
@@ -59,77 +59,26 @@ def test_every_human_step_names_a_task_or_a_section_that_exists(coverage: Covera
 
 def test_the_page_is_what_the_generator_writes(coverage: Coverage) -> None:
     written = (ROOT / "docs" / "guide-coverage.md").read_text()
-    assert written == guide_coverage.page(coverage), "run .venv/bin/python scripts/guide_coverage.py"
-
-
-def test_the_script_writes_the_page_and_notices_a_stale_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = [doing("g.x", (853, 853))]
-    monkeypatch.setattr(guide_coverage, "load_tasks", lambda folder: tasks)
-    main, page = runpy.run_path(str(ROOT / "scripts" / "guide_coverage.py"))["main"], tmp_path / "page.md"
-    assert main(["--check", "--page", str(page)]) == 1 and not page.exists()
-    assert main(["--page", str(page)]) == 0
-    assert page.read_text() == guide_coverage.page(Coverage(guide_coverage.load_items(), tasks))
-    assert main(["--check", "--page", str(page)]) == 0
-    page.write_text(page.read_text() + "by hand\n")
-    assert main(["--check", "--page", str(page)]) == 1
-    assert page.read_text().endswith("by hand\n")
-
-
-def test_the_script_writes_nothing_while_a_dag_file_cannot_be_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def broken(folder: Path) -> list[GuideTask]:
-        raise FinalError("half a DAG")
-
-    monkeypatch.setattr(guide_coverage, "load_tasks", broken)
-    page = tmp_path / "page.md"
-    assert runpy.run_path(str(ROOT / "scripts" / "guide_coverage.py"))["main"](["--page", str(page)]) == 2
-    assert not page.exists() and "half a DAG" in capsys.readouterr().err
+    assert written == guide_coverage.page(coverage), "run .venv/bin/python scripts/documents.py"
 
 
 # -- references ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Return to Normal 7 (guide:1108)", [(1108, 1108)]),
-        ("Database Transfer 3, 4 (guide:869-880)", [(869, 880)]),
-        ("DR 10a (guide:1053-1057); Return to Normal 19a (guide:1127)", [(1053, 1057), (1127, 1127)]),
-        ("guide:891-899, guide:929", [(891, 899), (929, 929)]),
-        ("not in the guide; see 853", []),
-        ("misguide:1", []),
-        ("", []),
-    ],
-)
-def test_lines_are_read_from_a_tasks_text(text: str, expected: list[tuple[int, int]]) -> None:
-    assert parse_references(text) == tuple(Lines(*each) for each in expected)
-
-
-def test_a_range_that_ends_before_it_begins_is_refused() -> None:
-    with pytest.raises(FinalError, match="guide:877-869"):
-        parse_references("guide:877-869")
-
-
-def task(task_id: str, guide: str | None = None, doc_md: str | None = None) -> Any:
+def task(task_id: str, guide: str | None = None) -> Any:
     """A task as a DAG has it; without ``guide`` it is no step of this package."""
-    made = SimpleNamespace(task_id=task_id, doc_md=doc_md)
+    made = SimpleNamespace(task_id=task_id)
     if guide is not None:
         made.guide = guide
     return made
 
 
-@pytest.mark.parametrize(
-    ("made", "expected"),
-    [
-        (task("step", "guide:853", "**Guide:** guide:1"), "guide:853"),
-        (task("gate", None, "A person decides.\n\n**Guide:** 8 (guide:1109)\n\n**Undo:** guide:5"), " 8 (guide:1109)"),
-        (task("gate", "", "**Guide:** guide:7"), " guide:7"),
-        (task("silent"), ""),
-    ],
-)
-def test_a_step_says_its_reference_and_a_gate_has_it_on_its_page(made: Any, expected: str) -> None:
-    assert guide_coverage.reference_text(made) == expected
+def test_a_mapped_task_has_the_reference_of_its_class() -> None:
+    mapped = task("watch")
+    mapped.operator_class = SimpleNamespace(guide="guide:251")
+    assert guide_coverage.reference_text(mapped) == "guide:251"
+    assert guide_coverage.reference_text(task("step", "guide:853")) == "guide:853"
+    assert guide_coverage.reference_text(task("silent")) == ""
 
 
 def test_a_reference_that_a_runbook_gives_to_one_task_counts_for_this_task_only() -> None:
@@ -154,12 +103,6 @@ def test_tasks_come_by_dag_and_in_their_order() -> None:
         GuideTask("second", "z", ()),
         GuideTask("second", "a", (Lines(3, 3),)),
     ]
-
-
-def test_a_dag_file_that_cannot_be_imported_is_not_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text("from airflow.sdk import DAG\nraise RuntimeError('half a DAG')\n")
-    with pytest.raises(FinalError, match="half a DAG"):
-        guide_coverage.load_tasks(tmp_path)
 
 
 # -- items -----------------------------------------------------------------------------------------
@@ -264,22 +207,25 @@ def test_tasks_are_shown_once_with_the_dags_that_have_them() -> None:
 
 def test_the_page_has_a_table_a_section_and_an_item_counts_once() -> None:
     items = [
-        item("a", 1, 4, departure="Later | never.", tests=["tests/unit/test_sql.py::test_x"]),
-        item("b", 5, kind="warning", human="As docs/operating.md#clear says."),
-        item("c", 6, section="Two", kind="note", not_applicable="Information."),
-        item("d", 7, section="Two"),
+        item("a", 847, 873, departure="Later | never.", tests=["tests/unit/test_sql.py::test_x"]),
+        item("b", 889, kind="warning", human="As docs/operating.md#clear says."),
+        item("c", 992, 997, section="Two", kind="note", not_applicable="Information."),
+        item("d", 1025, section="Two"),
     ]
-    text = guide_coverage.page(Coverage(items, [doing("g.x", (2, 2))]))
-    assert "scripts/guide_coverage.py" in text.partition("## One")[0]
+    text = guide_coverage.page(Coverage(items, [doing("g.x", (853, 853))]))
+    assert "scripts/documents.py" in text.partition("## One")[0]
+    both = "Setting Up Replication; DR Procedure with Oracle GoldenGate"
     for row in (
         "| One | 2 | 1 | 1 | 0 | 0 | 0 |",
         "| Two | 2 | 0 | 0 | 0 | 1 | 1 |",
         "| **all** | 4 | 1 | 1 | 0 | 1 | 1 |",
-        "| 1-4 | `a` Do a. | `g.x` (one) | *Departure:* Later \\| never. | [test_x](../tests/unit/test_sql.py) |",
-        "| 5 | `b` **Warning.** Do b. |  | *By hand:* As [operating.md#clear](operating.md#clear) says. |  |",
-        "| 6 | `c` *Note.* Do c. |  | *Nothing to do:* Information. |  |",
-        "| 7 | `d` Do d. | **open** |  |  |",
+        "| Setting Up Replication | 36-37 | `a` Do a. | `g.x` (one) | *Departure:* Later \\| never. "
+        "| [test_x](../tests/unit/test_sql.py) |",
+        "| Setting Up Replication | 37 | `b` **Warning.** Do b. |  "
+        "| *By hand:* As [operating.md#clear](operating.md#clear) says. |  |",
+        f"| {both} | 39, 40 | `c` *Note.* Do c. |  | *Nothing to do:* Information. |  |",
+        "| DR Procedure with Oracle GoldenGate | 42 | `d` Do d. | **open** |  |  |",
     ):
         assert row in text.splitlines()
-    assert text.index("## One") < text.index("| 5 |") < text.index("## Two") < text.index("| 6 |")
+    assert text.index("## One") < text.index("| 37 |") < text.index("## Two") < text.index("| 39, 40 |")
     assert text.endswith("|\n")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from infomart_dr.evidence.call_rates import Rates
+from infomart_dr.guide import readable
 
 #: When the estimate is made: before the gate, after the standby is drained, at the end of the failover.
 Moment = Literal["before", "drained", "end"]
@@ -283,7 +284,7 @@ class LossEstimate:
         return rows
 
     def _active(self) -> str:
-        why = "a call that has not ended is in no database as one (guide:327)"
+        why = readable("a call that has not ended is in no database as one (guide:327)")
         return f"| all at {self.failed_site} | | calls active at the failure are lost | unknown | | {why} |"
 
     def _foot(self) -> list[str]:
@@ -416,7 +417,7 @@ class _Meaning:
             yield Part("c", "may be lost", 0, counted.missing, counted.missing_from, counted.missing_to, why)
             return
         low = max(0, counted.missing - counted.ordinary)
-        why = f"extracted once, no fact at {self.survivor}: not transformed or not replicated (guide:338)"
+        why = readable(f"extracted once, no fact at {self.survivor}: not transformed or not replicated (guide:338)")
         if counted.ordinary:
             why += f"; up to {counted.ordinary:,} of them never become a fact, by older intervals"
         what = "lost" if counted.missing else "nothing extracted is lost"
@@ -432,12 +433,13 @@ class _Meaning:
             yield Part("a", "extracted after the start", 0, 0, mark, self.failure.high, waiting)
             return
         if self.drained:
-            yield Part("a", "will be extracted", 0, 0, mark, None, f"{waiting} above the mark (guide:337)")
+            why = readable(f"{waiting} above the mark (guide:337)")
+            yield Part("a", "will be extracted", 0, 0, mark, None, why)
         else:
             why = f"{waiting}, not extracted by what is applied; what has arrived may move the mark without their facts"
             yield Part("a", "will be extracted, or may be lost", 0, counted.waiting, mark, None, why)
         if counted.again:
-            why = f"{counted.again:,} calls above the mark have a fact already (guide:340-346)"
+            why = readable(f"{counted.again:,} calls above the mark have a fact already (guide:340-346)")
             yield Part("d", "may be extracted twice", 0, 0, mark, None, why)
 
     def _undelivered(self, counted: Counted) -> Part:
@@ -468,11 +470,11 @@ class _Meaning:
         if not state.idb:
             low = self._at_least(start, self.failure.low) if self.drained and start else 0
             what = "lost" if self.drained else "lost, unless what has arrived brings them"
-            case, why = "b", f"not extracted, and no IDB of it is left (guide:337); {by_rate}"
+            case, why = "b", readable(f"not extracted, and no IDB of it is left (guide:337); {by_rate}")
         elif state.at_failed_site:
             case, why = "a'", f"{state.idb} may have them all, or they were lost in ICON's queue; {by_rate}"
         else:
-            case, why = "a", f"{state.idb} goes on (guide:337)"
+            case, why = "a", readable(f"{state.idb} goes on (guide:337)")
             if self.drained:
                 what, high = "will be extracted", 0
         parts.append(Part(case, what, low, high, start or None, end if case != "a" else None, why))
@@ -484,7 +486,7 @@ class _Meaning:
             why = "the last transformation that is here took all up to the mark"
             return Part("c", "nothing extracted is lost", start=mark, end=mark, why=why)
         high = None if covered is None else self._at_most(covered, mark)
-        why = f"extracted, and there is no IDB to ask whether all have a fact (guide:338); {by_rate}"
+        why = readable(f"extracted, and there is no IDB to ask whether all have a fact (guide:338); {by_rate}")
         return Part("c", "may be lost", 0, high, covered, mark, why)
 
     # -- numbers -------------------------------------------------------------------------------------

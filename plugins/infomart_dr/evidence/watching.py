@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, Field
 
 from infomart_dr.evidence.high_water_marks import is_of_calls
+from infomart_dr.guide import readable
 
 if TYPE_CHECKING:
     from infomart_dr.errors import InfoMartError
@@ -509,8 +510,10 @@ def link_findings(
             f"{here}-{there}/link/outage",
             level,
             sentence + ".",
-            f"Repair the link. Do not bring the Info Mart Server at {there} into service during a network outage: "
-            "two servers would write (guide:251).",
+            readable(
+                f"Repair the link. Do not bring the Info Mart Server at {there} into service during a network outage: "
+                "two servers would write (guide:251)."
+            ),
             numbers,
         )
     ]

@@ -17,6 +17,7 @@ from infomart_dr.evidence.call_rates import Activity, Pattern, Rates
 from infomart_dr.evidence.comparison import INTERVAL, Compared, Comparison, Window
 from infomart_dr.evidence.high_water_marks import is_of_calls
 from infomart_dr.evidence.loss import Counted, Failure, SourceState
+from infomart_dr.guide import readable
 from infomart_dr.plan.step import Step
 from infomart_dr.topology import Idb, Topology
 
@@ -496,8 +497,10 @@ class Reading:
         highest = max(base.marks.values(), default=None)
         if base.newest is not None and highest is not None and base.newest > highest:
             found.append(
-                f"Facts reach {loss.clock(base.newest)}, beyond every mark: what lies between is extracted twice where "
-                "its IDB is left (guide:340-346)."
+                readable(
+                    f"Facts reach {loss.clock(base.newest)}, beyond every mark: what lies between is extracted twice "
+                    "where its IDB is left (guide:340-346)."
+                )
             )
         if base.served and not base.drained:
             found.append("The survivor's server ran before the marks were noted: what it extracted is taken for lost.")

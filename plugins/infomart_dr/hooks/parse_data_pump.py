@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from infomart_dr.guide import readable
+
 Operation = Literal["export", "import"]
 Outcome = Literal["success", "completed_with_errors", "fatal", "unfinished"]
 #: What is missing: an ``index``, another ``object`` (constraint, trigger, grant), or ``data`` (rows, sequence
@@ -207,7 +209,7 @@ def next_step(report: LogReport) -> str:
         for key, known in (("credentials", _CREDENTIALS), ("directory", _DIRECTORY), ("job", _JOB)):
             if codes & known:
                 return NEXT_STEPS[key]
-    return NEXT_STEPS[report.worst]
+    return readable(NEXT_STEPS[report.worst])
 
 
 # -- errors ------------------------------------------------------------------------------------------

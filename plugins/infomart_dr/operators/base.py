@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
+from infomart_dr.guide import readable
 from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
@@ -66,10 +67,10 @@ def step_defaults() -> dict[str, Any]:
 
 
 def page(doc: str | None, guide: str, where: str, changes: str, undo: str) -> str:
-    """A task's page in Airflow: what it is, its lines of the guide, what it changes and how to undo it."""
-    lines = [(doc or "").split("\n\n:param")[0].split("\n\n    :param")[0].strip(), ""]
+    """A task's page in Airflow: what it is, its place in the guide, what it changes and how to undo it."""
+    lines = [readable((doc or "").split("\n\n:param")[0].split("\n\n    :param")[0].strip()), ""]
     if guide:
-        lines.append(f"**Guide:** {guide}")
+        lines.append(f"**Guide:** {readable(guide)}")
     lines += ["", f"**Acts at:** {where}", "", f"**Changes:** {changes}", "", f"**Undo:** {undo}"]
     return "\n".join(lines)
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
-from infomart_dr.evidence.guide_coverage import reference_text
+from infomart_dr.guide import readable
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.ledger import Ledger, Recorded, T
 from infomart_dr.plan.step import Step
+from infomart_dr.preparation.guide_coverage import reference_text
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import ConfigurationBackend
@@ -234,7 +235,7 @@ def _task(task: Any, steps: Mapping[bool, Step] | None) -> OutlineTask:
     return OutlineTask(
         task_id=task.task_id,
         title=doc.strip().splitlines()[0] if doc.strip() else "",
-        guide=reference_text(task),
+        guide=readable(reference_text(task)),
         site=where,
         changes=_line(doc, "Changes"),
         undo=_line(doc, "Undo"),

@@ -20,6 +20,8 @@ import pytest
 import yaml
 from tests.compose import FILE, ROOT, health_command, interpolate, load
 
+from infomart_dr import __version__
+
 DEPLOY = ROOT / "deploy"
 SCHEMA = json.loads((ROOT / "tests" / "data" / "compose-spec.json").read_text())
 DOCKERFILES = [ROOT / "Dockerfile", DEPLOY / "oracle" / "Dockerfile"]
@@ -108,6 +110,12 @@ def test_images_are_pinned_to_a_version(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         _, _, tag = service["image"].partition(":")
         assert re.match(r"^\d+\.\d+", tag), f"{name}: {service['image']}"
+
+
+def test_the_projects_own_images_have_the_packages_version(compose: dict[str, Any]) -> None:
+    images = {service["image"] for service in compose["services"].values()}
+    own = {name for name in images if re.match(r"infomart-dr(-lab)?:", name)}
+    assert own == {f"infomart-dr:{__version__}", f"infomart-dr-lab:{__version__}"}
 
 
 def test_no_service_runs_as_root_by_our_choice(compose: dict[str, Any]) -> None:

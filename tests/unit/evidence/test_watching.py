@@ -237,7 +237,7 @@ def test_an_outage_counts_down_from_the_last_look_that_found_the_link_up() -> No
     (finding,) = watching.link_findings("site1", "site2", outage, True, ["ts2"], NOW, WATCH)
     assert "in 2 h 10 min data of site2 (ts2) will be given up" in finding.sentence
     assert finding.level == "warning" and finding.numbers["left_seconds"] == 7800
-    assert "guide:251" in finding.cure
+    assert "(Operation Modes, pp. 12-13)" in finding.cure
 
 
 def test_it_becomes_critical_before_the_data_is_given_up_and_stays_so_after_it() -> None:

@@ -461,7 +461,7 @@ def test_without_a_trace_of_the_transformation_the_newest_fact_must_do(world: Wo
 def test_its_page_names_the_guides_lines_and_that_it_changes_nothing() -> None:
     task = EstimateLoss(task_id="estimate_loss", moment="before")
     assert (task.role, task.under_lock) == ("target", False)
-    assert "guide:325-346" in task.doc_md and "nothing but the estimate" in task.doc_md
+    assert "Potential Data Loss: pp. 16-17 (p. 16)" in task.doc_md and "nothing but the estimate" in task.doc_md
     assert ":param" not in task.doc_md
 
 

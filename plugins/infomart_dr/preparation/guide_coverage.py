@@ -17,14 +17,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from infomart_dr.dagfiles import load_dags
-from infomart_dr.errors import FinalError
 from infomart_dr.files import include_folder
+from infomart_dr.guide import Lines, parse_references, places
 
-#: ``guide:853`` or ``guide:869-877``; a text may have several.
-_REFERENCE = re.compile(r"\bguide:(\d+)(?:-(\d+))?")
-#: The line of a task's page that names its lines of the guide.
-_PAGE_LINE = re.compile(r"^\*\*Guide:\*\*(.*)$", re.MULTILINE)
 #: A section of the documents, as ``docs/operating.md#clear``.
 _PLACE = re.compile(r"\bdocs/([\w-]+\.md)(?:#([\w-]+))?")
 _TASK = re.compile(r"`([\w.]+)`")
@@ -33,20 +28,6 @@ _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 TestName = Annotated[str, StringConstraints(pattern=r"^tests/[\w/]+\.py::test_\w+$")]
-
-
-class Lines(NamedTuple):
-    """Lines of the guide, both ends included."""
-
-    first: int
-    last: int
-
-    def overlaps(self, other: Lines) -> bool:
-        """Whether the two have a line in common."""
-        return self.first <= other.last and other.first <= self.last
-
-    def __str__(self) -> str:
-        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
 class Item(BaseModel):
@@ -110,28 +91,12 @@ class GuideTask(NamedTuple):
     lines: tuple[Lines, ...]
 
 
-def parse_references(text: str) -> tuple[Lines, ...]:
-    """Lines of the guide that a text names, in its order.
-
-    :raises FinalError: a range ends before it begins.
-    """
-    found = []
-    for first, last in _REFERENCE.findall(text):
-        lines = Lines(int(first), int(last or first))
-        if lines.last < lines.first:
-            raise FinalError(f"The range guide:{lines} ends before it begins.", "Correct the task's reference.")
-        found.append(lines)
-    return tuple(found)
-
-
 def reference_text(task: Any) -> str:
-    """What a task says of the guide: its attribute ``guide``, else the line of its page.
+    """Lines of the guide that a task names, with their step; empty: the task is no step of this package.
 
-    :param task: an operator; gates need not be steps of this package.
+    :param task: an operator, or a mapped one, which has what its class says.
     """
-    if text := str(getattr(task, "guide", "") or ""):
-        return text
-    return " ".join(_PAGE_LINE.findall(str(getattr(task, "doc_md", "") or "")))
+    return str(getattr(task, "guide", "") or getattr(getattr(task, "operator_class", None), "guide", "") or "")
 
 
 def tasks_of(dags: Iterable[Any]) -> list[GuideTask]:
@@ -141,14 +106,6 @@ def tasks_of(dags: Iterable[Any]) -> list[GuideTask]:
         for dag in sorted(dags, key=lambda each: each.dag_id)
         for task in dag.tasks
     ]
-
-
-def load_tasks(folder: Path) -> list[GuideTask]:
-    """Every task of the DAG files in a folder.
-
-    :raises FinalError: a file cannot be imported, so that its tasks would be missing.
-    """
-    return tasks_of(load_dags(folder).values())
 
 
 # -- coverage --------------------------------------------------------------------------------------
@@ -258,20 +215,23 @@ def anchor(heading: str) -> str:
 HEAD = """\
 # The guide, item by item
 
-Written by `scripts/guide_coverage.py` from the task definitions in `dags` and from `include/guide/items.yaml`. **Do
-not edit this page.** Change a task's reference (the attribute `guide` of its operator) or the item, then:
+Written by `scripts/documents.py` from the task definitions in `dags` and from `include/guide/items.yaml`. **Do not
+edit this page.** Change a task's reference (the attribute `guide` of its operator) or the item, then:
 
 ```sh
-.venv/bin/python scripts/guide_coverage.py          # with --check: exit code 1 when the page is stale
+.venv/bin/python scripts/documents.py          # with --check: exit code 1 when a document is stale
 ```
 
-The guide is *Genesys Info Mart 8.1.4 Business Continuity Deployment Guide*; the numbers are lines of its text as
-Markdown. Each numbered step with its sub-steps, each note and warning and each instruction of a task summary is an
-item; the titles are ours. A task covers an item when the lines that it refers to overlap the item's lines. Other
-items are *by hand* (people do it; the task or the section named instructs or checks), a *departure* (deliberately done
-otherwise) or *nothing to do*. A departure may stand beside tasks: they do it, but not as printed. An item without
-any of these is **open**. `tests/unit/test_guide_coverage.py` refuses open items, references that lead nowhere, tests
-that do not exist, and a stale page.
+The guide is Genesys' *Genesys Info Mart Business Continuity Deployment Guide*, release 8.1.4, as PDF (47 pages).
+Chapter and page are those of its table of contents; a range, as 38-39, means that the item stands on one of these
+pages or goes on over them. Each numbered step with its sub-steps, each note and warning and each instruction of a task
+summary is an item; the titles are ours.
+
+A task covers an item when both name the same lines of the guide. Other items are *by hand* (people do it; the task or
+the section named instructs or checks), a *departure* (deliberately done otherwise) or *nothing to do*. A departure may
+stand beside tasks: they do it, but not as printed. An item without any of these is **open**.
+`tests/unit/test_guide_coverage.py` refuses open items, references that lead nowhere, tests that do not exist, and a
+stale page.
 
 DAG ids stand without `infomart_`, after the tasks that they have in common; `.name` is in the same task group as the
 task before it.
@@ -279,7 +239,7 @@ task before it.
 _SUMMARY_HEAD = (
     "| section | items | by tasks | by hand | departures | nothing to do | open |\n|---|---|---|---|---|---|---|"
 )
-_TABLE_HEAD = "| guide | item | tasks | by hand, departure, reason | tests |\n|---|---|---|---|---|"
+_TABLE_HEAD = "| chapter | page | item | tasks | by hand, departure, reason | tests |\n|---|---|---|---|---|---|"
 _KINDS = {"step": "", "note": "*Note.* ", "warning": "**Warning.** "}
 
 
@@ -316,7 +276,10 @@ def _column(coverage: Coverage, item: Item) -> int:
 def _row(coverage: Coverage, item: Item) -> str:
     tasks = "**open**" if coverage.open(item) else task_cell(coverage.by_item[item.id])
     name = f"`{item.id}` {_KINDS[item.kind]}{item.title}"
-    cells = [str(item.lines), name, tasks, _reason_cell(item), _test_cell(item.tests)]
+    found = places([item.lines])
+    chapters = "; ".join(place.chapter for place in found)
+    pages = ", ".join(str(page) for place in found for page in place.pages)
+    cells = [chapters, pages, name, tasks, _reason_cell(item), _test_cell(item.tests)]
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 

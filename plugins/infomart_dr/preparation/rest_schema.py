@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import yaml
+
 from infomart_dr.hooks.tickets import Message
 from infomart_dr.plan.parameters import RUN_ID_LIMIT
 
@@ -13,7 +15,7 @@ RUN_ID = r"^[A-Za-z0-9_.~:+-]{1,250}$"
 NEW_RUN_ID = rf"^[A-Za-z0-9_.~:+-]{{1,{RUN_ID_LIMIT}}}$"
 
 _DESCRIPTION = (
-    "Start a procedure, read its state, answer its gates. Written by scripts/rest_schema.py from the DAG files; "
+    "Start a procedure, read its state, answer its gates. Written by scripts/documents.py from the DAG files; "
     "docs/tickets.md explains it, with examples. The paths are Airflow's own; its complete document is at "
     "/openapi.json of each Airflow."
 )
@@ -181,6 +183,21 @@ def document(dags: Iterable[Any]) -> dict[str, Any]:
             "schemas": schemas,
         },
     }
+
+
+class _Plain(yaml.SafeDumper):
+    """Each part written out, also where two are the same."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def text(dags: Iterable[Any]) -> str:
+    """Text of ``docs/api/infomart-dr.openapi.yaml``.
+
+    :param dags: every procedure.
+    """
+    return yaml.dump(document(dags), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _token() -> dict[str, Any]:

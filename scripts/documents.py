@@ -1,0 +1,76 @@
+"""Write the documents that are made of the DAG files: docs/guide-coverage.md, docs/api/infomart-dr.openapi.yaml.
+
+Run with ``.venv/bin/python scripts/documents.py``; with ``--check`` nothing is written, and the exit code is 1 when a
+document is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def guide_coverage(dags: Mapping[str, Any]) -> str:
+    """Which step of the guide each task does."""
+    from infomart_dr.preparation.guide_coverage import Coverage, load_items, page, tasks_of
+
+    return page(Coverage(load_items(), tasks_of(dags.values())))
+
+
+def openapi(dags: Mapping[str, Any]) -> str:
+    """What a ticketing system may ask."""
+    from infomart_dr.preparation import rest_schema
+
+    return rest_schema.text(dags.values())
+
+
+#: Makers of the documents, by their place below ``docs``.
+DOCUMENTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "guide-coverage.md": guide_coverage,
+    "api/infomart-dr.openapi.yaml": openapi,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the documents.
+
+    :param arguments: command line without the program's name.
+    :returns: the exit code: 1 for a stale document, 2 for DAG files or items that cannot be read.
+    """
+    parser = argparse.ArgumentParser(description="Write the documents that are made of the DAG files.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a document is stale")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="another folder than docs")
+    options = parser.parse_args(arguments)
+    from infomart_dr.dagfiles import load_dags
+    from infomart_dr.errors import InfoMartError
+
+    try:
+        dags = load_dags(ROOT / "dags")
+        texts = {options.docs / name: make(dags) for name, make in DOCUMENTS.items()}
+    except (InfoMartError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    stale = [file for file, text in texts.items() if not file.is_file() or file.read_text() != text]
+    for file in stale:
+        if options.check:
+            print(f"{file} is stale: run scripts/documents.py", file=sys.stderr)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(texts[file])
+            print(f"{file} is written")
+    if not stale:
+        print("all documents are current")
+    return int(options.check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "plugins"))
+    from infomart_dr.dagfiles import quiet_airflow
+
+    with quiet_airflow():
+        sys.exit(main())
