@@ -30,7 +30,7 @@ SITES_OF_RUN = {"failed_site": "site1", "survivor": "site2"}
 HOLD, START, LET = (
     "configure_survivor.hold_scheduler",
     "start_at_survivor.start_info_mart_server",
-    "start_at_survivor.let_scheduler",
+    "start_at_survivor.set_scheduler",
 )
 
 
@@ -179,7 +179,7 @@ BY_HAND = {
     "confirm_site_failure": "Doors of the lost site",
     "configure_survivor.drop_failed_sources": "DAP_GIM_site2",
     HOLD: "set **run-scheduler** to",
-    "configure_survivor.hold_aggregation": "set **run-aggregates** to",
+    "configure_survivor.disable_aggregation": "set **run-aggregates** to",
     "start_at_survivor.run_migration_job": "Start **Job_MigrateGIM** of the application `GIM`",
     "start_at_survivor.run_maintenance_job": "Start **Job_MaintainGIM** of the application `GIM`",
     LET: "set **run-scheduler** to",

@@ -278,7 +278,7 @@ def _the_steps_are_those_of_the_deployment(lab: LabConfig, row: Row, run: Proced
 
     partitioned, raa = row["partitioned"] == "yes", row["raa"] != "none"
     assert ran("start_at_survivor.run_maintenance_job") == ran("configure_survivor.hold_scheduler") == partitioned
-    assert ran("configure_survivor.hold_aggregation") == raa
+    assert ran("configure_survivor.disable_aggregation") == raa
     assert ran("bring_reports_into_service") == (row["reports"] == "yes")
     if partitioned:
         assert partitions.end_at(lab, standby) > time.time() + 13 * 86400

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from infomart_dr.guards.application import configured
+from infomart_dr.guards.replication import replicates
 from infomart_dr.guards.server import running_at, server_runs, serving
 from infomart_dr.plan.step import SiteRole, Step
 
@@ -27,21 +28,11 @@ def reached_already(step: Step, goal: Goal) -> str | None:
     serves: SiteRole = "target" if goal == "moved" else "source"
     follows: SiteRole = "source" if goal == "moved" else "target"
     # A site that is not filled yet has no groups; asked first, since it may have no server either.
-    if not replicates(step, serves, follows):
+    if not replicates(step, "to_source" if goal == "moved" else "to_target"):
         return None
     if not serving(step, serves).done or server_runs(step, follows):
         return None
     return f"{step.name(serves)} serves and {step.name(follows)} follows it already"
-
-
-def replicates(step: Step, source: SiteRole, target: SiteRole) -> bool:
-    """Whether Extract and pump run at one site and the Replicat at the other."""
-    there, here = step.site(source).goldengate.groups, step.site(target).goldengate.groups
-    running = [
-        step.ggsci(role).status(name) == "RUNNING"
-        for role, name in ((source, there.extract), (source, there.pump), (target, here.replicat))
-    ]
-    return all(running)
 
 
 def _sources_are_dropped(step: Step) -> str | None:

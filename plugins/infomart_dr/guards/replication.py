@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +66,28 @@ def parameter_files(step: Step) -> list[ParameterFile]:
         merged = parameters.merge_globals(before, parameters.render_globals(step.topology, name))
         found.append(ParameterFile(role, path, merged, before))
     return found
+
+
+def groups_of(step: Step, direction: Direction) -> list[tuple[SiteRole, str]]:
+    """Groups of a direction and the sites that they run at: Extract, pump, Replicat."""
+    capturing, applying = ends(direction)
+    there, here = step.site(capturing).goldengate.groups, step.site(applying).goldengate.groups
+    return [(capturing, there.extract), (capturing, there.pump), (applying, here.replicat)]
+
+
+def states_of(step: Step, direction: Direction) -> dict[str, str | None]:
+    """States of the groups of a direction as ``site:group``; None: there is no such group."""
+    return {f"{step.name(role)}:{name}": step.ggsci(role).status(name) for role, name in groups_of(step, direction)}
+
+
+def states_text(states: Mapping[str, str | None]) -> str:
+    """States for a message."""
+    return ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
+
+
+def replicates(step: Step, direction: Direction) -> bool:
+    """Extract, pump and Replicat of a direction run."""
+    return all(step.ggsci(role).status(name) == "RUNNING" for role, name in groups_of(step, direction))
 
 
 def no_older_transactions(step: Step, direction: Direction) -> Seen:

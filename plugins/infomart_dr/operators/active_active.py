@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.application import collecting_objects, configuration_differences, own_access_points
-from infomart_dr.guards.server import log_size, server_runs, serving
+from infomart_dr.guards.server import server_runs, serving
 from infomart_dr.operators.base import CheckOperator, StepOperator
+from infomart_dr.operators.configuration import ConfigurationOperator
 from infomart_dr.operators.dump_set import CaptureScn
 from infomart_dr.operators.etl_jobs import BringReportsIntoService
 from infomart_dr.operators.human import HumanStep
-from infomart_dr.operators.server import ConfigurationOperator, settle
+from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
@@ -127,6 +127,7 @@ class StartSecondServer(StepOperator):
     guide = "Start the second Genesys Info Mart Server (guide:376-378, guide:417)"
     changes = "the target's server runs"
     undo = "stop it; the other one serves all the time"
+    settle_seconds = 30
 
     def observe(self, step: Step) -> Seen:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
@@ -143,13 +144,7 @@ class StartSecondServer(StepOperator):
                     f"and must be to {own} alone: two servers would write to one Info Mart.",
                     "Clear keep_configuration_in_step.",
                 )
-        step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
-        step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
-        step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
-        step.management_layer("target").start(step.application_dbid("target"))
-
-    def verify(self, step: Step) -> Seen:
-        return settle(lambda: self.observe(step), seconds=30)
+        cross_point_of_no_return(step, lambda: step.management_layer("target").start(step.application_dbid("target")))
 
     def next_step(self) -> str:
         return "Look at the server's log at the target; then clear this task."

@@ -88,10 +88,12 @@ class StepOperator(BaseOperator):
     always: ClassVar[bool] = False
     #: Lines of the guide, what the step changes and how to undo it: shown on the task's page.
     guide: str = ""
-    changes: ClassVar[str] = "nothing"
-    undo: ClassVar[str] = "nothing to undo"
+    changes: str = "nothing"
+    undo: str = "nothing to undo"
     #: What the step found is part of the report at the run's end.
     in_report: bool = False
+    #: Seconds for which the step looks again until its goal is reached: programs need a moment after they were told.
+    settle_seconds: ClassVar[float] = 0
     #: Whether the run must hold the deployment's lock when it acts.
     under_lock: ClassVar[bool] = True
 
@@ -186,8 +188,15 @@ class StepOperator(BaseOperator):
         raise_from(event)
         self.collect(step, event)
 
+    def settled(self, step: Step) -> Seen:
+        """Look again, for :attr:`settle_seconds` at most, until the goal is reached."""
+        deadline = time.monotonic() + self.settle_seconds
+        while not (seen := self.verify(step)).done and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return seen
+
     def _conclude(self, step: Step) -> dict[str, Any]:
-        seen = self.verify(step)
+        seen = self.settled(step)
         self.log.info("verify: %s", seen.what)
         if not seen.done:
             raise GuardError(f"{self.task_id}: acted, but {seen.what}", self.next_step())

@@ -10,7 +10,6 @@ from infomart_dr.guards.server import log_size, migration_marks, server_log
 from infomart_dr.operators.base import CheckOperator
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.jobs import JobOperator, failed
-from infomart_dr.operators.server import settle
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
@@ -160,6 +159,7 @@ class BringReportsIntoService(HumanStep):
     guide = "Site Failure: GI2 at Site 2 (guide:1013); active-active (guide:395)"
     changes = "reports are served from the survivor's Info Mart"
     undo = "bring the reports into service at another site"
+    settle_seconds = 30
 
     def does_not_apply(self, step: Step) -> str | None:
         if step.site(self.role).reports is None:
@@ -202,9 +202,6 @@ class BringReportsIntoService(HumanStep):
                 "Correct what it names; then clear this task.",
             )
         self.log.info("act: %s", done.stdout.strip()[-500:] or "(no output)")
-
-    def verify(self, step: Step) -> Seen:
-        return settle(lambda: self.observe(step), seconds=30)
 
     @staticmethod
     def _host(step: Step, name: str) -> Any:

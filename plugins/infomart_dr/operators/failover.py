@@ -5,7 +5,6 @@ In a failover the source is the lost site and the target the survivor.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,8 +15,9 @@ from infomart_dr.guards.fencing import Place
 from infomart_dr.guards.replication import is_up, replicat_at_trail_end
 from infomart_dr.guards.server import log_size, running_at
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
+from infomart_dr.operators.configuration import UNDONE_BY_RETURN_STANDBY, ConfigurationOperator
 from infomart_dr.operators.human import Gate
-from infomart_dr.operators.server import ConfigurationOperator, settle
+from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
@@ -222,27 +222,7 @@ class RaiseSequences(StepOperator):
 # -- configuration ---------------------------------------------------------------------------------
 
 
-class SurvivorConfiguration(ConfigurationOperator):
-    """A change of Application objects that is taken back when the failover does not happen."""
-
-    undo = "the teardown return_standby, before the point of no return"
-    fact = facts.STANDBY_TOUCHED
-
-    def before(self, step: Step) -> None:
-        from infomart_dr.hooks.configuration import inverse
-
-        step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
-        if step.site(self.role).configuration.backend != "manual":
-            for name, change in self.wanted(step).items():
-                back = inverse(step.configuration(self.role).read(name), change)
-                before = {"object": name, "change": back.model_dump(exclude_defaults=True)}
-                # An object's name may be longer than a fact's.
-                digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:12]
-                step.ledger.put_once(facts.OBJECT_BEFORE.of(f"{type(self).__name__}:{digest}"), before)
-        step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
-
-
-class DropFailedSources(SurvivorConfiguration):
+class DropFailedSources(ConfigurationOperator):
     """Make the survivor's server ignore the lost site: its DAPs and ICONs are disabled, before 8.1.2 disconnected.
 
     In an active-standby deployment the Application object moves to the survivor too: Host, Startup Command Line, and
@@ -251,6 +231,8 @@ class DropFailedSources(SurvivorConfiguration):
 
     guide = "DR 2, 3 (guide:1026-1034); active-active 1 (guide:403-406)"
     changes = "the server's Application object; from 8.1.2 on the state of the lost site's DAP and ICON objects"
+    undo = UNDONE_BY_RETURN_STANDBY
+    fact = facts.STANDBY_TOUCHED
 
     def wanted(self, step: Step) -> dict[str, Change]:
         return survivor_changes(step)
@@ -259,60 +241,6 @@ class DropFailedSources(SurvivorConfiguration):
         if step.topology.architecture == "active-active":
             # That the server lost the other site's IDBs is known; what it says from here on counts.
             step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
-
-
-class HoldSchedulerOfPartitioned(SurvivorConfiguration):
-    """Set run-scheduler to false while a partitioned Info Mart has no up-to-date partitions."""
-
-    guide = "DR 4 (guide:1035)"
-    changes = "[schedule] run-scheduler = false"
-
-    def does_not_apply(self, step: Step) -> str | None:
-        return None if step.topology.info_mart.partitioned else "the Info Mart is not partitioned"
-
-    def change(self, step: Step) -> Change:
-        return option("schedule", "run-scheduler", "false")
-
-
-class HoldAggregation(SurvivorConfiguration):
-    """Set run-aggregates to false before the survivor's server starts: no aggregation job begins."""
-
-    guide = "DR 5a, 5b (guide:1036-1038)"
-    changes = "[schedule] run-aggregates = false"
-    undo = "the task re_aggregate.enable_aggregation, or the teardown return_standby"
-
-    def does_not_apply(self, step: Step) -> str | None:
-        return None if step.topology.raa.enabled else "the topology has no RAA"
-
-    def _done_by_a_person(self, step: Step) -> bool:
-        """Nobody can look where only a person configures; whoever has done it in this plan is not asked again."""
-        manual = step.site(self.role).configuration.backend == "manual"
-        return manual and step.ledger.has(facts.AGGREGATION_HELD)
-
-    def instructions(self, step: Step) -> str | None:
-        return None if self._done_by_a_person(step) else super().instructions(step)
-
-    def observe(self, step: Step) -> Seen:
-        if self._done_by_a_person(step):
-            return Seen(True, "a person has switched aggregation off in this plan")
-        return super().observe(step)
-
-    def finish(self, step: Step, seen: Seen) -> None:
-        step.ledger.put_once(facts.AGGREGATION_HELD, True)
-
-    def change(self, step: Step) -> Change:
-        return option("schedule", "run-aggregates", "false")
-
-
-class LetScheduler(ConfigurationOperator):
-    """Set run-scheduler to true: the survivor loads data by its schedule from here on."""
-
-    guide = "DR 8c (guide:1049)"
-    changes = "[schedule] run-scheduler = true"
-    undo = "set it to false"
-
-    def change(self, step: Step) -> Change:
-        return option("schedule", "run-scheduler", "true")
 
 
 # -- start -----------------------------------------------------------------------------------------
@@ -324,6 +252,7 @@ class StartAtSurvivor(StepOperator):
     guide = "DR 6 (guide:1039)"
     changes = "the survivor serves; from here the way back is a return to normal"
     undo = "none: run infomart_return_to_normal once there is a new site"
+    settle_seconds = 30
 
     def observe(self, step: Step) -> Seen:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
@@ -348,11 +277,7 @@ class StartAtSurvivor(StepOperator):
             raise GuardError(
                 f"Somebody writes to the survivor's Info Mart already: {writers}.", "Find out who, and end it first."
             )
-        step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
-        # Noted before the start: after a crash in between, nobody may make this site a standby again.
-        step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
-        step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
-        step.management_layer("target").start(step.application_dbid("target"))
+        cross_point_of_no_return(step, lambda: step.management_layer("target").start(step.application_dbid("target")))
 
     @staticmethod
     def _writers(step: Step) -> str:
@@ -365,9 +290,6 @@ class StartAtSurvivor(StepOperator):
             f"session {row['sid']},{row['serial']} of {row['program']} on {row['machine']}" for row in rows
         )
 
-    def verify(self, step: Step) -> Seen:
-        return settle(lambda: self.observe(step), seconds=30)
-
     def next_step(self) -> str:
         return "Look at the server's log at the survivor; then clear this task."
 
@@ -377,7 +299,7 @@ class StartAtSurvivor(StepOperator):
 
 #: Facts that end when the survivor is a standby again; the one by which the back-out knows that it has work is last.
 UNTIL_STANDBY_AGAIN: tuple[Fact[Any], ...] = (
-    facts.AGGREGATION_HELD,
+    facts.AGGREGATION_DISABLED,
     facts.LOSS_FIRST_LOOK,
     facts.STANDBY_DRAINED,
     facts.SITE_FAILURE_CONFIRMED,
@@ -400,8 +322,7 @@ class ReturnStandby(StepOperator):
         super().__init__(role="target", **kwargs)
 
     def observe(self, step: Step) -> Seen:
-        holder = step.lock.holder()
-        if holder is None or not holder.is_run(step.plan_id, step.owner):
+        if not step.holds_lock:
             return Seen(True, "this run does not hold the lock: it changed nothing, or has put all back")
         if not step.ledger.has(facts.STANDBY_TOUCHED):
             return Seen(True, "this plan has not touched the survivor")

@@ -113,8 +113,7 @@ class ReleaseLock(StepOperator):
     always = True
 
     def observe(self, step: Step) -> Seen:
-        holder = step.lock.holder()
-        if holder is None or not holder.is_run(step.plan_id, step.owner):
+        if not step.holds_lock:
             return Seen(True, "this plan holds no lock")
         return Seen(False, "the lock is held by this run")
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.dictionary import table_exists
-from infomart_dr.guards.replication import parameter_files
+from infomart_dr.guards.replication import groups_of, parameter_files, states_of, states_text
 from infomart_dr.operators.base import StepOperator, WaitOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, both, ends
@@ -317,7 +317,7 @@ class StartCapture(ReplicationOperator):
     def observe(self, step: Step) -> Seen:
         ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
         states = {name: ggsci.status(name) for name in (groups.extract, groups.pump)}
-        what = ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
+        what = states_text(states)
         running = all(state == "RUNNING" for state in states.values())
         if running:
             # The first SCN by which an older open transaction can be told: taken once, after the Extract ran.
@@ -357,11 +357,8 @@ class CheckReplicationRuns(ReplicationOperator):
     under_lock = False
 
     def observe(self, step: Step) -> Seen:
-        there, here = step.site(self.capturing).goldengate.groups, step.site(self.applying).goldengate.groups
-        groups = ((self.capturing, there.extract), (self.capturing, there.pump), (self.applying, here.replicat))
-        states = {f"{step.name(role)}:{name}": step.ggsci(role).status(name) for role, name in groups}
-        what = ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
-        return Seen(all(state == "RUNNING" for state in states.values()), what)
+        states = states_of(step, self.direction)
+        return Seen(all(state == "RUNNING" for state in states.values()), states_text(states))
 
     def act(self, step: Step, seen: Seen) -> None:
         raise GuardError(
@@ -539,20 +536,15 @@ class StopReplicationToTarget(StepOperator):
     changes = "the groups of replication to the target are STOPPED at both sites"
     undo = "START EXTRACT, START REPLICAT"
 
-    def groups(self, step: Step) -> list[tuple[SiteRole, str]]:
-        source, target = step.site("source").goldengate.groups, step.site("target").goldengate.groups
-        return [("source", source.extract), ("source", source.pump), ("target", target.replicat)]
-
     def observe(self, step: Step) -> Seen:
-        states = {f"{step.name(role)}:{name}": step.ggsci(role).status(name) for role, name in self.groups(step)}
-        what = ", ".join(f"{name} {state or 'missing'}" for name, state in states.items())
-        return Seen(all(state in (None, "STOPPED") for state in states.values()), what)
+        states = states_of(step, "to_target")
+        return Seen(all(state in (None, "STOPPED") for state in states.values()), states_text(states))
 
     def act(self, step: Step, seen: Seen) -> None:
         step.ledger.require(facts.TABLES_COMPARED)
         # Noted first: the way back starts again what may be stopped.
         step.ledger.put_once(facts.TO_TARGET_STOPPED, True)
-        for role, name in self.groups(step):
+        for role, name in groups_of(step, "to_target"):
             step.ggsci(role).stop(name)
 
 
@@ -564,12 +556,14 @@ class RemoveReplicationToTarget(StopReplicationToTarget):
     undo = "a new plan adds them again"
 
     def observe(self, step: Step) -> Seen:
-        left = [f"{step.name(role)}:{name}" for role, name in self.groups(step) if step.ggsci(role).info(name)]
+        left = [
+            f"{step.name(role)}:{name}" for role, name in groups_of(step, "to_target") if step.ggsci(role).info(name)
+        ]
         return Seen(not left, f"groups of replication to the target that are left: {sorted_names(left) or 'none'}")
 
     def act(self, step: Step, seen: Seen) -> None:
         step.ledger.require(facts.POINT_OF_NO_RETURN)
-        for role, name in self.groups(step):
+        for role, name in groups_of(step, "to_target"):
             goldengate = step.site(role).goldengate
             ggsci = step.ggsci(role)
             if ggsci.info(name) is None:

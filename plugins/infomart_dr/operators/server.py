@@ -4,156 +4,29 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import GuardError, InfoMartError
-from infomart_dr.guards.application import collecting_objects, configured, move_to, option
+from infomart_dr.guards.application import move_to, option
 from infomart_dr.guards.extraction import etl_is_quiet
+from infomart_dr.guards.replication import groups_of
 from infomart_dr.guards.server import log_size, second_server, server_log, server_runs, serving
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
-from infomart_dr.operators.human import Gate, HumanStep
+from infomart_dr.operators.human import Gate
 from infomart_dr.plan import facts
-from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, SiteRole, Step
 
 log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import Change
-
-
-# -- configuration ---------------------------------------------------------------------------------
-
-
-class ConfigurationOperator(HumanStep):
-    """Change Application objects of the Info Mart: through GAX, or by a person who gets exact instructions.
-
-    :param role: the site whose configuration interface is used.
-    """
-
-    changes = "the Application object of the Info Mart Server"
-    undo = "the differences stand in the log, old value first"
-    #: Fact that :meth:`before` records: without it the goal is not reached, even when the object is as it must be.
-    fact: ClassVar[Fact[Any] | None] = None
-
-    def change(self, step: Step) -> Change | None:
-        """What must be so afterwards in the server's Application object; None: nothing."""
-        raise NotImplementedError
-
-    def wanted(self, step: Step) -> dict[str, Change]:
-        """Changes by Application object, in their order."""
-        change = self.change(step)
-        return {} if change is None else {step.application(self.role): change}
-
-    def instructions(self, step: Step) -> str | None:
-        from infomart_dr.hooks.configuration import ManualConfiguration
-
-        wanted = self.wanted(step)
-        if step.site(self.role).configuration.backend != "manual" or not wanted:
-            return None
-        manual = ManualConfiguration()
-        return "\n\n".join(manual.instructions(name, change) for name, change in wanted.items())
-
-    def observe(self, step: Step) -> Seen:
-        wanted = self.wanted(step)
-        if not wanted:
-            return Seen(True, "the topology has nothing to change here")
-        seen = [configured(step, self.role, name, change) for name, change in wanted.items()]
-        left = [each.what for each in seen if not each.done]
-        if not left and self.fact is not None and not step.ledger.has(self.fact):
-            left = [f"{', '.join(wanted)}: as it must be, and this plan has not noted that it answers for it"]
-        return Seen(not left, "; ".join(left) or f"{', '.join(wanted)}: as it must be")
-
-    def act(self, step: Step, seen: Seen) -> None:
-        self.before(step)
-        for name, change in self.wanted(step).items():
-            for difference in step.configuration(self.role).apply(name, change):
-                self.log.info("act: %s: %s", name, difference)
-
-    def next_step(self) -> str:
-        return "Look who changes the object at the same time; then clear this task."
-
-
-class HoldScheduler(ConfigurationOperator):
-    """Set run-scheduler to false: no new ETL job begins, running ones finish."""
-
-    guide = "Database Transfer 1: stop the Info Mart Server (guide:853)"
-    changes = "[schedule] run-scheduler = false"
-    undo = "the task start_info_mart_server sets it to true again, the teardown as well"
-    fact = facts.SERVER_TOUCHED
-
-    def before(self, step: Step) -> None:
-        # From here on the teardown is answerable for the service.
-        step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
-
-    def change(self, step: Step) -> Change:
-        return option("schedule", "run-scheduler", "false")
-
-
-class ReleaseScheduler(ConfigurationOperator):
-    """Set run-scheduler to true again, before the server is started at the site where it served."""
-
-    guide = "Database Transfer 5 (guide:885)"
-    changes = "[schedule] run-scheduler = true"
-    undo = "set it to false"
-
-    def change(self, step: Step) -> Change | None:
-        if step.params.get("server_during_transfer") == "stopped":
-            return None
-        return option("schedule", "run-scheduler", "true")
+    pass
 
 
 class CutoverGate(Gate):
     """A person decides about the cutover; a plan whose target serves already is not asked again."""
 
     guide = "Return to Normal 8 (guide:1109)"
-
-
-class DisableAggregation(ConfigurationOperator):
-    """Set run-aggregates to false before re-aggregation is requested."""
-
-    guide = "Return to Normal 19 (guide:1125); DR 5a (guide:1036-1037)"
-    changes = "[schedule] run-aggregates = false"
-    undo = "the teardown enable_aggregation"
-
-    def change(self, step: Step) -> Change | None:
-        return option("schedule", "run-aggregates", "false") if step.topology.raa.enabled else None
-
-
-class EnableAggregation(ConfigurationOperator):
-    """Set run-aggregates to true, also when the re-aggregation failed."""
-
-    guide = "DR 10b, 10c (guide:1061-1062); Return to Normal 19b (guide:1151)"
-    changes = "[schedule] run-aggregates = true"
-    undo = "set it to false"
-
-    def change(self, step: Step) -> Change | None:
-        return option("schedule", "run-aggregates", "true") if step.topology.raa.enabled else None
-
-    def finish(self, step: Step, seen: Seen) -> None:
-        step.ledger.forget(facts.AGGREGATION_HELD)
-
-
-class ConfigureApplication(ConfigurationOperator):
-    """Point the Application object to the target site: Host, Startup Command Line, DAPs."""
-
-    guide = "Return to Normal 4, 13, 14 (guide:1100-1103, guide:1114-1120)"
-    changes = "Host, Startup Command Line and connections of the Application object"
-    undo = "the teardown return_service_to_source, before the point of no return"
-    fact = facts.APPLICATION_MOVED
-
-    def before(self, step: Step) -> None:
-        step.ledger.require(facts.FINAL_STOP)
-        step.ledger.require(facts.TABLES_COMPARED)
-        # Noted first: the way back must know that the object may point to the target.
-        step.ledger.put_once(facts.APPLICATION_MOVED, step.name("target"))
-
-    def wanted(self, step: Step) -> dict[str, Change]:
-        from infomart_dr.hooks.configuration import Change
-
-        # What a failover has disabled is used again.
-        enabled = {name: Change(enabled=True) for name in collecting_objects(step, self.role)}
-        return {**enabled, step.application(self.role): move_to(step, self.role)}
 
 
 # -- quiet, stop, start ----------------------------------------------------------------------------
@@ -190,6 +63,7 @@ class StopInfoMartServer(StepOperator):
     guide = "Database Transfer 1 (guide:853); Return to Normal 1, 2, 8 (guide:1090, guide:1092, guide:1109)"
     changes = "the Info Mart Server of the site is stopped"
     undo = "the teardown return_service_to_source starts it again before the point of no return"
+    settle_seconds = 30
 
     def observe(self, step: Step) -> Seen:
         signs = server_runs(step, self.role)
@@ -200,9 +74,6 @@ class StopInfoMartServer(StepOperator):
         # It has run: a comparison of an earlier stop no longer holds, whoever started it since.
         forget_final_stop(step)
         step.management_layer(self.role).stop(step.application_dbid(self.role), graceful=True)
-
-    def verify(self, step: Step) -> Seen:
-        return settle(lambda: self.observe(step), seconds=30)
 
     def next_step(self) -> str:
         return "Look why the server does not stop; stop it by hand and clear this task."
@@ -255,6 +126,7 @@ class StartInfoMartServer(StepOperator):
     guide = "Database Transfer 5 (guide:885)"
     changes = "the Info Mart Server runs, [schedule] run-scheduler = true"
     undo = "stop_info_mart_server"
+    settle_seconds = 30
 
     def observe(self, step: Step) -> Seen:
         if step.params.get("server_during_transfer") == "stopped":
@@ -264,9 +136,6 @@ class StartInfoMartServer(StepOperator):
     def act(self, step: Step, seen: Seen) -> None:
         start_server(step, self.role)
 
-    def verify(self, step: Step) -> Seen:
-        return settle(lambda: serving(step, self.role), seconds=30)
-
 
 class ServeAtSource(StepOperator):
     """See that the surviving site serves, also when its server was stopped for the whole transfer."""
@@ -274,6 +143,7 @@ class ServeAtSource(StepOperator):
     guide = "Operation Modes: whether the server runs during the transfer (guide:224, guide:270)"
     changes = "the source's server runs, [schedule] run-scheduler = true"
     undo = "stop it"
+    settle_seconds = 30
 
     def observe(self, step: Step) -> Seen:
         return serving(step, "source")
@@ -286,9 +156,6 @@ class ServeAtSource(StepOperator):
             start_server(step, "source")
         else:
             step.management_layer("source").start(step.application_dbid("source"))
-
-    def verify(self, step: Step) -> Seen:
-        return settle(lambda: self.observe(step), seconds=30)
 
     def next_step(self) -> str:
         return "Start the source's server by hand; then clear this task."
@@ -327,12 +194,25 @@ class ProveSourceStopped(CheckOperator):
         return "Stop it, find out who started it, and start the cutover again."
 
 
+def cross_point_of_no_return(step: Step, start: Callable[[], object]) -> None:
+    """Record that no back-out starts the old server again, then start the target's.
+
+    Recorded first: after a crash in between, nobody may start the source's server, or make the target a standby again.
+    Whatever would refuse the start is asked before this.
+    """
+    step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
+    step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
+    step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
+    start()
+
+
 class StartAtTarget(StepOperator):
     """Start the Info Mart Server at the target site: the point of no return."""
 
     guide = "Return to Normal 15 (guide:1121)"
     changes = "the target site serves; from here the way back is a new return to normal"
     undo = "none: run Return to Normal in the other direction"
+    settle_seconds = 30
 
     def observe(self, step: Step) -> Seen:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
@@ -346,13 +226,7 @@ class StartAtTarget(StepOperator):
         # What would refuse the start comes first: past the point of no return nobody starts the source again.
         if signs := server_runs(step, "source"):
             raise second_server(step, "source", signs)
-        step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
-        # Noted before the start: after a crash in between, nobody may start the source's server again.
-        step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
-        start_server(step, "target")
-
-    def verify(self, step: Step) -> Seen:
-        return settle(lambda: self.observe(step), seconds=30)
+        cross_point_of_no_return(step, lambda: start_server(step, "target"))
 
     def next_step(self) -> str:
         return "Look at the server's log at the target site; the service is not at the source any more."
@@ -401,6 +275,7 @@ class ReturnServiceToSource(StepOperator):
     guide = "not in the guide; the way back"
     changes = "Application object and Info Mart Server of the source site, when the run ended early"
     undo = "none needed"
+    settle_seconds = 60
     always = True
     in_report = True
 
@@ -410,8 +285,7 @@ class ReturnServiceToSource(StepOperator):
         super().__init__(**kwargs)
 
     def observe(self, step: Step) -> Seen:
-        holder = step.lock.holder()
-        if holder is None or not holder.is_run(step.plan_id, step.owner):
+        if not step.holds_lock:
             return Seen(True, "this run does not hold the lock: it changed nothing, or has given the service back")
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             target = serving(step, "target")
@@ -436,20 +310,14 @@ class ReturnServiceToSource(StepOperator):
         return seen
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.plan.direction import ends
-
-        capturing, applying = ends("to_source")
-        for role in (applying, capturing):
-            # The standby of a cutover that did not happen must not be written to.
-            groups = step.site(role).goldengate.groups
-            names = (groups.replicat,) if role == applying else (groups.pump, groups.extract)
-            for name in names:
-                try:
-                    done = step.ggsci(role).stop(name)
-                    self.log.info("act: %s: %s", step.name(role), done.what)
-                except InfoMartError as error:
-                    # The service comes first; a group left running at the new site has no writer behind it.
-                    self.log.warning("act: %s at %s was not stopped: %s", name, step.name(role), error)
+        # The standby of a cutover that did not happen must not be written to: the Replicat stops first.
+        for role, name in reversed(groups_of(step, "to_source")):
+            try:
+                done = step.ggsci(role).stop(name)
+                self.log.info("act: %s: %s", step.name(role), done.what)
+            except InfoMartError as error:
+                # The service comes first; a group left running at the new site has no writer behind it.
+                self.log.warning("act: %s at %s was not stopped: %s", name, step.name(role), error)
         forget_final_stop(step)
         if not serving(step, "source").done:
             self._serve(step)
@@ -478,31 +346,15 @@ class ReturnServiceToSource(StepOperator):
         """The target goes on following the source, so that the cutover can be tried again."""
         if not step.ledger.has(facts.TO_TARGET_STOPPED):
             return
-        source, target = step.site("source").goldengate.groups, step.site("target").goldengate.groups
-        pairs: list[tuple[SiteRole, str]] = [
-            ("source", source.extract),
-            ("source", source.pump),
-            ("target", target.replicat),
-        ]
         try:
-            for role, name in pairs:
+            for role, name in groups_of(step, "to_target"):
                 self.log.info("act: %s: %s", step.name(role), step.ggsci(role).start(name).what)
             step.ledger.forget(facts.TO_TARGET_STOPPED)
         except InfoMartError as error:
             self.log.warning("act: replication to the target was not started again: %s", error)
 
     def verify(self, step: Step) -> Seen:
-        return settle(lambda: serving(step, "source"), seconds=60)
+        return serving(step, "source")
 
     def next_step(self) -> str:
         return "THE SERVICE IS DOWN. Start the Info Mart Server at the source site by hand now."
-
-
-def settle(look: Any, seconds: float) -> Seen:
-    """Look until done, for a short time: programs need a moment after they were told."""
-    deadline = time.monotonic() + seconds
-    while True:
-        seen: Seen = look()
-        if seen.done or time.monotonic() > deadline:
-            return seen
-        time.sleep(0.5)

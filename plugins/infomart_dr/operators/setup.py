@@ -13,8 +13,8 @@ from infomart_dr.guards.prerequisites import access_point_faults, database_fault
 from infomart_dr.guards.replication import parameter_files
 from infomart_dr.guards.server import server_runs
 from infomart_dr.operators.base import CheckOperator, StepOperator
+from infomart_dr.operators.configuration import ConfigurationOperator
 from infomart_dr.operators.human import Gate, HumanStep
-from infomart_dr.operators.server import ConfigurationOperator
 from infomart_dr.plan.direction import both
 from infomart_dr.plan.step import Seen, SiteRole, Step
 

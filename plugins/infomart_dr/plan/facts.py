@@ -343,7 +343,7 @@ STANDBY_TOUCHED = _moment(
     "stop_goldengate",
     "drop_failed_sources",
     "hold_scheduler",
-    "hold_aggregation",
+    "disable_aggregation",
     forgotten_by=_STANDBY_AGAIN,
 )
 STANDBY_DRAINED = _text(
@@ -360,14 +360,14 @@ OBJECT_BEFORE = Facts(
         "An Application object as it was before the failover changed it",
         "drop_failed_sources",
         "hold_scheduler",
-        "hold_aggregation",
+        "disable_aggregation",
         forgotten_by=_STANDBY_AGAIN,
     ),
 )
-AGGREGATION_HELD = _flag(
-    "aggregation_held",
+AGGREGATION_DISABLED = _flag(
+    "aggregation_disabled",
     "This plan has switched aggregation off",
-    "hold_aggregation",
+    "disable_aggregation",
     forgotten_by=("enable_aggregation", *_STANDBY_AGAIN),
 )
 LOSS_FIRST_LOOK = _moment(

@@ -193,6 +193,12 @@ class Step:
     def lock(self) -> PlanLock:
         return self.deployment.lock(self.name(self.keeper))
 
+    @property
+    def holds_lock(self) -> bool:
+        """This run of this plan holds the deployment's lock."""
+        holder = self.lock.holder()
+        return holder is not None and holder.is_run(self.plan_id, self.owner)
+
     # -- programs and databases of a site --------------------------------------------------------------
 
     def oracle(self, connection: str) -> InfoMartOracleHook:

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import checks, replication, server
+from infomart_dr.operators import checks, configuration, replication, server
 from infomart_dr.operators.base import AFTER_SKIPS, TARGET_TAKES_OVER
 from infomart_dr.plan import facts
 from infomart_dr.runbook import database_transfer
@@ -40,7 +40,7 @@ def approve_cutover() -> server.CutoverGate:
 def final_stop_and_comparison() -> None:
     """Stop the source, wait for the last transaction, compare."""
     chain(
-        server.HoldScheduler(task_id="hold_scheduler"),
+        database_transfer.hold_scheduler(),
         server.WaitForQuietEtl(task_id="wait_for_quiet_etl"),
         server.StopInfoMartServer(task_id="stop_info_mart_server"),
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed"),
@@ -76,7 +76,9 @@ def switch_direction() -> None:
 def start_at_target() -> None:
     """Configure, prove the source stopped, start, and prove that it works and is replicated."""
     chain(
-        server.ConfigureApplication(task_id="configure_application", role="target", unless=facts.POINT_OF_NO_RETURN),
+        configuration.ConfigureApplication(
+            task_id="configure_application", role="target", unless=facts.POINT_OF_NO_RETURN
+        ),
         server.ProveSourceStopped(task_id="prove_source_stopped"),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
         server.CheckServerLog(task_id="check_server_log", role="target"),

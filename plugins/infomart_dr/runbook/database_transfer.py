@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import dump_set, replication, server
+from infomart_dr.operators import configuration, dump_set, replication, server
 from infomart_dr.plan import facts
 
 #: Steps of a plan whose target serves are never done again.
 BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
+
+
+def hold_scheduler(**kwargs: Any) -> configuration.SetScheduler:
+    """No new ETL job begins; from here on the back-out answers for the service."""
+    return configuration.SetScheduler(
+        task_id="hold_scheduler",
+        on=False,
+        fact=facts.SERVER_TOUCHED,
+        guide="Database Transfer 1: stop the Info Mart Server (guide:853)",
+        **kwargs,
+    )
 
 
 @task_group(
@@ -39,13 +52,13 @@ def export_database(capture_scn: type[dump_set.CaptureScn] = dump_set.CaptureScn
     """
     chain(
         dump_set.CheckExportSpace(task_id="check_export_space", unless=facts.EXPORTED),
-        server.HoldScheduler(task_id="hold_scheduler", unless=facts.EXPORTED),
+        hold_scheduler(unless=facts.EXPORTED),
         server.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless=facts.EXPORTED),
         server.StopInfoMartServer(task_id="stop_info_mart_server", unless=facts.EXPORTED),
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless=facts.EXPORTED),
         capture_scn(task_id="capture_scn"),
         dump_set.RunExpdp(task_id="run_expdp"),
-        server.ReleaseScheduler(task_id="release_scheduler"),
+        configuration.SetScheduler(task_id="release_scheduler", on=True, guide="Database Transfer 5 (guide:885)"),
         server.StartInfoMartServer(task_id="start_info_mart_server"),
         dump_set.WriteManifest(task_id="write_manifest"),
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import etl_jobs, failover, loss, reaggregate, server
+from infomart_dr.operators import configuration, etl_jobs, failover, loss, reaggregate, server
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
+from infomart_dr.runbook import reaggregation
 
 #: Steps that move the service: there is nothing to move where both sites serve.
 MOVES: dict[str, Any] = {"architecture": "active-standby", "role": "target", **AFTER_SKIPS}
@@ -56,6 +57,13 @@ def drain_standby() -> None:
     )
 
 
+def disable_aggregation(**kwargs: Any) -> configuration.SetAggregation:
+    """No aggregation job begins before the survivor has made its request."""
+    return configuration.SetAggregation(
+        on=False, fact=facts.STANDBY_TOUCHED, guide="DR 5a, 5b (guide:1036-1038)", **kwargs
+    )
+
+
 @task_group(tooltip="The Application object moves to the survivor; the lost site's objects are ignored")
 def configure_survivor() -> None:
     """Host, command line, connections; scheduler and aggregation held where they must be."""
@@ -63,8 +71,15 @@ def configure_survivor() -> None:
         failover.DropFailedSources(
             task_id="drop_failed_sources", role="target", unless=facts.POINT_OF_NO_RETURN, **AFTER_SKIPS
         ),
-        failover.HoldSchedulerOfPartitioned(task_id="hold_scheduler", **BEFORE_START),
-        failover.HoldAggregation(task_id="hold_aggregation", **BEFORE_START),
+        configuration.SetScheduler(
+            task_id="hold_scheduler",
+            on=False,
+            fact=facts.STANDBY_TOUCHED,
+            partitioned_only=True,
+            guide="DR 4 (guide:1035)",
+            **BEFORE_START,
+        ),
+        disable_aggregation(task_id="disable_aggregation", **BEFORE_START),
     )
 
 
@@ -76,7 +91,7 @@ def start_at_survivor() -> None:
         etl_jobs.CheckMigrationState(task_id="check_migration_state"),
         etl_jobs.RunMigrationJob(task_id="run_migration_job"),
         etl_jobs.RunMaintenanceJob(task_id="run_maintenance_job"),
-        failover.LetScheduler(task_id="let_scheduler"),
+        configuration.SetScheduler(task_id="set_scheduler", on=True, guide="DR 8c (guide:1049)"),
         server.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves"),
     )
 
@@ -97,9 +112,9 @@ def bring_reports_into_service() -> etl_jobs.BringReportsIntoService:
 )
 def re_aggregate() -> None:
     """Aggregation is off since before the start; on again also when the request fails."""
-    off = failover.HoldAggregation(task_id="see_aggregation_held", **AFTER_SKIPS)
+    off = disable_aggregation(task_id="check_aggregation_disabled", **AFTER_SKIPS)
     request = reaggregate.RequestReaggregation(task_id="request_reaggregation")
-    on = server.EnableAggregation(task_id="enable_aggregation")
+    on = reaggregation.enable_aggregation()
     request >> reaggregate.CheckRequested(task_id="check_request")
     off >> request >> on.as_teardown(setups=off, on_failure_fail_dagrun=True)
 

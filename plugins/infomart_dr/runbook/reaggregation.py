@@ -6,9 +6,19 @@ from typing import Any, Literal
 
 from airflow.sdk import task_group
 
-from infomart_dr.operators import reaggregate, server
+from infomart_dr.operators import configuration, reaggregate
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan.step import SiteRole
+
+
+def enable_aggregation(**kwargs: Any) -> configuration.SetAggregation:
+    """Aggregation on again, also when the request failed."""
+    return configuration.SetAggregation(
+        task_id="enable_aggregation",
+        on=True,
+        guide="DR 10b, 10c (guide:1061-1062); Return to Normal 19b (guide:1151)",
+        **kwargs,
+    )
 
 
 @task_group(tooltip="Aggregation off, request, aggregation on: also when the request fails")
@@ -20,9 +30,15 @@ def re_aggregate(role: SiteRole | Literal["target"] = "target", option: str = ""
     """
     common: dict[str, Any] = {"role": role, "option": option}
     rule = {} if first else AFTER_SKIPS
-    off = server.DisableAggregation(task_id="disable_aggregation", **common, **rule)
+    off = configuration.SetAggregation(
+        task_id="disable_aggregation",
+        on=False,
+        guide="Return to Normal 19 (guide:1125); DR 5a (guide:1036-1037)",
+        **common,
+        **rule,
+    )
     request = reaggregate.RequestReaggregation(task_id="request_reaggregation", **common)
-    on = server.EnableAggregation(task_id="enable_aggregation", **common)
+    on = enable_aggregation(**common)
     # A step after the request that no teardown follows at once: a failed request is a failed run.
     request >> reaggregate.CheckRequested(task_id="check_request", **common)
     off >> request >> on.as_teardown(setups=off, on_failure_fail_dagrun=True)

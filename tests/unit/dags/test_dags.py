@@ -216,10 +216,10 @@ def test_the_lock_is_taken_first_and_given_back_by_a_teardown(bag: DagBag, dag_i
         ("drain_standby.stop_goldengate", "start_at_survivor.start_info_mart_server"),
         ("drain_standby.raise_sequences", "start_at_survivor.start_info_mart_server"),
         ("configure_survivor.hold_scheduler", "start_at_survivor.start_info_mart_server"),
-        ("configure_survivor.hold_aggregation", "start_at_survivor.start_info_mart_server"),
+        ("configure_survivor.disable_aggregation", "start_at_survivor.start_info_mart_server"),
         ("start_at_survivor.run_migration_job", "start_at_survivor.run_maintenance_job"),
-        ("start_at_survivor.run_maintenance_job", "start_at_survivor.let_scheduler"),
-        ("start_at_survivor.let_scheduler", "re_aggregate.request_reaggregation"),
+        ("start_at_survivor.run_maintenance_job", "start_at_survivor.set_scheduler"),
+        ("start_at_survivor.set_scheduler", "re_aggregate.request_reaggregation"),
         ("return_standby", "release_lock"),
     ],
 )
@@ -229,7 +229,7 @@ def test_the_order_of_a_failover(bag: DagBag, first: str, second: str) -> None:
 
 def test_the_drain_and_the_configuration_of_a_failover_do_not_wait_for_each_other(bag: DagBag) -> None:
     for first, second in (
-        ("drain_standby.stop_goldengate", "configure_survivor.hold_aggregation"),
+        ("drain_standby.stop_goldengate", "configure_survivor.disable_aggregation"),
         ("configure_survivor.drop_failed_sources", "drain_standby.wait_for_trail_end"),
     ):
         assert not before(bag, first, second, "infomart_failover")

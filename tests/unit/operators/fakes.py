@@ -97,6 +97,11 @@ class FakeStep:
             timeouts=SimpleNamespace(poll=0.01, catch_up=5.0, glance=0.0), sites={}, architecture="active-standby"
         )
 
+    @property
+    def holds_lock(self) -> bool:
+        holder = self.lock.holder()
+        return holder is not None and holder.is_run(self.plan_id, self.owner)
+
     def name(self, role: str) -> str:
         return self.sites[role]
 

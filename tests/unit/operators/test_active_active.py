@@ -15,7 +15,7 @@ from infomart_dr import topology
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.application import configuration_differences
 from infomart_dr.hooks.configuration import differences, from_gax, to_gax
-from infomart_dr.operators import active_active, human, server
+from infomart_dr.operators import human
 from infomart_dr.operators.active_active import (
     BringChosenReports,
     CaptureScnOfCopy,
@@ -24,6 +24,7 @@ from infomart_dr.operators.active_active import (
     KeepConfigurationInStep,
     StartSecondServer,
 )
+from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.server import ServeAtSource
 from infomart_dr.plan.step import Seen
 from infomart_lab import config as lab_config
@@ -85,11 +86,10 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     found = Pair(tmp_path)
     monkeypatch.setattr(human.Step, "from_context", lambda context: found)
     replace_question(monkeypatch, "log_size", lambda step, role: 4711)
-    for module in (active_active, server):
-        monkeypatch.setattr(module, "settle", lambda look, seconds: look())
-        replace_question(
-            monkeypatch, "serving", lambda step, role: Seen(any(role in word for word in found.started), "Stopped")
-        )
+    monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
+    replace_question(
+        monkeypatch, "serving", lambda step, role: Seen(any(role in word for word in found.started), "Stopped")
+    )
     return found
 
 

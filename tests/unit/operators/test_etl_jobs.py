@@ -19,6 +19,7 @@ from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.remote_job import JobStatus
 from infomart_dr.operators import etl_jobs, human
+from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.etl_jobs import (
     BringReportsIntoService,
     CheckMigrationState,
@@ -82,7 +83,7 @@ def step(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(HITLOperator, "execute", ask)
     replace_question(monkeypatch, "log_size", lambda step, role: 4711)
-    monkeypatch.setattr(etl_jobs, "settle", lambda look, seconds: look())
+    monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
     return found
 
 

@@ -22,12 +22,12 @@ from infomart_dr.guards.application import lost_objects, survivor_changes
 from infomart_dr.guards.fencing import Answer, Door, Verdict
 from infomart_dr.guards.replication import newest_trail_file, replicat_at_trail_end
 from infomart_dr.hooks.configuration import Change, differences, from_gax, to_gax
-from infomart_dr.operators import failover, human
+from infomart_dr.operators import human
+from infomart_dr.operators.base import StepOperator
+from infomart_dr.operators.configuration import SetAggregation, SetScheduler
 from infomart_dr.operators.failover import (
     ConfirmSiteFailure,
     DropFailedSources,
-    HoldAggregation,
-    HoldSchedulerOfPartitioned,
     ProbeFailedSite,
     RaiseSequences,
     ReturnStandby,
@@ -36,7 +36,6 @@ from infomart_dr.operators.failover import (
     TellNewRoles,
     WaitForTrailEnd,
 )
-from infomart_dr.operators.server import EnableAggregation
 from infomart_dr.plan import facts
 from infomart_dr.plan import ledger as real_ledger
 from infomart_dr.plan.facts import Fact
@@ -497,10 +496,26 @@ def test_of_two_active_servers_none_moves(tmp_path: Path) -> None:
 # -- the way there and back ------------------------------------------------------------------------
 
 
+def hold_scheduler() -> SetScheduler:
+    return SetScheduler(
+        task_id="hold_scheduler",
+        role="target",
+        on=False,
+        fact=facts.STANDBY_TOUCHED,
+        partitioned_only=True,
+        guide="",
+    )
+
+
+def disable_aggregation() -> SetAggregation:
+    return SetAggregation(task_id="disable_aggregation", role="target", on=False, fact=facts.STANDBY_TOUCHED, guide="")
+
+
 def configure(step: Any) -> None:
     """What the group configure_survivor does, in its order."""
-    for kind in (DropFailedSources, HoldSchedulerOfPartitioned, HoldAggregation):
-        kind(task_id=kind.__name__, role="target")._run(step)
+    drop = DropFailedSources(task_id="drop_failed_sources", role="target")
+    for operator in (drop, hold_scheduler(), disable_aggregation()):
+        operator._run(step)
 
 
 def back(step: Any) -> dict[str, Any]:
@@ -614,22 +629,22 @@ def test_a_person_who_has_switched_aggregation_off_is_not_asked_again_in_this_pl
     """Before the start and before the re-aggregation: nobody can look where only a person configures."""
     step.document["sites"]["site2"]["configuration"] = {"backend": "manual"}
     step.read_topology()
-    hold = HoldAggregation(task_id="hold", role="target")
+    hold = disable_aggregation()
     assert "run-aggregates" in str(hold.instructions(step))
     hold.before(step)
     hold._result(step, Seen(True, "a person did it"))
-    again = HoldAggregation(task_id="see", role="target")
+    again = disable_aggregation()
     assert again.instructions(step) is None
     assert "a person has switched aggregation off" in again._run(step)["what"]
-    EnableAggregation(task_id="enable", role="target").finish(step, Seen(True, ""))
+    SetAggregation(task_id="enable", role="target", on=True, guide="").finish(step, Seen(True, ""))
     assert "run-aggregates" in str(again.instructions(step)), "it is on again"
-    step.ledger["aggregation_held"] = "yes"
+    step.ledger["aggregation_disabled"] = "yes"
     back(step)
     assert "run-aggregates" in str(again.instructions(step)), "after the way back it may be on again"
 
 
 def test_where_aggregation_can_be_seen_a_note_of_it_proves_nothing(step: Any) -> None:
-    hold = HoldAggregation(task_id="hold", role="target")
+    hold = disable_aggregation()
     hold._run(step)
     step.objects.stored["GIM"]["options"]["schedule"]["run-aggregates"] = "true"
     hold._run(step)
@@ -640,9 +655,9 @@ def test_steps_that_the_deployment_has_no_use_for_are_skipped(step: Any) -> None
     step.document["raa"] = {"enabled": False}
     step.document["info_mart"]["partitioned"] = False
     step.read_topology()
-    for kind, reason in ((HoldAggregation, "no RAA"), (HoldSchedulerOfPartitioned, "not partitioned")):
+    for operator, reason in ((disable_aggregation(), "no RAA"), (hold_scheduler(), "not partitioned")):
         with pytest.raises(AirflowSkipException, match=reason):
-            kind(task_id="hold", role="target")._run(step)
+            operator._run(step)
 
 
 def test_a_plan_that_touched_nothing_and_a_run_without_the_lock_put_nothing_back(step: Any) -> None:
@@ -780,7 +795,7 @@ def ready(tmp_path: Path, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch, "running_at", lambda step, role: Seen(bool(step.started), "Running" if step.started else "Stopped")
     )
     replace_question(monkeypatch, "log_size", lambda step, role: 4711)
-    monkeypatch.setattr(failover, "settle", lambda look, seconds: look())
+    monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
     return step
 
 

@@ -12,8 +12,8 @@ from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators import human
+from infomart_dr.operators.configuration import SetScheduler
 from infomart_dr.operators.human import Gate, HumanStep
-from infomart_dr.operators.server import HoldScheduler
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen
 
@@ -139,5 +139,5 @@ def test_the_scheduler_that_is_off_already_is_still_noted_as_touched(
     replace_question(monkeypatch, "configured", lambda *_: Seen(True, "GIM is as it must be"))
     step.site = lambda role: SimpleNamespace(configuration=SimpleNamespace(backend="gax"))
     step.configuration = lambda role: SimpleNamespace(apply=lambda name, change: [])
-    HoldScheduler(task_id="hold_scheduler").execute(context())
+    SetScheduler(task_id="hold_scheduler", on=False, fact=facts.SERVER_TOUCHED, guide="").execute(context())
     assert step.ledger["server_touched"]

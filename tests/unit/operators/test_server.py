@@ -9,8 +9,7 @@ import pytest
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import GuardError, RemoteCommandError
-from infomart_dr.operators import server
-from infomart_dr.operators.base import step_defaults
+from infomart_dr.operators.base import StepOperator, step_defaults
 from infomart_dr.operators.server import ReturnServiceToSource, StartAtTarget, StopInfoMartServer
 from infomart_dr.plan.step import Seen
 
@@ -28,7 +27,7 @@ class World:
         replace_question(monkeypatch, "serving", lambda step, role: Seen(role in self.runs, "Running or not"))
         replace_question(monkeypatch, "log_size", lambda step, role: 0)
         replace_question(monkeypatch, "move_to", lambda step, role: None)
-        monkeypatch.setattr(server, "settle", lambda look, seconds: look())
+        monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
 
     def step(self, **facts: str) -> Any:
         step: Any = FakeStep(**facts)

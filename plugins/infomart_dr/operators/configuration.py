@@ -1,0 +1,199 @@
+"""Changes of Application objects: the scheduler, aggregation, and the site that an object points to."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from infomart_dr.guards.application import collecting_objects, configured, move_to, option
+from infomart_dr.operators.human import HumanStep
+from infomart_dr.plan import facts
+from infomart_dr.plan.facts import Fact
+from infomart_dr.plan.step import Seen, Step
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.configuration import Change
+
+
+UNDONE_BY_RETURN_STANDBY = "the teardown return_standby, before the point of no return"
+
+
+class ConfigurationOperator(HumanStep):
+    """Change Application objects of the Info Mart: through GAX, or by a person who gets exact instructions.
+
+    :param role: the site whose configuration interface is used.
+    """
+
+    changes = "the Application object of the Info Mart Server"
+    undo = "the differences stand in the log, old value first"
+    #: Fact that is recorded before the change: from there on a back-out answers for it. Without it the goal is not
+    #: reached, even when the object is as it must be.
+    fact: Fact[Any] | None = None
+
+    def change(self, step: Step) -> Change | None:
+        """What must be so afterwards in the server's Application object; None: nothing."""
+        raise NotImplementedError
+
+    def wanted(self, step: Step) -> dict[str, Change]:
+        """Changes by Application object, in their order."""
+        change = self.change(step)
+        return {} if change is None else {step.application(self.role): change}
+
+    def instructions(self, step: Step) -> str | None:
+        from infomart_dr.hooks.configuration import ManualConfiguration
+
+        wanted = self.wanted(step)
+        if step.site(self.role).configuration.backend != "manual" or not wanted:
+            return None
+        manual = ManualConfiguration()
+        return "\n\n".join(manual.instructions(name, change) for name, change in wanted.items())
+
+    def observe(self, step: Step) -> Seen:
+        wanted = self.wanted(step)
+        if not wanted:
+            return Seen(True, "the topology has nothing to change here")
+        seen = [configured(step, self.role, name, change) for name, change in wanted.items()]
+        left = [each.what for each in seen if not each.done]
+        if not left and self.fact is not None and not step.ledger.has(self.fact):
+            left = [f"{', '.join(wanted)}: as it must be, and this plan has not noted that it answers for it"]
+        return Seen(not left, "; ".join(left) or f"{', '.join(wanted)}: as it must be")
+
+    def before(self, step: Step) -> None:
+        if self.fact is None:
+            return
+        if self.fact is facts.STANDBY_TOUCHED:
+            self._record_objects(step)
+        step.ledger.put_once(self.fact, int(time.time()))
+
+    def _record_objects(self, step: Step) -> None:
+        """Record the objects as they are: return_standby puts them back when the failover does not happen."""
+        from infomart_dr.hooks.configuration import inverse
+
+        step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
+        if step.site(self.role).configuration.backend == "manual":
+            return
+        for name, change in self.wanted(step).items():
+            back = inverse(step.configuration(self.role).read(name), change)
+            before = {"object": name, "change": back.model_dump(exclude_defaults=True)}
+            # An object's name may be longer than a fact's.
+            digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:12]
+            step.ledger.put_once(facts.OBJECT_BEFORE.of(f"{self.task_id.rpartition('.')[2]}:{digest}"), before)
+
+    def act(self, step: Step, seen: Seen) -> None:
+        self.before(step)
+        for name, change in self.wanted(step).items():
+            for difference in step.configuration(self.role).apply(name, change):
+                self.log.info("act: %s: %s", name, difference)
+
+    def next_step(self) -> str:
+        return "Look who changes the object at the same time; then clear this task."
+
+
+class SetScheduler(ConfigurationOperator):
+    """Set run-scheduler: off, no ETL job begins and running ones finish; on, jobs begin by their schedule.
+
+    :param on: the value.
+    :param guide: the guide's step.
+    :param fact: recorded before the change: the back-out that answers for it.
+    :param partitioned_only: the step is for a partitioned Info Mart, which must not load before it has partitions.
+    """
+
+    def __init__(
+        self,
+        *,
+        on: bool,
+        guide: str,
+        fact: Fact[int] | None = None,
+        partitioned_only: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.on, self.guide, self.fact = on, guide, fact
+        self.changes = f"[schedule] run-scheduler = {_word(on)}"
+        self.undo = _undo(on, fact)
+        self.partitioned_only = partitioned_only
+        super().__init__(**kwargs)
+
+    def does_not_apply(self, step: Step) -> str | None:
+        if self.partitioned_only and not step.topology.info_mart.partitioned:
+            return "the Info Mart is not partitioned"
+        return None
+
+    def change(self, step: Step) -> Change | None:
+        if self.on and step.params.get("server_during_transfer") == "stopped":
+            return None
+        return option("schedule", "run-scheduler", _word(self.on))
+
+
+class SetAggregation(ConfigurationOperator):
+    """Set run-aggregates: off before re-aggregation is requested or a survivor starts, on again afterwards.
+
+    :param on: the value.
+    :param guide: the guide's step.
+    :param fact: recorded before the change: the back-out that answers for it.
+    """
+
+    def __init__(self, *, on: bool, guide: str, fact: Fact[int] | None = None, **kwargs: Any) -> None:
+        self.on, self.guide, self.fact = on, guide, fact
+        self.changes = f"[schedule] run-aggregates = {_word(on)}"
+        self.undo = "set it to false" if on else "the teardown enable_aggregation"
+        super().__init__(**kwargs)
+
+    def does_not_apply(self, step: Step) -> str | None:
+        return None if step.topology.raa.enabled else "the topology has no RAA"
+
+    def _done_by_a_person(self, step: Step) -> bool:
+        """Only a person can see it where a person configures; who has done it in this plan is not asked again."""
+        manual = step.site(self.role).configuration.backend == "manual"
+        return not self.on and manual and step.ledger.has(facts.AGGREGATION_DISABLED)
+
+    def instructions(self, step: Step) -> str | None:
+        return None if self._done_by_a_person(step) else super().instructions(step)
+
+    def observe(self, step: Step) -> Seen:
+        if self._done_by_a_person(step):
+            return Seen(True, "a person has switched aggregation off in this plan")
+        return super().observe(step)
+
+    def change(self, step: Step) -> Change:
+        return option("schedule", "run-aggregates", _word(self.on))
+
+    def finish(self, step: Step, seen: Seen) -> None:
+        if self.on:
+            step.ledger.forget(facts.AGGREGATION_DISABLED)
+        else:
+            step.ledger.put_once(facts.AGGREGATION_DISABLED, True)
+
+
+def _word(on: bool) -> str:
+    return "true" if on else "false"
+
+
+def _undo(on: bool, fact: Fact[int] | None) -> str:
+    if fact is facts.STANDBY_TOUCHED:
+        return UNDONE_BY_RETURN_STANDBY
+    if fact is facts.SERVER_TOUCHED:
+        return "the task start_info_mart_server sets it to true again, the teardown as well"
+    return f"set it to {_word(not on)}"
+
+
+class ConfigureApplication(ConfigurationOperator):
+    """Point the Application object to the target site: Host, Startup Command Line, DAPs."""
+
+    guide = "Return to Normal 4, 13, 14 (guide:1100-1103, guide:1114-1120)"
+    changes = "Host, Startup Command Line and connections of the Application object"
+    undo = "the teardown return_service_to_source, before the point of no return"
+    fact = facts.APPLICATION_MOVED
+
+    def before(self, step: Step) -> None:
+        step.ledger.require(facts.FINAL_STOP)
+        step.ledger.require(facts.TABLES_COMPARED)
+        # Recorded first: the back-out must know that the object may point to the target.
+        step.ledger.put_once(facts.APPLICATION_MOVED, step.name("target"))
+
+    def wanted(self, step: Step) -> dict[str, Change]:
+        from infomart_dr.hooks.configuration import Change
+
+        # What a failover has disabled is used again.
+        enabled = {name: Change(enabled=True) for name in collecting_objects(step, self.role)}
+        return {**enabled, step.application(self.role): move_to(step, self.role)}
