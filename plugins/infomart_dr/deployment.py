@@ -61,14 +61,14 @@ class Deployment:
         from infomart_dr.plan.ledger import Ledger
 
         schema = self.site(site).goldengate.schema_name
-        return Ledger(self.goldengate_database(site), schema, self.topology.deployment, plan_id)
+        return Ledger(self.goldengate_database(site), schema, self.topology.name, plan_id)
 
     def lock(self, site: str) -> PlanLock:
         """The deployment's lock, in GoldenGate's schema at a site."""
         from infomart_dr.plan.lock import PlanLock
 
         schema = self.site(site).goldengate.schema_name
-        return PlanLock(self.goldengate_database(site), schema, self.topology.deployment)
+        return PlanLock(self.goldengate_database(site), schema, self.topology.name)
 
     @cached_property
     def purge_holds(self) -> PurgeHolds:

@@ -147,7 +147,7 @@ def test_a_folder_with_two_deployments_asks_for_one(tmp_path: Path, monkeypatch:
     monkeypatch.setenv(topology.PATH_VARIABLE, str(tmp_path))
     with pytest.raises(TopologyError, match="one of: one, two"):
         topology.load()
-    assert topology.load("two").deployment == "two"
+    assert topology.load("two").name == "two"
     with pytest.raises(TopologyError, match="not a name"):
         topology.load("../two")
 
@@ -257,7 +257,7 @@ def test_the_deployments_of_a_folder_are_its_files_and_of_one_file_the_one_that_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(EXAMPLE))
-    assert topology.deployments() == [topology.load().deployment]
+    assert topology.deployments() == [topology.load().name]
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(tmp_path))
     with pytest.raises(TopologyError, match="holds no topology file"):
         topology.deployments()

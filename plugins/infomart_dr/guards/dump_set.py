@@ -73,7 +73,7 @@ def measured_runs(step: Step) -> list[estimates.Measured]:
     hook = step.goldengate_database(step.keeper)
     names = {f"fact_{number}": fact.name for number, fact in enumerate(estimates.MEASURED, start=1)}
     return estimates.measured_runs(
-        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment, **names)
+        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.name, **names)
     )
 
 

@@ -206,7 +206,7 @@ def knocks(step: Step, role: SiteRole, place: Place) -> list[Answer]:
         with ThreadPoolExecutor(len(targets)) as pool:
             states: list[State] = list(pool.map(lambda door: knock(door, timeout), targets))
     else:
-        other: SiteRole = step.pair.other(role)  # type: ignore[assignment]
+        other = step.pair.other(role)
         done = step.host(other).run(["bash", "-s"], stdin=knock_script(targets, timeout), check=False)
         states = parse_knocks(done.stdout + done.stderr, targets)
     return [Answer(door, place, state) for door, state in zip(targets, states, strict=True)]

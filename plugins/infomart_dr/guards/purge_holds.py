@@ -603,7 +603,7 @@ class PurgeHolds:
     def of(self, site: str, idb: Idb) -> IdbHolds:
         """Holds and jobs of one IDB."""
         connection = self._deployment.oracle(idb.connection)
-        name = self._deployment.topology.deployment
+        name = self._deployment.topology.name
         store = HoldStore(connection, self._deployment.user(idb.connection), name, site, idb.name)
         return IdbHolds(site, idb, store, self._deployment.purge_jobs(idb))
 
@@ -673,11 +673,11 @@ class PurgeHolds:
         for connection, idbs in asked.items():
             try:
                 store = HoldStore(
-                    self._deployment.oracle(connection), self._deployment.user(connection), topology.deployment, "", ""
+                    self._deployment.oracle(connection), self._deployment.user(connection), topology.name, "", ""
                 )
                 for row in store.jobs():
                     label = f"{row.site}/{row.idb}"
-                    if row.deployment == topology.deployment and label not in purged:
+                    if row.deployment == topology.name and label not in purged:
                         reports[label, row.job] = Report(label, warnings=[_left_behind(row)])
             except Exception as error:
                 report = reports[(connection,)] = Report(", ".join(idbs))

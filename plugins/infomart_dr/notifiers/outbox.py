@@ -48,7 +48,7 @@ class Box:
     def __init__(self, deployment: Deployment, site: str) -> None:
         self.site = site
         self._hook = deployment.goldengate_database(site)
-        self._store = UntoldStore(deployment.site(site).goldengate.schema_name, deployment.topology.deployment)
+        self._store = UntoldStore(deployment.site(site).goldengate.schema_name, deployment.topology.name)
         self._lease = deployment.topology.tickets.limit + _TAKEN if deployment.topology.tickets else _TAKEN
 
     def waiting(self) -> list[Untold]:

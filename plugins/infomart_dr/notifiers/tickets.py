@@ -283,16 +283,16 @@ class Run:
     def _message(self, event: Any, key: list[Any], lines: list[str], *, link: str, **more: Any) -> Any:
         from infomart_dr.hooks.tickets import TEXT_LIMIT, Message, key_of
 
-        head = f"[{self._topology.deployment}] {self._dag.dag_id} {self._run.run_id}"
+        head = f"[{self._topology.name}] {self._dag.dag_id} {self._run.run_id}"
         body = "\n".join(str(redact(line)) for line in [head, *lines])
         # The link is what nobody can do without.
         room = TEXT_LIMIT - len(link) - 1
         text = f"{body if len(body) <= room else body[: room - 4] + ' ...'}\n{link}"
         return Message(
-            key=key_of(self._topology.deployment, self._dag.dag_id, self._run.run_id, event, *key),
+            key=key_of(self._topology.name, self._dag.dag_id, self._run.run_id, event, *key),
             event=event,
             ticket=self.ticket,
-            deployment=self._topology.deployment,
+            deployment=self._topology.name,
             dag_id=self._dag.dag_id,
             run_id=self._run.run_id,
             plan=self.plan,

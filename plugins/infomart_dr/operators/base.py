@@ -296,7 +296,7 @@ class WaitOperator(StepOperator):
     def _glance(self, step: Step) -> Seen | None:
         """Look here for a short while: handing a wait over takes longer than most waits."""
         timeouts = step.topology.timeouts
-        deadline = time.monotonic() + timeouts.glance
+        deadline = time.monotonic() + timeouts.inline_wait
         while time.monotonic() < deadline:
             try:
                 # A step may observe more than its probe, which is what the triggerer would ask.

@@ -15,6 +15,7 @@ from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, SiteRole, Step
 from infomart_dr.text import sorted_names
+from infomart_dr.topology import BOTH_ROLES
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture, Topology
@@ -33,7 +34,7 @@ class TakeLock(StepOperator):
     always = True
 
     def __init__(
-        self, *, sites: Sequence[SiteRole] = ("source", "target"), only: Architecture | None = None, **kwargs: Any
+        self, *, sites: Sequence[SiteRole] = BOTH_ROLES, only: Architecture | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.sites, self.only = list(sites), only

@@ -300,7 +300,7 @@ def start_server(step: Step, role: SiteRole) -> None:
     The way back to the source must not hang on the target, which may be what failed: before the point of no
     return, which is noted before the target's server is told to start, a target that cannot be asked runs none.
     """
-    other: SiteRole = step.pair.other(role)  # type: ignore[assignment]
+    other = step.pair.other(role)
     try:
         signs = server_runs(step, other)
     except InfoMartError as error:

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from infomart_dr.deployment import Deployment, HostKind
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.guards.purge_holds import PurgeHolds
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from infomart_dr.topology import Pair, Site, Topology
 
 log = logging.getLogger(__name__)
-
-#: ``source`` holds the data at the beginning of the plan, ``target`` is filled and takes over.
-SiteRole = Literal["source", "target"]
 
 #: Plan id of the deployment's own fact about whose capture runs; no run id can be this one.
 REPLICATION = "(replication)"

@@ -97,7 +97,7 @@ class World:
     def __init__(self) -> None:
         document = yaml.safe_load(EXAMPLE.read_text())
         document["sites"][STANDBY]["role"] = "standby"
-        document["watch"] = {"marker_wait": 0.5, "look": 10, "timeout": 3}
+        document["watch"] = {"marker_wait": 0.5, "run_limit": 10, "timeout": 3}
         document["sites"][STANDBY]["idbs"][0]["partition_ring_days"] = None
         self.topology = survey.bounded(topology.parse(yaml.safe_dump(document), EXAMPLE))
         self.databases = {name: Database(self, name) for name in (ACTIVE, STANDBY)}
@@ -245,7 +245,7 @@ def test_a_mistake_of_ours_hides_nothing_either(world: World) -> None:
 
 
 def test_a_part_that_hangs_does_not_hold_the_look_beyond_its_time(world: World) -> None:
-    watch = world.topology.watch.model_copy(update={"look": 1})
+    watch = world.topology.watch.model_copy(update={"run_limit": 1})
     world.topology = world.topology.model_copy(update={"watch": watch})
     world.ggsci_says[STANDBY] = lambda: time.sleep(4)
     began = time.monotonic()

@@ -128,7 +128,7 @@ def step_of(world: World, run_id: str = "CHG1", **params: str) -> Any:
     step: Any = FakeStep(run_id, f"infomart_purge_hold {run_id}")
     step.params = {"action": "place", "which": "", **params}
     step.purge_holds = world
-    step.topology.timeouts.glance = 5.0
+    step.topology.timeouts.inline_wait = 5.0
     roles = {"site1": "failed", "site2": "active", "site3": "new"}
     step.topology.sites = {name: SimpleNamespace(role=role) for name, role in roles.items()}
     step.topology.site = step.topology.sites.__getitem__
@@ -445,7 +445,7 @@ def test_a_list_shows_the_holds_of_the_idbs_that_answer_and_names_all_that_do_no
 def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
     world.jobs["ts1"].running = True
     step = step_of(world, ends_at=in_days(2), reason="x")
-    step.topology.timeouts.glance = 0.0
+    step.topology.timeouts.inline_wait = 0.0
     change_holds()._run(step)
     task = MatchJobs(task_id="match")
     with pytest.raises(TaskDeferred) as deferred:
