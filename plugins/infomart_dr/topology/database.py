@@ -11,6 +11,7 @@ from infomart_dr.topology.identifiers import (
     Identifier,
     Model,
     Name,
+    Program,
     Release,
     ServiceName,
     VariableName,
@@ -26,8 +27,8 @@ class DataPump(Model):
     file_prefix: str = Field("gim", pattern=r"^[A-Za-z0-9_]{1,40}$")
     file_size: DumpSize = "2G"
     parallel: int = Field(2, ge=1, le=64)
-    expdp: str = Field("expdp", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
-    impdp: str = Field("impdp", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    expdp: Program = "expdp"
+    impdp: Program = "impdp"
     #: Seconds between two STATUS blocks in the client's output.
     status_seconds: int = Field(10, ge=1, le=3600)
 

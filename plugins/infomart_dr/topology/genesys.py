@@ -15,6 +15,8 @@ from infomart_dr.topology.identifiers import (
     Name,
     ObjectName,
     Port,
+    ProcessPattern,
+    Program,
     QualifiedName,
     Release,
     Word,
@@ -79,7 +81,7 @@ class ManagementLayer(Model):
     """Solution Control Server of a site, by mlcmd."""
 
     host: Name
-    command: str = Field("mlcmd", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    command: Program = "mlcmd"
     #: Configuration Server as mlcmd reaches it.
     configuration_server: Address
     configuration_port: Port = 2020
@@ -139,7 +141,7 @@ class InfoMartServer(Model):
     #: LIKE pattern of PROGRAM in v$session for the server's sessions; a Java server may show as JDBC Thin Client.
     session_program: str = Field("%gim_etl%", pattern=r"^[A-Za-z0-9_%@.() -]{1,64}$")
     #: What its process is called, for ``pgrep -f``; proves that it is stopped.
-    process_pattern: str = Field("gim_etl", pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$")
+    process_pattern: ProcessPattern = "gim_etl"
     #: Program and arguments on this host that end with 0 only when no service starts the server by itself; how the
     #: service is set is not published. Empty: nobody looks.
     manual_start_check: list[Word] = Field(default_factory=list)
@@ -151,8 +153,8 @@ class Raa(Model):
     enabled: bool = True
     release: Release = "8.1.4"
     #: Java launcher on the Info Mart Server's host.
-    java: str = Field("java", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
-    jar: str = Field("agg/GIMAgg.jar", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    java: Program = "java"
+    jar: Program = "agg/GIMAgg.jar"
     #: ``argument_file``: arguments stand in a 0600 file (``java @file``, Java 9 and later);
     #: ``command_line``: users of that host can see the password in ``ps``.
     password_delivery: Literal["argument_file", "command_line"] = "argument_file"

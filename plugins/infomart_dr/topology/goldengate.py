@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field
+from pydantic import Tag as UnionTag
 
 from infomart_dr.topology.identifiers import (
     AbsolutePath,
@@ -51,6 +52,20 @@ class EncryptedLogin(Model):
     encrypted_password: str = Field(pattern=r"^[A-Z0-9]{16,}$")
 
 
+def _kind_of_login(value: object) -> str:
+    """The one that is meant: mistakes are told of it alone."""
+    if isinstance(value, EncryptedLogin):
+        return "EncryptedLogin"
+    encrypted = isinstance(value, dict) and "alias" not in value and {"user", "encrypted_password"} & set(value)
+    return "EncryptedLogin" if encrypted else "AliasLogin"
+
+
+Login = Annotated[
+    Annotated[AliasLogin, UnionTag("AliasLogin")] | Annotated[EncryptedLogin, UnionTag("EncryptedLogin")],
+    Discriminator(_kind_of_login),
+]
+
+
 class GoldenGate(Model):
     """GoldenGate at a site (classic deployment, ggsci)."""
 
@@ -61,7 +76,7 @@ class GoldenGate(Model):
     manager_port: Port = 7809
     #: Schema of GoldenGate's own tables and of the procedures' lock, ledger and marker.
     schema_name: Identifier = Field("GGATE", alias="schema")
-    login: AliasLogin | EncryptedLogin
+    login: Login
     groups: Groups = Field(default_factory=Groups)
     trails: Trails = Field(default_factory=Trails)
     #: Checkpoint table in GoldenGate's schema.

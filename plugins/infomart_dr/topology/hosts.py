@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from infomart_dr.topology.identifiers import AbsolutePath, Address, ConnectionId, Model, Name, Port
+from infomart_dr.topology.identifiers import AbsolutePath, Address, ConnectionId, Model, Name, Port, UserName
 
 
 class Reach(Model):
@@ -22,7 +22,7 @@ class Host(Model):
 
     ssh_connection: ConnectionId
     #: User that owns the software; only for the file transfer between hosts.
-    user: str = Field("oracle", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
+    user: UserName = "oracle"
     #: Private key on *this* host with which it copies files to others; None: the user's default key.
     transfer_key: AbsolutePath | None = None
     #: Known-hosts file on *this* host; None: the user's own.

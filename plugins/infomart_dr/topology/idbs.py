@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from infomart_dr.topology.identifiers import ConnectionId, Identifier, Model, Name, ObjectName, QualifiedName, Word
+from infomart_dr.topology.identifiers import (
+    ConnectionId,
+    Identifier,
+    Model,
+    Name,
+    ObjectName,
+    ProcessPattern,
+    QualifiedName,
+    UserName,
+    Word,
+)
 
 
 class SchedulerJob(Model):
@@ -44,9 +54,9 @@ class CronJob(Model):
     #: The line as it stands in the crontab, with its schedule.
     line: str = Field(pattern=r"^[^#\s\x00-\x1f][^\x00-\x1f]{0,400}$")
     #: Whose crontab; None: that of the user of the SSH connection. Another user's needs root.
-    user: str | None = Field(None, pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
+    user: UserName | None = None
     #: What the purge's process is called, for ``pgrep -f``.
-    process_pattern: str = Field(pattern=r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$")
+    process_pattern: ProcessPattern
 
     @property
     def key(self) -> str:

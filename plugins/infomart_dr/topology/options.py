@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from infomart_dr.topology.identifiers import Model
+from infomart_dr.topology.identifiers import Model, Program
 
 
 class Transfer(Model):
@@ -20,7 +20,7 @@ class Transfer(Model):
     bandwidth: int | None = Field(None, ge=1)
     #: The free space at the target must be this many times the dump set's size.
     space_factor: float = Field(1.2, ge=1.0, le=10)
-    rsync: str = Field("rsync", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
+    rsync: Program = "rsync"
 
 
 class Timeouts(Model):

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from infomart_dr.errors import TopologyError
-from infomart_dr.topology.mistakes import mistakes_of
+from infomart_dr.topology.mistakes import doubles, kind_of, mistakes_of
 from infomart_dr.topology.topology import Topology
 
 #: Environment variable with the topology file, or with a folder of ``<deployment>.yaml`` files.
@@ -24,27 +24,42 @@ def parse(text: str, path: Path) -> Topology:
     :param path: file name for the messages.
     :raises TopologyError: with every mistake, one a line.
     """
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be read"
-        raise TopologyError(f"{path}{where}: not YAML: {problem}.", "Correct the file.") from None
+    document = _document(text, path)
     if not isinstance(document, dict):
         raise TopologyError(
-            f"{path}: found {type(document).__name__}; allowed: a mapping that begins with deployment.",
+            f"{path}: found {kind_of(document)}; allowed: a mapping that begins with deployment.",
             "Start from docs/examples/topology.yaml.",
         )
     try:
         return Topology.model_validate(document)
     except ValidationError as error:
-        mistakes = mistakes_of(path, error)
-        raise TopologyError(
-            f"The topology has {len(mistakes)} mistake(s):\n" + "\n".join(f"  {m}" for m in mistakes),
-            "Correct the file; docs/topology.md describes each field.",
-            mistakes=mistakes,
-        ) from None
+        raise _refused(mistakes_of(path, error)) from None
+
+
+def _document(text: str, path: Path) -> object:
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if twice := doubles(root):
+            raise _refused([f"{path}, {line}" for line in twice])
+        return loader.construct_document(root) if root is not None else None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        if problem.startswith("but ") and (context := getattr(error, "context", None)):
+            problem = f"{context}, {problem}"
+        raise TopologyError(f"{path}{where}: not YAML: {problem}.", "Correct the file.") from None
+    finally:
+        loader.dispose()
+
+
+def _refused(mistakes: list[str]) -> TopologyError:
+    return TopologyError(
+        f"The topology has {len(mistakes)} mistake(s):\n" + "\n".join(f"  {each}" for each in mistakes),
+        "Correct the file; docs/topology.md describes each field.",
+        mistakes=mistakes,
+    )
 
 
 def read(path: Path) -> Topology:
