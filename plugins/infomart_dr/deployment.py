@@ -10,7 +10,6 @@ from infomart_dr import topology as topology_module
 from infomart_dr.errors import TopologyError
 
 if TYPE_CHECKING:
-    from infomart_dr.guards.purge_holds import PurgeHolds
     from infomart_dr.hooks.configuration import ConfigurationBackend
     from infomart_dr.hooks.data_pump import DataPump
     from infomart_dr.hooks.ggsci import Ggsci
@@ -69,13 +68,6 @@ class Deployment:
 
         schema = self.site(site).goldengate.schema_name
         return PlanLock(self.goldengate_database(site), schema, self.topology.name)
-
-    @cached_property
-    def purge_holds(self) -> PurgeHolds:
-        """Purge holds, in the databases of the IDBs."""
-        from infomart_dr.guards.purge_holds import PurgeHolds
-
-        return PurgeHolds(self)
 
     # -- databases ---------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from infomart_dr.evidence import watching
 from infomart_dr.evidence.high_water_marks import with_calls
 from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
-from infomart_dr.guards.purge_holds import needed_from
+from infomart_dr.guards.purge_holds import PurgeHolds, needed_from
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import Holder, PlanLock
 
@@ -258,11 +258,10 @@ def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
     return asked
 
 
-def _find_holds(deployment: Deployment, site: str, name: str, now: float) -> list[Finding]:
+def _find_holds(deployment: Deployment, holds: PurgeHolds, site: str, name: str, now: float) -> list[Finding]:
     """Purge holds of one IDB against its partition ring."""
     idb = next(idb for idb in deployment.site(site).idbs if idb.name == name)
-    holds, ring = deployment.purge_holds, idb.partition_ring_days
-    here = holds.of(site, idb)
+    ring, here = idb.partition_ring_days, holds.of(site, idb)
     since = here.since()
     if since is None or ring is None:
         return []
@@ -381,7 +380,9 @@ def look(deployment: Deployment, token: str) -> Look:
             )
             for site in roles.sites
         }
-        holds = {idb: asking.start(_find_holds, deployment, *idb, now) for idb in roles.idbs}
+        # One for all: it asks each site for its marks once.
+        purge_holds = PurgeHolds(deployment)
+        holds = {idb: asking.start(_find_holds, deployment, purge_holds, *idb, now) for idb in roles.idbs}
 
         for source, target in roles.replications:
             if source in copies and not plan and databases[source].marker is None:

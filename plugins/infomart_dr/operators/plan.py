@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import GuardError
-from infomart_dr.guards.purge_holds import End, IdbHolds, Report, plan_hold, raise_all
+from infomart_dr.guards.purge_holds import End, IdbHolds, PurgeHolds, Report, plan_hold, raise_all
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator
 from infomart_dr.plan import facts
@@ -136,7 +136,7 @@ class ReleaseLock(StepOperator):
 
 def _idbs(step: Step) -> list[IdbHolds]:
     """The IDBs at both sites that have purge jobs."""
-    return step.purge_holds.of_sites([step.name("source"), step.name("target")])
+    return PurgeHolds(step.deployment).of_sites([step.name("source"), step.name("target")])
 
 
 def _site_at_the_end(step: Step, role: SiteRole) -> SiteRole:

@@ -13,7 +13,6 @@ from infomart_dr.deployment import Deployment, HostKind
 from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
-    from infomart_dr.guards.purge_holds import PurgeHolds
     from infomart_dr.hooks.configuration import ConfigurationBackend
     from infomart_dr.hooks.data_pump import DataPump
     from infomart_dr.hooks.ggsci import Ggsci
@@ -173,11 +172,6 @@ class Step:
     def ledger(self) -> Ledger:
         """Noted facts of the plan; they live at the surviving site."""
         return self._ledger(self.plan_id)
-
-    @property
-    def purge_holds(self) -> PurgeHolds:
-        """Purge holds, in the databases of the IDBs."""
-        return self.deployment.purge_holds
 
     @cached_property
     def replication(self) -> Ledger:

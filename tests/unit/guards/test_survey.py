@@ -127,8 +127,9 @@ class World:
     def oracle(self, connection: str) -> Database:
         return self.databases[ACTIVE]
 
-    @property
     def purge_holds(self) -> Any:
+        """What the guard says of the IDBs."""
+
         def since(label: str) -> datetime | None:
             if label in self.silent_idbs or self.databases[label.partition("/")[0]].away:
                 raise UnreachableError("no listener answers.", "Check it.")
@@ -178,6 +179,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(survey, "PurgeHolds", lambda world: world.purge_holds())
     monkeypatch.setattr(fencing, "site_doors", lambda *_: [Door("SSH", "h", 22), Door("database listener", "h", 1521)])
     return World()
 

@@ -170,13 +170,14 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(plan, "PurgeHolds", lambda deployment: deployment)
     return World()
 
 
 def plan_of(plan_id: str, world: World) -> Any:
     step: Any = FakeStep(plan_id)
-    step.purge_holds = world
+    step.deployment = world
     step.topology.timeouts.inline_wait = 5.0
     step.info_mart = lambda role: SimpleNamespace(
         select=lambda *a, **b: [{"data_source_key": 1, "table_name": "GIDB_G_CALL_V", "max_ts": time.time() + 60}]
