@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Application, Change

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from infomart_dr.errors import GuardError
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
 from infomart_dr.text import sorted_names
-from infomart_dr.topology import BOTH_ROLES
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 #: Seconds for the comparison of one table; a large one takes minutes.
 COMPARE_TIMEOUT = 3600.0

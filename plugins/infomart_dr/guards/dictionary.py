@@ -6,8 +6,8 @@ from typing import Any
 
 from infomart_dr.evidence.manifest import Dictionary
 from infomart_dr.guards.dump_set import proven_manifest
-from infomart_dr.plan.step import SiteRole, Step
-from infomart_dr.topology import BOTH_ROLES
+from infomart_dr.plan.step import Step
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 
 def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:

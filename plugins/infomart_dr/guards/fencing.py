@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from infomart_dr.deployment import connection
 from infomart_dr.errors import UnexpectedReplyError
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Site, Topology

@@ -13,9 +13,9 @@ from infomart_dr.guards.purge_holds import End, IdbHolds, PurgeHolds, Report, pl
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import sorted_names
-from infomart_dr.topology import BOTH_ROLES
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture, Topology

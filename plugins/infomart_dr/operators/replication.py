@@ -13,9 +13,9 @@ from infomart_dr.operators.base import StepOperator, WaitOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import sorted_names
-from infomart_dr.topology import BOTH_ROLES
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 
 class ReplicationOperator(StepOperator):

@@ -14,7 +14,8 @@ from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from infomart_dr.guards.server import server_runs
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.operators.server import ConfigurationOperator
-from infomart_dr.plan.step import Seen, SiteRole, Step
-from infomart_dr.topology import BOTH_ROLES
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Change

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness import accounts, clocks_and_releases, reach, replication, room, services, transfer
 from infomart_dr.readiness.report import Check, Finding, Planned
-from infomart_dr.topology import BOTH_ROLES
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.readiness.looks import Looks

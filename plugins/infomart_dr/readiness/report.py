@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from infomart_dr.errors import InfoMartError, UnreachableError
-from infomart_dr.plan.step import SiteRole
-from infomart_dr.topology import BOTH_ROLES
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 Level = Literal["ok", "not looked at", "warning", "blocked"]
 #: The worse, the further.

@@ -13,8 +13,7 @@ from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import SiteRole
-from infomart_dr.topology import BOTH_ROLES
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture

@@ -8,7 +8,7 @@ from airflow.sdk import task_group
 
 from infomart_dr.operators import reaggregate, server
 from infomart_dr.operators.base import AFTER_SKIPS
-from infomart_dr.plan.step import SiteRole
+from infomart_dr.topology import SiteRole
 
 
 @task_group(tooltip="Aggregation off, request, aggregation on: also when the request fails")

@@ -17,7 +17,6 @@ from infomart_dr.evidence.estimate import Span
 from infomart_dr.guards.dump_set import Undo
 from infomart_dr.hooks.parse_ggsci import GroupInfo
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness import (
     accounts,
     clocks_and_releases,
@@ -43,7 +42,7 @@ from infomart_dr.readiness.report import (
     ok,
     warning,
 )
-from infomart_dr.topology import BOTH_ROLES, DbmsJob, GoldenGate, SchedulerJob
+from infomart_dr.topology import BOTH_ROLES, DbmsJob, GoldenGate, SchedulerJob, SiteRole
 from infomart_lab import config as lab_config
 from infomart_lab import topology as lab_topology
 
