@@ -112,9 +112,9 @@ def _topology(path: Path | None, deployment: str, as_json: bool) -> Topology:
         names = ", ".join(file.stem for file in files)
         _fail(f"There are {len(files)} deployments: {names}.", USAGE, as_json=as_json, next_step="Give --deployment.")
     topology = read(chosen[0])
-    if deployment and topology.deployment != deployment:
+    if deployment and topology.name != deployment:
         raise TopologyError(
-            f"{chosen[0]}: deployment: found {topology.deployment!r}; allowed: {deployment!r}, as --deployment says.",
+            f"{chosen[0]}: deployment: found {topology.name!r}; allowed: {deployment!r}, as --deployment says.",
             "Correct the file, or the option.",
         )
     return topology

@@ -10,7 +10,6 @@ from infomart_dr import topology as topology_module
 from infomart_dr.errors import TopologyError
 
 if TYPE_CHECKING:
-    from infomart_dr.guards.purge_holds import PurgeHolds
     from infomart_dr.hooks.configuration import ConfigurationBackend
     from infomart_dr.hooks.data_pump import DataPump
     from infomart_dr.hooks.ggsci import Ggsci
@@ -61,21 +60,14 @@ class Deployment:
         from infomart_dr.plan.ledger import Ledger
 
         schema = self.site(site).goldengate.schema_name
-        return Ledger(self.goldengate_database(site), schema, self.topology.deployment, plan_id)
+        return Ledger(self.goldengate_database(site), schema, self.topology.name, plan_id)
 
     def lock(self, site: str) -> PlanLock:
         """The deployment's lock, in GoldenGate's schema at a site."""
         from infomart_dr.plan.lock import PlanLock
 
         schema = self.site(site).goldengate.schema_name
-        return PlanLock(self.goldengate_database(site), schema, self.topology.deployment)
-
-    @cached_property
-    def purge_holds(self) -> PurgeHolds:
-        """Purge holds, in the databases of the IDBs."""
-        from infomart_dr.guards.purge_holds import PurgeHolds
-
-        return PurgeHolds(self)
+        return PlanLock(self.goldengate_database(site), schema, self.topology.name)
 
     # -- databases ---------------------------------------------------------------------------------
 

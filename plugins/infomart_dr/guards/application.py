@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Application, Change
@@ -21,7 +22,7 @@ def move_to(step: Step, role: SiteRole) -> Change:
     """The change that makes the Application object run at a site: host, command line, DAPs (guide:1115)."""
     from infomart_dr.hooks.configuration import Change
 
-    here, there = step.site(role), step.site(step.pair.other(role))  # type: ignore[arg-type]
+    here, there = step.site(role), step.site(step.pair.other(role))
     return Change(
         host=here.info_mart_server.host_object,
         command_line=here.info_mart_server.command_line,

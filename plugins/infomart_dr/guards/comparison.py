@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from infomart_dr.errors import GuardError
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
 from infomart_dr.text import sorted_names
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 #: Seconds for the comparison of one table; a large one takes minutes.
 COMPARE_TIMEOUT = 3600.0
@@ -14,10 +15,9 @@ def replicated_tables(step: Step) -> dict[SiteRole, dict[str, list[tuple[str, st
     """Columns by table of the replicated tables at each site."""
     from infomart_dr.hooks.goldengate_parameters import is_excluded
 
-    roles: tuple[SiteRole, SiteRole] = ("source", "target")
     release = step.topology.info_mart.release
     found: dict[SiteRole, dict[str, list[tuple[str, str]]]] = {}
-    for role in roles:
+    for role in BOTH_ROLES:
         dba = step.dba(role)
         tables: dict[str, list[tuple[str, str]]] = {
             row["table_name"]: []

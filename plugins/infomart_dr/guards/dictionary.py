@@ -6,8 +6,8 @@ from typing import Any
 
 from infomart_dr.evidence.manifest import Dictionary
 from infomart_dr.guards.dump_set import proven_manifest
-from infomart_dr.plan.direction import both
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 
 def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
@@ -97,7 +97,7 @@ def sequence_faults(step: Step) -> tuple[list[str], list[str]]:
             row["sequence_name"]: int(row["last_number"])
             for row in step.dba(role).select("sequences", owner=step.schema)
         }
-        for role in both()
+        for role in BOTH_ROLES
     }
     source, target = last["source"], last["target"]
     missing = [

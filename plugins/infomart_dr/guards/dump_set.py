@@ -9,8 +9,9 @@ from infomart_dr.errors import GuardError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.evidence.manifest import Manifest
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
 from infomart_dr.text import size_text
+from infomart_dr.topology import SiteRole
 
 
 def directory_path(step: Step, role: SiteRole) -> str:
@@ -73,7 +74,7 @@ def measured_runs(step: Step) -> list[estimates.Measured]:
     hook = step.goldengate_database(step.keeper)
     names = {f"fact_{number}": fact.name for number, fact in enumerate(estimates.MEASURED, start=1)}
     return estimates.measured_runs(
-        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.deployment, **names)
+        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.name, **names)
     )
 
 

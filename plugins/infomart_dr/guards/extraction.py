@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import sorted_names
+from infomart_dr.topology import SiteRole
 
 
 def etl_is_quiet(step: Step, role: SiteRole) -> Seen:

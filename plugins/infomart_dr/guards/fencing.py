@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from infomart_dr.deployment import connection
 from infomart_dr.errors import UnexpectedReplyError
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Site, Topology
@@ -206,7 +207,7 @@ def knocks(step: Step, role: SiteRole, place: Place) -> list[Answer]:
         with ThreadPoolExecutor(len(targets)) as pool:
             states: list[State] = list(pool.map(lambda door: knock(door, timeout), targets))
     else:
-        other: SiteRole = step.pair.other(role)  # type: ignore[assignment]
+        other = step.pair.other(role)
         done = step.host(other).run(["bash", "-s"], stdin=knock_script(targets, timeout), check=False)
         states = parse_knocks(done.stdout + done.stderr, targets)
     return [Answer(door, place, state) for door, state in zip(targets, states, strict=True)]

@@ -7,7 +7,8 @@ from typing import Literal
 from infomart_dr.guards.application import configured
 from infomart_dr.guards.replication import replicates
 from infomart_dr.guards.server import running_at, server_runs, serving
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
+from infomart_dr.topology import SiteRole
 
 #: ``failover``: the survivor serves; ``moved``: the target serves and the source follows it; ``follows``: the source
 #: serves and the target follows it; ``both serve``: each its own Info Mart.

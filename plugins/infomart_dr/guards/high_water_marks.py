@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.evidence.high_water_marks import Marks, against, lowest, with_calls
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Topology

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from infomart_dr.errors import FinalError
 from infomart_dr.guards.application import application_host
 from infomart_dr.guards.server import server_runs
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
 from infomart_dr.text import sorted_names
+from infomart_dr.topology import SiteRole
 
 #: Folders of a GoldenGate home that CREATE SUBDIRS makes.
 GOLDENGATE_FOLDERS = ("dirprm", "dirdat", "dirchk", "dirrpt", "dirpcs")

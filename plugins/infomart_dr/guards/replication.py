@@ -11,7 +11,8 @@ from typing import Any
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from infomart_dr.errors import GuardError
 from infomart_dr.guards.application import application_host, configured, option
 from infomart_dr.hooks.processes import pgrep
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 
 def server_runs(step: Step, role: SiteRole) -> list[str]:

@@ -20,7 +20,7 @@ from infomart_dr.evidence import watching
 from infomart_dr.evidence.high_water_marks import with_calls
 from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
-from infomart_dr.guards.purge_holds import needed_from
+from infomart_dr.guards.purge_holds import PurgeHolds, needed_from
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import Holder, PlanLock
 
@@ -157,22 +157,22 @@ def _read_database(deployment: Deployment, site: str, marks: bool, token: str, l
     hook = deployment.goldengate_database(site)
     try:
         with hook.transaction() as session:
-            plan = PlanLock(session, schema, topology.deployment).holder()
-            found = _AtDatabase(WatchStore(schema, topology.deployment).read(session), plan)
+            plan = PlanLock(session, schema, topology.name).holder()
+            found = _AtDatabase(WatchStore(schema, topology.name).read(session), plan)
             if plan is not None or not marks:
                 return found
             if _writes_own_markers(settings):
-                _mark(session, found, schema, site, topology.deployment, token)
+                _mark(session, found, schema, site, topology.name, token)
         if found.marker is None:
             # Before 12c the Extract leaves out whatever GoldenGate's own user writes.
             with deployment.dba(site).transaction() as session:
-                _mark(session, found, schema, site, topology.deployment, token)
+                _mark(session, found, schema, site, topology.name, token)
     except InfoMartError as error:
         if not is_no_table(error):
             raise
         if ledger:
-            return _without_tables(hook, schema, topology.deployment)
-        Ledger(hook, schema, topology.deployment, "").ensure_table()
+            return _without_tables(hook, schema, topology.name)
+        Ledger(hook, schema, topology.name, "").ensure_table()
         return _read_database(deployment, site, marks, token, ledger=True)
     found.marked = time.monotonic()
     return found
@@ -215,7 +215,7 @@ def _wait_for_marker(deployment: Deployment, source: str, target: str, written: 
     # One session for all questions: each statement sees what is committed by then.
     with deployment.goldengate_database(target).transaction() as session:
         while True:
-            there = {marker for marker, _ in _markers(session, schema, source, topology.deployment)[0]}
+            there = {marker for marker, _ in _markers(session, schema, source, topology.name)[0]}
             waited = time.monotonic() - written.marked
             if written.marker in there:
                 return _Arrival(waited, waited, there)
@@ -258,11 +258,10 @@ def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
     return asked
 
 
-def _find_holds(deployment: Deployment, site: str, name: str, now: float) -> list[Finding]:
+def _find_holds(deployment: Deployment, holds: PurgeHolds, site: str, name: str, now: float) -> list[Finding]:
     """Purge holds of one IDB against its partition ring."""
     idb = next(idb for idb in deployment.site(site).idbs if idb.name == name)
-    holds, ring = deployment.purge_holds, idb.partition_ring_days
-    here = holds.of(site, idb)
+    ring, here = idb.partition_ring_days, holds.of(site, idb)
     since = here.since()
     if since is None or ring is None:
         return []
@@ -349,7 +348,7 @@ def look(deployment: Deployment, token: str) -> Look:
     roles = Roles.of(topology)
     began, now = time.monotonic(), time.time()
     sources = {source for source, _ in roles.replications}
-    with _Asking(began + topology.watch.look) as asking:
+    with _Asking(began + topology.watch.run_limit) as asking:
         reading = {site: asking.start(_read_database, deployment, site, site in sources, token) for site in roles.sites}
         databases: dict[str, Any] = {site: asking.answer(future) for site, future in reading.items()}
         copies = {site: found.copy for site, found in databases.items() if isinstance(found, _AtDatabase)}
@@ -381,7 +380,9 @@ def look(deployment: Deployment, token: str) -> Look:
             )
             for site in roles.sites
         }
-        holds = {idb: asking.start(_find_holds, deployment, *idb, now) for idb in roles.idbs}
+        # One for all: it asks each site for its marks once.
+        purge_holds = PurgeHolds(deployment)
+        holds = {idb: asking.start(_find_holds, deployment, purge_holds, *idb, now) for idb in roles.idbs}
 
         for source, target in roles.replications:
             if source in copies and not plan and databases[source].marker is None:

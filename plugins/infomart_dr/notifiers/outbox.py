@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from infomart_dr.deployment import connection
 from infomart_dr.evidence.untold import Head, Untold, UntoldStore
@@ -18,9 +18,12 @@ from infomart_dr.hooks.tickets import Message, Sent, send, words
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import Deployment
+    from infomart_dr.hooks.oracle import Session
     from infomart_dr.topology import Tickets, Topology
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds for one answer of the database.
 _ANSWER = 5
@@ -48,7 +51,7 @@ class Box:
     def __init__(self, deployment: Deployment, site: str) -> None:
         self.site = site
         self._hook = deployment.goldengate_database(site)
-        self._store = UntoldStore(deployment.site(site).goldengate.schema_name, deployment.topology.deployment)
+        self._store = UntoldStore(deployment.site(site).goldengate.schema_name, deployment.topology.name)
         self._lease = deployment.topology.tickets.limit + _TAKEN if deployment.topology.tickets else _TAKEN
 
     def waiting(self) -> list[Untold]:
@@ -66,7 +69,7 @@ class Box:
     def settle(self, taken: Sequence[Untold], sent: Sent) -> None:
         """Forget what was told, and let the rest wait on."""
 
-        def change(session: Any) -> None:
+        def change(session: Session) -> None:
             for each in taken:
                 if each.key in sent.told:
                     self._store.forget(session, each)
@@ -80,7 +83,7 @@ class Box:
     def forget(self, waiting: Sequence[Untold], why: str) -> None:
         """Tell some messages no more."""
 
-        def change(session: Any) -> None:
+        def change(session: Session) -> None:
             for each in waiting:
                 self._store.forget(session, each)
 
@@ -107,7 +110,7 @@ class Box:
                 return f"Lost: DR_LEDGER at {self.site} does not keep it: {words(error)}"
         return f"Kept in DR_LEDGER at {self.site}: infomart_watch tells it."
 
-    def _attempt(self, what: str, change: Callable[[Any], Any], *, otherwise: Any) -> Any:
+    def _attempt(self, what: str, change: Callable[[Session], T], *, otherwise: T) -> T:
         try:
             with self._hook.transaction() as session:
                 return change(session)

@@ -12,10 +12,10 @@ the DAG processor calls for each run that failed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import conf
@@ -27,6 +27,11 @@ from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence.watching import Roles
 from infomart_dr.notifiers import run_state
 from infomart_dr.plan.step import Step
+from infomart_dr.topology import TicketEvent, Topology
+
+if TYPE_CHECKING:
+    # Imported where a message is made: it brings httpx and tenacity, which no DAG file may wait for.
+    from infomart_dr.hooks.tickets import Message
 
 log = logging.getLogger(__name__)
 
@@ -102,19 +107,19 @@ def _are_several() -> bool:
         return False
 
 
-def _topologies() -> Iterator[Any]:
+def _topologies() -> Iterator[Topology]:
     """Topologies of all deployments that have a right one."""
     for name in topology_module.deployments():
         with suppress(InfoMartError):
             yield topology_module.load(name)
 
 
-def _ticket(topology: Any, context: Mapping[str, Any]) -> str | None:
+def _ticket(topology: Topology, context: Mapping[str, Any]) -> str | None:
     """The ticket behind a run."""
     return Run(topology, context).ticket if topology.tickets is not None else None
 
 
-def _deliver(topology: Any, context: Mapping[str, Any], messages: list[Any]) -> str | None:
+def _deliver(topology: Topology, context: Mapping[str, Any], messages: Sequence[Message]) -> str | None:
     """Tell messages, or keep them where lock and ledger of the plan are."""
     from infomart_dr.notifiers import outbox
 
@@ -141,8 +146,9 @@ class Run:
     :param context: of the task in which Airflow calls.
     """
 
-    def __init__(self, topology: Any, context: Mapping[str, Any]) -> None:
-        self._topology, self._context = topology, context
+    def __init__(self, topology: Topology, context: Mapping[str, Any]) -> None:
+        assert topology.tickets is not None
+        self._deployment, self._settings, self._context = topology.name, topology.tickets, context
         self._task, self._instance, self._dag = context["task"], context["ti"], context["dag"]
         self._index = getattr(self._instance, "map_index", None)
         self._run, self._params = context["dag_run"], context["params"]
@@ -150,9 +156,9 @@ class Run:
         self.reason = str(self._params.get("reason") or "")
         # Only the form of infomart_purge_hold has a field for it.
         field = str(self._params.get("ticket") or "")
-        self.ticket = topology.tickets.ticket_in(self._run.run_id, self.plan, field, self.reason)
+        self.ticket = self._settings.ticket_in(self._run.run_id, self.plan, field, self.reason)
 
-    def messages(self, moment: Moment) -> list[Any]:
+    def messages(self, moment: Moment) -> list[Message]:
         """What there is to tell at a moment of this task."""
         match moment:
             case "begins":
@@ -169,14 +175,14 @@ class Run:
 
     # -- one message each --------------------------------------------------------------------------
 
-    def _started(self) -> Any:
+    def _started(self) -> Message:
         lines = [
             f"Started: {self._dag.description or self._dag.dag_id}",
             f"Requested by {self._requester}. Reason: {self.reason or 'not given'}.",
         ]
         return self._message("started", [], lines, link=self._page())
 
-    def _waiting(self) -> Any:
+    def _waiting(self) -> Message:
         what = f"Waiting for a person: {self._task.subject}"
         next_step = "Open the form, read what it shows, and answer."
         options = f"Answers: {', '.join(self._task.options)}."
@@ -190,7 +196,7 @@ class Run:
             next_step=next_step,
         )
 
-    def _failed(self) -> Any:
+    def _failed(self) -> Message:
         error = self._context.get("exception")
         reason, next_step = reason_of(error)
         name, number = self._task.task_id, self._instance.try_number
@@ -212,7 +218,7 @@ class Run:
             next_step=next_step,
         )
 
-    def _afterwards(self, own: str) -> list[Any]:
+    def _afterwards(self, own: str) -> list[Message]:
         """A chapter that is done by this task, and the end of the run.
 
         :param own: state of this task, which Airflow notes only after it has called.
@@ -226,12 +232,12 @@ class Run:
             told.append(self._ended(states))
         return told
 
-    def _chapter(self, group: Any) -> Any:
+    def _chapter(self, group: Any) -> Message:
         words = group.group_id.replace("_", " ")
         lines = [f"Done: {words}" + (f" ({group.tooltip})" if group.tooltip else "")]
         return self._message("chapter", [group.group_id], lines, link=self._page(), chapter=group.group_id)
 
-    def _ended(self, states: dict[str, str | None]) -> Any:
+    def _ended(self, states: dict[str, str | None]) -> Message:
         failures = run_state.failed(self._dag.tasks, states)
         state = "failed" if failures or "upstream_failed" in states.values() else "success"
         begun = self._run.start_date
@@ -277,22 +283,24 @@ class Run:
 
     def _page(self, below: str = "") -> str:
         """A page of Airflow's web interface."""
-        base = self._topology.tickets.base_url or conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+        base = self._settings.base_url or conf.get("api", "base_url", fallback="") or "http://localhost:8080"
         return f"{base.rstrip('/')}/dags/{self._dag.dag_id}/runs/{quote(self._run.run_id, safe=':+~')}{below}"
 
-    def _message(self, event: Any, key: list[Any], lines: list[str], *, link: str, **more: Any) -> Any:
+    def _message(
+        self, event: TicketEvent, key: Sequence[object], lines: Sequence[str], *, link: str, **more: str | int
+    ) -> Message:
         from infomart_dr.hooks.tickets import TEXT_LIMIT, Message, key_of
 
-        head = f"[{self._topology.deployment}] {self._dag.dag_id} {self._run.run_id}"
+        head = f"[{self._deployment}] {self._dag.dag_id} {self._run.run_id}"
         body = "\n".join(str(redact(line)) for line in [head, *lines])
         # The link is what nobody can do without.
         room = TEXT_LIMIT - len(link) - 1
         text = f"{body if len(body) <= room else body[: room - 4] + ' ...'}\n{link}"
         return Message(
-            key=key_of(self._topology.deployment, self._dag.dag_id, self._run.run_id, event, *key),
+            key=key_of(self._deployment, self._dag.dag_id, self._run.run_id, event, *key),
             event=event,
             ticket=self.ticket,
-            deployment=self._topology.deployment,
+            deployment=self._deployment,
             dag_id=self._dag.dag_id,
             run_id=self._run.run_id,
             plan=self.plan,
@@ -304,7 +312,7 @@ class Run:
         )
 
 
-def reason_of(error: Any) -> tuple[str, str]:
+def reason_of(error: object) -> tuple[str, str]:
     """What a step was stopped by, and what to do next."""
     if isinstance(error, InfoMartError):
         return error.what, error.next_step or "Look at the log of this task, then clear it."

@@ -14,7 +14,8 @@ from infomart_dr.operators.etl_jobs import BringReportsIntoService
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Change

@@ -22,7 +22,8 @@ from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.parameters import refuse_wrong_run
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -286,7 +287,7 @@ class WaitOperator(StepOperator):
         from infomart_dr.triggers.condition import ConditionTrigger
 
         self.prepare(step)
-        if (seen_soon := self._glance(step)) is not None:
+        if (seen_soon := self._inline_wait(step)) is not None:
             self._reached = seen_soon
             return
         limit = self.limit(step)
@@ -302,10 +303,10 @@ class WaitOperator(StepOperator):
             method_name="resume",
         )
 
-    def _glance(self, step: Step) -> Seen | None:
+    def _inline_wait(self, step: Step) -> Seen | None:
         """Look here for a short while: handing a wait over takes longer than most waits."""
         timeouts = step.topology.timeouts
-        deadline = time.monotonic() + timeouts.glance
+        deadline = time.monotonic() + timeouts.inline_wait
         while time.monotonic() < deadline:
             try:
                 # A step may observe more than its probe, which is what the triggerer would ask.

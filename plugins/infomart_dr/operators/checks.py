@@ -12,6 +12,7 @@ from infomart_dr.guards.dictionary import parity_faults, sequence_faults
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import BOTH_ROLES
 
 if TYPE_CHECKING:
     pass
@@ -66,7 +67,7 @@ class CompareTables(StepOperator):
         step.ledger.require(facts.NOTED_SCN)
         tables = replicated_tables(step)
         with ThreadPoolExecutor(2) as pool:
-            sides = {role: pool.submit(fingerprints, step, role, tables[role]) for role in ("source", "target")}
+            sides = {role: pool.submit(fingerprints, step, role, tables[role]) for role in BOTH_ROLES}
             source, target = sides["source"].result(), sides["target"].result()
         differing = [
             f"{table}: {source.get(table)} at {step.name('source')}, {target.get(table)} at {step.name('target')}"

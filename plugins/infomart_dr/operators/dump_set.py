@@ -344,7 +344,7 @@ class WriteManifest(ChecksumOperator):
             for fact in (facts.EXPORT_STARTED, facts.EXPORT_ENDED)
         )
         manifest = evidence.Manifest(
-            deployment=step.topology.deployment,
+            deployment=step.topology.name,
             plan_id=step.plan_id,
             source_site=step.name("source"),
             database_name=str(identity["name"]),

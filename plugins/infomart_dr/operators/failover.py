@@ -6,6 +6,7 @@ In a failover the source is the lost site and the target the survivor.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +23,7 @@ from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import sorted_names
+from infomart_dr.topology import Role, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Change
@@ -381,12 +383,12 @@ class TellNewRoles(StepOperator):
     in_report = True
     under_lock = False
 
-    def __init__(self, *, roles: dict[str, str], **kwargs: Any) -> None:
+    def __init__(self, *, roles: Mapping[SiteRole, Role], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.roles = roles
+        self.roles = dict(roles)
 
     def observe(self, step: Step) -> Seen:
-        wanted = {step.name(role): value for role, value in self.roles.items()}  # type: ignore[arg-type]
+        wanted = {step.name(role): value for role, value in self.roles.items()}
         left = {name: role for name, role in wanted.items() if step.topology.site(name).role != role}
         if not left:
             return Seen(True, "the topology's roles are right", {"roles": wanted})

@@ -65,7 +65,7 @@ class JobOperator(StepOperator):
         """
         from infomart_dr.triggers.remote_job import RemoteJobTrigger
 
-        deadline = time.monotonic() + step.topology.timeouts.glance
+        deadline = time.monotonic() + step.topology.timeouts.inline_wait
         while (status := job.status()).active and time.monotonic() < deadline:
             time.sleep(min(1.0, step.topology.timeouts.poll))
         if not status.active:

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import GuardError
-from infomart_dr.guards.purge_holds import End, IdbHolds, Report, plan_hold, raise_all
+from infomart_dr.guards.purge_holds import End, IdbHolds, PurgeHolds, Report, plan_hold, raise_all
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import SOURCE_STAYS, StepOperator, WaitOperator
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import sorted_names
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture, Topology
@@ -33,7 +34,7 @@ class TakeLock(StepOperator):
     always = True
 
     def __init__(
-        self, *, sites: Sequence[SiteRole] = ("source", "target"), only: Architecture | None = None, **kwargs: Any
+        self, *, sites: Sequence[SiteRole] = BOTH_ROLES, only: Architecture | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.sites, self.only = list(sites), only
@@ -134,7 +135,7 @@ class ReleaseLock(StepOperator):
 
 def _idbs(step: Step) -> list[IdbHolds]:
     """The IDBs at both sites that have purge jobs."""
-    return step.purge_holds.of_sites([step.name("source"), step.name("target")])
+    return PurgeHolds(step.deployment).of_sites([step.name("source"), step.name("target")])
 
 
 def _site_at_the_end(step: Step, role: SiteRole) -> SiteRole:

@@ -11,7 +11,17 @@ from airflow.sdk import BaseOperator
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
-from infomart_dr.guards.purge_holds import OWNER_LIMIT, End, Hold, IdbHolds, Report, raise_all, ring_warning, shown
+from infomart_dr.guards.purge_holds import (
+    OWNER_LIMIT,
+    End,
+    Hold,
+    IdbHolds,
+    PurgeHolds,
+    Report,
+    raise_all,
+    ring_warning,
+    shown,
+)
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import StepOperator, WaitOperator, page
 from infomart_dr.plan.lock import cut
@@ -122,7 +132,7 @@ class _HoldStep(StepOperator):
 
 
 def _chosen(step: Step) -> list[IdbHolds]:
-    found = step.purge_holds.choose(str(step.params.get("which") or ""))
+    found = PurgeHolds(step.deployment).choose(str(step.params.get("which") or ""))
     if not found:
         raise GuardError(
             "No IDB of a site that is not lost has purge_jobs in the topology: there is nothing to hold.",
@@ -146,7 +156,7 @@ class CheckRequest(_HoldStep):
                 f"{site} has the role failed: nothing moves its marks, so that the hold would never end by itself.",
                 "Give a site that is not lost as until_site_passes, or a time as ends_at.",
             )
-        lost = sorted(set(step.topology.sites) - set(step.purge_holds.living()))
+        lost = sorted(set(step.topology.sites) - set(PurgeHolds(step.deployment).living()))
         if lost and not request.which:
             self.log.warning("IDBs of %s are left out: the role there is failed.", ", ".join(lost))
         labels = [idb.label for idb in idbs]
@@ -263,8 +273,9 @@ class ChangeHolds(_HoldStep):
                 report.failed(idb.label, error)
         if report.errors:
             # The next step waits until this one reaches all; the jobs of those that it has reached do not.
+            holds = PurgeHolds(step.deployment)
             for idb in reached:
-                tell(self, step.purge_holds.enforce(idb))
+                tell(self, holds.enforce(idb))
         raise_all(report.errors)
 
     def _change(self, idb: IdbHolds, request: Request, owner: str) -> None:
@@ -342,7 +353,8 @@ class MatchJobs(_HoldStep, WaitOperator):
         return Seen(True, "the purge jobs match the holds")
 
     def prepare(self, step: Step) -> None:
-        reports = [step.purge_holds.enforce(idb) for idb in _chosen(step)]
+        holds = PurgeHolds(step.deployment)
+        reports = [holds.enforce(idb) for idb in _chosen(step)]
         for report in reports:
             tell(self, report)
         raise_all([error for report in reports for error in report.errors])
@@ -362,9 +374,10 @@ class ListHolds(_HoldStep):
 
     def observe(self, step: Step) -> Seen:
         now, lines, report = datetime.now(UTC), list[str](), Report("holds")
+        holds = PurgeHolds(step.deployment)
         for idb in _chosen(step):
             try:
-                lines += self._lines(step, idb, now)
+                lines += self._lines(holds, idb, now)
             except Exception as error:
                 # What stands at the other IDBs is shown all the same.
                 report.failed(idb.label, error)
@@ -373,7 +386,7 @@ class ListHolds(_HoldStep):
         raise_all(report.errors)
         return Seen(True, f"{len(lines)} line(s)" if lines else "nothing is held", {"lines": lines[:200]})
 
-    def _lines(self, step: Step, idb: IdbHolds, now: datetime) -> list[str]:
+    def _lines(self, purge_holds: PurgeHolds, idb: IdbHolds, now: datetime) -> list[str]:
         holds = [hold for hold in idb.store.holds() if hold.released_at is None or now - hold.released_at < _LISTED]
         lines = [f"{idb.label}: {hold}" for hold in holds]
         for row in idb.store.jobs():
@@ -383,7 +396,7 @@ class ListHolds(_HoldStep):
                 lines.append(f"{idb.label}: {row.job} held since {shown(row.held_since)}, {before} before{again}")
         since, ring = idb.since(), idb.settings.partition_ring_days
         if since is not None and ring is not None:
-            lines += filter(None, [ring_warning(since, now, ring, step.purge_holds.waiting(idb, since, now))])
+            lines += filter(None, [ring_warning(since, now, ring, purge_holds.waiting(idb, since, now))])
         return lines
 
 
@@ -423,7 +436,7 @@ class EnforceHolds(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         with Deployment(self.deployment) as deployment:
-            reports = deployment.purge_holds.enforce_all()
+            reports = PurgeHolds(deployment).enforce_all()
         for report in reports:
             tell(self, report)
         raise_all([error for report in reports for error in report.errors])

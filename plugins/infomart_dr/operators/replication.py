@@ -11,10 +11,11 @@ from infomart_dr.guards.dictionary import table_exists
 from infomart_dr.guards.replication import groups_of, parameter_files, states_of, states_text
 from infomart_dr.operators.base import StepOperator, WaitOperator
 from infomart_dr.plan import facts
-from infomart_dr.plan.direction import Direction, both, ends
+from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import sorted_names
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 
 class ReplicationOperator(StepOperator):
@@ -57,7 +58,7 @@ class PrepareGoldenGateSchema(StepOperator):
 
     def observe(self, step: Step) -> Seen:
         missing = []
-        for role in both():
+        for role in BOTH_ROLES:
             goldengate = step.site(role).goldengate
             for table in ("DR_MARKER", goldengate.checkpoint_table):
                 if not table_exists(step, role, goldengate.schema_name, table):
@@ -67,7 +68,7 @@ class PrepareGoldenGateSchema(StepOperator):
         return Seen(True, "the tables are there at both sites")
 
     def act(self, step: Step, seen: Seen) -> None:
-        for role in both():
+        for role in BOTH_ROLES:
             goldengate = step.site(role).goldengate
             schema = goldengate.schema_name
             if not table_exists(step, role, schema, "DR_MARKER"):
@@ -102,7 +103,7 @@ class RemoveOldReplication(StepOperator):
     def observe(self, step: Step) -> Seen:
         if step.ledger.has(facts.OLD_REPLICATION_REMOVED):
             return Seen(True, "this plan has removed what was left of older replication")
-        left = [f"{step.name(role)}:{name}" for role in both() for name in self._groups(step, role)]
+        left = [f"{step.name(role)}:{name}" for role in BOTH_ROLES for name in self._groups(step, role)]
         return Seen(False, f"groups left: {sorted_names(left) or 'none'}")
 
     def _ours(self, step: Step, role: SiteRole) -> tuple[str, ...]:
@@ -123,7 +124,7 @@ class RemoveOldReplication(StepOperator):
         # From here on an older plan's dump set and trails no longer belong together.
         step.replication.forget(facts.REPLICATION_PLAN)
         step.replication.put_once(facts.REPLICATION_PLAN, step.plan_id)
-        for role in both():
+        for role in BOTH_ROLES:
             ggsci = step.ggsci(role)
             goldengate = step.site(role).goldengate
             for name in self._groups(step, role):
@@ -187,7 +188,7 @@ class RecreateCheckpointTable(StepOperator):
 
     def act(self, step: Step, seen: Seen) -> None:
         step.ledger.require(facts.OLD_REPLICATION_REMOVED)
-        for role in both():
+        for role in BOTH_ROLES:
             ggsci = step.ggsci(role)
             replicats = [program.group or "" for program in ggsci.info_all() if program.program.upper() == "REPLICAT"]
             if replicats:
@@ -300,7 +301,7 @@ class AddExtract(ReplicationOperator):
 
     def _note_logs(self, step: Step) -> None:
         """Note how long ggserr.log is at both ends, so that only what follows is judged later."""
-        for role in both():
+        for role in BOTH_ROLES:
             home = step.site(role).goldengate.home
             size = step.host(role).file_sizes(home, ["ggserr.log"]).get("ggserr.log", 0)
             step.ledger.put_once(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.name(role)}"), size)
@@ -583,7 +584,7 @@ class CheckGoldenGateLog(ReplicationOperator):
         from infomart_dr.hooks.parse_ggsci import parse_ggserr
 
         errors = []
-        for role in both():
+        for role in BOTH_ROLES:
             host, home = step.host(role), step.site(role).goldengate.home
             begin = step.ledger.require(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.name(role)}"))
             text = host.read_bytes(f"{home}/ggserr.log", begin, 16 * 1024 * 1024).decode("utf-8", "replace")

@@ -15,7 +15,8 @@ from infomart_dr.guards.server import log_size, second_server, server_log, serve
 from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
 from infomart_dr.operators.human import Gate
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import SiteRole
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ def start_server(step: Step, role: SiteRole) -> None:
     The way back to the source must not hang on the target, which may be what failed: before the point of no
     return, which is noted before the target's server is told to start, a target that cannot be asked runs none.
     """
-    other: SiteRole = step.pair.other(role)  # type: ignore[assignment]
+    other = step.pair.other(role)
     try:
         signs = server_runs(step, other)
     except InfoMartError as error:

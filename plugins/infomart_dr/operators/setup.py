@@ -15,8 +15,8 @@ from infomart_dr.guards.server import server_runs
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import ConfigurationOperator
 from infomart_dr.operators.human import Gate, HumanStep
-from infomart_dr.plan.direction import both
-from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import Change
@@ -37,7 +37,7 @@ class CheckPrerequisites(CheckOperator):
     def observe(self, step: Step) -> Seen:
         wrong = list(standby_faults(step))
         for look in (database_faults, goldengate_faults, access_point_faults):
-            for role in both():
+            for role in BOTH_ROLES:
                 wrong += look(step, role)
         if wrong:
             return Seen(False, f"{len(wrong)} thing(s) are missing: {'; '.join(wrong)}")
@@ -86,7 +86,7 @@ class CreateHwmIndex(StepOperator):
         return f"release {release} has a key on CTL_EXTRACT_HWM"
 
     def _lacking(self, step: Step) -> list[SiteRole]:
-        return [role for role in both() if self._has_table(step, role) and not self._has_index(step, role)]
+        return [role for role in BOTH_ROLES if self._has_table(step, role) and not self._has_index(step, role)]
 
     @staticmethod
     def _has_table(step: Step, role: SiteRole) -> bool:

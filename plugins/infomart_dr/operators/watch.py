@@ -101,7 +101,7 @@ class WatchDeployment(BaseOperator):
                 _log(self.log, "observe", finding)
             if seen.keeper is None:
                 raise UnreachableError(
-                    f"No database of {deployment.topology.deployment} gives an answer, so nothing could be told: "
+                    f"No database of {deployment.topology.name} gives an answer, so nothing could be told: "
                     f"{'; '.join(finding.sentence for finding in seen.findings)}",
                     "Look at the network between Airflow and the sites; this look is made again at the next schedule.",
                 )
@@ -115,9 +115,9 @@ class WatchDeployment(BaseOperator):
                 self.log.info("decide: another Airflow's look was first, and tells what is new")
             outbox.tell_what_waits(deployment, seen.copies)
             shown = self._summary(seen.findings)
-            context["watched"] = f"{deployment.topology.deployment}: {shown}"  # type: ignore[typeddict-unknown-key]
+            context["watched"] = f"{deployment.topology.name}: {shown}"  # type: ignore[typeddict-unknown-key]
             return {
-                "deployment": deployment.topology.deployment,
+                "deployment": deployment.topology.name,
                 "what": shown,
                 "findings": [finding.as_dict() for finding in seen.findings],
                 "alerts": [alert.message() for alert in alerts] if first else [],
@@ -131,7 +131,7 @@ class WatchDeployment(BaseOperator):
         """The state that this look leaves, what is new in it, and the alerts that this look has taken to tell."""
         topology, state = deployment.topology, seen.state
         conditions, alerts = watching.transitions(
-            topology.deployment, state.conditions, seen.findings, seen.judged, seen.roles.subjects(), seen.began
+            topology.name, state.conditions, seen.findings, seen.judged, seen.roles.subjects(), seen.began
         )
         for alert in alerts:
             alert.waits = ["asset", "webhook"] if topology.watch.alert_connection else ["asset"]
@@ -166,7 +166,7 @@ class WatchDeployment(BaseOperator):
 
     def _replace(self, deployment: Deployment, seen: Look, site: str, state: State) -> bool:
         settings = deployment.site(site).goldengate
-        store = WatchStore(settings.schema_name, deployment.topology.deployment)
+        store = WatchStore(settings.schema_name, deployment.topology.name)
         try:
             with deployment.goldengate_database(site).transaction() as session:
                 if not store.replace(session, seen.copies[site], state):
@@ -203,7 +203,7 @@ class WatchDeployment(BaseOperator):
         before: Mapping[str, Condition],
         mine: Sequence[Alert],
     ) -> None:
-        name = deployment.topology.deployment
+        name = deployment.topology.name
         for alert in mine:
             self.log.warning("tell: %s (%s) %s: %s", alert.what, alert.level, alert.key, alert.sentence)
             if "asset" in alert.waits:
@@ -233,7 +233,7 @@ class WatchDeployment(BaseOperator):
                 return
             try:
                 webhook = Webhook(topology.watch.alert_connection or "", limit=left)
-                webhook.post({"deployment": topology.deployment, **alert.message()}, alert.id)
+                webhook.post({"deployment": topology.name, **alert.message()}, alert.id)
             except Exception as error:
                 kind = type(error)
                 self.log.warning("The webhook was not told; the next look tries again: %s: %s", kind.__name__, error)
@@ -247,7 +247,7 @@ class WatchDeployment(BaseOperator):
         """Take what was told out of the state, wherever it is kept, also out of one that is newer by now."""
         for site in seen.copies:
             schema = deployment.site(site).goldengate.schema_name
-            store = WatchStore(schema, deployment.topology.deployment)
+            store = WatchStore(schema, deployment.topology.name)
             try:
                 for _ in range(_TRIES):
                     with suppress(_Overtaken), deployment.goldengate_database(site).transaction() as session:
@@ -264,7 +264,7 @@ class WatchDeployment(BaseOperator):
         from infomart_dr.hooks import metrics
 
         for name, tags, value in seen.figures:
-            metrics.send(name, value, deployment=deployment.topology.deployment, **tags)
+            metrics.send(name, value, deployment=deployment.topology.name, **tags)
 
     def _summary(self, findings: Sequence[Finding]) -> str:
         counts = [

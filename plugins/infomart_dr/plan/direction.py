@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from infomart_dr.plan.step import SiteRole
+from infomart_dr.topology import SiteRole
 
 #: Direction of replication in this plan, by the role of the site whose changes are captured.
 Direction = Literal["to_target", "to_source"]
@@ -13,8 +13,3 @@ Direction = Literal["to_target", "to_source"]
 def ends(direction: Direction) -> tuple[SiteRole, SiteRole]:
     """Roles of the capturing and the applying site."""
     return ("source", "target") if direction == "to_target" else ("target", "source")
-
-
-def both() -> tuple[SiteRole, SiteRole]:
-    """Both roles."""
-    return "source", "target"

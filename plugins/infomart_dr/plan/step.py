@@ -7,12 +7,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from infomart_dr.deployment import Deployment, HostKind
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
-    from infomart_dr.guards.purge_holds import PurgeHolds
     from infomart_dr.hooks.configuration import ConfigurationBackend
     from infomart_dr.hooks.data_pump import DataPump
     from infomart_dr.hooks.ggsci import Ggsci
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from infomart_dr.topology import Pair, Site, Topology
 
 log = logging.getLogger(__name__)
-
-#: ``source`` holds the data at the beginning of the plan, ``target`` is filled and takes over.
-SiteRole = Literal["source", "target"]
 
 #: Plan id of the deployment's own fact about whose capture runs; no run id can be this one.
 REPLICATION = "(replication)"
@@ -175,11 +172,6 @@ class Step:
     def ledger(self) -> Ledger:
         """Noted facts of the plan; they live at the surviving site."""
         return self._ledger(self.plan_id)
-
-    @property
-    def purge_holds(self) -> PurgeHolds:
-        """Purge holds, in the databases of the IDBs."""
-        return self.deployment.purge_holds
 
     @cached_property
     def replication(self) -> Ledger:

@@ -51,13 +51,11 @@ def _check(file: Path, *, in_folder: bool) -> Checked:
     except TopologyError as error:
         return Checked(file, None, error.mistakes)
     mistakes = []
-    if in_folder and file.stem != topology.deployment:
+    if in_folder and file.stem != topology.name:
         # The parameter deployment of a run is looked for by the file's name.
-        mistakes.append(
-            f"{file}: deployment: found {topology.deployment!r}; allowed: {file.stem!r}, as the file's name"
-        )
+        mistakes.append(f"{file}: deployment: found {topology.name!r}; allowed: {file.stem!r}, as the file's name")
     mistakes += [f"{file}: {mistake}" for mistake in _not_rendered(topology)]
-    return Checked(file, topology.deployment, tuple(mistakes))
+    return Checked(file, topology.name, tuple(mistakes))
 
 
 def _not_rendered(topology: Topology) -> list[str]:

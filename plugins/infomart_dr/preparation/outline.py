@@ -17,6 +17,7 @@ from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.ledger import Ledger, Recorded, T
 from infomart_dr.plan.step import Step
 from infomart_dr.preparation.guide_coverage import reference_text
+from infomart_dr.topology import BOTH_ROLES
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import ConfigurationBackend
@@ -111,7 +112,7 @@ class Unconnected(Deployment):
     """
 
     def __init__(self, topology: Topology, *, begun: bool) -> None:
-        super().__init__(topology.deployment)
+        super().__init__(topology.name)
         self.__dict__["topology"] = topology
         self._begun = begun
 
@@ -154,7 +155,7 @@ def outline(dag: Any, topology: Topology | None, given: Mapping[str, Any] | None
     return Outline(
         dag_id=dag.dag_id,
         description=dag.description or "",
-        deployment=topology.deployment if topology else "",
+        deployment=topology.name if topology else "",
         source=_site(steps, "source") if steps else "",
         target=_site(steps, "target") if steps and _has_target(dag) else "",
         params=params,
@@ -189,7 +190,7 @@ def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
 def _step(topology: Topology, params: dict[str, Any], *, begun: bool) -> Step:
     failover = "failed_site" in params
     step = Step(
-        deployment=topology.deployment,
+        deployment=topology.name,
         source=params.get("failed_site" if failover else "source") or "",
         target=params.get("survivor" if failover else "target") or "",
         failover=failover,
@@ -230,7 +231,7 @@ def _task(task: Any, steps: Mapping[bool, Step] | None) -> OutlineTask:
     doc = task.doc_md or ""
     applies, why_not = _applies(task, steps[True]) if steps else (None, "")
     where = _line(doc, "Acts at").removeprefix("the ").removesuffix(" site")
-    if steps and where in ("source", "target"):
+    if steps and where in BOTH_ROLES:
         where = steps[True].name("source" if where == "source" else "target")
     return OutlineTask(
         task_id=task.task_id,

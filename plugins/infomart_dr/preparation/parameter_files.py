@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from infomart_dr.errors import FinalError
 from infomart_dr.hooks import data_pump, goldengate_parameters
 from infomart_dr.plan.step import plan_key
-from infomart_dr.topology import Pair
+from infomart_dr.topology import BOTH_ROLES, Pair, SiteRole
 
 #: Stands for the id of a plan that is not given.
 NEW_PLAN = "(a plan that has not begun)"
@@ -55,7 +55,7 @@ def render(pair: Pair, *, plan_id: str = "", scn: int | None = None, dump_files:
     :raises FinalError: a value is not allowed, or the topology lacks what a file needs.
     """
     found = Rendered()
-    for role in ("source", "target"):
+    for role in BOTH_ROLES:
         site = pair.name(role)
         home = pair.site(role).goldengate.home
         texts = goldengate_parameters.render_site(pair.topology, site, pair.name(pair.other(role)))
@@ -88,7 +88,7 @@ def render(pair: Pair, *, plan_id: str = "", scn: int | None = None, dump_files:
     return found
 
 
-def _of_plan(pair: Pair, role: str, plan_id: str, name: str, text: str) -> ParameterFile:
+def _of_plan(pair: Pair, role: SiteRole, plan_id: str, name: str, text: str) -> ParameterFile:
     """A file in the plan's folder on a database host."""
     folder = pair.topology.host(pair.site(role).database.host).work_folder
     home = "" if folder.startswith("/") else "~/"

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.reach import idb_connections
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
-from infomart_dr.topology import DbmsJob, SchedulerJob
+from infomart_dr.topology import DbmsJob, SchedulerJob, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook

@@ -9,9 +9,9 @@ from datetime import UTC
 from typing import Any
 
 from infomart_dr.errors import UnexpectedReplyError
-from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
+from infomart_dr.topology import SiteRole
 
 #: Seconds by which a clock may differ from Airflow's: high-water marks, holds and logs are compared with it.
 CLOCK_WARNING, CLOCK_LIMIT = 10.0, 120.0

@@ -11,7 +11,8 @@ from infomart_dr.evidence import estimate as estimates
 from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.ledger import Recorded, T
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
+from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook

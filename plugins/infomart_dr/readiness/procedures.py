@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness import accounts, clocks_and_releases, reach, replication, room, services, transfer
-from infomart_dr.readiness.report import BOTH, Check, Finding, Planned
+from infomart_dr.readiness.report import Check, Finding, Planned
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.readiness.looks import Looks
@@ -194,7 +194,7 @@ def table_of_checks() -> str:
         cells = []
         for procedure in PROCEDURES.values():
             roles = {role for each in procedure.planned if each.check is check for role in each.roles}
-            cells.append("pair" if check.once and roles else "both" if roles == set(BOTH) else "".join(roles))
+            cells.append("pair" if check.once and roles else "both" if roles == set(BOTH_ROLES) else "".join(roles))
         lines.append(f"| `{check.name}` | {check.looks_at} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 

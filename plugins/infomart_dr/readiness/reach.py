@@ -6,9 +6,10 @@ from typing import Any
 
 from infomart_dr.errors import CredentialsError
 from infomart_dr.guards import prerequisites
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
+from infomart_dr.topology import SiteRole
 
 
 def _dba_connection(looks: Looks, role: SiteRole) -> Verdict:

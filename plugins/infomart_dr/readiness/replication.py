@@ -6,9 +6,10 @@ from typing import Any
 
 from infomart_dr.guards import dictionary, prerequisites
 from infomart_dr.guards import replication as replication_guard
-from infomart_dr.plan.step import SiteRole, Step
+from infomart_dr.plan.step import Step
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
+from infomart_dr.topology import SiteRole
 
 #: Seconds of lag from which on the standby is too far behind.
 LAG_LIMIT = 900

@@ -11,12 +11,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from infomart_dr.errors import InfoMartError, UnreachableError
-from infomart_dr.plan.step import SiteRole
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 Level = Literal["ok", "not looked at", "warning", "blocked"]
 #: The worse, the further.
 LEVELS: tuple[Level, ...] = ("ok", "not looked at", "warning", "blocked")
-BOTH: tuple[SiteRole, SiteRole] = ("source", "target")
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ class Planned:
     """A check in the list of a procedure, with the sites that it looks at."""
 
     check: Check
-    roles: tuple[SiteRole, ...] = BOTH
+    roles: tuple[SiteRole, ...] = BOTH_ROLES
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,7 @@ def examine(planned: Sequence[Planned], looks: Any, site_name: Callable[[SiteRol
         check = each.check
         for role in each.roles:
             verdict = _missing(check, role, found) or _look(check, looks, role)
-            site = " and ".join(site_name(one) for one in BOTH) if check.once else site_name(role)
+            site = " and ".join(site_name(one) for one in BOTH_ROLES) if check.once else site_name(role)
             finding = Finding(check.name, site, verdict.level, verdict.what, verdict.cure, verdict.unreachable)
             found[check.name, role] = finding
             findings.append(finding)
@@ -203,7 +202,7 @@ def examine(planned: Sequence[Planned], looks: Any, site_name: Callable[[SiteRol
 
 def _missing(check: Check, role: SiteRole, found: Mapping[tuple[str, SiteRole], Finding]) -> Verdict | None:
     """A verdict when something that the check needs could not be looked at."""
-    needed = [(name, one) for one in (BOTH if check.once else (role,)) for name in check.needs]
+    needed = [(name, one) for one in (BOTH_ROLES if check.once else (role,)) for name in check.needs]
     needed += [(name, "source") for name in check.of_source]
     for key in needed:
         if (before := found.get(key)) is not None and before.level in ("blocked", "not looked at"):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.guards import dump_set as dump_set_guard
-from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, not_looked_at, ok, warning
 from infomart_dr.text import size_text
+from infomart_dr.topology import SiteRole
 
 
 def _data_pump_directory(looks: Looks, role: SiteRole) -> Verdict:

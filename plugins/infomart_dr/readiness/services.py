@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from infomart_dr.guards import fencing, prerequisites
 from infomart_dr.guards import server as server_guard
-from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
-from infomart_dr.topology import DbmsJob, SchedulerJob, Topology
+from infomart_dr.topology import DbmsJob, SchedulerJob, SiteRole, Topology
 
 
 def _data_pump_jobs(looks: Looks, role: SiteRole) -> list[Verdict]:

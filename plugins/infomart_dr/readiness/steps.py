@@ -63,7 +63,7 @@ def list_cases(deployment: str, procedure: str, source: str, target: str) -> lis
         known = name
         try:
             topology = topology_module.load(name or None)
-            known = topology.deployment
+            known = topology.name
             cases += _of_deployment(topology, procedure, source, target)
         except InfoMartError as error:
             cases.append(_case(known, procedure, source, target) | {"error": error.what, "cure": error.next_step})
@@ -83,7 +83,7 @@ def _names() -> list[str]:
 def _of_deployment(topology: Topology, procedure: str, source: str, target: str) -> list[dict[str, str]]:
     from infomart_dr.readiness.procedures import PROCEDURES, fitting
 
-    name = topology.deployment
+    name = topology.name
     if procedure == ALL_THAT_FIT:
         return [
             _case(name, *found) for found in fitting(topology) if source in ("", found[1]) and target in ("", found[2])

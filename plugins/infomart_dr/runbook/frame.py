@@ -13,7 +13,7 @@ from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import SiteRole
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture
@@ -173,7 +173,7 @@ def return_standby() -> StepOperator:
 @contextmanager
 def procedure(
     *,
-    sites: Sequence[SiteRole] = ("source", "target"),
+    sites: Sequence[SiteRole] = BOTH_ROLES,
     only: Architecture | None = None,
     way_back: Callable[[], StepOperator] = return_service_to_source,
 ) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from airflow.sdk import task_group
 
 from infomart_dr.operators import configuration, reaggregate
 from infomart_dr.operators.base import AFTER_SKIPS
-from infomart_dr.plan.step import SiteRole
+from infomart_dr.topology import SiteRole
 
 
 def enable_aggregation(**kwargs: Any) -> configuration.SetAggregation:

@@ -7,6 +7,7 @@ from airflow.sdk import chain, task_group
 from infomart_dr.operators import failover, replication
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
+from infomart_dr.topology import Role, SiteRole
 
 
 @task_group(
@@ -26,5 +27,5 @@ def check_replication() -> None:
 
 def tell_new_roles(option: str = "") -> failover.TellNewRoles:
     """What the topology file must say from now on."""
-    roles = {"source": "standby", "target": "active"}
+    roles: dict[SiteRole, Role] = {"source": "standby", "target": "active"}
     return failover.TellNewRoles(task_id="tell_new_roles", roles=roles, option=option, **AFTER_SKIPS)

@@ -23,7 +23,7 @@ def watch_defaults() -> dict[str, Any]:
     """``default_args``: a look that fails is tried once more, and made again at the next schedule anyway."""
     return step_defaults() | {
         "retries": 1,
-        # A look bounds itself by the topology's watch.look; this ends one that hangs nevertheless.
+        # A look bounds itself by the topology's watch.run_limit; this ends one that hangs nevertheless.
         "execution_timeout": timedelta(seconds=conf.getint("infomart_dr", "watch_timeout", fallback=300)),
     }
 

@@ -30,7 +30,7 @@ class FakeDeployment:
     ledgers: ClassVar[dict[str, FakeSite]] = {}
 
     def __init__(self, name: str) -> None:
-        self.topology: Any = SimpleNamespace(deployment=name, watch=Watch(), tickets=None)
+        self.topology: Any = SimpleNamespace(name=name, watch=Watch(), tickets=None)
         self.ledger = self.ledgers.setdefault(name, FakeSite())
 
     def __enter__(self) -> FakeDeployment:
@@ -48,9 +48,9 @@ class FakeDeployment:
 
 def seen(deployment: FakeDeployment, token: str) -> Look:
     copies = {}
-    if deployment.topology.deployment != "gone":
+    if deployment.topology.name != "gone":
         with deployment.ledger.transaction() as session:
-            copies["site1"] = WatchStore("GGATE", deployment.topology.deployment).read(session)
+            copies["site1"] = WatchStore("GGATE", deployment.topology.name).read(session)
     state = copies["site1"].state.model_copy(deep=True) if copies else State()
     found = [
         Finding("site1/trail/disk", "warning", "The disk fills."),

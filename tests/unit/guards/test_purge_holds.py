@@ -436,7 +436,7 @@ class Deployment:
             "site3": SimpleNamespace(role="new", idbs=[], purged_idbs=[]),
         }
         self.topology = SimpleNamespace(
-            deployment="lab", sites=sites, site=lambda name: sites[name], info_mart=SimpleNamespace(schema_name="GIM")
+            name="lab", sites=sites, site=lambda name: sites[name], info_mart=SimpleNamespace(schema_name="GIM")
         )
         self.site = sites.__getitem__
 

@@ -97,7 +97,7 @@ class World:
     def __init__(self) -> None:
         document = yaml.safe_load(EXAMPLE.read_text())
         document["sites"][STANDBY]["role"] = "standby"
-        document["watch"] = {"marker_wait": 0.5, "look": 10, "timeout": 3}
+        document["watch"] = {"marker_wait": 0.5, "run_limit": 10, "timeout": 3}
         document["sites"][STANDBY]["idbs"][0]["partition_ring_days"] = None
         self.topology = survey.bounded(topology.parse(yaml.safe_dump(document), EXAMPLE))
         self.databases = {name: Database(self, name) for name in (ACTIVE, STANDBY)}
@@ -127,8 +127,9 @@ class World:
     def oracle(self, connection: str) -> Database:
         return self.databases[ACTIVE]
 
-    @property
     def purge_holds(self) -> Any:
+        """What the guard says of the IDBs."""
+
         def since(label: str) -> datetime | None:
             if label in self.silent_idbs or self.databases[label.partition("/")[0]].away:
                 raise UnreachableError("no listener answers.", "Check it.")
@@ -178,6 +179,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(survey, "PurgeHolds", lambda world: world.purge_holds())
     monkeypatch.setattr(fencing, "site_doors", lambda *_: [Door("SSH", "h", 22), Door("database listener", "h", 1521)])
     return World()
 
@@ -245,7 +247,7 @@ def test_a_mistake_of_ours_hides_nothing_either(world: World) -> None:
 
 
 def test_a_part_that_hangs_does_not_hold_the_look_beyond_its_time(world: World) -> None:
-    watch = world.topology.watch.model_copy(update={"look": 1})
+    watch = world.topology.watch.model_copy(update={"run_limit": 1})
     world.topology = world.topology.model_copy(update={"watch": watch})
     world.ggsci_says[STANDBY] = lambda: time.sleep(4)
     began = time.monotonic()

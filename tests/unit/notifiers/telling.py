@@ -38,7 +38,7 @@ class Told:
         monkeypatch.setattr(Deployment, "goldengate_database", lambda deployment, site: self.sites[site])
 
     def topology(self, name: str | None = None) -> Topology:
-        return make_topology().model_copy(update={"deployment": "lab", "tickets": self.settings})
+        return make_topology().model_copy(update={"name": "lab", "tickets": self.settings})
 
     def _connection(self, name: str) -> Any:
         return SimpleNamespace(

@@ -209,7 +209,7 @@ def test_a_wait_that_is_over_before_it_begins_does_not_defer() -> None:
 
 def test_a_short_wait_is_waited_for_here_and_bears_no_error() -> None:
     step = FakeStep()
-    step.topology.timeouts.glance = 5.0
+    step.topology.timeouts.inline_wait = 5.0
     World.looks = [Seen(False, "not yet"), Seen(False, "not yet"), Seen(True, "all is there", {"n": 2})]
     assert Wait(task_id="wait")._run(step)["n"] == 2  # type: ignore[arg-type]
     World.looks = [Seen(False, "not yet"), CurableError("the line is dead")]

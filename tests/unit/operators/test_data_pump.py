@@ -59,7 +59,7 @@ class World:
             password_input=lambda: "",
         )
         step.data_pump = lambda role: pump
-        step.topology.timeouts = SimpleNamespace(poll=1.0, connect=1.0, command=1.0, glance=0.0)
+        step.topology.timeouts = SimpleNamespace(poll=1.0, connect=1.0, command=1.0, inline_wait=0.0)
         return step
 
     def _move(self, argv: list[str]) -> None:
@@ -116,7 +116,7 @@ def test_a_retry_waits_for_the_client_that_runs_before_its_job_has_a_row(world: 
 
 def test_a_job_that_ends_at_once_is_not_handed_to_the_triggerer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     step = world.step()
-    step.topology.timeouts.glance = 5.0
+    step.topology.timeouts.inline_wait = 5.0
 
     def ends(seconds: float) -> None:
         world.attempts["0a1b2c3d-expdp-1"] = ended(0)
@@ -248,7 +248,7 @@ def room(
     step.dba = lambda role: SimpleNamespace(
         select=lambda name, **binds: rows[name], value=lambda name, **binds: {"undo_retention": undo}[name]
     )
-    step.keeper, step.topology.deployment = "source", "emea"
+    step.keeper, step.topology.name = "source", "emea"
     step.site = lambda role: SimpleNamespace(goldengate=SimpleNamespace(schema_name="GGATE"))
     noted = [
         {"plan_id": plan, "name": name, "value": str(value), "noted_at": datetime(2026, 11, 2)}

@@ -170,14 +170,15 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(plan, "PurgeHolds", lambda deployment: deployment)
     return World()
 
 
 def plan_of(plan_id: str, world: World) -> Any:
     step: Any = FakeStep(plan_id)
-    step.purge_holds = world
-    step.topology.timeouts.glance = 5.0
+    step.deployment = world
+    step.topology.timeouts.inline_wait = 5.0
     step.info_mart = lambda role: SimpleNamespace(
         select=lambda *a, **b: [{"data_source_key": 1, "table_name": "GIDB_G_CALL_V", "max_ts": time.time() + 60}]
     )
@@ -315,7 +316,7 @@ def test_a_purge_that_runs_is_waited_for_and_not_killed(world: World, monkeypatc
     job = world.jobs["a2"]
     job.running = True
     step = plan_of("plan-1", world)
-    step.topology.timeouts.glance = 0.0
+    step.topology.timeouts.inline_wait = 0.0
     with pytest.raises(TaskDeferred) as deferred:
         hold(step)
     assert deferred.value.trigger.probe == "infomart_dr.operators.plan.no_purge_runs"

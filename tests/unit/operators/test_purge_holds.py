@@ -116,7 +116,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(purge_holds, "PurgeHolds", lambda deployment: deployment)
     return World()
 
 
@@ -127,8 +128,8 @@ def in_days(number: int) -> str:
 def step_of(world: World, run_id: str = "CHG1", **params: str) -> Any:
     step: Any = FakeStep(run_id, f"infomart_purge_hold {run_id}")
     step.params = {"action": "place", "which": "", **params}
-    step.purge_holds = world
-    step.topology.timeouts.glance = 5.0
+    step.deployment = world
+    step.topology.timeouts.inline_wait = 5.0
     roles = {"site1": "failed", "site2": "active", "site3": "new"}
     step.topology.sites = {name: SimpleNamespace(role=role) for name, role in roles.items()}
     step.topology.site = step.topology.sites.__getitem__
@@ -143,7 +144,7 @@ def change_holds(person: str = "anna", asked_at: datetime | None = None) -> Chan
 
 def run(step: Any, asked_at: datetime | None = None, person: str = "anna") -> None:
     """A run, or one that is cleared, when it was asked for at that time."""
-    change = change_holds(person, asked_at or step.purge_holds.tables.now)
+    change = change_holds(person, asked_at or step.deployment.tables.now)
     check = CheckRequest(task_id="check")
     check._asked_at = change._asked_at
     for task in (check, change, MatchJobs(task_id="match"), ListHolds(task_id="list")):
@@ -445,7 +446,7 @@ def test_a_list_shows_the_holds_of_the_idbs_that_answer_and_names_all_that_do_no
 def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
     world.jobs["ts1"].running = True
     step = step_of(world, ends_at=in_days(2), reason="x")
-    step.topology.timeouts.glance = 0.0
+    step.topology.timeouts.inline_wait = 0.0
     change_holds()._run(step)
     task = MatchJobs(task_id="match")
     with pytest.raises(TaskDeferred) as deferred:
@@ -480,10 +481,10 @@ def test_a_purge_that_runs_after_the_release_is_not_waited_for(world: World) -> 
 
 class FakeDeployment:
     def __init__(self, world: World) -> None:
-        self.purge_holds = world
+        self.world = world
 
     def __enter__(self) -> Any:
-        return self
+        return self.world
 
     def __exit__(self, *_: object) -> None:
         pass

@@ -46,7 +46,7 @@ class FakeDeployment:
 
     def __init__(self, connection: str | None = None) -> None:
         self.sites = {"site1": FakeSite(), "site2": FakeSite()}
-        self.topology: Any = SimpleNamespace(deployment="lab", watch=Watch(alert_connection=connection), tickets=None)
+        self.topology: Any = SimpleNamespace(name="lab", watch=Watch(alert_connection=connection), tickets=None)
 
     def __enter__(self) -> FakeDeployment:
         return self

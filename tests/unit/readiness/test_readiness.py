@@ -17,7 +17,6 @@ from infomart_dr.evidence.estimate import Span
 from infomart_dr.guards.dump_set import Undo
 from infomart_dr.hooks.parse_ggsci import GroupInfo
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import SiteRole
 from infomart_dr.readiness import (
     accounts,
     clocks_and_releases,
@@ -30,7 +29,6 @@ from infomart_dr.readiness import (
 )
 from infomart_dr.readiness.looks import LookingStep, Looks
 from infomart_dr.readiness.report import (
-    BOTH,
     Check,
     Finding,
     Planned,
@@ -44,7 +42,7 @@ from infomart_dr.readiness.report import (
     ok,
     warning,
 )
-from infomart_dr.topology import DbmsJob, GoldenGate, SchedulerJob
+from infomart_dr.topology import BOTH_ROLES, DbmsJob, GoldenGate, SchedulerJob, SiteRole
 from infomart_lab import config as lab_config
 from infomart_lab import topology as lab_topology
 
@@ -285,7 +283,7 @@ def test_one_privilege_of_a_group_is_enough_and_the_first_is_named() -> None:
 
 
 def test_an_export_is_asked_of_the_source_and_an_import_of_the_target_of_a_copy_only() -> None:
-    source, target = (accounts.wanted_privileges(True, role)["dba"] for role in BOTH)
+    source, target = (accounts.wanted_privileges(True, role)["dba"] for role in BOTH_ROLES)
     assert ("DATAPUMP_EXP_FULL_DATABASE", "EXP_FULL_DATABASE") in source
     assert ("DATAPUMP_IMP_FULL_DATABASE", "IMP_FULL_DATABASE") in target
     assert len(accounts.wanted_privileges(False, "source")["dba"]) == 1
@@ -435,7 +433,7 @@ def test_what_a_check_needs_comes_before_it_in_every_list(procedure: str, archit
     seen: set[tuple[str, SiteRole]] = set()
     for planned in procedures.PROCEDURES[procedure].checks(architecture):
         for role in planned.roles:
-            for one in BOTH if planned.check.once else (role,):
+            for one in BOTH_ROLES if planned.check.once else (role,):
                 missing = [name for name in planned.check.needs if (name, one) not in seen]
                 missing += [name for name in planned.check.of_source if (name, "source") not in seen]
                 assert not missing, f"{planned.check.name} at {one} needs {missing}"

@@ -1,0 +1,97 @@
+"""Checks across the fields of a topology: names that must exist elsewhere, and what must differ or agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from infomart_dr.topology.hosts import Host
+from infomart_dr.topology.idbs import CommandJob, CronJob
+from infomart_dr.topology.sites import Architecture, Site
+
+
+def wrong_references(architecture: Architecture, hosts: Mapping[str, Host], sites: Mapping[str, Site]) -> Iterator[str]:
+    """Each mistake: its field, what was found and what is allowed."""
+    yield from _split_purge_jobs(sites)
+    for name, site in sites.items():
+        yield from _wrong_hosts(name, site, hosts)
+        yield from _used_twice(name, site)
+        yield from _wrong_idbs(name, site, hosts, sites)
+        yield from _wrong_application(name, site, architecture)
+    active = [name for name, site in sites.items() if site.role == "active"]
+    if not active or (len(active) > 1 and architecture == "active-standby"):
+        wanted = "exactly one" if architecture == "active-standby" else "at least one"
+        yield f"sites: found {len(active)} sites with role active {active}; allowed: {wanted}"
+    for name, machine in hosts.items():
+        for other in machine.seen_from:
+            if other not in sites:
+                yield f"hosts.{name}.seen_from.{other}: no such site; allowed: {', '.join(sorted(sites))}"
+
+
+def _split_purge_jobs(sites: Mapping[str, Site]) -> Iterator[str]:
+    """Purges outside the database that several IDBs name: their holds must stand in the same tables."""
+    first: dict[str, tuple[str, str]] = {}
+    for name, site in sites.items():
+        for idb in site.idbs:
+            for number, job in enumerate(idb.purge_jobs):
+                if not isinstance(job, CronJob | CommandJob):
+                    continue
+                where = f"sites.{name}.idbs.{idb.name}"
+                other, connection = first.setdefault(job.key, (where, idb.connection))
+                if connection != idb.connection:
+                    yield (
+                        f"{where}.purge_jobs.{number}: found the purge of {other}, whose connection is another; "
+                        f"allowed: IDBs with one connection, {connection}, or a purge of each IDB's own"
+                    )
+
+
+def _wrong_hosts(name: str, site: Site, hosts: Mapping[str, Host]) -> Iterator[str]:
+    for field, host in {
+        "database.host": site.database.host,
+        "info_mart_server.host": site.info_mart_server.host,
+        "management_layer.host": site.management_layer.host,
+        "reports.host": site.reports.host if site.reports else None,
+    }.items():
+        if host is not None and host not in hosts:
+            yield _no_host(f"sites.{name}.{field}", host, hosts)
+
+
+def _no_host(field: str, host: str, hosts: Mapping[str, Host]) -> str:
+    return f"{field}: found {host!r}; allowed: a name under hosts ({', '.join(sorted(hosts))})"
+
+
+def _used_twice(name: str, site: Site) -> Iterator[str]:
+    trails = site.goldengate.trails
+    if trails.local == trails.remote:
+        yield f"sites.{name}.goldengate.trails: local and remote are both {trails.local!r}; allowed: two trails"
+    groups = site.goldengate.groups
+    if len({groups.extract, groups.pump, groups.replicat}) < 3:
+        yield f"sites.{name}.goldengate.groups: names are used twice; allowed: three different names"
+    names = [idb.name for idb in site.idbs]
+    for double in sorted({each for each in names if names.count(each) > 1}):
+        yield f"sites.{name}.idbs: found {double!r} twice; allowed: each IDB once"
+
+
+def _wrong_idbs(name: str, site: Site, hosts: Mapping[str, Host], sites: Mapping[str, Site]) -> Iterator[str]:
+    for idb in site.idbs:
+        for number, job in enumerate(idb.purge_jobs):
+            if isinstance(job, CronJob | CommandJob) and job.host not in hosts:
+                yield _no_host(f"sites.{name}.idbs.{idb.name}.purge_jobs.{number}.host", job.host, hosts)
+        if idb.source_site is not None and idb.source_site not in sites:
+            yield (
+                f"sites.{name}.idbs.{idb.name}.source_site: found {idb.source_site!r}; "
+                f"allowed: {', '.join(sorted(sites))}"
+            )
+
+
+def _wrong_application(name: str, site: Site, architecture: Architecture) -> Iterator[str]:
+    own = (site.info_mart_server.application, site.info_mart_server.application_dbid)
+    if architecture == "active-active" and None in own:
+        yield (
+            f"sites.{name}.info_mart_server: application or application_dbid is missing; "
+            "allowed: both, since each server of an active-active deployment has an object of its own"
+        )
+    if architecture == "active-standby" and own != (None, None):
+        yield (
+            f"sites.{name}.info_mart_server: found an application of its own; "
+            "allowed: none, since the servers of an active-standby deployment share info_mart.application"
+        )

@@ -1,0 +1,50 @@
+"""The Info Mart database of a site, and Data Pump there."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from infomart_dr.topology.identifiers import (
+    AbsolutePath,
+    ConnectionId,
+    DumpSize,
+    Identifier,
+    Model,
+    Name,
+    Program,
+    Release,
+    ServiceName,
+    VariableName,
+)
+
+
+class DataPump(Model):
+    """expdp and impdp at a site."""
+
+    #: Oracle directory object, and nothing else: its folder is read from DBA_DIRECTORIES.
+    directory: Identifier = "GIM_DUMP"
+    #: Name part of the dump files; Data Pump adds the set's number.
+    file_prefix: str = Field("gim", pattern=r"^[A-Za-z0-9_]{1,40}$")
+    file_size: DumpSize = "2G"
+    parallel: int = Field(2, ge=1, le=64)
+    expdp: Program = "expdp"
+    impdp: Program = "impdp"
+    #: Seconds between two STATUS blocks in the client's output.
+    status_seconds: int = Field(10, ge=1, le=3600)
+
+
+class Database(Model):
+    """The Info Mart database of a site."""
+
+    host: Name
+    service: ServiceName
+    #: Release of the Oracle database, as ``11.2`` or ``19.0``.
+    release: Release = "19.0"
+    #: Airflow connections: a DBA, the Info Mart's owner, GoldenGate's owner.
+    dba_connection: ConnectionId
+    info_mart_connection: ConnectionId
+    goldengate_connection: ConnectionId
+    oracle_home: AbsolutePath
+    #: ORACLE_SID, TNS_ADMIN, LD_LIBRARY_PATH ... for programs run over SSH.
+    environment: dict[VariableName, str] = Field(default_factory=dict)
+    data_pump: DataPump = Field(default_factory=DataPump)

@@ -1,0 +1,93 @@
+"""GoldenGate at a site."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field
+from pydantic import Tag as UnionTag
+
+from infomart_dr.topology.identifiers import (
+    AbsolutePath,
+    GroupName,
+    Identifier,
+    Model,
+    Port,
+    Release,
+    Tag,
+    TrailName,
+    VariableName,
+)
+
+
+class Groups(Model):
+    """Names of GoldenGate's groups at a site, used whenever this site is source or target."""
+
+    extract: GroupName = "EGIM"
+    pump: GroupName = "PGIM"
+    replicat: GroupName = "RGIM"
+
+
+class Trails(Model):
+    """Trails of a site: its own, and the one that arrives from the other site."""
+
+    local: TrailName = "./dirdat/em"
+    remote: TrailName = "./dirdat/dp"
+    megabytes: int = Field(2000, ge=1, le=2000)
+
+
+class AliasLogin(Model):
+    """Login through GoldenGate's credential store (12c and later)."""
+
+    alias: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,29}$")
+    domain: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9_]{0,29}$")
+
+
+class EncryptedLogin(Model):
+    """Login of releases without a credential store: ENCRYPT PASSWORD's output is in the parameter files."""
+
+    user: Identifier
+    #: Output of ``ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT``; never the password itself.
+    encrypted_password: str = Field(pattern=r"^[A-Z0-9]{16,}$")
+
+
+def _kind_of_login(value: object) -> str:
+    """The one that is meant: mistakes are told of it alone."""
+    if isinstance(value, EncryptedLogin):
+        return "EncryptedLogin"
+    encrypted = isinstance(value, dict) and "alias" not in value and {"user", "encrypted_password"} & set(value)
+    return "EncryptedLogin" if encrypted else "AliasLogin"
+
+
+Login = Annotated[
+    Annotated[AliasLogin, UnionTag("AliasLogin")] | Annotated[EncryptedLogin, UnionTag("EncryptedLogin")],
+    Discriminator(_kind_of_login),
+]
+
+
+class GoldenGate(Model):
+    """GoldenGate at a site (classic deployment, ggsci)."""
+
+    home: AbsolutePath
+    release: Release = "19.1"
+    #: How the Extract reads the redo.
+    capture: Literal["integrated", "classic"] = "integrated"
+    manager_port: Port = 7809
+    #: Schema of GoldenGate's own tables and of the procedures' lock, ledger and marker.
+    schema_name: Identifier = Field("GGATE", alias="schema")
+    login: Login
+    groups: Groups = Field(default_factory=Groups)
+    trails: Trails = Field(default_factory=Trails)
+    #: Checkpoint table in GoldenGate's schema.
+    checkpoint_table: Identifier = "GGS_CHECKPOINT"
+    #: Tag of what Replicat writes, excluded by the Extract of the same site (12c and later).
+    tag: Tag = "00"
+    environment: dict[VariableName, str] = Field(default_factory=dict)
+
+    def trail_folder(self, trail: str) -> str:
+        """Absolute folder of a trail, which may be given below the home.
+
+        :param trail: one of ``trails``.
+        """
+        return posixpath.normpath(posixpath.join(self.home, posixpath.dirname(trail) or "."))

@@ -1,0 +1,92 @@
+"""Kinds of values: each identifier that later reaches a shell, ggsci or SQL has its form here."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+#: Words for a form, by its pattern: a mistake is told in them.
+FORMS: dict[str, str] = {}
+
+
+def _form(pattern: str, words: str) -> StringConstraints:
+    FORMS[pattern] = words
+    return StringConstraints(pattern=pattern)
+
+
+#: Oracle's unquoted identifier, in upper case as the dictionary shows it.
+Identifier = Annotated[str, _form(r"^[A-Z][A-Z0-9_$#]{0,29}$", "an Oracle name in upper case, at most 30 characters")]
+#: ``OWNER.NAME``.
+QualifiedName = Annotated[str, _form(r"^[A-Z][A-Z0-9_$#]{0,29}\.[A-Z][A-Z0-9_$#]{0,127}$", "OWNER.NAME in upper case")]
+#: GoldenGate group: 1 to 8 characters, see facts on the REST interface's ``^[A-Z_$][A-Z0-9_$]*$``.
+GroupName = Annotated[str, _form(r"^[A-Z][A-Z0-9_$]{0,7}$", "a group in upper case, at most 8 characters")]
+#: Trail: a path without extension whose file name has two characters.
+TrailName = Annotated[
+    str,
+    _form(
+        r"^(\./|/)?([A-Za-z0-9_.-]+/)*[A-Za-z][A-Za-z0-9]$",
+        "a path without extension whose file name has two characters",
+    ),
+]
+#: Name in this file and in task ids.
+Name = Annotated[
+    str,
+    _form(
+        r"^[a-z][a-z0-9_-]{0,39}$",
+        "lower-case letters, digits, _ and -, beginning with a letter, at most 40 characters",
+    ),
+]
+#: Airflow's connection id.
+ConnectionId = Annotated[
+    str, _form(r"^[A-Za-z0-9_.-]{1,200}$", "the id of an Airflow connection: letters, digits, _ . and -")
+]
+#: DNS name or address.
+Address = Annotated[str, _form(r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$", "a DNS name or an IP address")]
+#: Oracle service name.
+ServiceName = Annotated[str, _form(r"^[A-Za-z][A-Za-z0-9_.$#-]{0,127}$", "an Oracle service name")]
+#: Name of a Genesys object: printable, no quotes or control characters.
+ObjectName = Annotated[
+    str,
+    _form(
+        r"^[A-Za-z0-9_][A-Za-z0-9_. ()\-]{0,254}$",
+        "the name of a Genesys object: letters, digits, blanks, _ . - ( and )",
+    ),
+]
+#: GoldenGate tag in hexadecimal.
+Tag = Annotated[str, _form(r"^([0-9A-Fa-f]{2}){1,16}$", "hexadecimal digits, an even number of them")]
+#: Message number of GoldenGate.
+MessageCode = Annotated[str, _form(r"^OGG-\d{5}$", "a message number such as OGG-01154")]
+#: Size as Data Pump writes it.
+DumpSize = Annotated[str, _form(r"^[1-9][0-9]*[KMGT]?$", "a whole number; K, M, G or T may follow")]
+#: Name of an environment variable.
+VariableName = Annotated[str, _form(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
+#: A word of a command of the site's own: no line breaks and no NUL; ``{job}`` and ``{site}`` are filled in.
+Word = Annotated[str, _form(r"^[^\x00-\x1f]{1,500}$", "text without line breaks, at most 500 characters")]
+#: Program: a name in PATH, or a path.
+Program = Annotated[str, _form(r"^[A-Za-z0-9_./-]{1,200}$", "letters, digits, _ . / and -, at most 200 characters")]
+#: User of a host.
+UserName = Annotated[str, _form(r"^[a-z_][a-z0-9_-]{0,31}$", "the name of a user of the host")]
+#: What a process is called, for ``pgrep -f``.
+ProcessPattern = Annotated[
+    str, _form(r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$", "part of a command line, at least 3 characters")
+]
+#: Four-part or shorter Info Mart or RAA release.
+Release = Annotated[str, _form(r"^\d{1,2}\.\d{1,2}(\.\d{1,3}){0,2}$", "two to four numbers with dots between them")]
+
+
+def _absolute(value: str) -> str:
+    if not re.match(r"^(/|[A-Za-z]:[\\/])[^\x00-\x1f'\"`$;|&<>*?]*$", value):
+        raise ValueError("an absolute path without quotes, wildcards and shell signs is allowed")
+    return value.rstrip("/") or value
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Model(BaseModel):
+    """Strict: an unknown field is a mistake, and nothing changes after reading. It is written with the file's keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, serialize_by_alias=True)

@@ -1,0 +1,148 @@
+"""Topology files: where they are, and how one is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from infomart_dr.errors import TopologyError
+from infomart_dr.topology.mistakes import doubles, kind_of, mistakes_of
+from infomart_dr.topology.topology import Topology
+
+#: Environment variable with the topology file, or with a folder of ``<deployment>.yaml`` files.
+PATH_VARIABLE = "INFOMART_DR_TOPOLOGY"
+
+
+def parse(text: str, path: Path) -> Topology:
+    """Read a topology from text.
+
+    :param text: YAML.
+    :param path: file name for the messages.
+    :raises TopologyError: with every mistake, one a line.
+    """
+    document = _document(text, path)
+    if not isinstance(document, dict):
+        raise TopologyError(
+            f"{path}: found {kind_of(document)}; allowed: a mapping that begins with deployment.",
+            "Start from docs/examples/topology.yaml.",
+        )
+    try:
+        return Topology.model_validate(document)
+    except ValidationError as error:
+        raise _refused(mistakes_of(path, error)) from None
+
+
+def _document(text: str, path: Path) -> object:
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if twice := doubles(root):
+            raise _refused([f"{path}, {line}" for line in twice])
+        return loader.construct_document(root) if root is not None else None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        if problem.startswith("but ") and (context := getattr(error, "context", None)):
+            problem = f"{context}, {problem}"
+        raise TopologyError(f"{path}{where}: not YAML: {problem}.", "Correct the file.") from None
+    finally:
+        loader.dispose()
+
+
+def _refused(mistakes: list[str]) -> TopologyError:
+    return TopologyError(
+        f"The topology has {len(mistakes)} mistake(s):\n" + "\n".join(f"  {each}" for each in mistakes),
+        "Correct the file; docs/topology.md describes each field.",
+        mistakes=mistakes,
+    )
+
+
+def read(path: Path) -> Topology:
+    """Read a topology from a file.
+
+    :raises TopologyError: it cannot be read, or is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise TopologyError(
+            f"{path}: cannot be read: {error.strerror}.", f"Set {PATH_VARIABLE} to a readable file."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise TopologyError(f"{path}: not UTF-8: {error.reason} at byte {error.start}.", "Correct the file.") from None
+    return parse(text, path)
+
+
+def topology_folder() -> Path:
+    """The topology file, or the folder of several.
+
+    :raises TopologyError: the variable is not set.
+    """
+    value = os.environ.get(PATH_VARIABLE)
+    if not value:
+        raise TopologyError(
+            f"{PATH_VARIABLE} is not set.",
+            f"Set {PATH_VARIABLE} to the topology file, or to a folder of <deployment>.yaml files, "
+            "in the environment of Airflow's workers and triggerer.",
+        )
+    return Path(value)
+
+
+def topology_file(deployment: str | None = None) -> Path:
+    """Path of the topology file.
+
+    :param deployment: needed when ``INFOMART_DR_TOPOLOGY`` is a folder with several files.
+    :raises TopologyError: the variable is not set, or there is no such file.
+    """
+    path = topology_folder()
+    if path.is_dir():
+        files = sorted(path.glob("*.yaml"))
+        if deployment:
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", deployment):
+                raise TopologyError(
+                    f"Deployment {deployment[:60]!r} is not a name.",
+                    "Use lower-case letters, digits, - and _.",
+                )
+            files = [file for file in files if file.stem == deployment]
+        if len(files) != 1:
+            raise TopologyError(
+                f"{path} holds {len(files)} topology files for deployment {deployment or '(not given)'}.",
+                f"Give the parameter deployment, one of: "
+                f"{', '.join(f.stem for f in sorted(path.glob('*.yaml'))) or '(none)'}.",
+            )
+        path = files[0]
+    return path
+
+
+def deployments() -> list[str]:
+    """Names of all deployments: of the folder's files, or of the only file (whose name may be any).
+
+    :raises TopologyError: the variable is not set, there is no file, or the only one is wrong.
+    """
+    path = topology_folder()
+    if not path.is_dir():
+        return [load().name]
+    if not (found := sorted(file.stem for file in path.glob("*.yaml"))):
+        raise TopologyError(f"{path} holds no topology file.", "Put a <deployment>.yaml there.")
+    return found
+
+
+def load(deployment: str | None = None) -> Topology:
+    """Read the topology of a deployment.
+
+    :param deployment: its name; may be left out when there is only one.
+    :raises TopologyError: no file, a wrong file, or another deployment's file.
+    """
+    path = topology_file(deployment)
+    topology = read(path)
+    if deployment and topology.name != deployment:
+        raise TopologyError(
+            f"{path}: deployment: found {topology.name!r}; allowed: {deployment!r}, as the run asks.",
+            "Correct the parameter deployment, or the file.",
+        )
+    return topology

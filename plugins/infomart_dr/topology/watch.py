@@ -1,0 +1,69 @@
+"""Thresholds of watching."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from infomart_dr.topology.identifiers import ConnectionId, MessageCode, Model
+
+
+class Rising(Model):
+    """Two thresholds of a figure that gets worse as it grows."""
+
+    warning: float = Field(ge=0)
+    critical: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.warning > self.critical:
+            raise ValueError(f"warning {self.warning:g} is above critical {self.critical:g}; allowed: at most that")
+        return self
+
+
+class Falling(Model):
+    """Two thresholds of a figure that gets worse as it shrinks."""
+
+    warning: float = Field(ge=0)
+    critical: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.warning < self.critical:
+            raise ValueError(f"warning {self.warning:g} is below critical {self.critical:g}; allowed: at least that")
+        return self
+
+
+class Watch(Model):
+    """When watching finds something, and whom it tells."""
+
+    #: Seconds of replication lag, end to end and of each group.
+    lag: Rising = Rising(warning=300, critical=1800)
+    #: Seconds without a checkpoint after which a group that runs counts as stuck.
+    checkpoint: int = Field(600, ge=10)
+    #: Age in seconds of a data source's high-water mark.
+    hwm_age: Rising = Rising(warning=3600, critical=14400)
+    #: Megabytes that are free where the trails are.
+    trail_free: Falling = Falling(warning=10_000, critical=2_000)
+    #: Seconds until the trails' disk is full, at the growth of the last ``trail_window`` seconds.
+    trail_full: Falling = Falling(warning=86_400, critical=14_400)
+    trail_window: int = Field(3600, ge=60, le=86_400)
+    #: Seconds before data is given up at which a link outage becomes critical.
+    link_left: int = Field(7200, ge=0)
+    #: Age of a purge hold, in percent of the partition ring.
+    hold_age: Rising = Rising(warning=70, critical=90)
+    #: Errors of ggserr.log that are nobody's business.
+    ggserr_ignore: list[MessageCode] = Field(default_factory=list)
+    #: Seconds without the same error after which it has ended.
+    ggserr_quiet: int = Field(3600, ge=0)
+    #: Seconds without a sign of life after which a plan that holds the lock is told.
+    plan_quiet: int = Field(86_400, ge=60)
+    #: Seconds for which one look waits for its marker row at the standby.
+    marker_wait: float = Field(10.0, ge=0, le=60)
+    #: Longest time of one connection, statement or command in seconds.
+    timeout: int = Field(30, ge=1, le=300)
+    #: Longest time of one run of watching at a deployment in seconds.
+    run_limit: int = Field(120, ge=10, le=3600)
+    #: Airflow connection (http) of a webhook that is told of each alert; None: log and asset events only.
+    alert_connection: ConnectionId | None = None
