@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from infomart_dr import topology as topology_module
-from infomart_dr.errors import TopologyError
+from infomart_dr.hooks.connections import connection
 
 if TYPE_CHECKING:
     from infomart_dr.guards.purge_holds import PurgeHolds
@@ -171,20 +171,3 @@ class Deployment:
 
         timeouts = self.topology.timeouts
         return backend(self.site(site).configuration, connect_timeout=timeouts.connect, timeout=timeouts.command)
-
-
-def connection(connection_id: str) -> Any:
-    """Airflow connection by id.
-
-    :raises TopologyError: Airflow has no such connection.
-    """
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        return BaseHook.get_connection(connection_id)
-    except AirflowNotFoundException:
-        raise TopologyError(
-            f"Airflow has no connection {connection_id!r}.",
-            "Add it (docs/getting-started.md lists the connections a topology needs), or correct the topology.",
-        ) from None

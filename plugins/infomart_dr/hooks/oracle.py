@@ -25,6 +25,7 @@ from infomart_dr.errors import (
     TopologyError,
     UnreachableError,
 )
+from infomart_dr.hooks.connections import missing
 
 #: Seconds granted to the driver beyond its own connect timeout before the connect is given up.
 _MARGIN = 1.0
@@ -270,13 +271,9 @@ class InfoMartOracleHook(OracleHook):
         :raises TopologyError: Airflow has no such connection.
         """
         try:
-            connection = super().get_connection(conn_id)
+            return super().get_connection(conn_id)
         except AirflowNotFoundException:
-            raise TopologyError(
-                f"Airflow has no connection {conn_id}, which the topology names.",
-                f"Add the connection {conn_id} (type oracle), or correct the topology.",
-            ) from None
-        return connection
+            raise missing(conn_id, "oracle") from None
 
     def target(self) -> str:
         """What messages call the database; without secrets."""

@@ -56,7 +56,7 @@ class RequestReaggregation(StepOperator):
         return requested(step)
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.deployment import connection
+        from infomart_dr.hooks.connections import connection
         from infomart_dr.hooks.raa import Reaggregation, jdbc_url, uses_labels
 
         raa, site, name = step.topology.raa, step.site(self.role), step.name(self.role)
