@@ -17,16 +17,8 @@ from infomart_dr.errors import (
     UnexpectedReplyError,
     UnreachableError,
 )
-from infomart_dr.hooks.configuration import (
-    Change,
-    GaxConfiguration,
-    ManualConfiguration,
-    backend,
-    differences,
-    from_gax,
-    inverse,
-    to_gax,
-)
+from infomart_dr.hooks.configuration import Change, ManualConfiguration, backend, differences, inverse
+from infomart_dr.hooks.gax import GaxConfiguration, from_gax, to_gax
 from infomart_dr.topology import Configuration
 
 PASSWORD = "pass-of-gax-42"
@@ -297,6 +289,29 @@ def test_each_failure_is_a_typed_error(answer, kind):
     gax.answer = answer
     with pytest.raises(kind):
         client(gax).read("GIM Server")
+
+
+def test_a_failure_is_told_in_words_of_gax():
+    gax = Gax()
+    gax.answer = httpx.ReadTimeout("slow")
+    with pytest.raises(UnreachableError) as caught:
+        client(gax).read("GIM Server")
+    path = "/gax/api/cfg/applications/GIM%20Server"
+    assert caught.value.what == f"GAX at http://gax2:8080 gave no answer to GET {path} within 60 s."
+
+
+def test_a_body_that_cannot_be_decoded_is_a_typed_error():
+    gax = Gax()
+    gax.answer = httpx.DecodingError("not gzip")
+    with pytest.raises(FinalError, match="DecodingError: not gzip"):
+        client(gax).read("GIM Server")
+
+
+def test_an_address_without_http_is_refused(connection):
+    connection(schema="ftp")
+    with pytest.raises(TopologyError, match="gives no address of GAX") as caught:
+        client(Gax()).read("GIM Server")
+    assert caught.value.next_step == "Set its schema to http or https."
 
 
 def test_a_connection_that_is_missing_or_incomplete_is_named(connection, monkeypatch):
