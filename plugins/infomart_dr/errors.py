@@ -72,3 +72,8 @@ class RemoteCommandError(FinalError):
 
 class UnexpectedReplyError(FinalError):
     """A program answered in a shape that no parser here knows; the reply is part of the message."""
+
+
+def code_of(error: BaseException) -> str | None:
+    """Oracle's code of a typed error, as ``ORA-00001``."""
+    return getattr(error, "code", None)

@@ -18,12 +18,14 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError, TopologyError
+from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError, TopologyError, code_of
 from infomart_dr.evidence.high_water_marks import against, lowest, with_calls
 from infomart_dr.guards import high_water_marks
 from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
-from infomart_dr.plan.lock import Statements, code_of, cut, ensure_table
+from infomart_dr.plan.lock import Statements, ensure_table
 from infomart_dr.plan.parameters import SHORTER_ID
+from infomart_dr.text import cut
+from infomart_dr.times import shown, utc
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import Deployment
@@ -45,18 +47,6 @@ _ITS_END = "its own end"
 
 
 # -- holds -----------------------------------------------------------------------------------------
-
-
-def utc(value: datetime | None) -> datetime | None:
-    """A time of the tables, which are UTC without saying so."""
-    if value is None:
-        return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def shown(moment: datetime | None) -> str:
-    """A time for people."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "-"
 
 
 @dataclass(frozen=True)
@@ -187,8 +177,8 @@ class HoldStore:
                 row["hold_id"],
                 row["owner"],
                 row["reason"] or "no reason given",
-                _utc(row["placed_at"]),
-                _utc(row["begins_at"]),
+                utc(row["placed_at"]),
+                utc(row["begins_at"]),
                 End(utc(row["ends_at"]), row["until_site"], utc(row["until_time"])),
                 row["ticket"] or "",
                 utc(row["end_asked_at"]),
@@ -284,7 +274,7 @@ class HoldStore:
                 row["job"],
                 row["was_enabled"] == "Y",
                 row["memory"] or "",
-                _utc(row["held_since"]),
+                utc(row["held_since"]),
                 int(row["changes"]),
                 int(row["enabled_again"]),
                 utc(row["enabled_again_at"]),
@@ -321,12 +311,6 @@ class HoldStore:
     def forget(self, job: HeldJob) -> bool:
         """Remove a job's row; False when another run has written it since it was read."""
         return self._hook.execute("purge_job_forget", self._in, **self.idb, job=job.job, changes=job.changes) == 1
-
-
-def _utc(value: datetime) -> datetime:
-    found = utc(value)
-    assert found is not None
-    return found
 
 
 def _short(field_name: str, value: str, limit: int) -> None:

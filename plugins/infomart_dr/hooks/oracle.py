@@ -132,7 +132,7 @@ class OracleFinal(OracleError, FinalError):
     """Any other error of Oracle: a person must look."""
 
 
-def code_of(text: str) -> str:
+def deciding_code(text: str) -> str:
     """The error code that decides, as ``ORA-01017``: the first known one, else the first; "" without any.
 
     Outer codes only say where it happened; the reason comes after them.
@@ -154,7 +154,7 @@ def classify(text: str, subject: str, target: str) -> OracleError:
     :param subject: what was done, as ``Statement current_scn``.
     :param target: whom it was done to, as ``connection gim_site2 (db2:1521/GIM2)``.
     """
-    code = code_of(text)
+    code = deciding_code(text)
     lines = [part.strip() for part in text.splitlines() if part.strip() and not part.startswith("Help:")]
     line = " ".join(lines)[:300].rstrip(". ") or "no message"
     if code in _CREDENTIALS:

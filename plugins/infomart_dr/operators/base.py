@@ -215,7 +215,7 @@ def needless(step: Step, fact: Fact[Any] | None) -> str | None:
     if reached := recorded.get(facts.GOAL_REACHED):
         return f"nothing to do: {reached}"
     if fact is not None and (value := recorded.text(fact)):
-        return f"the plan is past this step ({fact.name.replace('_', ' ')}: {value})"
+        return f"the plan is past this step ({fact.name.replace('_', ' ')}: {fact.shown(value)})"
     return None
 
 

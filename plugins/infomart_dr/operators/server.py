@@ -15,6 +15,7 @@ from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, SiteRole, Step
+from infomart_dr.times import shown
 
 log = logging.getLogger(__name__)
 
@@ -229,7 +230,7 @@ class NoteFinalStop(StepOperator):
     def observe(self, step: Step) -> Seen:
         stopped = step.ledger.get(facts.FINAL_STOP)
         if stopped and not server_runs(step, "source"):
-            return Seen(True, f"the writers are stopped since {stopped}", {"stopped_at": stopped})
+            return Seen(True, f"the writers are stopped since {shown(stopped)}", {"stopped_at": stopped})
         return Seen(False, "the final stop is not noted")
 
     def act(self, step: Step, seen: Seen) -> None:

@@ -93,6 +93,12 @@ def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
     assert light.acts == 1
 
 
+def test_when_a_plan_passed_a_step_is_told_as_a_time() -> None:
+    light = Light(unless=facts.POINT_OF_NO_RETURN)
+    what = light._run(FakeStep(point_of_no_return="1796069707"))["what"]  # type: ignore[arg-type]
+    assert what == "the plan is past this step (point of no return: 2026-11-30 20:15:07 UTC)"
+
+
 def test_a_plan_whose_goal_was_reached_before_does_nothing_but_what_is_always_done() -> None:
     class Always(Light):
         always = True
