@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseNotifier
 from airflow.sdk.log import redact
 
+from infomart_dr import settings
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence.watching import Roles
@@ -278,7 +278,7 @@ class Run:
 
     def _page(self, below: str = "") -> str:
         """A page of Airflow's web interface."""
-        base = self._topology.tickets.base_url or conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+        base = self._topology.tickets.base_url or settings.base_url()
         return f"{base.rstrip('/')}/dags/{self._dag.dag_id}/runs/{quote(self._run.run_id, safe=':+~')}{below}"
 
     def _message(self, event: Any, key: list[Any], lines: list[str], *, link: str, **more: Any) -> Any:

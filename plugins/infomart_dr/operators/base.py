@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule, TriggerRule
 from airflow.sdk.exceptions import AirflowSkipException
 
-from infomart_dr import stopwatch
+from infomart_dr import settings, stopwatch
 from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
 from infomart_dr.guide import readable
 from infomart_dr.notifiers.tickets import callbacks
@@ -56,8 +55,8 @@ def step_defaults() -> dict[str, Any]:
     """``default_args`` of every procedure; ``[infomart_dr] retries`` and ``retry_delay`` change them."""
     return {
         "owner": "infomart_dr",
-        "retries": conf.getint("infomart_dr", "retries", fallback=6),
-        "retry_delay": timedelta(seconds=conf.getint("infomart_dr", "retry_delay", fallback=15)),
+        "retries": settings.retries(),
+        "retry_delay": settings.retry_delay(),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
         "retry_policy": RETRY_POLICY,
