@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRu
 from airflow.sdk.exceptions import AirflowSkipException
 
 from infomart_dr import settings, stopwatch
-from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
+from infomart_dr.errors import CurableError, GuardError, class_of
 from infomart_dr.guide import readable
 from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.plan import facts
@@ -322,5 +322,5 @@ def raise_from(event: Mapping[str, Any]) -> None:
     """Raise the typed error that a trigger met, if it met one."""
     if event.get("state") not in ("failed", "unreachable"):
         return
-    kind: type[InfoMartError] = CurableError if event.get("curable", True) else FinalError
+    kind = class_of(str(event.get("error") or ""), curable=bool(event.get("curable", True)))
     raise kind(str(event.get("what") or event.get("reason") or event), str(event.get("next_step") or ""))
