@@ -167,7 +167,13 @@ class Deployment:
 
     def configuration(self, site: str) -> ConfigurationBackend:
         """The configuration backend of a site."""
-        from infomart_dr.hooks.configuration import backend
+        from infomart_dr.hooks.configuration import ManualConfiguration
 
-        timeouts = self.topology.timeouts
-        return backend(self.site(site).configuration, connect_timeout=timeouts.connect, timeout=timeouts.command)
+        settings, timeouts = self.site(site).configuration, self.topology.timeouts
+        if settings.backend == "manual" or settings.connection is None:
+            return ManualConfiguration()
+        from infomart_dr.hooks.gax import GaxConfiguration
+
+        return GaxConfiguration(
+            settings.connection, settings.paths, connect_timeout=timeouts.connect, timeout=timeouts.command
+        )

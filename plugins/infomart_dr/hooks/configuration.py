@@ -6,15 +6,11 @@ and confirms.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from infomart_dr.errors import FinalError
-from infomart_dr.topology import Configuration
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.gax import GaxConfiguration
 
 #: Object state: 1 Enabled, 2 Disabled.
 ENABLED, DISABLED = 1, 2
@@ -238,16 +234,3 @@ class ManualConfiguration:
             "Save the object, open it again and compare each value with the steps above.",
         ]
         return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
-
-
-def backend(
-    configuration: Configuration, *, connect_timeout: float = 10, timeout: float = 60
-) -> GaxConfiguration | ManualConfiguration:
-    """The backend that the topology asks for."""
-    if configuration.backend == "gax" and configuration.connection is not None:
-        from infomart_dr.hooks.gax import GaxConfiguration
-
-        return GaxConfiguration(
-            configuration.connection, configuration.paths, connect_timeout=connect_timeout, timeout=timeout
-        )
-    return ManualConfiguration()

@@ -8,7 +8,9 @@ import json
 import httpx
 import pytest
 from pydantic import ValidationError
+from tests.unit.hooks.gg_sample import make_topology
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import (
     CredentialsError,
     CurableError,
@@ -17,7 +19,7 @@ from infomart_dr.errors import (
     UnexpectedReplyError,
     UnreachableError,
 )
-from infomart_dr.hooks.configuration import Change, ManualConfiguration, backend, differences, inverse
+from infomart_dr.hooks.configuration import Change, ManualConfiguration, differences, inverse
 from infomart_dr.hooks.gax import GaxConfiguration, from_gax, to_gax
 from infomart_dr.topology import Configuration
 
@@ -354,6 +356,11 @@ def test_a_person_is_never_taken_for_a_proof():
     assert "Nothing" in manual.instructions("GIM Server", Change())
 
 
-def test_the_topology_chooses_the_backend():
-    assert not backend(Configuration()).automatic
-    assert backend(Configuration(backend="gax", connection="gax_site2")).automatic
+def test_the_topology_chooses_the_backend(monkeypatch):
+    topology = make_topology()
+    topology.sites["site2"] = topology.sites["site2"].model_copy(
+        update={"configuration": Configuration(backend="gax", connection="gax_site2")}
+    )
+    monkeypatch.setattr(Deployment, "topology", topology)
+    assert not Deployment().configuration("site3").automatic
+    assert Deployment().configuration("site2").automatic
