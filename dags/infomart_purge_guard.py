@@ -9,7 +9,7 @@ from airflow.sdk import DAG
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.runbook import purge_holds
-from infomart_dr.runbook.schedules import schedule
+from infomart_dr.settings import schedule
 
 DOC = """
 # IDB purge guard

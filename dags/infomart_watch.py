@@ -6,7 +6,7 @@ from airflow.sdk import DAG
 
 from infomart_dr.notifiers.tickets import TellTicket
 from infomart_dr.runbook import watch
-from infomart_dr.runbook.schedules import schedule
+from infomart_dr.settings import schedule
 
 DOC = """
 # Watching

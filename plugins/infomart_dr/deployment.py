@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from infomart_dr import topology as topology_module
-from infomart_dr.errors import TopologyError
+from infomart_dr.hooks.connections import connection
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.configuration import ConfigurationBackend
@@ -159,24 +159,13 @@ class Deployment:
 
     def configuration(self, site: str) -> ConfigurationBackend:
         """The configuration backend of a site."""
-        from infomart_dr.hooks.configuration import backend
+        from infomart_dr.hooks.configuration import ManualConfiguration
 
-        timeouts = self.topology.timeouts
-        return backend(self.site(site).configuration, connect_timeout=timeouts.connect, timeout=timeouts.command)
+        settings, timeouts = self.site(site).configuration, self.topology.timeouts
+        if settings.backend == "manual" or settings.connection is None:
+            return ManualConfiguration()
+        from infomart_dr.hooks.gax import GaxConfiguration
 
-
-def connection(connection_id: str) -> Any:
-    """Airflow connection by id.
-
-    :raises TopologyError: Airflow has no such connection.
-    """
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        return BaseHook.get_connection(connection_id)
-    except AirflowNotFoundException:
-        raise TopologyError(
-            f"Airflow has no connection {connection_id!r}.",
-            "Add it (docs/getting-started.md lists the connections a topology needs), or correct the topology.",
-        ) from None
+        return GaxConfiguration(
+            settings.connection, settings.paths, connect_timeout=timeouts.connect, timeout=timeouts.command
+        )

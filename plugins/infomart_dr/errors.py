@@ -72,3 +72,24 @@ class RemoteCommandError(FinalError):
 
 class UnexpectedReplyError(FinalError):
     """A program answered in a shape that no parser here knows; the reply is part of the message."""
+
+
+def code_of(error: BaseException) -> str | None:
+    """Oracle's code of a typed error, as ``ORA-00001``."""
+    return getattr(error, "code", None)
+
+
+def class_name(error: InfoMartError) -> str:
+    """Name of the error's nearest class in this module: what crosses a deferral in place of the error."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
+
+
+def class_of(name: str, *, curable: bool) -> type[InfoMartError]:
+    """The class of this module that :func:`class_name` named.
+
+    :param curable: decides where the name is none of this module's.
+    """
+    found = globals().get(name)
+    if isinstance(found, type) and issubclass(found, (CurableError, FinalError)):
+        return found
+    return CurableError if curable else FinalError

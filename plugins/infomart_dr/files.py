@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
 import jinja2
 
 from infomart_dr.errors import FinalError
-
-_IDENTIFIER = re.compile(r"^[A-Z][A-Z0-9_$#]{0,127}$")
+from infomart_dr.text import identifier
 
 
 @cache
@@ -55,11 +53,7 @@ def statement(name: str, **identifiers: str) -> str:
     :raises FinalError: an identifier is not a plain Oracle name.
     """
     for key, value in identifiers.items():
-        if not _IDENTIFIER.match(value):
-            raise FinalError(
-                f"{key} of the statement {name} is not an Oracle identifier: {value[:60]!r}.",
-                "Correct the topology or the parameter that it comes from.",
-            )
+        identifier(f"{key} of the statement {name}", value)
     text = render(f"sql/{name}.sql", **identifiers)
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
     sql = "\n".join(lines).strip()

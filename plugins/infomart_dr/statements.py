@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from infomart_dr import files
 from infomart_dr.errors import FinalError
+from infomart_dr.text import identifier
 
-_NAME = re.compile(r"^[A-Z][A-Z0-9_$#]{0,127}$")
 #: Types that the hash can read as text; DBA_TAB_COLUMNS writes a timestamp's precision into the type.
 _HASHED = re.compile(
     r"^(N?VARCHAR2|N?CHAR|NUMBER|FLOAT|BINARY_FLOAT|BINARY_DOUBLE|DATE|RAW"
@@ -26,11 +26,7 @@ class RowHash(NamedTuple):
 
 def _checked(statement: str, **names: str) -> None:
     for key, value in names.items():
-        if not _NAME.match(value):
-            raise FinalError(
-                f"{key} of the statement {statement} is not an Oracle identifier: {value[:60]!r}.",
-                "Correct the topology or the parameter that it comes from.",
-            )
+        identifier(f"{key} of the statement {statement}", value)
 
 
 def row_hash(schema: str, table: str, columns: Iterable[tuple[str, str]]) -> RowHash:

@@ -1,17 +1,43 @@
-"""Texts for people: sizes and lists of names."""
+"""Words for people: sizes and lists of names; and what a name may consist of."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+
+from infomart_dr.errors import FinalError
+
+#: A name in the topology: of a deployment, a site or a host.
+NAME = r"[a-z][a-z0-9_-]{0,39}"
+#: A plain Oracle name.
+IDENTIFIER = re.compile(r"[A-Z][A-Z0-9_$#]{0,127}")
+
+_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+def identifier(what: str, value: str) -> str:
+    """A name that may stand in a statement or a parameter file.
+
+    :param what: the beginning of the message.
+    :raises FinalError: it is not a plain Oracle name.
+    """
+    if not IDENTIFIER.fullmatch(value):
+        raise FinalError(
+            f"{what} is not an Oracle identifier: {value[:60]!r}.",
+            "Correct the topology or the parameter that it comes from.",
+        )
+    return value
+
+
+def unit_of(size: float) -> tuple[float, str]:
+    """The unit for a number of bytes: its bytes and its name."""
+    return next(((factor, unit) for unit, factor in _UNITS if size >= factor), (1.0, "B"))
 
 
 def size_text(size: float) -> str:
-    """Bytes for people."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.1f} {unit}" if unit != "B" else f"{size:.0f} B"
-        size /= 1000
-    raise AssertionError
+    """Bytes for people: ``3.4 GB``."""
+    factor, unit = unit_of(size)
+    return f"{size / factor:.{0 if unit == 'B' else 1}f} {unit}"
 
 
 def sorted_names(names: Sequence[str], limit: int = 8) -> str:
@@ -19,3 +45,8 @@ def sorted_names(names: Sequence[str], limit: int = 8) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
     return ", ".join(ordered[:limit]) + more
+
+
+def cut(text: str, size: int) -> str:
+    """At most ``size`` bytes of UTF-8, which is how Oracle counts a VARCHAR2."""
+    return text.encode()[:size].decode(errors="ignore")

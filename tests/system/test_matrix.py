@@ -285,8 +285,8 @@ def _the_steps_are_those_of_the_deployment(lab: LabConfig, row: Row, run: Proced
     if row["reports"] == "yes":
         assert gi2ctl.in_service(lab) == [standby]
     if raa:
-        form = r"requested: \d{4}-\d\d-\d\d to \d{4}-" if row["raa"] == "8.1.4" else r"requested: \d{10} to \d{10}$"
-        assert re.match(form, run.results["re_aggregate.check_request"]["what"])
+        end = r"\d{4}-\d\d-\d\d" if row["raa"] == "8.1.4" else r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+        assert re.match(f"requested: {end} to {end}$", run.results["re_aggregate.check_request"]["what"])
     schedule = configuration.read(lab)["applications"]["GIM"]["options"]["schedule"]
     assert schedule["run-aggregates"] == schedule["run-scheduler"] == "true"
 

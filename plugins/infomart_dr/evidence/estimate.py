@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
+from infomart_dr.times import span
 
 Phase = Literal["export", "transfer", "import"]
 PHASES: tuple[Phase, ...] = ("export", "transfer", "import")
@@ -57,7 +58,7 @@ class Span:
 
     def text(self) -> str:
         """For people."""
-        return f"{duration(self.low)} to {duration(self.high)} ({self.basis})"
+        return f"{span(self.low)} to {span(self.high)} ({self.basis})"
 
 
 @dataclass(frozen=True)
@@ -98,17 +99,6 @@ def per_second(row: Mapping[str, Any]) -> float:
     """A rate from the bytes that were written and the seconds in which they were."""
     seconds = float(row["seconds"] or 0)
     return float(row["bytes"] or 0) / seconds if seconds > 0 else 0.0
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people, rounded."""
-    if math.isinf(seconds):
-        return "no end"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _phase(phase: Phase, size: int, runs: Sequence[Measured]) -> Span:

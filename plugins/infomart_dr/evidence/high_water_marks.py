@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infomart_dr.times import span
+
 #: Tables whose marks are those of calls, as the releases call them.
 _CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
 
@@ -90,5 +92,5 @@ def against(
         elif idle(key, mark):
             marks.idle.append(str(key))
         else:
-            marks.behind.append(f"data source {key}: {since - mark} s behind")
+            marks.behind.append(f"data source {key}: {span(since - mark)} behind")
     return marks

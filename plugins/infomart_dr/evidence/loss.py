@@ -10,11 +10,11 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from infomart_dr.evidence.call_rates import Rates
 from infomart_dr.guide import readable
+from infomart_dr.times import clock, shown
 
 #: When the estimate is made: before the gate, after the standby is drained, at the end of the failover.
 Moment = Literal["before", "drained", "end"]
@@ -44,19 +44,19 @@ def failure_between(given: int | None, tolerance: int, sign: int | None, first_l
     """
     seen = min(sign if sign is not None else first_look, first_look)
     if given is None:
-        what = f"last sign of life {clock(sign)}" if sign is not None else "no sign of life is seen at the survivor"
+        what = f"last sign of life {shown(sign)}" if sign is not None else "no sign of life is seen at the survivor"
         return Failure(
             seen if sign is not None else 0,
             first_look,
-            f"not given; {what}, first look {clock(first_look)}. The parameter failure_time narrows the bounds",
+            f"not given; {what}, first look {shown(first_look)}. The parameter failure_time narrows the bounds",
         )
     floor = seen if sign is not None else given - tolerance
     low, high = (min(max(given + by, floor), first_look) for by in (-tolerance, tolerance))
-    why = f"given as {clock(given)}"
+    why = f"given as {shown(given)}"
     if given + tolerance < floor:
-        why += f", but the site lived at {clock(sign)}"
+        why += f", but the site lived at {shown(sign)}"
     elif given - tolerance > first_look:
-        why += f", but the first look was at {clock(first_look)}"
+        why += f", but the first look was at {shown(first_look)}"
     return Failure(low, high, why)
 
 
@@ -239,10 +239,10 @@ class LossEstimate:
         :param limit: bytes; the sources that lose least are then put together in one row.
         """
         blocks = [self._rows(source) for source in self._ordered()]
-        for shown in range(len(blocks), -1, -1):
-            rows = [row for block in blocks[:shown] for row in block]
-            if shown < len(blocks):
-                rest = self._ordered()[shown:]
+        for whole in range(len(blocks), -1, -1):
+            rows = [row for block in blocks[:whole] for row in block]
+            if whole < len(blocks):
+                rest = self._ordered()[whole:]
                 number = bounds(sum(s.low for s in rest), added(s.high for s in rest))
                 rows.append(f"| {len(rest)} more | | | {number} | | the task's result lists them |")
             text = "\n".join([*self._head(), *rows, self._active(), *self._foot()])
@@ -518,11 +518,6 @@ def added(numbers: Iterable[int | None]) -> int | None:
             return None
         total += number
     return total
-
-
-def clock(seconds: int | None) -> str:
-    """UTC seconds as a person reads them."""
-    return "-" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def between(start: int | None, end: int | None) -> str:

@@ -11,10 +11,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from infomart_dr.errors import code_of
 from infomart_dr.evidence.watch_store import Statements
 from infomart_dr.hooks.tickets import Message
 from infomart_dr.plan.ledger import pieces
-from infomart_dr.plan.lock import code_of
 
 log = logging.getLogger(__name__)
 

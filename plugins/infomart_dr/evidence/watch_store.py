@@ -11,9 +11,9 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from infomart_dr.errors import code_of
 from infomart_dr.evidence.watching import State
 from infomart_dr.plan.ledger import pieces
-from infomart_dr.plan.lock import code_of
 
 log = logging.getLogger(__name__)
 

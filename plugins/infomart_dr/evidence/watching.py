@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field
 
 from infomart_dr.evidence.high_water_marks import is_of_calls
 from infomart_dr.guide import readable
+from infomart_dr.text import size_text
+from infomart_dr.times import span
 
 if TYPE_CHECKING:
     from infomart_dr.errors import InfoMartError
@@ -59,21 +61,6 @@ class Finding:
 def subject_of(key: str) -> str:
     """What a condition is about: its key without the last part."""
     return key.rpartition("/")[0]
-
-
-def span(seconds: float) -> str:
-    """A duration as people say it: ``45 s``, ``12 min``, ``2 h 10 min``, ``3 d 4 h``."""
-    whole = max(round(seconds), 0)
-    if whole < 120:
-        return f"{whole} s"
-    minutes = whole // 60
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
 
 
 def rising(value: float, limits: Rising) -> Level:
@@ -442,7 +429,7 @@ def trail_findings(site: str, folder: str, points: Sequence[tuple[float, int]], 
     left = seconds_until_full(points, watch)
     level = falling(free / 1_000_000, watch.trail_free)
     numbers: dict[str, float] = {"free_bytes": free}
-    sentence = f"{free / 1_000_000:,.0f} MB are free for trails at {site} ({folder})"
+    sentence = f"{size_text(free)} are free for trails at {site} ({folder})"
     if left is not None:
         numbers["full_in_seconds"] = round(left)
         level = worst([level, falling(left, watch.trail_full)])

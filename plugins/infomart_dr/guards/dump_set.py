@@ -11,6 +11,7 @@ from infomart_dr.evidence.manifest import Manifest
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Step
 from infomart_dr.text import size_text
+from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
 
@@ -121,7 +122,7 @@ class Undo:
             return "the data files of the undo tablespace are not to be seen"
         return (
             f"the undo tablespace can take {size_text(self.room)}; undo of {size_text(self.rate)}/s for up to "
-            f"{estimates.duration(self.export.high)} comes to {size_text(self.needed)}"
+            f"{span(self.export.high)} comes to {size_text(self.needed)}"
         )
 
 

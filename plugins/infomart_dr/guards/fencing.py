@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from infomart_dr.deployment import connection
 from infomart_dr.errors import UnexpectedReplyError
+from infomart_dr.hooks.connections import connection
 from infomart_dr.plan.step import Step
 from infomart_dr.topology import SiteRole
 

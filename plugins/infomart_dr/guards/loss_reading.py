@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import InfoMartError
@@ -19,6 +19,7 @@ from infomart_dr.evidence.high_water_marks import is_of_calls
 from infomart_dr.evidence.loss import Counted, Failure, SourceState
 from infomart_dr.guide import readable
 from infomart_dr.plan.step import Step
+from infomart_dr.times import shown, utc
 from infomart_dr.topology import Idb, Topology
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _apart(sources: Sequence[Source]) -> list[Source]:
 def epoch(value: Any) -> int | None:
     """UTC seconds of a number or a time; a time without a zone is UTC."""
     if isinstance(value, datetime):
-        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+        return int(utc(value).timestamp())
     return None if value is None else int(value)
 
 
@@ -338,7 +339,7 @@ class Reading:
             if last is None:
                 self._give_up(key, "G_DSS_GCC_PROVIDER has no last event")
             elif last > time.time() + INTERVAL:
-                self._give_up(key, f"its last event, {loss.clock(last)}, is to come: LEVENT_ITIME is not in UTC")
+                self._give_up(key, f"its last event, {shown(last)}, is to come: LEVENT_ITIME is not in UTC")
             else:
                 self._last_event[key] = last
 
@@ -498,7 +499,7 @@ class Reading:
         if base.newest is not None and highest is not None and base.newest > highest:
             found.append(
                 readable(
-                    f"Facts reach {loss.clock(base.newest)}, beyond every mark: what lies between is extracted twice "
+                    f"Facts reach {shown(base.newest)}, beyond every mark: what lies between is extracted twice "
                     "where its IDB is left (guide:340-346)."
                 )
             )

@@ -12,6 +12,7 @@ from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
 
@@ -132,7 +133,7 @@ def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
     if status == "RUNNING":
         lag = ggsci.lag(name)
         details |= {"lag_seconds": lag.seconds, "at_eof": lag.at_eof}
-        shown = "unknown" if lag.seconds is None else f"{lag.seconds} s"
+        shown = "unknown" if lag.seconds is None else span(lag.seconds)
         beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
     if row:
         return Seen(True, f"the marker arrived at {step.name(applying)} ({beside})", details)

@@ -23,6 +23,7 @@ from infomart_dr.evidence.watching import Finding, Roles, State
 from infomart_dr.guards.purge_holds import PurgeHolds, needed_from
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import Holder, PlanLock
+from infomart_dr.times import utc
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import Deployment
@@ -130,7 +131,7 @@ class _AtDatabase:
 
 
 def _seconds(value: datetime) -> float:
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+    return utc(value).timestamp()
 
 
 def _prefix(deployment: str) -> str:

@@ -26,6 +26,7 @@ from infomart_dr.hooks.parse_data_pump import (
     percent_done,
     progress_line,
 )
+from infomart_dr.text import IDENTIFIER, identifier
 from infomart_dr.topology import Site, Topology
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ Program = Literal["expdp", "impdp"]
 
 #: Longest name of a job's table in releases before 12.2.
 _LONGEST = 30
-_IDENTIFIER = re.compile(r"^[A-Z][A-Z0-9_$#]{0,127}$")
 _FILE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.$#-]{0,254}$")
 
 
@@ -93,12 +93,6 @@ def dump_file_template(site: Site, job: str) -> str:
     return f"{site.database.data_pump.file_prefix}_{job}_{wildcard}.dmp"
 
 
-def _identifier(what: str, value: str) -> str:
-    if not _IDENTIFIER.match(value):
-        raise FinalError(f"{what} is not an Oracle name: {value[:60]!r}.", "Correct the topology or the parameter.")
-    return value
-
-
 def _files(names: Iterable[str]) -> list[str]:
     found = list(names)
     if not found:
@@ -127,8 +121,8 @@ def export_parameters(topology: Topology, site: Site, scn: int, job: str, *, dir
         "datapump/export.par.j2",
         schema=topology.info_mart.schema_name,
         scn=scn,
-        directory=_identifier("The directory", directory or settings.directory),
-        dump_file=dump_file_template(site, _identifier("The job name", job)),
+        directory=identifier("The directory", directory or settings.directory),
+        dump_file=dump_file_template(site, identifier("The job name", job)),
         file_size=settings.file_size,
         log_file=f"{job}.log",
         job_name=job,
@@ -165,7 +159,7 @@ def index_parameters(
     """
     if not indexes:
         raise FinalError("No index is named.", "Leave the step out: nothing is missing.")
-    names = [_identifier("The index", name) for name in indexes]
+    names = [identifier("The index", name) for name in indexes]
     return files.render(
         "datapump/indexes.par.j2",
         **_import_values(topology, site, dump_files, job, directory),
@@ -179,9 +173,9 @@ def _import_values(
     settings = site.database.data_pump
     return {
         "schema": topology.info_mart.schema_name,
-        "directory": _identifier("The directory", directory or settings.directory),
+        "directory": identifier("The directory", directory or settings.directory),
         "dump_files": _files(dump_files),
-        "log_file": f"{_identifier('The job name', job)}.log",
+        "log_file": f"{identifier('The job name', job)}.log",
         "job_name": job,
         "parallel": settings.parallel,
         "status_seconds": settings.status_seconds,
@@ -235,7 +229,7 @@ class DataPump:
         :raises TopologyError: the Airflow connection has none, or not a plain name.
         """
         user = (self._connection().login or "").upper()
-        if not _IDENTIFIER.match(user):
+        if not IDENTIFIER.fullmatch(user):
             raise TopologyError(
                 f"The Airflow connection {self.site.database.dba_connection} has no plain Oracle user name.",
                 "Put the DBA's user there, as SYSTEM.",
@@ -288,7 +282,7 @@ class DataPump:
 
     def attach_command(self, program: Program, job: str) -> list[str]:
         """Words of a command line that attaches to a job; what it shall do comes by standard input."""
-        return [self._program(program), self.logon, f"attach={self.user}.{_identifier('The job name', job)}"]
+        return [self._program(program), self.logon, f"attach={self.user}.{identifier('The job name', job)}"]
 
     def continue_input(self, *, start: bool = False) -> str:
         """Standard input of an attached client: watch the job, after START_JOB where it is stopped."""

@@ -1,20 +1,20 @@
-"""HTTP to systems outside: one client for tickets and alerts, with typed errors and what a busy one asks for."""
+"""HTTP to systems outside: one client for GAX, tickets and alerts, with typed errors and what a busy one asks for."""
 
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import httpx
 import tenacity
 
-from infomart_dr.errors import CredentialsError, CurableError, FinalError, TopologyError
-from infomart_dr.hooks.configuration import certificates
+from infomart_dr.errors import CredentialsError, CurableError, FinalError, InfoMartError, TopologyError
 
 T = TypeVar("T")
 
@@ -72,32 +72,40 @@ class Http:
         or a password alone, which is sent as a bearer token. Extra ``verify``: false or the path of a CA file;
         ``proxy``: address of an HTTP proxy.
     :param timeout: seconds for one answer.
+    :param basic: user and password go with every request; else nobody's do.
+    :param transport: for tests.
     """
 
-    def __init__(self, connection_id: str, login: Any, *, timeout: float) -> None:
-        scheme, _, rest = (login.host or "").rpartition("://")
-        scheme = scheme or login.schema or "https"
-        if not rest or scheme not in ("http", "https"):
-            raise TopologyError(
-                f"The connection {connection_id} gives no address.", "Correct host, port and schema of it."
-            )
-        port = f":{login.port}" if login.port else ""
+    #: Whose address it is, for messages.
+    of: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        connection_id: str,
+        login: Any,
+        *,
+        timeout: float | httpx.Timeout,
+        basic: bool = True,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.connection_id = connection_id
+        base = self._base(login)
         extra = login.extra_dejson
         verify = extra.get("verify", True)
         headers = {"Accept": "application/json", "User-Agent": "infomart-dr"}
-        if login.password and not login.login:
+        if basic and login.password and not login.login:
             headers["Authorization"] = f"Bearer {login.password}"
         self._user = login.login or "the token"
-        self._id = connection_id
-        trusted = verify if isinstance(verify, bool) else certificates(verify, self._id)
+        trusted = verify if isinstance(verify, bool) else certificates(verify, connection_id)
         try:
             self._client = httpx.Client(
-                base_url=f"{scheme}://{rest.rstrip('/')}{port}",
-                auth=(login.login, login.password or "") if login.login else None,
+                base_url=base,
+                auth=(login.login, login.password or "") if basic and login.login else None,
                 headers=headers,
                 timeout=timeout,
                 verify=trusted,
                 proxy=extra.get("proxy"),
+                transport=transport,
                 trust_env=False,
             )
         except Exception as error:
@@ -107,13 +115,53 @@ class Http:
                 "Correct host, port, password and the extra field proxy of it.",
             ) from None
 
+    def _base(self, login: Any) -> httpx.URL:
+        scheme, _, rest = (login.host or "").rpartition("://")
+        scheme = scheme or login.schema or "https"
+        next_step = "Correct host, port and schema of it."
+        if rest and scheme not in ("http", "https"):
+            next_step = "Set its schema to http or https."
+        elif rest:
+            try:
+                return httpx.URL(f"{scheme}://{rest.rstrip('/')}" + (f":{login.port}" if login.port else ""))
+            except httpx.InvalidURL:
+                pass
+        raise TopologyError(f"The connection {self.connection_id} gives no address{self.of}.", next_step)
+
+    @property
+    def address(self) -> httpx.URL:
+        """Where requests go."""
+        return self._client.base_url
+
     def close(self) -> None:
         self._client.close()
+
+    def send(self, method: str, path: str, what: str, **arguments: Any) -> httpx.Response:
+        """One request, whatever is answered.
+
+        :param what: what was asked for, for messages.
+        :raises InfoMartError: there was no answer, as :meth:`no_answer` types it.
+        """
+        try:
+            return self._client.request(method, path, **arguments)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self.no_answer(error, what) from None
+
+    def no_answer(self, error: Exception, what: str) -> InfoMartError:
+        """The typed error for a request without an answer."""
+        where = f"{what} at {self.address.host}"
+        if isinstance(error, httpx.TimeoutException):
+            return BusyError(f"{where}: no answer in time.")
+        if isinstance(error, httpx.InvalidURL):
+            return TopologyError(f"{where}: the path is not valid.", f"Correct the path for {self.connection_id}.")
+        # Others than those of the transport: as a body that is not what Content-Encoding says.
+        kind = BusyError if isinstance(error, httpx.TransportError) else FinalError
+        return kind(f"{where}: {type(error).__name__}: {error}")
 
     def request(
         self, method: str, path: str, what: str, *, accept: frozenset[int] = frozenset(), **arguments: Any
     ) -> httpx.Response:
-        """One request.
+        """One request that must succeed.
 
         :param what: what was asked for, for messages.
         :param accept: answers that are as good as success.
@@ -121,25 +169,15 @@ class Http:
         :raises CredentialsError: the login is refused, or may not do this.
         :raises FinalError: another answer that another attempt will not change.
         """
-        where = f"{what} at {self._client.base_url.host}"
-        try:
-            reply = self._client.request(method, path, **arguments)
-        except httpx.TimeoutException:
-            raise BusyError(f"{where}: no answer in time.") from None
-        except httpx.TransportError as error:
-            raise BusyError(f"{where}: {type(error).__name__}: {error}") from None
-        except httpx.HTTPError as error:
-            # As a body that is not what Content-Encoding says.
-            raise FinalError(f"{where}: {type(error).__name__}: {error}") from None
-        except httpx.InvalidURL:
-            raise TopologyError(f"{where}: the path is not valid.", f"Correct the path for {self._id}.") from None
+        reply = self.send(method, path, what, **arguments)
+        where = f"{what} at {self.address.host}"
         if reply.status_code in _BUSY:
             raise BusyError(f"{where}: HTTP {reply.status_code}.", after=retry_after(reply.headers.get("Retry-After")))
         if reply.status_code in (401, 403):
             kind = CredentialsError if reply.status_code == 401 else ForbiddenError
             raise kind(
                 f"{where}: {self._user} is refused (HTTP {reply.status_code}).",
-                f"Correct the connection {self._id}, or its rights there.",
+                f"Correct the connection {self.connection_id}, or its rights there.",
             )
         if not reply.is_success and reply.status_code not in accept:
             said = reply.text[:200].strip()
@@ -152,7 +190,21 @@ class Http:
         try:
             return reply.json()
         except ValueError:
-            raise FinalError(f"{what} at {self._client.base_url.host}: the answer is not JSON.") from None
+            raise FinalError(f"{what} at {self.address.host}: the answer is not JSON.") from None
+
+
+def certificates(path: object, connection_id: str) -> Any:
+    """Trust in the CA file that a connection's extra ``verify`` names.
+
+    :raises TopologyError: it cannot be read.
+    """
+    try:
+        return ssl.create_default_context(cafile=str(path))
+    except (OSError, ssl.SSLError):
+        raise TopologyError(
+            f'The extra field "verify" of the connection {connection_id} names no readable CA file.',
+            "Give true, false or the path of a PEM file on Airflow's workers.",
+        ) from None
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:

@@ -6,20 +6,12 @@ are parts of the name, in the order in which they are given.
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk.observability.stats import gauge, normalize_name_for_stats
+
+from infomart_dr import settings
 
 #: First part of all names; Airflow puts its own prefix before it.
 PREFIX = "infomart_dr.watch"
-
-
-def takes_tags() -> bool:
-    """Whether the configured backend takes tags; the order is that in which Airflow chooses one."""
-    if conf.getboolean("metrics", "statsd_datadog_enabled", fallback=False):
-        return True
-    if conf.getboolean("metrics", "statsd_on", fallback=False):
-        return conf.getboolean("metrics", "statsd_influxdb_enabled", fallback=False)
-    return True
 
 
 def send(name: str, value: float, **tags: str) -> None:
@@ -29,7 +21,7 @@ def send(name: str, value: float, **tags: str) -> None:
     :param tags: what it belongs to.
     """
     full = f"{PREFIX}.{name}"
-    if takes_tags():
+    if settings.metrics_take_tags():
         gauge(full, value, tags=dict(tags))
         return
     words = [word.replace(".", "_") for word in tags.values()]

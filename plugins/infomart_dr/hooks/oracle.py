@@ -25,6 +25,7 @@ from infomart_dr.errors import (
     TopologyError,
     UnreachableError,
 )
+from infomart_dr.hooks.connections import missing
 
 #: Seconds granted to the driver beyond its own connect timeout before the connect is given up.
 _MARGIN = 1.0
@@ -131,7 +132,7 @@ class OracleFinal(OracleError, FinalError):
     """Any other error of Oracle: a person must look."""
 
 
-def code_of(text: str) -> str:
+def deciding_code(text: str) -> str:
     """The error code that decides, as ``ORA-01017``: the first known one, else the first; "" without any.
 
     Outer codes only say where it happened; the reason comes after them.
@@ -153,7 +154,7 @@ def classify(text: str, subject: str, target: str) -> OracleError:
     :param subject: what was done, as ``Statement current_scn``.
     :param target: whom it was done to, as ``connection gim_site2 (db2:1521/GIM2)``.
     """
-    code = code_of(text)
+    code = deciding_code(text)
     lines = [part.strip() for part in text.splitlines() if part.strip() and not part.startswith("Help:")]
     line = " ".join(lines)[:300].rstrip(". ") or "no message"
     if code in _CREDENTIALS:
@@ -270,13 +271,9 @@ class InfoMartOracleHook(OracleHook):
         :raises TopologyError: Airflow has no such connection.
         """
         try:
-            connection = super().get_connection(conn_id)
+            return super().get_connection(conn_id)
         except AirflowNotFoundException:
-            raise TopologyError(
-                f"Airflow has no connection {conn_id}, which the topology names.",
-                f"Add the connection {conn_id} (type oracle), or correct the topology.",
-            ) from None
-        return connection
+            raise missing(conn_id, "oracle") from None
 
     def target(self) -> str:
         """What messages call the database; without secrets."""

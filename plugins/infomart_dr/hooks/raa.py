@@ -25,6 +25,7 @@ from infomart_dr.errors import (
     UnreachableError,
 )
 from infomart_dr.hooks.goldengate_parameters import three_parts
+from infomart_dr.times import clock, shown
 from infomart_dr.topology import Raa
 
 log = logging.getLogger(__name__)
@@ -79,9 +80,7 @@ class Host(Protocol):
 
 def _aware(moment: datetime, what: str) -> datetime:
     if moment.tzinfo is None:
-        raise FinalError(
-            f"The {what} {moment.isoformat()} has no time zone.", "Give it in UTC, as 2026-11-02T10:15:00Z."
-        )
+        raise FinalError(f"The {what} {clock(moment)} has no time zone.", "Give it in UTC, as 2026-11-02T10:15:00Z.")
     return moment.astimezone(UTC)
 
 
@@ -97,7 +96,7 @@ class ReaggregationWindow:
         object.__setattr__(self, "end", _aware(self.end, "end"))
         if self.start >= self.end:
             raise FinalError(
-                f"The interval {self.start.isoformat()} to {self.end.isoformat()} is empty.",
+                f"The interval {shown(self.start)} to {shown(self.end)} is empty.",
                 "Give a start before the end.",
             )
 
@@ -112,7 +111,7 @@ class ReaggregationWindow:
         failure, now = _aware(failure, "failure time"), _aware(now, "present time")
         if failure > now:
             raise FinalError(
-                f"The failure time {failure.isoformat()} lies in the future (now {now.isoformat()}).",
+                f"The failure time {shown(failure)} lies in the future (now {shown(now)}).",
                 "Give the time of the site failure in UTC.",
             )
         return cls(failure - BEFORE_FAILURE, now)
@@ -140,15 +139,15 @@ class ReaggregationWindow:
         rows = hook.select("date_time_label", {"schema": schema}, epoch=epoch)
         key = int(rows[0]["date_time_key"]) if rows else None
         if key is None or epoch - key >= INTERVAL:
-            reach = "no earlier row" if key is None else datetime.fromtimestamp(key, UTC).isoformat()
+            reach = "no earlier row" if key is None else shown(key)
             raise FinalError(
-                f"{schema}.DATE_TIME has no interval for {moment.isoformat()} (nearest: {reach}).",
+                f"{schema}.DATE_TIME has no interval for {shown(moment)} (nearest: {reach}).",
                 "Run Job_InitializeGIM or Job_MaintainGIM, which fill the table, or give another interval.",
             )
         label = str(rows[0]["label_yyyy_mm_dd"]).strip()
         if not _LABEL.match(label):
             raise FinalError(
-                f"The label {label[:40]!r} of {moment.isoformat()} is not YYYY-MM-DD.",
+                f"The label {label[:40]!r} of {shown(moment)} is not YYYY-MM-DD.",
                 "Look at LABEL_YYYY_MM_DD in DATE_TIME; the customer's calendar may be customised.",
             )
         return label
@@ -265,9 +264,9 @@ class Reaggregation:
                 "Complete the connection of the Info Mart's owner.",
             )
         mask_secret(password)
-        shown = reaggregation_command(self._raa, url, user, start, end)
-        arguments = [f"-pass={password}" if part == "-pass=***" else part for part in shown]
-        log.info("%s %s", self._raa.java, " ".join(shown))
+        words = reaggregation_command(self._raa, url, user, start, end)
+        arguments = [f"-pass={password}" if part == "-pass=***" else part for part in words]
+        log.info("%s %s", self._raa.java, " ".join(words))
         try:
             if self._raa.password_delivery == "argument_file":
                 result = self._with_file(arguments, job_id)
@@ -298,22 +297,22 @@ class Reaggregation:
                 self._host.run(["rm", "-f", "--", path], check=False)
 
     def _judge(self, exit_code: int | None, text: str) -> None:
-        shown = text[-_SHOWN:] or "no output"
+        printed = text[-_SHOWN:] or "no output"
         if exit_code == 0 and not _TROUBLE.search(text):
             return
         if _CREDENTIALS.search(text):
             raise CredentialsError(
-                f"The database refused GIMAgg's user or password: {shown}",
+                f"The database refused GIMAgg's user or password: {printed}",
                 "Correct the connection of the Info Mart's owner.",
             )
         if _UNREACHABLE.search(text):
             raise UnreachableError(
-                f"GIMAgg did not reach the database: {shown}",
+                f"GIMAgg did not reach the database: {printed}",
                 "Check raa.jdbc_url in the topology, the listener, and the network from this host.",
             )
         hint = "Read its output; check raa.java and raa.jar in the topology."
         if "@" in text and "could not open" in text.lower():
             hint = "java before release 9 takes no argument file: set raa.password_delivery to command_line."
         raise RemoteCommandError(
-            f"GIMAgg failed (exit code {exit_code}): {shown}", hint, exit_code=exit_code, output=shown
+            f"GIMAgg failed (exit code {exit_code}): {printed}", hint, exit_code=exit_code, output=printed
         )

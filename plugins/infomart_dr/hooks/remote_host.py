@@ -30,10 +30,10 @@ from infomart_dr.errors import (
     CredentialsError,
     FinalError,
     RemoteCommandError,
-    TopologyError,
     UnexpectedReplyError,
     UnreachableError,
 )
+from infomart_dr.hooks.connections import missing
 from infomart_dr.topology import Topology
 
 # What paramiko logs with a traceback is raised here in one sentence; each connect in a task's log is noise.
@@ -202,10 +202,7 @@ class RemoteHost:
                 keepalive_interval=15,
             )
         except AirflowNotFoundException:
-            raise TopologyError(
-                f"Airflow has no connection {self.ssh_connection}, which the topology names.",
-                f"Add the connection {self.ssh_connection} (type ssh), or correct the topology.",
-            ) from None
+            raise missing(self.ssh_connection, "ssh") from None
         except (AirflowException, ValueError, OSError, paramiko.SSHException) as error:
             # Parsing errors of keys name the kind of mistake, never the key.
             raise CredentialsError(

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from infomart_dr.errors import FinalError, InfoMartError, UnexpectedReplyError, UnreachableError
 from infomart_dr.hooks.remote_host import RemoteHost
+from infomart_dr.text import unit_of
+from infomart_dr.times import span
 from infomart_dr.topology import AbsolutePath, Address, Port
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}$")]
@@ -152,23 +154,8 @@ def classify_exit(code: int | None) -> Literal["done", "curable", "final"]:
 # -- progress ------------------------------------------------------------------------------------------
 
 
-def _amount(size: float) -> tuple[float, str]:
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return factor, unit
-    return 1.0, "B"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(round(seconds), 1)} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
-
-
 def progress_line(sizes: Mapping[str, int], files: Mapping[str, int], rate: float | None = None) -> str:
-    """One line as ``3 of 8 files, 1.2 of 3.4 GB (35 %), 21 MB/s, 2 min left``.
+    """One line as ``3 of 8 files, 1.2 of 3.4 GB (35 %), 21 MB/s, 105 s left``.
 
     :param sizes: bytes by name at the target.
     :param files: bytes by name of the whole set.
@@ -177,7 +164,7 @@ def progress_line(sizes: Mapping[str, int], files: Mapping[str, int], rate: floa
     total = sum(files.values())
     here = sum(min(sizes.get(name, 0), size) for name, size in files.items())
     complete = sum(1 for name, size in files.items() if sizes.get(name, -1) >= size)
-    factor, unit = _amount(total)
+    factor, unit = unit_of(total)
     digits = 0 if unit == "B" else 1
     percent = 100 if not total else int(100 * here / total)
     line = (
@@ -185,10 +172,10 @@ def progress_line(sizes: Mapping[str, int], files: Mapping[str, int], rate: floa
         f"{here / factor:.{digits}f} of {total / factor:.{digits}f} {unit} ({percent} %)"
     )
     if rate is not None and rate >= 0:
-        rate_factor, rate_unit = _amount(rate)
+        rate_factor, rate_unit = unit_of(rate)
         line += f", {rate / rate_factor:.0f} {rate_unit}/s"
         if rate > 0 and here < total:
-            line += f", {_duration((total - here) / rate)} left"
+            line += f", {span(max((total - here) / rate, 1))} left"
     return line
 
 

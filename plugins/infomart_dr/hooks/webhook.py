@@ -11,7 +11,7 @@ from typing import Any
 
 import tenacity
 
-from infomart_dr.deployment import connection
+from infomart_dr.hooks.connections import connection
 from infomart_dr.hooks.http import BusyError, Http, bounded, growing
 
 _TRIES = 3

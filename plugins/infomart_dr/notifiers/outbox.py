@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from infomart_dr.deployment import connection
 from infomart_dr.evidence.untold import Head, Untold, UntoldStore
 from infomart_dr.evidence.watch_store import is_no_table
+from infomart_dr.hooks.connections import connection
 from infomart_dr.hooks.tickets import Message, Sent, send, words
 
 if TYPE_CHECKING:

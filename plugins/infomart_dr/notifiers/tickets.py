@@ -18,15 +18,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseNotifier
 from airflow.sdk.log import redact
 
+from infomart_dr import settings
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence.watching import Roles
 from infomart_dr.notifiers import run_state
 from infomart_dr.plan.step import Step
+from infomart_dr.times import span
 from infomart_dr.topology import TicketEvent, Topology
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class Run:
         failures = run_state.failed(self._dag.tasks, states)
         state = "failed" if failures or "upstream_failed" in states.values() else "success"
         begun = self._run.start_date
-        took = f" after {_duration((datetime.now(UTC) - begun).total_seconds())}" if begun else ""
+        took = f" after {span((datetime.now(UTC) - begun).total_seconds())}" if begun else ""
         lines = [f"Ended: {state}{took}", f"Requested by {self._requester}. Reason: {self.reason or 'not given'}."]
         chapters = {chapter.group_id: chapter for task in self._dag.tasks if (chapter := run_state.chapter_of(task))}
         if done := [name for name, chapter in chapters.items() if run_state.is_done(chapter, states)]:
@@ -283,7 +284,7 @@ class Run:
 
     def _page(self, below: str = "") -> str:
         """A page of Airflow's web interface."""
-        base = self._settings.base_url or conf.get("api", "base_url", fallback="") or "http://localhost:8080"
+        base = self._settings.base_url or settings.base_url()
         return f"{base.rstrip('/')}/dags/{self._dag.dag_id}/runs/{quote(self._run.run_id, safe=':+~')}{below}"
 
     def _message(
@@ -322,12 +323,6 @@ def reason_of(error: object) -> tuple[str, str]:
             "Look at the log of this task and at Airflow's workers; then clear it.",
         )
     return f"{type(error).__name__}: {error}", "Look at the log of this task, then clear it."
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def callbacks() -> dict[str, list[TellTicket]]:

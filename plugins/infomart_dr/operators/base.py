@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule, TriggerRule
 from airflow.sdk.exceptions import AirflowSkipException
 
-from infomart_dr import stopwatch
-from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
+from infomart_dr import settings, stopwatch
+from infomart_dr.errors import CurableError, GuardError, class_of
 from infomart_dr.guide import readable
 from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.plan import facts
@@ -57,8 +56,8 @@ def step_defaults() -> dict[str, Any]:
     """``default_args`` of every procedure; ``[infomart_dr] retries`` and ``retry_delay`` change them."""
     return {
         "owner": "infomart_dr",
-        "retries": conf.getint("infomart_dr", "retries", fallback=6),
-        "retry_delay": timedelta(seconds=conf.getint("infomart_dr", "retry_delay", fallback=15)),
+        "retries": settings.retries(),
+        "retry_delay": settings.retry_delay(),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
         "retry_policy": RETRY_POLICY,
@@ -76,7 +75,46 @@ def page(doc: str | None, guide: str, where: str, changes: str, undo: str) -> st
     return "\n".join(lines)
 
 
-class StepOperator(BaseOperator):
+class AppliesWhen:
+    """The runs in which a step or a gate has something to do."""
+
+    #: It has something to do also in a plan whose goal was reached before it began.
+    always: ClassVar[bool] = False
+    log: Any
+
+    def applies_when(self, unless: Fact[Any] | None, option: str, architecture: str) -> None:
+        """Take the conditions.
+
+        :param unless: the fact by which the plan is past it.
+        :param option: it belongs to this option of the procedure only; empty: to every option.
+        :param architecture: it is for this architecture only; empty: for both.
+        """
+        self.unless, self.option, self.architecture = unless, option, architecture
+
+    def does_not_apply(self, step: Step) -> str | None:
+        """The reason why this deployment has no use for it, shown as skipped; None: it applies."""
+        return None
+
+    @property
+    def may_be_skipped(self) -> bool:
+        """Some deployments or options have no use for it."""
+        own = type(self).does_not_apply is not AppliesWhen.does_not_apply
+        return bool(self.option or self.architecture or own)
+
+    def early(self, step: Step) -> dict[str, Any] | None:
+        """The result where nothing is to be done in this plan; None: there is something to do.
+
+        :raises AirflowSkipException: it does not apply to this deployment or option.
+        """
+        if not self.always and (past := needless(step, self.unless)) is not None:
+            self.log.info("decide: %s", past)
+            return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
+        if reason := elsewhere(step, self.option, self.architecture) or self.does_not_apply(step):
+            raise AirflowSkipException(f"This step does not apply: {reason}.")
+        return None
+
+
+class StepOperator(AppliesWhen, BaseOperator):
     """One action of a procedure.
 
     :param role: the site it acts at: ``source`` or ``target``.
@@ -85,8 +123,6 @@ class StepOperator(BaseOperator):
     :param architecture: the step is for this architecture only; empty: for both.
     """
 
-    #: The step runs also in a plan whose goal was reached before it began.
-    always: ClassVar[bool] = False
     #: Lines of the guide, what the step changes and how to undo it: shown on the task's page.
     guide: str = ""
     changes: str = "nothing"
@@ -110,18 +146,12 @@ class StepOperator(BaseOperator):
         kwargs.setdefault("doc_md", self._page(role))
         super().__init__(**kwargs)
         self.role: SiteRole = role
-        self.unless = unless
-        self.option = option
-        self.architecture = architecture
+        self.applies_when(unless, option, architecture)
 
     def _page(self, role: str) -> str:
         return page(self.__doc__, self.guide, f"the {role} site", self.changes, self.undo)
 
     # -- what a step says --------------------------------------------------------------------------
-
-    def does_not_apply(self, step: Step) -> str | None:
-        """Why this deployment has no use for the step, which is then shown as skipped; None: it applies."""
-        return None
 
     def observe(self, step: Step) -> Seen:
         """Look at the outside world; ``done`` when the goal is already reached."""
@@ -149,7 +179,7 @@ class StepOperator(BaseOperator):
             return self._run(step)
 
     def _run(self, step: Step) -> dict[str, Any]:
-        if (early := self._early(step)) is not None:
+        if (early := self.early(step)) is not None:
             return early
         seen = self.observe(step)
         self.log.info("observe: %s", seen.what)
@@ -161,17 +191,6 @@ class StepOperator(BaseOperator):
             step.lock.require(step.plan_id, step.owner)
         self.act(step, seen)
         return self._conclude(step)
-
-    def _early(self, step: Step) -> dict[str, Any] | None:
-        """The result of a step that has nothing to do in this plan; None when it has.
-
-        :raises AirflowSkipException: it does not apply to this deployment.
-        """
-        if not self.always and (past := needless(step, self.unless)) is not None:
-            self.log.info("decide: %s", past)
-            return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
-        skip_unless_it_applies(elsewhere(step, self.option, self.architecture) or self.does_not_apply(step))
-        return None
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral."""
@@ -225,7 +244,7 @@ def needless(step: Step, fact: Fact[Any] | None) -> str | None:
     if reached := recorded.get(facts.GOAL_REACHED):
         return f"nothing to do: {reached}"
     if fact is not None and (value := recorded.text(fact)):
-        return f"the plan is past this step ({fact.name.replace('_', ' ')}: {value})"
+        return f"the plan is past this step ({fact.name.replace('_', ' ')}: {fact.shown(value)})"
     return None
 
 
@@ -241,15 +260,6 @@ def elsewhere(step: Step, option: str, architecture: str) -> str | None:
     if architecture and architecture != step.topology.architecture:
         return f"the deployment is {step.topology.architecture}, this step is for {architecture}"
     return None
-
-
-def skip_unless_it_applies(reason: str | None) -> None:
-    """Show a step as skipped, with the reason in its log.
-
-    :raises AirflowSkipException: there is a reason.
-    """
-    if reason:
-        raise AirflowSkipException(f"This step does not apply: {reason}.")
 
 
 class CheckOperator(StepOperator):
@@ -333,5 +343,5 @@ def raise_from(event: Mapping[str, Any]) -> None:
     """Raise the typed error that a trigger met, if it met one."""
     if event.get("state") not in ("failed", "unreachable"):
         return
-    kind: type[InfoMartError] = CurableError if event.get("curable", True) else FinalError
+    kind = class_of(str(event.get("error") or ""), curable=bool(event.get("curable", True)))
     raise kind(str(event.get("what") or event.get("reason") or event), str(event.get("next_step") or ""))

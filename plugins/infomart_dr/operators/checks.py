@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infomart_dr.errors import GuardError
@@ -12,6 +12,7 @@ from infomart_dr.guards.dictionary import parity_faults, sequence_faults
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.times import shown
 from infomart_dr.topology import BOTH_ROLES
 
 if TYPE_CHECKING:
@@ -80,6 +81,4 @@ class CompareTables(StepOperator):
                 "Look whether something else writes; the service returns to the source.",
             )
         rows = sum(count for count, _ in source.values())
-        step.ledger.put_once(
-            facts.TABLES_COMPARED, f"{len(source)} tables, {rows} rows at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        )
+        step.ledger.put_once(facts.TABLES_COMPARED, f"{len(source)} tables, {rows} rows at {shown(time.time())}")

@@ -119,6 +119,10 @@ class SetScheduler(ConfigurationOperator):
             return "the Info Mart is not partitioned"
         return None
 
+    @property
+    def may_be_skipped(self) -> bool:
+        return bool(self.partitioned_only or self.option or self.architecture)
+
     def change(self, step: Step) -> Change | None:
         if self.on and step.params.get("server_during_transfer") == "stopped":
             return None
@@ -140,7 +144,12 @@ class SetAggregation(ConfigurationOperator):
         super().__init__(**kwargs)
 
     def does_not_apply(self, step: Step) -> str | None:
-        return None if step.topology.raa.enabled else "the topology has no RAA"
+        # Of a failover the request is skipped with it; elsewhere there is nothing to change.
+        return None if step.topology.raa.enabled or self.fact is None else "the topology has no RAA"
+
+    @property
+    def may_be_skipped(self) -> bool:
+        return bool(self.fact or self.option or self.architecture)
 
     def _done_by_a_person(self, step: Step) -> bool:
         """Only a person can see it where a person configures; who has done it in this plan is not asked again."""
@@ -155,8 +164,8 @@ class SetAggregation(ConfigurationOperator):
             return Seen(True, "a person has switched aggregation off in this plan")
         return super().observe(step)
 
-    def change(self, step: Step) -> Change:
-        return option("schedule", "run-aggregates", _word(self.on))
+    def change(self, step: Step) -> Change | None:
+        return option("schedule", "run-aggregates", _word(self.on)) if step.topology.raa.enabled else None
 
     def finish(self, step: Step, seen: Seen) -> None:
         if self.on:

@@ -13,6 +13,7 @@ from infomart_dr.operators.jobs import JobOperator, failed
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.times import shown, span
 
 #: Seconds after the server's start for which the migration state is looked for.
 MIGRATION_SECONDS = 20.0
@@ -97,7 +98,7 @@ class RunEtlJob(JobOperator, HumanStep):
     def collect(self, step: Step, event: dict[str, Any]) -> None:
         if event["state"] == "overdue":
             raise GuardError(
-                f"{self.etl_job} has not ended within {step.topology.info_mart.jobs.timeout} s.",
+                f"{self.etl_job} has not ended within {span(step.topology.info_mart.jobs.timeout)}.",
                 "It runs on. Look at it in GIM Manager; then clear this task to go on waiting for it.",
             )
         if self.ended(event) != 0:
@@ -114,7 +115,7 @@ class RunEtlJob(JobOperator, HumanStep):
         return self.observe(step)
 
     def _note(self, step: Step, how: str) -> None:
-        step.ledger.put_once(self.done, f"{how} at {int(time.time())}")
+        step.ledger.put_once(self.done, f"{how} at {shown(time.time())}")
 
     def next_step(self) -> str:
         return f"Look at {self.etl_job} in GIM Manager; then clear this task."

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomart_dr.errors import CurableError, GuardError, InfoMartError
@@ -23,6 +22,7 @@ from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import sorted_names
+from infomart_dr.times import shown
 from infomart_dr.topology import Role, SiteRole
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class ConfirmSiteFailure(Gate):
         step.ledger.forget(facts.LOSS_FIRST_LOOK)
 
     def accepted(self, step: Step, who: str) -> None:
-        step.ledger.put_once(facts.SITE_FAILURE_CONFIRMED, f"{who} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        step.ledger.put_once(facts.SITE_FAILURE_CONFIRMED, f"{who} at {shown(time.time())}")
 
 
 # -- the standby is drained ------------------------------------------------------------------------

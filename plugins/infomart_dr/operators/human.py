@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 
-from infomart_dr import stopwatch
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.notifiers.tickets import TellTicket
-from infomart_dr.operators.base import StepOperator, elsewhere, needless, page, skip_unless_it_applies
+from infomart_dr.operators.base import AppliesWhen, StepOperator, page
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
 
@@ -46,7 +45,7 @@ class HumanStep(StepOperator, HITLOperator):
         return super().execute(context)
 
     def _run(self, step: Step) -> dict[str, Any]:
-        if (early := self._early(step)) is not None:
+        if (early := self.early(step)) is not None:
             return early
         if (text := self.instructions(step)) is None:
             return super()._run(step)
@@ -74,7 +73,7 @@ class HumanStep(StepOperator, HITLOperator):
             return self._result(step, seen)
 
 
-class Gate(ApprovalOperator):
+class Gate(AppliesWhen, ApprovalOperator):
     """A place where a person decides. Rejected, the run fails and nothing was changed by it.
 
     :param unless: a fact by which the decision is behind the plan.
@@ -98,11 +97,7 @@ class Gate(ApprovalOperator):
         kwargs.setdefault("retries", self._ATTEMPTS)
         kwargs.setdefault("notifiers", [TellTicket("waits")])
         super().__init__(fail_on_reject=True, **kwargs)
-        self.unless, self.option, self.architecture = unless, option, architecture
-
-    def does_not_apply(self, step: Step) -> str | None:
-        """Why there is nothing to decide in this deployment; None: there is."""
-        return None
+        self.applies_when(unless, option, architecture)
 
     def evidence(self, step: Step) -> str:
         """What the person should see before the answer, in Markdown."""
@@ -116,10 +111,8 @@ class Gate(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         with Step.from_context(context) as step:
-            if (past := needless(step, self.unless)) is not None:
-                self.log.info("decide: %s", past)
-                return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
-            skip_unless_it_applies(elsewhere(step, self.option, self.architecture) or self.does_not_apply(step))
+            if (early := self.early(step)) is not None:
+                return early
             step.lock.require(step.plan_id, step.owner)
             if shown := self.evidence(step):
                 self.body = f"{self.body}\n\n{shown}"

@@ -10,9 +10,9 @@ from infomart_dr.evidence.comparison import INTERVAL
 from infomart_dr.evidence.loss import Earlier
 from infomart_dr.guards.loss_reading import DAY, FACT_LIMIT, WITH_SECONDS, Base, Facts, Reading
 from infomart_dr.operators.base import StepOperator
-from infomart_dr.operators.reaggregate import moment as parameter_time
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.times import moment
 
 if TYPE_CHECKING:
     from infomart_dr.evidence.loss import Failure, LossEstimate, Moment
@@ -129,7 +129,7 @@ def failure_of(step: Step, sign: int | None, first_look: int) -> Failure:
     :raises FinalError: the parameter is not a time.
     """
     text = str(step.params.get("failure_time") or "").strip()
-    given = parameter_time(text, "failure_time")
+    given = moment("failure_time", text)
     # A time that is written to the minute is meant to the minute, and may be rounded either way.
     tolerance = 1 if WITH_SECONDS.search(text) else 60
     return loss.failure_between(int(given.timestamp()) if given else None, tolerance, sign, first_look)

@@ -20,13 +20,12 @@ from infomart_dr.guards.purge_holds import (
     Report,
     raise_all,
     ring_warning,
-    shown,
 )
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.base import StepOperator, WaitOperator, page
-from infomart_dr.plan.lock import cut
 from infomart_dr.plan.step import Seen, Step
-from infomart_dr.text import sorted_names
+from infomart_dr.text import cut, sorted_names
+from infomart_dr.times import moment, shown
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -56,20 +55,6 @@ class Request:
     end: End | None
     reason: str
     ticket: str
-
-
-def moment(name: str, text: str) -> datetime | None:
-    """A time in UTC from a parameter; None when it is empty.
-
-    :raises FinalError: it is no time.
-    """
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise FinalError(f"The parameter {name} is no time: {text[:40]!r}.", "Write 2026-11-02T17:00Z.") from None
-    return (found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)).replace(microsecond=0)
 
 
 def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now: datetime) -> Request:

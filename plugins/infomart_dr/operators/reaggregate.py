@@ -5,24 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from infomart_dr.errors import FinalError
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
-
-
-def moment(text: str, name: str) -> datetime | None:
-    """A parameter's time in UTC; None when it is empty.
-
-    :raises FinalError: it is not a time.
-    """
-    if not text:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        raise FinalError(f"{name} is not a time: {text[:40]!r}.", "Write it as 2026-11-02T17:00Z.") from None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+from infomart_dr.times import moment, shown
 
 
 def requested(step: Step) -> Seen:
@@ -45,32 +31,35 @@ class RequestReaggregation(StepOperator):
         from infomart_dr.hooks.raa import ReaggregationWindow
 
         params = step.params
-        failure = moment(str(params.get("failure_time") or ""), "failure_time") or now
+        failure = moment("failure_time", str(params.get("failure_time") or "")) or now
         default = ReaggregationWindow.after_failure(failure, now)
         return ReaggregationWindow(
-            moment(str(params.get("reaggregate_from") or ""), "reaggregate_from") or default.start,
-            moment(str(params.get("reaggregate_to") or ""), "reaggregate_to") or default.end,
+            moment("reaggregate_from", str(params.get("reaggregate_from") or "")) or default.start,
+            moment("reaggregate_to", str(params.get("reaggregate_to") or "")) or default.end,
         )
 
     def observe(self, step: Step) -> Seen:
         return requested(step)
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.deployment import connection
+        from infomart_dr.hooks.connections import connection
         from infomart_dr.hooks.raa import Reaggregation, jdbc_url, uses_labels
 
         raa, site, name = step.topology.raa, step.site(self.role), step.name(self.role)
         window = self.window(step, datetime.now(UTC))
-        start, end = (
-            window.labels(step.info_mart(self.role), step.schema) if uses_labels(raa.release) else window.epochs()
-        )
+        if uses_labels(raa.release):
+            start, end = window.labels(step.info_mart(self.role), step.schema)
+            asked = f"{start} to {end}"
+        else:
+            start, end = window.epochs()
+            asked = f"{shown(window.start)} to {shown(window.end)}"
         login = connection(site.database.info_mart_connection)
         url = raa.jdbc_url.get(name) or jdbc_url(login.host, int(login.port or 1521), site.database.service)
         printed = Reaggregation(step.host(self.role, "gim"), raa, site.info_mart_server.root).insert(
             url, login.login, login.password, start, end, job_id=f"{step.key}-reaggregate"
         )
         self.log.info("act: GIMAgg: %s", printed or "(no output)")
-        step.ledger.put_once(facts.REAGGREGATION_REQUESTED, f"{start} to {end}")
+        step.ledger.put_once(facts.REAGGREGATION_REQUESTED, asked)
 
 
 class CheckRequested(CheckOperator):

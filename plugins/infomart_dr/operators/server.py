@@ -16,6 +16,7 @@ from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
 from infomart_dr.operators.human import Gate
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.times import shown
 from infomart_dr.topology import SiteRole
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class NoteFinalStop(StepOperator):
     def observe(self, step: Step) -> Seen:
         stopped = step.ledger.get(facts.FINAL_STOP)
         if stopped and not server_runs(step, "source"):
-            return Seen(True, f"the writers are stopped since {stopped}", {"stopped_at": stopped})
+            return Seen(True, f"the writers are stopped since {shown(stopped)}", {"stopped_at": stopped})
         return Seen(False, "the final stop is not noted")
 
     def act(self, step: Step, seen: Seen) -> None:

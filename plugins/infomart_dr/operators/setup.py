@@ -16,6 +16,7 @@ from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import ConfigurationOperator
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.times import span
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class DeployIcons(HumanStep):
                 with contextlib.suppress(InfoMartError):
                     last = self._last_event(step, idb)
                     if last is not None and time.time() - last > FRESH_SECONDS:
-                        yield f"the last event of the IDB {idb.name} is {int(time.time() - last)} s old"
+                        yield f"the last event of the IDB {idb.name} is {span(time.time() - last)} old"
 
     def observe(self, step: Step) -> Seen:
         missing = self.missing(step)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from infomart_dr.errors import UnexpectedReplyError
+from infomart_dr.times import shown
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class Fact(Generic[T]):
     forgotten_by: tuple[str, ...]
     _read: Callable[[str], T]
     _write: Callable[[T], str]
+    _show: Callable[[str], str] = str
 
     def read(self, text: str) -> T:
         """The value of a recorded text.
@@ -49,6 +51,10 @@ class Fact(Generic[T]):
     def write(self, value: T) -> str:
         """The text of a value."""
         return self._write(value)
+
+    def shown(self, text: str) -> str:
+        """A recorded text as people read it."""
+        return self._show(text)
 
     def record_again(self) -> str:
         """The step that a person takes to have the fact recorded."""
@@ -130,6 +136,10 @@ def _whole(value: int) -> str:
     return str(int(value))
 
 
+def _time(text: str) -> str:
+    return shown(int(text)) if text.isdecimal() else text
+
+
 def _word(value: bool) -> str:
     return "yes" if value else "no"
 
@@ -153,7 +163,7 @@ def _integer(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str
 
 def _moment(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[int]:
     """A time in epoch seconds."""
-    return Fact(name, meaning, recorded_by, forgotten_by, _number, _whole)
+    return Fact(name, meaning, recorded_by, forgotten_by, _number, _whole, _time)
 
 
 def _object(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[dict[str, Any]]:

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import FinalError, GuardError, code_of
 from infomart_dr.plan.facts import Fact, Facts
-from infomart_dr.plan.lock import Statements, code_of, ensure_table
+from infomart_dr.plan.lock import Statements, ensure_table
 
 log = logging.getLogger(__name__)
 

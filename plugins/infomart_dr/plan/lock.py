@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import GuardError, code_of
 from infomart_dr.plan.parameters import SHORTER_ID
+from infomart_dr.text import cut
+from infomart_dr.times import shown, utc
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +46,8 @@ class Holder:
         return (self.plan_id, self.owner) == (plan_id, owner)
 
     def __str__(self) -> str:
-        since = f"{self.taken_at:%Y-%m-%d %H:%M:%S} UTC"
-        seen = f"{self.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
+        since, seen = shown(self.taken_at), shown(self.heartbeat_at)
         return f"plan {self.plan_id} of {self.owner} since {since} ({self.reason}; last sign of life {seen})"
-
-
-def code_of(error: BaseException) -> str | None:
-    """Oracle's code of a typed error, as ``ORA-00001``."""
-    return getattr(error, "code", None)
 
 
 def ensure_table(hook: Statements, schema: str, table: str, statement: str) -> None:
@@ -68,15 +64,6 @@ def ensure_table(hook: Statements, schema: str, table: str, statement: str) -> N
     except Exception as error:
         if code_of(error) != _ALREADY_THERE:
             raise
-
-
-def _utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def cut(text: str, size: int) -> str:
-    """At most ``size`` bytes of UTF-8, which is how Oracle counts a VARCHAR2."""
-    return text.encode()[:size].decode(errors="ignore")
 
 
 class PlanLock:
@@ -111,8 +98,8 @@ class PlanLock:
             row["plan_id"],
             row["owner"],
             row["reason"] or "no reason given",
-            _utc(row["taken_at"]),
-            _utc(row["heartbeat_at"]),
+            utc(row["taken_at"]),
+            utc(row["heartbeat_at"]),
         )
 
     def take(self, plan_id: str, owner: str, reason: str) -> Holder:

@@ -9,6 +9,7 @@ from infomart_dr.guards import replication as replication_guard
 from infomart_dr.plan.step import Step
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
+from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
 #: Seconds of lag from which on the standby is too far behind.
@@ -73,8 +74,8 @@ def group_verdict(name: str, info: Any) -> Verdict:
         return blocked(f"{name} is {info.status}", cure)
     behind = (info.lag or 0) + (info.updated_ago or 0)
     if behind > LAG_LIMIT:
-        return warning(f"{name} is RUNNING and {behind} s behind", "Find out why: link, load or a lock.")
-    return ok(f"{name} RUNNING, {behind} s behind")
+        return warning(f"{name} is RUNNING and {span(behind)} behind", "Find out why: link, load or a lock.")
+    return ok(f"{name} RUNNING, {span(behind)} behind")
 
 
 def _groups(looks: Looks, role: SiteRole) -> list[Verdict]:
@@ -130,7 +131,7 @@ PARAMETERS = Check(
 )
 GROUPS = Check(
     "replication",
-    f"Extract and pump of the source, Replicat of the target: RUNNING, less than {LAG_LIMIT} s behind",
+    f"Extract and pump of the source, Replicat of the target: RUNNING, less than {span(LAG_LIMIT)} behind",
     _groups,
     needs=("goldengate",),
 )

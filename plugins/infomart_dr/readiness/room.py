@@ -7,6 +7,7 @@ from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, not_looked_at, ok, warning
 from infomart_dr.text import size_text
+from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
 
@@ -110,7 +111,7 @@ def space_verdict(what: str, free: int, rate: float, kept: estimates.Span) -> Ve
     """
     need = rate * kept.high
     said = (
-        f"{what} has {size_text(free)}; redo of {size_text(rate)}/s for up to {estimates.duration(kept.high)} comes to "
+        f"{what} has {size_text(free)}; redo of {size_text(rate)}/s for up to {span(kept.high)} comes to "
         f"{size_text(need)}"
     )
     cure = "Make room, or copy in a quiet hour."

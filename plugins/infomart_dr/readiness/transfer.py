@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from infomart_dr.deployment import connection
 from infomart_dr.guards import fencing
+from infomart_dr.hooks.connections import connection
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok
 from infomart_dr.topology import SiteRole

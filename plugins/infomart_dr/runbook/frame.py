@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
 
+from infomart_dr import text
 from infomart_dr.operators.base import AFTER_SKIPS, SOURCE_STAYS, TARGET_TAKES_OVER, StepOperator
 from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.plan import facts
+from infomart_dr.times import FORM_PATTERN
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.topology import Architecture
 
 #: Pattern of a name in the topology, or nothing.
-NAME = r"^([a-z][a-z0-9_-]{0,39})?$"
+NAME = rf"^({text.NAME})?$"
 _RUN_ID = r"^[A-Za-z0-9_.~:+\-]{0,250}$"
 
 
@@ -140,22 +142,21 @@ def waiting_params() -> dict[str, Param]:
 
 def reaggregation_params() -> dict[str, Param]:
     """Parameters of procedures that re-aggregate."""
-    moment = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
     return {
         "failure_time": text_param(
             "Time of the site failure (UTC)",
             "2026-11-02T17:00Z. Re-aggregation begins 24 hours before it; empty: 24 hours before now.",
-            pattern=moment,
+            pattern=FORM_PATTERN,
         ),
         "reaggregate_from": text_param(
             "Re-aggregate from (UTC)",
             "An explicit begin instead of 24 hours before the failure.",
-            pattern=moment,
+            pattern=FORM_PATTERN,
         ),
         "reaggregate_to": text_param(
             "Re-aggregate to (UTC)",
             "An explicit end instead of now.",
-            pattern=moment,
+            pattern=FORM_PATTERN,
         ),
     }
 

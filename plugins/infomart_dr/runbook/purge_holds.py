@@ -8,8 +8,7 @@ from infomart_dr.operators import purge_holds
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.operators.deployments import ListDeployments
 from infomart_dr.runbook.frame import NAME, deployment_param, text_param
-
-_MOMENT = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
+from infomart_dr.times import FORM_PATTERN
 
 
 def hold_params() -> dict[str, Param]:
@@ -33,10 +32,12 @@ def hold_params() -> dict[str, Param]:
             pattern=r"^((plan )?[A-Za-z0-9_.~:+\-]{1,250})?$",
         ),
         "begins_at": text_param(
-            "Begin (UTC)", "2026-11-02T17:00Z, for a window that is planned; empty: now.", pattern=_MOMENT
+            "Begin (UTC)", "2026-11-02T17:00Z, for a window that is planned; empty: now.", pattern=FORM_PATTERN
         ),
         "ends_at": text_param(
-            "End (UTC)", "2026-11-03T05:00Z. A hold ends at a time, or by the high-water mark below.", pattern=_MOMENT
+            "End (UTC)",
+            "2026-11-03T05:00Z. A hold ends at a time, or by the high-water mark below.",
+            pattern=FORM_PATTERN,
         ),
         "until_site_passes": text_param(
             "Until this site has passed",
@@ -46,7 +47,7 @@ def hold_params() -> dict[str, Param]:
         "until_time": text_param(
             "... this time (UTC)",
             "The end of what must be extracted from the IDB, as the end of a transfer.",
-            pattern=_MOMENT,
+            pattern=FORM_PATTERN,
         ),
         "reason": text_param("Reason", "Shown to whoever meets the hold.", maxLength=500),
         "ticket": text_param("Ticket", "Number of the change or incident.", pattern=r"^[A-Za-z0-9_.:#/\-]{0,100}$"),

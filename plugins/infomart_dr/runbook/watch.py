@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import Param
 
+from infomart_dr import settings
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.deployments import ListDeployments
 from infomart_dr.operators.watch import WatchDeployment
@@ -24,7 +23,7 @@ def watch_defaults() -> dict[str, Any]:
     return step_defaults() | {
         "retries": 1,
         # A look bounds itself by the topology's watch.run_limit; this ends one that hangs nevertheless.
-        "execution_timeout": timedelta(seconds=conf.getint("infomart_dr", "watch_timeout", fallback=300)),
+        "execution_timeout": settings.watch_timeout(),
     }
 
 
@@ -34,5 +33,5 @@ def watch_deployments() -> Any:
     return WatchDeployment.mapped(
         listed.output,
         task_id="watch",
-        max_active_tis_per_dagrun=conf.getint("infomart_dr", "watch_at_a_time", fallback=8),
+        max_active_tis_per_dagrun=settings.watch_at_a_time(),
     )

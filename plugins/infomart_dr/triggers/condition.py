@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from infomart_dr.errors import CurableError, InfoMartError
+from infomart_dr.errors import CurableError, InfoMartError, class_name
 from infomart_dr.plan.step import Seen, Step
 
 
@@ -23,7 +23,8 @@ class ConditionTrigger(BaseTrigger):
     :param deadline: epoch seconds after which the event ``timeout`` is sent.
     :param patience: seconds for which curable errors are borne in a row.
 
-    The event is ``{"state": "reached"|"timeout"|"failed", "what": ..., "facts": ..., "error": ...}``.
+    The event is ``{"state": "reached"|"timeout", "what": ..., "facts": ...}``, or ``{"state": "failed"}`` with the
+    ``error`` as :func:`~infomart_dr.errors.class_name` gives it, ``curable``, ``what`` and ``next_step``.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class ConditionTrigger(BaseTrigger):
 
 def _describe(error: InfoMartError) -> dict[str, Any]:
     return {
-        "error": type(error).__name__,
+        "error": class_name(error),
         "curable": error.curable,
         "what": error.what,
         "next_step": error.next_step,

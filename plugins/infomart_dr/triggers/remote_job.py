@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from infomart_dr.errors import InfoMartError, UnreachableError
+from infomart_dr.errors import InfoMartError, UnreachableError, class_name
 from infomart_dr.hooks.remote_host import RemoteHost
 from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
 from infomart_dr.hooks.transfer import progress_line
@@ -138,7 +138,7 @@ class RemoteJobTrigger(BaseTrigger):
     def _event(
         self, state: str, status: JobStatus | None = None, reason: str = "", error: InfoMartError | None = None
     ) -> dict[str, Any]:
-        told = {"curable": error.curable, "next_step": error.next_step} if error else {}
+        told = {"error": class_name(error), "curable": error.curable, "next_step": error.next_step} if error else {}
         return {
             "state": state,
             "job_id": self.job_id,

@@ -241,9 +241,7 @@ def test_a_step_that_may_follow_a_skipped_one_is_not_skipped_with_it(bag: DagBag
     """Whatever comes after a step of one option, architecture or feature runs by none_failed, or is skipped with it."""
     dag = bag.dags[dag_id]
     for task in dag.tasks:
-        if not (
-            getattr(task, "option", "") or getattr(task, "architecture", "") or "does_not_apply" in vars(type(task))
-        ):
+        if not getattr(task, "may_be_skipped", False):
             continue
         for below in task.downstream_list:
             if below.is_teardown or below.trigger_rule == "none_failed":

@@ -12,7 +12,6 @@ from infomart_dr.evidence.estimate import (
     ASSUMED_APPLY,
     Measured,
     Span,
-    duration,
     estimate,
     measured_runs,
     parts,
@@ -91,13 +90,6 @@ def test_a_procedure_has_the_parts_that_it_runs(procedure: str, names: set[str])
 def test_a_copy_that_nothing_follows_is_neither_caught_up_nor_cut_over() -> None:
     names = {"export", "transfer", "import", "outage for the export"}
     assert set(parts("return_to_normal", estimate(GIGABYTE), replicated=False)) == names
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(5, "5 s"), (119, "119 s"), (120, "2 min"), (7200, "2.0 h"), (math.inf, "no end")]
-)
-def test_times_are_rounded_for_people(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
 
 
 # -- earlier runs ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 
 from infomart_dr.errors import UnreachableError
 from infomart_dr.evidence import watching
-from infomart_dr.evidence.watching import Condition, Finding, Roles, Standing, State, Trouble, span
+from infomart_dr.evidence.watching import Condition, Finding, Roles, Standing, State, Trouble
 from infomart_dr.hooks.parse_ggsci import LogRecord, parse_info_all
 from infomart_dr.plan.lock import Holder
 from infomart_dr.topology import Watch
@@ -21,17 +21,6 @@ NOW = 1_800_000_000.0
 
 def levels(findings: list[Finding]) -> dict[str, str]:
     return {finding.key: finding.level for finding in findings}
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (-3, "0 s"), (0.4, "0 s"), (119, "119 s"), (120, "2 min"), (3599, "59 min"), (3600, "1 h"),
-        (7800, "2 h 10 min"), (172_799, "47 h 59 min"), (172_800, "2 d"), (273_600, "3 d 4 h"),
-    ],
-)  # fmt: skip
-def test_a_duration_is_said_as_people_say_it(seconds: float, said: str) -> None:
-    assert span(seconds) == said
 
 
 # -- groups --------------------------------------------------------------------------------------------

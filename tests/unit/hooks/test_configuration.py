@@ -8,7 +8,9 @@ import json
 import httpx
 import pytest
 from pydantic import ValidationError
+from tests.unit.hooks.gg_sample import make_topology
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import (
     CredentialsError,
     CurableError,
@@ -17,16 +19,8 @@ from infomart_dr.errors import (
     UnexpectedReplyError,
     UnreachableError,
 )
-from infomart_dr.hooks.configuration import (
-    Change,
-    GaxConfiguration,
-    ManualConfiguration,
-    backend,
-    differences,
-    from_gax,
-    inverse,
-    to_gax,
-)
+from infomart_dr.hooks.configuration import Change, ManualConfiguration, differences, inverse
+from infomart_dr.hooks.gax import GaxConfiguration, from_gax, to_gax
 from infomart_dr.topology import Configuration
 
 PASSWORD = "pass-of-gax-42"
@@ -299,6 +293,29 @@ def test_each_failure_is_a_typed_error(answer, kind):
         client(gax).read("GIM Server")
 
 
+def test_a_failure_is_told_in_words_of_gax():
+    gax = Gax()
+    gax.answer = httpx.ReadTimeout("slow")
+    with pytest.raises(UnreachableError) as caught:
+        client(gax).read("GIM Server")
+    path = "/gax/api/cfg/applications/GIM%20Server"
+    assert caught.value.what == f"GAX at http://gax2:8080 gave no answer to GET {path} within 60 s."
+
+
+def test_a_body_that_cannot_be_decoded_is_a_typed_error():
+    gax = Gax()
+    gax.answer = httpx.DecodingError("not gzip")
+    with pytest.raises(FinalError, match="DecodingError: not gzip"):
+        client(gax).read("GIM Server")
+
+
+def test_an_address_without_http_is_refused(connection):
+    connection(schema="ftp")
+    with pytest.raises(TopologyError, match="gives no address of GAX") as caught:
+        client(Gax()).read("GIM Server")
+    assert caught.value.next_step == "Set its schema to http or https."
+
+
 def test_a_connection_that_is_missing_or_incomplete_is_named(connection, monkeypatch):
     connection(password=None)
     with pytest.raises(TopologyError, match="gax_site2"):
@@ -339,6 +356,11 @@ def test_a_person_is_never_taken_for_a_proof():
     assert "Nothing" in manual.instructions("GIM Server", Change())
 
 
-def test_the_topology_chooses_the_backend():
-    assert not backend(Configuration()).automatic
-    assert backend(Configuration(backend="gax", connection="gax_site2")).automatic
+def test_the_topology_chooses_the_backend(monkeypatch):
+    topology = make_topology()
+    topology.sites["site2"] = topology.sites["site2"].model_copy(
+        update={"configuration": Configuration(backend="gax", connection="gax_site2")}
+    )
+    monkeypatch.setattr(Deployment, "topology", topology)
+    assert not Deployment().configuration("site3").automatic
+    assert Deployment().configuration("site2").automatic

@@ -363,7 +363,7 @@ def test_a_job_name_depends_on_prefix_and_run_only_and_is_short_enough() -> None
     for prefix in ("GIM_EXP", "x" * 80, "", "1-2'3", "ä"):
         name = data_pump.job_name(prefix, "run")
         assert len(name) <= 30
-        assert data_pump._IDENTIFIER.match(name)
+        assert data_pump.IDENTIFIER.fullmatch(name)
 
 
 def topology(database_release: str = "19.0") -> Topology:

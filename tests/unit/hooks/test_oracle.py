@@ -23,7 +23,7 @@ from infomart_dr.errors import (
     UnreachableError,
 )
 from infomart_dr.hooks import oracle
-from infomart_dr.hooks.oracle import InfoMartOracleHook, OracleError, OracleFinal, classify, code_of
+from infomart_dr.hooks.oracle import InfoMartOracleHook, OracleError, OracleFinal, classify, deciding_code
 
 PASSWORD = "correct-horse-battery"
 
@@ -107,8 +107,8 @@ def test_help_lines_are_left_out_and_reasons_kept() -> None:
 
 
 def test_a_code_is_not_found_inside_a_word() -> None:
-    assert code_of("XORA-01017") == ""
-    assert code_of("PLS-00201: identifier must be declared") == "PLS-00201"
+    assert deciding_code("XORA-01017") == ""
+    assert deciding_code("PLS-00201: identifier must be declared") == "PLS-00201"
 
 
 @pytest.mark.parametrize("text", ["ORA-01017: x", "ORA-12541: x", "ORA-00054: x", "ORA-00942: x", "no code"])

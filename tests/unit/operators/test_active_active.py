@@ -14,7 +14,8 @@ from tests.unit.operators.fakes import FakeStep, replace_question
 from infomart_dr import topology
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.application import configuration_differences
-from infomart_dr.hooks.configuration import differences, from_gax, to_gax
+from infomart_dr.hooks.configuration import differences
+from infomart_dr.hooks.gax import from_gax, to_gax
 from infomart_dr.operators import human
 from infomart_dr.operators.active_active import (
     BringChosenReports,

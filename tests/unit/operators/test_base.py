@@ -21,6 +21,7 @@ from infomart_dr.errors import (
     TopologyError,
     UnreachableError,
 )
+from infomart_dr.hooks.oracle import OracleCredentials
 from infomart_dr.operators.base import RETRY_POLICY, CheckOperator, StepOperator, WaitOperator, raise_from
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen
@@ -93,6 +94,12 @@ def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
     assert light.acts == 1
 
 
+def test_when_a_plan_passed_a_step_is_told_as_a_time() -> None:
+    light = Light(unless=facts.POINT_OF_NO_RETURN)
+    what = light._run(FakeStep(point_of_no_return="1796069707"))["what"]  # type: ignore[arg-type]
+    assert what == "the plan is past this step (point of no return: 2026-11-30 20:15:07 UTC)"
+
+
 def test_a_plan_whose_goal_was_reached_before_does_nothing_but_what_is_always_done() -> None:
     class Always(Light):
         always = True
@@ -156,11 +163,17 @@ def test_a_persons_no_is_not_asked_for_again(name: str) -> None:
         ({"state": "failed", "what": "No.", "next_step": "Look.", "curable": False}, FinalError, "^No. Next: Look.$"),
         ({"state": "failed", "what": "No.", "curable": True}, CurableError, "^No.$"),
         ({"state": "unreachable", "reason": "db2 is gone."}, CurableError, "^db2 is gone.$"),
+        ({"state": "failed", "what": "No.", "error": "GuardError", "curable": False}, GuardError, "^No.$"),
+        ({"state": "unreachable", "reason": "Gone.", "error": "UnreachableError"}, UnreachableError, "^Gone.$"),
+        ({"state": "failed", "what": "No.", "error": "SystemExit", "curable": False}, FinalError, "^No.$"),
+        ({"state": "failed", "what": "No.", "error": "Sequence", "curable": True}, CurableError, "^No.$"),
+        ({"state": "failed", "what": "No.", "error": "InfoMartError", "curable": False}, FinalError, "^No.$"),
     ],
 )
 def test_the_error_of_a_trigger_arrives_as_it_was(event: dict[str, Any], kind: type[Exception], text: str) -> None:
-    with pytest.raises(kind, match=text):
+    with pytest.raises(kind, match=text) as caught:
         raise_from(event)
+    assert caught.type is kind
 
 
 # -- waiting ---------------------------------------------------------------------------------------
@@ -322,6 +335,13 @@ def test_the_trigger_gives_up_at_once_on_what_time_cannot_cure() -> None:
     World.looks = [CredentialsError("refused", "Correct it.")]
     event = event_of(trigger())
     assert (event["state"], event["curable"], event["what"]) == ("failed", False, "refused")
+
+
+def test_an_error_keeps_its_type_across_a_deferral() -> None:
+    World.looks = [OracleCredentials("refused", "Correct it.", code="ORA-01017")]
+    with pytest.raises(CredentialsError, match="refused Next: Correct it") as caught:
+        raise_from(event_of(trigger()))
+    assert caught.type is CredentialsError, "a hook's own kind becomes that of errors.py"
 
 
 def test_the_trigger_ends_at_its_deadline() -> None:

@@ -21,7 +21,8 @@ from infomart_dr.guards import fencing
 from infomart_dr.guards.application import lost_objects, survivor_changes
 from infomart_dr.guards.fencing import Answer, Door, Verdict
 from infomart_dr.guards.replication import newest_trail_file, replicat_at_trail_end
-from infomart_dr.hooks.configuration import Change, differences, from_gax, to_gax
+from infomart_dr.hooks.configuration import Change, differences
+from infomart_dr.hooks.gax import from_gax, to_gax
 from infomart_dr.operators import human
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.configuration import SetAggregation, SetScheduler

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import GuardError
-from infomart_dr.guards.goal import reached_already, replicates
+from infomart_dr.guards.goal import reached_already
+from infomart_dr.guards.replication import replicates
 from infomart_dr.hooks.configuration import Change
 from infomart_dr.operators.base import needless
 from infomart_dr.operators.goal import LookWhetherDone
@@ -177,12 +178,12 @@ def test_a_site_is_followed_only_while_all_three_groups_run(
 ) -> None:
     step = world.step()
     world.follows("source", "target")
-    assert replicates(step, "source", "target")
+    assert replicates(step, "to_target")
     if state is None:
         del world.groups[missing]
     else:
         world.groups[missing] = state
-    assert not replicates(step, "source", "target")
+    assert not replicates(step, "to_target")
 
 
 def test_a_site_without_groups_is_not_asked_for_its_server(world: World) -> None:

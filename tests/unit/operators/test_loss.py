@@ -15,13 +15,13 @@ from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import FinalError, UnreachableError
 from infomart_dr.evidence.comparison import INTERVAL
-from infomart_dr.evidence.loss import clock
 from infomart_dr.guards import loss_reading
 from infomart_dr.guards.loss_reading import Base, sources_of
 from infomart_dr.hooks.oracle import OracleUnreachable
 from infomart_dr.operators import loss
 from infomart_dr.operators.loss import EstimateLoss
 from infomart_dr.plan import facts
+from infomart_dr.times import clock
 
 T0 = 1_762_000_200 // INTERVAL * INTERVAL
 #: Two calls a second for two hours; then the site is lost, and somebody looks ten minutes later.
@@ -356,7 +356,7 @@ def test_a_failure_time_is_as_exact_as_it_is_written(world: World, text: str, to
 
 
 def test_a_failure_time_that_is_none_stops_the_step(world: World) -> None:
-    with pytest.raises(FinalError, match="failure_time is not a time"):
+    with pytest.raises(FinalError, match="failure_time is not a valid time"):
         run(drained(world, failure_time="yesterday"))
 
 

@@ -58,7 +58,7 @@ def test_a_hold_may_end_by_a_sites_high_water_mark() -> None:
         (PLACE | {"begins_at": "2026-11-03T06:00Z"}, "not after the begin and after 2026-11-02 12:00:00 UTC"),
         (PLACE | {"reason": " "}, "a reason or a ticket"),
         (PLACE | {"hold": "CHG1"}, "takes none"),
-        (PLACE | {"ends_at": "tomorrow"}, "no time"),
+        (PLACE | {"ends_at": "tomorrow"}, "not a valid time"),
         ({"action": "extend", "ends_at": "2026-11-03T05:00Z"}, "needs its id"),
         ({"action": "extend", "hold": "CHG1"}, "needs one end"),
         ({"action": "release"}, "needs its id"),

@@ -10,7 +10,7 @@ from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import GuardError, RemoteCommandError
 from infomart_dr.operators.base import StepOperator, step_defaults
-from infomart_dr.operators.server import ReturnServiceToSource, StartAtTarget, StopInfoMartServer
+from infomart_dr.operators.server import NoteFinalStop, ReturnServiceToSource, StartAtTarget, StopInfoMartServer
 from infomart_dr.plan.step import Seen
 
 STOPPED = {"final_stop": "1", "noted_scn": "7", "tables_compared": "yes", "to_source_scn": "9"}
@@ -92,6 +92,12 @@ def test_a_server_that_is_stopped_already_keeps_its_comparison(world: World) -> 
     step = world.step(**STOPPED)
     StopInfoMartServer(task_id="stop")._run(step)
     assert set(STOPPED) <= set(step.ledger)
+
+
+def test_the_final_stop_is_told_as_a_time(world: World) -> None:
+    world.runs.clear()
+    step = world.step(final_stop="1796069707")
+    assert NoteFinalStop(task_id="note")._run(step)["what"] == "the writers are stopped since 2026-11-30 20:15:07 UTC"
 
 
 def test_the_way_back_starts_the_service_and_then_the_reverse_groups(world: World) -> None:

@@ -347,9 +347,9 @@ def test_an_idb_that_cannot_be_asked_is_named_and_is_no_proof(step: Any) -> None
 
 def test_an_old_last_event_is_asked_about_and_a_persons_word_stands_for_it(step: Any) -> None:
     step.last_event["oracle_site2_idb"] = 3600
-    assert "s old" in str(icons().instructions(step))
+    assert "1 h old" in str(icons().instructions(step))
     seen = icons().confirmed(step)
-    assert seen is not None and seen.done and "s old" in seen.what
+    assert seen is not None and seen.done and "1 h old" in seen.what
 
 
 def test_a_confirmation_of_what_is_still_missing_is_not_taken(step: Any) -> None:

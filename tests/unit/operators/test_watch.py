@@ -15,6 +15,7 @@ from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsL
 from airflow.sdk.execution_time.context import OutletEventAccessors
 from tests.unit.evidence.watch_fakes import FakeSite
 
+from infomart_dr import settings
 from infomart_dr.errors import FinalError, UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watch_store import WatchStore
@@ -346,8 +347,8 @@ def test_the_list_is_the_folders_or_what_the_run_asks_for(tmp_path: Any, monkeyp
 
 
 @contextmanager
-def backend(monkeypatch: pytest.MonkeyPatch, **settings: bool) -> Any:
-    monkeypatch.setattr(metrics.conf, "getboolean", lambda section, key, fallback=False: settings.get(key, False))
+def backend(monkeypatch: pytest.MonkeyPatch, **options: bool) -> Any:
+    monkeypatch.setattr(settings.conf, "getboolean", lambda section, key, fallback=False: options.get(key, False))
     sent: list[Any] = []
     monkeypatch.setattr(metrics, "gauge", lambda name, value, tags=None: sent.append((name, value, tags)))
     yield sent
@@ -396,7 +397,7 @@ def test_statsd_gets_a_figure_under_its_full_name(monkeypatch: pytest.MonkeyPatc
     from airflow.sdk._shared.observability.metrics.statsd_logger import SafeStatsdLogger
     from airflow.sdk.observability import stats
 
-    monkeypatch.setattr(metrics, "takes_tags", lambda: False)
+    monkeypatch.setattr(settings, "metrics_take_tags", lambda: False)
     sent: list[Any] = []
     client = SimpleNamespace(gauge=lambda name, value, rate, delta: sent.append((name, value)))
     stats.initialize(factory=lambda: SafeStatsdLogger(client), export_legacy_names=True)

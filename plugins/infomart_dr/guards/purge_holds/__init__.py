@@ -14,7 +14,7 @@ from __future__ import annotations
 from infomart_dr.guards.purge_holds.deployment import PurgeHolds
 from infomart_dr.guards.purge_holds.idb import IdbHolds, Report, raise_all, typed
 from infomart_dr.guards.purge_holds.ring import WARN_AFTER, needed_from, ring_warning
-from infomart_dr.guards.purge_holds.store import OWNER_LIMIT, End, HeldJob, Hold, HoldStore, plan_hold, shown, utc
+from infomart_dr.guards.purge_holds.store import OWNER_LIMIT, End, HeldJob, Hold, HoldStore, plan_hold
 
 __all__ = [
     "OWNER_LIMIT",
@@ -30,7 +30,5 @@ __all__ = [
     "plan_hold",
     "raise_all",
     "ring_warning",
-    "shown",
     "typed",
-    "utc",
 ]

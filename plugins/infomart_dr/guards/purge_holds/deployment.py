@@ -11,7 +11,8 @@ from infomart_dr.errors import GuardError, InfoMartError, TopologyError
 from infomart_dr.evidence.high_water_marks import against, lowest, with_calls
 from infomart_dr.guards import high_water_marks
 from infomart_dr.guards.purge_holds.idb import IdbHolds, Report, left_behind
-from infomart_dr.guards.purge_holds.store import Hold, HoldStore, shown
+from infomart_dr.guards.purge_holds.store import Hold, HoldStore
+from infomart_dr.times import shown
 from infomart_dr.topology import Idb
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from infomart_dr.guards.purge_holds.store import shown
+from infomart_dr.times import shown
 
 #: Part of the partition ring after which a hold is warned of.
 WARN_AFTER = 0.7

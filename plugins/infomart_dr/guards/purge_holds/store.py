@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from infomart_dr.errors import FinalError
-from infomart_dr.plan.lock import Statements, code_of, cut, ensure_table
+from infomart_dr.errors import FinalError, code_of
+from infomart_dr.plan.lock import Statements, ensure_table
 from infomart_dr.plan.parameters import SHORTER_ID
+from infomart_dr.text import cut
+from infomart_dr.times import shown, utc
 
 _DUPLICATE = "ORA-00001"
 #: Begins the id of a plan's hold, so that no run of infomart_purge_hold has the same.
@@ -20,18 +22,6 @@ _AT_ONCE = timedelta(minutes=5)
 OWNER_LIMIT = 250
 #: Who is noted for a hold that nobody released.
 _ITS_END = "its own end"
-
-
-def utc(value: datetime | None) -> datetime | None:
-    """A time of the tables, which are UTC without saying so."""
-    if value is None:
-        return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def shown(moment: datetime | None) -> str:
-    """A time for people."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "-"
 
 
 @dataclass(frozen=True)
@@ -162,8 +152,8 @@ class HoldStore:
                 row["hold_id"],
                 row["owner"],
                 row["reason"] or "no reason given",
-                _utc(row["placed_at"]),
-                _utc(row["begins_at"]),
+                utc(row["placed_at"]),
+                utc(row["begins_at"]),
                 End(utc(row["ends_at"]), row["until_site"], utc(row["until_time"])),
                 row["ticket"] or "",
                 utc(row["end_asked_at"]),
@@ -259,7 +249,7 @@ class HoldStore:
                 row["job"],
                 row["was_enabled"] == "Y",
                 row["memory"] or "",
-                _utc(row["held_since"]),
+                utc(row["held_since"]),
                 int(row["changes"]),
                 int(row["enabled_again"]),
                 utc(row["enabled_again_at"]),
@@ -296,12 +286,6 @@ class HoldStore:
     def forget(self, job: HeldJob) -> bool:
         """Remove a job's row; False when another run has written it since it was read."""
         return self._hook.execute("purge_job_forget", self._in, **self.idb, job=job.job, changes=job.changes) == 1
-
-
-def _utc(value: datetime) -> datetime:
-    found = utc(value)
-    assert found is not None
-    return found
 
 
 def _short(field_name: str, value: str, limit: int) -> None:

@@ -1,0 +1,74 @@
+"""Times in UTC: read from a parameter or a table, and written for people."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import overload
+
+from infomart_dr.errors import FinalError
+
+#: Pattern of a time in UTC in a form, or nothing.
+FORM_PATTERN = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
+
+
+def moment(name: str, text: str) -> datetime | None:
+    """A time in UTC from a parameter, in whole seconds; None when it is empty.
+
+    :raises FinalError: it is not a valid time.
+    """
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise FinalError(
+            f"The parameter {name} is not a valid time: {text[:40]!r}.", "Write it as 2026-11-02T17:00Z."
+        ) from None
+    return utc(found).replace(microsecond=0)
+
+
+@overload
+def utc(value: datetime) -> datetime: ...
+@overload
+def utc(value: None) -> None: ...
+@overload
+def utc(value: datetime | None) -> datetime | None: ...
+def utc(value: datetime | None) -> datetime | None:
+    """A time in UTC; one without a zone, as those of the tables, is UTC already."""
+    if value is None:
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def clock(value: datetime | float | None) -> str:
+    """A time for a place that says that it is UTC, as a table's heading: ``2026-11-30 20:15:07``.
+
+    :param value: a time, or epoch seconds.
+    """
+    if value is None:
+        return "-"
+    found = utc(value) if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
+    return f"{found:%Y-%m-%d %H:%M:%S}"
+
+
+def shown(value: datetime | float | None) -> str:
+    """A time for people: ``2026-11-30 20:15:07 UTC``."""
+    return "-" if value is None else f"{clock(value)} UTC"
+
+
+def span(seconds: float) -> str:
+    """A duration for people: ``45 s``, ``12 min``, ``2 h 10 min``, ``3 d 4 h``."""
+    if math.isinf(seconds):
+        return "no end"
+    whole = max(round(seconds), 0)
+    if whole < 120:
+        return f"{whole} s"
+    minutes = whole // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
