@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from infomart_dr.text import NAME
+
 #: Words for a form, by its pattern: a mistake is told in them.
 FORMS: dict[str, str] = {}
 
@@ -34,7 +36,7 @@ TrailName = Annotated[
 Name = Annotated[
     str,
     _form(
-        r"^[a-z][a-z0-9_-]{0,39}$",
+        rf"^{NAME}$",
         "lower-case letters, digits, _ and -, beginning with a letter, at most 40 characters",
     ),
 ]

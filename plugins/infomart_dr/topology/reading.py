@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from infomart_dr.errors import TopologyError
+from infomart_dr.text import NAME
 from infomart_dr.topology.mistakes import doubles, kind_of, mistakes_of
 from infomart_dr.topology.topology import Topology
 
@@ -103,7 +104,7 @@ def topology_file(deployment: str | None = None) -> Path:
     if path.is_dir():
         files = sorted(path.glob("*.yaml"))
         if deployment:
-            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", deployment):
+            if not re.fullmatch(NAME, deployment):
                 raise TopologyError(
                     f"Deployment {deployment[:60]!r} is not a name.",
                     "Use lower-case letters, digits, - and _.",
