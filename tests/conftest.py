@@ -6,7 +6,12 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from tests import ports
 
 ROOT = Path(__file__).resolve().parents[1]
 _HOME = tempfile.mkdtemp(prefix="infomart-dr-airflow-")
@@ -27,3 +32,10 @@ os.environ.update(
 )
 for name in ("INFOMART_DR_TOPOLOGY", "INFOMART_LAB_HOME", "INFOMART_LAB_HOST"):
     os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def base_port() -> Iterator[int]:
+    """First port of a block that is the module's own; ``ports.AIRFLOW`` and the like are places in it."""
+    with ports.block() as first:
+        yield first

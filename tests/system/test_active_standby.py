@@ -13,7 +13,6 @@ from .conftest import assert_clean, judge
 from .driver import GateRejected, Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 25300
 SECONDS = 240
 SCENARIO = "active-standby"
 

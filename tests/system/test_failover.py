@@ -19,7 +19,6 @@ from .conftest import assert_clean, judge
 from .driver import GateRejected, Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 25600
 SECONDS = 260
 SCENARIO = "active-standby"
 RATE = 30.0

@@ -16,7 +16,6 @@ from .conftest import assert_clean, judge
 from .driver import GateRejected, Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 23000
 SECONDS = 170
 
 

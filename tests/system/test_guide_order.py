@@ -15,7 +15,6 @@ from .conftest import judge
 from .driver import Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 23500
 SECONDS = 90
 RATE = 40.0
 

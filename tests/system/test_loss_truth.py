@@ -25,7 +25,6 @@ from .conftest import assert_clean, judge, start
 from .driver import Procedure, connections
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-BASE_PORT = 28600
 TRIALS = int(os.environ.get("INFOMART_LOSS_TRIALS", "20"))
 MOMENTS = {
     "before": "gather_evidence.estimate_loss",
@@ -95,10 +94,10 @@ def trial(lab: LabConfig, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(7200)
-def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Path) -> None:
+def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Path, base_port: int) -> None:
     home, kept = tmp_path / "lab", tmp_path / "kept"
     lab = lab_config.create(
-        home, base_port=BASE_PORT, scale=300, rate=20.0, scenario_name="active-standby", data_sources=SOURCES
+        home, base_port=base_port, scale=300, rate=20.0, scenario_name="active-standby", data_sources=SOURCES
     )
     found = []
     try:

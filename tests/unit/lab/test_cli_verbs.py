@@ -139,8 +139,9 @@ def test_a_port_in_use_is_named_with_its_purpose_and_the_cure(tmp_path: Path) ->
     with socket.create_server(("127.0.0.1", 19601)):
         code, reply = call("up", "--home", tmp_path / "new", "--base-port", 19600)
     assert code == 2
-    assert "19601 (oracle of site1)" in reply["error"]
-    assert "--base-port" in reply["error"]
+    assert reply["error"].startswith(f"port is in use: 19601 (oracle of site1) by process {os.getpid()} (")
+    assert "Next: " in reply["error"] and "--base-port (make: BASE_PORT=)" in reply["error"]
+    assert "--airflow-port" not in reply["error"]
     assert not (tmp_path / "new" / "lab.json").exists()  # the next up may choose other ports
 
 
