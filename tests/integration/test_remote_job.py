@@ -616,7 +616,8 @@ def test_relay_copies_continues_and_repairs(host: RemoteHost, other: SshServer, 
     content = (source / "gim01.dmp").read_bytes()
     # a good beginning, a damaged one, and a file that is too long
     (target / "gim01.dmp").write_bytes(content[:100_000])
-    (target / "gim02.dmp").write_bytes(b"?" + (source / "gim02.dmp").read_bytes()[1:150_000])
+    whole = (source / "gim02.dmp").read_bytes()
+    (target / "gim02.dmp").write_bytes(bytes([whole[0] ^ 0xFF]) + whole[1:150_000])
     (target / "gim03.dmp").write_bytes(os.urandom(90_000))
     seen: list[dict[str, int]] = []
     with RemoteHost("host_two") as second:

@@ -229,10 +229,10 @@ def test_wrong_requests_are_refused_and_nothing_is_started(lab: LabConfig, clien
 def test_an_unknown_key_of_conf_is_refused_by_the_first_task_before_anything_is_touched(
     lab: LabConfig, client: httpx.Client, receiver: Receiver
 ) -> None:
-    assert start(client, "INC0000005", {"sorce": "site1"}).status_code == 200
+    assert start(client, "INC0000005", {"soorce": "site1"}).status_code == 200
     assert ended(client, "INC0000005") == "failed"
     said = log(client, "INC0000005", "take_lock")
-    assert "'sorce' is no parameter of this DAG (nearest: 'source'). Its parameters: deployment, failure_time" in said
+    assert "'soorce' is no parameter of this DAG (nearest: 'source'). Its parameters: deployment, failure_time" in said
     assert "observe:" not in said
     tasks = client.get(f"{RUNS}/INC0000005/taskInstances").json()["task_instances"]
     assert {task["task_id"]: task["try_number"] for task in tasks}["take_lock"] == 1
