@@ -19,11 +19,6 @@ from infomart_lab.icon import set_load
 from tests import ports
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that say SECONDS take long and come first, so that two workers end at the same time."""
-    items.sort(key=lambda item: -getattr(getattr(item, "module", None), "SECONDS", 0))
-
-
 def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seconds: float = 300) -> None:
     """Start a lab that ends with this process."""
     guardian = supervisor.launch(config, airflow_port=airflow_port, owner_pid=os.getpid())

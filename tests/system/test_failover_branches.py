@@ -23,7 +23,6 @@ from .conftest import change_topology, running
 from .driver import Procedure, connections
 
 pytestmark = pytest.mark.lab
-SECONDS = 210
 DAY = 86400
 SITES_OF_RUN = {"failed_site": "site1", "survivor": "site2"}
 HOLD, START, LET = (
@@ -189,6 +188,7 @@ BY_HAND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_person_does_what_no_program_may_with_what_the_steps_show_alone(tmp_path: Path, base_port: int) -> None:
     with lost_site(tmp_path / "lab", base_port) as lab:

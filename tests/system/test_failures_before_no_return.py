@@ -16,7 +16,6 @@ from .conftest import assert_clean, judge
 from .driver import GateRejected, Procedure, connections
 
 pytestmark = pytest.mark.lab
-SECONDS = 170
 
 
 @pytest.mark.timeout(900)

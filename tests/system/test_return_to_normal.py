@@ -22,9 +22,8 @@ from . import secrets_scan
 from .conftest import assert_clean, judge
 
 pytestmark = pytest.mark.lab
-SECONDS = 400
 AIRFLOW = True
-RATE = 50.0
+RATE = 30.0
 SCALE = 3000
 
 
