@@ -15,6 +15,8 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 FILE = Path(__file__).with_name("durations.json")
+#: Files that take longer are parted into their tests; the tests of the others stay together and share a lab.
+LARGEST = 900.0
 #: Shorter ones are not written down.
 SHORTEST = 3.0
 #: A worker that is busy for longer gets something short beside it, as it begins nothing before it knows what follows.
@@ -34,12 +36,25 @@ def by_file(durations: dict[str, float]) -> dict[str, float]:
     return found
 
 
+def unit_of(test: str, files: dict[str, float]) -> str:
+    """What a test stays together with: its file, or itself.
+
+    :param files: seconds by file.
+    """
+    file = test.partition("::")[0]
+    return file if files.get(file, 0.0) <= LARGEST else test
+
+
 class LongestFirst(LoadFileScheduling):
     """Each worker has whole files, the longest first, so that all workers end at about the same time."""
 
     def __init__(self, config: pytest.Config, log: Any = None) -> None:
         super().__init__(config, log)
         self._seconds = known()
+        self._files = by_file(self._seconds)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid, self._files)
 
     def _duration(self, tests: dict[str, bool]) -> float:
         return sum(self._seconds.get(test, 0.0) for test, done in tests.items() if not done)

@@ -93,8 +93,10 @@ def trial(lab: LabConfig, number: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.timeout(7200)
-def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Path, base_port: int) -> None:
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", [0, 1], ids=["even", "odd"])
+def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(first: int, tmp_path: Path, base_port: int) -> None:
+    """Half of them each, so that neither takes too long for one run."""
     home, kept = tmp_path / "lab", tmp_path / "kept"
     lab = lab_config.create(
         home, base_port=base_port, scale=300, rate=20.0, scenario_name="active-standby", data_sources=SOURCES
@@ -107,7 +109,7 @@ def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Pa
             assert_clean(judge(lab, "site1", "site2"))
         supervisor.shut_down(lab)
         copy(home, kept)
-        for number in range(TRIALS):
+        for number in range(first, TRIALS, 2):
             shutil.rmtree(home)
             copy(kept, home)
             start(lab)
@@ -128,6 +130,6 @@ def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Pa
     ]
     # A bound that is left open proves nothing: at most one in ten may be.
     for moment in MOMENTS:
-        assert sum(each[moment][1] is None for each in found) <= TRIALS // 10, moment
+        assert sum(each[moment][1] is None for each in found) <= len(found) // 10, moment
     assert outside == [], json.dumps(found, indent=1)
     assert [each for each in found if each["doubled"]] == []
