@@ -618,12 +618,12 @@ def check_ports(config: LabConfig, extra: dict[int, str] | None = None) -> None:
     shown = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
     cures = []
     if any(port in taken for port in config.all_ports()):
-        cures.append("--base-port (make: BASE_PORT=) moves the lab")
+        cures.append("--base-port for the lab (make: BASE_PORT=)")
     if any(port in taken for port in extra or {}):
-        cures.append("--airflow-port (make: AIRFLOW_PORT=) moves Airflow")
+        cures.append("--airflow-port for Airflow (make: AIRFLOW_PORT=)")
     raise PortsInUseError(
         f"{'port is' if len(taken) == 1 else 'ports are'} in use: {shown}. "
-        f"Next: end that program, if it is an old lab by `down`; or take other ports: {', '.join(cures)}"
+        f"Next: end that program (a lab ends by `down`), or take other ports by {' and '.join(cures)}"
     )
 
 
