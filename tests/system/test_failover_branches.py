@@ -22,7 +22,7 @@ from infomart_lab.demo import judge_loss, not_there
 from .conftest import change_topology, running
 from .driver import Procedure, connections
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 DAY = 86400
 SITES_OF_RUN = {"failed_site": "site1", "survivor": "site2"}
 HOLD, START, LET = (
@@ -188,7 +188,6 @@ BY_HAND = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_person_does_what_no_program_may_with_what_the_steps_show_alone(tmp_path: Path, base_port: int) -> None:
     with lost_site(tmp_path / "lab", base_port) as lab:
