@@ -15,7 +15,7 @@ AIRFLOW_PORT ?= 8080
 # Files of tests at a time. Labs wait more than they compute: more than there are processors.
 WORKERS ?= 4
 # Seconds of a slice of the slow tests; SLICE=1 to 7 chooses one, else it is that of the day of the month.
-BUDGET ?= 1800
+BUDGET ?= 1500
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)/lab
 LAB := $(BIN)/python -m infomart_lab
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --durations=15

@@ -80,7 +80,7 @@ def has_browser() -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--budget", type=float, default=1800, help="seconds; what would take longer is left out")
+    parser.add_argument("--budget", type=float, default=1500, help="seconds; what would take longer is left out")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="print all slices and run none")
     given = parser.parse_args()
