@@ -6,7 +6,13 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import ports, scheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 _HOME = tempfile.mkdtemp(prefix="infomart-dr-airflow-")
@@ -27,3 +33,28 @@ os.environ.update(
 )
 for name in ("INFOMART_DR_TOPOLOGY", "INFOMART_LAB_HOME", "INFOMART_LAB_HOST"):
     os.environ.pop(name, None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-durations", action="store_true", help="Write into tests/durations.json.")
+    parser.addoption("--deadline", type=float, help="Seconds since the epoch: what would not end by then is left out.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = hasattr(config, "workerinput")
+    if config.getoption("--record-durations") and not worker:
+        config.pluginmanager.register(scheduling.Recorder())
+    if moment := config.getoption("--deadline"):
+        config.pluginmanager.register(scheduling.Deadline(moment))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.LongestFirst | None:
+    return scheduling.LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+@pytest.fixture(scope="module")
+def base_port() -> Iterator[int]:
+    """First port of a block that is the module's own; ``ports.AIRFLOW`` and the like are places in it."""
+    with ports.block() as first:
+        yield first

@@ -82,7 +82,8 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
         "AIRFLOW__API__SECRET_KEY": _secret(folder, "api"),
         "AIRFLOW__API_AUTH__JWT_SECRET": _secret(folder, "jwt"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+        # A changed DAG file is read at once. Each reading is a process that imports everything: seconds of a processor.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
         # So long the end of a step's process may go unseen; an answer to its gate meanwhile is lost.

@@ -444,7 +444,7 @@ def main(
         start_lab(config, airflow_port)
         code = _job(config, airflow_port, report_file, afterwards, scenario, chosen)
     except supervisor.PortsInUseError as error:
-        console.print(f"[red]{error}[/] (make demo BASE_PORT=... AIRFLOW_PORT=...)")
+        console.print(f"[red]{error}[/]")
         code = 2
     except (DemoError, AirflowError, supervisor.LabError) as error:
         console.print(f"[red]{error}[/]")

@@ -23,6 +23,8 @@ _PROC = Path("/proc")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+#: State of a listening socket in /proc/net/tcp.
+_LISTENS = "0A"
 
 
 def die_with_parent(signum: int = signal.SIGTERM) -> None:
@@ -106,6 +108,31 @@ def _ancestors(pid: int) -> set[int]:
         found = _stat(pid)
         pid = found[1] if found else 0
     return result
+
+
+def listeners(ports: Iterable[int]) -> dict[int, str]:
+    """Who listens on TCP ports of this machine, by port, as ``process 4711 (postgres)``.
+
+    Ports on which nobody listens are left out; the process is missing where it is not ours to see.
+    """
+    wanted = set(ports)
+    found: dict[str, int] = {}
+    for name in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in (_PROC / "net" / name).read_text().splitlines()[1:]:
+                fields = line.split()
+                port = int(fields[1].rpartition(":")[2], 16)
+                if fields[3] == _LISTENS and port in wanted:
+                    found[f"socket:[{fields[9]}]"] = port
+    who: dict[int, str] = {}
+    for pid in sorted(_pids()) if found else []:
+        with contextlib.suppress(OSError):
+            for descriptor in os.scandir(_PROC / str(pid) / "fd"):
+                with contextlib.suppress(OSError):
+                    if (held := found.get(os.readlink(descriptor.path))) is not None:  # noqa: PTH115
+                        name = command_line(pid).partition(" ")[0].rpartition("/")[2]
+                        who.setdefault(held, f"process {pid} ({name})")
+    return dict.fromkeys(found.values(), "a process of another user") | who
 
 
 def lab_processes(home: Path, *, site: str | None = None, host: str | None = None) -> list[int]:

@@ -610,14 +610,21 @@ def check_ports(config: LabConfig, extra: dict[int, str] | None = None) -> None:
     :raises PortsInUseError: naming the ports and the cure.
     """
     wanted = {**config.all_ports(), **(extra or {})}
-    taken = [f"{port} ({what})" for port, what in sorted(wanted.items()) if port_in_use(port, config.address)]
+    taken = {port: what for port, what in sorted(wanted.items()) if port_in_use(port, config.address)}
     if not taken:
         return
-    shown = ", ".join(taken[:3]) + (f" and {len(taken) - 3} more" if len(taken) > 3 else "")
-    cure = "--base-port moves the lab to other ports"
-    if extra and any(port_in_use(port, config.address) for port in extra):
-        cure += ", --airflow-port moves Airflow"
-    raise PortsInUseError(f"{'port' if len(taken) == 1 else 'ports'} {shown} already in use; {cure}")
+    who = procs.listeners(taken)
+    named = [f"{port} ({what})" + (f" by {who[port]}" if port in who else "") for port, what in taken.items()]
+    shown = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+    cures = []
+    if any(port in taken for port in config.all_ports()):
+        cures.append("--base-port for the lab (make: BASE_PORT=)")
+    if any(port in taken for port in extra or {}):
+        cures.append("--airflow-port for Airflow (make: AIRFLOW_PORT=)")
+    raise PortsInUseError(
+        f"{'port is' if len(taken) == 1 else 'ports are'} in use: {shown}. "
+        f"Next: end that program (a lab ends by `down`), or take other ports by {' and '.join(cures)}"
+    )
 
 
 def _airflow_ports(port: int) -> dict[int, str]:
@@ -636,11 +643,7 @@ def launch(
 
     :raises PortsInUseError: a port is taken.
     """
-    airflow = {}
-    if airflow_port:
-        names = ("web interface", "triggerer log server", "worker log server")
-        airflow = {airflow_port + i: f"Airflow's {name}" for i, name in enumerate(names)}
-    check_ports(config, airflow)
+    check_ports(config, _airflow_ports(airflow_port) if airflow_port else None)
     for folder in (config.log_dir, config.run_dir):
         folder.mkdir(parents=True, exist_ok=True)
     for stale in (*config.run_dir.glob("*.ready"), *config.run_dir.glob("control.sock")):

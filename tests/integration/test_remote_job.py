@@ -32,15 +32,14 @@ from infomart_dr.triggers.remote_job import RemoteJobTrigger
 
 pytestmark = pytest.mark.lab
 
-PORT = 29511
-OTHER_PORT = 29512
-SILENT_PORT = 29513
+#: Second and third port of the block.
+OTHER, SILENT = 1, 2
 SECRET = "tiger-in-the-tank"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    server = SshServer(tmp_path_factory.mktemp("host") / "oracle", PORT)
+def server(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[SshServer]:
+    server = SshServer(tmp_path_factory.mktemp("host") / "oracle", base_port)
     os.environ["AIRFLOW_CONN_HOST_ONE"] = server.connection()
     yield server
     os.environ.pop("AIRFLOW_CONN_HOST_ONE")
@@ -235,19 +234,19 @@ def test_a_broken_key_is_final_and_not_shown(server: SshServer, monkeypatch: pyt
 
 @pytest.mark.parametrize("banner", [b"", b"SSH-2.0-silence\r\n"], ids=["no-banner", "banner-only"])
 def test_a_host_that_accepts_and_never_answers_is_unreachable_in_time(
-    server: SshServer, monkeypatch: pytest.MonkeyPatch, banner: bytes
+    server: SshServer, base_port: int, monkeypatch: pytest.MonkeyPatch, banner: bytes
 ) -> None:
-    connection = server.connection().replace(f'"port": {PORT}', f'"port": {SILENT_PORT}')
+    connection = server.connection().replace(f'"port": {base_port}', f'"port": {base_port + SILENT}')
     monkeypatch.setenv("AIRFLOW_CONN_SILENT", connection)
-    with silent_listener(SILENT_PORT, banner):
+    with silent_listener(base_port + SILENT, banner):
         begun = time.monotonic()
         with pytest.raises(UnreachableError):
             RemoteHost("silent", connect_timeout=1).run(["true"])
         assert time.monotonic() - begun < 3
 
 
-def test_a_closed_port_is_unreachable(server: SshServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = server.connection().replace(f'"port": {PORT}', f'"port": {SILENT_PORT}')
+def test_a_closed_port_is_unreachable(server: SshServer, base_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = server.connection().replace(f'"port": {base_port}', f'"port": {base_port + SILENT}')
     monkeypatch.setenv("AIRFLOW_CONN_CLOSED", connection)
     with pytest.raises(UnreachableError, match="cannot be reached"):
         RemoteHost("closed", connect_timeout=1).run(["true"])
@@ -578,8 +577,8 @@ async def test_on_kill_ends_the_remote_job(job: RemoteJob) -> None:
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Iterator[SshServer]:
-    server = SshServer(tmp_path / "other", OTHER_PORT)
+def other(tmp_path: Path, base_port: int) -> Iterator[SshServer]:
+    server = SshServer(tmp_path / "other", base_port + OTHER)
     os.environ["AIRFLOW_CONN_HOST_TWO"] = server.connection()
     yield server
     os.environ.pop("AIRFLOW_CONN_HOST_TWO")
@@ -603,7 +602,7 @@ def plan_for(source: Path, target: Path, sizes: dict[str, int], **values: object
             "target_folder": str(target),
             "files": list(sizes.items()),
             "target_address": "127.0.0.1",
-            "target_port": OTHER_PORT,
+            "target_port": 2222,
             **values,
         }
     )
@@ -617,7 +616,8 @@ def test_relay_copies_continues_and_repairs(host: RemoteHost, other: SshServer, 
     content = (source / "gim01.dmp").read_bytes()
     # a good beginning, a damaged one, and a file that is too long
     (target / "gim01.dmp").write_bytes(content[:100_000])
-    (target / "gim02.dmp").write_bytes(b"?" + (source / "gim02.dmp").read_bytes()[1:150_000])
+    whole = (source / "gim02.dmp").read_bytes()
+    (target / "gim02.dmp").write_bytes(bytes([whole[0] ^ 0xFF]) + whole[1:150_000])
     (target / "gim03.dmp").write_bytes(os.urandom(90_000))
     seen: list[dict[str, int]] = []
     with RemoteHost("host_two") as second:

@@ -16,11 +16,7 @@ from infomart_lab import config as lab_config
 from infomart_lab import lca, supervisor
 from infomart_lab.audit import AuditResult, audit
 from infomart_lab.icon import set_load
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that say SECONDS take long and come first, so that two workers end at the same time."""
-    items.sort(key=lambda item: -getattr(getattr(item, "module", None), "SECONDS", 0))
+from tests import ports
 
 
 def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seconds: float = 300) -> None:
@@ -55,9 +51,17 @@ def running(home: Path, *, airflow_port: int | None = None, **asked: Any) -> Ite
 
 
 @pytest.fixture(scope="module")
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lab_config.LabConfig]:
-    """The lab at the beginning of a return to normal; the module says BASE_PORT, and may say SCALE, RATE, SCENARIO,
-    SITES, DATA_SOURCES and PARTITIONED."""
+def airflow_port(base_port: int) -> int:
+    """Port of the Airflow of the module's lab."""
+    return base_port + ports.AIRFLOW
+
+
+@pytest.fixture(scope="module")
+def lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, base_port: int, airflow_port: int
+) -> Iterator[lab_config.LabConfig]:
+    """The lab at the beginning of a return to normal; the module may say AIRFLOW (one runs beside it), SCALE, RATE,
+    SCENARIO, SITES, DATA_SOURCES and PARTITIONED."""
     home = tmp_path_factory.mktemp("lab")
     module = request.module
     asked = {
@@ -68,8 +72,8 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     }
     with running(
         home,
-        airflow_port=getattr(module, "AIRFLOW_PORT", None),
-        base_port=module.BASE_PORT,
+        airflow_port=airflow_port if getattr(module, "AIRFLOW", False) else None,
+        base_port=base_port,
         scale=getattr(module, "SCALE", 1000),
         rate=getattr(module, "RATE", 20.0),
         **{name: getattr(module, attribute) for name, attribute in asked.items() if hasattr(module, attribute)},

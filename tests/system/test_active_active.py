@@ -15,7 +15,6 @@ from .conftest import assert_clean, judge
 from .driver import Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 28300
 SCENARIO = "active-active"
 RATE = 30.0
 

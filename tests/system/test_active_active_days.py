@@ -18,7 +18,6 @@ from .driver import connections
 from .looks import Looks, thresholds
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 17000
 SCENARIO = "active-active"
 SCALE = 300
 RATE = 10.0

@@ -20,8 +20,7 @@ from .driver import ROOT
 from .web import SCREENSHOTS_VARIABLE, Web, browser
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(1200)]
-BASE_PORT = 16000
-AIRFLOW_PORT = 16900
+AIRFLOW = True
 SCENARIO = "active-standby"
 SCALE = 200
 RATE = 10.0
@@ -29,16 +28,16 @@ DAGS = DagBag(str(ROOT / "dags")).dags
 
 
 @pytest.fixture(scope="module")
-def web(lab: LabConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+def web(lab: LabConfig, airflow_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     pictures = Path(os.environ.get(SCREENSHOTS_VARIABLE) or tmp_path_factory.mktemp("pictures"))
-    url = f"http://{lab.address}:{AIRFLOW_PORT}"
+    url = f"http://{lab.address}:{airflow_port}"
     with browser(url, airflow_part.credentials(lab), pictures) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def api(lab: LabConfig) -> Iterator[Airflow]:
-    with Airflow(lab, AIRFLOW_PORT) as client:
+def api(lab: LabConfig, airflow_port: int) -> Iterator[Airflow]:
+    with Airflow(lab, airflow_port) as client:
         yield client.login()
 
 

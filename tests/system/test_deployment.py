@@ -12,12 +12,11 @@ import pytest
 from infomart_lab import topology
 from infomart_lab.config import LabConfig
 from infomart_lab.demo import Run
+from tests import ports
 
 from .stack import ORDER, Stack, StackAirflow, command_lines_and_environments, free, wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-BASE_PORT = 31100
-STACK_PORT = 31700
 SCALE = 300
 RATE = 5.0
 DAG = "infomart_reaggregate"
@@ -26,11 +25,11 @@ log = logging.getLogger(__name__)
 
 @pytest.mark.timeout(1200)
 def test_the_services_get_healthy_and_a_celery_worker_runs_a_procedure_to_its_end(
-    lab: LabConfig, tmp_path: Path, record_property: pytest.RecordProperty
+    lab: LabConfig, base_port: int, tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
     file, connections = topology.write(lab)
     values = {"INFOMART_DR_TOPOLOGY": str(file), "INFOMART_CONNECTIONS": str(connections)}
-    with Stack(tmp_path / "stack", STACK_PORT, values) as stack:
+    with Stack(tmp_path / "stack", base_port + ports.STACK, values) as stack:
         stack.start()
         record_property("seconds until healthy", json.dumps(stack.seconds))
         log.info("seconds until healthy: %s", stack.seconds)
@@ -75,11 +74,11 @@ def test_the_services_get_healthy_and_a_celery_worker_runs_a_procedure_to_its_en
         for service in stack.logs.glob("*.log"):
             text = service.read_text(errors="replace")
             assert not [name for name, value in hidden.items() if value in text], service.name
-    assert all(free(STACK_PORT + number) for number in range(6))
+    assert all(free(base_port + ports.STACK + number) for number in range(6))
 
 
-def test_a_health_check_sees_a_service_that_is_gone(tmp_path: Path) -> None:
-    with Stack(tmp_path / "stack", STACK_PORT, {}) as stack:
+def test_a_health_check_sees_a_service_that_is_gone(base_port: int, tmp_path: Path) -> None:
+    with Stack(tmp_path / "stack", base_port + ports.STACK, {}) as stack:
         stack.start("postgres", "redis")
         assert stack.healthy("postgres") and stack.healthy("redis")
         before = stack.secret("redis_password")

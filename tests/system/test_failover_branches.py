@@ -22,9 +22,7 @@ from infomart_lab.demo import judge_loss, not_there
 from .conftest import change_topology, running
 from .driver import Procedure, connections
 
-pytestmark = pytest.mark.lab
-BASE_PORT = 30700
-SECONDS = 210
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 DAY = 86400
 SITES_OF_RUN = {"failed_site": "site1", "survivor": "site2"}
 HOLD, START, LET = (
@@ -35,10 +33,10 @@ HOLD, START, LET = (
 
 
 @contextmanager
-def lost_site(home: Path) -> Iterator[LabConfig]:
+def lost_site(home: Path, base_port: int) -> Iterator[LabConfig]:
     """A lab whose site1 is lost, and whose standby site2 needs a migration and partitions."""
     asked: dict[str, Any] = {"scenario_name": "active-standby", "partitioned": True, "scale": 300, "rate": 20.0}
-    with running(home, base_port=BASE_PORT, **asked) as lab, connections(lab):
+    with running(home, base_port=base_port, **asked) as lab, connections(lab):
         Procedure("infomart_setup_replication", plan="setup").run()
         site_setup.behind(lab, "site2")
         assert partitions.end_at(lab, "site2") < time.time(), "a standby's partitions are its own"
@@ -92,8 +90,10 @@ def the_survivor_loads_calls_again(lab: LabConfig, run: Procedure) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_a_survivor_behind_its_server_is_migrated_and_partitioned_before_it_loads(tmp_path: Path) -> None:
-    with lost_site(tmp_path / "lab") as lab:
+def test_a_survivor_behind_its_server_is_migrated_and_partitioned_before_it_loads(
+    tmp_path: Path, base_port: int
+) -> None:
+    with lost_site(tmp_path / "lab", base_port) as lab:
         seen: dict[str, str] = {}
         run = Procedure("infomart_failover", plan="lost", params=SITES_OF_RUN, before=watched(lab, seen))
         run.run()
@@ -189,8 +189,8 @@ BY_HAND = {
 
 
 @pytest.mark.timeout(400)
-def test_a_person_does_what_no_program_may_with_what_the_steps_show_alone(tmp_path: Path) -> None:
-    with lost_site(tmp_path / "lab") as lab:
+def test_a_person_does_what_no_program_may_with_what_the_steps_show_alone(tmp_path: Path, base_port: int) -> None:
+    with lost_site(tmp_path / "lab", base_port) as lab:
         change_topology(by_hand)
         person, seen = Person(lab), dict[str, str]()
         before = configuration.read(lab)["applications"]

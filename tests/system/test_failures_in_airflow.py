@@ -14,8 +14,7 @@ from infomart_lab.demo import DAG, Run
 from .conftest import assert_clean, judge
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-BASE_PORT = 24400
-AIRFLOW_PORT = 24970
+AIRFLOW = True
 RATE = 40.0
 
 
@@ -47,9 +46,9 @@ def password(airflow: Airflow, connection: str, value: str) -> None:
 
 @pytest.mark.timeout(2400)
 def test_a_rejected_gate_and_a_failure_after_the_final_stop_give_the_service_back_and_the_plan_goes_on(
-    lab: LabConfig, serves: Callable[[str], bool]
+    lab: LabConfig, airflow_port: int, serves: Callable[[str], bool]
 ) -> None:
-    with Airflow(lab, AIRFLOW_PORT) as airflow:
+    with Airflow(lab, airflow_port) as airflow:
         airflow.login()
         airflow.wait_for_dag(DAG)
         plan = f"plan-{int(time.time())}"

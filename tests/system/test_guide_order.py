@@ -15,9 +15,7 @@ from .conftest import judge
 from .driver import Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 23500
-SECONDS = 90
-RATE = 40.0
+RATE = 20.0
 
 #: guide:851 to guide:997, in the printed order: the Extract is added last, with BEGIN NOW.
 PRINTED = (

@@ -25,7 +25,6 @@ from .conftest import assert_clean, judge, start
 from .driver import Procedure, connections
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-BASE_PORT = 28600
 TRIALS = int(os.environ.get("INFOMART_LOSS_TRIALS", "20"))
 MOMENTS = {
     "before": "gather_evidence.estimate_loss",
@@ -94,11 +93,13 @@ def trial(lab: LabConfig, number: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.timeout(7200)
-def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Path) -> None:
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("first", [0, 1], ids=["even", "odd"])
+def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(first: int, tmp_path: Path, base_port: int) -> None:
+    """Half of them each, so that neither takes too long for one run."""
     home, kept = tmp_path / "lab", tmp_path / "kept"
     lab = lab_config.create(
-        home, base_port=BASE_PORT, scale=300, rate=20.0, scenario_name="active-standby", data_sources=SOURCES
+        home, base_port=base_port, scale=300, rate=20.0, scenario_name="active-standby", data_sources=SOURCES
     )
     found = []
     try:
@@ -108,7 +109,7 @@ def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Pa
             assert_clean(judge(lab, "site1", "site2"))
         supervisor.shut_down(lab)
         copy(home, kept)
-        for number in range(TRIALS):
+        for number in range(first, TRIALS, 2):
             shutil.rmtree(home)
             copy(kept, home)
             start(lab)
@@ -129,6 +130,6 @@ def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(tmp_path: Pa
     ]
     # A bound that is left open proves nothing: at most one in ten may be.
     for moment in MOMENTS:
-        assert sum(each[moment][1] is None for each in found) <= TRIALS // 10, moment
+        assert sum(each[moment][1] is None for each in found) <= len(found) // 10, moment
     assert outside == [], json.dumps(found, indent=1)
     assert [each for each in found if each["doubled"]] == []

@@ -12,14 +12,12 @@ import pytest
 
 from infomart_lab.config import LabConfig
 from infomart_lab.demo import DAG, Run
+from tests import ports
 
 from .conftest import assert_clean, judge
 from .own_airflow import OwnAirflow
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-BASE_PORT = 31400
-FIRST_PORT = 31710
-SECOND_PORT = 31720
 RATE = 20.0
 #: The plan is in the middle when this has been done, and the import has not.
 MIDDLE = "export_database.write_manifest"
@@ -38,10 +36,10 @@ FOUND_DONE = ("nothing to do", "the plan is past this step")
 
 @pytest.mark.timeout(2400)
 def test_a_second_airflow_takes_the_lock_over_and_finds_finished_steps_finished(
-    lab: LabConfig, tmp_path: Path, serves: Callable[[str], bool]
+    lab: LabConfig, base_port: int, tmp_path: Path, serves: Callable[[str], bool]
 ) -> None:
     plan = "plan-of-the-first"
-    with OwnAirflow(lab, tmp_path / "first", FIRST_PORT) as first:
+    with OwnAirflow(lab, tmp_path / "first", base_port + ports.AIRFLOW) as first:
         first.wait_for_dag(DAG)
         first.trigger(DAG, plan, {"reason": "the first Airflow"})
         seen = Run(first, plan, DAG)
@@ -58,7 +56,7 @@ def test_a_second_airflow_takes_the_lock_over_and_finds_finished_steps_finished(
     assert "import_database.check_objects" not in seen.results
     exports = sorted(file.name for file in lab.dump_dir("site2").iterdir())
 
-    with OwnAirflow(lab, tmp_path / "second", SECOND_PORT) as second:
+    with OwnAirflow(lab, tmp_path / "second", base_port + ports.SECOND_AIRFLOW) as second:
         second.wait_for_dag(DAG)
         refused = Run(second, "without-a-word", DAG)
         second.trigger(DAG, refused.run_id, {"plan": plan})

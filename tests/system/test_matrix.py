@@ -31,7 +31,6 @@ from .conftest import assert_clean, change_topology, judge, running
 from .driver import Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 30300
 
 #: Values of each axis; ``a>b`` is the active site and its standby.
 AXES: dict[str, tuple[str, ...]] = {
@@ -192,9 +191,9 @@ def list_for_8_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("row", COMBINATIONS, ids=label)
-def test_a_standby_is_set_up_and_takes_over(row: Row, tmp_path: Path, list_for_8_5: Any) -> None:
+def test_a_standby_is_set_up_and_takes_over(row: Row, tmp_path: Path, base_port: int, list_for_8_5: Any) -> None:
     active, standby = row["sites"].split(">")
-    with running(tmp_path / "lab", base_port=BASE_PORT, scale=300, rate=20.0, **asked(row)) as lab, connections(lab):
+    with running(tmp_path / "lab", base_port=base_port, scale=300, rate=20.0, **asked(row)) as lab, connections(lab):
         change_topology(deployment(row))
         if row["release"] == "8.5":
             _without_a_list_nothing_is_set_up(lab, active, standby)

@@ -14,7 +14,6 @@ from .conftest import assert_clean, damage, judge
 from .driver import Procedure, connections
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-BASE_PORT = 29300
 SITES = {
     "site1": Site(name="site1", goldengate="11.2", data_pump="11.2", present=False),
     "site2": Site(name="site2", goldengate="11.2", data_pump="11.2", server_running=True),

@@ -31,7 +31,6 @@ from .conftest import change_topology, running
 from .driver import ROOT, Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 27300
 COPY = {"deployment": "", "procedure": "return_to_normal", "source": "site2", "target": "site3"}
 SWITCHOVER, FAILOVER = COPY | {"procedure": "switchover"}, COPY | {"procedure": "failover"}
 Seed = Callable[[LabConfig], AbstractContextManager[None]]
@@ -478,9 +477,9 @@ def assert_found(report: Report, wanted: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[LabConfig]:
+def lab(tmp_path: Path, base_port: int) -> Iterator[LabConfig]:
     """A lab of each test's own, where every defect begins from the same state."""
-    with running(tmp_path / "lab", base_port=BASE_PORT, scale=300, rate=20.0) as config, connections(config):
+    with running(tmp_path / "lab", base_port=base_port, scale=300, rate=20.0) as config, connections(config):
         yield config
 
 

@@ -22,16 +22,14 @@ from . import secrets_scan
 from .conftest import assert_clean, judge
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 24000
-SECONDS = 400
-AIRFLOW_PORT = 24950
-RATE = 50.0
+AIRFLOW = True
+RATE = 30.0
 SCALE = 3000
 
 
 @pytest.fixture(scope="module")
-def airflow(lab: LabConfig) -> Iterator[Airflow]:
-    with Airflow(lab, AIRFLOW_PORT) as client:
+def airflow(lab: LabConfig, airflow_port: int) -> Iterator[Airflow]:
+    with Airflow(lab, airflow_port) as client:
         client.login()
         client.wait_for_dag(DAG)
         yield client

@@ -31,8 +31,7 @@ PAGE = ROOT / "docs" / "tickets.md"
 SCHEMA = ROOT / "docs" / "api" / "infomart-dr.openapi.yaml"
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 26300
-AIRFLOW_PORT = 26700
+AIRFLOW = True
 SCALE = 100
 RATE = 2.0
 #: One site serves; the other is only named.
@@ -53,16 +52,16 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def client(lab: LabConfig, receiver: Receiver) -> Iterator[httpx.Client]:
+def client(lab: LabConfig, airflow_port: int, receiver: Receiver) -> Iterator[httpx.Client]:
     """A plain HTTP client with a token; the topology tells the receiver."""
-    with Airflow(lab, AIRFLOW_PORT) as airflow:
+    with Airflow(lab, airflow_port) as airflow:
         airflow.login()
         airflow.wait_for_dag(DAG)
         fields = {"connection_id": "tickets", "conn_type": "http", "schema": "http", "host": "127.0.0.1"}
         airflow.call("POST", "/connections", json={**fields, "port": receiver.port})
     change(lab, tickets={"backend": "webhook", "connection": "tickets", "timeout": 2, "limit": 5})
     user, password = airflow_part.credentials(lab)
-    with httpx.Client(base_url=f"http://{lab.address}:{AIRFLOW_PORT}", timeout=60) as found:
+    with httpx.Client(base_url=f"http://{lab.address}:{airflow_port}", timeout=60) as found:
         token = found.post("/auth/token", json={"username": user, "password": password})
         assert token.status_code == 201
         found.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
@@ -144,9 +143,9 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def environment(lab: LabConfig) -> dict[str, str]:
+def environment(lab: LabConfig, airflow_port: int) -> dict[str, str]:
     user, password = airflow_part.credentials(lab)
-    address = f"http://{lab.address}:{AIRFLOW_PORT}"
+    address = f"http://{lab.address}:{airflow_port}"
     return {**os.environ, "AIRFLOW": address, "AIRFLOW_USER": user, "AIRFLOW_PASSWORD": password}
 
 
@@ -175,7 +174,7 @@ def test_the_documents_examples_run_as_they_stand_and_the_ticket_is_told_the_sta
     assert messages[0]["requested_by"] == airflow_part.USER
     assert "Reason: figures of Monday are wrong." in messages[0]["text"]
     assert "check_request: requested:" in messages[-1]["text"]
-    assert messages[-1]["link"] == f"http://{lab.address}:{AIRFLOW_PORT}/dags/{DAG}/runs/INC0000001"
+    assert messages[-1]["link"] == f"{client.base_url}/dags/{DAG}/runs/INC0000001"
     document = yaml.safe_load(SCHEMA.read_text())
     schema = Draft202012Validator(
         {**document["components"]["schemas"]["Message"], "components": document["components"]}
@@ -230,10 +229,10 @@ def test_wrong_requests_are_refused_and_nothing_is_started(lab: LabConfig, clien
 def test_an_unknown_key_of_conf_is_refused_by_the_first_task_before_anything_is_touched(
     lab: LabConfig, client: httpx.Client, receiver: Receiver
 ) -> None:
-    assert start(client, "INC0000005", {"sorce": "site1"}).status_code == 200
+    assert start(client, "INC0000005", {"soorce": "site1"}).status_code == 200
     assert ended(client, "INC0000005") == "failed"
     said = log(client, "INC0000005", "take_lock")
-    assert "'sorce' is no parameter of this DAG (nearest: 'source'). Its parameters: deployment, failure_time" in said
+    assert "'soorce' is no parameter of this DAG (nearest: 'source'). Its parameters: deployment, failure_time" in said
     assert "observe:" not in said
     tasks = client.get(f"{RUNS}/INC0000005/taskInstances").json()["task_instances"]
     assert {task["task_id"]: task["try_number"] for task in tasks}["take_lock"] == 1
@@ -259,7 +258,7 @@ def test_a_step_that_waits_for_a_person_tells_its_form_and_is_answered_over_rest
         assert gate["options"] == ["Done", "Not possible"]
         waiting = until(lambda: told(receiver, "INC0000006")[1:], "the message")[0]
         assert (waiting["event"], waiting["task_id"]) == ("waiting", task)
-        page = waiting["link"].removeprefix(f"http://{lab.address}:{AIRFLOW_PORT}")
+        page = waiting["link"].removeprefix(str(client.base_url))
         assert page == f"/dags/{DAG}/runs/INC0000006/tasks/{task}/required_actions?map_index=-1"
         assert client.get(page).status_code == 200
 

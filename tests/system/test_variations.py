@@ -28,7 +28,6 @@ from .conftest import assert_clean, damage, judge
 from .driver import Procedure, connections
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 25000
 #: An index that the import leaves out, as it does when its tablespace is full.
 INDEX = "I_IF_SDT"
 #: No secret of the lab, but one of the connection: no message may tell it.

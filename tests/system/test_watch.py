@@ -22,8 +22,6 @@ from .driver import Procedure, connections
 from .looks import Looks, thresholds
 
 pytestmark = pytest.mark.lab
-BASE_PORT = 22600
-SECONDS = 110
 SCENARIO = "active-standby"
 SCALE = 300
 RATE = 10.0

@@ -56,10 +56,10 @@ WRONG = {
     "a warning beyond critical": ("watch", {"lag": {"warning": 9, "critical": 5}}, "at most that"),
     "a warning below critical": ("watch", {"trail_free": {"warning": 1, "critical": 5}}, "at least that"),
     "a message number that is none": ("watch", {"ggserr_ignore": ["ORA-1"]}, "text of the form"),
-    "a role that does not exist": ("sites.frankfurt.role", "activ", "'active', 'standby', 'failed' or 'new'"),
+    "a role that does not exist": ("sites.frankfurt.role", "activee", "'active', 'standby', 'failed' or 'new'"),
     "no site is active": ("sites.frankfurt.role", "standby", "exactly one"),
     "a missing field": ("sites.dublin.database.service", ..., "missing"),
-    "an unknown field": ("sites.dublin.database.sevice", "X", "unknown field; did you mean 'service'?"),
+    "an unknown field": ("sites.dublin.database.servicee", "X", "unknown field; did you mean 'service'?"),
     "a host that is not listed": ("sites.dublin.database.host", "gimdb-xxx", "a name under hosts"),
     "a schema with a quote": ("info_mart.schema", 'GIM"; DROP', "text of the form"),
     "a group of nine characters": ("sites.dublin.goldengate.groups", {"extract": "EXTRACTGIM"}, "text of the form"),
@@ -198,7 +198,7 @@ def test_a_topology_is_written_with_the_keys_of_the_file(document: dict[str, Any
 
 
 def test_all_mistakes_are_reported_at_once(document: dict[str, Any]) -> None:
-    wrong = change(document, "sites.dublin.role", "nwe")
+    wrong = change(document, "sites.dublin.role", "neww")
     wrong = change(wrong, "info_mart.schema", "gim")
     wrong = change(wrong, "sites.frankfurt.database.oracle_home", "home")
     with pytest.raises(TopologyError) as raised:

@@ -30,9 +30,11 @@ def _is_up(config: LabConfig) -> bool:
 
 
 @pytest.fixture(scope="module")
-def whole_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
-    """The lab that the module's function ``make(home)`` configures, running; it ends with the module."""
-    config: LabConfig = request.module.make(tmp_path_factory.mktemp("lab") / "lab")
+def whole_lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, base_port: int
+) -> Iterator[LabConfig]:
+    """The lab that the module's function ``make(home, base_port)`` configures, running; it ends with the module."""
+    config: LabConfig = request.module.make(tmp_path_factory.mktemp("lab") / "lab", base_port)
     guardian = supervisor.launch(config, owner_pid=os.getpid())
     try:
         until(lambda: guardian.poll() is not None or _is_up(config), 90, "the start of the lab")

@@ -21,8 +21,8 @@ SITES = ("site1", "site2")
 Wait = Callable[..., None]
 
 
-def make(home: Path) -> LabConfig:
-    return lab_config.create(home, base_port=26600, scale=300, rate=20, scenario_name="active-active")
+def make(home: Path, base_port: int) -> LabConfig:
+    return lab_config.create(home, base_port=base_port, scale=300, rate=20, scenario_name="active-active")
 
 
 @pytest.fixture

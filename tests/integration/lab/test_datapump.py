@@ -62,10 +62,10 @@ reset role;
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
+def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[LabConfig]:
     home = tmp_path_factory.mktemp("pump")
     sites = {"site2": Site(name="site2"), "site3": Site(name="site3", data_pump="11.2", info_mart=False)}
-    config = lab_config.create(home, base_port=int(os.environ.get("DATAPUMP_TEST_PORT", "29000")), sites=sites)
+    config = lab_config.create(home, base_port=base_port, sites=sites)
     clusters = [Cluster(config, site) for site in config.sites]
     try:
         for cluster in clusters:

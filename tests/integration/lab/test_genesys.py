@@ -36,9 +36,9 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
+def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[LabConfig]:
     folder = tmp_path_factory.mktemp("genesys")
-    config = lab_config.create(folder / "lab", base_port=19000)
+    config = lab_config.create(folder / "lab", base_port=base_port)
     (folder / "server.py").write_text(SERVER)
     for site in SITES:
         shims.write(config, site)

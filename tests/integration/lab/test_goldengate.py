@@ -26,8 +26,6 @@ from infomart_lab.postgres import Cluster
 pytestmark = pytest.mark.lab
 
 #: Below the range of ephemeral ports, so that no outgoing connection of a test has one of them.
-BASE_PORT = 28_000
-
 _TABLES = """
 CREATE ROLE gim; CREATE ROLE ggate SUPERUSER;
 CREATE ROLE system SUPERUSER;
@@ -148,11 +146,11 @@ class SiteUnderTest:
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SiteUnderTest, SiteUnderTest]]:
+def sites(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[tuple[SiteUnderTest, SiteUnderTest]]:
     """Source (site2, 19c) and target (site3, 21c)."""
     config = lab.create(
         tmp_path_factory.mktemp("gg"),
-        base_port=BASE_PORT,
+        base_port=base_port,
         sites={
             "site2": lab.Site(name="site2"),
             "site3": lab.Site(name="site3", goldengate="21c"),

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
-    config = lab_config.create(tmp_path_factory.mktemp("hosts") / "lab", base_port=20300)
+def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[LabConfig]:
+    config = lab_config.create(tmp_path_factory.mktemp("hosts") / "lab", base_port=base_port)
     host.prepare_keys(config)
     shims.write(config, "site2")
     part = subprocess.Popen(

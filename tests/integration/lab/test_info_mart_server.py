@@ -23,7 +23,6 @@ from infomart_lab.postgres import Cluster, connect
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(120)]
 
-BASE_PORT = int(os.environ.get("INFOMART_TEST_BASE_PORT", "31000")) + 300
 PYTHONPATH = os.pathsep.join(str(Path(__file__).resolve().parents[3] / folder) for folder in ("plugins", "lab"))
 
 
@@ -79,9 +78,9 @@ def until(condition: Callable[[], object], seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[Lab]:
     """Site 2 with its Info Mart, an IDB at site2 and one at site3 behind the link."""
-    config = lab_config.create(tmp_path_factory.mktemp("lab"), base_port=BASE_PORT, scale=3000, rate=100)
+    config = lab_config.create(tmp_path_factory.mktemp("lab"), base_port=base_port, scale=3000, rate=100)
     lab = Lab(config)
     try:
         with ThreadPoolExecutor() as pool:

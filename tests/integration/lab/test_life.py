@@ -29,8 +29,8 @@ time.sleep(60)
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> LabConfig:
-    config = lab_config.create(tmp_path, base_port=31600)
+def config(tmp_path: Path, base_port: int) -> LabConfig:
+    config = lab_config.create(tmp_path, base_port=base_port)
     config.run_dir.mkdir()
     return config
 

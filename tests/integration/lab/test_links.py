@@ -30,9 +30,9 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @pytest.fixture
-async def lab(tmp_path: Path) -> AsyncIterator[LabConfig]:
+async def lab(tmp_path: Path, base_port: int) -> AsyncIterator[LabConfig]:
     """Echo servers in place of two services of site3, and the links of the lab in this event loop."""
-    config = lab_config.create(tmp_path / "lab", base_port=19300)
+    config = lab_config.create(tmp_path / "lab", base_port=base_port)
     servers = [
         await asyncio.start_server(_echo, "127.0.0.1", config.port(site, "manager")) for site in ("site2", "site3")
     ]

@@ -37,7 +37,6 @@ from infomart_lab.postgres import Cluster, connect
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
-BASE_PORT = 27_000
 SITES = ("site1", "site2")
 PYTHONPATH = os.pathsep.join(str(Path(__file__).resolve().parents[3] / folder) for folder in ("plugins", "lab"))
 #: Tables that a Replicat would bring, as far as the estimate reads them.
@@ -141,10 +140,10 @@ def until(condition: Callable[[], object], seconds: float) -> None:
 
 
 @contextmanager
-def new_lab(home: Path) -> Iterator[Lab]:
+def new_lab(home: Path, base_port: int) -> Iterator[Lab]:
     config = lab_config.create(
         home,
-        base_port=BASE_PORT,
+        base_port=base_port,
         scale=200,
         rate=60,
         sites={
@@ -179,8 +178,8 @@ def new_lab(home: Path) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with new_lab(tmp_path_factory.mktemp("lab")) as lab:
+def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[Lab]:
+    with new_lab(tmp_path_factory.mktemp("lab"), base_port) as lab:
         yield lab
 
 
@@ -404,7 +403,15 @@ def serve(lab: Lab) -> None:
 def test_an_idb_without_rights_widens_the_bounds_and_stops_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         "AIRFLOW_CONN_ORACLE_SITE2_IDB",
-        json.dumps({"conn_type": "oracle", "host": "127.0.0.1", "port": BASE_PORT + 99, "login": "a", "password": "b"}),
+        json.dumps(
+            {
+                "conn_type": "oracle",
+                "host": "127.0.0.1",
+                "port": lab.config.base_port + 99,
+                "login": "a",
+                "password": "b",
+            }
+        ),
     )
     step = LabStep(deployment(lab.config))
     step.ledger["standby_drained"] = "yes"

@@ -29,9 +29,9 @@ Connect = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> LabConfig:
+def config(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> LabConfig:
     sites = {name: Site(name=name, info_mart=False, undo_retention=60) for name in lab_config.SITES}
-    return lab_config.create(tmp_path_factory.mktemp("oracle"), base_port=30000, sites=sites)
+    return lab_config.create(tmp_path_factory.mktemp("oracle"), base_port=base_port, sites=sites)
 
 
 @pytest.fixture(scope="module")

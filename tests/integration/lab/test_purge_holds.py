@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,19 +21,18 @@ from infomart_lab.postgres import connect
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
-BASE_PORT = int(os.environ.get("INFOMART_TEST_BASE_PORT", "31000")) + 1000
 SITE = "site2"
 MECHANISMS = ("dbms_scheduler", "dbms_job", "cron", "command")
 Wait = Callable[..., None]
 
 
-def make(home: Path) -> LabConfig:
+def make(home: Path, base_port: int) -> LabConfig:
     sites = {name: Site(name=name, present=name == SITE, server_running=name == SITE) for name in lab_config.SITES}
     sources = [
         DataSource(name=f"TS{number}", key=100 + number, site=SITE, idb_sites=[SITE], purge=mechanism)  # type: ignore[arg-type]
         for number, mechanism in enumerate(MECHANISMS, 1)
     ]
-    return lab_config.create(home, base_port=BASE_PORT, scale=300, rate=20, sites=sites, data_sources=sources)
+    return lab_config.create(home, base_port=base_port, scale=300, rate=20, sites=sites, data_sources=sources)
 
 
 @pytest.fixture

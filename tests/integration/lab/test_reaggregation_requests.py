@@ -16,8 +16,8 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabConfig]:
-    config = lab_config.create(tmp_path_factory.mktemp("raa") / "lab", base_port=19900)
+def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[LabConfig]:
+    config = lab_config.create(tmp_path_factory.mktemp("raa") / "lab", base_port=base_port)
     shims.write(config, "site2")
     cluster = Cluster(config, "site2")
     cluster.start()

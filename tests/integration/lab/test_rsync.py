@@ -14,21 +14,24 @@ import pytest
 from infomart_lab import rsync
 
 pytestmark = pytest.mark.lab
-PORT = int(os.environ.get("RSYNC_TEST_PORT", "29390"))
 MIB = 1024 * 1024
 
 
 class Link:
-    """A proxy before the SSH server that can be cut after some bytes, or fall silent."""
+    """A proxy before the SSH server that can be cut after some bytes, or fall silent.
 
-    def __init__(self) -> None:
+    :param port: of the SSH server.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
         self.cut_after: int | None = None
         self.silent_after: int | None = None
         self.carried = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", PORT)
+        there, back = await asyncio.open_connection("127.0.0.1", self.port)
         carried = 0
 
         async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, up: bool) -> None:
@@ -51,13 +54,18 @@ class Link:
 
 
 class Stage:
-    def __init__(self, folder: Path, link: Link) -> None:
-        self.folder, self.link = folder, link
+    """A folder to send from and one to send to, behind the proxy.
+
+    :param port: of the proxy.
+    """
+
+    def __init__(self, folder: Path, link: Link, port: int) -> None:
+        self.folder, self.link, self.port = folder, link, port
         self.target = folder / "remote"
         self.known_hosts = folder / "known_hosts"
 
     async def push(self, *words: str, options: tuple[str, ...] = ("-t", "--partial")) -> int:
-        ssh = f"ssh -p {PORT + 1} -i {self.folder}/key -o UserKnownHostsFile={self.known_hosts}"
+        ssh = f"ssh -p {self.port} -i {self.folder}/key -o UserKnownHostsFile={self.known_hosts}"
         ssh += " -o StrictHostKeyChecking=yes -o BatchMode=yes"
         arguments = [*options, "-e", ssh, *words, f"oracle@127.0.0.1:{self.target}/"]
         return await asyncio.to_thread(rsync.run, arguments)
@@ -73,7 +81,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     client, server = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     client.write_private_key(str(tmp_path / "key"))
     client.write_public_key(str(tmp_path / "key.pub"))
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{PORT + 1} {server.export_public_key().decode()}")
 
     async def command(process: asyncssh.SSHServerProcess[Any]) -> None:
         child = await asyncio.create_subprocess_shell(process.command or "true", stdout=asyncio.subprocess.PIPE)
@@ -83,15 +90,17 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
     listener = await asyncssh.listen(
         "127.0.0.1",
-        PORT,
+        0,
         server_host_keys=[server],
         authorized_client_keys=str(tmp_path / "key.pub"),
         process_factory=command,
         sftp_factory=True,
     )
-    link = Link()
-    proxy = await asyncio.start_server(link.serve, "127.0.0.1", PORT + 1)
-    stage = Stage(tmp_path, link)
+    link = Link(listener.get_port())
+    proxy = await asyncio.start_server(link.serve, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {server.export_public_key().decode()}")
+    stage = Stage(tmp_path, link, port)
     stage.target.mkdir()
     yield stage
     proxy.close()
@@ -153,7 +162,7 @@ async def test_append_believes_a_damaged_beginning_as_the_real_one_does(stage: S
 async def test_a_foreign_host_key_is_refused(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     source = stage.source("a.dmp", 10)
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
-    stage.known_hosts.write_text(f"[127.0.0.1]:{PORT + 1} {other}")
+    stage.known_hosts.write_text(f"[127.0.0.1]:{stage.port} {other}")
     assert await stage.push(str(source)) == 255
     assert "Host key verification failed." in capsys.readouterr().err
     assert not list(stage.target.iterdir())

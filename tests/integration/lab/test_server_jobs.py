@@ -24,14 +24,14 @@ DAY = 86400
 Wait = Callable[..., None]
 
 
-def make(home: Path) -> LabConfig:
+def make(home: Path, base_port: int) -> LabConfig:
     """One site, whose only data source has no HA pair."""
     sites = {
         name: Site(name=name, present=name == "site1", server_running=name == "site1") for name in lab_config.SITES
     }
     source = DataSource(name="TS1", key=101, site="site1", idb_sites=["site1"])
     return lab_config.create(
-        home, base_port=26000, scale=300, rate=20, sites=sites, data_sources=[source], partitioned=True
+        home, base_port=base_port, scale=300, rate=20, sites=sites, data_sources=[source], partitioned=True
     )
 
 

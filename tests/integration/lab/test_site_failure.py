@@ -23,9 +23,9 @@ PARTS = {"ssh-db": "ssh", "ssh-gim": "ssh", "oracle": "oracle", "postgres": "pos
 Wait = Callable[..., None]
 
 
-def make(home: Path) -> LabConfig:
+def make(home: Path, base_port: int) -> LabConfig:
     return lab_config.create(
-        home, base_port=26300, scale=300, rate=20, scenario_name="active-standby", partitioned=True
+        home, base_port=base_port, scale=300, rate=20, scenario_name="active-standby", partitioned=True
     )
 
 

@@ -43,11 +43,11 @@ def wait_for(what: Callable[[], object], seconds: float = 10.0) -> None:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[LabConfig]:
+def lab(tmp_path: Path, base_port: int) -> Iterator[LabConfig]:
     """A lab whose sites are all absent: only the links run."""
     config = lab_config.create(
         tmp_path / "lab",
-        base_port=19600,
+        base_port=base_port,
         sites={name: Site(name=name, present=False) for name in lab_config.SITES},
     )
     yield config

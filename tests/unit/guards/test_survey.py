@@ -395,7 +395,7 @@ def test_room_is_looked_for_where_a_site_writes_its_trail_or_gets_that_of_the_ot
     document = yaml.safe_load(EXAMPLE.read_text())
     for site, role, kind, other in ((ACTIVE, "active", "local", "remote"), (STANDBY, "standby", "remote", "local")):
         document["sites"][site]["role"] = role
-        document["sites"][site]["goldengate"] |= {"home": "/u01/ogg", "trails": {kind: trail, other: "/elsewhere/ot"}}
+        document["sites"][site]["goldengate"] |= {"home": "/u01/ogg", "trails": {kind: trail, other: "/elsewhere/oo"}}
     read = topology.parse(yaml.safe_dump(document), EXAMPLE)
     for site in (ACTIVE, STANDBY):
         assert survey.trail_folder(survey.Roles.of(read), site, read.sites[site]) == folder

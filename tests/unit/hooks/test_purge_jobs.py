@@ -215,7 +215,7 @@ CRONTABS = {
     "alone": f"{LINE}\n",
     "without a last newline": f"# mine\nMAILTO=dba\n{LINE}",
     "with DOS line ends": f"# a\r\n{LINE}\r\n0 3 * * * x\r\n",
-    "with bytes that are no UTF-8": f"# caf\xe9\n\n\t{LINE}\n{LINE}\n",
+    "with bytes that are no UTF-8": f"# \xe9t\xe9\n\n\t{LINE}\n{LINE}\n",
     "with a similar line": f"{LINE} TS3\n#{LINE}\n{LINE}\n",
 }
 

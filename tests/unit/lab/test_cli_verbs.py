@@ -135,12 +135,14 @@ def test_the_labs_airflow_answers_on_the_command_line(home: Path) -> None:
     assert ask().stdout.strip() == str(ROOT / "plugins")
 
 
-def test_a_port_in_use_is_named_with_its_purpose_and_the_cure(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 19601)):
-        code, reply = call("up", "--home", tmp_path / "new", "--base-port", 19600)
+def test_a_port_in_use_is_named_with_its_purpose_and_the_cure(tmp_path: Path, base_port: int) -> None:
+    with socket.create_server(("127.0.0.1", base_port + 1)):
+        code, reply = call("up", "--home", tmp_path / "new", "--base-port", base_port)
     assert code == 2
-    assert "19601 (oracle of site1)" in reply["error"]
-    assert "--base-port" in reply["error"]
+    port = base_port + 1
+    assert reply["error"].startswith(f"port is in use: {port} (oracle of site1) by process {os.getpid()} (")
+    assert "Next: " in reply["error"] and "--base-port for the lab (make: BASE_PORT=)" in reply["error"]
+    assert "--airflow-port" not in reply["error"]
     assert not (tmp_path / "new" / "lab.json").exists()  # the next up may choose other ports
 
 

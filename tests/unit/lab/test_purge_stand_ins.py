@@ -30,11 +30,11 @@ def test_a_crontab_is_printed_as_it_was_installed(
     home: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any
 ) -> None:
     assert crontab.main(["-l"]) == 1, "there is none yet"
-    given(monkeypatch, b"# caf\xe9\r\n0 2 * * * x\n")
+    given(monkeypatch, b"# \xe9t\xe9\r\n0 2 * * * x\n")
     assert crontab.main(["-"]) == 0
     capfdbinary.readouterr()
     assert crontab.main(["-u", "oracle", "-l"]) == 0
-    assert capfdbinary.readouterr().out == b"# caf\xe9\r\n0 2 * * * x\n"
+    assert capfdbinary.readouterr().out == b"# \xe9t\xe9\r\n0 2 * * * x\n"
 
 
 def test_a_crontab_is_installed_from_a_file(home: Path) -> None:

@@ -20,7 +20,7 @@ def test_declared_keys_pass(conf: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("key", "nearest"),
-    [("Target", "target"), ("targt", "target"), ("failure-time", "failure_time"), ("sources", "source")],
+    [("Target", "target"), ("tarrget", "target"), ("failure-time", "failure_time"), ("sources", "source")],
 )
 def test_an_unknown_key_is_named_with_the_nearest_parameter_and_all_that_exist(key: str, nearest: str) -> None:
     wrong = undeclared({key: "x", "reason": "y"}, DECLARED)
@@ -30,9 +30,9 @@ def test_an_unknown_key_is_named_with_the_nearest_parameter_and_all_that_exist(k
 
 
 def test_every_unknown_key_is_named_and_a_strange_one_without_a_guess() -> None:
-    wrong = undeclared({"zzz": 1, "targt": 2}, DECLARED)
+    wrong = undeclared({"zzz": 1, "tarrget": 2}, DECLARED)
     assert wrong is not None
-    assert "'targt' is no parameter of this DAG (nearest: 'target'); 'zzz' is no parameter of this DAG. Its" in wrong
+    assert "'tarrget' is no parameter of this DAG (nearest: 'target'); 'zzz' is no parameter of this DAG. Its" in wrong
 
 
 def test_a_long_key_does_not_fill_the_message_and_a_dag_without_parameters_says_so() -> None:
@@ -48,8 +48,8 @@ def context(conf: Any, run_id: str = "CHG-1") -> dict[str, Any]:
 def test_the_run_is_refused_for_good_with_what_to_do_next() -> None:
     refuse_wrong_run(context(None))
     refuse_wrong_run(context({"reason": "CHG-1"}))
-    with pytest.raises(FinalError, match=r"nothing was done: 'targt'.*Next: Start a new run"):
-        refuse_wrong_run(context({"targt": "site3"}))
+    with pytest.raises(FinalError, match=r"nothing was done: 'tarrget'.*Next: Start a new run"):
+        refuse_wrong_run(context({"tarrget": "site3"}))
 
 
 def test_an_id_that_would_not_fit_later_is_refused_before_anything_is_touched() -> None:
