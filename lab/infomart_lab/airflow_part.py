@@ -1,20 +1,13 @@
-"""A real Airflow beside the lab: scheduler, DAG processor, triggerer and API server, each a part of its own."""
+"""The lab's Airflow: where it is, who may use it, and its settings."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-
-from infomart_lab import topology
 from infomart_lab.config import LabConfig
-from infomart_lab.supervisor import Part
 
 DEFAULT_PORT = 8080
 #: The checkout, from which the DAG files and the package are taken.
@@ -111,62 +104,3 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
 def hostname() -> str:
     """Airflow's parts find each other on loopback."""
     return "127.0.0.1"
-
-
-def _dags_are_read(config: LabConfig, port: int) -> Callable[[], bool]:
-    """Whether the DAG processor has read every DAG file, one that it cannot import too."""
-    from infomart_lab.airflow_api import Airflow, AirflowError
-
-    files = len(list((ROOT / "dags").glob("*.py")))
-
-    def read() -> bool:
-        # The asker asks again at once.
-        time.sleep(0.5)
-        try:
-            with Airflow(config, port) as airflow:
-                airflow.login()
-                found = [airflow.call("GET", path)["total_entries"] for path in ("/dags", "/importErrors")]
-        except (AirflowError, httpx.HTTPError):
-            return False
-        return sum(found) >= files
-
-    return read
-
-
-def parts(config: LabConfig, port: int | str | None = None) -> list[Part]:
-    """The processes, in the order in which they start.
-
-    Writes the lab's topology and connections first; the part ``airflow-prepare`` puts the connections into
-    Airflow's database, which keeps them encrypted.
-    """
-    number = int(port or DEFAULT_PORT)
-    topology.write(config)
-    credentials(config)
-    env = environment(config, number)
-    airflow = [sys.executable, "-m", "airflow"]
-
-    def part(name: str, argv: list[str], **more: object) -> Part:
-        return Part(name=name, argv=argv, env=env, cwd=ROOT, **more)  # type: ignore[arg-type]
-
-    return [
-        part(
-            "airflow-prepare",
-            [sys.executable, "-m", "infomart_lab.airflow_prepare"],
-            once=True,
-            ready_seconds=180,
-        ),
-        part(
-            "airflow-api-server",
-            [*airflow, "api-server"],
-            ready=f"http://{config.address}:{number}/api/v2/version",
-            ready_seconds=180,
-        ),
-        part("airflow-scheduler", [*airflow, "scheduler"]),
-        part("airflow-triggerer", [*airflow, "triggerer"]),
-        part(
-            "airflow-dag-processor",
-            [*airflow, "dag-processor"],
-            ready=_dags_are_read(config, number),
-            ready_seconds=180,
-        ),
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,13 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from infomart_lab import airflow_part, host, icon, site_setup, supervisor, topology
 from infomart_lab import config as lab_config
 from infomart_lab import links as lab_links
-from infomart_lab import supervisor, topology
+from infomart_lab.audit import AuditError, AuditResult
+from infomart_lab.audit import audit as judge
 from infomart_lab.config import SCENARIOS, LabConfig, PurgeMechanism, Role, Wording, scenario
 from infomart_lab.supervisor import LabError
 
@@ -199,8 +203,6 @@ def up(
         _out.print(_table(state))
         _out.print(f"the lab is up under {_escape(folder)}, ports from {config.base_port}", highlight=False)
         if airflow:
-            from infomart_lab import airflow_part
-
             user, password = airflow_part.credentials(config)
             address = f"http://{config.address}:{airflow_port}"
             _out.print(f"Airflow: {address}, user {user}, password {_escape(password)}", highlight=False)
@@ -265,8 +267,6 @@ def _wait_until_up(config: LabConfig, guardian: Any, timeout: float, as_json: bo
 
 
 def _nothing() -> Any:
-    import contextlib
-
     return contextlib.nullcontext()
 
 
@@ -390,8 +390,6 @@ def roles(
     as_json: _Json = False,
 ) -> None:
     """Show or set the sites' roles in the topology file, as an administrator does after a run."""
-    from infomart_lab import host
-
     config = _load(home, as_json)
     if changes := _given_roles(config, given or [], as_json):
         asked = config.model_copy(update={"roles": {**config.roles, **changes}})
@@ -414,10 +412,6 @@ def behind(
     as_json: _Json = False,
 ) -> None:
     """Let a site's schema be of an older release than its server, which is in the migration state then."""
-    import psycopg
-
-    from infomart_lab import site_setup
-
     config = _load(home, as_json)
     try:
         site_setup.behind(config, _site(config, site, as_json), version)
@@ -490,8 +484,6 @@ def load(
     as_json: _Json = False,
 ) -> None:
     """Show or set how many calls happen a second."""
-    from infomart_lab import icon
-
     config = _load(home, as_json)
     if rate is not None:
         icon.set_load(config, rate)
@@ -530,6 +522,7 @@ def sql(
     as_json: _Json = False,
 ) -> None:
     """Run one statement at a database of the lab, by the driver and the user that the procedures have there."""
+    # Heavy, and no other verb needs it.
     import oracledb
 
     config = _load(home, as_json)
@@ -574,8 +567,6 @@ def sql(
 )
 def airflow(context: typer.Context) -> None:
     """Airflow's own command line for the lab's Airflow, as ``airflow dags list``; the lab is $INFOMART_LAB_HOME."""
-    from infomart_lab import airflow_part
-
     config = _load(None, False)
     if not (airflow_part.home(config) / "airflow.db").exists():
         _fail(f"the lab under {config.home} has had no Airflow; `up --airflow` starts one", False)
@@ -601,8 +592,6 @@ def audit(
     if site is not None and everything:
         _fail("a site or --all, not both", as_json, 2)
     chosen = [_site(config, site, as_json)] if site else [n for n, s in config.sites.items() if s.present]
-    from infomart_lab.audit import AuditError, AuditResult
-    from infomart_lab.audit import audit as judge
 
     def one(name: str) -> AuditResult | AuditError:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from infomart_lab import configuration, gimjob, host, purge
+from infomart_lab import configuration, gimjob, host, purge, schema
 from infomart_lab.config import GOLDENGATE_ALIAS, DataSource, LabConfig, Role, Site
 from infomart_lab.goldengate.home import encrypted_password
 
@@ -51,8 +51,6 @@ def topology(config: LabConfig) -> dict[str, Any]:
 
 
 def _sequence_keys(config: LabConfig) -> dict[str, str]:
-    from infomart_lab import schema
-
     return {
         sequence.upper(): f"{table.upper()}.{column.upper()}"
         for sequence, (table, column) in sorted(schema.SEQUENCE_KEYS.items())

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ import psycopg
 from infomart_lab import config as lab
 from infomart_lab.goldengate import trail
 from infomart_lab.goldengate.group import IDLE_SECONDS, Abend, GroupProcess, hang_up, run_group
-from infomart_lab.goldengate.home import GroupKind
+from infomart_lab.goldengate.home import GroupKind, Home
 from infomart_lab.goldengate.parameters import matches
+from infomart_lab.oracle import redo
 
 #: Records taken in one go, between two checkpoints.
 BATCH = 500
@@ -220,8 +223,6 @@ class Extract(GroupProcess):
     # -- work ------------------------------------------------------------------------------------
 
     def work(self) -> None:
-        from infomart_lab.oracle import redo
-
         assert self.writer is not None
         tags, users = self.parameters.excluded_tags, self.parameters.excluded_users
         # Of the last record, not of the last look: the store finds its place again by it.
@@ -465,19 +466,13 @@ def open_trail(process: GroupProcess) -> trail.Writer:
 
 
 def _iso(moment: float) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
 def main() -> None:
     """Run the Extract or pump named on the command line."""
-    import sys
-
     config = lab.load()
     site = os.environ[lab.HOST_VARIABLE].partition("/")[0]
-    from infomart_lab.goldengate.home import Home
-
     definition = Home(config, site).group("extract", sys.argv[1]).definition
     run_group("extract", Pump if definition.get("source") else Extract)
 

@@ -12,7 +12,8 @@ import pytest
 from infomart_lab import config as lab_config
 from infomart_lab import part, pgrep, procs, shims, supervisor
 from infomart_lab.config import LabConfig
-from infomart_lab.supervisor import Part, Supervisor
+from infomart_lab.parts import Part
+from infomart_lab.supervisor import Supervisor
 
 
 @pytest.fixture
