@@ -18,7 +18,8 @@ import pytest
 
 from infomart_lab import config as lab
 from infomart_lab import procs
-from infomart_lab.goldengate.ggsci import Session
+from infomart_lab.goldengate.ggsci.interpreter import run
+from infomart_lab.goldengate.ggsci.session import Session
 from infomart_lab.goldengate.home import Home
 from infomart_lab.oracle import catalog, redo
 from infomart_lab.postgres import Cluster
@@ -105,7 +106,7 @@ class SiteUnderTest:
         lines = [f"DBLOGIN USERID ggate, PASSWORD {self.password}"] if login else []
         printed: list[str] = []
         with contextlib.chdir(self.home.root):
-            Session(self.config, self.name, iter([*lines, *commands])).run(printed.append)
+            run(Session(self.config, self.name, iter([*lines, *commands])), printed.append)
         return "".join(printed)
 
     def write(self, group: str, *lines: str) -> None:
