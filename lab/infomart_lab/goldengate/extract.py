@@ -33,8 +33,11 @@ SEQUENCE_SECONDS = 0.5
 HEARTBEAT_SECONDS = 2.0
 #: Seconds for which an Extract trusts what it knows of supplemental logging.
 LOG_GROUP_SECONDS = 5.0
-#: Seconds for an answer over the link.
+#: Seconds without any progress over the link, after which a pump connects again.
 LINK_TIMEOUT = 10.0
+#: Bytes of a pump's batch, and the seconds that it should take: on a slow link batches get smaller.
+BATCH_BYTES = (1 << 14, 1 << 20)
+BATCH_SECONDS = (0.5, 2.0)
 _NO_LISTENER = "OCI Error during OCIServerAttach (status = 12541-ORA-12541: TNS:no listener)."
 
 
@@ -294,6 +297,7 @@ class Pump(GroupProcess):
         self._stream: Any = None
         self._reader: trail.Reader | None = None
         self._spoken = 0.0
+        self._batch_bytes = BATCH_BYTES[1]
 
     def prepare(self) -> None:
         if self.parameters.remote is None:
@@ -348,11 +352,21 @@ class Pump(GroupProcess):
             f"Socket buffer size set to 87380 (flush size 27985), endpoint: {host}:{port}.",
         )
 
+    def _send(self, data: bytes) -> None:
+        """Send all; however long it takes, it goes on while something gets through."""
+        assert self._socket is not None
+        view = memoryview(data)
+        while view:
+            view = view[self._socket.send(view) :]
+
     def _answer(self) -> dict[str, Any]:
-        line = self._stream.readline()
-        if not line.endswith(b"\n"):
-            raise ConnectionResetError(104, "Connection reset by peer")
-        reply = json.loads(line)
+        reply = {"alive": True}
+        # The collector says that it lives as long as it receives something.
+        while reply.get("alive"):
+            line = self._stream.readline()
+            if not line.endswith(b"\n"):
+                raise ConnectionResetError(104, "Connection reset by peer")
+            reply = json.loads(line)
         if not reply.get("ok"):
             raise Abend(
                 "OGG-01031",
@@ -375,7 +389,6 @@ class Pump(GroupProcess):
         return {**record, "ops": ops}
 
     def _ship(self, batch: list[tuple[dict[str, Any], trail.Position]]) -> None:
-        assert self._socket is not None
         lines = []
         records = []
         for record, position in batch:
@@ -383,8 +396,11 @@ class Pump(GroupProcess):
             if chosen["ops"]:
                 lines.append(trail.encode({**chosen, "src": list(position)}))
                 records.append(chosen)
-        self._socket.sendall(b"".join(lines) + b'{"flush":%d}\n' % len(lines))
+        begun = time.monotonic()
+        self._send(b"".join(lines) + b'{"flush":%d}\n' % len(lines))
         reply = self._answer()
+        if lines:
+            self._fit_batches(time.monotonic() - begun)
         for chosen in records:
             _count(self, chosen)
         if batch:
@@ -402,6 +418,14 @@ class Pump(GroupProcess):
                 record_lag=self.lag_of(last["ts"]),
             )
 
+    def _fit_batches(self, seconds: float) -> None:
+        """Make the next batch smaller or larger, after the time that this one took."""
+        least, most = BATCH_BYTES
+        if seconds > BATCH_SECONDS[1]:
+            self._batch_bytes = max(least, self._batch_bytes // 2)
+        elif seconds < BATCH_SECONDS[0]:
+            self._batch_bytes = min(most, self._batch_bytes * 2)
+
     def work(self) -> None:
         assert self._reader is not None
         failures = 0
@@ -410,7 +434,7 @@ class Pump(GroupProcess):
                 if self._socket is None:
                     self._connect()
                     failures = 0
-                batch = list(self._reader.read(BATCH))
+                batch = list(self._reader.read(BATCH, self._batch_bytes))
                 self.at_end = self._reader.at_end
                 if batch:
                     self._ship(batch)

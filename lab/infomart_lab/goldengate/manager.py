@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from infomart_lab.goldengate.parameters import ParameterError, Parameters, match
 
 #: Seconds between two looks at the groups.
 WATCH_SECONDS = 0.5
+#: A pump is told this often that its batch arrives; well below the time after which it connects again.
+ALIVE_SECONDS = 1.0
 
 
 @dataclass
@@ -70,6 +73,24 @@ def restarts(parameters: Parameters) -> list[Restart]:
                 restart.reset_seconds = 60 * float(number)
         found.append(restart)
     return found
+
+
+def _lines(stream: Any, received: Callable[[], None]) -> Iterator[bytes]:
+    """Whole lines of a connection, until it ends.
+
+    :param received: called now and then while data arrive, also within a line that takes long.
+    """
+    begun: list[bytes] = []
+    said = time.monotonic()
+    while data := stream.read1(1 << 16):
+        if time.monotonic() - said > ALIVE_SECONDS:
+            received()
+            said = time.monotonic()
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            yield b"".join([*begun, end, b"\n"])
+            begun = []
+        begun.append(rest)
 
 
 class Manager:
@@ -230,9 +251,7 @@ class Manager:
                     f"Opening {writer.path} (byte {writer.position.rba}, current EOF {writer.position.rba}).",
                 )  # fmt: skip
                 pending: list[bytes] = []
-                for line in stream:
-                    if not line.endswith(b"\n"):
-                        break
+                for line in _lines(stream, lambda: answer({"ok": True, "alive": True})):
                     if not line.startswith(b'{"flush"'):
                         pending.append(line)
                         continue
