@@ -38,7 +38,7 @@ def parts(config: LabConfig, port: int) -> list[Part]:
     Writes the lab's topology and connections first; the part ``airflow-prepare`` puts the connections into
     Airflow's database, which keeps them encrypted.
     """
-    topology.write(config)
+    topology.write(config, keep=True)
     airflow_part.credentials(config)
     env = airflow_part.environment(config, port)
     airflow = [sys.executable, "-m", "airflow"]

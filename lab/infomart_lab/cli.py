@@ -196,7 +196,7 @@ def up(
         supervisor.shut_down(config)
         _fail(f"the lab did not start: {reason}", as_json)
     # An Airflow that somebody else started finds the sites and their connections there.
-    topology.write(config)
+    topology.write(config, keep=True)
     if as_json:
         print(json.dumps(state))
     else:
@@ -397,9 +397,13 @@ def roles(
         if not active or (len(active) > 1 and config.architecture == "active-standby"):
             wanted = "one site is" if config.architecture == "active-standby" else "at least one site is"
             _fail(f"{wanted} active, not {', '.join(active) or 'none'}", as_json, 2)
+        # Before anything is changed: a topology file that cannot be changed leaves the roles as they were.
+        host.prepare_keys(asked)
+        try:
+            topology.set_roles(asked)
+        except ValueError as error:
+            _fail(f"{error}; the next `up` writes the file anew", as_json)
         config = lab_config.change(config.home, lambda stored: stored.roles.update(changes))
-        host.prepare_keys(config)
-        topology.write(config)
     now = topology.roles(config)
     _print(now, as_json, "\n".join(f"{site}: {role}" for site, role in now.items()))
 
