@@ -54,9 +54,9 @@ def parts(config: LabConfig, port: int) -> list[Part]:
             ready_seconds=180,
         ),
         part(
-            "airflow-api-server",
+            airflow_part.API_SERVER,
             [*airflow, "api-server"],
-            ready=f"http://{config.address}:{port}/api/v2/version",
+            ready=f"{airflow_part.url(config, port)}/api/v2/version",
             ready_seconds=180,
         ),
         part("airflow-scheduler", [*airflow, "scheduler"]),

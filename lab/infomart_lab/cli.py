@@ -204,7 +204,7 @@ def up(
         _out.print(f"the lab is up under {_escape(folder)}, ports from {config.base_port}", highlight=False)
         if airflow:
             user, password = airflow_part.credentials(config)
-            address = f"http://{config.address}:{airflow_port}"
+            address = airflow_part.url(config, airflow_port)
             _out.print(f"Airflow: {address}, user {user}, password {_escape(password)}", highlight=False)
 
 
@@ -294,6 +294,9 @@ def status(home: _Home = None, as_json: _Json = False) -> None:
     else:
         _out.print(_table(state))
         _out.print(f"state: {state['state']}" + (f" ({_escape(state['error'])})" if state["error"] else ""))
+        if found := state["airflow"]:
+            text = f"Airflow: {found['url']}, user {found['user']}, password in {_escape(found['password_file'])}"
+            _out.print(text, highlight=False, soft_wrap=True)
     parts = [*state["parts"].values(), *(p for s in state["sites"].values() for p in s["parts"].values())]
     if any(part["state"] == "died" for part in parts):
         raise typer.Exit(1)

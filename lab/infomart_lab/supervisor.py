@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from infomart_lab import gi2ctl, lca, procs, shims
+from infomart_lab import airflow_part, gi2ctl, lca, procs, shims
 from infomart_lab.config import HOME_VARIABLE, HOST_VARIABLE, LabConfig, change, fault, port_in_use, ready_file
 from infomart_lab.parts import Part, StartError
 from infomart_lab.postgres import Cluster
@@ -383,6 +383,7 @@ class Supervisor:
             "home": str(self.config.home),
             "base_port": self.config.base_port,
             "supervisor": os.getpid(),
+            "airflow": self._airflow(),
             "sites": {
                 site: {
                     "state": state,
@@ -392,6 +393,17 @@ class Supervisor:
                 for site, state in self.sites.items()
             },
             "parts": {n: self._part_status(r) for (s, n), r in self.parts.items() if s is None},
+        }
+
+    def _airflow(self) -> dict[str, str] | None:
+        """Where the web interface and its password are, while it is served."""
+        running = self.parts.get((None, airflow_part.API_SERVER))
+        if self.airflow_port is None or running is None or running.state != "ready":
+            return None
+        return {
+            "url": airflow_part.url(self.config, self.airflow_port),
+            "user": airflow_part.USER,
+            "password_file": str(airflow_part.password_file(self.config)),
         }
 
     async def take_down(self) -> None:
