@@ -302,15 +302,7 @@ class Pump(GroupProcess):
     def prepare(self) -> None:
         if self.parameters.remote is None:
             raise Abend("OGG-00664", "RMTHOST is missing in the parameter file.")
-        name = self.parameters.trail
-        if name is None or name not in self.definition.get("trails", {}):
-            raise Abend(
-                "OGG-01044",
-                f"The trail '{name}' is not assigned to extract '{self.name}'. Assign the trail to the "
-                "extract with the "
-                f'command "ADD EXTTRAIL/RMTTRAIL {name}, EXTRACT {self.name}".',
-            )
-        self._trail = name
+        self._trail = assigned_trail(self)
         source = self.home.trail_path(self.definition["source"])
         start = self.checkpoint.get("read") or self.definition.get("start")
         self._reader = trail.Reader(
@@ -467,24 +459,31 @@ class Pump(GroupProcess):
         self._disconnect()
 
 
-def open_trail(process: GroupProcess) -> trail.Writer:
-    """Writer of the trail that the parameter file names and ADD EXTTRAIL has assigned.
+def assigned_trail(process: GroupProcess) -> str:
+    """Name of the trail that the parameter file names and ADD EXTTRAIL has assigned.
 
     :raises Abend: they do not agree (OGG-01044).
     """
     name = process.parameters.trail
-    assigned = process.definition.get("trails", {})
-    if name is None or name not in assigned:
+    if name is None or name not in process.definition.get("trails", {}):
         raise Abend(
             "OGG-01044",
-            f"The trail '{name}' is not assigned to extract '{process.name}'. Assign the trail to the "
-            "extract with the "
-            f'command "ADD EXTTRAIL/RMTTRAIL {name}, EXTRACT {process.name}".',
+            f"The trail '{name}' is not assigned to extract '{process.name}'. Assign the trail to the extract with "
+            f'the command "ADD EXTTRAIL/RMTTRAIL {name}, EXTRACT {process.name}".',
         )
+    return name
+
+
+def open_trail(process: GroupProcess) -> trail.Writer:
+    """Writer of an Extract's trail.
+
+    :raises Abend: it is not assigned (OGG-01044).
+    """
+    name = assigned_trail(process)
     return trail.Writer(
         Path(process.home.trail_path(name)),
         process.definition["id"],
-        assigned[name]["megabytes"] << 20,
+        process.definition["trails"][name]["megabytes"] << 20,
         process.home.digits,
     )
 

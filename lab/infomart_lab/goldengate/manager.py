@@ -115,6 +115,10 @@ class Manager:
         text = (self.home.root / "dirprm" / "mgr.prm").read_text()
         self.parameters = parse(text, "manager", self.home.wording)
 
+    def log(self, severity: str, code: str, text: str) -> None:
+        """Append a record of the manager to ggserr.log."""
+        self.home.log(severity, code, "manager", "mgr.prm", text)
+
     # -- groups ----------------------------------------------------------------------------------
 
     def start_group(self, group: Group, options: list[str]) -> None:
@@ -163,12 +167,10 @@ class Manager:
             if group.status() in ("RUNNING", "STARTING"):
                 return {"ok": False, "error": f"{group.program} {group.name} is already running"}
             self._attempts.pop((kind, group.name), None)
-            self.home.log(
-                "INFO", "OGG-00963", "manager", "mgr.prm",
-                f"Command received from GGSCI on host localhost (START {group.program} {group.name} ).",
-            )  # fmt: skip
+            text = f"Command received from GGSCI on host localhost (START {group.program} {group.name} )."
+            self.log("INFO", "OGG-00963", text)
             self.start_group(group, [str(o).upper() for o in request.get("options", [])])
-            self.home.log("INFO", "OGG-00975", "manager", "mgr.prm", f"{group.program} {group.name} starting.")
+            self.log("INFO", "OGG-00975", f"{group.program} {group.name} starting.")
             return {"ok": True}
         if command == "kill":
             if not group.alive():
@@ -198,10 +200,7 @@ class Manager:
         now = time.time()
         if attempts.seen is None:
             attempts.seen = now
-            self.home.log(
-                "WARNING", "OGG-00938", "manager", "mgr.prm",
-                f"{group.program} {group.name} abended.",
-            )  # fmt: skip
+            self.log("WARNING", "OGG-00938", f"{group.program} {group.name} abended.")
         for rule in rules:
             if group.kind not in rule.kinds or not matches(rule.pattern, group.name):
                 continue
@@ -210,13 +209,7 @@ class Manager:
             if attempts.count < rule.retries and now - attempts.seen >= rule.wait_seconds:
                 attempts.count += 1
                 attempts.last = now
-                self.home.log(
-                    "INFO",
-                    "OGG-00965",
-                    "manager",
-                    "mgr.prm",
-                    f"{group.program} {group.name} restarted automatically.",
-                )
+                self.log("INFO", "OGG-00965", f"{group.program} {group.name} restarted automatically.")
                 self.start_group(group, [])
             return
 
@@ -246,10 +239,9 @@ class Manager:
             try:
                 last = writer.open()
                 answer({"ok": True, "source": (last or {}).get("src"), "position": list(writer.position)})
-                self.home.log(
-                    "INFO", "OGG-01669", "collector", "",
-                    f"Opening {writer.path} (byte {writer.position.rba}, current EOF {writer.position.rba}).",
-                )  # fmt: skip
+                end = writer.position.rba
+                text = f"Opening {writer.path} (byte {end}, current EOF {end})."
+                self.home.log("INFO", "OGG-01669", "collector", "", text)
                 pending: list[bytes] = []
                 for line in _lines(stream, lambda: answer({"ok": True, "alive": True})):
                     if not line.startswith(b'{"flush"'):
@@ -308,8 +300,8 @@ def main(config: lab.LabConfig, site: str | None) -> None:
     try:
         manager.read_parameters()
     except (ParameterError, OSError) as error:
-        home.log("ERROR", getattr(error, "code", "OGG-00014"), "manager", "mgr.prm", str(error))
-        home.log("ERROR", "OGG-01668", "manager", "mgr.prm", "PROCESS ABENDING.")
+        manager.log("ERROR", getattr(error, "code", "OGG-00014"), str(error))
+        manager.log("ERROR", "OGG-01668", "PROCESS ABENDING.")
         raise SystemExit(1) from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: manager.stopping.set())
@@ -318,7 +310,7 @@ def main(config: lab.LabConfig, site: str | None) -> None:
         home.manager_process,
         {"pid": os.getpid(), "ticks": start_ticks(os.getpid()), "port": home.manager_port},
     )
-    home.log("INFO", "OGG-00983", "manager", "mgr.prm", f"Manager started (port {home.manager_port}).")
+    manager.log("INFO", "OGG-00983", f"Manager started (port {home.manager_port}).")
     for value in manager.parameters.all("AUTOSTART"):
         words = [w for w in re.split(r"[\s,]+", value) if w]
         for group in home.groups():
@@ -332,7 +324,7 @@ def main(config: lab.LabConfig, site: str | None) -> None:
     server.shutdown()
     server.server_close()
     home.manager_process.unlink(missing_ok=True)
-    home.log("INFO", "OGG-00987", "manager", "mgr.prm", "Manager stopped.")
+    manager.log("INFO", "OGG-00987", "Manager stopped.")
 
 
 if __name__ == "__main__":

@@ -49,9 +49,8 @@ def talk(config: lab.LabConfig, monkeypatch: pytest.MonkeyPatch) -> Talk:
 
 
 def test_words_of_a_command() -> None:
-    assert split("add exttrail ./dirdat/em, extract egim,megabytes 5;") == [
-        "add", "exttrail", "./dirdat/em", "extract", "egim", "megabytes", "5",
-    ]  # fmt: skip
+    words = ["add", "exttrail", "./dirdat/em", "extract", "egim", "megabytes", "5"]
+    assert split("add exttrail ./dirdat/em, extract egim,megabytes 5;") == words
     assert split("stop mgr!") == ["stop", "mgr", "!"]
     assert split("  ;") == []
 
@@ -121,7 +120,7 @@ def test_an_installation_has_an_alias_for_its_database_user(talk: Talk) -> None:
 
 
 def test_11_2_has_no_credential_store(talk: Talk, config: lab.LabConfig) -> None:
-    text = talk("site1", "add credentialstore", (f"dblogin userid ggate password {config.password('site1', 'GGATE')}"))
+    text = talk("site1", "add credentialstore", f"dblogin userid ggate password {config.password('site1', 'GGATE')}")
     assert "ERROR: Invalid command." in text
     assert text.endswith("GGSCI (site1-db) 3> \n"), "the prompt of 11.2 does not tell the user"
 
@@ -196,7 +195,7 @@ def test_errors_of_groups_and_trails(talk: Talk) -> None:
 
 def test_groups_and_trails_are_deleted(talk: Talk) -> None:
     text = talk(
-        "site2", *SET_UP, "delete extract egim", "delete rmttrail ./dirdat/dp", "delete replicat rgim !", ("info all")
+        "site2", *SET_UP, "delete extract egim", "delete rmttrail ./dirdat/dp", "delete replicat rgim !", "info all"
     )
     assert "Deleted EXTRACT EGIM." in text
     assert "Deleting extract trail ./dirdat/dp for extract PGIM" in text
