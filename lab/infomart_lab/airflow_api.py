@@ -27,7 +27,7 @@ class Airflow:
 
     def __init__(self, config: LabConfig, port: int = airflow_part.DEFAULT_PORT) -> None:
         self.config = config
-        self.base = f"http://{config.address}:{port}"
+        self.base = airflow_part.url(config, port)
         # On a loaded machine an answer waits behind the scheduler for the SQLite file.
         self._client = httpx.Client(base_url=self.base, timeout=httpx.Timeout(120, connect=10))
 

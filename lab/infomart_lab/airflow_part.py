@@ -1,25 +1,20 @@
-"""A real Airflow beside the lab: scheduler, DAG processor, triggerer and API server, each a part of its own."""
+"""The lab's Airflow: where it is, who may use it, and its settings."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
-
-from infomart_lab import topology
 from infomart_lab.config import LabConfig
-from infomart_lab.supervisor import Part
 
 DEFAULT_PORT = 8080
 #: The checkout, from which the DAG files and the package are taken.
 ROOT = Path(__file__).resolve().parents[2]
 USER = "admin"
+#: The part that serves the web interface.
+API_SERVER = "airflow-api-server"
 #: Schedules of the DAGs that change nothing; none in a lab.
 LOOKING_SCHEDULES = ("AIRFLOW__INFOMART_DR__WATCH_SCHEDULE", "AIRFLOW__INFOMART_DR__READINESS_SCHEDULE")
 
@@ -29,9 +24,19 @@ def home(config: LabConfig) -> Path:
     return config.home / "airflow"
 
 
+def url(config: LabConfig, port: int = DEFAULT_PORT) -> str:
+    """Address of the web interface and of the REST API."""
+    return f"http://{config.address}:{port}"
+
+
+def password_file(config: LabConfig) -> Path:
+    """Where the password is."""
+    return home(config) / "simple_auth_manager_passwords.json"
+
+
 def credentials(config: LabConfig) -> tuple[str, str]:
     """User and password of the web interface and of the REST API; the password is made once a lab."""
-    file = home(config) / "simple_auth_manager_passwords.json"
+    file = password_file(config)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -67,18 +72,18 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__FERNET_KEY": _secret(folder, "fernet"),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{config.address}:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url(config, port)}/execution/",
         # Whatever the environment of the one who starts it says: this Airflow asks who is there.
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home(config) / "simple_auth_manager_passwords.json"),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file(config)),
         # One writer at a time: a request waits its turn, beside tasks and the guard, for longer than the usual 5 s.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}?timeout=30",
         "AIRFLOW__API__HOST": config.address,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__API__BASE_URL": f"http://{config.address}:{port}",
+        "AIRFLOW__API__BASE_URL": url(config, port),
         "AIRFLOW__API__SECRET_KEY": _secret(folder, "api"),
         "AIRFLOW__API_AUTH__JWT_SECRET": _secret(folder, "jwt"),
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "60",
@@ -112,62 +117,3 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
 def hostname() -> str:
     """Airflow's parts find each other on loopback."""
     return "127.0.0.1"
-
-
-def _dags_are_read(config: LabConfig, port: int) -> Callable[[], bool]:
-    """Whether the DAG processor has read every DAG file, one that it cannot import too."""
-    from infomart_lab.airflow_api import Airflow, AirflowError
-
-    files = len(list((ROOT / "dags").glob("*.py")))
-
-    def read() -> bool:
-        # The asker asks again at once.
-        time.sleep(0.5)
-        try:
-            with Airflow(config, port) as airflow:
-                airflow.login()
-                found = [airflow.call("GET", path)["total_entries"] for path in ("/dags", "/importErrors")]
-        except (AirflowError, httpx.HTTPError):
-            return False
-        return sum(found) >= files
-
-    return read
-
-
-def parts(config: LabConfig, port: int | str | None = None) -> list[Part]:
-    """The processes, in the order in which they start.
-
-    Writes the lab's topology and connections first; the part ``airflow-prepare`` puts the connections into
-    Airflow's database, which keeps them encrypted.
-    """
-    number = int(port or DEFAULT_PORT)
-    topology.write(config)
-    credentials(config)
-    env = environment(config, number)
-    airflow = [sys.executable, "-m", "airflow"]
-
-    def part(name: str, argv: list[str], **more: object) -> Part:
-        return Part(name=name, argv=argv, env=env, cwd=ROOT, **more)  # type: ignore[arg-type]
-
-    return [
-        part(
-            "airflow-prepare",
-            [sys.executable, "-m", "infomart_lab.airflow_prepare"],
-            once=True,
-            ready_seconds=180,
-        ),
-        part(
-            "airflow-api-server",
-            [*airflow, "api-server"],
-            ready=f"http://{config.address}:{number}/api/v2/version",
-            ready_seconds=180,
-        ),
-        part("airflow-scheduler", [*airflow, "scheduler"]),
-        part("airflow-triggerer", [*airflow, "triggerer"]),
-        part(
-            "airflow-dag-processor",
-            [*airflow, "dag-processor"],
-            ready=_dags_are_read(config, number),
-            ready_seconds=180,
-        ),
-    ]

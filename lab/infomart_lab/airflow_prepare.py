@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 
+from airflow.models.connection import Connection
+from airflow.utils.db import initdb
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
 from infomart_lab import config as lab_config
 
 
 def main() -> None:
     """Migrate the database and write each connection; both may be repeated."""
-    from airflow.models.connection import Connection
-    from airflow.utils.db import initdb
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
     config = lab_config.load()
     initdb()
     wanted = json.loads((config.home / "connections.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,13 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from infomart_lab import airflow_part, host, icon, site_setup, supervisor, topology
 from infomart_lab import config as lab_config
 from infomart_lab import links as lab_links
-from infomart_lab import supervisor, topology
+from infomart_lab.audit import AuditError, AuditResult
+from infomart_lab.audit import audit as judge
 from infomart_lab.config import SCENARIOS, LabConfig, PurgeMechanism, Role, Wording, scenario
 from infomart_lab.supervisor import LabError
 
@@ -192,17 +196,15 @@ def up(
         supervisor.shut_down(config)
         _fail(f"the lab did not start: {reason}", as_json)
     # An Airflow that somebody else started finds the sites and their connections there.
-    topology.write(config)
+    topology.write(config, keep=True)
     if as_json:
         print(json.dumps(state))
     else:
         _out.print(_table(state))
         _out.print(f"the lab is up under {_escape(folder)}, ports from {config.base_port}", highlight=False)
         if airflow:
-            from infomart_lab import airflow_part
-
             user, password = airflow_part.credentials(config)
-            address = f"http://{config.address}:{airflow_port}"
+            address = airflow_part.url(config, airflow_port)
             _out.print(f"Airflow: {address}, user {user}, password {_escape(password)}", highlight=False)
 
 
@@ -265,8 +267,6 @@ def _wait_until_up(config: LabConfig, guardian: Any, timeout: float, as_json: bo
 
 
 def _nothing() -> Any:
-    import contextlib
-
     return contextlib.nullcontext()
 
 
@@ -294,6 +294,9 @@ def status(home: _Home = None, as_json: _Json = False) -> None:
     else:
         _out.print(_table(state))
         _out.print(f"state: {state['state']}" + (f" ({_escape(state['error'])})" if state["error"] else ""))
+        if found := state["airflow"]:
+            text = f"Airflow: {found['url']}, user {found['user']}, password in {_escape(found['password_file'])}"
+            _out.print(text, highlight=False, soft_wrap=True)
     parts = [*state["parts"].values(), *(p for s in state["sites"].values() for p in s["parts"].values())]
     if any(part["state"] == "died" for part in parts):
         raise typer.Exit(1)
@@ -390,8 +393,6 @@ def roles(
     as_json: _Json = False,
 ) -> None:
     """Show or set the sites' roles in the topology file, as an administrator does after a run."""
-    from infomart_lab import host
-
     config = _load(home, as_json)
     if changes := _given_roles(config, given or [], as_json):
         asked = config.model_copy(update={"roles": {**config.roles, **changes}})
@@ -399,9 +400,13 @@ def roles(
         if not active or (len(active) > 1 and config.architecture == "active-standby"):
             wanted = "one site is" if config.architecture == "active-standby" else "at least one site is"
             _fail(f"{wanted} active, not {', '.join(active) or 'none'}", as_json, 2)
+        # Before anything is changed: a topology file that cannot be changed leaves the roles as they were.
+        host.prepare_keys(asked)
+        try:
+            topology.set_roles(asked)
+        except ValueError as error:
+            _fail(f"{error}; the next `up` writes the file anew", as_json)
         config = lab_config.change(config.home, lambda stored: stored.roles.update(changes))
-        host.prepare_keys(config)
-        topology.write(config)
     now = topology.roles(config)
     _print(now, as_json, "\n".join(f"{site}: {role}" for site, role in now.items()))
 
@@ -414,10 +419,6 @@ def behind(
     as_json: _Json = False,
 ) -> None:
     """Let a site's schema be of an older release than its server, which is in the migration state then."""
-    import psycopg
-
-    from infomart_lab import site_setup
-
     config = _load(home, as_json)
     try:
         site_setup.behind(config, _site(config, site, as_json), version)
@@ -490,8 +491,6 @@ def load(
     as_json: _Json = False,
 ) -> None:
     """Show or set how many calls happen a second."""
-    from infomart_lab import icon
-
     config = _load(home, as_json)
     if rate is not None:
         icon.set_load(config, rate)
@@ -530,6 +529,7 @@ def sql(
     as_json: _Json = False,
 ) -> None:
     """Run one statement at a database of the lab, by the driver and the user that the procedures have there."""
+    # Heavy, and no other verb needs it.
     import oracledb
 
     config = _load(home, as_json)
@@ -574,8 +574,6 @@ def sql(
 )
 def airflow(context: typer.Context) -> None:
     """Airflow's own command line for the lab's Airflow, as ``airflow dags list``; the lab is $INFOMART_LAB_HOME."""
-    from infomart_lab import airflow_part
-
     config = _load(None, False)
     if not (airflow_part.home(config) / "airflow.db").exists():
         _fail(f"the lab under {config.home} has had no Airflow; `up --airflow` starts one", False)
@@ -601,8 +599,6 @@ def audit(
     if site is not None and everything:
         _fail("a site or --all, not both", as_json, 2)
     chosen = [_site(config, site, as_json)] if site else [n for n, s in config.sites.items() if s.present]
-    from infomart_lab.audit import AuditError, AuditResult
-    from infomart_lab.audit import audit as judge
 
     def one(name: str) -> AuditResult | AuditError:
         try:

@@ -176,6 +176,7 @@ def insert(config: LabConfig, site: str, request: Request) -> tuple[int, int]:
     :returns: first and last second of the interval, UTC.
     :raises AggregationError: a label is not in DATE_TIME, the interval is empty, or the database fails.
     """
+    # Heavy, and most words of the program ask no database.
     import psycopg
 
     target = target_site(config, site, request)

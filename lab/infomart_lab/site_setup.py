@@ -9,6 +9,7 @@ from psycopg import sql
 
 from infomart_lab import partitions, purge, schema
 from infomart_lab.config import DataSource, LabConfig
+from infomart_lab.oracle import catalog, redo
 from infomart_lab.postgres import connect
 
 
@@ -31,8 +32,6 @@ def prepare(config: LabConfig, site: str) -> None:
             partitions.create(conn, config, site)
     with connect(config, site, "idb") as conn:
         _idbs(conn, config, site)
-    from infomart_lab.oracle import redo
-
     redo.create_slot(config, site)
 
 
@@ -86,8 +85,6 @@ def _users(conn: psycopg.Connection[Any], config: LabConfig, site: str, database
 
 
 def _catalog(conn: psycopg.Connection[Any], config: LabConfig, site: str, database: str) -> None:
-    from infomart_lab.oracle import catalog
-
     catalog.install(conn, config, site, database)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import inspect
 import json
 import os
 import signal
@@ -21,13 +20,15 @@ import time
 import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from infomart_lab import procs
+from infomart_lab import airflow_part, gi2ctl, lca, procs, shims
 from infomart_lab.config import HOME_VARIABLE, HOST_VARIABLE, LabConfig, change, fault, port_in_use, ready_file
+from infomart_lab.parts import Part, StartError
+from infomart_lab.postgres import Cluster
 
 State = Literal["waiting", "starting", "ready", "died", "stopped", "failed"]
 
@@ -36,40 +37,6 @@ _NEEDED = {"oracle": "postgres"}
 
 #: Folder that holds the package, for PYTHONPATH of the processes that are started.
 PACKAGE_ROOT = str(Path(__file__).resolve().parents[1])
-
-
-@dataclass
-class Part:
-    """One process that the supervisor starts and watches.
-
-    :param name: as shown by ``status``; unique in its site.
-    :param argv: program and arguments; never a secret.
-    :param env: added to the supervisor's environment.
-    :param cwd: working folder, the lab's home by default.
-    :param ready: a function, or a URL that answers below 500 once the part serves; None: ready when started.
-    :param log: file for its output, ``<home>/logs/<name>.log`` by default.
-    :param once: runs to its end; the next part waits for it, and an exit code other than 0 is a failure.
-    :param site: the site that it is part of, None for the whole lab.
-    :param ready_seconds: how long it may take to become ready.
-    """
-
-    name: str
-    argv: list[str]
-    env: dict[str, str] = field(default_factory=dict)
-    cwd: Path | None = None
-    ready: Callable[[], bool] | str | None = None
-    log: Path | None = None
-    once: bool = False
-    site: str | None = None
-    ready_seconds: float = 90.0
-    user: int | None = None
-    group: int | None = None
-    stop_signal: int = signal.SIGTERM
-    stop_seconds: float = 8.0
-
-
-class StartError(Exception):
-    """A part did not start; the message names it and its log."""
 
 
 @dataclass
@@ -217,8 +184,6 @@ class Supervisor:
     # -- one site --------------------------------------------------------------------------------
 
     async def _postgres(self, site: str) -> Part:
-        from infomart_lab.postgres import Cluster
-
         cluster = Cluster(self.config, site)
         await asyncio.to_thread(cluster.initdb)
         argv, env, uid, gid = cluster.command()
@@ -265,17 +230,20 @@ class Supervisor:
         await _all(*(self._start_writer(site) for site in sites))
 
     async def _start_writer(self, site: str) -> None:
-        from infomart_lab import genesys
-
         await self.start(_lab_part(self.config, "icon", site))
-        if await asyncio.to_thread(genesys.is_served_here, self.config, site):
-            await self.start_server(site)
+        await self.start_server(site, only_served=True)
         self.sites[site] = "up"
 
-    async def start_server(self, site: str) -> None:
-        """Start the site's Info Mart Server as an operator would: through its Solution Control Server."""
+    async def start_server(self, site: str, *, only_served: bool = False) -> None:
+        """Start the site's Info Mart Server as an operator would: through its Solution Control Server.
+
+        :param only_served: leave it, unless the start of the whole lab starts it.
+        """
+        # Heavy, for its web server, and no verb of the command line needs it.
         from infomart_lab import genesys
 
+        if only_served and not await asyncio.to_thread(genesys.is_served_here, self.config, site):
+            return
         await asyncio.to_thread(genesys.start_server, self.config, site)
 
     async def _kill_site(self, site: str) -> list[int]:
@@ -301,8 +269,6 @@ class Supervisor:
 
     async def fail(self, site: str) -> dict[str, Any]:
         """SIGKILL all processes of a site at once, as when the site is destroyed; its data stays."""
-        from infomart_lab import gi2ctl
-
         async with self._locks[site]:
             self.sites[site] = "failed"
             left = await self._kill_site(site)
@@ -367,12 +333,10 @@ class Supervisor:
     async def _extra_parts(self) -> None:
         if self.airflow_port is None:
             return
-        from infomart_lab import airflow_part  # type: ignore[import-not-found, attr-defined, unused-ignore]
+        # Heavy, for its HTTP client, and only a lab with Airflow needs it.
+        from infomart_lab import airflow_start
 
-        parts = airflow_part.parts
-        takes_port = len(inspect.signature(parts).parameters) > 1
-        made = parts(self.config, self.airflow_port) if takes_port else parts(self.config)
-        for part in made:
+        for part in airflow_start.parts(self.config, self.airflow_port):
             await self.start(part)
 
     async def bring_up(self) -> None:
@@ -409,8 +373,6 @@ class Supervisor:
 
     async def status(self) -> dict[str, Any]:
         """What runs, as plain data."""
-        from infomart_lab import lca
-
         served = [site for site, state in self.sites.items() if state in {"starting", "up"}]
         words = await asyncio.gather(*(asyncio.to_thread(lca.status, self.config, site) for site in served))
         servers = dict(zip(served, words, strict=True))
@@ -421,6 +383,7 @@ class Supervisor:
             "home": str(self.config.home),
             "base_port": self.config.base_port,
             "supervisor": os.getpid(),
+            "airflow": self._airflow(),
             "sites": {
                 site: {
                     "state": state,
@@ -430,6 +393,17 @@ class Supervisor:
                 for site, state in self.sites.items()
             },
             "parts": {n: self._part_status(r) for (s, n), r in self.parts.items() if s is None},
+        }
+
+    def _airflow(self) -> dict[str, str] | None:
+        """Where the web interface and its password are, while it is served."""
+        running = self.parts.get((None, airflow_part.API_SERVER))
+        if self.airflow_port is None or running is None or running.state != "ready":
+            return None
+        return {
+            "url": airflow_part.url(self.config, self.airflow_port),
+            "user": airflow_part.USER,
+            "password_file": str(airflow_part.password_file(self.config)),
         }
 
     async def take_down(self) -> None:
@@ -627,15 +601,6 @@ def check_ports(config: LabConfig, extra: dict[int, str] | None = None) -> None:
     )
 
 
-def _airflow_ports(port: int) -> dict[int, str]:
-    """Ports of Airflow, with what each is for."""
-    return {
-        port: "Airflow's web interface",
-        port + 1: "logs of Airflow's triggerer",
-        port + 2: "logs of Airflow's workers",
-    }
-
-
 def launch(
     config: LabConfig, *, airflow_port: int | None = None, owner_pid: int | None = None
 ) -> subprocess.Popen[bytes]:
@@ -671,7 +636,8 @@ def launch(
 
 def _prepare_files(config: LabConfig) -> None:
     """What must be on the hosts before anything runs: keys and the folders of programs."""
-    from infomart_lab import host, shims
+    # Heavy, for its SSH server, and the supervisor itself seldom needs it.
+    from infomart_lab import host
 
     host.prepare_keys(config)
     for site in config.sites:

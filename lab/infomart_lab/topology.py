@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from infomart_lab import configuration, gimjob, host, purge
+from infomart_lab import configuration, gimjob, host, purge, schema
 from infomart_lab.config import GOLDENGATE_ALIAS, DataSource, LabConfig, Role, Site
 from infomart_lab.goldengate.home import encrypted_password
 
@@ -51,8 +51,6 @@ def topology(config: LabConfig) -> dict[str, Any]:
 
 
 def _sequence_keys(config: LabConfig) -> dict[str, str]:
-    from infomart_lab import schema
-
     return {
         sequence.upper(): f"{table.upper()}.{column.upper()}"
         for sequence, (table, column) in sorted(schema.SEQUENCE_KEYS.items())
@@ -243,16 +241,78 @@ def connections(config: LabConfig) -> dict[str, dict[str, Any]]:
     return found
 
 
-def write(config: LabConfig) -> tuple[Path, Path]:
-    """Write ``<home>/topology.yaml`` and ``<home>/connections.json`` (mode 0600).
+def path(config: LabConfig) -> Path:
+    """The topology file."""
+    return config.home / "topology.yaml"
 
-    :return: both paths.
-    """
-    file = config.home / "topology.yaml"
+
+def _replace(file: Path, text: str) -> None:
     temporary = file.with_suffix(".new")
-    temporary.write_text(yaml.safe_dump(topology(config), sort_keys=False))
+    temporary.write_text(text)
     # A task may read it at this moment.
     temporary.replace(file)
+
+
+def _made_by_hand(config: LabConfig, document: dict[str, Any]) -> dict[str, Any]:
+    """Sections of the topology file that somebody has added: the lab has none of the name."""
+    try:
+        found = yaml.safe_load(path(config).read_text())
+    except (FileNotFoundError, yaml.YAMLError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: section for name, section in found.items() if name not in document}
+
+
+def set_roles(config: LabConfig) -> None:
+    """Set the sites' roles in the topology file and leave everything else in it as it is.
+
+    Where there is no file yet, it is written.
+
+    :raises ValueError: the file is no YAML, or has no role of a site.
+    """
+    file = path(config)
+    if not file.exists():
+        write(config)
+        return
+    text = file.read_text()
+    try:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
+    found = []
+    for site, role in roles(config).items():
+        node = root
+        for name in ("sites", site, "role"):
+            node = _below(node, name)
+        if not isinstance(node, yaml.ScalarNode):
+            raise ValueError(f"{file} has no role of {site}")
+        found.append((node.start_mark.index, node.end_mark.index, role))
+    for start, end, role in sorted(found, reverse=True):
+        text = text[:start] + role + text[end:]
+    _replace(file, text)
+
+
+def _below(node: yaml.Node | None, name: str) -> yaml.Node | None:
+    """The value of a key in a mapping of a YAML document."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == name:
+                return value
+    return None
+
+
+def write(config: LabConfig, *, keep: bool = False) -> tuple[Path, Path]:
+    """Write ``<home>/topology.yaml`` and ``<home>/connections.json`` (mode 0600).
+
+    :param keep: keep the sections of the topology file that somebody has added.
+    :return: both paths.
+    """
+    file = path(config)
+    document = topology(config)
+    if keep:
+        document |= _made_by_hand(config, document)
+    _replace(file, yaml.safe_dump(document, sort_keys=False))
     secret = config.home / "connections.json"
     descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:

@@ -1,6 +1,6 @@
 """``expdp`` and ``impdp`` as their users see them: log on, make or attach to a job, show how it goes.
 
-The client only watches. The job is done by a server process of its own (:mod:`infomart_lab.datapump.worker`), which
+The client only watches. The job is done by a server process of its own (:mod:`infomart_lab.datapump.server`), which
 does not end with the client.
 """
 

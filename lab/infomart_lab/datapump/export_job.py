@@ -16,6 +16,7 @@ from infomart_lab.datapump.dumpset import DumpError, DumpWriter, Header
 from infomart_lab.datapump.metadata import SchemaObject, Selection, TableData
 from infomart_lab.datapump.parameters import ParameterError
 from infomart_lab.datapump.worker import Fatal, Worker
+from infomart_lab.oracle import snapshots
 
 
 class TooOld(Exception):
@@ -37,8 +38,6 @@ def snapshot_of(worker: Worker, table: str | None) -> str | None:
     scn = worker.parameters.flashback_scn
     if scn is None:
         return None
-    from infomart_lab.oracle import snapshots
-
     try:
         return str(snapshots.resolve(worker.config, worker.site, scn))
     except snapshots.SnapshotTooOld:

@@ -251,7 +251,7 @@ def start_worker(config: LabConfig, site: str, definition: Definition) -> None:
     descriptor = os.open(definition.folder / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "infomart_lab.datapump.worker", *words],
+            [sys.executable, "-m", "infomart_lab.datapump.server", *words],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -66,9 +66,17 @@ ORDER = {
 }
 #: Types that belong to a table and go when it is left out.
 OF_TABLE = {
-    "TABLE", "TABLE_ATTACH", "TABLE_DATA", "INDEX", "CONSTRAINT", "INDEX_ATTACH", "REF_CONSTRAINT", "TRIGGER",
-    "STATISTICS", "TABLE_STATISTICS",
-}  # fmt: skip
+    "TABLE",
+    "TABLE_ATTACH",
+    "TABLE_DATA",
+    "INDEX",
+    "CONSTRAINT",
+    "INDEX_ATTACH",
+    "REF_CONSTRAINT",
+    "TRIGGER",
+    "STATISTICS",
+    "TABLE_STATISTICS",
+}
 #: Types whose definition names their table.
 _NAMING_TABLE = {"CONSTRAINT", "REF_CONSTRAINT", "TRIGGER", "INDEX", "TABLE_ATTACH"}
 #: Object paths that EXCLUDE and INCLUDE may name, with the types that each covers.

@@ -33,8 +33,14 @@ _KNOWN: dict[Operation, set[str]] = {
 }
 #: Parameters of the real programs that would change what is written, and that the stand-in does not have.
 _UNSUPPORTED = {
-    "QUERY", "SAMPLE", "REMAP_SCHEMA", "SQLFILE", "ESTIMATE_ONLY", "KEEP_MASTER", "ENCRYPTION_PASSWORD",
-}  # fmt: skip
+    "QUERY",
+    "SAMPLE",
+    "REMAP_SCHEMA",
+    "SQLFILE",
+    "ESTIMATE_ONLY",
+    "KEEP_MASTER",
+    "ENCRYPTION_PASSWORD",
+}
 #: Parameters that came with release 12.
 _SINCE_12 = {"LOGTIME", "KEEP_MASTER"}
 _REPEATABLE = {"EXCLUDE", "INCLUDE", "DUMPFILE", "SCHEMAS", "TABLES"}

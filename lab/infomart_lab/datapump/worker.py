@@ -1,16 +1,11 @@
-"""The server process of a job: ``python -m infomart_lab.datapump.worker site database owner job``.
-
-The process forks once: the parent waits, and puts the job down as NOT RUNNING when the child is killed.
-"""
+"""The worker of a job: what export and import have in common."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +37,7 @@ class Fatal(Exception):
 
 
 class Worker:
-    """What export and import have in common: log, messages, commands, progress, faults."""
+    """Log, messages, commands of the clients, progress and faults of one job."""
 
     def __init__(self, config: LabConfig, site: str, definition: Definition) -> None:
         self.config, self.site, self.definition = config, site, definition
@@ -319,55 +314,3 @@ class Worker:
         if self._log is not None:
             self._log.close()
         return code
-
-
-def run(config: LabConfig, site: str, database: str, owner: str, name: str) -> int:
-    """Do a job in this process.
-
-    :returns: the exit code that its client ends with.
-    """
-    from infomart_lab.datapump import export_job, import_job
-
-    job = Job(config, site, database, owner, name)
-    with job.connect() as connection:
-        definition = job.load(connection)
-    worker = Worker(config, site, definition)
-    with worker.control:
-        return worker.run(export_job.act if definition.parameters.operation == "EXPORT" else import_job.act)
-
-
-def _watch(config: LabConfig, job: Job, child: int) -> int:
-    life.follow_supervisor(config)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    if code:
-        with contextlib.suppress(psycopg.Error), job.connect() as connection:
-            job.update(connection, state="NOT RUNNING", attached_sessions=0, datapump_sessions=0)
-    return 0
-
-
-def main(arguments: list[str]) -> int:
-    config = lab_config.load()
-    site, database, owner, name = arguments
-    job = Job(config, site, database, owner, name)
-    if child := os.fork():
-        return _watch(config, job, child)
-    life.follow_supervisor(config)
-    try:
-        run(config, site, database, owner, name)
-    except BaseException as error:
-        traceback.print_exc()
-        with contextlib.suppress(Exception), job.connect() as connection:
-            first = str(error).strip().partition("\n")[0]
-            with job.load(connection).messages.open("a") as file:
-                file.write(" ORA-39014: One or more workers have prematurely exited.\n")
-                file.write(f" ORA-00604: error occurred at recursive SQL level 1 ({type(error).__name__}: {first})\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    # the jobs import this module by its name, and must find the same exceptions
-    from infomart_lab.datapump import worker
-
-    sys.exit(worker.main(sys.argv[1:]))

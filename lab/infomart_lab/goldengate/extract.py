@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,9 @@ import psycopg
 from infomart_lab import config as lab
 from infomart_lab.goldengate import trail
 from infomart_lab.goldengate.group import IDLE_SECONDS, Abend, GroupProcess, hang_up, run_group
-from infomart_lab.goldengate.home import GroupKind
+from infomart_lab.goldengate.home import GroupKind, Home
 from infomart_lab.goldengate.parameters import matches
+from infomart_lab.oracle import redo
 
 #: Records taken in one go, between two checkpoints.
 BATCH = 500
@@ -30,8 +33,11 @@ SEQUENCE_SECONDS = 0.5
 HEARTBEAT_SECONDS = 2.0
 #: Seconds for which an Extract trusts what it knows of supplemental logging.
 LOG_GROUP_SECONDS = 5.0
-#: Seconds for an answer over the link.
+#: Seconds without any progress over the link, after which a pump connects again.
 LINK_TIMEOUT = 10.0
+#: Bytes of a pump's batch, and the seconds that it should take: on a slow link batches get smaller.
+BATCH_BYTES = (1 << 14, 1 << 20)
+BATCH_SECONDS = (0.5, 2.0)
 _NO_LISTENER = "OCI Error during OCIServerAttach (status = 12541-ORA-12541: TNS:no listener)."
 
 
@@ -220,8 +226,6 @@ class Extract(GroupProcess):
     # -- work ------------------------------------------------------------------------------------
 
     def work(self) -> None:
-        from infomart_lab.oracle import redo
-
         assert self.writer is not None
         tags, users = self.parameters.excluded_tags, self.parameters.excluded_users
         # Of the last record, not of the last look: the store finds its place again by it.
@@ -293,19 +297,12 @@ class Pump(GroupProcess):
         self._stream: Any = None
         self._reader: trail.Reader | None = None
         self._spoken = 0.0
+        self._batch_bytes = BATCH_BYTES[1]
 
     def prepare(self) -> None:
         if self.parameters.remote is None:
             raise Abend("OGG-00664", "RMTHOST is missing in the parameter file.")
-        name = self.parameters.trail
-        if name is None or name not in self.definition.get("trails", {}):
-            raise Abend(
-                "OGG-01044",
-                f"The trail '{name}' is not assigned to extract '{self.name}'. Assign the trail to the "
-                "extract with the "
-                f'command "ADD EXTTRAIL/RMTTRAIL {name}, EXTRACT {self.name}".',
-            )
-        self._trail = name
+        self._trail = assigned_trail(self)
         source = self.home.trail_path(self.definition["source"])
         start = self.checkpoint.get("read") or self.definition.get("start")
         self._reader = trail.Reader(
@@ -347,11 +344,21 @@ class Pump(GroupProcess):
             f"Socket buffer size set to 87380 (flush size 27985), endpoint: {host}:{port}.",
         )
 
+    def _send(self, data: bytes) -> None:
+        """Send all; however long it takes, it goes on while something gets through."""
+        assert self._socket is not None
+        view = memoryview(data)
+        while view:
+            view = view[self._socket.send(view) :]
+
     def _answer(self) -> dict[str, Any]:
-        line = self._stream.readline()
-        if not line.endswith(b"\n"):
-            raise ConnectionResetError(104, "Connection reset by peer")
-        reply = json.loads(line)
+        reply = {"alive": True}
+        # The collector says that it lives as long as it receives something.
+        while reply.get("alive"):
+            line = self._stream.readline()
+            if not line.endswith(b"\n"):
+                raise ConnectionResetError(104, "Connection reset by peer")
+            reply = json.loads(line)
         if not reply.get("ok"):
             raise Abend(
                 "OGG-01031",
@@ -374,7 +381,6 @@ class Pump(GroupProcess):
         return {**record, "ops": ops}
 
     def _ship(self, batch: list[tuple[dict[str, Any], trail.Position]]) -> None:
-        assert self._socket is not None
         lines = []
         records = []
         for record, position in batch:
@@ -382,8 +388,11 @@ class Pump(GroupProcess):
             if chosen["ops"]:
                 lines.append(trail.encode({**chosen, "src": list(position)}))
                 records.append(chosen)
-        self._socket.sendall(b"".join(lines) + b'{"flush":%d}\n' % len(lines))
+        begun = time.monotonic()
+        self._send(b"".join(lines) + b'{"flush":%d}\n' % len(lines))
         reply = self._answer()
+        if lines:
+            self._fit_batches(time.monotonic() - begun)
         for chosen in records:
             _count(self, chosen)
         if batch:
@@ -401,6 +410,14 @@ class Pump(GroupProcess):
                 record_lag=self.lag_of(last["ts"]),
             )
 
+    def _fit_batches(self, seconds: float) -> None:
+        """Make the next batch smaller or larger, after the time that this one took."""
+        least, most = BATCH_BYTES
+        if seconds > BATCH_SECONDS[1]:
+            self._batch_bytes = max(least, self._batch_bytes // 2)
+        elif seconds < BATCH_SECONDS[0]:
+            self._batch_bytes = min(most, self._batch_bytes * 2)
+
     def work(self) -> None:
         assert self._reader is not None
         failures = 0
@@ -409,7 +426,7 @@ class Pump(GroupProcess):
                 if self._socket is None:
                     self._connect()
                     failures = 0
-                batch = list(self._reader.read(BATCH))
+                batch = list(self._reader.read(BATCH, self._batch_bytes))
                 self.at_end = self._reader.at_end
                 if batch:
                     self._ship(batch)
@@ -442,42 +459,43 @@ class Pump(GroupProcess):
         self._disconnect()
 
 
-def open_trail(process: GroupProcess) -> trail.Writer:
-    """Writer of the trail that the parameter file names and ADD EXTTRAIL has assigned.
+def assigned_trail(process: GroupProcess) -> str:
+    """Name of the trail that the parameter file names and ADD EXTTRAIL has assigned.
 
     :raises Abend: they do not agree (OGG-01044).
     """
     name = process.parameters.trail
-    assigned = process.definition.get("trails", {})
-    if name is None or name not in assigned:
+    if name is None or name not in process.definition.get("trails", {}):
         raise Abend(
             "OGG-01044",
-            f"The trail '{name}' is not assigned to extract '{process.name}'. Assign the trail to the "
-            "extract with the "
-            f'command "ADD EXTTRAIL/RMTTRAIL {name}, EXTRACT {process.name}".',
+            f"The trail '{name}' is not assigned to extract '{process.name}'. Assign the trail to the extract with "
+            f'the command "ADD EXTTRAIL/RMTTRAIL {name}, EXTRACT {process.name}".',
         )
+    return name
+
+
+def open_trail(process: GroupProcess) -> trail.Writer:
+    """Writer of an Extract's trail.
+
+    :raises Abend: it is not assigned (OGG-01044).
+    """
+    name = assigned_trail(process)
     return trail.Writer(
         Path(process.home.trail_path(name)),
         process.definition["id"],
-        assigned[name]["megabytes"] << 20,
+        process.definition["trails"][name]["megabytes"] << 20,
         process.home.digits,
     )
 
 
 def _iso(moment: float) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
 def main() -> None:
     """Run the Extract or pump named on the command line."""
-    import sys
-
     config = lab.load()
     site = os.environ[lab.HOST_VARIABLE].partition("/")[0]
-    from infomart_lab.goldengate.home import Home
-
     definition = Home(config, site).group("extract", sys.argv[1]).definition
     run_group("extract", Pump if definition.get("source") else Extract)
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from infomart_lab.goldengate.parameters import ParameterError, Parameters, match
 
 #: Seconds between two looks at the groups.
 WATCH_SECONDS = 0.5
+#: A pump is told this often that its batch arrives; well below the time after which it connects again.
+ALIVE_SECONDS = 1.0
 
 
 @dataclass
@@ -72,6 +75,24 @@ def restarts(parameters: Parameters) -> list[Restart]:
     return found
 
 
+def _lines(stream: Any, received: Callable[[], None]) -> Iterator[bytes]:
+    """Whole lines of a connection, until it ends.
+
+    :param received: called now and then while data arrive, also within a line that takes long.
+    """
+    begun: list[bytes] = []
+    said = time.monotonic()
+    while data := stream.read1(1 << 16):
+        if time.monotonic() - said > ALIVE_SECONDS:
+            received()
+            said = time.monotonic()
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            yield b"".join([*begun, end, b"\n"])
+            begun = []
+        begun.append(rest)
+
+
 class Manager:
     """The manager of one site."""
 
@@ -93,6 +114,10 @@ class Manager:
         """
         text = (self.home.root / "dirprm" / "mgr.prm").read_text()
         self.parameters = parse(text, "manager", self.home.wording)
+
+    def log(self, severity: str, code: str, text: str) -> None:
+        """Append a record of the manager to ggserr.log."""
+        self.home.log(severity, code, "manager", "mgr.prm", text)
 
     # -- groups ----------------------------------------------------------------------------------
 
@@ -142,12 +167,10 @@ class Manager:
             if group.status() in ("RUNNING", "STARTING"):
                 return {"ok": False, "error": f"{group.program} {group.name} is already running"}
             self._attempts.pop((kind, group.name), None)
-            self.home.log(
-                "INFO", "OGG-00963", "manager", "mgr.prm",
-                f"Command received from GGSCI on host localhost (START {group.program} {group.name} ).",
-            )  # fmt: skip
+            text = f"Command received from GGSCI on host localhost (START {group.program} {group.name} )."
+            self.log("INFO", "OGG-00963", text)
             self.start_group(group, [str(o).upper() for o in request.get("options", [])])
-            self.home.log("INFO", "OGG-00975", "manager", "mgr.prm", f"{group.program} {group.name} starting.")
+            self.log("INFO", "OGG-00975", f"{group.program} {group.name} starting.")
             return {"ok": True}
         if command == "kill":
             if not group.alive():
@@ -177,10 +200,7 @@ class Manager:
         now = time.time()
         if attempts.seen is None:
             attempts.seen = now
-            self.home.log(
-                "WARNING", "OGG-00938", "manager", "mgr.prm",
-                f"{group.program} {group.name} abended.",
-            )  # fmt: skip
+            self.log("WARNING", "OGG-00938", f"{group.program} {group.name} abended.")
         for rule in rules:
             if group.kind not in rule.kinds or not matches(rule.pattern, group.name):
                 continue
@@ -189,13 +209,7 @@ class Manager:
             if attempts.count < rule.retries and now - attempts.seen >= rule.wait_seconds:
                 attempts.count += 1
                 attempts.last = now
-                self.home.log(
-                    "INFO",
-                    "OGG-00965",
-                    "manager",
-                    "mgr.prm",
-                    f"{group.program} {group.name} restarted automatically.",
-                )
+                self.log("INFO", "OGG-00965", f"{group.program} {group.name} restarted automatically.")
                 self.start_group(group, [])
             return
 
@@ -225,14 +239,11 @@ class Manager:
             try:
                 last = writer.open()
                 answer({"ok": True, "source": (last or {}).get("src"), "position": list(writer.position)})
-                self.home.log(
-                    "INFO", "OGG-01669", "collector", "",
-                    f"Opening {writer.path} (byte {writer.position.rba}, current EOF {writer.position.rba}).",
-                )  # fmt: skip
+                end = writer.position.rba
+                text = f"Opening {writer.path} (byte {end}, current EOF {end})."
+                self.home.log("INFO", "OGG-01669", "collector", "", text)
                 pending: list[bytes] = []
-                for line in stream:
-                    if not line.endswith(b"\n"):
-                        break
+                for line in _lines(stream, lambda: answer({"ok": True, "alive": True})):
                     if not line.startswith(b'{"flush"'):
                         pending.append(line)
                         continue
@@ -289,8 +300,8 @@ def main(config: lab.LabConfig, site: str | None) -> None:
     try:
         manager.read_parameters()
     except (ParameterError, OSError) as error:
-        home.log("ERROR", getattr(error, "code", "OGG-00014"), "manager", "mgr.prm", str(error))
-        home.log("ERROR", "OGG-01668", "manager", "mgr.prm", "PROCESS ABENDING.")
+        manager.log("ERROR", getattr(error, "code", "OGG-00014"), str(error))
+        manager.log("ERROR", "OGG-01668", "PROCESS ABENDING.")
         raise SystemExit(1) from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: manager.stopping.set())
@@ -299,7 +310,7 @@ def main(config: lab.LabConfig, site: str | None) -> None:
         home.manager_process,
         {"pid": os.getpid(), "ticks": start_ticks(os.getpid()), "port": home.manager_port},
     )
-    home.log("INFO", "OGG-00983", "manager", "mgr.prm", f"Manager started (port {home.manager_port}).")
+    manager.log("INFO", "OGG-00983", f"Manager started (port {home.manager_port}).")
     for value in manager.parameters.all("AUTOSTART"):
         words = [w for w in re.split(r"[\s,]+", value) if w]
         for group in home.groups():
@@ -313,7 +324,7 @@ def main(config: lab.LabConfig, site: str | None) -> None:
     server.shutdown()
     server.server_close()
     home.manager_process.unlink(missing_ok=True)
-    home.log("INFO", "OGG-00987", "manager", "mgr.prm", "Manager stopped.")
+    manager.log("INFO", "OGG-00987", "Manager stopped.")
 
 
 if __name__ == "__main__":

@@ -238,13 +238,10 @@ class Replicat(GroupProcess):
         at = position or self._reader.position
         self._connection.execute(
             sql.SQL(
-                "INSERT INTO {} AS c (group_name, replicat_id, seqno, rba, csn, skip_csn, incarnation, "
-                "last_update)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, now()) ON CONFLICT (group_name) DO UPDATE SET "
-                "replicat_id ="
-                " excluded.replicat_id, seqno = excluded.seqno, rba = excluded.rba, csn = excluded.csn, "
-                "skip_csn ="
-                " excluded.skip_csn, incarnation = excluded.incarnation, last_update = excluded.last_update"
+                "INSERT INTO {} AS c (group_name, replicat_id, seqno, rba, csn, skip_csn, incarnation, last_update) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, now()) ON CONFLICT (group_name) DO UPDATE SET replicat_id = "
+                "excluded.replicat_id, seqno = excluded.seqno, rba = excluded.rba, csn = excluded.csn, skip_csn = "
+                "excluded.skip_csn, incarnation = excluded.incarnation, last_update = excluded.last_update"
             ).format(self._table),
             (
                 self.name,
@@ -512,10 +509,9 @@ class Replicat(GroupProcess):
     def _primary_key(self, target: str) -> list[str]:
         assert self._connection is not None
         rows = self._connection.execute(
-            "SELECT upper(a.attname) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND "
-            "a.attnum ="
-            " ANY(i.indkey) WHERE i.indrelid = %s::regclass AND i.indisunique ORDER BY i.indisprimary DESC,"
-            " i.indexrelid, a.attnum",
+            "SELECT upper(a.attname) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = "
+            "ANY(i.indkey) WHERE i.indrelid = %s::regclass AND i.indisunique ORDER BY i.indisprimary DESC, "
+            "i.indexrelid, a.attnum",
             (table_name(target).as_string(self._connection),),
         ).fetchall()
         return [r[0] for r in rows]
@@ -529,12 +525,14 @@ class Replicat(GroupProcess):
         data = failure.operation.data
         with path.open("a") as file:
             file.write(
-                f"\nOracle GoldenGate Delivery for Oracle process {self.name} discarded record at "
-                f"{datetime.now():%Y-%m-%d %H:%M:%S}\nOCI Error {failure.text} (status = "
-                f"{failure.number}), SQL "
-                f"<{failure.statement}>\nOperation failed at seqno {position.seq} rba {position.rba}\n"
-                f"Problem replicating {failure.operation.source} to {failure.operation.target}\nCSN "
-                f"{record['csn']}\n*\n"
+                "\n"
+                f"Oracle GoldenGate Delivery for Oracle process {self.name} discarded record at "
+                f"{datetime.now():%Y-%m-%d %H:%M:%S}\n"
+                f"OCI Error {failure.text} (status = {failure.number}), SQL <{failure.statement}>\n"
+                f"Operation failed at seqno {position.seq} rba {position.rba}\n"
+                f"Problem replicating {failure.operation.source} to {failure.operation.target}\n"
+                f"CSN {record['csn']}\n"
+                "*\n"
                 + "".join(f"{k} = {v}\n" for k, v in {**(data.get("key") or {}), **(data.get("row") or {})}.items())
                 + "*\n"
             )
@@ -568,10 +566,9 @@ def create_checkpoint_table(connection: psycopg.Connection[Any], name: str) -> N
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(owner)))
     connection.execute(
         sql.SQL(
-            "CREATE TABLE {} (group_name varchar(8) PRIMARY KEY, replicat_id varchar(40) NOT NULL, seqno "
-            "bigint NOT NULL,"
-            " rba bigint NOT NULL, csn bigint NOT NULL, skip_csn bigint NOT NULL, incarnation varchar(40),"
-            " last_update timestamptz NOT NULL)"
+            "CREATE TABLE {} (group_name varchar(8) PRIMARY KEY, replicat_id varchar(40) NOT NULL, seqno bigint NOT "
+            "NULL, rba bigint NOT NULL, csn bigint NOT NULL, skip_csn bigint NOT NULL, incarnation varchar(40), "
+            "last_update timestamptz NOT NULL)"
         ).format(identifier)
     )
 

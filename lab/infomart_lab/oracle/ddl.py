@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from infomart_lab.oracle.errors import NotKnown, OracleError
-from infomart_lab.oracle.translate import Statement, Token, identifier, tokens
+from infomart_lab.oracle.queries import translate_query
+from infomart_lab.oracle.tokens import Statement, Token, identifier, tokens
 
 #: Physical attributes that PostgreSQL has no word for: name -> number of words after it.
 _ATTRIBUTES = {
@@ -141,6 +142,12 @@ def _ddl(sql: str) -> Statement:
     return Statement("ddl", sql)
 
 
+def _query_behind_as(sql: str) -> Statement:
+    """The query of CREATE TABLE or CREATE VIEW, translated."""
+    query = re.split(r"(?i)\bas\b(?=\s*[(\s]*(?:select|with)\b)", sql, maxsplit=1)[1]
+    return translate_query(tokens(query), query)
+
+
 def _create(items: list[Token], words: list[str], sql: str) -> Statement:
     index = 1
     replace = ""
@@ -153,9 +160,7 @@ def _create(items: list[Token], words: list[str], sql: str) -> Statement:
         name, after = name_at(items, index + 1)
         rest = _without_attributes(items[after:])
         if rest and rest[0].word == "AS":
-            from infomart_lab.oracle.translate import translate
-
-            query = translate(re.split(r"(?i)\bas\b(?=\s*[(\s]*(?:select|with)\b)", sql, maxsplit=1)[1])
+            query = _query_behind_as(sql)
             if query.needs_scn or query.binds:
                 raise NotKnown(sql)
             return _ddl(f"CREATE TABLE {name} AS {query.sql}")
@@ -178,12 +183,10 @@ def _create(items: list[Token], words: list[str], sql: str) -> Statement:
         name, after = name_at(items, index + 1)
         return _ddl(f"CREATE SEQUENCE {name} {_sequence_options(items[after:], sql)}")
     if kind == "VIEW" or (kind == "FORCE" and words[index + 1] == "VIEW"):
-        from infomart_lab.oracle.translate import translate
-
         at = words.index("VIEW")
         name, after = name_at(items, at + 1)
         columns = text_of(items[after : after + words[after:].index("AS")])
-        query = translate(re.split(r"(?i)\bas\b(?=\s*[(\s]*(?:select|with)\b)", sql, maxsplit=1)[1])
+        query = _query_behind_as(sql)
         return _ddl(f"CREATE {replace}VIEW {name} {columns} AS {query.sql}")
     if kind == "DIRECTORY" and items[index + 2].word == "AS" and items[index + 3].kind == "string":
         return _ddl(
@@ -427,6 +430,3 @@ def _grant(items: list[Token], words: list[str], sql: str) -> Statement:
     ]
     array = "ARRAY[" + ", ".join(f"'{p}'" for p in privileges_list) + "]"
     return _ddl(f"CALL sys.{words[0].lower()}_privilege({array}, '{items[to + 1].name}')")
-
-
-__all__ = ["name_at", "text_of", "tokens", "translate_ddl"]

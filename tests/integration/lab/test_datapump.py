@@ -18,7 +18,7 @@ import pytest
 from infomart_lab import config as lab_config
 from infomart_lab import life
 from infomart_lab.config import LabConfig, Site
-from infomart_lab.datapump import jobs, worker
+from infomart_lab.datapump import export_job, jobs, server
 from infomart_lab.oracle import catalog
 from infomart_lab.postgres import Cluster, connect
 
@@ -304,7 +304,7 @@ def in_process(lab: LabConfig, **wanted: Any) -> tuple[int, str]:
     job = jobs.Job(lab, "site2", "gim", "SYSTEM", "GIM_EXP")
     with job.connect() as connection:
         job.create(connection, definition)
-    code = worker.run(lab, "site2", "gim", "SYSTEM", "GIM_EXP")
+    code = server.run(lab, "site2", "gim", "SYSTEM", "GIM_EXP")
     return code, definition.messages.read_text()
 
 
@@ -333,10 +333,7 @@ def snapshots(lab: LabConfig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Snaps
         connection.execute("set transaction isolation level repeatable read")
         fake = Snapshots(connection)
         fake.resolve(lab, "site2", 4711)
-        import infomart_lab.oracle
-
-        monkeypatch.setattr(infomart_lab.oracle, "snapshots", fake, raising=False)
-        monkeypatch.setitem(sys.modules, "infomart_lab.oracle.snapshots", fake)
+        monkeypatch.setattr(export_job, "snapshots", fake)
         yield fake
         connection.rollback()
 

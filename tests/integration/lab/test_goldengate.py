@@ -18,7 +18,8 @@ import pytest
 
 from infomart_lab import config as lab
 from infomart_lab import procs
-from infomart_lab.goldengate.ggsci import Session
+from infomart_lab.goldengate.ggsci.interpreter import run
+from infomart_lab.goldengate.ggsci.session import Session
 from infomart_lab.goldengate.home import Home
 from infomart_lab.oracle import catalog, redo
 from infomart_lab.postgres import Cluster
@@ -103,7 +104,7 @@ class SiteUnderTest:
         lines = [f"DBLOGIN USERID ggate, PASSWORD {self.password}"] if login else []
         printed: list[str] = []
         with contextlib.chdir(self.home.root):
-            Session(self.config, self.name, iter([*lines, *commands])).run(printed.append)
+            run(Session(self.config, self.name, iter([*lines, *commands])), printed.append)
         return "".join(printed)
 
     def write(self, group: str, *lines: str) -> None:
@@ -162,7 +163,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[
             site.up()
         for site in found:
             wait_for(site.home.manager_running, f"manager of {site.name}")
-            site.ggsci(*(f"ADD TRANDATA GIM.{t}" for t in ("CALLS", "BOTH_WAYS", "COLLIDED", ("NO_KEY"))), login=True)
+            site.ggsci(*(f"ADD TRANDATA GIM.{t}" for t in ("CALLS", "BOTH_WAYS", "COLLIDED", "NO_KEY")), login=True)
         yield found
     finally:
         for site in found:
@@ -212,7 +213,7 @@ def test_rows_arrive_exactly_once_after_the_csn_whatever_is_killed(sites: Sites)
             time.sleep(0.5)
             kind = "replicat" if name.startswith("r") else "extract"
             assert site.home.group(kind, name).kill() is not None  # type: ignore[arg-type]
-            wait_for(lambda s=site, n=name: s.status(n) == "ABENDED", (f"{name} is seen as abended"))  # type: ignore[misc]
+            wait_for(lambda s=site, n=name: s.status(n) == "ABENDED", f"{name} is seen as abended")  # type: ignore[misc]
             site.ggsci(f"START {kind} {name}")
     finally:
         stop.set()
@@ -239,7 +240,7 @@ def test_sequences_and_ddl_travel_behind_their_transactions(sites: Sites) -> Non
     source, target = sites
     ddl = "DDL INCLUDE OBJNAME GIM.* EXCLUDE OBJNAME GIM.TMP*"
     source.extract(
-        "eddl", "ed", ddl, "TABLEEXCLUDE GIM.TMP*;", "SEQUENCE GIM.*;", "TABLE GIM.NEW_*;", ("TABLE GIM.NO_KEY;")
+        "eddl", "ed", ddl, "TABLEEXCLUDE GIM.TMP*;", "SEQUENCE GIM.*;", "TABLE GIM.NEW_*;", "TABLE GIM.NO_KEY;"
     )
     source.pump("pddl", "ed", "rd", target.home.manager_port)
     target.replicat("rddl", "rd", "DDL INCLUDE MAPPED")
@@ -346,9 +347,7 @@ def test_a_collision_abends_and_is_applied_with_handlecollisions(sites: Sites) -
     target.write("rcol", text.replace("ASSUMETARGETDEFS", "ASSUMETARGETDEFS\nHANDLECOLLISIONS"))
     target.ggsci("START REPLICAT rcol")
     wait_for(lambda: len(target.rows("SELECT 1 FROM gim.collided")) == 3, "the rest is applied")
-    wait_for(
-        lambda: target.rows("SELECT note FROM gim.collided ORDER BY id")[1:] == [("again",), ("changed",)], ("all")
-    )
+    wait_for(lambda: target.rows("SELECT note FROM gim.collided ORDER BY id")[1:] == [("again",), ("changed",)], "all")
     source.ggsci("STOP ER *col")
     target.ggsci("STOP ER *col")
 
@@ -383,7 +382,7 @@ def test_the_program_reads_standard_input(sites: Sites) -> None:
 def test_the_trails_name_is_case_sensitive(sites: Sites) -> None:
     source, _ = sites
     source.write(
-        "ecase", "EXTRACT ecase", f"USERID ggate, PASSWORD {source.password}", "EXTTRAIL ./dirdat/DP", ("TABLE GIM.*;")
+        "ecase", "EXTRACT ecase", f"USERID ggate, PASSWORD {source.password}", "EXTTRAIL ./dirdat/DP", "TABLE GIM.*;"
     )
     source.ggsci(
         "ADD EXTRACT ecase, TRANLOG, BEGIN NOW",
@@ -397,7 +396,7 @@ def test_the_trails_name_is_case_sensitive(sites: Sites) -> None:
 def test_integrated_capture_needs_a_registration_before_its_begin(sites: Sites) -> None:
     source, _ = sites
     source.write(
-        "eint", "EXTRACT eint", f"USERID ggate, PASSWORD {source.password}", "EXTTRAIL ./dirdat/ei", ("TABLE GIM.X;")
+        "eint", "EXTRACT eint", f"USERID ggate, PASSWORD {source.password}", "EXTTRAIL ./dirdat/ei", "TABLE GIM.X;"
     )
     text = source.ggsci(
         "ADD EXTRACT eint, INTEGRATED TRANLOG, BEGIN NOW",
@@ -414,7 +413,7 @@ def test_integrated_capture_needs_a_registration_before_its_begin(sites: Sites) 
     wait_for(lambda: source.status("eint") == "ABENDED", "it abends")
     source.ggsci("ALTER EXTRACT eint, BEGIN NOW", "START EXTRACT eint")
     wait_for(lambda: source.status("eint") == "RUNNING", "it runs")
-    text = source.ggsci("STOP EXTRACT eint", "UNREGISTER EXTRACT eint DATABASE", ("DELETE EXTRACT eint"), login=True)
+    text = source.ggsci("STOP EXTRACT eint", "UNREGISTER EXTRACT eint DATABASE", "DELETE EXTRACT eint", login=True)
     assert "Request processed." in text
     assert "Successfully unregistered EXTRACT EINT from database." in text
     assert "Deleted EXTRACT EINT." in text

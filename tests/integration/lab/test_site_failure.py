@@ -18,8 +18,15 @@ from infomart_lab.postgres import connect
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
 
-PARTS = {"ssh-db": "ssh", "ssh-gim": "ssh", "oracle": "oracle", "postgres": "postgres", "manager": "goldengate",
-         "gax": "genesys", "config": "genesys"}  # fmt: skip
+PARTS = {
+    "ssh-db": "ssh",
+    "ssh-gim": "ssh",
+    "oracle": "oracle",
+    "postgres": "postgres",
+    "manager": "goldengate",
+    "gax": "genesys",
+    "config": "genesys",
+}
 Wait = Callable[..., None]
 
 

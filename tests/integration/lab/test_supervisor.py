@@ -16,7 +16,8 @@ import pytest
 from infomart_lab import config as lab_config
 from infomart_lab import procs, supervisor
 from infomart_lab.config import LabConfig, Site
-from infomart_lab.supervisor import Part, Supervisor
+from infomart_lab.parts import Part, StartError
+from infomart_lab.supervisor import Supervisor
 
 pytestmark = pytest.mark.lab
 
@@ -138,12 +139,12 @@ async def test_a_part_that_ignores_its_signal_is_killed(mini: Supervisor) -> Non
 
 
 async def test_a_part_that_ends_at_the_start_is_an_error_that_names_its_log(mini: Supervisor) -> None:
-    with pytest.raises(supervisor.StartError, match=r"oracle of site2 ended with exit code 4.*site2-oracle\.log"):
+    with pytest.raises(StartError, match=r"oracle of site2 ended with exit code 4.*site2-oracle\.log"):
         await mini.start(shell("oracle", "exit 4", site="site2", ready=lambda: False))
 
 
 async def test_a_part_that_is_never_ready_is_an_error(mini: Supervisor) -> None:
-    with pytest.raises(supervisor.StartError, match="not ready within 0 s"):
+    with pytest.raises(StartError, match="not ready within 0 s"):
         await mini.start(shell("slow", "sleep 66", ready=lambda: False, ready_seconds=0.2))
     await mini.take_down()
 
@@ -151,7 +152,7 @@ async def test_a_part_that_is_never_ready_is_an_error(mini: Supervisor) -> None:
 async def test_a_part_that_runs_once_is_waited_for(mini: Supervisor) -> None:
     await mini.start(shell("migrate", "sleep 0.2; touch done", once=True))
     assert (mini.config.home / "done").exists()
-    with pytest.raises(supervisor.StartError, match="exit code 3"):
+    with pytest.raises(StartError, match="exit code 3"):
         await mini.start(shell("migrate", "exit 3", once=True))
 
 

@@ -166,6 +166,33 @@ def test_roles_are_changed_in_the_topology_file_and_stay_with_the_lab(home: Path
     assert (home / "lab.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_roles_leave_everything_else_in_the_topology_file_as_it_is(home: Path) -> None:
+    call("roles", "site2=active", "--home", home)
+    file = home / "topology.yaml"
+    by_hand = file.read_text().replace("backend: gax", "backend: manual  # as at our sites")
+    file.write_text(by_hand + "# who is told\ntickets:\n  connection: servicenow\n")
+    code, _ = call("roles", "site2=standby", "site3=active", "--home", home)
+    assert code == 0
+    text = file.read_text()
+    assert text.endswith("# who is told\ntickets:\n  connection: servicenow\n")
+    assert text.count("backend: manual  # as at our sites") == 3
+    changed = [(a, b) for a, b in zip(by_hand.splitlines(), text.splitlines(), strict=False) if a != b]
+    assert changed == [("    role: active", "    role: standby"), ("    role: new", "    role: active")]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("sites: [", "is not YAML"), ("", "no role of"), ("sites:\n  site1: {role: new}\n", "no role of")],
+)
+def test_roles_are_not_set_where_the_topology_file_cannot_take_them(home: Path, text: str, reason: str) -> None:
+    (home / "topology.yaml").write_text(text)
+    code, reply = call("roles", "site2=standby", "site3=active", "--home", home)
+    assert code == 1
+    assert reason in reply["error"]
+    assert (home / "topology.yaml").read_text() == text
+    assert call("roles", "--home", home)[1]["site2"] == "active", "the lab's own roles stay too"
+
+
 def test_a_schema_cannot_be_put_behind_while_its_database_is_down(home: Path) -> None:
     code, reply = call("behind", "site2", "--home", home)
     assert code == 1

@@ -50,8 +50,11 @@ def test_a_failed_index_has_its_name_from_12c_on_and_is_cut_off_before() -> None
 
 def test_percent_done_is_missing_while_nothing_is_processed() -> None:
     progress: dict[str, object] = {"bytes": 0, "total_bytes": 100, "parallel": 2, "errors": 0}
-    assert not [x for x in wording.status_block("J", "EXPORT", "SCHEMA", "EXECUTING", progress, "19c", export=True) if
-                "Percent" in x]  # fmt: skip
+    assert not [
+        x
+        for x in wording.status_block("J", "EXPORT", "SCHEMA", "EXECUTING", progress, "19c", export=True)
+        if "Percent" in x
+    ]
     progress["bytes"] = 40
     assert "  Percent Done: 40" in wording.status_block(
         "J", "EXPORT", "SCHEMA", "EXECUTING", progress, "19c", export=True

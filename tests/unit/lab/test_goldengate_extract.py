@@ -16,7 +16,7 @@ def _record(**more: Any) -> dict[str, Any]:
         {"op": "D", "table": "GIM.TMP_X", "key": {"ID": "1"}},
         {"op": "DDL", "schema": "GIM", "object": "C", "type": "TABLE", "sql": "create table c(i int)"},
     ]
-    return {"csn": 200, "start": 150, "xid": 7, "ts": "2026-11-02T10:17:00+00:00", "tag": None, ("ops"): ops} | more
+    return {"csn": 200, "start": 150, "xid": 7, "ts": "2026-11-02T10:17:00+00:00", "tag": None, "ops": ops} | more
 
 
 def _select(record: dict[str, Any], **more: Any) -> dict[str, Any] | None:

@@ -6,11 +6,14 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from infomart_lab import config as lab
-from infomart_lab.goldengate import ggsci
+from infomart_lab.goldengate.ggsci.commands import masked, split
+from infomart_lab.goldengate.ggsci.interpreter import run
+from infomart_lab.goldengate.ggsci.session import Session
 from infomart_lab.goldengate.home import Group, Home
 from infomart_lab.goldengate.manager import restarts
 from infomart_lab.goldengate.parameters import parse
@@ -31,8 +34,7 @@ def config(tmp_path: Path) -> lab.LabConfig:
 @pytest.fixture
 def talk(config: lab.LabConfig, monkeypatch: pytest.MonkeyPatch) -> Talk:
     """Say commands to ggsci of a site; returns everything that it prints."""
-    monkeypatch.setattr(ggsci.Session, "_current_scn", lambda self: 25_000_000)
-    monkeypatch.setattr(ggsci.Session, "_connect", lambda self: None)
+    monkeypatch.setattr(Session, "connect", lambda self: SimpleNamespace(current_scn=lambda: 25_000_000))
 
     def say(site: str, *commands: str) -> str:
         home = Home(config, site)
@@ -40,18 +42,17 @@ def talk(config: lab.LabConfig, monkeypatch: pytest.MonkeyPatch) -> Talk:
             home.prepare()
         monkeypatch.chdir(home.root)
         printed: list[str] = []
-        ggsci.Session(config, site, iter([c + "\n" for c in commands])).run(printed.append)
+        run(Session(config, site, iter([c + "\n" for c in commands])), printed.append)
         return "".join(printed)
 
     return say
 
 
 def test_words_of_a_command() -> None:
-    assert ggsci.split("add exttrail ./dirdat/em, extract egim,megabytes 5;") == [
-        "add", "exttrail", "./dirdat/em", "extract", "egim", "megabytes", "5",
-    ]  # fmt: skip
-    assert ggsci.split("stop mgr!") == ["stop", "mgr", "!"]
-    assert ggsci.split("  ;") == []
+    words = ["add", "exttrail", "./dirdat/em", "extract", "egim", "megabytes", "5"]
+    assert split("add exttrail ./dirdat/em, extract egim,megabytes 5;") == words
+    assert split("stop mgr!") == ["stop", "mgr", "!"]
+    assert split("  ;") == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_words_of_a_command() -> None:
     ],
 )
 def test_a_password_is_never_echoed(line: str) -> None:
-    assert "s3cret" not in ggsci.masked(line)
+    assert "s3cret" not in masked(line)
 
 
 def test_commands_outside_the_home_say_so(talk: Talk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,7 @@ def test_commands_outside_the_home_say_so(talk: Talk, tmp_path: Path, monkeypatc
     config = lab.load(tmp_path)
     monkeypatch.chdir(tmp_path)
     printed: list[str] = []
-    ggsci.Session(config, "site2", iter(["info all\n"])).run(printed.append)
+    run(Session(config, "site2", iter(["info all\n"])), printed.append)
     assert "ERROR: Unable to open the files" in "".join(printed)
 
 
@@ -119,7 +120,7 @@ def test_an_installation_has_an_alias_for_its_database_user(talk: Talk) -> None:
 
 
 def test_11_2_has_no_credential_store(talk: Talk, config: lab.LabConfig) -> None:
-    text = talk("site1", "add credentialstore", (f"dblogin userid ggate password {config.password('site1', 'GGATE')}"))
+    text = talk("site1", "add credentialstore", f"dblogin userid ggate password {config.password('site1', 'GGATE')}")
     assert "ERROR: Invalid command." in text
     assert text.endswith("GGSCI (site1-db) 3> \n"), "the prompt of 11.2 does not tell the user"
 
@@ -153,11 +154,13 @@ def test_groups_are_added_and_shown(talk: Talk, site: str, digits: int) -> None:
 
 def test_kinds_are_told_since_12(talk: Talk, config: lab.LabConfig) -> None:
     login = f"dblogin userid ggate password {config.password('site2', 'GGATE')}"
-    text = talk("site2", login, "add replicat r1, integrated, exttrail ./dirdat/rv", (
-        "add replicat r2, parallel, exttrail ./dirdat/rv"
-    ), (
-        "info replicat r1"
-    ))  # fmt: skip
+    text = talk(
+        "site2",
+        login,
+        "add replicat r1, integrated, exttrail ./dirdat/rv",
+        "add replicat r2, parallel, exttrail ./dirdat/rv",
+        "info replicat r1",
+    )
     assert "REPLICAT (Integrated) added." in text
     assert "REPLICAT (Parallel) added." in text
     assert "\nINTEGRATED\n" in text
@@ -192,7 +195,7 @@ def test_errors_of_groups_and_trails(talk: Talk) -> None:
 
 def test_groups_and_trails_are_deleted(talk: Talk) -> None:
     text = talk(
-        "site2", *SET_UP, "delete extract egim", "delete rmttrail ./dirdat/dp", "delete replicat rgim !", ("info all")
+        "site2", *SET_UP, "delete extract egim", "delete rmttrail ./dirdat/dp", "delete replicat rgim !", "info all"
     )
     assert "Deleted EXTRACT EGIM." in text
     assert "Deleting extract trail ./dirdat/dp for extract PGIM" in text

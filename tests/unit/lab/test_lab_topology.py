@@ -9,7 +9,7 @@ import yaml
 
 from infomart_dr.topology import Topology, parse
 from infomart_lab import config as lab_config
-from infomart_lab import configuration, topology
+from infomart_lab import configuration, host, topology
 from infomart_lab.config import LabConfig
 
 
@@ -101,3 +101,23 @@ def test_jobs_and_reports_are_commands_on_the_servers_host(tmp_path: Path) -> No
         assert found.reports is not None
         assert (found.reports.host, found.reports.start) == (f"{site}-gim", ["gi2ctl", "start", "{site}"])
         assert found.reports.check == ["gi2ctl", "status", "{site}"]
+
+
+@pytest.mark.parametrize("before", ["", "- a list\n", "sites: [", None])
+def test_a_topology_file_without_sections_of_somebody_is_written_anew(tmp_path: Path, before: str | None) -> None:
+    config = lab_config.create(tmp_path, scenario_name="active-standby")
+    host.prepare_keys(config)
+    if before is not None:
+        topology.path(config).write_text(before)
+    file, _ = topology.write(config, keep=True)
+    assert yaml.safe_load(file.read_text()) == topology.topology(config)
+
+
+def test_a_start_keeps_sections_that_somebody_has_added_and_renews_its_own(tmp_path: Path) -> None:
+    config = lab_config.create(tmp_path, scenario_name="active-standby")
+    host.prepare_keys(config)
+    topology.path(config).write_text("tickets: {connection: servicenow}\ntransfer: {streams: 99}\n")
+    file, _ = topology.write(config, keep=True)
+    assert yaml.safe_load(file.read_text()) == topology.topology(config) | {"tickets": {"connection": "servicenow"}}
+    topology.write(config)
+    assert yaml.safe_load(file.read_text()) == topology.topology(config)

@@ -70,12 +70,15 @@ def decode(*messages: bytes) -> list[redo.Committed]:
 
 def test_a_transaction_becomes_one_record() -> None:
     (done,) = decode(
-        begin(900, 12), REL, b"I" + struct.pack(">I", 7) + b"N" + values("1", None),
+        begin(900, 12),
+        REL,
+        b"I" + struct.pack(">I", 7) + b"N" + values("1", None),
         b"U" + struct.pack(">I", 7) + b"N" + values("1", "ä"),
         b"U" + struct.pack(">I", 7) + b"K" + values("1", None) + b"N" + values("2", "b"),
         b"D" + struct.pack(">I", 7) + b"K" + values("2", None),
-        b"T" + struct.pack(">IBI", 1, 0, 7), commit(900),
-    )  # fmt: skip
+        b"T" + struct.pack(">IBI", 1, 0, 7),
+        commit(900),
+    )
     assert done.record == {
         "csn": 900,
         "start": 100,
@@ -96,13 +99,18 @@ def test_a_value_stored_apart_and_unchanged_is_left_out_unless_the_old_row_has_i
     (plain,) = decode(begin(1, 1), REL, b"U" + struct.pack(">I", 7) + b"N" + values("1", "<unchanged>"), commit(1))
     assert plain.record is not None and plain.record["ops"][0]["row"] == {"ID": "1"}
     (full,) = decode(
-        begin(1, 1), REL,
-        b"U" + struct.pack(">I", 7) + b"O" + values("1", "big") + b"N" + values("2", "<unchanged>"), commit(1),
-    )  # fmt: skip
+        begin(1, 1),
+        REL,
+        b"U" + struct.pack(">I", 7) + b"O" + values("1", "big") + b"N" + values("2", "<unchanged>"),
+        commit(1),
+    )
     assert full.record is not None
     assert full.record["ops"][0] == {
-        "op": "U", "table": "GIM.T", "key": {"ID": "1", "A": "big"}, "row": {"ID": "2", "A": "big"}
-    }  # fmt: skip
+        "op": "U",
+        "table": "GIM.T",
+        "key": {"ID": "1", "A": "big"},
+        "row": {"ID": "2", "A": "big"},
+    }
 
 
 def test_tags_and_ddl_travel_as_messages() -> None:

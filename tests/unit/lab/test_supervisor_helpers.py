@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from infomart_lab import airflow_part, cli, part, pgrep, procs, shims, supervisor
 from infomart_lab import config as lab_config
-from infomart_lab import part, pgrep, procs, shims, supervisor
 from infomart_lab.config import LabConfig
-from infomart_lab.supervisor import Part, Supervisor
+from infomart_lab.parts import Part
+from infomart_lab.supervisor import Supervisor
 
 
 @pytest.fixture
@@ -77,6 +80,34 @@ def test_a_lab_that_does_not_run_answers_with_what_to_do(config: LabConfig) -> N
     with pytest.raises(supervisor.LabError, match="is not running; `python -m infomart_lab up` starts it"):
         supervisor.request(config, "status")
     assert supervisor.shut_down(config) == {"state": "down", "was_running": False}
+
+
+@pytest.mark.parametrize(("port", "state"), [(None, None), (8123, None), (8123, "starting"), (8123, "died")])
+async def test_the_status_has_no_airflow_that_does_not_run(
+    config: LabConfig, port: int | None, state: supervisor.State | None
+) -> None:
+    made = Supervisor(config, airflow_port=port)
+    if state is not None:
+        made.parts[None, airflow_part.API_SERVER] = supervisor._Running(Part(airflow_part.API_SERVER, ["x"]), state)
+    assert (await made.status())["airflow"] is None
+
+
+async def test_the_status_tells_where_airflow_and_its_password_are_and_not_the_password(
+    config: LabConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Supervisor(config, airflow_port=8123)
+    made.parts[None, airflow_part.API_SERVER] = supervisor._Running(Part(airflow_part.API_SERVER, ["x"]), "ready")
+    user, password = airflow_part.credentials(config)
+    status = await made.status()
+    file = config.home / "airflow" / "simple_auth_manager_passwords.json"
+    assert status["airflow"] == {"url": "http://127.0.0.1:8123", "user": user, "password_file": str(file)}
+    assert password in file.read_text()
+
+    monkeypatch.setattr(supervisor, "is_running", lambda config: True)
+    monkeypatch.setattr(supervisor, "request", lambda config, verb: status)
+    shown = CliRunner().invoke(cli.app, ["status", "--home", str(config.home)]).output
+    assert f"Airflow: http://127.0.0.1:8123, user {user}, password in {file}" in shown
+    assert password not in shown + json.dumps(status)
 
 
 def test_a_home_with_a_long_name_still_has_a_control_socket(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""ggsci: GoldenGate's command interpreter."""

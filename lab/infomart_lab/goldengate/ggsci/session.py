@@ -1,0 +1,73 @@
+"""What one run of ggsci knows: its site, its home, its database user and the lines that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from infomart_lab.config import LabConfig
+from infomart_lab.goldengate.ggsci.commands import CommandError
+from infomart_lab.goldengate.home import Home
+
+if TYPE_CHECKING:
+    from infomart_lab.goldengate.ggsci.database import Database
+
+NOT_LOGGED_IN = "ERROR: Not logged into database, use DBLOGIN."
+
+
+class Session:
+    """One run of ggsci.
+
+    :param lines: the input, of which some commands read an answer.
+    """
+
+    def __init__(self, config: LabConfig, site: str, lines: Iterator[str]) -> None:
+        self.config = config
+        self.site = site
+        self.home = Home(config, site)
+        self.wording = self.home.wording
+        self.lines = lines
+        self.user: str | None = None
+        self._database: Database | None = None
+
+    def prompt(self, number: int) -> str:
+        who = f"{self.site}-db"
+        if self.user and self.wording != "11.2":
+            who += f" as {self.user.lower()}@{self.config.service_name(self.site)}"
+        return f"GGSCI ({who}) {number}> "
+
+    def answer(self, default: str = "") -> str:
+        """Next line: the real one asks on the terminal."""
+        return next(self.lines, default).strip()
+
+    def says_yes(self) -> bool:
+        """Whether the next line says yes."""
+        return self.answer("n").lower().startswith("y")
+
+    def connect(self) -> Database:
+        """The database, whoever asks.
+
+        :raises CommandError: there is no listener.
+        """
+        # Heavy, for its driver, and most conversations need no database.
+        from infomart_lab.goldengate.ggsci.database import Database
+
+        if self._database is None:
+            self._database = Database(self.config, self.site)
+        return self._database
+
+    def database(self) -> Database:
+        """The database of the user who has logged in.
+
+        :raises CommandError: DBLOGIN is missing.
+        """
+        if self.user is None:
+            raise CommandError(NOT_LOGGED_IN)
+        return self.connect()
+
+    def coded(self, code: str, text: str, severity: str = "INFO") -> str:
+        """A message with its code; release 11.2 has none."""
+        if self.wording == "11.2":
+            return f"{text}\n"
+        return f"{datetime.now():%Y-%m-%d %H:%M:%S}  {severity:<7} {code}  {text}\n"
