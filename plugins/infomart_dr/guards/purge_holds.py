@@ -24,6 +24,7 @@ from infomart_dr.guards import high_water_marks
 from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
 from infomart_dr.plan.lock import Statements, code_of, cut, ensure_table
 from infomart_dr.plan.parameters import SHORTER_ID
+from infomart_dr.plan.step import Seen
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import Deployment
@@ -809,3 +810,27 @@ class PurgeHolds:
             report.failed("holds", error)
         report.warnings += warnings
         return report
+
+
+def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> Seen:
+    """Probe: nothing holds the purging of a deployment's IDBs.
+
+    :param hold: id of the hold that matters; empty: every one.
+    :param which: name of an IDB or of a site; empty: every IDB of the sites that are not lost.
+    """
+    now, holding, placed = datetime.now(UTC), [], False
+    idbs = deployment.purge_holds.choose(which)
+    for idb in idbs:
+        for found in idb.store.holds():
+            if hold and found.hold_id != hold:
+                continue
+            placed = True
+            if found.active(now):
+                holding.append(f"{idb.label}: {found}")
+    details = {"idbs": [idb.label for idb in idbs], "holding": holding}
+    if holding:
+        return Seen(False, f"{len(holding)} purge hold(s) hold: {'; '.join(holding)}", details)
+    subject = f"the purge hold {hold}" if hold else "no purge hold"
+    if hold and not placed:
+        return Seen(True, f"{subject} does not hold: it is not known at {', '.join(details['idbs'])}", details)
+    return Seen(True, f"{subject} {'is released' if hold else 'holds'} at {', '.join(details['idbs'])}", details)
