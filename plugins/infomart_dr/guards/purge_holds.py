@@ -817,9 +817,15 @@ def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> S
 
     :param hold: id of the hold that matters; empty: every one.
     :param which: name of an IDB or of a site; empty: every IDB of the sites that are not lost.
+    :raises TopologyError: no such name, or no IDB whose purging could be held.
     """
     now, holding, placed = datetime.now(UTC), [], False
     idbs = deployment.purge_holds.choose(which)
+    if not idbs:
+        raise TopologyError(
+            f"No IDB of {deployment.topology.deployment} has purge_jobs in the topology: there is nothing to hold.",
+            "Name what purges the IDBs under idbs.purge_jobs.",
+        )
     for idb in idbs:
         for found in idb.store.holds():
             if hold and found.hold_id != hold:

@@ -54,7 +54,8 @@ def epoch(moment: str | float | datetime) -> int:
     if isinstance(moment, datetime):
         return _of(moment, moment.isoformat())
     text = str(moment).strip()
-    if re.fullmatch(r"\d{1,11}(\.\d+)?", text):
+    # A date without its dashes has eight digits, milliseconds have thirteen: neither is meant by them.
+    if re.fullmatch(r"\d{9,10}(\.\d+)?", text):
         return math.ceil(float(text))
     try:
         found = datetime.fromisoformat(text)

@@ -155,6 +155,9 @@ def test_a_moment_may_be_written_in_several_ways(moment: Any) -> None:
         ("", "is not a time"),
         ("None", "is not a time"),
         ("-5", "is not a time"),
+        ("20261102", "has no time zone"),
+        (20261102, "has no time zone"),
+        ("1793638800000", "is not a time"),
         ("2026-11-02T17:00", "has no time zone"),
         (datetime(2026, 11, 2), "has no time zone"),
     ],
@@ -168,11 +171,11 @@ def test_a_moment_that_is_not_clear_is_refused(moment: Any, words: str) -> None:
     ("given", "keys"), [((), []), ([102, "101", 101], [101, 102]), ("[102, '101']", [101, 102]), ("", [])]
 )
 def test_the_arguments_are_plain(given: Any, keys: list[int]) -> None:
-    sensor = HighWaterMarkSensor(task_id="t", moment="5", site="site2", data_sources=given)
-    assert sensor.arguments({}) == {"site": "site2", "since": 5, "data_sources": keys}  # type: ignore[arg-type]
+    sensor = HighWaterMarkSensor(task_id="t", moment=str(SINCE * 1000), site="site2", data_sources=given)
+    assert sensor.arguments({}) == {"site": "site2", "since": SINCE * 1000, "data_sources": keys}  # type: ignore[arg-type]
     assert {"deployment", "moment", "site", "data_sources"} == set(sensor.template_fields)
 
 
 def test_a_data_source_is_named_by_its_key() -> None:
     with pytest.raises(FinalError, match="not a number: 'TS1'"):
-        HighWaterMarkSensor(task_id="t", moment="5", data_sources=["TS1"]).arguments({})  # type: ignore[arg-type]
+        HighWaterMarkSensor(task_id="t", moment=str(SINCE * 1000), data_sources=["TS1"]).arguments({})  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.guards.purge_world import Job, Tables, idb
 
+from infomart_dr.errors import TopologyError
 from infomart_dr.guards.purge_holds import End, IdbHolds, holds_released
 from infomart_dr.plan.step import Seen
 from infomart_dr.sensors.purge_hold import PurgeHoldReleasedSensor
@@ -20,6 +21,7 @@ class World:
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
         self.tables = {name: Tables(self.now) for name in ("ts1", "ts2")}
+        self.topology = SimpleNamespace(deployment="lab")
         self.purge_holds = SimpleNamespace(choose=self.choose)
 
     def choose(self, which: str = "") -> list[IdbHolds]:
@@ -71,6 +73,12 @@ def test_a_hold_that_nobody_placed_is_named(world: World) -> None:
         True,
         "the purge hold CHG9 does not hold: it is not known at site2/ts1, site2/ts2",
     )
+
+
+def test_a_deployment_whose_purging_nobody_can_hold_is_final(world: World) -> None:
+    world.tables.clear()
+    with pytest.raises(TopologyError, match="No IDB of lab has purge_jobs"):
+        world.ask()
 
 
 def test_a_hold_that_begins_later_does_not_hold_yet_and_one_past_its_end_does_until_the_guard_has_ended_it(
