@@ -601,6 +601,15 @@ def check_ports(config: LabConfig, extra: dict[int, str] | None = None) -> None:
     )
 
 
+def _airflow_ports(port: int) -> dict[int, str]:
+    """Ports of Airflow, with what each is for."""
+    return {
+        port: "Airflow's web interface",
+        port + 1: "logs of Airflow's triggerer",
+        port + 2: "logs of Airflow's workers",
+    }
+
+
 def launch(
     config: LabConfig, *, airflow_port: int | None = None, owner_pid: int | None = None
 ) -> subprocess.Popen[bytes]:

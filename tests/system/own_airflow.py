@@ -24,12 +24,15 @@ class OwnAirflow(Airflow):
 
     :param folder: AIRFLOW_HOME, with the metadata database.
     :param port: of the API server; the next two are taken too.
+    :param dags: its DAG files; None: the project's.
     """
 
-    def __init__(self, config: LabConfig, folder: Path, port: int) -> None:
+    def __init__(self, config: LabConfig, folder: Path, port: int, dags: Path | None = None) -> None:
         super().__init__(config, port)
         self._folder, self._processes = folder, {}
         self._settings = os.environ | airflow_part.environment(config, port, folder) | {HOME_VARIABLE: str(config.home)}
+        if dags is not None:
+            self._settings["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
         # The tests' own settings would be stronger than the lab's.
         self._settings.pop("AIRFLOW__CORE__UNIT_TEST_MODE", None)
         self._settings.pop("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence import estimate as estimates
@@ -14,17 +15,28 @@ from infomart_dr.text import size_text
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
+if TYPE_CHECKING:
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
+
 
 def directory_path(step: Step, role: SiteRole) -> str:
-    """Folder of the site's Data Pump directory object.
+    """Folder of the Data Pump directory object at the site of a role.
 
     :raises GuardError: the directory object is missing.
     """
-    directory = step.site(role).database.data_pump.directory
-    rows = step.dba(role).select("directory_path", directory=directory)
+    return path_of_directory(step.dba(role), step.site(role).database.data_pump.directory, step.name(role))
+
+
+def path_of_directory(dba: InfoMartOracleHook, directory: str, site: str) -> str:
+    """Folder of a directory object.
+
+    :param dba: the site's database, as a DBA.
+    :raises GuardError: the directory object is missing.
+    """
+    rows = dba.select("directory_path", directory=directory)
     if not rows:
         raise GuardError(
-            f"Directory {directory} is missing in the database of {step.name(role)}.",
+            f"Directory {directory} is missing in the database of {site}.",
             f"CREATE DIRECTORY {directory} AS '<folder>', or correct data_pump.directory in the topology.",
         )
     return str(rows[0]["directory_path"]).rstrip("/")

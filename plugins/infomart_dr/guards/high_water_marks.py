@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from infomart_dr.errors import GuardError
 from infomart_dr.evidence.high_water_marks import Marks, against, lowest, with_calls
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
+    from infomart_dr.deployment import Deployment
     from infomart_dr.topology import Topology
 
 
@@ -40,35 +44,50 @@ def marks(step: Step, role: SiteRole, since: int) -> Marks:
     :param since: epoch seconds.
     """
     rows = step.info_mart(role).select("hwm", {"schema": step.schema})
+    lost = [name for name in step.topology.sites if is_lost(step, name)]
+    return judged(step.topology, lambda connection: step.oracle(connection), rows, step.name(role), since, lost)
+
+
+def judged(
+    topology: Topology,
+    oracle: Callable[[str], Any],
+    rows: Iterable[Mapping[str, Any]],
+    site: str,
+    since: int,
+    lost: Collection[str],
+    keys: Collection[int] | None = None,
+) -> Marks:
+    """High-water marks against a moment, from rows of the statement ``hwm``.
+
+    :param oracle: hook of a connection, for the IDBs.
+    :param site: the site that the rows are of.
+    :param lost: lost sites; nothing is asked of them.
+    :param keys: the data sources that matter; None: all.
+    """
+    rows = [row for row in rows if keys is None or int(row["data_source_key"]) in keys]
+    sites = [name for name in dict.fromkeys([site, *topology.sites]) if name not in lost]
     return against(
         lowest(rows),
         since,
-        lost_sources(step),
+        _sources_of(topology, lost),
         with_calls(rows),
-        lambda key, mark: is_idle(step, role, key, mark),
+        lambda key, mark: nothing_beyond(topology, oracle, sites, key, mark),
     )
+
+
+def _sources_of(topology: Topology, sites: Collection[str]) -> set[int]:
+    """Data sources whose T-Server stands at one of these sites."""
+    return {
+        idb.data_source_key
+        for name, site in topology.sites.items()
+        for idb in site.idbs
+        if (idb.source_site or name) in sites
+    }
 
 
 def is_lost(step: Step, site: str) -> bool:
     """Whether a site is lost, by the topology or by the failover that runs."""
     return step.topology.site(site).role == "failed" or (step.failover and site == step.name("source"))
-
-
-def lost_sources(step: Step) -> set[int]:
-    """Data sources whose T-Server stood at a lost site."""
-    found = set()
-    for name, site in step.topology.sites.items():
-        found |= {idb.data_source_key for idb in site.idbs if is_lost(step, idb.source_site or name)}
-    return found
-
-
-def is_idle(step: Step, role: SiteRole, key: int, mark: int) -> bool:
-    """Whether no IDB of a data source holds a call beyond its mark; false where none can be asked.
-
-    Of a lost site nothing is asked: what only it holds cannot be extracted.
-    """
-    sites = [name for name in dict.fromkeys([step.name(role), *step.topology.sites]) if not is_lost(step, name)]
-    return nothing_beyond(step.topology, step.oracle, sites, key, mark)
 
 
 def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Seen:
@@ -79,3 +98,41 @@ def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Seen:
         return Seen(False, f"high-water marks at {step.name(role)}: {what}")
     what = f"{len(found.moved)} high-water mark(s) at {step.name(role)} moved past the start{found.others()}"
     return Seen(True, what)
+
+
+def marks_passed(deployment: Deployment, site: str, since: int, data_sources: Sequence[int] = ()) -> Seen:
+    """Probe: the high-water marks of a site have passed a moment.
+
+    :param site: empty: the active site.
+    :param since: epoch seconds.
+    :param data_sources: the keys that matter; empty: all that have a mark.
+    """
+    topology = deployment.topology
+    site = site or topology.active_site
+    moment = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    topology.site(site)
+    if time.time() <= since:
+        # An IDB that is empty now says nothing of the calls until then.
+        return Seen(False, f"high-water marks at {site}: {moment} has not come yet")
+    lost = [name for name, each in topology.sites.items() if each.role == "failed"]
+    if site in lost:
+        raise GuardError(
+            f"{site} has the role failed in the topology: its high-water marks cannot be asked.",
+            "Give the site that serves, or correct the role in the topology.",
+        )
+    rows = deployment.info_mart(site).select("hwm", {"schema": topology.info_mart.schema_name})
+    found = judged(topology, deployment.oracle, rows, site, since, lost, set(data_sources) or None)
+    details = {"site": site, "moved": found.moved, "idle": found.idle, "lost": found.lost, "behind": found.behind}
+    # A data source that was asked for must be judged, whichever it is.
+    missing = sorted(set(data_sources) - set(lowest(rows)))
+    unjudged = found.unknown if data_sources else []
+    waits = [
+        *found.behind,
+        *(f"data source {key}: no mark" for key in missing),
+        *(f"data source {key}: not past it, and without calls that would tell whether it is idle" for key in unjudged),
+    ]
+    if waits or not found.passed:
+        return Seen(False, f"high-water marks at {site}, to pass {moment}: {'; '.join(waits) or 'no rows'}", details)
+    return Seen(
+        True, f"high-water marks at {site} have passed {moment}: {len(found.moved)} moved{found.others()}", details
+    )

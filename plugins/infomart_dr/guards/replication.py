@@ -6,7 +6,7 @@ import difflib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.plan import facts
@@ -14,6 +14,9 @@ from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.ggsci import Ggsci
 
 
 @dataclass(frozen=True)
@@ -123,33 +126,50 @@ def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
     """
     capturing, applying = ends(direction)
     goldengate = step.site(applying).goldengate
-    name = goldengate.groups.replicat
     row = step.goldengate_database(applying).select("marker_get", {"schema": goldengate.schema_name}, marker_id=marker)
-    ggsci = step.ggsci(applying)
-    info = ggsci.info(name)
+    return arrival(
+        step.ggsci(applying),
+        goldengate.groups.replicat,
+        bool(row),
+        step.name(capturing),
+        step.name(applying),
+        "Clear add_replicat and what follows it.",
+    )
+
+
+def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str, without_replicat: str) -> Seen:
+    """A marker's arrival, with what the Replicat says of itself beside it.
+
+    :param ggsci: of the target.
+    :param arrived: the row is at the target.
+    :param source: site that wrote the marker.
+    :param without_replicat: what to do when there is no such Replicat.
+    :raises GuardError: there is no such Replicat, so that nothing can arrive.
+    :raises CurableError: it does not run.
+    """
+    info = ggsci.info(replicat)
     status = info.status if info else "missing"
     details: dict[str, Any] = {"replicat": status, "lag_seconds": None, "at_eof": None}
-    beside = name + " " + status
+    beside = replicat + " " + status
     if status == "RUNNING":
-        lag = ggsci.lag(name)
+        lag = ggsci.lag(replicat)
         details |= {"lag_seconds": lag.seconds, "at_eof": lag.at_eof}
         shown = "unknown" if lag.seconds is None else span(lag.seconds)
         beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
-    if row:
-        return Seen(True, f"the marker arrived at {step.name(applying)} ({beside})", details)
+    if arrived:
+        return Seen(True, f"the marker arrived at {target} ({beside})", details)
     if info is None:
         raise GuardError(
-            f"There is no {name} at {step.name(applying)}; the marker from {step.name(capturing)} cannot arrive.",
-            "Clear add_replicat and what follows it.",
+            f"There is no {replicat} at {target}; the marker from {source} cannot arrive.", without_replicat
         )
     if status in ("ABENDED", "STOPPED"):
         # The manager's AUTORESTART may bring it back; when it does not, the wait ends with this message.
         raise CurableError(
-            f"{name} at {step.name(applying)} is {status}; the marker from {step.name(capturing)} cannot arrive. "
-            f"{ggsci.report_tail(name)}",
-            f"Correct what the report names and START REPLICAT {name}.",
+            f"{replicat} at {target} is {status}; the marker from {source} cannot arrive. "
+            f"{ggsci.report_tail(replicat)}",
+            f"Correct what the report names and START REPLICAT {replicat}.",
         )
-    return Seen(False, f"the marker from {step.name(capturing)} has not arrived ({beside})", details)
+    return Seen(False, f"the marker from {source} has not arrived ({beside})", details)
 
 
 def newest_trail_file(step: Step) -> tuple[str, int] | None:

@@ -9,19 +9,25 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import CurableError, InfoMartError, class_name
 from infomart_dr.plan.step import Seen, Step
 
 
 class ConditionTrigger(BaseTrigger):
-    """Ask ``probe(step, **arguments)`` until it says done.
+    """Ask ``probe(step, **arguments)``, or ``probe(deployment, **arguments)``, until it says done.
+
+    Exactly one of ``step`` and ``deployment`` is given. All arguments are plain JSON without secrets: they stand in
+    Airflow's database.
 
     :param step: what :meth:`infomart_dr.plan.step.Step.arguments` gave.
-    :param probe: dotted path of a function ``(step, **arguments) -> Seen``.
-    :param arguments: plain JSON.
+    :param deployment: name of a deployment; empty when there is only one topology file.
+    :param probe: dotted path of a function that returns a ``Seen``.
+    :param arguments: for the probe.
     :param poll: seconds between two looks.
     :param deadline: epoch seconds after which the event ``timeout`` is sent.
     :param patience: seconds for which curable errors are borne in a row.
+    :param silent: every error is logged and borne until the deadline, as ``silent_fail`` of a sensor asks for.
 
     The event is ``{"state": "reached"|"timeout", "what": ..., "facts": ...}``, or ``{"state": "failed"}`` with the
     ``error`` as :func:`~infomart_dr.errors.class_name` gives it, ``curable``, ``what`` and ``next_step``.
@@ -30,27 +36,32 @@ class ConditionTrigger(BaseTrigger):
     def __init__(
         self,
         *,
-        step: dict[str, Any],
+        step: dict[str, Any] | None = None,
+        deployment: str | None = None,
         probe: str,
         arguments: dict[str, Any],
         poll: float,
         deadline: float,
         patience: float = 600,
+        silent: bool = False,
     ) -> None:
         super().__init__()
-        self.step, self.probe, self.arguments = step, probe, arguments
-        self.poll, self.deadline, self.patience = poll, deadline, patience
+        if (step is None) == (deployment is None):
+            raise ValueError("give either step or deployment")
+        self.step, self.deployment, self.probe, self.arguments = step, deployment, probe, arguments
+        self.poll, self.deadline, self.patience, self.silent = poll, deadline, patience, silent
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
-                "step": self.step,
+                **({"step": self.step} if self.deployment is None else {"deployment": self.deployment}),
                 "probe": self.probe,
                 "arguments": self.arguments,
                 "poll": self.poll,
                 "deadline": self.deadline,
                 "patience": self.patience,
+                "silent": self.silent,
             },
         )
 
@@ -58,8 +69,13 @@ class ConditionTrigger(BaseTrigger):
         """Ask the probe once (blocking)."""
         from airflow.sdk.module_loading import import_string
 
-        with Step(**self.step) as step:
-            return import_string(self.probe)(step, **self.arguments)
+        with self._subject() as subject:
+            return import_string(self.probe)(subject, **self.arguments)
+
+    def _subject(self) -> Step | Deployment:
+        if self.step is not None:
+            return Step(**self.step)
+        return Deployment(self.deployment or "")
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         told, told_at = "", 0.0
@@ -71,13 +87,16 @@ class ConditionTrigger(BaseTrigger):
             except CurableError as error:
                 trouble_since = trouble_since or time.monotonic()
                 self.log.warning("Cannot look: %s", error)
-                if time.monotonic() - trouble_since > self.patience:
+                if not self.silent and time.monotonic() - trouble_since > self.patience:
                     yield TriggerEvent({"state": "failed", **_describe(error)})
                     return
                 seen = Seen(False, f"cannot look: {error.what}")
             except InfoMartError as error:
-                yield TriggerEvent({"state": "failed", **_describe(error)})
-                return
+                if not self.silent:
+                    yield TriggerEvent({"state": "failed", **_describe(error)})
+                    return
+                self.log.warning("Cannot look: %s", error)
+                seen = Seen(False, f"cannot look: {error.what}")
             if seen.what != told or time.monotonic() - told_at > 60:
                 self.log.info("observe: %s", seen.what)
                 told, told_at = seen.what, time.monotonic()

@@ -11,7 +11,7 @@ enables it first and looks for holds then.
 
 from __future__ import annotations
 
-from infomart_dr.guards.purge_holds.deployment import PurgeHolds
+from infomart_dr.guards.purge_holds.deployment import PurgeHolds, holds_released
 from infomart_dr.guards.purge_holds.idb import IdbHolds, Report, raise_all, typed
 from infomart_dr.guards.purge_holds.ring import WARN_AFTER, needed_from, ring_warning
 from infomart_dr.guards.purge_holds.store import OWNER_LIMIT, End, HeldJob, Hold, HoldStore, plan_hold
@@ -26,6 +26,7 @@ __all__ = [
     "IdbHolds",
     "PurgeHolds",
     "Report",
+    "holds_released",
     "needed_from",
     "plan_hold",
     "raise_all",

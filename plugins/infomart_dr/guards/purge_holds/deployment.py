@@ -12,6 +12,7 @@ from infomart_dr.evidence.high_water_marks import against, lowest, with_calls
 from infomart_dr.guards import high_water_marks
 from infomart_dr.guards.purge_holds.idb import IdbHolds, Report, left_behind
 from infomart_dr.guards.purge_holds.store import Hold, HoldStore
+from infomart_dr.plan.step import Seen
 from infomart_dr.times import shown
 from infomart_dr.topology import Idb
 
@@ -234,3 +235,33 @@ class PurgeHolds:
             report.failed("holds", error)
         report.warnings += warnings
         return report
+
+
+def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> Seen:
+    """Probe: nothing holds the purging of a deployment's IDBs.
+
+    :param hold: id of the hold that matters; empty: every one.
+    :param which: name of an IDB or of a site; empty: every IDB of the sites that are not lost.
+    :raises TopologyError: no such name, or no IDB whose purging could be held.
+    """
+    now, holding, placed = datetime.now(UTC), [], False
+    idbs = PurgeHolds(deployment).choose(which)
+    if not idbs:
+        raise TopologyError(
+            f"No IDB of {deployment.topology.name} has purge_jobs in the topology: there is nothing to hold.",
+            "Name what purges the IDBs under idbs.purge_jobs.",
+        )
+    for idb in idbs:
+        for found in idb.store.holds():
+            if hold and found.hold_id != hold:
+                continue
+            placed = True
+            if found.active(now):
+                holding.append(f"{idb.label}: {found}")
+    details = {"idbs": [idb.label for idb in idbs], "holding": holding}
+    if holding:
+        return Seen(False, f"{len(holding)} purge hold(s) hold: {'; '.join(holding)}", details)
+    subject = f"the purge hold {hold}" if hold else "no purge hold"
+    if hold and not placed:
+        return Seen(True, f"{subject} does not hold: it is not known at {', '.join(details['idbs'])}", details)
+    return Seen(True, f"{subject} {'is released' if hold else 'holds'} at {', '.join(details['idbs'])}", details)

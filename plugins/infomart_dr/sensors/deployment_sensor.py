@@ -1,0 +1,157 @@
+"""What the sensors share: a question to a deployment, asked in the task or, deferred, in the triggerer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+
+from infomart_dr.deployment import Deployment
+from infomart_dr.errors import CurableError, InfoMartError
+from infomart_dr.operators.base import RETRY_POLICY, raise_from
+from infomart_dr.plan.step import Seen
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: Seconds beyond the timeout after which Airflow ends a wait whose triggerer says nothing.
+_GRACE = 300.0
+
+
+class DeploymentSensor(BaseSensorOperator):
+    """A sensor that asks a deployment, through the connections that its topology names.
+
+    Deferred, one question after the other is asked in the triggerer, and no worker is held. ``poke_interval``,
+    ``timeout``, ``soft_fail``, ``never_fail``, ``silent_fail`` and ``mode`` mean what they mean for each sensor of
+    Airflow; ``mode`` is for a sensor that is not deferred, ``exponential_backoff`` too.
+
+    Errors keep their kind. One that time may cure is borne for ``patience``, then the try ends with it and Airflow
+    tries again (``retries``). The others end the task at once, whatever ``retries`` says, unless the task or the DAG
+    has a ``retry_policy`` of its own. ``soft_fail`` skips after a timeout and never hides an error.
+
+    :param deployment: name of the deployment; may be left out when there is only one topology file.
+    :param deferrable: default: ``[operators] default_deferrable``.
+    :param patience: seconds for which errors that time may cure are borne in a row. Without effect in the mode
+        ``reschedule``, where each such error ends the try.
+    """
+
+    template_fields: Sequence[str] = ("deployment",)
+    #: Dotted path of ``(deployment, **arguments) -> Seen``.
+    probe: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        deployment: str = "",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        patience: float = 600,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deployment = deployment
+        self.deferrable = deferrable
+        self.patience = patience
+        if self.retry_policy is None:
+            self.retry_policy = RETRY_POLICY
+        self._trouble_since: float | None = None
+
+    def arguments(self, context: Context) -> dict[str, Any]:
+        """Plain JSON for the probe, without secrets: it stands in Airflow's database.
+
+        :raises InfoMartError: a parameter is wrong.
+        """
+        raise NotImplementedError
+
+    def question(self) -> str:
+        """Dotted path of the probe, once the parameters are known."""
+        return self.probe
+
+    # -- in the task -------------------------------------------------------------------------------
+
+    def ask(self, context: Context) -> Seen:
+        """Ask once."""
+        from airflow.sdk.module_loading import import_string
+
+        with Deployment(self.deployment) as deployment:
+            seen: Seen = import_string(self.question())(deployment, **self.arguments(context))
+        self.log.info("observe: %s", seen.what)
+        return seen
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        try:
+            seen = self.ask(context)
+        except CurableError as error:
+            now = time.monotonic()
+            self._trouble_since = self._trouble_since or now
+            if (self.reschedule and not self.deferrable) or now - self._trouble_since >= self.patience:
+                raise
+            self.log.warning("Cannot look: %s", error)
+            return PokeReturnValue(False)
+        self._trouble_since = None
+        return PokeReturnValue(seen.done, _result(seen.what, seen.facts))
+
+    def execute(self, context: Context) -> Any:
+        if not self.deferrable:
+            return super().execute(context)
+        try:
+            found = self.poke(context)
+        except InfoMartError as error:
+            self._never(error)
+            if not self.silent_fail:
+                raise
+            self.log.error("Cannot look: %s", error)
+            found = PokeReturnValue(False)
+        if found.is_done:
+            return found.xcom_value
+        return self._defer(context)
+
+    # -- in the triggerer --------------------------------------------------------------------------
+
+    def _defer(self, context: Context) -> None:
+        from infomart_dr.triggers.condition import ConditionTrigger
+
+        self.log.info("wait, looking every %g s for at most %g s", self.poke_interval, self.timeout)
+        self.defer(
+            trigger=ConditionTrigger(
+                deployment=self.deployment,
+                probe=self.question(),
+                arguments=self.arguments(context),
+                poll=self.poke_interval,
+                deadline=time.time() + self.timeout,
+                patience=self.patience,
+                silent=self.silent_fail,
+            ),
+            method_name="resume",
+            timeout=timedelta(seconds=self.timeout + self.poke_interval + _GRACE),
+        )
+
+    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Go on after the deferral.
+
+        :raises AirflowSensorTimeout: the goal was not reached in time; Airflow makes a skip of it with ``soft_fail``.
+        """
+        if event["state"] == "timeout":
+            message = f"Sensor has timed out after {self.timeout:g} seconds: {event['what']}"
+            self.log.warning("%s", message)
+            raise AirflowSensorTimeout(message)
+        try:
+            raise_from(event)
+        except InfoMartError as error:
+            self._never(error)
+            raise
+        self.log.info("observe: %s", event["what"])
+        return _result(event["what"], event.get("facts") or {})
+
+    def _never(self, error: InfoMartError) -> None:
+        """As Airflow does it with what ``poke`` raises."""
+        if self.never_fail:
+            raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
+
+
+def _result(what: str, facts: dict[str, Any]) -> dict[str, Any]:
+    return {"what": what, **facts}
