@@ -5,8 +5,9 @@ from __future__ import annotations
 from airflow.sdk import DAG, chain
 
 from infomart_dr.notifiers.tickets import TellTicket
-from infomart_dr.operators.base import TARGET_TAKES_OVER, step_defaults
+from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.plan.parameters import TARGET_TAKES_OVER
 from infomart_dr.runbook import (
     cutover,
     database_transfer,

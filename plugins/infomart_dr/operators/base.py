@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRu
 from airflow.sdk.exceptions import AirflowSkipException
 
 from infomart_dr import settings, stopwatch
-from infomart_dr.errors import CurableError, GuardError, class_of
+from infomart_dr.errors import GuardError, class_of
 from infomart_dr.guide import readable
 from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.plan import facts
@@ -157,8 +157,11 @@ class StepOperator(AppliesWhen, BaseOperator):
         """Look at the outside world; ``done`` when the goal is already reached."""
         raise NotImplementedError
 
-    def act(self, step: Step, seen: Seen) -> None:
-        """Act once. May defer; the step goes on in :meth:`resume`."""
+    def act(self, step: Step, seen: Seen) -> Seen | None:
+        """Act once. May defer; the step goes on in :meth:`resume`.
+
+        :returns: the proof, where acting was waiting for it; None: :meth:`verify` proves it.
+        """
         raise GuardError(f"{self.task_id}: {seen.what}", self.next_step())
 
     def verify(self, step: Step) -> Seen:
@@ -169,16 +172,17 @@ class StepOperator(AppliesWhen, BaseOperator):
         """What a person should do when the goal cannot be reached."""
         return "Look at the log of this task, then clear it to try again."
 
-    def collect(self, step: Step, event: dict[str, Any]) -> None:
-        """Take the result of a deferred action."""
+    def collect(self, step: Step, event: dict[str, Any]) -> Seen | None:
+        """Take the result of a deferred action; returns what :meth:`act` returns."""
+        return None
 
     # -- how it runs -------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> dict[str, Any]:
         with Step.from_context(context) as step:
-            return self._run(step)
+            return self._run(step, context)
 
-    def _run(self, step: Step) -> dict[str, Any]:
+    def _run(self, step: Step, context: Context | None = None) -> dict[str, Any]:
         if (early := self.early(step)) is not None:
             return early
         seen = self.observe(step)
@@ -189,24 +193,22 @@ class StepOperator(AppliesWhen, BaseOperator):
         self.log.info("decide: act")
         if self.under_lock:
             step.lock.require(step.plan_id, step.owner)
-        self.act(step, seen)
-        return self._conclude(step)
+        return self._conclude(step, self.act(step, seen))
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Go on after a deferral."""
         with Step.from_context(context) as step:
-            self.take(step, event)
-            return self._conclude(step)
+            return self._conclude(step, self.take(step, event))
 
-    def take(self, step: Step, event: dict[str, Any]) -> None:
-        """Take what a wait came to.
+    def take(self, step: Step, event: dict[str, Any]) -> Seen | None:
+        """Take the result of a wait.
 
         :raises InfoMartError: the typed error that the wait met.
         """
         if seconds := event.get("seconds"):
             stopwatch.add(float(seconds))
         raise_from(event)
-        self.collect(step, event)
+        return self.collect(step, event)
 
     def settled(self, step: Step) -> Seen:
         """Look again, for :attr:`settle_seconds` at most, until the goal is reached."""
@@ -215,8 +217,8 @@ class StepOperator(AppliesWhen, BaseOperator):
             time.sleep(0.5)
         return seen
 
-    def _conclude(self, step: Step) -> dict[str, Any]:
-        seen = self.settled(step)
+    def _conclude(self, step: Step, reached: Seen | None = None) -> dict[str, Any]:
+        seen = self.settled(step) if reached is None else reached
         self.log.info("verify: %s", seen.what)
         if not seen.done:
             raise GuardError(f"{self.task_id}: acted, but {seen.what}", self.next_step())
@@ -228,10 +230,6 @@ class StepOperator(AppliesWhen, BaseOperator):
     def _result(self, step: Step, seen: Seen) -> dict[str, Any]:
         self.finish(step, seen)
         return {"what": seen.what, **seen.facts, "command_seconds": round(stopwatch.total(), 3)}
-
-
-#: Values of the parameter ``option`` of a return to normal: which site serves at its end.
-TARGET_TAKES_OVER, SOURCE_STAYS = "target takes over", "source stays active"
 
 
 def needless(step: Step, fact: Fact[Any] | None) -> str | None:
@@ -269,74 +267,6 @@ class CheckOperator(StepOperator):
 
     def act(self, step: Step, seen: Seen) -> None:
         raise GuardError(seen.what, self.next_step())
-
-
-class WaitOperator(StepOperator):
-    """A step that waits, deferred, until a probe says that the goal is reached."""
-
-    #: Dotted path of ``(step, **arguments) -> Seen``.
-    probe: ClassVar[str]
-
-    def arguments(self, step: Step) -> dict[str, Any]:
-        """Plain JSON for the probe."""
-        return {"role": self.role}
-
-    def limit(self, step: Step) -> float:
-        """Seconds to wait at most."""
-        return step.topology.timeouts.catch_up
-
-    def prepare(self, step: Step) -> None:
-        """Do what the waiting is for, before it begins; must be repeatable."""
-
-    def observe(self, step: Step) -> Seen:
-        from airflow.sdk.module_loading import import_string
-
-        return import_string(self.probe)(step, **self.arguments(step))
-
-    def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.triggers.condition import ConditionTrigger
-
-        self.prepare(step)
-        if (seen_soon := self._inline_wait(step)) is not None:
-            self._reached = seen_soon
-            return
-        limit = self.limit(step)
-        self.log.info("act: wait, looking every %g s for at most %g s", step.topology.timeouts.poll, limit)
-        self.defer(
-            trigger=ConditionTrigger(
-                step=step.arguments(),
-                probe=self.probe,
-                arguments=self.arguments(step),
-                poll=step.topology.timeouts.poll,
-                deadline=time.time() + limit,
-            ),
-            method_name="resume",
-        )
-
-    def _inline_wait(self, step: Step) -> Seen | None:
-        """Look here for a short while: handing a wait over takes longer than most waits."""
-        timeouts = step.topology.timeouts
-        deadline = time.monotonic() + timeouts.inline_wait
-        while time.monotonic() < deadline:
-            try:
-                # A step may observe more than its probe, which is what the triggerer would ask.
-                seen = WaitOperator.observe(self, step)
-            except CurableError:
-                return None
-            if seen.done:
-                self.log.info("verify: %s", seen.what)
-                return seen
-            time.sleep(min(1.0, timeouts.poll))
-        return None
-
-    def _conclude(self, step: Step) -> dict[str, Any]:
-        return self._result(step, self._reached)
-
-    def collect(self, step: Step, event: dict[str, Any]) -> None:
-        if event["state"] == "timeout":
-            raise GuardError(f"Waited long enough: {event['what']}", self.next_step())
-        self._reached = Seen(True, event["what"], event.get("facts") or {})
-        self.log.info("verify: %s", event["what"])
 
 
 def raise_from(event: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from infomart_dr.guards.application import configured, option, survivor_changes
 from infomart_dr.guards.fencing import Place
 from infomart_dr.guards.replication import is_up, replicat_at_trail_end
 from infomart_dr.guards.server import log_size, running_at
-from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
+from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import UNDONE_BY_RETURN_STANDBY, ConfigurationOperator
 from infomart_dr.operators.human import Gate
 from infomart_dr.operators.server import cross_point_of_no_return
@@ -101,29 +101,6 @@ class ConfirmSiteFailure(Gate):
 
 
 # -- the standby is drained ------------------------------------------------------------------------
-
-
-class WaitForTrailEnd(WaitOperator):
-    """Let the survivor's Replicat apply everything that arrived before the site was lost."""
-
-    guide = "before DR 1 (guide:1025): the guide stops GoldenGate at once and loses what is in the trail"
-    changes = "a stopped Replicat is started again"
-    undo = "STOP REPLICAT"
-    probe = "infomart_dr.guards.replication.replicat_at_trail_end"
-
-    def arguments(self, step: Step) -> dict[str, Any]:
-        return {}
-
-    def prepare(self, step: Step) -> None:
-        step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
-        name = step.site("target").goldengate.groups.replicat
-        ggsci = step.ggsci("target")
-        if ggsci.status(name) == "STOPPED":
-            ggsci.start_manager()
-            self.log.info("act: %s", ggsci.start(name).what)
-
-    def next_step(self) -> str:
-        return f"Look at the Replicat's report; {AGAIN}"
 
 
 class StopGoldenGate(StepOperator):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from infomart_dr.guards.goal import Goal, reached_already
-from infomart_dr.operators.base import SOURCE_STAYS, StepOperator
+from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
+from infomart_dr.plan.parameters import SOURCE_STAYS
 from infomart_dr.plan.step import Seen, Step
 
 #: Facts of a plan that another procedure has begun.

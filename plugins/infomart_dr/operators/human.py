@@ -40,21 +40,18 @@ class HumanStep(StepOperator, HITLOperator):
         """Look, where that is possible, at what the person has confirmed; None: the word stands for it."""
         return None
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        self._context = context
-        return super().execute(context)
-
-    def _run(self, step: Step) -> dict[str, Any]:
+    def _run(self, step: Step, context: Context | None = None) -> dict[str, Any]:
         if (early := self.early(step)) is not None:
             return early
         if (text := self.instructions(step)) is None:
-            return super()._run(step)
+            return super()._run(step, context)
         if self.under_lock:
             step.lock.require(step.plan_id, step.owner)
         self.before(step)
-        self.body = text + asked_again(self._context)
+        assert context is not None, "a person is asked by a running task only"
+        self.body = text + asked_again(context)
         self.log.info("decide: a person does this:\n%s", text)
-        return HITLOperator.execute(self, self._context)
+        return HITLOperator.execute(self, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         answer = HITLOperator.execute_complete(self, context, event)

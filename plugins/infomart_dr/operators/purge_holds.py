@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.guards.plan_holds import chosen_idbs
 from infomart_dr.guards.purge_holds import (
     OWNER_LIMIT,
     End,
@@ -21,8 +22,7 @@ from infomart_dr.guards.purge_holds import (
     raise_all,
     ring_warning,
 )
-from infomart_dr.hooks.purge_jobs import PurgeRunsError
-from infomart_dr.operators.base import StepOperator, WaitOperator, page
+from infomart_dr.operators.base import StepOperator, page
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import cut, sorted_names
 from infomart_dr.times import moment, shown
@@ -98,7 +98,7 @@ def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now
     return Request(action, text["which"], hold, begins or now, end, reason, text["ticket"])
 
 
-class _HoldStep(StepOperator):
+class HoldStep(StepOperator):
     """A step about holds: it needs no lock and no plan, and asks the IDBs only."""
 
     under_lock = False
@@ -107,34 +107,25 @@ class _HoldStep(StepOperator):
     def _page(self, role: str) -> str:
         return page(self.__doc__, self.guide, "the IDBs that the run chooses", self.changes, self.undo)
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        # Clearing the run does not change it.
-        self._asked_at = context["dag_run"].run_after
-        return super().execute(context)
-
     def _request(self, step: Step) -> Request:
-        return read_request(step.params, step.plan_id, self._asked_at, datetime.now(UTC))
+        return read_request(step.params, step.plan_id, _asked_at(step), datetime.now(UTC))
 
 
-def _chosen(step: Step) -> list[IdbHolds]:
-    found = PurgeHolds(step.deployment).choose(str(step.params.get("which") or ""))
-    if not found:
-        raise GuardError(
-            "No IDB of a site that is not lost has purge_jobs in the topology: there is nothing to hold.",
-            "Name what purges each IDB under idbs.purge_jobs.",
-        )
-    return found
+def _asked_at(step: Step) -> datetime:
+    """Time that the run was asked for; clearing the run does not change it."""
+    assert step.run_after is not None, "every run has one"
+    return step.run_after
 
 
 def _ids(idbs: list[IdbHolds]) -> list[str]:
     return [hold.hold_id for idb in idbs for hold in idb.store.holds() if hold.released_at is None]
 
 
-class CheckRequest(_HoldStep):
+class CheckRequest(HoldStep):
     """See that the parameters go together and that the IDBs exist; nothing is changed."""
 
     def observe(self, step: Step) -> Seen:
-        request, idbs = self._request(step), _chosen(step)
+        request, idbs = self._request(step), chosen_idbs(step)
         site = request.end.until_site if request.end is not None else None
         if site is not None and step.topology.site(site).role == "failed":
             raise GuardError(
@@ -148,23 +139,18 @@ class CheckRequest(_HoldStep):
         return Seen(True, f"{request.action}: {sorted_names(labels, 20)}", {"idbs": labels, "hold": request.hold})
 
 
-class ChangeHolds(_HoldStep):
+class ChangeHolds(HoldStep):
     """Place, extend or release the hold at each chosen IDB; the jobs are looked at in the next step."""
 
     guide = "Database Transfer: stop purging IDBs (guide:232)"
     changes = "a row a hold in DR_PURGE_HOLD of each IDB's database"
     undo = "infomart_purge_hold with release or extend"
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        # Who started the run answers for the hold, whichever way it was started.
-        self._person = str(getattr(context["dag_run"], "triggering_user_name", "") or "")
-        return super().execute(context)
-
     def does_not_apply(self, step: Step) -> str | None:
         return "the run lists holds only" if step.params["action"] == LIST else None
 
     def observe(self, step: Step) -> Seen:
-        request, idbs = self._request(step), _chosen(step)
+        request, idbs = self._request(step), chosen_idbs(step)
         report = Report("holds")
         found: dict[str, Hold | None] = {}
         for idb in idbs:
@@ -201,19 +187,19 @@ class ChangeHolds(_HoldStep):
         if request.action == RELEASE:
             return sorted(open_holds)
         if not open_holds:
-            over, asked_at = next(iter(known.values())), self._asked_at.replace(microsecond=0)
+            over, asked_at = next(iter(known.values())), _asked_at(step).replace(microsecond=0)
             if any(hold.end_asked_at is not None and hold.end_asked_at >= asked_at for hold in known.values()):
                 self.log.warning("This run, or a later one, has extended the hold, which is over: %s", over)
                 return []
             raise GuardError(f"The hold is released already: {over}.", "Place a new one.")
-        return [label for label, hold in open_holds.items() if self._extends(request, hold)]
+        return [label for label, hold in open_holds.items() if self._extends(step, request, hold)]
 
     def _is_of_this_run(self, step: Step, hold: Hold) -> None:
         """The hold of the run's id must be the one that this run placed: another request is another hold.
 
         :raises GuardError: it is another run's, of another Airflow or person.
         """
-        if hold.owner != self._owner(step) or hold.placed_at < self._asked_at - _CLOCKS:
+        if hold.owner != self._owner(step) or hold.placed_at < _asked_at(step) - _CLOCKS:
             raise GuardError(
                 f"There is a hold of this id already, which this run has not placed: {hold}.",
                 "Start a run with another id to place one more, or change that one with extend or release.",
@@ -221,7 +207,7 @@ class ChangeHolds(_HoldStep):
         if hold.released_at is not None:
             self.log.warning("The hold of this run is over, and is not placed again: %s", hold)
 
-    def _extends(self, request: Request, hold: Hold) -> bool:
+    def _extends(self, step: Step, request: Request, hold: Hold) -> bool:
         """Whether the end is to be set still.
 
         :raises GuardError: it may not be.
@@ -234,7 +220,7 @@ class ChangeHolds(_HoldStep):
             )
         if hold.end == end:
             return False
-        if hold.end_asked_at is not None and hold.end_asked_at > self._asked_at:
+        if hold.end_asked_at is not None and hold.end_asked_at > _asked_at(step):
             self.log.warning("A later run has set the end, which stays: %s", hold)
             return False
         if why := _no_extension(hold.end, end):
@@ -243,14 +229,14 @@ class ChangeHolds(_HoldStep):
 
     def _owner(self, step: Step) -> str:
         # The run must be told from every other; of a long name the beginning does.
-        person = cut(self._person, OWNER_LIMIT - len(f", {step.owner}".encode()))
+        person = cut(step.requester, OWNER_LIMIT - len(f", {step.owner}".encode()))
         return f"{person}, {step.owner}" if person else step.owner
 
     def act(self, step: Step, seen: Seen) -> None:
         request, report, reached = self._request(step), Report("holds"), []
-        for idb in _chosen(step):
+        for idb in chosen_idbs(step):
             try:
-                self._change(idb, request, self._owner(step))
+                self._change(step, idb, request)
                 if (hold := idb.store.hold(request.hold)) is not None:
                     self.log.info("act: %s: %s", idb.label, hold)
                 reached.append(idb)
@@ -260,10 +246,11 @@ class ChangeHolds(_HoldStep):
             # The next step waits until this one reaches all; the jobs of those that it has reached do not.
             holds = PurgeHolds(step.deployment)
             for idb in reached:
-                tell(self, holds.enforce(idb))
+                log_report(self, holds.enforce(idb))
         raise_all(report.errors)
 
-    def _change(self, idb: IdbHolds, request: Request, owner: str) -> None:
+    def _change(self, step: Step, idb: IdbHolds, request: Request) -> None:
+        owner = self._owner(step)
         if request.action == PLACE:
             assert request.end is not None
             end, begin = request.end, request.begins_at
@@ -280,7 +267,7 @@ class ChangeHolds(_HoldStep):
             return
         if request.action == EXTEND:
             assert request.end is not None
-            idb.store.extend(request.hold, request.end, self._asked_at)
+            idb.store.extend(request.hold, request.end, _asked_at(step))
             return
         if hold.of_plan:
             self.log.warning("%s: this hold was a plan's: it protects a copy that may be under way.", idb.label)
@@ -300,67 +287,13 @@ def _no_extension(present: End, new: End) -> str | None:
     return None
 
 
-def no_purge_runs(step: Step, role: str = "") -> Seen:
-    """Probe: no purge is at work at those of the chosen IDBs where one must be held or given back.
-
-    Where nothing is held any more, purges run as they always do, and nobody waits for them.
-    """
-    now = datetime.now(UTC)
-    idbs = [idb for idb in _chosen(step) if idb.active(now) or idb.since() is not None]
-    running = [f"{idb.label}: {job}" for idb in idbs for job, state in idb.states().items() if state.running]
-    return Seen(not running, f"purges that run: {sorted_names(running)}" if running else "no purge runs")
-
-
-class MatchJobs(_HoldStep, WaitOperator):
-    """Make the purge jobs match the holds now, as the guard does by schedule; a purge that runs is waited for."""
-
-    guide = "Database Transfer: stop purging IDBs, until the data is processed (guide:232)"
-    changes = "purge jobs are disabled where a hold holds, and enabled where the last hold has ended"
-    undo = "infomart_purge_hold with release or place"
-    probe = "infomart_dr.operators.purge_holds.no_purge_runs"
-
-    def does_not_apply(self, step: Step) -> str | None:
-        return "the run lists holds only" if step.params["action"] == LIST else None
-
-    def observe(self, step: Step) -> Seen:
-        now = datetime.now(UTC)
-        unlike: list[str] = []
-        for idb in _chosen(step):
-            rows = {row.job for row in idb.store.jobs() if idb.store.is_own(row)}
-            if not idb.active(now):
-                unlike += [f"{idb.label}: {job} is not given back" for job in sorted(rows)]
-                continue
-            for job, state in idb.states().items():
-                if state.enabled or state.running or job not in rows:
-                    unlike.append(f"{idb.label}: {job} is {state.words}")
-        if unlike:
-            return Seen(False, f"jobs that do not match the holds: {sorted_names(unlike)}")
-        return Seen(True, "the purge jobs match the holds")
-
-    def prepare(self, step: Step) -> None:
-        holds = PurgeHolds(step.deployment)
-        reports = [holds.enforce(idb) for idb in _chosen(step)]
-        for report in reports:
-            tell(self, report)
-        raise_all([error for report in reports for error in report.errors])
-
-    def _conclude(self, step: Step) -> dict[str, Any]:
-        self.prepare(step)
-        if not (running := no_purge_runs(step)).done:
-            raise PurgeRunsError(f"{running.what}.", "It is tried again when they have ended.")
-        return StepOperator._conclude(self, step)
-
-    def next_step(self) -> str:
-        return "Look at the job in its own place, and clear this task; the guard tries by itself every few minutes."
-
-
-class ListHolds(_HoldStep):
+class ListHolds(HoldStep):
     """Show the holds of the chosen IDBs, and what is disabled since when."""
 
     def observe(self, step: Step) -> Seen:
         now, lines, report = datetime.now(UTC), list[str](), Report("holds")
         holds = PurgeHolds(step.deployment)
-        for idb in _chosen(step):
+        for idb in chosen_idbs(step):
             try:
                 lines += self._lines(holds, idb, now)
             except Exception as error:
@@ -388,7 +321,7 @@ class ListHolds(_HoldStep):
 # -- the guard -------------------------------------------------------------------------------------
 
 
-def tell(task: BaseOperator, report: Report) -> None:
+def log_report(task: BaseOperator, report: Report) -> None:
     """Write what a look came to into a task's log."""
     for words in report.holds:
         task.log.info("%s: hold %s", report.idb, words)
@@ -423,7 +356,7 @@ class EnforceHolds(BaseOperator):
         with Deployment(self.deployment) as deployment:
             reports = PurgeHolds(deployment).enforce_all()
         for report in reports:
-            tell(self, report)
+            log_report(self, report)
         raise_all([error for report in reports for error in report.errors])
         return {
             "holds": sum(len(report.holds) for report in reports),

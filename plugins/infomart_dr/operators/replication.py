@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.dictionary import table_exists
 from infomart_dr.guards.replication import groups_of, parameter_files, states_of, states_text
-from infomart_dr.operators.base import StepOperator, WaitOperator
+from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.facts import Fact
@@ -368,26 +368,6 @@ class CheckReplicationRuns(ReplicationOperator):
         )
 
 
-class WaitForOlderTransactions(WaitOperator):
-    """Wait until no transaction is open that began before the capture: neither side would have it."""
-
-    guide = "not in the guide; GoldenGate's instantiation (facts 1.4)"
-    probe = "infomart_dr.guards.replication.no_older_transactions"
-
-    def __init__(self, *, direction: Direction, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.direction = direction
-
-    def arguments(self, step: Step) -> dict[str, Any]:
-        return {"direction": self.direction}
-
-    def limit(self, step: Step) -> float:
-        return float(step.params.get("open_transaction_minutes") or 240) * 60
-
-    def next_step(self) -> str:
-        return "End the sessions named here, then clear this task."
-
-
 class AddReplicat(ReplicationOperator):
     """Add the Replicat at the applying site."""
 
@@ -460,71 +440,6 @@ class NoteToSourceScn(ReplicationOperator):
 
 
 # -- catch-up --------------------------------------------------------------------------------------
-
-
-class WaitForCatchUp(WaitOperator):
-    """Write a marker row at the capturing site and wait until the Replicat has applied it at the other.
-
-    :param moment: part of the marker's id; a marker belongs to one plan and one moment.
-    """
-
-    guide = "a position that has arrived, not a lag"
-    also: ClassVar[dict[Direction, str]] = {
-        "to_target": "Return to Normal 2, 12 and resynchronisation (guide:1092, guide:1113, guide:1080)",
-        "to_source": "Return to Normal 17, 18 (guide:1123-1124)",
-    }
-    changes = "a row in DR_MARKER"
-    undo = "the rows may be deleted when the plan has ended"
-    probe = "infomart_dr.guards.replication.marker_arrived"
-
-    def __init__(self, *, direction: Direction, moment: str, **kwargs: Any) -> None:
-        if extra := self.also.get(direction):
-            self.guide = f"{self.guide}; {extra}"
-        super().__init__(**kwargs)
-        self.direction: Direction = direction
-        self.moment = moment
-
-    def marker(self, step: Step) -> str:
-        return f"{step.key}-{self.moment}"
-
-    def arguments(self, step: Step) -> dict[str, Any]:
-        return {"direction": self.direction, "marker": self.marker(step)}
-
-    def prepare(self, step: Step) -> None:
-        from infomart_dr.hooks.goldengate_parameters import has_tags
-
-        capturing = ends(self.direction)[0]
-        goldengate = step.site(capturing).goldengate
-        schema = goldengate.schema_name
-        # Before 12c the Extract leaves out whatever GoldenGate's own user writes, a marker of its too.
-        database = step.goldengate_database(capturing) if has_tags(goldengate) else step.dba(capturing)
-        if not database.select("marker_get", {"schema": schema}, marker_id=self.marker(step)):
-            scn = int(step.dba(capturing).value("current_scn"))
-            database.execute(
-                "marker_put",
-                {"schema": schema},
-                marker_id=self.marker(step),
-                site=step.name(capturing),
-                scn=scn,
-            )
-            self.log.info("act: marker %s written at SCN %s", self.marker(step), scn)
-
-    def next_step(self) -> str:
-        return "Look at the Replicat's report and at the link between the sites; then clear this task."
-
-
-class WaitForFinalCatchUp(WaitForCatchUp):
-    """After the writers stopped: note the SCN, write the marker behind it, and wait until it is applied."""
-
-    def prepare(self, step: Step) -> None:
-        step.ledger.require(facts.FINAL_STOP)
-        scn = step.ledger.put_once(facts.NOTED_SCN, int(step.dba("source").value("current_scn")))
-        self.log.info("observe: noted SCN %s after the writers stopped", scn)
-        super().prepare(step)
-
-    def marker(self, step: Step) -> str:
-        # A service that was returned meanwhile makes earlier markers worthless: the stop's time is in the name.
-        return f"{step.key}-{self.moment}-{step.ledger.require(facts.FINAL_STOP)}"
 
 
 # -- direction -------------------------------------------------------------------------------------

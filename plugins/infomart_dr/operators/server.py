@@ -12,7 +12,7 @@ from infomart_dr.guards.application import move_to, option
 from infomart_dr.guards.extraction import etl_is_quiet
 from infomart_dr.guards.replication import groups_of
 from infomart_dr.guards.server import log_size, second_server, server_log, server_runs, serving
-from infomart_dr.operators.base import CheckOperator, StepOperator, WaitOperator
+from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
@@ -32,31 +32,6 @@ class CutoverGate(Gate):
 
 
 # -- quiet, stop, start ----------------------------------------------------------------------------
-
-
-class WaitForQuietEtl(WaitOperator):
-    """Wait until running ETL jobs have ended and nothing extracted waits for its transformation."""
-
-    guide = "not in the guide; replication excludes GIDB_G_* and CTL_TRANSFORM_HISTORY"
-    probe = "infomart_dr.guards.extraction.etl_is_quiet"
-
-    def limit(self, step: Step) -> float:
-        return step.topology.timeouts.quiesce
-
-    def observe(self, step: Step) -> Seen:
-        if not server_runs(step, self.role):
-            # A stopped server cannot transform any more: what it left must be seen, not waited for.
-            seen = etl_is_quiet(step, self.role)
-            if not seen.done:
-                raise GuardError(
-                    f"The Info Mart Server at {step.name(self.role)} is stopped and {seen.what}.",
-                    "Start it with run-scheduler true, let Job_TransformGIM finish, then clear hold_scheduler.",
-                )
-            return seen
-        return super().observe(step)
-
-    def next_step(self) -> str:
-        return "Look at the ETL jobs in GIM Manager; then clear this task."
 
 
 class StopInfoMartServer(StepOperator):
@@ -253,19 +228,6 @@ class CheckServerLog(CheckOperator):
 
     def next_step(self) -> str:
         return "Do what the messages ask for, then mark this task a success."
-
-
-class ProveHighWaterMarkMoves(WaitOperator):
-    """Wait until the target's high-water marks have moved past the start: extraction works."""
-
-    guide = "Return to Normal 15: run ETL jobs (guide:1121)"
-    probe = "infomart_dr.guards.high_water_marks.high_water_mark_moved"
-
-    def arguments(self, step: Step) -> dict[str, Any]:
-        return {"role": self.role, "since": step.ledger.require(facts.POINT_OF_NO_RETURN)}
-
-    def limit(self, step: Step) -> float:
-        return step.topology.timeouts.quiesce
 
 
 # -- the way back ----------------------------------------------------------------------------------

@@ -8,6 +8,10 @@ from typing import Any
 
 from infomart_dr.errors import FinalError
 
+#: Values of the parameter ``option`` of a return to normal: which site serves at its end.
+TARGET_TAKES_OVER = "target takes over"
+SOURCE_STAYS = "source stays active"
+
 #: Bytes of a run's id: with the DAG's id it must fit where the lock, and a purge hold, name their owner.
 RUN_ID_LIMIT = 200
 #: What to do about a longer one.

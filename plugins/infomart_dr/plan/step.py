@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -70,6 +71,7 @@ class Step:
         params: Mapping[str, Any] | None = None,
         owner: str = "",
         requester: str = "",
+        run_after: datetime | None = None,
     ) -> None:
         self._deployment, self._source, self._target = deployment, source, target
         self.failover = failover
@@ -78,6 +80,8 @@ class Step:
         self.owner = owner
         #: Airflow's user who started the run; empty for a schedule.
         self.requester = requester
+        #: Time that the run was asked for; clearing the run does not change it.
+        self.run_after = run_after
         self.deployment = Deployment(deployment)
 
     @classmethod
@@ -96,6 +100,7 @@ class Step:
             params=params,
             owner=f"{run.dag_id} {run.run_id}",
             requester=getattr(run, "triggering_user_name", None) or "",
+            run_after=getattr(run, "run_after", None),
         )
 
     def arguments(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from infomart_dr.operators import active_active, failover, server
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.runbook import database_transfer
+from infomart_dr.sensors import extraction
 
 #: Values of the parameter ``option``.
 COPY, EMPTY = "copy of the database", "empty database"
@@ -63,7 +64,7 @@ def start_second_server() -> None:
         active_active.CompareConfiguration(task_id="compare_configuration", **common),
         active_active.StartSecondServer(task_id="start_second_server", **common),
         server.CheckServerLog(task_id="check_server_log", **common),
-        server.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", **common),
+        extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", **common),
         [
             active_active.BringChosenReports(task_id="bring_reports_into_service_at_source", role="source"),
             active_active.BringChosenReports(task_id="bring_reports_into_service_at_target", role="target"),

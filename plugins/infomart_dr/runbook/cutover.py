@@ -11,9 +11,11 @@ from typing import Any
 from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import checks, configuration, replication, server
-from infomart_dr.operators.base import AFTER_SKIPS, TARGET_TAKES_OVER
+from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
+from infomart_dr.plan.parameters import TARGET_TAKES_OVER
 from infomart_dr.runbook import database_transfer
+from infomart_dr.sensors import extraction, replicated
 
 TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
 BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOVER}
@@ -41,11 +43,11 @@ def final_stop_and_comparison() -> None:
     """Stop the source, wait for the last transaction, compare."""
     chain(
         database_transfer.hold_scheduler(),
-        server.WaitForQuietEtl(task_id="wait_for_quiet_etl"),
+        extraction.WaitForQuietEtl(task_id="wait_for_quiet_etl"),
         server.StopInfoMartServer(task_id="stop_info_mart_server"),
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed"),
         server.NoteFinalStop(task_id="note_final_stop"),
-        replication.WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="to_target", moment="final"),
+        replicated.WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="to_target", moment="final"),
         checks.ProveSequences(task_id="prove_sequences", role="target"),
         checks.ProveParity(task_id="prove_parity", role="target"),
         checks.CompareTables(task_id="compare_tables", role="target"),
@@ -63,7 +65,7 @@ def switch_direction() -> None:
         replication.EnableSupplementalLogging(task_id="enable_supplemental_logging", role="target"),
         replication.AddExtract(task_id="add_extract", direction="to_source", role="target"),
         replication.StartCapture(task_id="start_extract_and_pump", direction="to_source", role="target"),
-        replication.WaitForOlderTransactions(
+        replicated.WaitForOlderTransactions(
             task_id="wait_for_older_transactions", direction="to_source", role="target"
         ),
         replication.NoteToSourceScn(task_id="note_to_source_scn", direction="to_source", role="target"),
@@ -82,8 +84,8 @@ def start_at_target() -> None:
         server.ProveSourceStopped(task_id="prove_source_stopped"),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
         server.CheckServerLog(task_id="check_server_log", role="target"),
-        server.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", role="target"),
-        replication.WaitForCatchUp(
+        extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", role="target"),
+        replicated.WaitForCatchUp(
             task_id="prove_replication_to_source", direction="to_source", moment="to-source", role="target"
         ),
         replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="to_source", role="target"),

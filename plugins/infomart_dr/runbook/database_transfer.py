@@ -8,6 +8,7 @@ from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import configuration, dump_set, replication, server
 from infomart_dr.plan import facts
+from infomart_dr.sensors import extraction, replicated
 
 #: Steps of a plan whose target serves are never done again.
 BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
@@ -38,7 +39,7 @@ def capture_at_source() -> None:
         replication.AddExtract(task_id="add_extract", direction="to_target"),
         replication.StartCapture(task_id="start_extract_and_pump", direction="to_target"),
         replication.FlushSequences(task_id="flush_sequences", direction="to_target"),
-        replication.WaitForOlderTransactions(task_id="wait_for_older_transactions", direction="to_target"),
+        replicated.WaitForOlderTransactions(task_id="wait_for_older_transactions", direction="to_target"),
     )
 
 
@@ -53,7 +54,7 @@ def export_database(capture_scn: type[dump_set.CaptureScn] = dump_set.CaptureScn
     chain(
         dump_set.CheckExportSpace(task_id="check_export_space", unless=facts.EXPORTED),
         hold_scheduler(unless=facts.EXPORTED),
-        server.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless=facts.EXPORTED),
+        extraction.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless=facts.EXPORTED),
         server.StopInfoMartServer(task_id="stop_info_mart_server", unless=facts.EXPORTED),
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless=facts.EXPORTED),
         capture_scn(task_id="capture_scn"),

@@ -11,6 +11,7 @@ from infomart_dr.operators import configuration, etl_jobs, failover, loss, reagg
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.runbook import reaggregation
+from infomart_dr.sensors import extraction, trail
 
 #: Steps that move the service: there is nothing to move where both sites serve.
 MOVES: dict[str, Any] = {"architecture": "active-standby", "role": "target", **AFTER_SKIPS}
@@ -48,7 +49,7 @@ def confirm_site_failure() -> failover.ConfirmSiteFailure:
 def drain_standby() -> None:
     """Everything that was replicated before the failure is in the Info Mart before it is opened."""
     chain(
-        failover.WaitForTrailEnd(task_id="wait_for_trail_end"),
+        trail.WaitForTrailEnd(task_id="wait_for_trail_end"),
         failover.StopGoldenGate(task_id="stop_goldengate"),
         [
             failover.RaiseSequences(task_id="raise_sequences"),
@@ -92,7 +93,7 @@ def start_at_survivor() -> None:
         etl_jobs.RunMigrationJob(task_id="run_migration_job"),
         etl_jobs.RunMaintenanceJob(task_id="run_maintenance_job"),
         configuration.SetScheduler(task_id="set_scheduler", on=True, guide="DR 8c (guide:1049)"),
-        server.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves"),
+        extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves"),
     )
 
 

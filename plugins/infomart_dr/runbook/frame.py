@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 
 from infomart_dr import text
-from infomart_dr.operators.base import AFTER_SKIPS, SOURCE_STAYS, TARGET_TAKES_OVER, StepOperator
+from infomart_dr.operators.base import AFTER_SKIPS, StepOperator
 from infomart_dr.operators.failover import ReturnStandby
-from infomart_dr.operators.plan import HoldPurging, ReleaseLock, ReleasePurgeHold, TakeLock
+from infomart_dr.operators.plan import ReleaseLock, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.plan import facts
+from infomart_dr.plan.parameters import SOURCE_STAYS, TARGET_TAKES_OVER
+from infomart_dr.sensors.plan_hold import HoldPurging, ReleasePurgeHold
 from infomart_dr.times import FORM_PATTERN
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 

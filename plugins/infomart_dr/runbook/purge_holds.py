@@ -8,6 +8,7 @@ from infomart_dr.operators import purge_holds
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.operators.deployments import ListDeployments
 from infomart_dr.runbook.frame import NAME, deployment_param, text_param
+from infomart_dr.sensors import purge_jobs
 from infomart_dr.times import FORM_PATTERN
 
 
@@ -59,7 +60,7 @@ def change_and_show() -> None:
     chain(
         purge_holds.CheckRequest(task_id="check_request"),
         purge_holds.ChangeHolds(task_id="change_holds"),
-        purge_holds.MatchJobs(task_id="match_jobs", **AFTER_SKIPS),
+        purge_jobs.MatchJobs(task_id="match_jobs", **AFTER_SKIPS),
         purge_holds.ListHolds(task_id="list_holds", **AFTER_SKIPS),
     )
 

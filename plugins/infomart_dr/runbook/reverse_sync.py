@@ -6,6 +6,7 @@ from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import replication
 from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
+from infomart_dr.sensors import replicated
 
 
 @task_group(
@@ -16,5 +17,5 @@ def synchronise() -> None:
     chain(
         replication.AddReplicat(task_id="add_replicat", direction="to_target"),
         replication.StartReplicatAfterCsn(task_id="start_replicat_after_csn", direction="to_target"),
-        replication.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),
+        replicated.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),
     )

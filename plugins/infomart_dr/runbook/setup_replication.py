@@ -8,7 +8,8 @@ from typing import Any
 from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import checks, failover, replication, server, setup
-from infomart_dr.operators.base import AFTER_SKIPS, SOURCE_STAYS
+from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.plan.parameters import SOURCE_STAYS
 
 FOLLOWS: dict[str, Any] = {"option": SOURCE_STAYS, **AFTER_SKIPS}
 

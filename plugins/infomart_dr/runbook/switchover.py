@@ -7,6 +7,7 @@ from airflow.sdk import chain, task_group
 from infomart_dr.operators import failover, replication
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
+from infomart_dr.sensors import replicated
 from infomart_dr.topology import Role, SiteRole
 
 
@@ -21,7 +22,7 @@ def check_replication() -> None:
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
         replication.RemoveOldReplication(task_id="remove_old_replication", keep="to_target"),
         replication.RenderParameterFiles(task_id="render_parameter_files"),
-        replication.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),
+        replicated.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),
     )
 
 

@@ -88,6 +88,7 @@ class FakeStep:
 
     def __init__(self, plan_id: str = "plan-1", owner: str = "dag run-1", **facts: str) -> None:
         self.plan_id, self.owner, self.requester = plan_id, owner, "anna"
+        self.run_after = datetime.now(UTC)
         self.params: dict[str, Any] = {}
         self.sites = {"source": "site2", "target": "site3"}
         self.ledger, self.replication = FakeLedger(facts), FakeLedger()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.operators.replication import WaitForCatchUp
+from infomart_dr.sensors.replicated import WaitForCatchUp
 from infomart_dr.topology import AliasLogin, EncryptedLogin, GoldenGate
 
 

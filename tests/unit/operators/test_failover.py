@@ -35,12 +35,12 @@ from infomart_dr.operators.failover import (
     StartAtSurvivor,
     StopGoldenGate,
     TellNewRoles,
-    WaitForTrailEnd,
 )
 from infomart_dr.plan import facts
 from infomart_dr.plan import ledger as real_ledger
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen
+from infomart_dr.sensors.trail import WaitForTrailEnd
 from infomart_lab import config as lab_config
 from infomart_lab import configuration as lab_configuration
 from infomart_lab import topology as lab_topology

@@ -15,20 +15,15 @@ from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import FinalError, GuardError, TopologyError
+from infomart_dr.guards.plan_holds import high_water_mark_passed_hold, no_purge_runs
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
-from infomart_dr.operators import plan
-from infomart_dr.operators.base import SOURCE_STAYS
-from infomart_dr.operators.plan import (
-    HoldPurging,
-    ReleaseLock,
-    ReleasePurgeHold,
-    TakeLock,
-    high_water_mark_passed_hold,
-    no_purge_runs,
-)
+from infomart_dr.operators.plan import ReleaseLock, TakeLock
 from infomart_dr.plan import facts
+from infomart_dr.plan.parameters import SOURCE_STAYS
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.sensors import plan_hold as plan_hold_sensor
+from infomart_dr.sensors.plan_hold import HoldPurging, ReleasePurgeHold
 from infomart_dr.topology import Topology
 
 #: Data source of the IDBs of `World`.
@@ -171,7 +166,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(plan, "PurgeHolds", lambda deployment: deployment)
+    replace_question(monkeypatch, "PurgeHolds", lambda deployment: deployment)
     return World()
 
 
@@ -258,7 +253,7 @@ def test_a_hold_that_holds_again_lasts_until_what_is_collected_from_then_on_is_p
     release = ReleasePurgeHold(task_id="release", role="target")
     release.prepare(step)
     first = step.ledger.require(facts.PURGE_HOLD)["since"]
-    monkeypatch.setattr(plan, "datetime", Later)
+    monkeypatch.setattr(plan_hold_sensor, "datetime", Later)
     hold(step)
     second = step.ledger.require(facts.PURGE_HOLD)["since"]
     assert second >= first + 30
@@ -319,7 +314,7 @@ def test_a_purge_that_runs_is_waited_for_and_not_killed(world: World, monkeypatc
     step.topology.timeouts.inline_wait = 0.0
     with pytest.raises(TaskDeferred) as deferred:
         hold(step)
-    assert deferred.value.trigger.probe == "infomart_dr.operators.plan.no_purge_runs"
+    assert deferred.value.trigger.probe == "infomart_dr.guards.plan_holds.no_purge_runs"
     assert (job.enabled, job.acts, world.jobs["a3"].enabled) == (True, [], False)
     assert "site2/a2" in no_purge_runs(step, "source").what
     job.running = False
@@ -335,7 +330,7 @@ def test_a_purge_that_begins_again_after_the_wait_is_tried_again(world: World) -
     hold(step)
     world.jobs["a2"].enabled = world.jobs["a2"].running = True
     with pytest.raises(PurgeRunsError, match="site2/a2"):
-        HoldPurging(task_id="hold")._conclude(step)
+        HoldPurging(task_id="hold").after(step, Seen(True, "no purge runs"))
 
 
 def test_while_it_waits_for_the_mark_a_plan_gives_its_holds_an_end_that_the_guard_can_judge(world: World) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError, TaskDeferred
 from tests.unit.guards.purge_world import Job, Tables, idb
-from tests.unit.operators.fakes import FakeStep
+from tests.unit.operators.fakes import FakeStep, replace_question
 
 from infomart_dr.errors import CurableError, FinalError, GuardError, TopologyError, UnreachableError
+from infomart_dr.guards.plan_holds import no_chosen_purge_runs
 from infomart_dr.guards.purge_holds import End, HoldStore, IdbHolds, Report, plan_hold
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.purge_holds import (
@@ -19,12 +20,11 @@ from infomart_dr.operators.purge_holds import (
     CheckRequest,
     EnforceHolds,
     ListHolds,
-    MatchJobs,
-    no_purge_runs,
     read_request,
 )
 from infomart_dr.plan.parameters import RUN_ID_LIMIT
 from infomart_dr.runbook.purge_holds import hold_params
+from infomart_dr.sensors.purge_jobs import MatchJobs
 
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 PLACE = {"action": "place", "ends_at": "2026-11-03T05:00Z", "reason": "index rebuild"}
@@ -117,7 +117,7 @@ class World:
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(purge_holds, "PurgeHolds", lambda deployment: deployment)
+    replace_question(monkeypatch, "PurgeHolds", lambda deployment: deployment)
     return World()
 
 
@@ -136,17 +136,10 @@ def step_of(world: World, run_id: str = "CHG1", **params: str) -> Any:
     return step
 
 
-def change_holds(person: str = "anna", asked_at: datetime | None = None) -> ChangeHolds:
-    task = ChangeHolds(task_id="change")
-    task._person, task._asked_at = person, asked_at or datetime.now(UTC)
-    return task
-
-
 def run(step: Any, asked_at: datetime | None = None, person: str = "anna") -> None:
     """A run, or one that is cleared, when it was asked for at that time."""
-    change = change_holds(person, asked_at or step.deployment.tables.now)
-    check = CheckRequest(task_id="check")
-    check._asked_at = change._asked_at
+    step.requester, step.run_after = person, asked_at or step.deployment.tables.now
+    check, change = CheckRequest(task_id="check"), ChangeHolds(task_id="change")
     for task in (check, change, MatchJobs(task_id="match"), ListHolds(task_id="list")):
         try:
             task._run(step)
@@ -447,16 +440,15 @@ def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
     world.jobs["ts1"].running = True
     step = step_of(world, ends_at=in_days(2), reason="x")
     step.topology.timeouts.inline_wait = 0.0
-    change_holds()._run(step)
+    ChangeHolds(task_id="change")._run(step)
     task = MatchJobs(task_id="match")
     with pytest.raises(TaskDeferred) as deferred:
         task._run(step)
-    assert deferred.value.trigger.probe == "infomart_dr.operators.purge_holds.no_purge_runs"
+    assert deferred.value.trigger.probe == "infomart_dr.guards.plan_holds.no_chosen_purge_runs"
     assert world.enabled() == [True, False]
-    assert not no_purge_runs(step).done
+    assert not no_chosen_purge_runs(step).done
     world.jobs["ts1"].running = False
-    task._reached = no_purge_runs(step)
-    task._conclude(step)
+    task.after(step, no_chosen_purge_runs(step))
     assert world.enabled() == [False, False]
 
 
@@ -464,15 +456,15 @@ def test_a_purge_that_runs_after_the_release_is_not_waited_for(world: World) -> 
     place(world, which="ts1")
     world.jobs["ts2"].running = True
     step = step_of(world, "run-2", action="release", hold="CHG1")
-    change_holds()._run(step)
+    ChangeHolds(task_id="change")._run(step)
     world.jobs["ts1"].running = True
-    assert not no_purge_runs(step).done, "the job is disabled still, and cannot be given back while a purge runs"
+    assert not no_chosen_purge_runs(step).done, "the job is disabled still, and cannot be given back while a purge runs"
     world.jobs["ts1"].running = False
     task = MatchJobs(task_id="match")
     task.prepare(step)
     world.jobs["ts1"].running = True
-    assert no_purge_runs(step).done, "given back, it purges as it always did"
-    task._conclude(step)
+    assert no_chosen_purge_runs(step).done, "given back, it purges as it always did"
+    assert task.after(step, no_chosen_purge_runs(step)).done
     assert world.enabled() == [True, True]
 
 

@@ -1,0 +1,51 @@
+"""Waiting for the ETL: quiet before a stop, high-water marks that move after a start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from infomart_dr.errors import GuardError
+from infomart_dr.guards.extraction import etl_is_quiet
+from infomart_dr.guards.high_water_marks import high_water_mark_moved
+from infomart_dr.guards.server import server_runs
+from infomart_dr.plan import facts
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.sensors.base import StepSensor
+
+
+class WaitForQuietEtl(StepSensor):
+    """Wait until running ETL jobs have ended and nothing extracted waits for its transformation."""
+
+    guide = "not in the guide; replication excludes GIDB_G_* and CTL_TRANSFORM_HISTORY"
+    probe = staticmethod(etl_is_quiet)
+
+    def limit(self, step: Step) -> float:
+        return step.topology.timeouts.quiesce
+
+    def observe(self, step: Step) -> Seen:
+        if not server_runs(step, self.role):
+            # A stopped server cannot transform any more: what it left must be seen, not waited for.
+            seen = etl_is_quiet(step, self.role)
+            if not seen.done:
+                raise GuardError(
+                    f"The Info Mart Server at {step.name(self.role)} is stopped and {seen.what}.",
+                    "Start it with run-scheduler true, let Job_TransformGIM finish, then clear hold_scheduler.",
+                )
+            return seen
+        return super().observe(step)
+
+    def next_step(self) -> str:
+        return "Look at the ETL jobs in GIM Manager; then clear this task."
+
+
+class ProveHighWaterMarkMoves(StepSensor):
+    """Wait until the target's high-water marks have moved past the start: extraction works."""
+
+    guide = "Return to Normal 15: run ETL jobs (guide:1121)"
+    probe = staticmethod(high_water_mark_moved)
+
+    def arguments(self, step: Step) -> dict[str, Any]:
+        return {"role": self.role, "since": step.ledger.require(facts.POINT_OF_NO_RETURN)}
+
+    def limit(self, step: Step) -> float:
+        return step.topology.timeouts.quiesce

@@ -1,0 +1,57 @@
+"""Purge jobs that are made to match the holds; a purge that runs is waited for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from infomart_dr.guards.plan_holds import chosen_idbs, no_chosen_purge_runs
+from infomart_dr.guards.purge_holds.deployment import PurgeHolds
+from infomart_dr.guards.purge_holds.idb import raise_all
+from infomart_dr.hooks.purge_jobs import PurgeRunsError
+from infomart_dr.operators.purge_holds import LIST, HoldStep, log_report
+from infomart_dr.plan.step import Seen, Step
+from infomart_dr.sensors.base import StepSensor
+from infomart_dr.text import sorted_names
+
+
+class MatchJobs(HoldStep, StepSensor):
+    """Make the purge jobs match the holds now, as the guard does by schedule; a purge that runs is waited for."""
+
+    guide = "Database Transfer: stop purging IDBs, until the data is processed (guide:232)"
+    changes = "purge jobs are disabled where a hold holds, and enabled where the last hold has ended"
+    undo = "infomart_purge_hold with release or place"
+    probe = staticmethod(no_chosen_purge_runs)
+
+    def does_not_apply(self, step: Step) -> str | None:
+        return "the run lists holds only" if step.params["action"] == LIST else None
+
+    def observe(self, step: Step) -> Seen:
+        now = datetime.now(UTC)
+        unlike: list[str] = []
+        for idb in chosen_idbs(step):
+            rows = {row.job for row in idb.store.jobs() if idb.store.is_own(row)}
+            if not idb.active(now):
+                unlike += [f"{idb.label}: {job} is not given back" for job in sorted(rows)]
+                continue
+            for job, state in idb.states().items():
+                if state.enabled or state.running or job not in rows:
+                    unlike.append(f"{idb.label}: {job} is {state.words}")
+        if unlike:
+            return Seen(False, f"jobs that do not match the holds: {sorted_names(unlike)}")
+        return Seen(True, "the purge jobs match the holds")
+
+    def prepare(self, step: Step) -> None:
+        holds = PurgeHolds(step.deployment)
+        reports = [holds.enforce(idb) for idb in chosen_idbs(step)]
+        for report in reports:
+            log_report(self, report)
+        raise_all([error for report in reports for error in report.errors])
+
+    def after(self, step: Step, reached: Seen) -> Seen:
+        self.prepare(step)
+        if not (running := no_chosen_purge_runs(step)).done:
+            raise PurgeRunsError(f"{running.what}.", "It is tried again when they have ended.")
+        return self.observe(step)
+
+    def next_step(self) -> str:
+        return "Look at the job in its own place, and clear this task; the guard tries by itself every few minutes."
