@@ -19,7 +19,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from infomart_dr.dagfiles import dags_folder, load_dags, quiet_airflow
 from infomart_dr.errors import InfoMartError, TopologyError
+from infomart_dr.preparation import connections as module
+from infomart_dr.preparation import parameter_files
+from infomart_dr.preparation.check import check, files_of
+from infomart_dr.preparation.outline import outline
 from infomart_dr.topology import PATH_VARIABLE, Topology, read
 
 WRONG, USAGE = 1, 2
@@ -104,8 +109,6 @@ def _topology(path: Path | None, deployment: str, as_json: bool) -> Topology:
 
     :raises TopologyError: it is wrong.
     """
-    from infomart_dr.preparation.check import files_of
-
     files = files_of(_path(path, as_json))
     chosen = [file for file in files if not deployment or len(files) == 1 or file.stem == deployment]
     if len(chosen) != 1:
@@ -126,8 +129,6 @@ def _topology(path: Path | None, deployment: str, as_json: bool) -> Topology:
 @app.command()
 def validate(topology: _Path = None, as_json: _Json = False) -> None:
     """Check a topology file, or each file of a folder, and report every mistake."""
-    from infomart_dr.preparation.check import check
-
     with _typed_errors(as_json):
         checked = check(_path(topology, as_json))
     mistakes = sum(len(each.mistakes) for each in checked)
@@ -174,8 +175,6 @@ def render(
     No database is needed. Two values exist only once a plan runs: the SCN, which is read from the source's database,
     and the names of the dump files, which the manifest has. Files that need them are left out, and named.
     """
-    from infomart_dr.preparation import parameter_files
-
     with _typed_errors(as_json):
         pair = _topology(topology, deployment, as_json).pair(source or None, target or None)
         plan_id = parameter_files.check_plan_id(plan)
@@ -241,8 +240,6 @@ def connections(
     as_json: _Json = False,
 ) -> None:
     """List every Airflow connection that a topology needs, and what its account must be able to do."""
-    from infomart_dr.preparation import connections as module
-
     with _typed_errors(as_json):
         found = module.needed(_topology(topology, deployment, as_json))
     if into is not None:
@@ -273,8 +270,6 @@ def connections(
 
 def _add_connections(file: Path, wanted: dict[str, Any], as_json: bool) -> None:
     """Add to a file that may be filled in already; written at once, for its owner alone."""
-    from infomart_dr.preparation import connections as module
-
     try:
         text = file.read_text() if file.exists() else ""
         there = json.loads(text) if text.strip() else {}
@@ -340,8 +335,6 @@ def plan(
     With a topology it says which tasks do not apply and which a person does, as far as that can be known without a
     connection; what only the run can see is marked with a question mark.
     """
-    from infomart_dr.dagfiles import dags_folder, load_dags, quiet_airflow
-
     with _typed_errors(as_json), quiet_airflow():
         asked = topology is not None or bool(os.environ.get(PATH_VARIABLE)) or bool(deployment)
         known = _topology(topology, deployment, as_json) if asked and procedure else None
@@ -357,7 +350,6 @@ def plan(
         if dag is None:
             names = ", ".join(sorted(found))
             _fail(f"There is no procedure {procedure!r}.", USAGE, as_json=as_json, next_step=f"Give one of: {names}.")
-        from infomart_dr.preparation.outline import outline
 
         made = outline(dag, known, _given(settings or [], as_json))
     if as_json:

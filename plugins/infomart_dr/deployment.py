@@ -7,19 +7,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self
 
 from infomart_dr import topology as topology_module
+from infomart_dr.hooks import purge_jobs
+from infomart_dr.hooks.configuration import ConfigurationBackend, ManualConfiguration
 from infomart_dr.hooks.connections import connection
+from infomart_dr.hooks.data_pump import DataPump
+from infomart_dr.hooks.ggsci import Ggsci
+from infomart_dr.hooks.purge_jobs import PurgeJob
+from infomart_dr.plan.ledger import Ledger
+from infomart_dr.plan.lock import PlanLock
+from infomart_dr.topology import CronJob, DbmsJob, Idb, SchedulerJob, Site, Topology
 
 if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import ConfigurationBackend
-    from infomart_dr.hooks.data_pump import DataPump
-    from infomart_dr.hooks.ggsci import Ggsci
     from infomart_dr.hooks.management_layer import ManagementLayer
     from infomart_dr.hooks.oracle import InfoMartOracleHook
-    from infomart_dr.hooks.purge_jobs import PurgeJob
     from infomart_dr.hooks.remote_host import RemoteHost
-    from infomart_dr.plan.ledger import Ledger
-    from infomart_dr.plan.lock import PlanLock
-    from infomart_dr.topology import Idb, Site, Topology
 
 HostKind = Literal["db", "gim", "management"]
 
@@ -57,15 +58,11 @@ class Deployment:
 
     def ledger(self, site: str, plan_id: str) -> Ledger:
         """Noted facts of a plan, in GoldenGate's schema at a site."""
-        from infomart_dr.plan.ledger import Ledger
-
         schema = self.site(site).goldengate.schema_name
         return Ledger(self.goldengate_database(site), schema, self.topology.name, plan_id)
 
     def lock(self, site: str) -> PlanLock:
         """The deployment's lock, in GoldenGate's schema at a site."""
-        from infomart_dr.plan.lock import PlanLock
-
         schema = self.site(site).goldengate.schema_name
         return PlanLock(self.goldengate_database(site), schema, self.topology.name)
 
@@ -120,9 +117,6 @@ class Deployment:
 
     def purge_jobs(self, idb: Idb) -> list[PurgeJob]:
         """What purges an IDB."""
-        from infomart_dr.hooks import purge_jobs
-        from infomart_dr.topology import CronJob, DbmsJob, SchedulerJob
-
         found: list[PurgeJob] = []
         for job in idb.purge_jobs:
             if isinstance(job, SchedulerJob):
@@ -136,8 +130,6 @@ class Deployment:
         return found
 
     def ggsci(self, site: str) -> Ggsci:
-        from infomart_dr.hooks.ggsci import Ggsci
-
         settings = self.site(site)
         return Ggsci(
             self.host(site),
@@ -146,8 +138,6 @@ class Deployment:
         )
 
     def data_pump(self, site: str) -> DataPump:
-        from infomart_dr.hooks.data_pump import DataPump
-
         return DataPump(self.host(site), self.site(site), self.dba(site))
 
     def management_layer(self, site: str) -> ManagementLayer:
@@ -159,8 +149,6 @@ class Deployment:
 
     def configuration(self, site: str) -> ConfigurationBackend:
         """The configuration backend of a site."""
-        from infomart_dr.hooks.configuration import ManualConfiguration
-
         settings, timeouts = self.site(site).configuration, self.topology.timeouts
         if settings.backend == "manual" or settings.connection is None:
             return ManualConfiguration()

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence.high_water_marks import is_of_calls
 from infomart_dr.guide import readable
+from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
+from infomart_dr.plan.lock import Holder
 from infomart_dr.text import size_text
 from infomart_dr.times import span
-
-if TYPE_CHECKING:
-    from infomart_dr.errors import InfoMartError
-    from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
-    from infomart_dr.plan.lock import Holder
-    from infomart_dr.topology import Falling, Rising, Topology, Watch
+from infomart_dr.topology import Falling, Rising, Topology, Watch
 
 #: ``info`` is shown and never told; the others begin a condition.
 Level = Literal["info", "warning", "critical"]

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from infomart_dr.hooks.configuration import Application, Change, differences
+from infomart_dr.hooks.goldengate_parameters import three_parts
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.topology import SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import Application, Change
 
 
 def option(section: str, name: str, value: str) -> Change:
     """A change of one option of the Info Mart's Application object."""
-    from infomart_dr.hooks.configuration import Change
-
     return Change(options={section: {name: value}})
 
 
 def move_to(step: Step, role: SiteRole) -> Change:
     """The change that makes the Application object run at a site: host, command line, DAPs (guide:1115)."""
-    from infomart_dr.hooks.configuration import Change
-
     here, there = step.site(role), step.site(step.pair.other(role))
     return Change(
         host=here.info_mart_server.host_object,
@@ -43,8 +36,6 @@ def collecting_objects(step: Step, role: SiteRole) -> list[str]:
 
 def configured(step: Step, role: SiteRole, name: str, change: Change) -> Seen:
     """Whether an Application object is as a change wants it."""
-    from infomart_dr.hooks.configuration import differences
-
     left = differences(step.configuration(role).read(name), change)
     if left:
         return Seen(False, f"{name} differs: {'; '.join(map(str, left))}")
@@ -69,9 +60,6 @@ def lost_objects(step: Step) -> list[str]:
 
 def survivor_changes(step: Step) -> dict[str, Change]:
     """What the Application objects must be once the lost site is ignored, and the server moved where it must move."""
-    from infomart_dr.hooks.configuration import Change
-    from infomart_dr.hooks.goldengate_parameters import three_parts
-
     lost = lost_objects(step)
     can_disable = three_parts(step.topology.info_mart.release) >= (8, 1, 2)
     dropped = [] if can_disable else lost

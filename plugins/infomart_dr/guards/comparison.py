@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from infomart_dr.errors import GuardError
+from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
+from infomart_dr.statements import row_hash
 from infomart_dr.text import sorted_names
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
@@ -13,8 +15,6 @@ COMPARE_TIMEOUT = 3600.0
 
 def replicated_tables(step: Step) -> dict[SiteRole, dict[str, list[tuple[str, str]]]]:
     """Columns by table of the replicated tables at each site."""
-    from infomart_dr.hooks.goldengate_parameters import is_excluded
-
     release = step.topology.info_mart.release
     found: dict[SiteRole, dict[str, list[tuple[str, str]]]] = {}
     for role in BOTH_ROLES:
@@ -40,7 +40,6 @@ def replicated_tables(step: Step) -> dict[SiteRole, dict[str, list[tuple[str, st
 def fingerprints(step: Step, role: SiteRole, tables: dict[str, list[tuple[str, str]]]) -> dict[str, tuple[int, int]]:
     """Rows and sum of row hashes by table of one site."""
     from infomart_dr.hooks.oracle import InfoMartOracleHook
-    from infomart_dr.statements import row_hash
 
     hook = InfoMartOracleHook(
         step.site(role).database.info_mart_connection,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.guards.dump_set import path_of_directory
+from infomart_dr.hooks.parse_data_pump import NEXT_STEPS, LogReport, Operation, classify_log, next_step
 from infomart_dr.plan.step import Seen
-
-if TYPE_CHECKING:
-    from infomart_dr.deployment import Deployment
-    from infomart_dr.hooks.parse_data_pump import LogReport, Operation
 
 #: Bytes of a log that are read; one that is longer counts as unfinished.
 _LONGEST_LOG = 64 * 1024 * 1024
@@ -72,8 +70,6 @@ def _plain(what: str, value: str) -> str:
 
 
 def _report(deployment: Deployment, site: str, file: str, operation: Operation) -> LogReport:
-    from infomart_dr.hooks.parse_data_pump import classify_log
-
     folder = path_of_directory(deployment.dba(site), deployment.site(site).database.data_pump.directory, site)
     host, path = deployment.host(site), f"{folder}/{file}"
     if not host.exists(path):
@@ -102,7 +98,5 @@ def _errors(report: LogReport) -> str:
 
 
 def _next_step(report: LogReport) -> str:
-    from infomart_dr.hooks.parse_data_pump import NEXT_STEPS, next_step
-
     # A job that stands still is not finished, whatever its log has so far.
     return NEXT_STEPS["unfinished"] if report.outcome == "success" else next_step(report)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infomart_dr.evidence.manifest import Dictionary
-from infomart_dr.guards.dump_set import proven_manifest
+from infomart_dr.evidence.manifest import Dictionary, dictionary_from_rows
 from infomart_dr.plan.step import Step
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
@@ -18,8 +17,6 @@ def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
 
 def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Any:
     """The Info Mart's schema at a site, as the manifest writes it."""
-    from infomart_dr.evidence.manifest import dictionary_from_rows
-
     dba = step.dba(role)
     rows = {
         name: dba.select(name, owner=step.schema)
@@ -33,28 +30,6 @@ def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None 
         )
     }
     return dictionary_from_rows(**rows, row_counts=row_counts)
-
-
-def missing_indexes(step: Step) -> list[str]:
-    """Indexes of the manifest that the target lacks or cannot use; generated names are compared by columns."""
-    wanted = proven_manifest(step).dictionary.indexes
-    found = dictionary_of(step, "target").indexes
-    unusable = {
-        row["index_name"]
-        for row in step.dba("target").select("indexes", owner=step.schema)
-        if str(row["status"]) == "UNUSABLE"
-    }
-    names = {index.name for index in found if index.name not in unusable}
-    shapes = {(index.table, index.unique, tuple(index.columns)) for index in found if index.name not in unusable}
-    return [
-        index.name
-        for index in wanted
-        if (
-            (index.table, index.unique, tuple(index.columns)) not in shapes
-            if index.generated
-            else index.name not in names
-        )
-    ]
 
 
 def invalid_objects(step: Step, role: SiteRole) -> set[str]:
@@ -124,8 +99,6 @@ def sequence_faults(step: Step) -> tuple[list[str], list[str]]:
 
 def parity_faults(step: Step) -> tuple[list[str], int]:
     """How the target's dictionary differs from the source's, and the number of indexes compared."""
-    from infomart_dr.guards.dictionary import dictionary_of, invalid_objects
-
     source, target = dictionary_of(step, "source"), dictionary_of(step, "target")
     differences = dictionary_differences(source, target)
     shapes = {(index.table, index.unique, tuple(index.columns)) for index in target.indexes}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.evidence.manifest import Manifest
+from infomart_dr.guards.dictionary import dictionary_of, table_exists
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Step
 from infomart_dr.text import size_text
@@ -79,8 +80,6 @@ def schema_bytes(step: Step, role: SiteRole) -> int:
 
 def measured_runs(step: Step) -> list[estimates.Measured]:
     """What earlier runs of the deployment took, as the ledger at the surviving site has it."""
-    from infomart_dr.guards.dictionary import table_exists
-
     schema = step.site(step.keeper).goldengate.schema_name
     if not table_exists(step, step.keeper, schema, "DR_LEDGER"):
         return []
@@ -159,8 +158,6 @@ def proven_manifest(step: Step) -> Manifest:
 
     :raises GuardError: it is missing or was changed.
     """
-    from infomart_dr.evidence.manifest import Manifest
-
     digest = step.ledger.require(facts.MANIFEST_DIGEST)
     host = step.host("source")
     path = manifest_path(step)
@@ -173,3 +170,25 @@ def proven_manifest(step: Step) -> Manifest:
 
 def manifest_path(step: Step) -> str:
     return step.host("source").work_path(step.plan_folder, "manifest.json")
+
+
+def missing_indexes(step: Step) -> list[str]:
+    """Indexes of the manifest that the target lacks or cannot use; generated names are compared by columns."""
+    wanted = proven_manifest(step).dictionary.indexes
+    found = dictionary_of(step, "target").indexes
+    unusable = {
+        row["index_name"]
+        for row in step.dba("target").select("indexes", owner=step.schema)
+        if str(row["status"]) == "UNUSABLE"
+    }
+    names = {index.name for index in found if index.name not in unusable}
+    shapes = {(index.table, index.unique, tuple(index.columns)) for index in found if index.name not in unusable}
+    return [
+        index.name
+        for index in wanted
+        if (
+            (index.table, index.unique, tuple(index.columns)) not in shapes
+            if index.generated
+            else index.name not in names
+        )
+    ]

@@ -13,15 +13,12 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.hooks.connections import connection
 from infomart_dr.plan.step import Step
-from infomart_dr.topology import SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.topology import Site, Topology
+from infomart_dr.topology import Site, SiteRole, Topology
 
 Place = Literal["airflow", "survivor"]
 #: ``answers``: it sent something; ``open``: it accepted and said nothing; ``refused``: refused, or closed at once, as

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from infomart_dr.guards.application import configured
+from infomart_dr.guards.application import configured, survivor_changes
 from infomart_dr.guards.replication import replicates
 from infomart_dr.guards.server import running_at, server_runs, serving
 from infomart_dr.plan.step import Step
@@ -38,8 +38,6 @@ def reached_already(step: Step, goal: Goal) -> str | None:
 
 def _sources_are_dropped(step: Step) -> str | None:
     """Of an active-active deployment: the survivor's server ignores the lost site already."""
-    from infomart_dr.guards.application import survivor_changes
-
     if step.site("target").configuration.backend == "manual":
         return None
     changes = survivor_changes(step).items()

@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence.high_water_marks import Marks, against, lowest, with_calls
 from infomart_dr.plan.step import Seen, Step
-from infomart_dr.topology import SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.deployment import Deployment
-    from infomart_dr.topology import Topology
+from infomart_dr.topology import SiteRole, Topology
 
 
 def nothing_beyond(topology: Topology, oracle: Callable[[str], Any], sites: Iterable[str], key: int, mark: int) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from infomart_dr import files, stopwatch
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence import loss
 from infomart_dr.evidence.call_rates import Activity, Pattern, Rates
@@ -135,7 +136,6 @@ def stream(
     """
     import oracledb
 
-    from infomart_dr import files, stopwatch
     from infomart_dr.hooks.oracle import classify
 
     text = files.statement(name, **identifiers)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.evidence.watch_store import is_no_table
 from infomart_dr.guards.replication import arrival
+from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.plan.lock import Holder, PlanLock, code_of
 from infomart_dr.plan.step import Seen
-
-if TYPE_CHECKING:
-    from infomart_dr.deployment import Deployment
 
 log = logging.getLogger(__name__)
 
@@ -128,8 +127,6 @@ def _under(plan: Holder | None, source: str, target: str, details: dict[str, Any
 
 def _write(deployment: Deployment, source: str, begin: str) -> str | None:
     """Write a marker; None: a plan has taken the lock meanwhile."""
-    from infomart_dr.hooks.goldengate_parameters import has_tags
-
     settings, topology = deployment.site(source).goldengate, deployment.topology
     scn = int(deployment.dba(source).value("current_scn"))
     marker = f"{begin}{scn}"
@@ -150,8 +147,6 @@ def _write(deployment: Deployment, source: str, begin: str) -> str | None:
 
 def _remove(deployment: Deployment, source: str, target: str, markers: Collection[str]) -> None:
     """Remove markers that have arrived; what is left behind is harmless, and no reason to fail."""
-    from infomart_dr.hooks.goldengate_parameters import has_tags
-
     # From 12c on GoldenGate carries the removal to the target; before, it leaves out what its own user does.
     carried = has_tags(deployment.site(source).goldengate)
     for site in (source,) if carried else (source, target):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.high_water_marks import marks
 from infomart_dr.guards.purge_holds.deployment import PurgeHolds
 from infomart_dr.guards.purge_holds.idb import IdbHolds
 from infomart_dr.guards.purge_holds.store import plan_hold
@@ -48,8 +49,6 @@ def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
 
     :param role: the site that serves now.
     """
-    from infomart_dr.guards.high_water_marks import marks
-
     hold = step.ledger.require(facts.PURGE_HOLD)
     found = marks(step, role, hold["since"])
     left = hold.get("ceiling", float("inf")) - time.time()

@@ -6,17 +6,17 @@ import difflib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.hooks import goldengate_parameters as parameters
+from infomart_dr.hooks.ggsci import Ggsci
+from infomart_dr.hooks.goldengate_parameters import without_passwords
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.ggsci import Ggsci
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,6 @@ class ParameterFile:
 
     def diff(self) -> str:
         """What writing it would change; passwords that stand in the old file are not shown."""
-        from infomart_dr.hooks.goldengate_parameters import without_passwords
-
         lines = difflib.unified_diff(
             without_passwords(self.there or "").splitlines(),
             without_passwords(self.text).splitlines(),
@@ -53,8 +51,6 @@ class ParameterFile:
 
 def parameter_files(step: Step) -> list[ParameterFile]:
     """GLOBALS and the parameter files of both sites, rendered and as they are."""
-    from infomart_dr.hooks import goldengate_parameters as parameters
-
     found: list[ParameterFile] = []
     roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
     for role, other in roles:

@@ -15,20 +15,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import InfoMartError, UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.high_water_marks import with_calls
 from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
+from infomart_dr.guards import fencing
 from infomart_dr.guards.purge_holds import PurgeHolds, needed_from
+from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import Holder, PlanLock
 from infomart_dr.times import utc
+from infomart_dr.topology import Site, Topology
 
 if TYPE_CHECKING:
-    from infomart_dr.deployment import Deployment
     from infomart_dr.hooks.oracle import InfoMartOracleHook
-    from infomart_dr.topology import Site, Topology
 
 log = logging.getLogger(__name__)
 
@@ -180,8 +182,6 @@ def _read_database(deployment: Deployment, site: str, marks: bool, token: str, l
 
 
 def _writes_own_markers(settings: Site) -> bool:
-    from infomart_dr.hooks.goldengate_parameters import has_tags
-
     return has_tags(settings.goldengate)
 
 
@@ -318,8 +318,6 @@ def _ask_host(
 
 def _links(deployment: Deployment, site: str, others: list[str]) -> dict[str, bool]:
     """Whether any door of the other sites answers to this site's database host."""
-    from infomart_dr.guards import fencing
-
     if not others:
         return {}
     topology = deployment.topology

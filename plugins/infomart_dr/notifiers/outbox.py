@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.evidence.untold import Head, Untold, UntoldStore
 from infomart_dr.evidence.watch_store import is_no_table
 from infomart_dr.hooks.connections import connection
 from infomart_dr.hooks.tickets import Message, Sent, send, words
+from infomart_dr.topology import Tickets, Topology
 
 if TYPE_CHECKING:
-    from infomart_dr.deployment import Deployment
     from infomart_dr.hooks.oracle import Session
-    from infomart_dr.topology import Tickets, Topology
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from airflow.sdk import BaseNotifier
@@ -25,14 +25,11 @@ from infomart_dr import settings
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence.watching import Roles
-from infomart_dr.notifiers import run_state
+from infomart_dr.hooks.tickets import TEXT_LIMIT, Message, key_of
+from infomart_dr.notifiers import outbox, run_state
 from infomart_dr.plan.step import Step
 from infomart_dr.times import span
 from infomart_dr.topology import TicketEvent, Topology
-
-if TYPE_CHECKING:
-    # Imported where a message is made: it brings httpx and tenacity, which no DAG file may wait for.
-    from infomart_dr.hooks.tickets import Message
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +119,6 @@ def _ticket(topology: Topology, context: Mapping[str, Any]) -> str | None:
 
 def _deliver(topology: Topology, context: Mapping[str, Any], messages: Sequence[Message]) -> str | None:
     """Tell messages, or keep them where lock and ledger of the plan are."""
-    from infomart_dr.notifiers import outbox
-
     with Step.from_context(context) as step:
         step.deployment.topology = outbox.bounded(topology)
         return outbox.tell(step.deployment, keeper(step), messages)
@@ -290,8 +285,6 @@ class Run:
     def _message(
         self, event: TicketEvent, key: Sequence[object], lines: Sequence[str], *, link: str, **more: str | int
     ) -> Message:
-        from infomart_dr.hooks.tickets import TEXT_LIMIT, Message, key_of
-
         head = f"[{self._deployment}] {self._dag.dag_id} {self._run.run_id}"
         body = "\n".join(str(redact(line)) for line in [head, *lines])
         # The link is what nobody can do without.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.application import collecting_objects, configuration_differences, own_access_points
 from infomart_dr.guards.server import server_runs, serving
+from infomart_dr.hooks.configuration import Change
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import ConfigurationOperator
 from infomart_dr.operators.dump_set import CaptureScn
@@ -16,9 +17,6 @@ from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.topology import SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import Change
 
 
 class CaptureScnOfCopy(CaptureScn):
@@ -71,8 +69,6 @@ class KeepConfigurationInStep(ConfigurationOperator):
     undo = "the differences stand in the log, old value first"
 
     def wanted(self, step: Step) -> dict[str, Change]:
-        from infomart_dr.hooks.configuration import Change
-
         backend = step.configuration(self.role)
         collecting = sorted({*collecting_objects(step, "source"), *collecting_objects(step, "target")})
         # Where a person configures, the other object cannot be read: the instructions say what to copy.

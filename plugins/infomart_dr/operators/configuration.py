@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infomart_dr.guards.application import collecting_objects, configured, move_to, option
+from infomart_dr.hooks.configuration import Change, ManualConfiguration, inverse
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import Change
-
 
 UNDONE_BY_RETURN_STANDBY = "the teardown return_standby, before the point of no return"
 
@@ -41,8 +38,6 @@ class ConfigurationOperator(HumanStep):
         return {} if change is None else {step.application(self.role): change}
 
     def instructions(self, step: Step) -> str | None:
-        from infomart_dr.hooks.configuration import ManualConfiguration
-
         wanted = self.wanted(step)
         if step.site(self.role).configuration.backend != "manual" or not wanted:
             return None
@@ -68,8 +63,6 @@ class ConfigurationOperator(HumanStep):
 
     def _record_objects(self, step: Step) -> None:
         """Record the objects as they are: return_standby puts them back when the failover does not happen."""
-        from infomart_dr.hooks.configuration import inverse
-
         step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
         if step.site(self.role).configuration.backend == "manual":
             return
@@ -201,8 +194,6 @@ class ConfigureApplication(ConfigurationOperator):
         step.ledger.put_once(facts.APPLICATION_MOVED, step.name("target"))
 
     def wanted(self, step: Step) -> dict[str, Change]:
-        from infomart_dr.hooks.configuration import Change
-
         # What a failover has disabled is used again.
         enabled = {name: Change(enabled=True) for name in collecting_objects(step, self.role)}
         return {**enabled, step.application(self.role): move_to(step, self.role)}

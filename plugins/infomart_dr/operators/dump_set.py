@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from infomart_dr.errors import CurableError, GuardError
-from infomart_dr.guards.dictionary import dictionary_of, invalid_objects, missing_indexes
+from infomart_dr.evidence import manifest as evidence
+from infomart_dr.guards.dictionary import dictionary_differences, dictionary_of, invalid_objects
 from infomart_dr.guards.dump_set import (
     directory_path,
     export_room,
@@ -16,17 +17,28 @@ from infomart_dr.guards.dump_set import (
     import_room,
     manifest_path,
     measured_runs,
+    missing_indexes,
     proven_manifest,
+)
+from infomart_dr.guards.replication import no_older_transactions
+from infomart_dr.guards.server import server_runs
+from infomart_dr.hooks import goldengate_parameters as parameters
+from infomart_dr.hooks.data_pump import (
+    LogReport,
+    classify_log,
+    export_job,
+    export_parameters,
+    import_job,
+    import_parameters,
+    index_parameters,
+    job_name,
+    next_step,
 )
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.jobs import JobOperator, failed, whole_log
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.text import size_text, sorted_names
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.data_pump import LogReport
-
 
 # -- before the SCN --------------------------------------------------------------------------------
 
@@ -77,9 +89,6 @@ class CaptureScn(StepOperator):
         return Seen(True, f"SCN {scn}", {"scn": int(scn)})
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.guards.replication import no_older_transactions
-        from infomart_dr.guards.server import server_runs
-
         captured = step.ledger.require(facts.CAPTURE_SCN.of("to_target"))
         older = no_older_transactions(step, "to_target")
         if not older.done:
@@ -118,8 +127,6 @@ class DataPumpOperator(JobOperator):
 
     def report(self, step: Step) -> LogReport | None:
         """The job's log in the directory, classified; None when there is none."""
-        from infomart_dr.hooks.data_pump import classify_log
-
         host = step.host(self.role)
         path = f"{directory_path(step, self.role)}/{self.job_name(step)}.log"
         if not host.exists(path):
@@ -184,8 +191,6 @@ class DataPumpOperator(JobOperator):
         return self.wait(step, attempt)
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
-        from infomart_dr.hooks.data_pump import next_step
-
         name = self.job_name(step)
         job = step.data_pump(self.role).job(name)
         if job is not None:
@@ -221,13 +226,9 @@ class RunExpdp(DataPumpOperator):
     operation = "export"
 
     def job_name(self, step: Step) -> str:
-        from infomart_dr.hooks.data_pump import export_job
-
         return export_job(step.plan_id)
 
     def parameters(self, step: Step) -> str:
-        from infomart_dr.hooks.data_pump import export_parameters
-
         return export_parameters(
             step.topology, step.site("source"), step.ledger.require(facts.SCN), self.job_name(step)
         )
@@ -328,9 +329,6 @@ class WriteManifest(ChecksumOperator):
         )
 
     def use(self, step: Step) -> None:
-        from infomart_dr.evidence import manifest as evidence
-        from infomart_dr.hooks import goldengate_parameters as parameters
-
         sums = self.sums(step)
         report = self._export(step).report(step)
         assert sums is not None and report is not None
@@ -571,13 +569,9 @@ class RunImpdp(DataPumpOperator):
     operation = "import"
 
     def job_name(self, step: Step) -> str:
-        from infomart_dr.hooks.data_pump import import_job
-
         return import_job(step.plan_id)
 
     def parameters(self, step: Step) -> str:
-        from infomart_dr.hooks.data_pump import import_parameters
-
         files = [file.name for file in proven_manifest(step).files]
         return import_parameters(step.topology, step.site("target"), files, self.job_name(step))
 
@@ -653,8 +647,6 @@ class RecreateMissingIndexes(DataPumpOperator):
     job = "indexes"
 
     def job_name(self, step: Step, back: int = 0) -> str:
-        from infomart_dr.hooks.data_pump import job_name
-
         return job_name("GIM_IDX", f"{step.plan_id} {len(self.attempts(step)) - back}")
 
     def observe(self, step: Step) -> Seen:
@@ -666,8 +658,6 @@ class RecreateMissingIndexes(DataPumpOperator):
         )
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.hooks.data_pump import index_parameters
-
         latest = self.latest(step)
         if latest is not None and latest[1].active:
             return self.wait(step, latest[0])
@@ -718,8 +708,6 @@ class CheckObjects(CheckOperator):
     guide = "not in the guide"
 
     def observe(self, step: Step) -> Seen:
-        from infomart_dr.guards.dictionary import dictionary_differences
-
         wanted, found = proven_manifest(step).dictionary, dictionary_of(step, "target")
         differences = dictionary_differences(wanted, found)
         invalid = invalid_objects(step, "target") - invalid_objects(step, "source")

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from infomart_dr.errors import CurableError, GuardError, InfoMartError
+from infomart_dr.guards import fencing
 from infomart_dr.guards.application import configured, option, survivor_changes
 from infomart_dr.guards.fencing import Place
 from infomart_dr.guards.replication import is_up, replicat_at_trail_end
 from infomart_dr.guards.server import log_size, running_at
+from infomart_dr.hooks.configuration import Change
+from infomart_dr.hooks.goldengate_parameters import version
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import UNDONE_BY_RETURN_STANDBY, ConfigurationOperator
 from infomart_dr.operators.human import Gate
@@ -21,13 +24,10 @@ from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.statements import sequence_restart
 from infomart_dr.text import sorted_names
 from infomart_dr.times import shown
 from infomart_dr.topology import Role, SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import Change
-
 
 #: What to do after a run whose way back has undone what it had done.
 AGAIN = "then start the failover again, or clear look_whether_done and what follows: the way back has undone the rest."
@@ -49,8 +49,6 @@ class ProbeFailedSite(CheckOperator):
         self.place: Place = place
 
     def observe(self, step: Step) -> Seen:
-        from infomart_dr.guards import fencing
-
         verdict = fencing.judge(step, "source", [self.place])
         what = verdict.sentence(step.name("source"))
         if verdict.alive:
@@ -182,9 +180,6 @@ class RaiseSequences(StepOperator):
         return Seen(True, f"{len(step.topology.info_mart.sequence_keys)} sequences lie above every key in use")
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.hooks.goldengate_parameters import version
-        from infomart_dr.statements import sequence_restart
-
         step.ledger.require(facts.STANDBY_DRAINED)
         low = self.low(step)
         if version(step.site("target").database.release) < (18,):
@@ -239,8 +234,6 @@ class StartAtSurvivor(StepOperator):
         return Seen(seen.done and noted is not None, seen.what, {"served_at": int(noted) if noted else None})
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.guards import fencing
-
         step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
         step.ledger.require(facts.STANDBY_DRAINED)
         verdict = fencing.judge(step, "source")
@@ -332,8 +325,6 @@ class ReturnStandby(StepOperator):
             step.ledger.forget(fact)
 
     def _configuration(self, step: Step) -> None:
-        from infomart_dr.hooks.configuration import Change
-
         if step.site("target").configuration.backend == "manual":
             self.log.warning("act: a person must put the Application objects back; the logs of this run say how")
             return

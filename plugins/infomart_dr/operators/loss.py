@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from infomart_dr.evidence import loss
 from infomart_dr.evidence.comparison import INTERVAL
-from infomart_dr.evidence.loss import Earlier
+from infomart_dr.evidence.loss import Earlier, Failure, LossEstimate, Moment
 from infomart_dr.guards.loss_reading import DAY, FACT_LIMIT, WITH_SECONDS, Base, Facts, Reading
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.times import moment
-
-if TYPE_CHECKING:
-    from infomart_dr.evidence.loss import Failure, LossEstimate, Moment
 
 
 class EstimateLoss(StepOperator):

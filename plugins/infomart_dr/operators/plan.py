@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.server import serving
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
-from infomart_dr.topology import BOTH_ROLES, SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.topology import Architecture, Topology
+from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
 
 
 class TakeLock(StepOperator):
@@ -115,8 +113,6 @@ class ReleaseLock(StepOperator):
         return Seen(False, "the lock is held by this run")
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.guards.server import serving
-
         if step.ledger.has(facts.SERVER_TOUCHED):
             role: SiteRole = "target" if step.ledger.has(facts.POINT_OF_NO_RETURN) else "source"
             service = serving(step, role)

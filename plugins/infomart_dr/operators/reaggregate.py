@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from infomart_dr.hooks.connections import connection
+from infomart_dr.hooks.raa import Reaggregation, ReaggregationWindow, jdbc_url, uses_labels
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Seen, Step
@@ -28,8 +30,6 @@ class RequestReaggregation(StepOperator):
 
     def window(self, step: Step, now: datetime) -> Any:
         """The interval of this run."""
-        from infomart_dr.hooks.raa import ReaggregationWindow
-
         params = step.params
         failure = moment("failure_time", str(params.get("failure_time") or "")) or now
         default = ReaggregationWindow.after_failure(failure, now)
@@ -42,9 +42,6 @@ class RequestReaggregation(StepOperator):
         return requested(step)
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.hooks.connections import connection
-        from infomart_dr.hooks.raa import Reaggregation, jdbc_url, uses_labels
-
         raa, site, name = step.topology.raa, step.site(self.role), step.name(self.role)
         window = self.window(step, datetime.now(UTC))
         if uses_labels(raa.release):

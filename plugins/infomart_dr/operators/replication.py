@@ -8,7 +8,10 @@ from typing import Any, ClassVar, Literal
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.dictionary import table_exists
+from infomart_dr.guards.dump_set import proven_manifest
 from infomart_dr.guards.replication import groups_of, parameter_files, states_of, states_text
+from infomart_dr.hooks.goldengate_parameters import is_excluded
+from infomart_dr.hooks.parse_ggsci import parse_ggserr
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
@@ -252,8 +255,6 @@ class EnableSupplementalLogging(StepOperator):
         return Seen(noted is not None, noted or "supplemental logging is not proven on")
 
     def act(self, step: Step, seen: Seen) -> None:
-        from infomart_dr.hooks.goldengate_parameters import is_excluded
-
         goldengate = step.site(self.role).goldengate
         release = step.topology.info_mart.release
         ggsci = step.ggsci(self.role)
@@ -398,7 +399,6 @@ class StartReplicatAfterCsn(ReplicationOperator):
         """To the target: the number of the manifest. To the source: the one recorded at the new active site."""
         if self.direction == "to_source":
             return step.ledger.require(facts.TO_SOURCE_SCN)
-        from infomart_dr.guards.dump_set import proven_manifest
 
         manifest = proven_manifest(step)
         manifest.require_scn(step.ledger.require(facts.SCN))
@@ -496,8 +496,6 @@ class CheckGoldenGateLog(ReplicationOperator):
     guide = "Check the ggserr.log file (guide:992); Return to Normal 18 (guide:1124)"
 
     def observe(self, step: Step) -> Seen:
-        from infomart_dr.hooks.parse_ggsci import parse_ggserr
-
         errors = []
         for role in BOTH_ROLES:
             host, home = step.host(role), step.site(role).goldengate.home

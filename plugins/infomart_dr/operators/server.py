@@ -12,6 +12,7 @@ from infomart_dr.guards.application import move_to, option
 from infomart_dr.guards.extraction import etl_is_quiet
 from infomart_dr.guards.replication import groups_of
 from infomart_dr.guards.server import log_size, second_server, server_log, server_runs, serving
+from infomart_dr.hooks.configuration import ManualConfiguration
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate
 from infomart_dr.plan import facts
@@ -292,8 +293,6 @@ class ReturnServiceToSource(StepOperator):
         """Point the Application object back and start the server."""
         application = step.application("source")
         if step.site("source").configuration.backend == "manual":
-            from infomart_dr.hooks.configuration import ManualConfiguration
-
             instructions = ManualConfiguration().instructions(application, move_to(step, "source"))
             if step.ledger.has(facts.APPLICATION_MOVED):
                 raise GuardError(

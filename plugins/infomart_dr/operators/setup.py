@@ -5,23 +5,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from infomart_dr.errors import FinalError, GuardError, InfoMartError
 from infomart_dr.guards.application import collecting_objects
+from infomart_dr.guards.dictionary import dictionary_of
 from infomart_dr.guards.prerequisites import access_point_faults, database_faults, goldengate_faults, standby_faults
 from infomart_dr.guards.replication import parameter_files
 from infomart_dr.guards.server import server_runs
+from infomart_dr.hooks.configuration import Change
+from infomart_dr.hooks.goldengate_parameters import three_parts
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import ConfigurationOperator
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.plan.step import Seen, Step
 from infomart_dr.times import span
-from infomart_dr.topology import BOTH_ROLES, SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import Change
-    from infomart_dr.topology import Idb
+from infomart_dr.topology import BOTH_ROLES, Idb, SiteRole
 
 #: Characters of all differences that a gate shows.
 _SHOWN = 20_000
@@ -79,8 +77,6 @@ class CreateHwmIndex(StepOperator):
     undo = "DROP INDEX I_C_EXTR_HWM_ID"
 
     def does_not_apply(self, step: Step) -> str | None:
-        from infomart_dr.hooks.goldengate_parameters import three_parts
-
         release = step.topology.info_mart.release
         if three_parts(release) in ((8, 1, 0), (8, 1, 1)):
             return None
@@ -95,8 +91,6 @@ class CreateHwmIndex(StepOperator):
 
     @staticmethod
     def _has_index(step: Step, role: SiteRole) -> bool:
-        from infomart_dr.guards.dictionary import dictionary_of
-
         wanted = ["TABLE_NAME", "DATA_SOURCE_KEY", "MAX_TS"]
         return any(
             index.table == "CTL_EXTRACT_HWM" and list(index.columns) == wanted
@@ -126,8 +120,6 @@ class UseNewSources(ConfigurationOperator):
     changes = "state of the DAPs and ICONs of the new site and of its data sources; connections of the server's object"
 
     def wanted(self, step: Step) -> dict[str, Change]:
-        from infomart_dr.hooks.configuration import Change
-
         names = collecting_objects(step, "target")
         if step.site(self.role).configuration.backend != "manual":
             # What does not exist yet is the next step's business.

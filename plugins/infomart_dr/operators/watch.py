@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, InfoMartError, UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watch_store import WatchStore
-from infomart_dr.evidence.watching import subject_of, worst
+from infomart_dr.evidence.watching import Alert, Condition, Finding, State, subject_of, worst
+from infomart_dr.guards import survey
+from infomart_dr.guards.survey import Look
+from infomart_dr.hooks import metrics
+from infomart_dr.hooks.goldengate_parameters import has_tags
+from infomart_dr.hooks.webhook import Webhook
+from infomart_dr.notifiers import outbox
 from infomart_dr.operators.base import page
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from infomart_dr.deployment import Deployment
-    from infomart_dr.evidence.watching import Alert, Condition, Finding, State
-    from infomart_dr.guards.survey import Look
 
 #: Asset aliases: DAGs scheduled on one run for any deployment's event.
 ALERTS, REPLICATION_STATES = "infomart_dr_alerts", "infomart_dr_replication_states"
@@ -89,10 +93,6 @@ class WatchDeployment(BaseOperator):
         ).expand(deployment=deployments)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from infomart_dr.deployment import Deployment
-        from infomart_dr.guards import survey
-        from infomart_dr.notifiers import outbox
-
         with Deployment(self.deployment) as deployment:
             deployment.topology = survey.bounded(deployment.topology)
             now = time.time()
@@ -183,8 +183,6 @@ class WatchDeployment(BaseOperator):
 
         From 12c on GoldenGate carries the removal to the target; before, it leaves out what its own user does.
         """
-        from infomart_dr.hooks.goldengate_parameters import has_tags
-
         found: list[str] = []
         for source, target in seen.roles.replications:
             carried = has_tags(deployment.site(source).goldengate)
@@ -224,8 +222,6 @@ class WatchDeployment(BaseOperator):
 
     def _post(self, deployment: Deployment, alerts: Sequence[Alert]) -> None:
         """Send alerts to the webhook; nothing that goes wrong there ends the look."""
-        from infomart_dr.hooks.webhook import Webhook
-
         topology, end = deployment.topology, time.monotonic() + _SENDING
         for number, alert in enumerate(alerts):
             if (left := end - time.monotonic()) <= 0:
@@ -261,8 +257,6 @@ class WatchDeployment(BaseOperator):
                 self.log.warning("What was told is not noted at %s, and may be told twice: %s", site, error)
 
     def _figures(self, deployment: Deployment, seen: Look) -> None:
-        from infomart_dr.hooks import metrics
-
         for name, tags, value in seen.figures:
             metrics.send(name, value, deployment=deployment.topology.name, **tags)
 

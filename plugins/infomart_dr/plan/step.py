@@ -11,18 +11,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from infomart_dr.deployment import Deployment, HostKind
-from infomart_dr.topology import SiteRole
+from infomart_dr.hooks.configuration import ConfigurationBackend
+from infomart_dr.hooks.data_pump import DataPump
+from infomart_dr.hooks.ggsci import Ggsci
+from infomart_dr.plan.ledger import Ledger
+from infomart_dr.plan.lock import PlanLock
+from infomart_dr.topology import Pair, Site, SiteRole, Topology
 
 if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import ConfigurationBackend
-    from infomart_dr.hooks.data_pump import DataPump
-    from infomart_dr.hooks.ggsci import Ggsci
     from infomart_dr.hooks.management_layer import ManagementLayer
     from infomart_dr.hooks.oracle import InfoMartOracleHook
     from infomart_dr.hooks.remote_host import RemoteHost
-    from infomart_dr.plan.ledger import Ledger
-    from infomart_dr.plan.lock import PlanLock
-    from infomart_dr.topology import Pair, Site, Topology
 
 log = logging.getLogger(__name__)
 

@@ -8,20 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError
 from infomart_dr.guide import readable
+from infomart_dr.hooks.configuration import ConfigurationBackend
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.ledger import Ledger, Recorded, T
 from infomart_dr.plan.step import Step
 from infomart_dr.preparation.guide_coverage import reference_text
-from infomart_dr.topology import BOTH_ROLES
-
-if TYPE_CHECKING:
-    from infomart_dr.hooks.configuration import ConfigurationBackend
-    from infomart_dr.topology import Topology
+from infomart_dr.topology import BOTH_ROLES, Topology
 
 #: ``program``; ``person``: does it and confirms; ``decision``: a gate; ``open``: a person where something is missing,
 #: which only the run can see.

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.reach import idb_connections
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
-from infomart_dr.topology import DbmsJob, SchedulerJob, SiteRole
+from infomart_dr.topology import DbmsJob, Idb, SchedulerJob, SiteRole
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook
-    from infomart_dr.topology import Idb
 
 #: Days before a password's end from which on it is warned of.
 EXPIRY_DAYS = 14
@@ -91,8 +91,6 @@ def wanted_privileges(copies: bool, role: SiteRole, *, tags: bool = True) -> dic
 
 
 def _privileges(looks: Looks, role: SiteRole) -> list[Verdict]:
-    from infomart_dr.hooks.goldengate_parameters import has_tags
-
     step = looks.step
     tags = has_tags(step.site(role).goldengate)
     hooks = {"dba": step.dba(role), "goldengate": step.goldengate_database(role)}

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.readiness import accounts, clocks_and_releases, reach, replication, room, services, transfer
+from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Finding, Planned
-from infomart_dr.topology import BOTH_ROLES, SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.readiness.looks import Looks
-    from infomart_dr.topology import Architecture, Topology
+from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
 
 #: A check of both sites, or of one.
 Item = Check | tuple[Check, SiteRole]

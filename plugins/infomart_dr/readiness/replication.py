@@ -6,6 +6,7 @@ from typing import Any
 
 from infomart_dr.guards import dictionary, prerequisites
 from infomart_dr.guards import replication as replication_guard
+from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
 from infomart_dr.readiness.looks import Looks
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
@@ -27,8 +28,6 @@ def _supplemental_logging(looks: Looks, role: SiteRole) -> Verdict:
 
 
 def _schema_logging(looks: Looks, role: SiteRole) -> Verdict:
-    from infomart_dr.hooks.goldengate_parameters import is_excluded
-
     step = looks.step
     release = step.topology.info_mart.release
     if step.ggsci(role).schema_trandata_enabled(step.schema, lambda table: not is_excluded(release, table)):

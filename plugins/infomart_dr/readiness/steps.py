@@ -9,12 +9,14 @@ from airflow.sdk import BaseOperator
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.operators.base import page
+from infomart_dr.readiness.looks import LookingStep, Looks
+from infomart_dr.readiness.procedures import PROCEDURES, estimated_times, fitting
+from infomart_dr.readiness.report import Finding, Report, blocked_sentence, examine
+from infomart_dr.topology import Topology
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from infomart_dr.readiness.report import Report
-    from infomart_dr.topology import Topology
 
 #: Value of the parameter ``procedure``: every one that the roles of the sites call for.
 ALL_THAT_FIT = "all that fit"
@@ -81,8 +83,6 @@ def _names() -> list[str]:
 
 
 def _of_deployment(topology: Topology, procedure: str, source: str, target: str) -> list[dict[str, str]]:
-    from infomart_dr.readiness.procedures import PROCEDURES, fitting
-
     name = topology.name
     if procedure == ALL_THAT_FIT:
         return [
@@ -128,10 +128,6 @@ class CheckReadiness(ReadinessOperator):
 
 def check(case: dict[str, str]) -> Report:
     """The report of one case."""
-    from infomart_dr.readiness.looks import LookingStep, Looks
-    from infomart_dr.readiness.procedures import PROCEDURES, estimated_times
-    from infomart_dr.readiness.report import Finding, Report, examine
-
     about: dict[str, Any] = {field: case[field] for field in ("deployment", "procedure", "source", "target")}
     if error := case.get("error"):
         cure = case.get("cure") or "Correct the topology file or the parameters."
@@ -162,8 +158,6 @@ class ReportReadiness(ReadinessOperator):
         self.cases, self.reports = cases, reports
 
     def execute(self, context: Context) -> dict[str, Any]:
-        from infomart_dr.readiness.report import Report, blocked_sentence
-
         reports = [Report.from_json(each) for each in (self.reports or [])]
         text = "# Readiness\n\n" + "\n".join(report.markdown() for report in reports)
         self.log.info("%s", text)

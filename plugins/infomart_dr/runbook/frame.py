@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import Param
 
@@ -17,10 +17,7 @@ from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS, TARGET_TAKES_OVER
 from infomart_dr.sensors.plan_hold import HoldPurging, ReleasePurgeHold
 from infomart_dr.times import FORM_PATTERN
-from infomart_dr.topology import BOTH_ROLES, SiteRole
-
-if TYPE_CHECKING:
-    from infomart_dr.topology import Architecture
+from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole
 
 #: Pattern of a name in the topology, or nothing.
 NAME = rf"^({text.NAME})?$"

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from infomart_dr.errors import CurableError, GuardError
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan.step import Seen, Step
+from infomart_dr.triggers.condition import ConditionTrigger
 
 
 class StepSensor(StepOperator, BaseSensorOperator):
@@ -72,8 +73,6 @@ class StepSensor(StepOperator, BaseSensorOperator):
         return self.ask(step)
 
     def act(self, step: Step, seen: Seen) -> Seen | None:
-        from infomart_dr.triggers.condition import ConditionTrigger
-
         self.prepare(step)
         if (reached := self._inline_wait(step)) is not None:
             return self.after(step, reached)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from infomart_dr.hooks.parse_data_pump import Operation
 from infomart_dr.sensors.deployment_sensor import DeploymentSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from infomart_dr.hooks.parse_data_pump import Operation
 
 
 class DataPumpJobSensor(DeploymentSensor):

@@ -15,6 +15,7 @@ from infomart_dr.deployment import Deployment
 from infomart_dr.errors import CurableError, InfoMartError
 from infomart_dr.operators.base import RETRY_POLICY, raise_from
 from infomart_dr.plan.step import Seen
+from infomart_dr.triggers.condition import ConditionTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -113,8 +114,6 @@ class DeploymentSensor(BaseSensorOperator):
     # -- in the triggerer --------------------------------------------------------------------------
 
     def _defer(self, context: Context) -> None:
-        from infomart_dr.triggers.condition import ConditionTrigger
-
         self.log.info("wait, looking every %g s for at most %g s", self.poke_interval, self.timeout)
         self.defer(
             trigger=ConditionTrigger(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from infomart_dr.guards.replication import marker_arrived, no_older_transactions
+from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Step
@@ -60,8 +61,6 @@ class WaitForCatchUp(StepSensor):
         return {"direction": self.direction, "marker": self.marker(step)}
 
     def prepare(self, step: Step) -> None:
-        from infomart_dr.hooks.goldengate_parameters import has_tags
-
         capturing = ends(self.direction)[0]
         goldengate = step.site(capturing).goldengate
         schema = goldengate.schema_name
