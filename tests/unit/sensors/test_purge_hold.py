@@ -96,4 +96,4 @@ def test_the_arguments_are_plain() -> None:
     context: Any = {}
     assert sensor.arguments(context) == {"hold": "CHG1", "which": "site1"}
     assert {"deployment", "hold", "which"} == set(sensor.template_fields)
-    assert sensor.question() == "infomart_dr.guards.purge_holds.holds_released"
+    assert sensor.question() == "infomart_dr.guards.purge_holds.deployment.holds_released"
