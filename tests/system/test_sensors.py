@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.guards.purge_holds import End
+from infomart_dr.guards.purge_holds import End, PurgeHolds
 from infomart_lab import config as lab_config
 from infomart_lab.config import HOME_VARIABLE, HOST_VARIABLE, LabConfig
 
@@ -22,9 +22,6 @@ from .driver import ROOT, Procedure, connections
 from .own_airflow import OwnAirflow
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
-BASE_PORT = 26900
-OWN_PORT = 27200
-SECONDS = 200
 SCENARIO = "active-standby"
 SCALE = 300
 RATE = 10.0
@@ -52,19 +49,19 @@ def write_dags(folder: Path) -> None:
         return repr(f"{{{{ (dag_run.run_after + macros.timedelta({unit}={number})).isoformat() }}}}")
 
     marks, holds = "wait_for_high_water_mark", "wait_for_purge_holds"
-    (folder / "soon.py").write_text(changed(marks, dag_id='"soon"', moment=moment(seconds=15)))
+    (folder / "soon.py").write_text(changed(marks, dag_id='"soon"', moment=moment(seconds=30)))
     (folder / "late.py").write_text(changed(marks, dag_id='"late"', moment=moment(hours=1), timeout="4"))
     (folder / "held.py").write_text(changed(holds, dag_id='"held"', timeout="4"))
 
 
 @pytest.fixture(scope="module")
-def airflow(lab: LabConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnAirflow]:
+def airflow(lab: LabConfig, airflow_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnAirflow]:
     """An Airflow with the examples alone, beside a pair of sites whose replication has been set up."""
     folder = tmp_path_factory.mktemp("airflow")
     write_dags(folder / "dags")
     with connections(lab):
         Procedure("infomart_setup_replication", plan="setup").run()
-        with OwnAirflow(lab, folder / "home", OWN_PORT, folder / "dags") as found:
+        with OwnAirflow(lab, folder / "home", airflow_port, folder / "dags") as found:
             for dag in ("late", "soon", "held", *(f"example_{file.stem}" for file in EXAMPLES.glob("*.py"))):
                 found.wait_for_dag(dag)
             yield found
@@ -160,7 +157,7 @@ def test_a_report_load_waits_for_the_high_water_marks_and_a_wait_that_is_too_lon
 def test_maintenance_waits_for_a_hold_and_is_skipped_when_it_holds_for_too_long(airflow: OwnAirflow) -> None:
     now = datetime.now(UTC)
     with Deployment("lab") as deployment:
-        store = deployment.purge_holds.choose()[0].store
+        store = PurgeHolds(deployment).choose()[0].store
         store.place("CHG1", "anna", "", "rehearsal", now, End(ends_at=now + timedelta(hours=1)))
         every = Run(airflow, "example_wait_for_purge_holds", "h1")
         one = Run(airflow, "example_wait_for_purge_holds", "h2", {"hold": "CHG1"})

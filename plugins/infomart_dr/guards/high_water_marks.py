@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from infomart_dr import times
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence.high_water_marks import Marks, against, lowest, with_calls
@@ -106,7 +106,7 @@ def marks_passed(deployment: Deployment, site: str, since: int, data_sources: Se
     """
     topology = deployment.topology
     site = site or topology.active_site
-    moment = f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    moment = times.shown(since)
     topology.site(site)
     if time.time() <= since:
         # An IDB that is empty now says nothing of the calls until then.

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import FinalError
-from infomart_dr.sensors.deployment_sensor import DeploymentSensor
+from infomart_dr.guards import markers
+from infomart_dr.sensors.deployment_sensor import DeploymentSensor, path_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,7 +29,7 @@ class ReplicationCatchUpSensor(DeploymentSensor):
     """
 
     template_fields: Sequence[str] = (*DeploymentSensor.template_fields, "source", "target", "marker")
-    probe = "infomart_dr.guards.markers.caught_up"
+    probe = staticmethod(markers.caught_up)
 
     def __init__(self, *, source: str = "", target: str = "", marker: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,7 +47,7 @@ class ReplicationCatchUpSensor(DeploymentSensor):
         return {"site": self.target, "marker": self.marker}
 
     def question(self) -> str:
-        return "infomart_dr.guards.markers.is_at" if self.marker else self.probe
+        return path_of(markers.is_at if self.marker else self.probe)
 
 
 def marker_key(context: Context) -> str:

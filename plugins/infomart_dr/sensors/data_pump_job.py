@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from infomart_dr.guards.data_pump_job import job_ended
 from infomart_dr.hooks.parse_data_pump import Operation
 from infomart_dr.sensors.deployment_sensor import DeploymentSensor
 
@@ -25,7 +26,7 @@ class DataPumpJobSensor(DeploymentSensor):
     """
 
     template_fields: Sequence[str] = (*DeploymentSensor.template_fields, "job", "site", "job_owner", "log_file")
-    probe = "infomart_dr.guards.data_pump_job.job_ended"
+    probe = staticmethod(job_ended)
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,8 +42,8 @@ class DeploymentSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("deployment",)
-    #: Dotted path of ``(deployment, **arguments) -> Seen``.
-    probe: ClassVar[str]
+    #: ``(deployment, **arguments) -> Seen``, a function of a module: the triggerer imports it by its path.
+    probe: ClassVar[Callable[..., Seen]]
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class DeploymentSensor(BaseSensorOperator):
 
     def question(self) -> str:
         """Dotted path of the probe, once the parameters are known."""
-        return self.probe
+        return path_of(self.probe)
 
     # -- in the task -------------------------------------------------------------------------------
 
@@ -150,6 +150,11 @@ class DeploymentSensor(BaseSensorOperator):
         """As Airflow does it with what ``poke`` raises."""
         if self.never_fail:
             raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
+
+
+def path_of(probe: Callable[..., Seen]) -> str:
+    """Dotted path of a function of a module."""
+    return f"{probe.__module__}.{probe.__qualname__}"
 
 
 def _result(what: str, facts: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import FinalError
+from infomart_dr.guards.high_water_marks import marks_passed
 from infomart_dr.sensors.deployment_sensor import DeploymentSensor
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class HighWaterMarkSensor(DeploymentSensor):
     """
 
     template_fields: Sequence[str] = (*DeploymentSensor.template_fields, "moment", "site", "data_sources")
-    probe = "infomart_dr.guards.high_water_marks.marks_passed"
+    probe = staticmethod(marks_passed)
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from infomart_dr.guards.purge_holds import holds_released
 from infomart_dr.sensors.deployment_sensor import DeploymentSensor
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class PurgeHoldReleasedSensor(DeploymentSensor):
     """
 
     template_fields: Sequence[str] = (*DeploymentSensor.template_fields, "hold", "which")
-    probe = "infomart_dr.guards.purge_holds.holds_released"
+    probe = staticmethod(holds_released)
 
     def __init__(self, *, hold: str = "", which: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)

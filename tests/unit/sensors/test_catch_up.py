@@ -83,7 +83,7 @@ class World:
         self.locks = {"site1": FakeLock(), "site2": FakeLock()}
         login = EncryptedLogin(user="GGATE", encrypted_password="A" * 32) if release < "12" else AliasLogin(alias="g")
         self._site = SimpleNamespace(goldengate=GoldenGate(home="/ogg", release=release, login=login))
-        self.topology = SimpleNamespace(deployment="lab", pair=self._pair)
+        self.topology = SimpleNamespace(name="lab", pair=self._pair)
 
     def _pair(self, source: str | None, target: str | None) -> Any:
         return SimpleNamespace(source=source or "site1", target=target or "site2")

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.guards.purge_world import Job, Tables, idb
 
 from infomart_dr.errors import TopologyError
-from infomart_dr.guards.purge_holds import End, IdbHolds, holds_released
+from infomart_dr.guards.purge_holds import End, IdbHolds, PurgeHolds, holds_released
 from infomart_dr.plan.step import Seen
 from infomart_dr.sensors.purge_hold import PurgeHoldReleasedSensor
 
@@ -21,8 +21,7 @@ class World:
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
         self.tables = {name: Tables(self.now) for name in ("ts1", "ts2")}
-        self.topology = SimpleNamespace(deployment="lab")
-        self.purge_holds = SimpleNamespace(choose=self.choose)
+        self.topology = SimpleNamespace(name="lab")
 
     def choose(self, which: str = "") -> list[IdbHolds]:
         return [idb(tables, Job(), name=name) for name, tables in self.tables.items() if which in ("", name)]
@@ -40,8 +39,10 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    found = World()
+    monkeypatch.setattr(PurgeHolds, "choose", lambda self, which="": found.choose(which))
+    return found
 
 
 def test_any_hold_is_waited_for_at_every_idb(world: World) -> None:
@@ -95,4 +96,4 @@ def test_the_arguments_are_plain() -> None:
     context: Any = {}
     assert sensor.arguments(context) == {"hold": "CHG1", "which": "site1"}
     assert {"deployment", "hold", "which"} == set(sensor.template_fields)
-    assert sensor.question() == "infomart_dr.guards.purge_holds.holds_released"
+    assert sensor.question() == "infomart_dr.guards.purge_holds.deployment.holds_released"
