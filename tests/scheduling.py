@@ -100,4 +100,4 @@ class Deadline:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         left = self._moment - time.time()
         if self._seconds.get(item.nodeid, 0.0) > left:
-            pytest.skip(f"no time left: {max(left, 0):.0f} s")
+            pytest.skip(f"left out, as only {max(left, 0):.0f} s are left: {item.nodeid}")

@@ -75,7 +75,7 @@ def lab(
         airflow_port=airflow_port if getattr(module, "AIRFLOW", False) else None,
         base_port=base_port,
         scale=getattr(module, "SCALE", 1000),
-        rate=getattr(module, "RATE", 20.0),
+        rate=getattr(module, "RATE", 10.0),
         **{name: getattr(module, attribute) for name, attribute in asked.items() if hasattr(module, attribute)},
     ) as config:
         yield config

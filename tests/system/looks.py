@@ -71,7 +71,7 @@ class Looks:
             if (what, key) in seen.told:
                 return seen
             assert time.monotonic() < deadline, (seen.findings, told)
-            time.sleep(0.5)
+            time.sleep(1)
 
     def not_again(self, key: str) -> None:
         """What stands is found again and not told again."""
@@ -84,7 +84,7 @@ class Looks:
         deadline = time.monotonic() + seconds
         while (seen := self.look()).findings or seen.told:
             assert time.monotonic() < deadline, seen.findings
-            time.sleep(0.5)
+            time.sleep(1)
 
 
 @contextmanager

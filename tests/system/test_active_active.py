@@ -16,7 +16,7 @@ from .driver import Procedure, connections
 
 pytestmark = pytest.mark.lab
 SCENARIO = "active-active"
-RATE = 30.0
+RATE = 15.0
 
 
 def state_of(lab: LabConfig, name: str) -> int:

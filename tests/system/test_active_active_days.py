@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.operators import readiness
+from infomart_dr.readiness import steps as readiness
 from infomart_lab import config as lab_config
 from infomart_lab import links, supervisor, topology
 from infomart_lab.config import LabConfig

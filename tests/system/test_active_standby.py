@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture
 def lab(tmp_path: Path, base_port: int) -> Iterator[LabConfig]:
     """A pair whose standby is empty; each test fills its own."""
-    asked: dict[str, Any] = {"scenario_name": "active-standby", "scale": 1000, "rate": 20.0}
+    asked: dict[str, Any] = {"scenario_name": "active-standby", "scale": 1000, "rate": 10.0}
     with running(tmp_path / "lab", base_port=base_port, **asked) as config, connections(config):
         yield config
 

@@ -27,7 +27,7 @@ SITES_OF_RUN = {"failed_site": "site1", "survivor": "site2"}
 @pytest.fixture
 def lab(tmp_path: Path, base_port: int) -> Iterator[LabConfig]:
     """A pair whose standby follows; each test loses a site of its own."""
-    asked: dict[str, Any] = {"scenario_name": "active-standby", "scale": 1000, "rate": 25.0}
+    asked: dict[str, Any] = {"scenario_name": "active-standby", "scale": 1000, "rate": 15.0}
     with running(tmp_path / "lab", base_port=base_port, **asked) as config, connections(config):
         Procedure("infomart_setup_replication", plan="setup").run()
         yield config

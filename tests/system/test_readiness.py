@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.operators import readiness
+from infomart_dr.readiness import steps as readiness
 from infomart_dr.readiness.report import Report
 from infomart_lab import config as lab_config
 from infomart_lab import configuration, host, supervisor, topology

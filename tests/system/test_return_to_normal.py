@@ -23,7 +23,7 @@ from .conftest import assert_clean, judge
 
 pytestmark = pytest.mark.lab
 AIRFLOW = True
-RATE = 30.0
+RATE = 15.0
 SCALE = 3000
 
 

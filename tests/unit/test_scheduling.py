@@ -61,5 +61,5 @@ def test_what_would_not_end_in_time_is_left_out_with_a_reason(monkeypatch: pytes
     monkeypatch.setattr(scheduling, "known", lambda: {"a.py::long": 100.0, "a.py::short": 10.0})
     deadline = scheduling.Deadline(time.time() + 50)
     deadline.pytest_runtest_setup(SimpleNamespace(nodeid="a.py::short"))  # type: ignore[arg-type]
-    with pytest.raises(pytest.skip.Exception, match=r"no time left: (49|50) s"):
+    with pytest.raises(pytest.skip.Exception, match=r"only (49|50) s are left: a\.py::long"):
         deadline.pytest_runtest_setup(SimpleNamespace(nodeid="a.py::long"))  # type: ignore[arg-type]

@@ -121,9 +121,9 @@ WRONG = {
     ], "purge_jobs.0.mechanism: missing"),
     "a section that is spelt almost right": ("infomart", {}, "infomart: unknown field; did you mean 'info_mart'?"),
     "a field like no other": ("raa.xyzzy", 1, "unknown field; allowed: enabled, jar, java"),
-    "a slip in a list": ("sites.dublin.idbs", [{"nmae": "a"}], "did you mean 'name'?"),
+    "a slip in a list": ("sites.dublin.idbs", [{"namee": "a"}], "did you mean 'name'?"),
     "a slip below a name of the site's own": (
-        "hosts.gimdb-fra.seen_from", {"dublin": {"adress": "x"}}, "did you mean 'address'?"),
+        "hosts.gimdb-fra.seen_from", {"dublin": {"addrrss": "x"}}, "did you mean 'address'?"),
     "a slip in one kind of a purge": ("sites.frankfurt.idbs", [
         {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c", "purge_jobs": [
             {"mechanism": "cron", "hots": "gimdb-fra"}]}
