@@ -13,8 +13,6 @@ from infomart_dr.hooks.connections import connection
 from infomart_dr.hooks.data_pump import DataPump
 from infomart_dr.hooks.ggsci import Ggsci
 from infomart_dr.hooks.purge_jobs import PurgeJob
-from infomart_dr.plan.ledger import Ledger
-from infomart_dr.plan.lock import PlanLock
 from infomart_dr.topology import CronJob, DbmsJob, Idb, SchedulerJob, Site, Topology
 
 if TYPE_CHECKING:
@@ -53,18 +51,6 @@ class Deployment:
 
     def site(self, name: str) -> Site:
         return self.topology.site(name)
-
-    # -- the procedures' own tables ------------------------------------------------------------------
-
-    def ledger(self, site: str, plan_id: str) -> Ledger:
-        """Noted facts of a plan, in GoldenGate's schema at a site."""
-        schema = self.site(site).goldengate.schema_name
-        return Ledger(self.goldengate_database(site), schema, self.topology.name, plan_id)
-
-    def lock(self, site: str) -> PlanLock:
-        """The deployment's lock, in GoldenGate's schema at a site."""
-        schema = self.site(site).goldengate.schema_name
-        return PlanLock(self.goldengate_database(site), schema, self.topology.name)
 
     # -- databases ---------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from infomart_dr.deployment import Deployment
+from infomart_dr.plan.lock import PlanLock
 from infomart_dr.readiness import steps as readiness
 from infomart_dr.readiness.report import Report
 from infomart_lab import config as lab_config
@@ -210,7 +211,7 @@ def stopped_listener(lab: LabConfig) -> Iterator[None]:
 @contextmanager
 def held_lock(lab: LabConfig) -> Iterator[None]:
     with Deployment() as deployment:
-        lock = deployment.lock("site2")
+        lock = PlanLock.at(deployment, "site2")
         lock.take("other-plan", "infomart_failover other-plan", "a rehearsal")
         try:
             yield

@@ -13,6 +13,7 @@ import pytest
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import UnreachableError
+from infomart_dr.plan.lock import PlanLock
 from infomart_lab import links, supervisor
 from infomart_lab.config import LabConfig
 from infomart_lab.goldengate.home import Home
@@ -182,7 +183,7 @@ def _what_a_plan_under_way_stops_is_not_judged(looks: Looks) -> None:
     with Deployment("lab") as deployment:
         # A failover's plan has its lock at the survivor.
         for keeper in ("site1", "site2"):
-            lock = deployment.lock(keeper)
+            lock = PlanLock.at(deployment, keeper)
             lock.take("plan-9", "a run", "test")
             deployment.ggsci("site2").stop("RGIM")
             seen = looks.look()

@@ -112,7 +112,7 @@ def _written(deployment: Deployment, site: str, writer: str, begin: str) -> set[
 
 def _plan(deployment: Deployment, source: str, target: str) -> Holder | None:
     """The plan that holds the lock; a failover's stands at the survivor."""
-    return deployment.lock(source).holder() or deployment.lock(target).holder()
+    return PlanLock.at(deployment, source).holder() or PlanLock.at(deployment, target).holder()
 
 
 def _under(plan: Holder | None, source: str, target: str, details: dict[str, Any] | None) -> Seen:

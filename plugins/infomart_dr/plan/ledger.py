@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import FinalError, GuardError, code_of
 from infomart_dr.plan.facts import Fact, Facts
 from infomart_dr.plan.lock import Statements, ensure_table
@@ -70,6 +71,12 @@ class Ledger:
         self._hook, self._schema = hook, schema
         self._in = {"schema": schema}
         self._plan = {"deployment": deployment, "plan_id": plan_id}
+
+    @classmethod
+    def at(cls, deployment: Deployment, site: str, plan_id: str) -> Self:
+        """The ledger of a plan, in GoldenGate's schema at a site."""
+        schema = deployment.site(site).goldengate.schema_name
+        return cls(deployment.goldengate_database(site), schema, deployment.topology.name, plan_id)
 
     def ensure_table(self) -> None:
         """Make the table when it is missing."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError, code_of
 from infomart_dr.plan.parameters import SHORTER_ID
 from infomart_dr.text import cut
@@ -76,6 +77,12 @@ class PlanLock:
     def __init__(self, hook: Statements, schema: str, deployment: str) -> None:
         self._hook, self._schema, self._deployment = hook, schema, deployment
         self._in = {"schema": schema}
+
+    @classmethod
+    def at(cls, deployment: Deployment, site: str) -> Self:
+        """The deployment's lock, in GoldenGate's schema at a site."""
+        schema = deployment.site(site).goldengate.schema_name
+        return cls(deployment.goldengate_database(site), schema, deployment.topology.name)
 
     def ensure_tables(self) -> None:
         """Make the tables of lock, ledger and marker where they are missing."""

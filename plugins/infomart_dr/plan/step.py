@@ -183,11 +183,11 @@ class Step:
         return self._ledger(REPLICATION)
 
     def _ledger(self, plan_id: str) -> Ledger:
-        return self.deployment.ledger(self.name(self.keeper), plan_id)
+        return Ledger.at(self.deployment, self.name(self.keeper), plan_id)
 
     @cached_property
     def lock(self) -> PlanLock:
-        return self.deployment.lock(self.name(self.keeper))
+        return PlanLock.at(self.deployment, self.name(self.keeper))
 
     @property
     def holds_lock(self) -> bool:

@@ -102,21 +102,29 @@ class _NewPlan(Ledger):
         return Recorded({})
 
 
-class Unconnected(Deployment):
-    """A deployment of which only the topology is known.
+class UnconnectedStep(Step):
+    """A step of a deployment of which only the topology is known.
 
-    :param begun: whether what a plan notes counts as unknown; False: nothing is noted yet.
+    :param begun: the facts of the plan are unknown; False: the plan has none yet.
     """
 
-    def __init__(self, topology: Topology, *, begun: bool) -> None:
-        super().__init__(topology.name)
-        self.__dict__["topology"] = topology
+    def __init__(self, topology: Topology, *, begun: bool, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.deployment = Unconnected(topology)
         self._begun = begun
 
-    def ledger(self, site: str, plan_id: str) -> Ledger:
+    def _ledger(self, plan_id: str) -> Ledger:
         if self._begun:
-            raise NotWithoutConnection("What the plan has noted")
+            raise NotWithoutConnection("What the plan has recorded")
         return _NewPlan()
+
+
+class Unconnected(Deployment):
+    """A deployment of which only the topology is known."""
+
+    def __init__(self, topology: Topology) -> None:
+        super().__init__(topology.name)
+        self.__dict__["topology"] = topology
 
     def oracle(self, connection: str) -> Any:
         raise NotWithoutConnection(f"The database of {connection}")
@@ -186,7 +194,9 @@ def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 def _step(topology: Topology, params: dict[str, Any], *, begun: bool) -> Step:
     failover = "failed_site" in params
-    step = Step(
+    step = UnconnectedStep(
+        topology,
+        begun=begun,
         deployment=topology.name,
         source=params.get("failed_site" if failover else "source") or "",
         target=params.get("survivor" if failover else "target") or "",
@@ -194,7 +204,6 @@ def _step(topology: Topology, params: dict[str, Any], *, begun: bool) -> Step:
         plan_id=params.get("plan") or "(a plan that has not begun)",
         params=params,
     )
-    step.deployment = Unconnected(topology, begun=begun)
     return step
 
 
