@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.runbook import database_transfer, frame
 
@@ -25,7 +25,7 @@ with (
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        on_failure_callback=TellTicket("run fails"),
+        on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
         params=frame.common_params() | frame.transfer_params(),
         tags=["infomart", "disaster recovery"],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.operators.goal import CheckAlreadyDone
 from infomart_dr.runbook import failover, frame
 
 DOC = """
@@ -31,15 +31,15 @@ with (
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        on_failure_callback=TellTicket("run fails"),
+        on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
         params=frame.failover_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    frame.procedure(way_back=frame.return_standby) as lock,
+    frame.procedure(back_out=frame.return_standby) as lock,
 ):
     # Airflow ties the first task that is made here to the lock.
-    look = LookWhetherDone(task_id="look_whether_done", role="target", goal="failover")
+    look = CheckAlreadyDone(task_id="check_already_done", role="target", goal="failover")
     started, checked = failover.start_at_survivor(), failover.check_server_log()
     chain(
         lock,
@@ -50,4 +50,4 @@ with (
         started,
         [failover.bring_reports_into_service(), checked],
     )
-    chain(checked, failover.re_aggregate(), failover.report_loss(), failover.tell_new_roles())
+    chain(checked, failover.re_aggregate(), failover.report_loss(), failover.report_new_roles())

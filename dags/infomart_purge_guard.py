@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.runbook import purge_holds
 from infomart_dr.settings import schedule
@@ -35,7 +35,7 @@ with DAG(
     # Without it a hold neither begins nor ends; it touches nothing that no hold has touched.
     is_paused_upon_creation=False,
     # The next look is the retry.
-    on_failure_callback=TellTicket("run fails"),
+    on_failure_callback=TicketNotifier("run fails"),
     default_args=step_defaults() | {"retries": 0},
     tags=["infomart", "day to day"],
 ) as dag:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.runbook import purge_holds
 
@@ -27,7 +27,7 @@ with DAG(
     doc_md=DOC,
     schedule=None,
     catchup=False,
-    on_failure_callback=TellTicket("run fails"),
+    on_failure_callback=TicketNotifier("run fails"),
     default_args=step_defaults(),
     params=purge_holds.hold_params(),
     tags=["infomart", "day to day"],

@@ -1,4 +1,4 @@
-"""Would a procedure run now? Looks at everything that it will need, and changes nothing."""
+"""Would a procedure run now? Everything that it will need is checked, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.runbook import readiness
 from infomart_dr.settings import schedule
@@ -20,7 +20,7 @@ For every deployment, and every procedure that the roles of its sites call for, 
 real run are walked: connections, host keys, releases, privileges, room, undo, logging, exclusion lists, parity, jobs,
 passwords, clocks, DAPs, services that start by themselves. **Nothing is changed**: no lock, no table, no file.
 
-Each check is *ok*, a *warning*, *blocked* with its cure, or *not looked at* because something that it needs failed.
+Each check is *ok*, a *warning*, *blocked* with its remedy, or *not checked* because something that it needs failed.
 `report_readiness` fails, in one sentence, when anything is blocked; with warnings only the run is a success. The
 reports, with estimated times, are in its log and in its XCom `readiness`.
 
@@ -29,13 +29,13 @@ Daily, or as `AIRFLOW__INFOMART_DR__READINESS_SCHEDULE` says (a cron expression,
 
 with DAG(
     dag_id="infomart_readiness",
-    description="What each procedure would meet now: ok, warning or blocked, with the cure and estimated times",
+    description="What each procedure would meet now: ok, warning or blocked, with the remedy and estimated times",
     doc_md=DOC,
     schedule=schedule("readiness_schedule", "@daily"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    on_failure_callback=TellTicket("run fails"),
+    on_failure_callback=TicketNotifier("run fails"),
     default_args=step_defaults(),
     params=readiness.params(),
     tags=["infomart", "disaster recovery"],

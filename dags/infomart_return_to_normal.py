@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.operators.goal import CheckAlreadyDone
 from infomart_dr.plan.parameters import TARGET_TAKES_OVER
 from infomart_dr.runbook import (
     cutover,
@@ -44,7 +44,7 @@ with (
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        on_failure_callback=TellTicket("run fails"),
+        on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
         params=frame.common_params() | frame.option_params() | frame.transfer_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
@@ -52,7 +52,7 @@ with (
     frame.procedure(only="active-standby") as lock,
 ):
     # Airflow ties the first task that is made here to the lock.
-    look = LookWhetherDone(task_id="look_whether_done")
+    look = CheckAlreadyDone(task_id="check_already_done")
     held = frame.hold_purging()
     following, gate = reverse_sync.synchronise(), cutover.approve_cutover()
     chain(
@@ -70,7 +70,7 @@ with (
         cutover.start_at_target(),
         reaggregation.re_aggregate(option=TARGET_TAKES_OVER),
         frame.release_purge_hold(),
-        switchover.tell_new_roles(option=TARGET_TAKES_OVER),
+        switchover.report_new_roles(option=TARGET_TAKES_OVER),
     )
     held >> new_site.deploy_new_site() >> gate
     following >> setup_replication.prove_standby() >> dag.get_task("release_idb_purge_hold")

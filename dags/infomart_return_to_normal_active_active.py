@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.operators.goal import CheckAlreadyDone
 from infomart_dr.runbook import active_active, frame, new_site
 
 DOC = """
@@ -30,7 +30,7 @@ with (
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        on_failure_callback=TellTicket("run fails"),
+        on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
         params=frame.common_params() | active_active.active_active_params() | frame.server_params(),
         tags=["infomart", "disaster recovery"],
@@ -38,10 +38,10 @@ with (
     frame.procedure(only="active-active") as lock,
 ):
     # Airflow ties the first task that is made here to the lock.
-    look = LookWhetherDone(task_id="look_whether_done", goal="both serve")
+    look = CheckAlreadyDone(task_id="check_already_done", goal="both serve")
     deployed = new_site.deploy_new_site()
     copied, second = active_active.copy_database(), active_active.start_second_server()
     chain(lock, look, frame.hold_purging(), deployed)
     chain(deployed, *copied, second)
     chain(deployed, active_active.create_info_mart(), second)
-    chain(second, frame.release_purge_hold(), active_active.tell_new_roles())
+    chain(second, frame.release_purge_hold(), active_active.report_new_roles())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, chain
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
-from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.operators.goal import CheckAlreadyDone
 from infomart_dr.runbook import cutover, frame, reaggregation, switchover
 
 DOC = """
@@ -30,7 +30,7 @@ with (
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        on_failure_callback=TellTicket("run fails"),
+        on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
         params=frame.common_params() | frame.waiting_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
@@ -39,7 +39,7 @@ with (
 ):
     chain(
         lock,
-        LookWhetherDone(task_id="look_whether_done", goal="moved"),
+        CheckAlreadyDone(task_id="check_already_done", goal="moved"),
         frame.hold_purging(),
         switchover.check_replication(),
         cutover.approve_cutover(),
@@ -48,5 +48,5 @@ with (
         cutover.start_at_target(),
         reaggregation.re_aggregate(),
         frame.release_purge_hold(),
-        switchover.tell_new_roles(),
+        switchover.report_new_roles(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.runbook import watch
 from infomart_dr.settings import schedule
 
@@ -33,7 +33,7 @@ with DAG(
     schedule=schedule("watch_schedule", "*/5 * * * *"),
     catchup=False,
     max_active_runs=1,
-    on_failure_callback=TellTicket("run fails"),
+    on_failure_callback=TicketNotifier("run fails"),
     default_args=watch.watch_defaults(),
     params=watch.params(),
     tags=["infomart", "watching"],

@@ -1,4 +1,4 @@
-"""Write the documents that are made of the DAG files: docs/guide-coverage.md, docs/api/infomart-dr.openapi.yaml.
+"""Write what is made of the code: docs/guide-coverage.md, the REST contract, and the tables of facts and checks.
 
 Run with ``.venv/bin/python scripts/documents.py``; with ``--check`` nothing is written, and the exit code is 1 when a
 document is stale.
@@ -29,11 +29,41 @@ def openapi(dags: Mapping[str, Any]) -> str:
     return rest_schema.text(dags.values())
 
 
+def facts(dags: Mapping[str, Any]) -> str:
+    """The facts that a plan remembers."""
+    from infomart_dr.preparation.fact_table import table_of_facts
+
+    return table_of_facts()
+
+
+def checks(dags: Mapping[str, Any]) -> str:
+    """The checks of readiness."""
+    from infomart_dr.readiness.procedures import table_of_checks
+
+    return table_of_checks()
+
+
 #: Makers of the documents, by their place below ``docs``.
 DOCUMENTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "guide-coverage.md": guide_coverage,
     "api/infomart-dr.openapi.yaml": openapi,
 }
+#: Makers of tables inside documents, by their document and the name in its marks.
+TABLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], str]] = {
+    ("operating.md", "facts"): facts,
+    ("readiness.md", "checks"): checks,
+}
+
+
+def with_table(text: str, name: str, table: str) -> str:
+    """A document with a table between its marks.
+
+    :raises ValueError: the document has no such marks.
+    """
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    if begin not in text or end not in text:
+        raise ValueError(f"a document lacks the marks {begin.strip()} and {end}")
+    return text[: text.index(begin) + len(begin)] + table + text[text.index(end) :]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         dags = load_dags(ROOT / "dags")
         texts = {options.docs / name: make(dags) for name, make in DOCUMENTS.items()}
+        for (name, table), make in TABLES.items():
+            page = options.docs / name
+            if not page.is_file() and options.docs != ROOT / "docs":
+                continue
+            texts[page] = with_table(texts.get(page) or page.read_text(), table, make(dags))
     except (InfoMartError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -196,12 +196,12 @@ _WAITING = {"deferred": "[cyan]waits[/]", "awaiting_input": "[magenta]gate[/]", 
 def picture(run: Run, config: lab_config.LabConfig, rows: int = 22) -> Group:
     """The newest steps and the figures that matter."""
     table = Table(box=None, padding=(0, 1), show_header=True, header_style="bold")
-    for name in ("step", "state", "seconds", "what"):
+    for name in ("step", "state", "seconds", "summary"):
         table.add_column(name, no_wrap=True, overflow="ellipsis", justify="right" if name == "seconds" else "left")
     begun = [task for task in run.tasks if task["start_date"]]
     for task in begun[-rows:]:
         state = task["state"] or "queued"
-        what = run.results.get(task["task_id"], {}).get("what", "")
+        what = run.results.get(task["task_id"], {}).get("summary", "")
         if task["task_id"] in run.approved:
             what = "approved through the REST API"
         table.add_row(
@@ -495,7 +495,7 @@ def _tell(run: Run, told: set[tuple[str, str]]) -> None:
         key = (task["task_id"], state or "")
         if state in ("success", "failed", "up_for_retry", "deferred", "awaiting_input") and key not in told:
             told.add(key)
-            what = run.results.get(task["task_id"], {}).get("what", "")
+            what = run.results.get(task["task_id"], {}).get("summary", "")
             line = f"{task['task_id']}: {state}"
             console.print(f"{line} ({task['duration'] or 0:.1f} s) {what}", markup=False)
 

@@ -295,7 +295,7 @@ def _add_connections(file: Path, wanted: dict[str, Any], as_json: bool) -> None:
         _say(f"not of this topology: {', '.join(others)}")
 
 
-# -- plan ------------------------------------------------------------------------------------------
+# -- outline ---------------------------------------------------------------------------------------
 
 
 def _given(settings: list[str], as_json: bool) -> dict[str, Any]:
@@ -314,8 +314,8 @@ def _given(settings: list[str], as_json: bool) -> dict[str, Any]:
 _WHO = {"program": "", "person": "person", "decision": "person decides", "open": "person, if needed"}
 
 
-@app.command()
-def plan(
+@app.command("outline")
+def print_outline(
     procedure: Annotated[
         str | None,
         typer.Argument(help="Id of the DAG, with or without infomart_; without it the procedures are listed."),

@@ -11,20 +11,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 
 
 @cache
 def dags_folder() -> Path:
     """The folder ``dags``: beside ``plugins`` in a checkout, inside the package when installed.
 
-    :raises FinalError: there is none.
+    :raises PermanentError: there is none.
     """
     here = Path(__file__).resolve().parent
     for folder in (here / "dags", here.parents[1] / "dags"):
         if any(folder.glob("infomart_*.py")):
             return folder
-    raise FinalError(f"No DAG files beside {here}.", "Install the package again, or check the checkout.")
+    raise PermanentError(f"No DAG files beside {here}.", "Install the package again, or check the checkout.")
 
 
 @contextmanager
@@ -59,12 +59,12 @@ def quiet_airflow() -> Iterator[None]:
 def load_dags(folder: Path) -> dict[str, Any]:
     """The DAGs of the files in a folder, or of one file, by id.
 
-    :raises FinalError: a file cannot be imported, so that its tasks would be missing.
+    :raises PermanentError: a file cannot be imported, so that its tasks would be missing.
     """
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(folder))
     if bag.import_errors:
         what = "\n".join(f"{file}: {error}" for file, error in sorted(bag.import_errors.items()))
-        raise FinalError(f"DAG files in {folder} cannot be imported:\n{what}", "Correct them first.")
+        raise PermanentError(f"DAG files in {folder} cannot be imported:\n{what}", "Correct them first.")
     return bag.dags

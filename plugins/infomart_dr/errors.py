@@ -1,4 +1,4 @@
-"""Typed errors: what time may cure is retried, the rest stops at once and says what to do next."""
+"""Typed errors: what a retry may help against is retried, the rest stops at once and says what to do next."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class InfoMartError(Exception):
     :param next_step: what the reader should do now; shown after the reason.
     """
 
-    #: Whether waiting may cure it; the operators' retry policy reads this.
-    curable = False
+    #: Whether waiting may remedy it; the operators' retry policy reads this.
+    retryable = False
 
     def __init__(self, what: str, next_step: str = "") -> None:
         self.what = what
@@ -24,21 +24,21 @@ class InfoMartError(Exception):
         return type(self), (self.what, self.next_step), self.__dict__
 
 
-class CurableError(InfoMartError):
-    """Time may cure this: a connection lost, a host that restarts, a lock held by somebody."""
+class TransientError(InfoMartError):
+    """Time may remedy this: a connection lost, a host that restarts, a lock held by somebody."""
 
-    curable = True
+    retryable = True
 
 
-class UnreachableError(CurableError):
+class UnreachableError(TransientError):
     """A host, listener or service does not answer, or not in time."""
 
 
-class FinalError(InfoMartError):
-    """Time cannot cure this; a person must look."""
+class PermanentError(InfoMartError):
+    """Time cannot remedy this; a person must look."""
 
 
-class TopologyError(FinalError):
+class TopologyError(PermanentError):
     """The topology file, or a parameter that refers to it, is wrong.
 
     :param mistakes: each mistake of the file, one line each; empty: ``what`` is the only one.
@@ -49,15 +49,15 @@ class TopologyError(FinalError):
         super().__init__(what, next_step)
 
 
-class CredentialsError(FinalError):
+class CredentialsError(PermanentError):
     """A password, key or host key was refused."""
 
 
-class GuardError(FinalError):
+class GuardError(PermanentError):
     """A condition that must hold before an irreversible step does not hold."""
 
 
-class RemoteCommandError(FinalError):
+class RemoteCommandError(PermanentError):
     """A program on another host failed.
 
     :param exit_code: the program's exit code, None when it ended by a signal or vanished.
@@ -70,7 +70,7 @@ class RemoteCommandError(FinalError):
         super().__init__(what, next_step)
 
 
-class UnexpectedReplyError(FinalError):
+class UnexpectedReplyError(PermanentError):
     """A program answered in a shape that no parser here knows; the reply is part of the message."""
 
 
@@ -84,12 +84,12 @@ def class_name(error: InfoMartError) -> str:
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
 
 
-def class_of(name: str, *, curable: bool) -> type[InfoMartError]:
+def class_of(name: str, *, retryable: bool) -> type[InfoMartError]:
     """The class of this module that :func:`class_name` named.
 
-    :param curable: decides where the name is none of this module's.
+    :param retryable: decides where the name is none of this module's.
     """
     found = globals().get(name)
-    if isinstance(found, type) and issubclass(found, (CurableError, FinalError)):
+    if isinstance(found, type) and issubclass(found, (TransientError, PermanentError)):
         return found
-    return CurableError if curable else FinalError
+    return TransientError if retryable else PermanentError

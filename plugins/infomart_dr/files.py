@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.text import identifier
 
 
@@ -18,7 +18,7 @@ def include_folder() -> Path:
     for folder in (here / "include", here.parents[1] / "include"):
         if (folder / "sql").is_dir():
             return folder
-    raise FinalError(f"No include folder beside {here}.", "Install the package again, or check the checkout.")
+    raise PermanentError(f"No include folder beside {here}.", "Install the package again, or check the checkout.")
 
 
 @cache
@@ -50,7 +50,7 @@ def statement(name: str, **identifiers: str) -> str:
     :param name: file name without suffix.
     :param identifiers: schema, table or column names that stand as ``{{ name }}`` in the file; values never
         do, they are binds.
-    :raises FinalError: an identifier is not a plain Oracle name.
+    :raises PermanentError: an identifier is not a plain Oracle name.
     """
     for key, value in identifiers.items():
         identifier(f"{key} of the statement {name}", value)

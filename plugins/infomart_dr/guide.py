@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple, Self
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.files import include_folder
 
 #: ``guide:853`` or ``guide:869-877``; a text may have several.
@@ -115,13 +115,13 @@ def load_guide(file: Path | None = None) -> Guide:
 def parse_references(text: str) -> tuple[Lines, ...]:
     """Lines of the guide that a text names, in its order.
 
-    :raises FinalError: a range ends before it begins.
+    :raises PermanentError: a range ends before it begins.
     """
     found = []
     for first, last in _ANCHOR.findall(text):
         lines = Lines(int(first), int(last or first))
         if lines.last < lines.first:
-            raise FinalError(f"The range guide:{lines} ends before it begins.", "Correct the task's reference.")
+            raise PermanentError(f"The range guide:{lines} ends before it begins.", "Correct the task's reference.")
         found.append(lines)
     return tuple(found)
 
@@ -129,7 +129,7 @@ def parse_references(text: str) -> tuple[Lines, ...]:
 def places(references: Iterable[Lines]) -> list[Place]:
     """Chapters and pages of some lines, each chapter once, in the order of its first mention.
 
-    :raises FinalError: lines that are on no page.
+    :raises PermanentError: lines that are on no page.
     """
     found: dict[str, list[Lines]] = {}
     for lines in references:
@@ -140,7 +140,7 @@ def places(references: Iterable[Lines]) -> list[Place]:
             if part.lines.overlaps(lines)
         ]
         if not hits:
-            raise FinalError(f"guide:{lines} is on no page.", "Correct the reference, or include/guide/pages.yaml.")
+            raise PermanentError(f"guide:{lines} is on no page.", "Correct the reference, or include/guide/pages.yaml.")
         for title, page in hits:
             found.setdefault(title, []).append(page)
     return [Place(title, _merged(pages)) for title, pages in found.items()]
@@ -168,7 +168,7 @@ def readable(text: str) -> str:
 
     A chapter that the text has named last is not named again: ``Setting Up Replication (p. 37)``.
 
-    :raises FinalError: it names lines that are on no page.
+    :raises PermanentError: it names lines that are on no page.
     """
     shown, end, named = [], 0, ""
     for match in _ANCHORS.finditer(text):

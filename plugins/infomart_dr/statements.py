@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from infomart_dr import files
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.text import identifier
 
 #: Types that the hash can read as text; DBA_TAB_COLUMNS writes a timestamp's precision into the type.
@@ -35,7 +35,7 @@ def row_hash(schema: str, table: str, columns: Iterable[tuple[str, str]]) -> Row
     :param columns: name and DATA_TYPE, as the statement ``columns`` gives them.
     :returns: the statement (columns ``row_count`` and ``row_hash``), and the LOB, LONG and object columns
         that it leaves out.
-    :raises FinalError: a name is not an Oracle identifier, or no column is left.
+    :raises PermanentError: a name is not an Oracle identifier, or no column is left.
     """
     hashed, skipped = [], []
     for column, data_type in columns:
@@ -46,7 +46,9 @@ def row_hash(schema: str, table: str, columns: Iterable[tuple[str, str]]) -> Row
             skipped.append(column)
     _checked("row_hash", schema=schema, table=table)
     if not hashed:
-        raise FinalError(f"{schema}.{table} has no column that can be hashed.", "Compare the numbers of rows instead.")
+        raise PermanentError(
+            f"{schema}.{table} has no column that can be hashed.", "Compare the numbers of rows instead."
+        )
     text = files.render("sql/row_hash.sql", schema=schema, table=table, columns=hashed)
     return RowHash(text.strip(), skipped)
 
@@ -55,9 +57,9 @@ def sequence_restart(schema: str, sequence: str, start: int) -> str:
     """ALTER SEQUENCE ... RESTART (Oracle 18c and later).
 
     :param start: the next value, one or more.
-    :raises FinalError: a name is not an Oracle identifier, or the start is below one.
+    :raises PermanentError: a name is not an Oracle identifier, or the start is below one.
     """
     _checked("sequence_restart", schema=schema, sequence=sequence)
     if not isinstance(start, int) or start < 1:
-        raise FinalError(f"A sequence cannot start with {start!r}.", "Give a whole number above the highest key.")
+        raise PermanentError(f"A sequence cannot start with {start!r}.", "Give a whole number above the highest key.")
     return files.render("sql/sequence_restart.sql", schema=schema, sequence=sequence, start=start).strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 
 #: A name in the topology: of a deployment, a site or a host.
 NAME = r"[a-z][a-z0-9_-]{0,39}"
@@ -19,10 +19,10 @@ def identifier(what: str, value: str) -> str:
     """A name that may stand in a statement or a parameter file.
 
     :param what: the beginning of the message.
-    :raises FinalError: it is not a plain Oracle name.
+    :raises PermanentError: it is not a plain Oracle name.
     """
     if not IDENTIFIER.fullmatch(value):
-        raise FinalError(
+        raise PermanentError(
             f"{what} is not an Oracle identifier: {value[:60]!r}.",
             "Correct the topology or the parameter that it comes from.",
         )

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import overload
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 
 #: Pattern of a time in UTC in a form, or nothing.
 FORM_PATTERN = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
@@ -15,14 +15,14 @@ FORM_PATTERN = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
 def moment(name: str, text: str) -> datetime | None:
     """A time in UTC from a parameter, in whole seconds; None when it is empty.
 
-    :raises FinalError: it is not a valid time.
+    :raises PermanentError: it is not a valid time.
     """
     if not text:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise FinalError(
+        raise PermanentError(
             f"The parameter {name} is not a valid time: {text[:40]!r}.", "Write it as 2026-11-02T17:00Z."
         ) from None
     return utc(found).replace(microsecond=0)

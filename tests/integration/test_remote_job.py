@@ -19,7 +19,7 @@ from tests.integration.ssh_server import SshServer, silent_listener
 
 from infomart_dr.errors import (
     CredentialsError,
-    FinalError,
+    PermanentError,
     RemoteCommandError,
     TopologyError,
     UnexpectedReplyError,
@@ -170,7 +170,7 @@ def test_sizes_and_free_space(server: SshServer, host: RemoteHost) -> None:
     free = os.statvfs(server.home)
     assert abs(host.free_space("dump") - free.f_bavail * free.f_frsize) < 2**30
     assert host.boot_id() == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    with pytest.raises(FinalError, match="not a plain file name"):
+    with pytest.raises(PermanentError, match="not a plain file name"):
         host.file_sizes("dump", ["../etc/passwd"])
 
 
@@ -348,7 +348,7 @@ def test_a_killed_wrapper_leaves_a_running_orphan_and_then_a_vanished_job(server
     os.kill(status.pid, signal.SIGKILL)
     status = job.status()
     assert (status.state, status.orphaned) == ("running", True)
-    with pytest.raises(FinalError, match="still runs"):
+    with pytest.raises(PermanentError, match="still runs"):
         job.forget()
     assert until(job.status, "vanished", seconds=4).exit_code is None
     # a retry sees that, and starts nothing by itself
@@ -490,7 +490,7 @@ def test_time_is_the_programs_own(job: RemoteJob) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "x" * 101, "a;b", "a\n"])
 def test_job_ids_are_checked(name: str) -> None:
-    with pytest.raises(FinalError, match="not a job id"):
+    with pytest.raises(PermanentError, match="not a job id"):
         RemoteJob(RemoteHost("host_one"), name)
 
 
@@ -632,7 +632,7 @@ def test_relay_copies_continues_and_repairs(host: RemoteHost, other: SshServer, 
 def test_relay_names_a_missing_file(host: RemoteHost, other: SshServer, tmp_path: Path) -> None:
     (other.home / "to").mkdir()
     tmp_path.joinpath("from").mkdir()
-    with RemoteHost("host_two") as second, pytest.raises(FinalError, match=r"gim01\.dmp.*no such file"):
+    with RemoteHost("host_two") as second, pytest.raises(PermanentError, match=r"gim01\.dmp.*no such file"):
         transfer.relay(host, second, plan_for(tmp_path / "from", other.home / "to", {"gim01.dmp": 5}))
 
 
@@ -641,7 +641,7 @@ def test_relay_refuses_a_file_that_is_shorter_than_the_manifest(
 ) -> None:
     (other.home / "to").mkdir()
     dump_set(tmp_path / "from", {"gim01.dmp": 50_000})
-    with RemoteHost("host_two") as second, pytest.raises(FinalError, match="shorter than the 60000 bytes"):
+    with RemoteHost("host_two") as second, pytest.raises(PermanentError, match="shorter than the 60000 bytes"):
         transfer.relay(host, second, plan_for(tmp_path / "from", other.home / "to", {"gim01.dmp": 60_000}))
 
 
@@ -676,8 +676,8 @@ cp -p -- "$before" "${file#*:}"
     ("names", "code", "kind"),
     [
         (["a.dmp", "b.dmp", "c.dmp"], 0, "done"),
-        (["a.dmp", "lost.dmp", "c.dmp"], 30, "curable"),
-        (["ssh.dmp", "b.dmp", "c.dmp"], 255, "curable"),
+        (["a.dmp", "lost.dmp", "c.dmp"], 30, "retryable"),
+        (["ssh.dmp", "b.dmp", "c.dmp"], 255, "retryable"),
         (["lost.dmp", "denied.dmp", "ssh.dmp", "b.dmp"], 23, "final"),
     ],
 )

@@ -22,7 +22,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
-from infomart_dr.errors import CurableError
+from infomart_dr.errors import TransientError
 from infomart_lab import topology
 from infomart_lab.config import LabConfig
 
@@ -155,13 +155,13 @@ class Procedure:
         return self.results
 
     def step(self, task: Any) -> dict[str, Any]:
-        """One step with its retries; curable errors are tried again at once."""
+        """One step with its retries; retryable errors are tried again at once."""
         for attempt in range(1, self.retries + 2):
             self.tries[task.task_id] = attempt
             try:
                 self.before(task.task_id)
                 return self._once(task)
-            except CurableError as error:
+            except TransientError as error:
                 if attempt > self.retries:
                     raise
                 logging.getLogger(__name__).warning("%s: again: %s", task.task_id, error)

@@ -50,7 +50,7 @@ def _ready_for_the_loss_of_either(lab: LabConfig) -> None:
     deadline = time.monotonic() + 60
     for case in cases:
         # The release is read from an extraction, of which a new lab has none yet.
-        while (report := readiness.check(case)).of("not looked at") and time.monotonic() < deadline:
+        while (report := readiness.check(case)).of("not checked") and time.monotonic() < deadline:
             time.sleep(0.5)
         assert {finding.level for finding in report.findings} == {"ok"}, report.table()
 

@@ -69,8 +69,8 @@ def _replication_is_set_up_from_nothing(lab: LabConfig, serves: Callable[[str], 
 def _a_second_set_up_finds_its_goal_reached() -> None:
     run = Procedure("infomart_setup_replication", plan="setup-2")
     run.run()
-    assert run.results["look_whether_done"]["what"] == "nothing to do: site1 serves and site2 follows it already"
-    assert run.results["export_database.run_expdp"]["what"].startswith("nothing to do")
+    assert run.results["check_already_done"]["summary"] == "nothing to do: site1 serves and site2 follows it already"
+    assert run.results["export_database.run_expdp"]["summary"].startswith("nothing to do")
     assert run.shown == {}
 
 
@@ -78,7 +78,7 @@ def _the_standby_takes_over(lab: LabConfig, serves: Callable[[str], bool]) -> No
     run = Procedure("infomart_switchover", plan="switch-1", params={"source": "site1", "target": "site2"})
     run.run()
     assert serves("site2") and not serves("site1")
-    assert run.results["tell_new_roles"]["roles"] == {"site1": "standby", "site2": "active"}
+    assert run.results["report_new_roles"]["roles"] == {"site1": "standby", "site2": "active"}
     time.sleep(5)
     assert_clean(judge(lab, "site2", "site1"))
 
@@ -86,7 +86,7 @@ def _the_standby_takes_over(lab: LabConfig, serves: Callable[[str], bool]) -> No
 def _a_second_switchover_finds_its_goal_reached(serves: Callable[[str], bool]) -> None:
     run = Procedure("infomart_switchover", plan="switch-2", params={"source": "site1", "target": "site2"})
     run.run()
-    assert "site2 serves and site1 follows it already" in run.results["look_whether_done"]["what"]
+    assert "site2 serves and site1 follows it already" in run.results["check_already_done"]["summary"]
     assert run.shown == {} and serves("site2")
 
 

@@ -98,10 +98,10 @@ def _a_cut_link_is_no_site_failure(lab: LabConfig, serves: Callable[[str], bool]
 
 
 def _half_a_site_stops_the_run(lab: LabConfig, serves: Callable[[str], bool]) -> None:
-    for names, door in ((("ssh",), "SSH of site1-"), (("postgres", "oracle"), "database listener")):
+    for names, endpoint in ((("ssh",), "SSH of site1-"), (("postgres", "oracle"), "database listener")):
         with part_of_a_dead_site(lab, *names):
             run = failover(f"half-{names[-1]}")
-            with pytest.raises(GuardError, match=f"site1 lives: .*{door}"):
+            with pytest.raises(GuardError, match=f"site1 lives: .*{endpoint}"):
                 run.run()
             assert run.shown == {}
             _untouched(lab, serves)
@@ -128,7 +128,7 @@ def _a_site_that_comes_back_in_the_middle_stops_the_start_and_the_standby_follow
     run = failover("back", before=comes_back)
     with pytest.raises(GuardError, match=r"site1 lives.*Two servers never write"):
         run.run()
-    assert "standby again" in run.results["return_standby"]["what"]
+    assert "standby again" in run.results["return_standby"]["summary"]
     assert not serves("site2")
     applications = configuration.read(lab)["applications"]
     assert applications["GIM"]["host"] == "site1-gim"
@@ -139,7 +139,7 @@ def _a_site_that_comes_back_in_the_middle_stops_the_start_and_the_standby_follow
     deadline = time.monotonic() + 60
     while True:
         try:
-            assert "RGIM RUNNING" in look.step(step)["what"]
+            assert "RGIM RUNNING" in look.step(step)["summary"]
             return
         except GuardError:
             assert time.monotonic() < deadline
@@ -152,7 +152,7 @@ def _the_survivor_takes_over(lab: LabConfig, serves: Callable[[str], bool]) -> N
     assert serves("site2")
     assert "not partitioned" in run.skipped["start_at_survivor.run_maintenance_job"]
     assert "no message of the migration state" in run.skipped["start_at_survivor.run_migration_job"]
-    assert run.results["tell_new_roles"]["roles"] == {"site1": "failed", "site2": "active"}
+    assert run.results["report_new_roles"]["roles"] == {"site1": "failed", "site2": "active"}
     applications = configuration.read(lab)["applications"]
     assert applications["DAP_TS1_site1"]["state"] == configuration.DISABLED
     assert applications["GIM"]["options"]["schedule"]["run-aggregates"] == "true"
@@ -167,7 +167,7 @@ def _the_survivor_takes_over(lab: LabConfig, serves: Callable[[str], bool]) -> N
 def _a_second_failover_finds_its_goal_reached() -> None:
     run = failover("again")
     run.run()
-    assert "site2 serves already" in run.results["look_whether_done"]["what"]
+    assert "site2 serves already" in run.results["check_already_done"]["summary"]
     assert run.shown == {}
 
 
@@ -186,7 +186,7 @@ def _the_recovered_site_becomes_the_standby(lab: LabConfig, serves: Callable[[st
     applications = configuration.read(lab)["applications"]
     assert all(application["state"] == configuration.ENABLED for application in applications.values())
     assert "approve_cutover" in run.skipped and "start_at_target.start_info_mart_server_at_target" in run.skipped
-    assert run.results["prove_standby.tell_new_roles"]["roles"] == {"site2": "active", "site1": "standby"}
+    assert run.results["prove_standby.report_new_roles"]["roles"] == {"site2": "active", "site1": "standby"}
     assert serves("site2") and not serves("site1")
     aside = lab.goldengate_home("site1") / "dirdat" / f"old-{Step(plan_id='option-2').key}"
     assert {"egim.info", "pgim.info", "dirdat", "dirrpt"} <= {path.name for path in aside.iterdir()}
@@ -201,5 +201,5 @@ def _the_recovered_site_becomes_the_standby(lab: LabConfig, serves: Callable[[st
         params={"source": "site2", "target": "site1", "option": "source stays active"},
     )
     again.run()
-    assert again.results["look_whether_done"]["what"] == "nothing to do: site2 serves and site1 follows it already"
+    assert again.results["check_already_done"]["summary"] == "nothing to do: site2 serves and site1 follows it already"
     assert again.shown == {}

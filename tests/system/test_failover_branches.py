@@ -99,7 +99,7 @@ def test_a_survivor_behind_its_server_is_migrated_and_partitioned_before_it_load
         run.run()
         assert run.results["start_at_survivor.check_migration_state"]["migration"] is True
         for job in ("migration", "maintenance"):
-            assert "its command ended with 0" in run.results[f"start_at_survivor.run_{job}_job"]["what"]
+            assert "its command ended with 0" in run.results[f"start_at_survivor.run_{job}_job"]["summary"]
         assert list(run.shown) == ["confirm_site_failure"], "nobody is asked where a command does it"
         the_scheduler_was_held(seen)
         the_survivor_loads_calls_again(lab, run)
@@ -176,7 +176,7 @@ def by_hand(document: dict[str, Any]) -> None:
 
 #: What a person is asked for, in the order of a run that does one step after the other.
 BY_HAND = {
-    "confirm_site_failure": "Doors of the lost site",
+    "confirm_site_failure": "Endpoints of the lost site",
     "configure_survivor.drop_failed_sources": "DAP_GIM_site2",
     HOLD: "set **run-scheduler** to",
     "configure_survivor.disable_aggregation": "set **run-aggregates** to",
@@ -204,7 +204,7 @@ def test_a_person_does_what_no_program_may_with_what_the_steps_show_alone(tmp_pa
         assert sorted(person.did) == sorted(BY_HAND), "each is asked for once, and nothing else"
         the_objects_are_those_of_the_survivor(lab, before)
         for job in ("migration", "maintenance"):
-            assert "a person confirmed it" in run.results[f"start_at_survivor.run_{job}_job"]["what"]
+            assert "a person confirmed it" in run.results[f"start_at_survivor.run_{job}_job"]["summary"]
         the_scheduler_was_held(seen)
         assert lca.status(lab, "site2") == "Running"
         the_survivor_loads_calls_again(lab, run)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_lab.config import LabConfig
 from infomart_lab.postgres import connect
 
@@ -60,8 +60,8 @@ def _a_rejected_gate_leaves_the_service_at_the_source(lab: LabConfig, serves: Ca
     run = Procedure(plan="plan-1", approve=False)
     with pytest.raises(GateRejected):
         run.run()
-    assert run.results["return_service_to_source"]["what"].startswith("Info Mart Server: Running on site2-gim")
-    assert run.results["release_lock"]["what"] == "this plan holds no lock"
+    assert run.results["return_service_to_source"]["summary"].startswith("Info Mart Server: Running on site2-gim")
+    assert run.results["release_lock"]["summary"] == "this plan holds no lock"
     assert serves("site2") and not serves("site3")
 
 
@@ -71,14 +71,14 @@ def _a_failure_after_the_final_stop_returns_the_service(lab: LabConfig, serves: 
     def fail(task_id: str) -> None:
         if task_id == "start_at_target.start_info_mart_server_at_target":
             stopped.append(not serves("site2"))
-            raise FinalError("injected: the new site's host is on fire", "Put it out.")
+            raise PermanentError("injected: the new site's host is on fire", "Put it out.")
 
     run = Procedure(plan="plan-1", before=fail)
-    with pytest.raises(FinalError, match="on fire"):
+    with pytest.raises(PermanentError, match="on fire"):
         run.run()
     assert stopped == [True]
     assert serves("site2") and not serves("site3")
-    assert "Running on site2-gim, run-scheduler true" in run.results["return_service_to_source"]["what"]
+    assert "Running on site2-gim, run-scheduler true" in run.results["return_service_to_source"]["summary"]
     assert_clean(judge(lab, "site2"))
 
 
@@ -87,11 +87,11 @@ def _the_same_plan_goes_on_and_ends_clean(lab: LabConfig, serves: Callable[[str]
     run.run()
     assert serves("site3") and not serves("site2")
     # The second stop for an export that exists would have been an outage for nothing.
-    assert "the plan is past this step" in run.results["export_database.stop_info_mart_server"]["what"]
+    assert "the plan is past this step" in run.results["export_database.stop_info_mart_server"]["summary"]
     time.sleep(5)
     assert_clean(judge(lab, "site3", "site2"))
     # Another run for the same goal finds it reached, and asks nobody.
     again = Procedure(plan="plan-2", params={"source": "site2", "target": "site3"})
     again.run()
-    assert again.results["look_whether_done"]["what"] == "nothing to do: site3 serves and site2 follows it already"
+    assert again.results["check_already_done"]["summary"] == "nothing to do: site3 serves and site2 follows it already"
     assert again.shown == {} and serves("site3") and not serves("site2")

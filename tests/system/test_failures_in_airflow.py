@@ -59,7 +59,9 @@ def test_a_rejected_gate_and_a_failure_after_the_final_stop_give_the_service_bac
         assert rejected.state == "failed"
         assert rejected.task("approve_cutover")["state"] == "failed"  # type: ignore[index]
         assert rejected.task("approve_cutover")["try_number"] == 1  # type: ignore[index]
-        assert rejected.results["return_service_to_source"]["what"].startswith("Info Mart Server: Running on site2-gim")
+        assert rejected.results["return_service_to_source"]["summary"].startswith(
+            "Info Mart Server: Running on site2-gim"
+        )
         assert serves("site2") and not serves("site3")
 
         broken = Broken(airflow, f"{plan}-broken")
@@ -69,7 +71,7 @@ def test_a_rejected_gate_and_a_failure_after_the_final_stop_give_the_service_bac
         failed = [task["task_id"] for task in broken.tasks if task["state"] == "failed"]
         assert failed == ["start_at_target.configure_application"], broken.failures()
         assert broken.task("final_stop_and_comparison.stop_info_mart_server")["state"] == "success"  # type: ignore[index]
-        assert "Running on site2-gim, run-scheduler true" in broken.results["return_service_to_source"]["what"]
+        assert "Running on site2-gim, run-scheduler true" in broken.results["return_service_to_source"]["summary"]
         assert serves("site2") and not serves("site3")
         assert_clean(judge(lab, "site2"))
 

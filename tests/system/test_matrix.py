@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from infomart_dr import files
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import GuardError, PermanentError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_lab import config as lab_config
 from infomart_lab import configuration, gi2ctl, lca, partitions, supervisor
@@ -206,7 +206,7 @@ def test_a_standby_is_set_up_and_takes_over(row: Row, tmp_path: Path, base_port:
 
 def _without_a_list_nothing_is_set_up(lab: LabConfig, active: str, standby: str) -> None:
     run = Procedure("infomart_setup_replication", plan="no-list", params={"source": active, "target": standby})
-    with pytest.raises(FinalError, match=r"no exclusion list for Info Mart release 8\.5") as caught:
+    with pytest.raises(PermanentError, match=r"no exclusion list for Info Mart release 8\.5") as caught:
         run.run()
     assert "include/gg/exclusions/8.5.0.yaml" in caught.value.next_step
     assert run.shown == {} and "hold_idb_purging" not in run.results
@@ -264,7 +264,7 @@ def _before_18c_a_person_makes_the_sequences(lab: LabConfig, run: Procedure, act
     """The run ends with the list and the standby as it was; with the sequences made, the next run takes over."""
     with pytest.raises(GuardError, match=r"Sequences lie too low.*SEQ_INTERACTION_FACT above \d+") as caught:
         run.run()
-    assert "standby again" in run.results["return_standby"]["what"]
+    assert "standby again" in run.results["return_standby"]["summary"]
     assert configuration.read(lab)["applications"]["GIM"]["host"] == f"{active}-gim"
     assert lca.status(lab, standby) == "Stopped"
     listed = re.findall(r"(SEQ_\w+) above (\d+)", caught.value.what)
@@ -285,7 +285,7 @@ def _the_steps_are_those_of_the_deployment(lab: LabConfig, row: Row, run: Proced
         assert gi2ctl.in_service(lab) == [standby]
     if raa:
         end = r"\d{4}-\d\d-\d\d" if row["raa"] == "8.1.4" else r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
-        assert re.match(f"requested: {end} to {end}$", run.results["re_aggregate.check_request"]["what"])
+        assert re.match(f"requested: {end} to {end}$", run.results["re_aggregate.check_request"]["summary"])
     schedule = configuration.read(lab)["applications"]["GIM"]["options"]["schedule"]
     assert schedule["run-aggregates"] == schedule["run-scheduler"] == "true"
 

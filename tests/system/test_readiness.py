@@ -427,12 +427,12 @@ STANDBY_DEFECTS: dict[str, tuple[Seed, dict[str, str], dict[str, str]]] = {
         SWITCHOVER,
         {"schema_logging site2": "blocked"},
     ),
-    "a door is not where the topology says": (
+    "an endpoint is not where the topology says": (
         changed_topology(
             lambda document: site(document, "site2", "management_layer")["seen_from"]["site3"].update(port=9)
         ),
         FAILOVER,
-        {"doors site2": "warning"},
+        {"endpoints site2": "warning"},
     ),
 }
 #: Of these a quick run has a lab for, too.
@@ -473,7 +473,7 @@ def assert_found(report: Report, wanted: dict[str, str]) -> None:
     assert troubles(report) == wanted, report.table()
     for finding in report.findings:
         if finding.level in ("warning", "blocked"):
-            assert finding.cure and finding.what
+            assert finding.remedy and finding.what
             assert finding.sentence() in report.blocked_sentence() or finding.level == "warning"
 
 

@@ -166,7 +166,7 @@ def test_maintenance_waits_for_a_hold_and_is_skipped_when_it_holds_for_too_long(
         for run in (every, one):
             run.until("released", "deferred", "success")
         assert other.ended() == held.ended() == "success"
-        assert "it is not known at" in other.result("released")["what"]
+        assert "it is not known at" in other.result("released")["summary"]
         assert {name: task["state"] for name, task in held.tasks().items()} == {
             "released": "skipped",
             "maintain": "skipped",

@@ -138,7 +138,7 @@ def refused(lab: LabConfig, task_id: str, kind: type[InfoMartError], *words: str
 def test_a_wrong_oracle_password(locked: LabConfig) -> None:
     with connection("oracle_site2_ggate", password=WRONG):
         error = refused(locked, "take_lock", OracleCredentials, "oracle_site2_ggate", "ORA-01017", "password")
-    assert not error.curable  # retries would lock the account
+    assert not error.retryable  # retries would lock the account
 
 
 def test_a_wrong_service_name(locked: LabConfig) -> None:

@@ -182,12 +182,12 @@ def _two_airflows_tell_once(looks: Looks) -> None:
 def _what_a_plan_under_way_stops_is_not_judged(looks: Looks) -> None:
     with Deployment("lab") as deployment:
         # A failover's plan has its lock at the survivor.
-        for keeper in ("site1", "site2"):
-            lock = PlanLock.at(deployment, keeper)
+        for ledger_site in ("site1", "site2"):
+            lock = PlanLock.at(deployment, ledger_site)
             lock.take("plan-9", "a run", "test")
             deployment.ggsci("site2").stop("RGIM")
             seen = looks.look()
-            assert seen.told == [] and set(seen.findings) == {f"{keeper}/lock/plan"}
+            assert seen.told == [] and set(seen.findings) == {f"{ledger_site}/lock/plan"}
             deployment.ggsci("site2").start("RGIM")
             lock.release("plan-9")
             looks.quiet()

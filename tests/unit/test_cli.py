@@ -187,7 +187,7 @@ def test_a_folder_with_two_deployments_asks_which(tmp_path: Path, document: dict
 
 
 def test_a_procedure_for_the_other_architecture_has_no_plan() -> None:
-    result = call("plan", "return_to_normal_active_active", "--topology", EXAMPLE, "--json")
+    result = call("outline", "return_to_normal_active_active", "--topology", EXAMPLE, "--json")
     assert result.exit_code == 1
     assert "is for active-active deployments, and contact-centre is active-standby" in said(result)["error"]
 
@@ -312,7 +312,7 @@ def tasks(outline: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("dag_id", sorted(file.stem for file in (ROOT / "dags").glob("*.py")))
 def test_each_task_of_a_procedure_is_printed_once_and_after_those_that_it_follows(dag_id: str) -> None:
     dag = load_dags(ROOT / "dags" / f"{dag_id}.py")[dag_id]
-    outline = said(call("plan", dag_id, "--json"))
+    outline = said(call("outline", dag_id, "--json"))
     printed = tasks(outline)
     assert sorted(task["task_id"] for task in printed) == sorted(dag.task_ids)
     groups = [chapter["name"] for chapter in outline["chapters"]]
@@ -327,7 +327,7 @@ def test_each_task_of_a_procedure_is_printed_once_and_after_those_that_it_follow
 
 
 def plan_of(*words: str | Path, topology: Path = EXAMPLE) -> dict[str, dict[str, Any]]:
-    result = call("plan", *words, "--topology", topology, "--json")
+    result = call("outline", *words, "--topology", topology, "--json")
     assert result.exit_code == 0, result.output
     return {task["task_id"]: task for task in tasks(said(result))}
 
@@ -374,18 +374,18 @@ def test_a_failover_says_what_the_deployment_has_no_use_for(tmp_path: Path, docu
     ],
 )
 def test_a_plan_that_cannot_be_made_says_why(words: list[str], code: int, expected: str) -> None:
-    result = call("plan", *words, "--topology", EXAMPLE)
+    result = call("outline", *words, "--topology", EXAMPLE)
     assert result.exit_code == code
     assert expected in result.stderr
 
 
 def test_without_a_procedure_all_are_listed() -> None:
-    listed = said(call("plan", "--json"))["procedures"]
+    listed = said(call("outline", "--json"))["procedures"]
     assert {each["dag_id"] for each in listed} == {file.stem for file in (ROOT / "dags").glob("infomart_*.py")}
 
 
 def test_the_printed_plan_has_guide_changes_and_undo() -> None:
-    text = call("plan", "return_to_normal", "--topology", EXAMPLE).stdout
+    text = call("outline", "return_to_normal", "--topology", EXAMPLE).stdout
     assert "infomart_return_to_normal in contact-centre: frankfurt -> dublin" in text
     for part in ("guide:   ", "changes: ", "undo:    ", "(person decides)", "does not apply: ", "whatever happened"):
         assert part in text
@@ -402,7 +402,7 @@ def test_as_a_process_it_needs_no_home_no_settings_and_no_database_of_airflow(tm
         "AIRFLOW_HOME": "/nonexistent/airflow",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "infomart_dr", "plan", "return_to_normal", "--topology", str(EXAMPLE), "--json"],
+        [sys.executable, "-m", "infomart_dr", "outline", "return_to_normal", "--topology", str(EXAMPLE), "--json"],
         env=environment,
         cwd=tmp_path,
         capture_output=True,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infomart_dr import dagfiles
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["guide-coverage.md", "api/infomart-dr.openapi.yaml"]
@@ -49,7 +49,7 @@ def test_nothing_is_written_while_a_dag_file_cannot_be_imported(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def broken(folder: Path) -> dict[str, Any]:
-        raise FinalError("half a DAG")
+        raise PermanentError("half a DAG")
 
     monkeypatch.setattr(dagfiles, "load_dags", broken)
     assert main(["--docs", str(tmp_path)]) == 2
@@ -58,5 +58,5 @@ def test_nothing_is_written_while_a_dag_file_cannot_be_imported(
 
 def test_a_dag_file_that_cannot_be_imported_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("from airflow.sdk import DAG\nraise RuntimeError('half a DAG')\n")
-    with pytest.raises(FinalError, match="half a DAG"):
+    with pytest.raises(PermanentError, match="half a DAG"):
         dagfiles.load_dags(tmp_path)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from infomart_dr import guide
 from infomart_dr.dagfiles import load_dags
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.guide import Lines, load_guide, parse_references, places, readable
 from infomart_dr.preparation.guide_coverage import load_items
 
@@ -106,7 +106,7 @@ def test_lines_are_read_from_a_text(text: str, expected: list[tuple[int, int]]) 
 
 
 def test_a_range_that_ends_before_it_begins_is_refused() -> None:
-    with pytest.raises(FinalError, match="guide:877-869"):
+    with pytest.raises(PermanentError, match="guide:877-869"):
         parse_references("guide:877-869")
 
 
@@ -134,7 +134,7 @@ def test_people_read_chapter_and_page(text: str, expected: str) -> None:
 
 
 def test_lines_that_are_on_no_page_are_refused() -> None:
-    with pytest.raises(FinalError, match="guide:9999 is on no page"):
+    with pytest.raises(PermanentError, match="guide:9999 is on no page"):
         readable("see guide:9999")
 
 

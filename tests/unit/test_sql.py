@@ -13,7 +13,7 @@ from sqlglot import exp
 
 import infomart_dr
 from infomart_dr import files, statements
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 
 FOLDER = files.include_folder() / "sql"
 PATHS = sorted(FOLDER.glob("*.sql"))
@@ -155,7 +155,7 @@ def test_every_statement_is_run_by_the_package_so_that_the_list_of_rights_has_no
 
 
 def test_a_name_that_is_no_identifier_is_refused():
-    with pytest.raises(FinalError, match="not an Oracle identifier"):
+    with pytest.raises(PermanentError, match="not an Oracle identifier"):
         files.statement("drop_sequence", schema="GIM", sequence="X purge")
 
 
@@ -210,14 +210,14 @@ def test_the_row_hash_of_one_column_has_no_separator():
     ],
 )
 def test_the_row_hash_refuses_wrong_names_and_nothing_to_hash(schema, table, columns):
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         statements.row_hash(schema, table, columns)
 
 
 def test_a_sequence_restarts_above_a_whole_number_only():
     assert statements.sequence_restart("GIM", "S", 17) == "alter sequence GIM.S restart start with 17"
     for wrong in (0, -1, "5", 1.5):
-        with pytest.raises(FinalError):
+        with pytest.raises(PermanentError):
             statements.sequence_restart("GIM", "S", wrong)  # type: ignore[arg-type]
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         statements.sequence_restart("GIM", "S cycle", 1)

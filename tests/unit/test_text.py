@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.text import cut, identifier, size_text, sorted_names, unit_of
 
 
@@ -42,5 +42,5 @@ def test_a_plain_oracle_name_is_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "gim", "1GIM", "GIM;DROP", "GIM\n", '"GIM"', "A" * 129])
 def test_another_name_is_refused(name: str) -> None:
-    with pytest.raises(FinalError, match="The schema is not an Oracle identifier"):
+    with pytest.raises(PermanentError, match="The schema is not an Oracle identifier"):
         identifier("The schema", name)

@@ -146,7 +146,7 @@ class Pattern(NamedTuple):
             return expected * ratio
         start, end = (moment - self.shift for moment in wanted)
         if self.shift and self.activity.begins <= start and end <= self.activity.ends:
-            # Nothing to compare with right before, as when the doors open: as many as the day before.
+            # Nothing to compare with right before, as when the endpoints open: as many as the day before.
             return self.activity.between(start, end)
         return None
 

@@ -86,7 +86,7 @@ class Comparison:
         self._windows = {window.key: window for window in windows}
         self._calls, self._facts, self._fact_counts = calls, facts, fact_counts
         self.found = {window.key: Compared() for window in windows}
-        #: Facts that the numbers miss in intervals that were not looked at.
+        #: Facts that the numbers miss in intervals that were not checked.
         self.unseen = 0
         #: Ends of the calls without a fact, by source and interval.
         self._missing: dict[tuple[int, int], list[int]] = {}

@@ -209,7 +209,7 @@ class LossEstimate:
     sources: tuple[SourceEstimate, ...]
     notes: tuple[str, ...] = ()
     earlier: tuple[Earlier, ...] = ()
-    #: Facts that the numbers miss in intervals whose guids were not looked at.
+    #: Facts that the numbers miss in intervals whose guids were not checked.
     unseen: int = 0
     made_at: int = 0
 
@@ -290,7 +290,7 @@ class LossEstimate:
     def _foot(self) -> list[str]:
         lines = [f"- {note}" for note in self.notes]
         if self.unseen:
-            lines.append(f"- {self.unseen:,} facts are missing by number in older intervals that were not looked at.")
+            lines.append(f"- {self.unseen:,} facts are missing by number in older intervals that were not checked.")
         lines += [
             f"- Told {'before the draining' if e.moment == 'before' else 'after it'}: {bounds(e.low, e.high)}."
             for e in self.earlier
@@ -371,7 +371,7 @@ def estimate(
 
     :param drained: the Replicat has applied all that arrived. Without it every lower bound is 0: what has arrived may
         hold any fact and any mark up to the failure.
-    :param unseen: facts that are missing by number in intervals whose guids were not looked at.
+    :param unseen: facts that are missing by number in intervals whose guids were not checked.
     """
     alone = sum(state.shared for state in sources) < 2
     found = []

@@ -38,13 +38,13 @@ class Finding:
 
     :param key: ``<subject>/<what>``, the same in every look.
     :param sentence: what is wrong.
-    :param cure: what to do now.
+    :param remedy: what to do now.
     """
 
     key: str
     level: Level
     sentence: str
-    cure: str = ""
+    remedy: str = ""
     numbers: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -434,8 +434,8 @@ def trail_findings(site: str, folder: str, points: Sequence[tuple[float, int]], 
         sentence += f"; full in {span(left)} at the growth of the last {span(points[-1][0] - points[0][0])}"
     if level == "info":
         return []
-    cure = "See whether pump and Replicat keep up and PURGEOLDEXTRACTS removes what they have read; else add space."
-    return [Finding(f"{site}/trail/disk", level, sentence + ".", cure, numbers)]
+    remedy = "See whether pump and Replicat keep up and PURGEOLDEXTRACTS removes what they have read; else add space."
+    return [Finding(f"{site}/trail/disk", level, sentence + ".", remedy, numbers)]
 
 
 # -- link between the sites --------------------------------------------------------------------------------
@@ -530,15 +530,15 @@ def hold_findings(
     sentence = f"Purging of {site}/{idb} is held for {span(now - since)}"
     if oldest < since:
         sentence += f", and its extraction is {span(age)} behind"
-        cure = "Let extraction catch up"
+        remedy = "Let extraction catch up"
     else:
-        cure = "Finish what holds it, or release the hold"
+        remedy = "Finish what holds it, or release the hold"
     return [
         Finding(
             f"{holds_of(site, idb)}/age",
             level,
             f"{sentence}; a partitioned IDB overwrites what is held {when}.",
-            f"{cure} (docs/purge-holds.md): the data goes with the ring, hold or not.",
+            f"{remedy} (docs/purge-holds.md): the data goes with the ring, hold or not.",
             {"age_seconds": age, "left_seconds": left},
         )
     ]
@@ -596,7 +596,7 @@ class Alert(BaseModel):
     key: str
     level: Level
     sentence: str
-    cure: str = ""
+    remedy: str = ""
     numbers: dict[str, float] = Field(default_factory=dict)
     since: float
     at: float
@@ -611,7 +611,7 @@ class Alert(BaseModel):
 class State(BaseModel):
     """What one look leaves to the next, whichever Airflow makes it."""
 
-    #: Looks so far: the highest number is the newest state.
+    #: Surveys so far: the highest number is the newest state.
     number: int = 0
     at: float = 0.0
     #: Where ggserr.log was read to, by site: file and bytes.
@@ -656,7 +656,7 @@ def transitions(
                     key=key,
                     level=finding.level,
                     sentence=finding.sentence,
-                    cure=finding.cure,
+                    remedy=finding.remedy,
                     numbers=finding.numbers,
                     since=since,
                     at=now,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infomart_dr.hooks.configuration import Application, Change, differences
 from infomart_dr.hooks.goldengate_parameters import three_parts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import SiteRole
 
 
@@ -34,12 +34,12 @@ def collecting_objects(step: Step, role: SiteRole) -> list[str]:
     return sorted(found)
 
 
-def configured(step: Step, role: SiteRole, name: str, change: Change) -> Seen:
+def configured(step: Step, role: SiteRole, name: str, change: Change) -> Observation:
     """Whether an Application object is as a change wants it."""
     left = differences(step.configuration(role).read(name), change)
     if left:
-        return Seen(False, f"{name} differs: {'; '.join(map(str, left))}")
-    return Seen(True, f"{name} is as it must be")
+        return Observation(False, f"{name} differs: {'; '.join(map(str, left))}")
+    return Observation(True, f"{name} is as it must be")
 
 
 def application_host(step: Step, role: SiteRole) -> str | None:

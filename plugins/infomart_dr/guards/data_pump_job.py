@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import GuardError, PermanentError
 from infomart_dr.guards.dump_set import path_of_directory
 from infomart_dr.hooks.parse_data_pump import NEXT_STEPS, LogReport, Operation, classify_log, next_step
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 
 #: Bytes of a log that are read; one that is longer counts as unfinished.
 _LONGEST_LOG = 64 * 1024 * 1024
@@ -27,7 +27,7 @@ def job_ended(
     check_log: bool = False,
     log_file: str = "",
     operation: Operation = "export",
-) -> Seen:
+) -> Observation:
     """Probe: a Data Pump job does not run any more.
 
     :param site: empty: the active site.
@@ -44,28 +44,28 @@ def job_ended(
     state = found.state if found else None
     if found is not None and state not in _STOPPED:
         details = {"site": site, "job": name, "state": state, "attached_sessions": found.attached_sessions}
-        return Seen(False, f"the Data Pump job {found.owner}.{name} at {site} is {state}", details)
+        return Observation(False, f"the Data Pump job {found.owner}.{name} at {site} is {state}", details)
     what = f"there is no Data Pump job {name} at {site}: it has ended, or never began"
     if found is not None:
         what = (
             f"the Data Pump job {found.owner}.{name} at {site} is {state}: it was stopped, and START_JOB continues it"
         )
     if not check_log:
-        return Seen(True, what, {"site": site, "job": name, "state": state})
+        return Observation(True, what, {"site": site, "job": name, "state": state})
     file = log_file or f"{name}.log"
     if not _FILE.match(file):
-        raise FinalError(f"{file[:80]!r} is not a plain file name.", "Give the name of the log without its folder.")
+        raise PermanentError(f"{file[:80]!r} is not a plain file name.", "Give the name of the log without its folder.")
     report = _report(deployment, site, file, operation)
     details = {"site": site, "job": name, "state": state, **_figures(report)}
     said = f"{file} at {site} says {report.outcome.replace('_', ' ')}, {report.total_rows} rows"
     if state is None and (report.outcome == "success" or _only_harmless(report)):
-        return Seen(True, f"the Data Pump job {name} at {site} has ended: {said}", details)
+        return Observation(True, f"the Data Pump job {name} at {site} has ended: {said}", details)
     raise GuardError(f"{what}; {said}{_errors(report)}.", _next_step(report))
 
 
 def _plain(what: str, value: str) -> str:
     if not _NAME.match(value):
-        raise FinalError(f"The {what} of a Data Pump job is not an Oracle name: {value[:60]!r}.", "Correct it.")
+        raise PermanentError(f"The {what} of a Data Pump job is not an Oracle name: {value[:60]!r}.", "Correct it.")
     return value
 
 

@@ -80,10 +80,10 @@ def schema_bytes(step: Step, role: SiteRole) -> int:
 
 def measured_runs(step: Step) -> list[estimates.Measured]:
     """What earlier runs of the deployment took, as the ledger at the surviving site has it."""
-    schema = step.site(step.keeper).goldengate.schema_name
-    if not table_exists(step, step.keeper, schema, "DR_LEDGER"):
+    schema = step.site(step.ledger_role).goldengate.schema_name
+    if not table_exists(step, step.ledger_role, schema, "DR_LEDGER"):
         return []
-    hook = step.goldengate_database(step.keeper)
+    hook = step.goldengate_database(step.ledger_role)
     names = {f"fact_{number}": fact.name for number, fact in enumerate(estimates.MEASURED, start=1)}
     return estimates.measured_runs(
         hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.name, **names)

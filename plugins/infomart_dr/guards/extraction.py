@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.text import sorted_names
 from infomart_dr.topology import SiteRole
 
 
-def etl_is_quiet(step: Step, role: SiteRole) -> Seen:
+def etl_is_quiet(step: Step, role: SiteRole) -> Observation:
     """Probe: nothing is being extracted or transformed, and nothing extracted waits for transformation.
 
     GIDB_G_* and CTL_TRANSFORM_HISTORY are not replicated and the high-water mark is: a copy or a cutover
@@ -16,9 +16,9 @@ def etl_is_quiet(step: Step, role: SiteRole) -> Seen:
     database = step.info_mart(role)
     running = database.select("etl_running", {"schema": step.schema})
     if running:
-        return Seen(False, f"ETL runs: {sorted_names([str(row['job']) for row in running])}")
+        return Observation(False, f"ETL runs: {sorted_names([str(row['job']) for row in running])}")
     pending = database.select("etl_pending", {"schema": step.schema})
     if pending:
         rows = sum(int(row["row_count"] or 0) for row in pending)
-        return Seen(False, f"{rows} extracted row(s) of {len(pending)} data source(s) are not transformed yet")
-    return Seen(True, f"ETL at {step.name(role)} is quiet, all that was extracted is transformed")
+        return Observation(False, f"{rows} extracted row(s) of {len(pending)} data source(s) are not transformed yet")
+    return Observation(True, f"ETL at {step.name(role)} is quiet, all that was extracted is transformed")

@@ -1,8 +1,8 @@
-"""Is a site dead? Its doors are knocked at from Airflow's place and from the survivor (rule 4).
+"""Is a site dead? Its endpoints are probed from Airflow's place and from the survivor (rule 4).
 
-A door is a TCP port of the site: database listener, SSH, Management Layer, GoldenGate's manager. A site is dead when
-no door of it answers at either place. One that answers proves life; none that answers proves nothing by itself, since
-a cut network looks the same: so two places, and a person who confirms.
+An endpoint is a TCP port of the site: database listener, SSH, Management Layer, GoldenGate's manager. A site is dead
+when none of its endpoints answers at either place. An answer proves life. Silence alone proves nothing, since a cut
+network looks the same: so two places, and a person who confirms.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LISTEN = 1.0
 
 
 @dataclass(frozen=True)
-class Door:
+class Endpoint:
     """A port of a site, as one place sees it."""
 
     what: str
@@ -43,9 +43,9 @@ class Door:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of knocking at a door."""
+    """The answer of an endpoint to a probe."""
 
-    door: Door
+    endpoint: Endpoint
     place: Place
     state: State
 
@@ -54,32 +54,32 @@ class Answer:
         return self.state in ("answers", "open") or (self.state == "refused" and refused_is_alive)
 
 
-# -- doors -----------------------------------------------------------------------------------------
+# -- endpoints -----------------------------------------------------------------------------------------
 
 
-def doors(step: Step, role: SiteRole, place: Place) -> list[Door]:
-    """Doors of a site as a place reaches them, each once.
+def endpoints(step: Step, role: SiteRole, place: Place) -> list[Endpoint]:
+    """Endpoints of a site as a place reaches them, each once.
 
-    :param role: the site that is knocked at.
+    :param role: the site that is probed.
     :param place: ``airflow``, or ``survivor`` for the database host of the other site.
     """
     seen_by = step.pair.name(step.pair.other(role)) if place == "survivor" else None
-    return site_doors(step.topology, step.site(role), seen_by)
+    return site_endpoints(step.topology, step.site(role), seen_by)
 
 
-def site_doors(topology: Topology, site: Site, seen_by: str | None) -> list[Door]:
-    """Doors of a site, each once.
+def site_endpoints(topology: Topology, site: Site, seen_by: str | None) -> list[Endpoint]:
+    """Endpoints of a site, each once.
 
     :param seen_by: the site from whose hosts they are reached; None: from Airflow's machine.
     """
     database, layer = site.database, site.management_layer
     listener = connection(database.dba_connection)
-    found: list[Door] = []
+    found: list[Endpoint] = []
 
     def add(what: str, host: str, port: int | None) -> None:
-        door = Door(what, host, int(port or 0))
-        if door.port and all((door.host, door.port) != (other.host, other.port) for other in found):
-            found.append(door)
+        endpoint = Endpoint(what, host, int(port or 0))
+        if endpoint.port and all((endpoint.host, endpoint.port) != (other.host, other.port) for other in found):
+            found.append(endpoint)
 
     names = dict.fromkeys([database.host, site.info_mart_server.host, layer.host])
     reach = {name: topology.reach(name, seen_by) if seen_by else None for name in names}
@@ -110,10 +110,10 @@ def site_doors(topology: Topology, site: Site, seen_by: str | None) -> list[Door
 # -- knocking --------------------------------------------------------------------------------------
 
 
-def knock(door: Door, timeout: float) -> State:
-    """Knock at a door from this machine."""
+def probe_endpoint(endpoint: Endpoint, timeout: float) -> State:
+    """Probe an endpoint from this machine."""
     try:
-        line = socket.create_connection((door.host, door.port), timeout=timeout)
+        line = socket.create_connection((endpoint.host, endpoint.port), timeout=timeout)
     except (ConnectionRefusedError, ConnectionResetError):
         return "refused"
     except OSError:
@@ -129,7 +129,7 @@ def knock(door: Door, timeout: float) -> State:
             return "refused"
 
 
-#: What the shell says when there is no way to a door; anything that is not listed is no proof of silence.
+#: What the shell says when there is no way to an endpoint; anything that is not listed is no proof of silence.
 _NO_WAY = (
     "timed out",
     "No route to host",
@@ -140,8 +140,8 @@ _NO_WAY = (
 )
 
 
-def knock_script(targets: Sequence[Door], timeout: float) -> str:
-    """Script for bash that knocks at all doors at the same time, one line ``<number> <state>`` each.
+def probe_script(targets: Sequence[Endpoint], timeout: float) -> str:
+    """Script for bash that probes all endpoints at the same time, one line ``<number> <state>`` each.
 
     A state that it does not understand is printed as ``unknown`` with the shell's words.
     """
@@ -149,17 +149,17 @@ def knock_script(targets: Sequence[Door], timeout: float) -> str:
     lines = [
         "export LC_ALL=C",
         "command -v timeout >/dev/null || { echo 'timeout is not in the path'; exit 1; }",
-        "knock() {",
+        "probe_endpoint() {",
         # The shell's own message says whether the connection was refused; the exit code does not.
         f"  said=$(timeout {timeout + _LISTEN:g} bash -c '",
         '    exec 3<>"/dev/tcp/$1/$2" || exit 9',
-        # Said at once: a door that took long to accept lives, also when the time is over while it is listened to.
+        # Said at once: an endpoint that took long to accept lives, also when the time is over while it is listened to.
         "    echo accepted",
         f"    IFS= read -r -n 1 -t {_LISTEN:g} -u 3; code=$?",
         '    [ "$code" -gt 128 ] && echo open && exit 0',
         '    [ "$code" -eq 0 ] && echo answers && exit 0',
         "    echo refused",
-        '  \' knock "$2" "$3" 2>&1); ended=$?',
+        '  \' probe_endpoint "$2" "$3" 2>&1); ended=$?',
         '  case "$ended $said" in',
         '    "124 accepted"*) echo "$1 open" ;;',
         # Its time was over before there was a connection.
@@ -171,21 +171,24 @@ def knock_script(targets: Sequence[Door], timeout: float) -> str:
         "  esac",
         "}",
     ]
-    lines += [f"knock {number} {shlex.quote(door.host)} {door.port} &" for number, door in enumerate(targets)]
+    lines += [
+        f"probe_endpoint {number} {shlex.quote(endpoint.host)} {endpoint.port} &"
+        for number, endpoint in enumerate(targets)
+    ]
     return "\n".join([*lines, "wait", ""])
 
 
-def parse_knocks(text: str, targets: Sequence[Door]) -> list[State]:
-    """States by door from the script's output.
+def parse_probe(text: str, targets: Sequence[Endpoint]) -> list[State]:
+    """States by endpoint from the script's output.
 
-    :raises UnexpectedReplyError: a door is missing.
+    :raises UnexpectedReplyError: an endpoint is missing.
     """
     states: dict[int, State] = {}
     for line in text.splitlines():
         number, _, state = line.strip().partition(" ")
         if number.isdigit() and state in ("answers", "open", "refused", "silent"):
             states[int(number)] = state  # type: ignore[assignment]
-    missing = [str(door) for number, door in enumerate(targets) if number not in states]
+    missing = [str(endpoint) for number, endpoint in enumerate(targets) if number not in states]
     if missing:
         raise UnexpectedReplyError(
             f"The survivor's host does not know about {', '.join(missing)}: {text.strip()[-300:] or 'no output'}.",
@@ -194,20 +197,20 @@ def parse_knocks(text: str, targets: Sequence[Door]) -> list[State]:
     return [states[number] for number in range(len(targets))]
 
 
-def knocks(step: Step, role: SiteRole, place: Place) -> list[Answer]:
-    """Knock at every door of a site from one place.
+def probe_all(step: Step, role: SiteRole, place: Place) -> list[Answer]:
+    """Knock at every endpoint of a site from one place.
 
     :raises InfoMartError: the survivor's host cannot be reached: nothing is proven then.
     """
-    targets, timeout = doors(step, role, place), step.topology.fencing.timeout
+    targets, timeout = endpoints(step, role, place), step.topology.fencing.timeout
     if place == "airflow":
         with ThreadPoolExecutor(len(targets)) as pool:
-            states: list[State] = list(pool.map(lambda door: knock(door, timeout), targets))
+            states: list[State] = list(pool.map(lambda endpoint: probe_endpoint(endpoint, timeout), targets))
     else:
         other = step.pair.other(role)
-        done = step.host(other).run(["bash", "-s"], stdin=knock_script(targets, timeout), check=False)
-        states = parse_knocks(done.stdout + done.stderr, targets)
-    return [Answer(door, place, state) for door, state in zip(targets, states, strict=True)]
+        done = step.host(other).run(["bash", "-s"], stdin=probe_script(targets, timeout), check=False)
+        states = parse_probe(done.stdout + done.stderr, targets)
+    return [Answer(endpoint, place, state) for endpoint, state in zip(targets, states, strict=True)]
 
 
 # -- judging ---------------------------------------------------------------------------------------
@@ -222,19 +225,20 @@ class Verdict:
 
     @property
     def dead(self) -> bool:
-        """No door proves life."""
+        """No endpoint proves life."""
         return not self.alive
 
     def sentence(self, site: str) -> str:
         """For the log and for errors."""
         if self.alive:
             shown = ", ".join(
-                f"{answer.door} {'accepts' if answer.state == 'open' else answer.state}, seen from {name(answer.place)}"
+                f"{answer.endpoint} {'accepts' if answer.state == 'open' else answer.state}, "
+                f"seen from {name(answer.place)}"
                 for answer in self.alive
             )
             return f"{site} lives: {shown}"
         places = " and ".join(dict.fromkeys(name(answer.place) for answer in self.answers))
-        return f"{site} is silent: {len(self.answers)} doors knocked at from {places}, none answers"
+        return f"{site} is silent: {len(self.answers)} endpoints probed from {places}, none answers"
 
 
 def name(place: Place) -> str:
@@ -244,7 +248,7 @@ def name(place: Place) -> str:
 
 def judge(step: Step, role: SiteRole, places: Sequence[Place] = ("airflow", "survivor")) -> Verdict:
     """Knock from some places and judge."""
-    answers = [answer for place in places for answer in knocks(step, role, place)]
+    answers = [answer for place in places for answer in probe_all(step, role, place)]
     refused = step.topology.fencing.refused_is_alive
     return Verdict(answers, [answer for answer in answers if answer.is_alive(refused)])
 
@@ -252,7 +256,11 @@ def judge(step: Step, role: SiteRole, places: Sequence[Place] = ("airflow", "sur
 def evidence(answers: Sequence[Answer]) -> list[dict[str, Any]]:
     """The answers as small JSON."""
     return [
-        {"door": answer.door.what, "at": f"{answer.door.host}:{answer.door.port}", "place": answer.place,
-         "state": answer.state}
+        {
+            "endpoint": answer.endpoint.what,
+            "at": f"{answer.endpoint.host}:{answer.endpoint.port}",
+            "place": answer.place,
+            "state": answer.state,
+        }
         for answer in answers
     ]  # fmt: skip

@@ -22,16 +22,16 @@ def reached_already(step: Step, goal: Goal) -> str | None:
             return _sources_are_dropped(step)
         # Without a look at the lost site, which cannot be asked.
         seen = running_at(step, "target")
-        return f"{step.name('target')} serves already ({seen.what})" if seen.done else None
+        return f"{step.name('target')} serves already ({seen.summary})" if seen.satisfied else None
     if goal == "both serve":
-        both = serving(step, "source").done and serving(step, "target").done
+        both = serving(step, "source").satisfied and serving(step, "target").satisfied
         return f"{step.name('source')} and {step.name('target')} both serve already" if both else None
     serves: SiteRole = "target" if goal == "moved" else "source"
     follows: SiteRole = "source" if goal == "moved" else "target"
     # A site that is not filled yet has no groups; asked first, since it may have no server either.
     if not replicates(step, "to_source" if goal == "moved" else "to_target"):
         return None
-    if not serving(step, serves).done or server_runs(step, follows):
+    if not serving(step, serves).satisfied or server_runs(step, follows):
         return None
     return f"{step.name(serves)} serves and {step.name(follows)} follows it already"
 
@@ -41,6 +41,6 @@ def _sources_are_dropped(step: Step) -> str | None:
     if step.site("target").configuration.backend == "manual":
         return None
     changes = survivor_changes(step).items()
-    if all(configured(step, "target", name, change).done for name, change in changes):
+    if all(configured(step, "target", name, change).satisfied for name, change in changes):
         return f"{step.name('target')} ignores {step.name('source')} already"
     return None

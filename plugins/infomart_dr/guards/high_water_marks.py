@@ -10,7 +10,7 @@ from infomart_dr import times
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence.high_water_marks import Marks, against, lowest, with_calls
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import SiteRole, Topology
 
 
@@ -87,17 +87,17 @@ def is_lost(step: Step, site: str) -> bool:
     return step.topology.site(site).role == "failed" or (step.failover and site == step.name("source"))
 
 
-def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Seen:
+def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Observation:
     """Probe: high-water marks of a site lie beyond a moment (epoch seconds): extraction works."""
     found = marks(step, role, since)
     if not found.passed:
         what = f"{'; '.join(found.behind) or 'no rows'}{found.others()}"
-        return Seen(False, f"high-water marks at {step.name(role)}: {what}")
+        return Observation(False, f"high-water marks at {step.name(role)}: {what}")
     what = f"{len(found.moved)} high-water mark(s) at {step.name(role)} moved past the start{found.others()}"
-    return Seen(True, what)
+    return Observation(True, what)
 
 
-def marks_passed(deployment: Deployment, site: str, since: int, data_sources: Sequence[int] = ()) -> Seen:
+def marks_passed(deployment: Deployment, site: str, since: int, data_sources: Sequence[int] = ()) -> Observation:
     """Probe: the high-water marks of a site have passed a moment.
 
     :param site: empty: the active site.
@@ -110,7 +110,7 @@ def marks_passed(deployment: Deployment, site: str, since: int, data_sources: Se
     topology.site(site)
     if time.time() <= since:
         # An IDB that is empty now says nothing of the calls until then.
-        return Seen(False, f"high-water marks at {site}: {moment} has not come yet")
+        return Observation(False, f"high-water marks at {site}: {moment} has not come yet")
     lost = [name for name, each in topology.sites.items() if each.role == "failed"]
     if site in lost:
         raise GuardError(
@@ -129,7 +129,9 @@ def marks_passed(deployment: Deployment, site: str, since: int, data_sources: Se
         *(f"data source {key}: not past it, and without calls that would tell whether it is idle" for key in unjudged),
     ]
     if waits or not found.passed:
-        return Seen(False, f"high-water marks at {site}, to pass {moment}: {'; '.join(waits) or 'no rows'}", details)
-    return Seen(
+        return Observation(
+            False, f"high-water marks at {site}, to pass {moment}: {'; '.join(waits) or 'no rows'}", details
+        )
+    return Observation(
         True, f"high-water marks at {site} have passed {moment}: {len(found.moved)} moved{found.others()}", details
     )

@@ -204,7 +204,7 @@ class Facts:
     def covered(self, since: int) -> tuple[dict[int, int], int | None]:
         """Up to when the calls of each source are among the facts, and the end of the newest fact.
 
-        :param since: what is older is not looked at.
+        :param since: what is older is not checked.
         """
         key = since - since % INTERVAL
         row = self._hook.select("fact_newest", self._in, from_key=key, oldest_key=key - DAY)[0]

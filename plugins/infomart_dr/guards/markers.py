@@ -16,14 +16,14 @@ from infomart_dr.evidence.watch_store import is_no_table
 from infomart_dr.guards.replication import arrival
 from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.plan.lock import Holder, PlanLock, code_of
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 
 log = logging.getLogger(__name__)
 
 _DUPLICATE = "ORA-00001"
 
 
-def is_at(deployment: Deployment, site: str, marker: str) -> Seen:
+def is_at(deployment: Deployment, site: str, marker: str) -> Observation:
     """Probe: a marker that somebody wrote is at a site.
 
     :param marker: its whole id.
@@ -34,12 +34,12 @@ def is_at(deployment: Deployment, site: str, marker: str) -> Seen:
     except InfoMartError as error:
         raise _typed(error, site) from error
     if not rows:
-        return Seen(False, f"the marker {marker} is not at {site}", {"site": site, "marker": marker})
+        return Observation(False, f"the marker {marker} is not at {site}", {"site": site, "marker": marker})
     details = {"site": site, "marker": marker, "source": rows[0]["site"], "scn": _number(rows[0]["scn"])}
-    return Seen(True, f"the marker {marker} of {rows[0]['site']} is at {site}", details)
+    return Observation(True, f"the marker {marker} of {rows[0]['site']} is at {site}", details)
 
 
-def caught_up(deployment: Deployment, source: str, target: str, key: str) -> Seen:
+def caught_up(deployment: Deployment, source: str, target: str, key: str) -> Observation:
     """Probe: what was committed at a site before its marker was written is at another site.
 
     Writes the marker where there is none, and removes it when it has arrived.
@@ -74,9 +74,9 @@ def caught_up(deployment: Deployment, source: str, target: str, key: str) -> See
         target,
         f"Set replication from {source} to {target} up (infomart_setup_replication), or give the sites it is for.",
     )
-    if seen.done and not plan:
+    if seen.satisfied and not plan:
         _remove(deployment, source, target, written & there)
-    return Seen(seen.done, f"{seen.what}, SCN {_scn(newest)} of {source}", seen.facts | details)
+    return Observation(seen.satisfied, f"{seen.summary}, SCN {_scn(newest)} of {source}", seen.details | details)
 
 
 def _number(value: Any) -> int | None:
@@ -115,10 +115,10 @@ def _plan(deployment: Deployment, source: str, target: str) -> Holder | None:
     return PlanLock.at(deployment, source).holder() or PlanLock.at(deployment, target).holder()
 
 
-def _under(plan: Holder | None, source: str, target: str, details: dict[str, Any] | None) -> Seen:
+def _under(plan: Holder | None, source: str, target: str, details: dict[str, Any] | None) -> Observation:
     name = f"plan {plan.plan_id}" if plan else "a plan"
     what = "has not arrived" if details else "is not written yet"
-    return Seen(
+    return Observation(
         False,
         f"the marker from {source} to {target} {what}: {name} is under way and may stop replication",
         details or {"source": source, "target": target},

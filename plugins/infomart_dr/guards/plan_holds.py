@@ -13,7 +13,7 @@ from infomart_dr.guards.purge_holds.idb import IdbHolds
 from infomart_dr.guards.purge_holds.store import plan_hold
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.text import sorted_names
 from infomart_dr.topology.topology import SiteRole
 
@@ -32,10 +32,10 @@ def purges_that_run(idbs: Iterable[IdbHolds]) -> list[str]:
     return [f"{idb.label}: {job}" for idb in idbs for job, state in idb.states().items() if state.running]
 
 
-def no_purge_runs(step: Step, role: SiteRole) -> Seen:
+def no_purge_runs(step: Step, role: SiteRole) -> Observation:
     """Probe: no purge is at work at either site."""
     running = purges_that_run(idbs_of_plan(step))
-    return Seen(not running, f"purges that run: {sorted_names(running)}" if running else "no purge runs")
+    return Observation(not running, f"purges that run: {sorted_names(running)}" if running else "no purge runs")
 
 
 def has_hold(idb: IdbHolds, plan_id: str, now: datetime) -> bool:
@@ -44,7 +44,7 @@ def has_hold(idb: IdbHolds, plan_id: str, now: datetime) -> bool:
     return hold is not None and hold.active(now) and hold.until_its_plan
 
 
-def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
+def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Observation:
     """Probe: the site's high-water marks lie beyond the moment the hold was placed.
 
     :param role: the site that serves now.
@@ -59,9 +59,9 @@ def high_water_mark_passed_hold(step: Step, role: SiteRole) -> Seen:
                 for key in found.unknown if key in held]  # fmt: skip
     if not found.passed or unjudged:
         what = f"{'; '.join([*found.behind, *unjudged]) or 'no rows'}{found.others()}"
-        return Seen(False, f"the high-water mark has not passed the hold: {what}{warning}")
+        return Observation(False, f"the high-water mark has not passed the hold: {what}{warning}")
     what = f"the high-water marks of {len(found.moved)} data source(s) passed the hold{found.others()}"
-    return Seen(True, what + warning)
+    return Observation(True, what + warning)
 
 
 def chosen_idbs(step: Step) -> list[IdbHolds]:
@@ -74,7 +74,7 @@ def chosen_idbs(step: Step) -> list[IdbHolds]:
     return found
 
 
-def no_chosen_purge_runs(step: Step, role: str = "") -> Seen:
+def no_chosen_purge_runs(step: Step, role: str = "") -> Observation:
     """Probe: no purge is at work at those of the chosen IDBs where one must be held or given back.
 
     Where nothing is held any more, purges run as they always do, and nobody waits for them.
@@ -82,4 +82,4 @@ def no_chosen_purge_runs(step: Step, role: str = "") -> Seen:
     now = datetime.now(UTC)
     idbs = [idb for idb in chosen_idbs(step) if idb.active(now) or idb.since() is not None]
     running = [f"{idb.label}: {job}" for idb in idbs for job, state in idb.states().items() if state.running]
-    return Seen(not running, f"purges that run: {sorted_names(running)}" if running else "no purge runs")
+    return Observation(not running, f"purges that run: {sorted_names(running)}" if running else "no purge runs")

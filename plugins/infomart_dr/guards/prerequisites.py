@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.guards.application import application_host
 from infomart_dr.guards.server import server_runs
 from infomart_dr.plan.step import Step
@@ -64,5 +64,5 @@ def access_point_faults(step: Step, role: SiteRole, asked: SiteRole = "source") 
     for dap in [site.info_mart_server.dap, *sorted({idb.dap for idb in site.idbs})]:
         try:
             step.configuration(asked).read(dap)
-        except FinalError as error:
+        except PermanentError as error:
             yield f"DAP {dap} of {step.name(role)}: {error.what}"

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.ggsci import Ggsci
 from infomart_dr.hooks.goldengate_parameters import without_passwords
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
@@ -91,7 +91,7 @@ def replicates(step: Step, direction: Direction) -> bool:
     return all(step.ggsci(role).status(name) == "RUNNING" for role, name in groups_of(step, direction))
 
 
-def no_older_transactions(step: Step, direction: Direction) -> Seen:
+def no_older_transactions(step: Step, direction: Direction) -> Observation:
     """Probe: no transaction is open that began before the capture.
 
     Such a transaction is in neither the dump nor the trail (GoldenGate drops it, the dump does not see it).
@@ -100,14 +100,14 @@ def no_older_transactions(step: Step, direction: Direction) -> Seen:
     scn = step.ledger.require(facts.CAPTURE_SCN.of(direction))
     rows = step.dba(capturing).select("open_transactions", before_scn=scn)
     if not rows:
-        return Seen(True, f"no transaction older than SCN {scn} is open at {step.name(capturing)}")
+        return Observation(True, f"no transaction older than SCN {scn} is open at {step.name(capturing)}")
     sessions = [
         f"session {row['sid']},{row['serial']}@{row['inst_id']} of {row['username']}"
         f" ({row['program'] or 'unknown program'} on {row['machine'] or 'unknown machine'},"
         f" since {row['start_time']})"
         for row in rows
     ]
-    return Seen(
+    return Observation(
         False,
         f"{len(rows)} transaction(s) began before the capture and are open: {'; '.join(sessions)}. "
         "End them (commit, roll back, or ask the DBA); nothing is killed by this procedure.",
@@ -115,7 +115,7 @@ def no_older_transactions(step: Step, direction: Direction) -> Seen:
     )
 
 
-def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
+def marker_arrived(step: Step, direction: Direction, marker: str) -> Observation:
     """Probe: the marker row that was written at the capturing site is at the applying site.
 
     Lag, "At EOF" and the checkpoint are shown beside it and decide nothing.
@@ -133,7 +133,7 @@ def marker_arrived(step: Step, direction: Direction, marker: str) -> Seen:
     )
 
 
-def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str, without_replicat: str) -> Seen:
+def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str, without_replicat: str) -> Observation:
     """A marker's arrival, with what the Replicat says of itself beside it.
 
     :param ggsci: of the target.
@@ -141,7 +141,7 @@ def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str
     :param source: site that wrote the marker.
     :param without_replicat: what to do when there is no such Replicat.
     :raises GuardError: there is no such Replicat, so that nothing can arrive.
-    :raises CurableError: it does not run.
+    :raises TransientError: it does not run.
     """
     info = ggsci.info(replicat)
     status = info.status if info else "missing"
@@ -153,19 +153,19 @@ def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str
         shown = "unknown" if lag.seconds is None else span(lag.seconds)
         beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
     if arrived:
-        return Seen(True, f"the marker arrived at {target} ({beside})", details)
+        return Observation(True, f"the marker arrived at {target} ({beside})", details)
     if info is None:
         raise GuardError(
             f"There is no {replicat} at {target}; the marker from {source} cannot arrive.", without_replicat
         )
     if status in ("ABENDED", "STOPPED"):
         # The manager's AUTORESTART may bring it back; when it does not, the wait ends with this message.
-        raise CurableError(
+        raise TransientError(
             f"{replicat} at {target} is {status}; the marker from {source} cannot arrive. "
             f"{ggsci.report_tail(replicat)}",
             f"Correct what the report names and START REPLICAT {replicat}.",
         )
-    return Seen(False, f"the marker from {source} has not arrived ({beside})", details)
+    return Observation(False, f"the marker from {source} has not arrived ({beside})", details)
 
 
 def newest_trail_file(step: Step) -> tuple[str, int] | None:
@@ -183,7 +183,7 @@ def newest_trail_file(step: Step) -> tuple[str, int] | None:
     return (words[1], int(words[0])) if len(words) == 2 else None
 
 
-def replicat_at_trail_end(step: Step) -> Seen:
+def replicat_at_trail_end(step: Step) -> Observation:
     """Probe: the survivor's Replicat has applied everything that arrived before the site was lost.
 
     At EOF alone is no proof: it must stand in the last file of the trail.
@@ -193,29 +193,31 @@ def replicat_at_trail_end(step: Step) -> Seen:
     info = ggsci.info(name)
     where = f"{name} at {step.name('target')}"
     if info is None and step.params.get("accept_missing_replicat"):
-        return Seen(True, f"there is no {where}; the run was started with accept_missing_replicat", {"trail": None})
+        return Observation(
+            True, f"there is no {where}; the run was started with accept_missing_replicat", {"trail": None}
+        )
     if info is None:
         raise GuardError(
             f"There is no {where}: nobody knows whether the standby holds what was replicated.",
             "When it is complete by another proof, start a run with the parameter accept_missing_replicat.",
         )
     if info.status == "ABENDED":
-        raise CurableError(
+        raise TransientError(
             f"{where} is ABENDED, and what arrived is not applied. {ggsci.report_tail(name)}",
             f"Correct what the report names and START REPLICAT {name}.",
         )
     newest = newest_trail_file(step)
     place = f"{info.trail or 'no trail file'} RBA {info.rba if info.rba is not None else 'unknown'}"
     if newest is None:
-        return Seen(True, f"no trail has arrived at {step.name('target')}", {"trail": None})
+        return Observation(True, f"no trail has arrived at {step.name('target')}", {"trail": None})
     file, size = newest
     details = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
     what = f"{where} is {info.status} at {place}; the last file is {file}, {size} bytes"
     in_last_file = bool(info.trail) and str(info.trail).rpartition("/")[2] == file
     if info.status != "RUNNING":
         # A stopped one counts only where its position says by itself that nothing is left.
-        return Seen(in_last_file and info.rba == size, what, details)
-    return Seen(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), details)
+        return Observation(in_last_file and info.rba == size, what, details)
+    return Observation(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), details)
 
 
 def is_up(status: str | None) -> bool:

@@ -6,7 +6,7 @@ from infomart_dr.errors import GuardError
 from infomart_dr.guards.application import application_host, configured, option
 from infomart_dr.hooks.processes import pgrep
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import SiteRole
 
 
@@ -48,7 +48,7 @@ def server_processes(step: Step, role: SiteRole) -> list[str]:
     return found.stdout.split() if found.exit_code == 0 else []
 
 
-def running_at(step: Step, role: SiteRole) -> Seen:
+def running_at(step: Step, role: SiteRole) -> Observation:
     """Whether the Info Mart Server of a site runs, whatever its scheduler does."""
     site = step.site(role)
     host = application_host(step, role)
@@ -60,18 +60,18 @@ def running_at(step: Step, role: SiteRole) -> Seen:
         where = f"by the Management Layer, {'a' if here else 'no'} process on {site.info_mart_server.host}"
     else:
         here, where = host == site.info_mart_server.host_object, f"on {host}"
-    return Seen(layer.is_running(status) and here, f"Info Mart Server: {status.status} {where}")
+    return Observation(layer.is_running(status) and here, f"Info Mart Server: {status.status} {where}")
 
 
-def serving(step: Step, role: SiteRole) -> Seen:
+def serving(step: Step, role: SiteRole) -> Observation:
     """Whether the Info Mart Server of a site runs with its scheduler on."""
     running = running_at(step, role)
     scheduled = True
     if step.site(role).configuration.backend != "manual":
         change = option("schedule", "run-scheduler", "true")
-        scheduled = configured(step, role, step.application(role), change).done
-    what = f"{running.what}, run-scheduler {'true' if scheduled else 'false'}"
-    return Seen(running.done and scheduled, what)
+        scheduled = configured(step, role, step.application(role), change).satisfied
+    what = f"{running.summary}, run-scheduler {'true' if scheduled else 'false'}"
+    return Observation(running.satisfied and scheduled, what)
 
 
 def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:

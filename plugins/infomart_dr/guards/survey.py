@@ -43,7 +43,7 @@ _AT_A_TIME = 12
 
 
 @dataclass
-class Look:
+class Survey:
     """What a look came to.
 
     :param judged: subjects that could be seen.
@@ -62,7 +62,7 @@ class Look:
     arrived: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     @property
-    def keeper(self) -> str | None:
+    def ledger_site(self) -> str | None:
         """The site whose copy decides who tells: the first that could be read, the active one before all."""
         return next((site for site in self.roles.sites if site in self.copies), None)
 
@@ -103,7 +103,7 @@ class _Asking:
         """The answer, or why there is none."""
         wait([future], timeout=max(self._deadline - time.monotonic(), 0.0))
         if not future.done():
-            return UnreachableError("no answer within the time of a look.", "Look at the site's load and network.")
+            return UnreachableError("no answer within the time of a look.", "Survey at the site's load and network.")
         try:
             return future.result()
         except InfoMartError as error:
@@ -317,28 +317,28 @@ def _ask_host(
 
 
 def _links(deployment: Deployment, site: str, others: list[str]) -> dict[str, bool]:
-    """Whether any door of the other sites answers to this site's database host."""
+    """Whether any endpoint of the other sites answers to this site's database host."""
     if not others:
         return {}
     topology = deployment.topology
-    doors = {name: fencing.site_doors(topology, topology.sites[name], site) for name in others}
-    flat = [door for found in doors.values() for door in found]
+    endpoints = {name: fencing.site_endpoints(topology, topology.sites[name], site) for name in others}
+    flat = [endpoint for found in endpoints.values() for endpoint in found]
     done = deployment.host(site).run(
-        ["bash", "-s"], stdin=fencing.knock_script(flat, topology.fencing.timeout), check=False
+        ["bash", "-s"], stdin=fencing.probe_script(flat, topology.fencing.timeout), check=False
     )
-    states = iter(fencing.parse_knocks(done.stdout + done.stderr, flat))
+    states = iter(fencing.parse_probe(done.stdout + done.stderr, flat))
     refused = topology.fencing.refused_is_alive
     return {
-        name: any([fencing.Answer(door, "survivor", next(states)).is_alive(refused) for door in found])
-        for name, found in doors.items()
+        name: any([fencing.Answer(endpoint, "survivor", next(states)).is_alive(refused) for endpoint in found])
+        for name, found in endpoints.items()
     }
 
 
 # -- the whole -----------------------------------------------------------------------------------------------
 
 
-def look(deployment: Deployment, token: str) -> Look:
-    """Look at everything and judge it.
+def survey(deployment: Deployment, token: str) -> Survey:
+    """Survey at everything and judge it.
 
     :param deployment: with a :func:`bounded` topology.
     :param token: makes this look's marker its own.
@@ -352,7 +352,7 @@ def look(deployment: Deployment, token: str) -> Look:
         databases: dict[str, Any] = {site: asking.answer(future) for site, future in reading.items()}
         copies = {site: found.copy for site, found in databases.items() if isinstance(found, _AtDatabase)}
         newest = max((copy.state for copy in copies.values()), key=lambda state: state.number, default=State())
-        seen = Look(roles, now, newest.model_copy(deep=True), copies=copies)
+        seen = Survey(roles, now, newest.model_copy(deep=True), copies=copies)
         plan = _judge_databases(seen, topology, databases)
         arrivals = {
             (source, target): asking.start(_wait_for_marker, deployment, source, target, written)
@@ -396,7 +396,7 @@ def look(deployment: Deployment, token: str) -> Look:
     return seen
 
 
-def _judge_databases(seen: Look, topology: Topology, databases: Mapping[str, Any]) -> bool:
+def _judge_databases(seen: Survey, topology: Topology, databases: Mapping[str, Any]) -> bool:
     """Judge databases and locks.
 
     :returns: whether a plan holds the lock at any site: a failover's stands at the survivor.
@@ -413,7 +413,7 @@ def _judge_databases(seen: Look, topology: Topology, databases: Mapping[str, Any
     return held
 
 
-def _judge_marks(seen: Look, topology: Topology, found: Mapping[str, Any]) -> None:
+def _judge_marks(seen: Survey, topology: Topology, found: Mapping[str, Any]) -> None:
     names = {idb.data_source_key: idb.name for site in topology.sites.values() for idb in site.idbs}
     for site, answer in found.items():
         if isinstance(answer, InfoMartError):
@@ -427,7 +427,7 @@ def _judge_marks(seen: Look, topology: Topology, found: Mapping[str, Any]) -> No
             seen.figure("hwm_age_seconds", seen.began - mark, site=site, source=str(key))
 
 
-def _judge_hosts(seen: Look, topology: Topology, found: Mapping[str, Any], plan: bool) -> None:
+def _judge_hosts(seen: Survey, topology: Topology, found: Mapping[str, Any], plan: bool) -> None:
     reached = {site for site, answer in found.items() if not isinstance(answer, InfoMartError)}
     for site, answer in found.items():
         if isinstance(answer, InfoMartError):
@@ -447,7 +447,7 @@ def _judge_hosts(seen: Look, topology: Topology, found: Mapping[str, Any], plan:
             _judge_link(seen, topology, site, there, up, there in reached)
 
 
-def _judge_goldengate(seen: Look, topology: Topology, site: str, answer: _AtHost, plan: bool) -> None:
+def _judge_goldengate(seen: Survey, topology: Topology, site: str, answer: _AtHost, plan: bool) -> None:
     watch, groups = topology.watch, topology.sites[site].goldengate.groups
     if isinstance(answer.groups, InfoMartError):
         seen.findings.append(watching.not_seen(f"{site}/groups", answer.groups))
@@ -482,7 +482,7 @@ def _judge_goldengate(seen: Look, topology: Topology, site: str, answer: _AtHost
         seen.figure("trail_full_seconds", watching.seconds_until_full(points, watch), site=site)
 
 
-def _judge_link(seen: Look, topology: Topology, here: str, there: str, up: bool, reached: bool) -> None:
+def _judge_link(seen: Survey, topology: Topology, here: str, there: str, up: bool, reached: bool) -> None:
     link = f"{here}-{there}"
     outage = None
     keys = {
@@ -511,7 +511,7 @@ def _judge_link(seen: Look, topology: Topology, here: str, there: str, up: bool,
     )
 
 
-def _judge_holds(seen: Look, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]) -> None:
+def _judge_holds(seen: Survey, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]) -> None:
     for (site, idb), answer in found.items():
         subject = watching.holds_of(site, idb)
         if not isinstance(answer, InfoMartError):
@@ -522,7 +522,7 @@ def _judge_holds(seen: Look, databases: Mapping[str, Any], found: Mapping[tuple[
 
 
 def _judge_lag(
-    seen: Look, topology: Topology, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]
+    seen: Survey, topology: Topology, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]
 ) -> None:
     for (source, target), answer in found.items():
         if isinstance(answer, InfoMartError):

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 
 #: Object state: 1 Enabled, 2 Disabled.
 ENABLED, DISABLED = 1, 2
@@ -175,9 +175,9 @@ class ManualConfiguration:
     def read(self, name: str) -> Application:
         """Not possible.
 
-        :raises FinalError: always.
+        :raises PermanentError: always.
         """
-        raise FinalError(
+        raise PermanentError(
             f"The Application object {name} cannot be read: configuration.backend is manual.",
             "Look at it in GAX or Configuration Manager, or set up the backend gax.",
         )
@@ -185,9 +185,9 @@ class ManualConfiguration:
     def apply(self, name: str, change: Change) -> list[Difference]:
         """Not possible.
 
-        :raises FinalError: always, with the instructions as the next step.
+        :raises PermanentError: always, with the instructions as the next step.
         """
-        raise FinalError(
+        raise PermanentError(
             f"The Application object {name} cannot be changed: configuration.backend is manual.",
             self.instructions(name, change),
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from infomart_dr import files
-from infomart_dr.errors import CredentialsError, FinalError, TopologyError, UnexpectedReplyError
+from infomart_dr.errors import CredentialsError, PermanentError, TopologyError, UnexpectedReplyError
 from infomart_dr.hooks.goldengate_parameters import version
 from infomart_dr.hooks.parse_data_pump import (
     NEXT_STEPS,
@@ -96,10 +96,10 @@ def dump_file_template(site: Site, job: str) -> str:
 def _files(names: Iterable[str]) -> list[str]:
     found = list(names)
     if not found:
-        raise FinalError("No dump file is named.", "Check the manifest of the dump set.")
+        raise PermanentError("No dump file is named.", "Check the manifest of the dump set.")
     for name in found:
         if not _FILE.match(name):
-            raise FinalError(
+            raise PermanentError(
                 f"{name[:80]!r} is not a plain file name.",
                 "Check the manifest of the dump set; it names no folders.",
             )
@@ -112,10 +112,10 @@ def export_parameters(topology: Topology, site: Site, scn: int, job: str, *, dir
     :param scn: the one SCN of the plan; also the Replicat's AFTERCSN.
     :param job: from :func:`job_name`; also part of the names of the dump and log files.
     :param directory: directory object; default that of the topology.
-    :raises FinalError: the SCN is not positive, or a name is not an Oracle name.
+    :raises PermanentError: the SCN is not positive, or a name is not an Oracle name.
     """
     if isinstance(scn, bool) or not isinstance(scn, int) or scn <= 0:
-        raise FinalError(f"The SCN is not a positive whole number: {scn!r}.", "Take the SCN again.")
+        raise PermanentError(f"The SCN is not a positive whole number: {scn!r}.", "Take the SCN again.")
     settings = site.database.data_pump
     return files.render(
         "datapump/export.par.j2",
@@ -155,10 +155,10 @@ def index_parameters(
     """Parameter file that creates missing indexes from the dump set.
 
     :param indexes: index names without their schema.
-    :raises FinalError: none is named, or one is not an Oracle name.
+    :raises PermanentError: none is named, or one is not an Oracle name.
     """
     if not indexes:
-        raise FinalError("No index is named.", "Leave the step out: nothing is missing.")
+        raise PermanentError("No index is named.", "Leave the step out: nothing is missing.")
     names = [identifier("The index", name) for name in indexes]
     return files.render(
         "datapump/indexes.par.j2",

@@ -19,10 +19,10 @@ from pydantic import ValidationError
 
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
     InfoMartError,
+    PermanentError,
     TopologyError,
+    TransientError,
     UnexpectedReplyError,
     UnreachableError,
 )
@@ -184,7 +184,7 @@ class GaxConfiguration:
 
         :raises UnreachableError: GAX does not answer.
         :raises CredentialsError: user, password or rights are refused.
-        :raises FinalError: there is no such object.
+        :raises PermanentError: there is no such object.
         """
         application = from_gax(self._json(self._request("GET", name), name))
         if application.name != name:
@@ -201,7 +201,7 @@ class GaxConfiguration:
         is read and compared again, so that nobody's change is lost.
 
         :returns: what was changed; nothing when the object was so already.
-        :raises CurableError: somebody else kept changing the object.
+        :raises TransientError: somebody else kept changing the object.
         :raises UnexpectedReplyError: GAX accepted the change and the object is still different.
         """
         for attempt in range(1, ATTEMPTS + 1):
@@ -223,7 +223,7 @@ class GaxConfiguration:
                     "Look at the object in GAX: is it locked, or does somebody change it back?",
                 )
             return wanted
-        raise CurableError(
+        raise TransientError(
             f"The Application object {name} was changed by somebody else {ATTEMPTS} times in a row.",
             "Find out who changes it; the step is tried again.",
         )
@@ -289,7 +289,7 @@ class GaxConfiguration:
                 f"{'change' if method == 'PUT' else 'read'} this object.",
             )
         if reply.status_code == 404:
-            raise FinalError(
+            raise PermanentError(
                 f"GAX knows no Application object {name}.",
                 "Compare the name in the topology with GAX, and configuration.paths.application with your GAX.",
             )

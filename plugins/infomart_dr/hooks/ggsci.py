@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Literal
 
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
     GuardError,
+    PermanentError,
     RemoteCommandError,
+    TransientError,
     UnexpectedReplyError,
     UnreachableError,
 )
@@ -178,7 +178,9 @@ class Ggsci:
         :raises UnexpectedReplyError: ggsci gave no reply, or DBLOGIN's reply is in no known shape.
         """
         if re.search(r"[\x00-\x1f\x7f]", command):
-            raise FinalError("A ggsci command has a line break or control character.", "Correct the name that it has.")
+            raise PermanentError(
+                "A ggsci command has a line break or control character.", "Correct the name that it has."
+            )
         if login and not self._login_works and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
             # ggsci goes on after a refused DBLOGIN: DELETE would then leave half of the group behind.
             self._converse(None, login=True, timeout=timeout)
@@ -441,7 +443,7 @@ class Ggsci:
         # Without the sign it asks y/n.
         self.execute("STOP MGR !")
         if not self._until(lambda: not self.manager_status(), timeout):
-            raise CurableError(
+            raise TransientError(
                 f"The manager did not stop within {timeout:g} seconds.", "Look into ggserr.log at the site."
             )
         return Done(True, "The manager was stopped.")
@@ -703,7 +705,7 @@ class Ggsci:
         command = f"START {info.kind} {group}"
         if after_csn is not None:
             if info.kind != "REPLICAT":
-                raise FinalError(f"AFTERCSN is for a Replicat, not for {group}.", "Leave it out.")
+                raise PermanentError(f"AFTERCSN is for a Replicat, not for {group}.", "Leave it out.")
             if self._is_before(info, after_csn):
                 command += f", AFTERCSN {int(after_csn)}"
         self.execute(command)
@@ -729,7 +731,7 @@ class Ggsci:
         """Wait until a group runs, and is still running at the next look.
 
         :raises RemoteCommandError: it abended; with the end of its report.
-        :raises CurableError: neither within ``timeout`` seconds.
+        :raises TransientError: neither within ``timeout`` seconds.
         """
         end = self._clock() + timeout
         before = ""
@@ -747,7 +749,7 @@ class Ggsci:
                     output=report[-4000:],
                 )
             if self._clock() >= end:
-                raise CurableError(
+                raise TransientError(
                     f"{info.kind} {group} is {info.status} after {timeout:g} seconds, not RUNNING.",
                     f"Look at VIEW REPORT {group} and ggserr.log.",
                 )
@@ -759,7 +761,7 @@ class Ggsci:
 
         A group that is ABENDED is told to stop too, since the manager's AUTORESTART would start it again.
 
-        :raises CurableError: open transactions hold it, or it still runs after ``timeout`` seconds.
+        :raises TransientError: open transactions hold it, or it still runs after ``timeout`` seconds.
         """
         info = self.info(group)
         if info is None:
@@ -768,7 +770,7 @@ class Ggsci:
             return Done(False, f"{info.kind} {group} is STOPPED.")
         reply = self.execute(f"STOP {info.kind} {group}", check=False)
         if _OPEN_TRANSACTIONS.search(reply.text):
-            raise CurableError(
+            raise TransientError(
                 f"{info.kind} {group} does not stop: {reply.text[-_SHOWN:].strip()}",
                 f"Wait until the transactions end; SEND {info.kind} {group}, SHOWTRANS lists them.",
             )
@@ -785,7 +787,7 @@ class Ggsci:
             return status in ("STOPPED", "ABENDED")
 
         if not self._until(stopped, timeout):
-            raise CurableError(
+            raise TransientError(
                 f"{info.kind} {group} is {status}, {timeout:g} seconds after STOP.",
                 f"Look at SEND {info.kind} {group}, STATUS; do not KILL it while it applies.",
             )

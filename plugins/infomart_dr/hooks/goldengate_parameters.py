@@ -25,7 +25,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infomart_dr import files
-from infomart_dr.errors import FinalError, TopologyError
+from infomart_dr.errors import PermanentError, TopologyError
 from infomart_dr.topology import AliasLogin, GoldenGate, Site, Topology
 
 #: Table in GoldenGate's schema whose row, written at the source, proves the catch-up when it arrives.
@@ -78,14 +78,14 @@ def exclusion_list(release: str) -> str:
 
     :param release: as ``8.1.3`` or ``8.1.402.07``; a third part of 402 is 8.1.4 with its build.
     :returns: a release that has a file in ``include/gg/exclusions``.
-    :raises FinalError: the release is older or newer than every list. A newer one may have tables that no
+    :raises PermanentError: the release is older or newer than every list. A newer one may have tables that no
         list names (facts on release 8.5), so none is guessed.
     """
     wanted = three_parts(release)
     documented = documented_releases()
     known = [name for name in documented if version(name) <= wanted]
     if not known or wanted > version(documented[-1]):
-        raise FinalError(
+        raise PermanentError(
             f"There is no exclusion list for Info Mart release {release}; there are lists for {', '.join(documented)}.",
             f"Add include/gg/exclusions/{'.'.join(map(str, wanted))}.yaml with the tables that this release "
             "keeps out of replication.",
@@ -102,12 +102,14 @@ def exclusion_digest(release: str) -> str:
 def three_parts(release: str) -> tuple[int, ...]:
     """A release of Info Mart or RAA as three numbers: a third part of 101 is 8.1.1 with its build.
 
-    :raises FinalError: it is none.
+    :raises PermanentError: it is none.
     """
     try:
         parts = version(release)
     except ValueError:
-        raise FinalError(f"{release[:40]!r} is not an Info Mart release.", "Give info_mart.release as 8.1.4.") from None
+        raise PermanentError(
+            f"{release[:40]!r} is not an Info Mart release.", "Give info_mart.release as 8.1.4."
+        ) from None
     third = parts[2] if len(parts) > 2 else 0
     return (*parts[:2], third // 100 if third >= 100 else third)
 
@@ -117,16 +119,16 @@ def exclusions(release: str) -> list[Exclusion]:
     """Tables and patterns that a release keeps out of replication, in the file's order.
 
     :param release: Info Mart release; see :func:`exclusion_list` for those between two lists.
-    :raises FinalError: no list holds for it, or the list is not valid.
+    :raises PermanentError: no list holds for it, or the list is not valid.
     """
     name = exclusion_list(release)
     path = files.include_folder() / "gg" / "exclusions" / f"{name}.yaml"
     try:
         document = _ExclusionFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, ValidationError) as error:
-        raise FinalError(f"{path.name} is not a valid exclusion list: {error}", "Correct the file.") from None
+        raise PermanentError(f"{path.name} is not a valid exclusion list: {error}", "Correct the file.") from None
     if document.release != name:
-        raise FinalError(f"{path.name} says release {document.release}.", "Correct the field release.")
+        raise PermanentError(f"{path.name} says release {document.release}.", "Correct the field release.")
     return document.exclusions
 
 
@@ -204,7 +206,7 @@ def _common(topology: Topology, site_name: str, site: Site) -> dict[str, Any]:
 def render_extract(topology: Topology, site_name: str) -> str:
     """Parameter file of a site's Extract (guide:622-706, corrected).
 
-    :raises FinalError: no exclusion list for the Info Mart's release, or a login that the release lacks.
+    :raises PermanentError: no exclusion list for the Info Mart's release, or a login that the release lacks.
     """
     site = topology.site(site_name)
     return files.render(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import httpx
 import tenacity
 
-from infomart_dr.errors import CredentialsError, CurableError, FinalError, InfoMartError, TopologyError
+from infomart_dr.errors import CredentialsError, InfoMartError, PermanentError, TopologyError, TransientError
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-class BusyError(CurableError):
+class BusyError(TransientError):
     """The other side is busy or silent: another attempt may help.
 
     :param after: seconds that it asks for; None: it does not.
@@ -155,7 +155,7 @@ class Http:
         if isinstance(error, httpx.InvalidURL):
             return TopologyError(f"{where}: the path is not valid.", f"Correct the path for {self.connection_id}.")
         # Others than those of the transport: as a body that is not what Content-Encoding says.
-        kind = BusyError if isinstance(error, httpx.TransportError) else FinalError
+        kind = BusyError if isinstance(error, httpx.TransportError) else PermanentError
         return kind(f"{where}: {type(error).__name__}: {error}")
 
     def request(
@@ -167,7 +167,7 @@ class Http:
         :param accept: answers that are as good as success.
         :raises BusyError: no answer, or one that another attempt may change.
         :raises CredentialsError: the login is refused, or may not do this.
-        :raises FinalError: another answer that another attempt will not change.
+        :raises PermanentError: another answer that another attempt will not change.
         """
         reply = self.send(method, path, what, **arguments)
         where = f"{what} at {self.address.host}"
@@ -181,7 +181,7 @@ class Http:
             )
         if not reply.is_success and reply.status_code not in accept:
             said = reply.text[:200].strip()
-            raise FinalError(f"{where}: HTTP {reply.status_code}{f': {said}' if said else '.'}")
+            raise PermanentError(f"{where}: HTTP {reply.status_code}{f': {said}' if said else '.'}")
         return reply
 
     def json(self, method: str, path: str, what: str, **arguments: Any) -> Any:
@@ -190,7 +190,7 @@ class Http:
         try:
             return reply.json()
         except ValueError:
-            raise FinalError(f"{what} at {self.address.host}: the answer is not JSON.") from None
+            raise PermanentError(f"{what} at {self.address.host}: the answer is not JSON.") from None
 
 
 def certificates(path: object, connection_id: str) -> Any:

@@ -17,10 +17,10 @@ from airflow.sdk.log import mask_secret
 
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
     InfoMartError,
+    PermanentError,
     RemoteCommandError,
+    TransientError,
     UnexpectedReplyError,
     UnreachableError,
 )
@@ -205,7 +205,7 @@ class ManagementLayer:
     def start(self, dbid: int) -> ApplicationStatus:
         """Start an application and wait until it runs; does nothing when it runs already.
 
-        :raises CurableError: it does not run after ``timeout`` of the topology.
+        :raises TransientError: it does not run after ``timeout`` of the topology.
         """
         return self._bring(dbid, running=True, flag=self._settings.flags.start)
 
@@ -213,7 +213,7 @@ class ManagementLayer:
         """Stop an application and wait until it is stopped; does nothing when it is stopped already.
 
         :param graceful: let it finish what it is doing.
-        :raises CurableError: it is not stopped after ``timeout`` of the topology.
+        :raises TransientError: it is not stopped after ``timeout`` of the topology.
         """
         flags = self._settings.flags
         return self._bring(dbid, running=False, flag=flags.stop_gracefully if graceful else flags.stop)
@@ -223,7 +223,7 @@ class ManagementLayer:
 
         :param running: True waits for a running word, False for a stopped word.
         :param timeout: seconds; None: that of the topology.
-        :raises CurableError: the status did not come in time; the last one is named.
+        :raises TransientError: the status did not come in time; the last one is named.
         """
         timeout = self._settings.timeout if timeout is None else timeout
         deadline = self._clock() + timeout
@@ -243,7 +243,7 @@ class ManagementLayer:
                     raise
             if self._clock() >= deadline:
                 wanted = self._settings.running_words if running else self._settings.stopped_words
-                raise CurableError(
+                raise TransientError(
                     f"Application {dbid} is {seen!r} after {timeout:g} s; expected: {', '.join(wanted)}.",
                     "Read the application's log. If mlcmd uses another word for this state, add it to "
                     f"management_layer.{'running' if running else 'stopped'}_words in the topology.",
@@ -265,7 +265,7 @@ class ManagementLayer:
             log.warning("mlcmd %s ended with %s: %s", flag, result.exit_code, self._shown(result))
         try:
             status = self.wait(dbid, running)
-        except CurableError as error:
+        except TransientError as error:
             if result.exit_code != 0:
                 error.what += f" mlcmd {flag} said (exit code {result.exit_code}): {self._shown(result)}"
                 error.args = (f"{error.what} Next: {error.next_step}",)
@@ -276,7 +276,7 @@ class ManagementLayer:
     def _mlcmd(self, flag: str, dbid: int) -> Result:
         settings = self._settings
         if not isinstance(dbid, int) or dbid < 1:
-            raise FinalError(f"{dbid!r} is not a DBID.", "Correct info_mart.application_dbid in the topology.")
+            raise PermanentError(f"{dbid!r} is not a DBID.", "Correct info_mart.application_dbid in the topology.")
         argv = [
             settings.command,
             "-cshost",
@@ -314,7 +314,7 @@ class ManagementLayer:
         text = f"{result.stderr}\n{result.stdout}"
         settings = self._settings
         if result.exit_code == 127:
-            raise FinalError(
+            raise PermanentError(
                 f"{settings.command} was not found on host {settings.host}.",
                 "Correct management_layer.command in the topology.",
             )

@@ -19,10 +19,10 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from infomart_dr import files, stopwatch
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
     InfoMartError,
+    PermanentError,
     TopologyError,
+    TransientError,
     UnreachableError,
 )
 from infomart_dr.hooks.connections import missing
@@ -124,11 +124,11 @@ class OracleCredentials(OracleError, CredentialsError):
     """The login was refused."""
 
 
-class OracleCurable(OracleError, CurableError):
+class OracleCurable(OracleError, TransientError):
     """A lost connection, a starting instance, a lock."""
 
 
-class OracleFinal(OracleError, FinalError):
+class OracleFinal(OracleError, PermanentError):
     """Any other error of Oracle: a person must look."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol
 
-from infomart_dr.errors import CurableError, FinalError, GuardError, UnexpectedReplyError
+from infomart_dr.errors import GuardError, PermanentError, TransientError, UnexpectedReplyError
 from infomart_dr.hooks.processes import pgrep
 from infomart_dr.topology import CommandJob, CronJob, DbmsJob, SchedulerJob
 
@@ -45,7 +45,7 @@ class Host(Protocol):
     def shell_bytes(self, text: str, *arguments: str) -> bytes: ...
 
 
-class PurgeRunsError(CurableError):
+class PurgeRunsError(TransientError):
     """A purge is at work; it ends by itself."""
 
 
@@ -80,7 +80,7 @@ class PurgeJob(ABC):
     def state(self) -> JobState:
         """Look at the job.
 
-        :raises FinalError: there is no such job, or it may not be seen.
+        :raises PermanentError: there is no such job, or it may not be seen.
         """
 
     @abstractmethod
@@ -166,7 +166,7 @@ class SchedulerPurge(PurgeJob):
         owner, _, name = self._name.partition(".")
         rows = self._hook.select("scheduler_jobs", owner=owner, job_name=name)
         if not rows:
-            raise FinalError(
+            raise PermanentError(
                 f"There is no scheduler job {self._name}, or the user of the connection may not see it.",
                 "Correct idbs.purge_jobs in the topology, or grant SELECT_CATALOG_ROLE.",
             )
@@ -219,7 +219,7 @@ class DbmsJobPurge(PurgeJob):
         rows = self._hook.select("dbms_jobs", job_number=self._settings.job)
         if not rows or rows[0]["priv_user"] != self._settings.owner:
             found = f"belongs to {rows[0]['priv_user']}" if rows else "is not in DBA_JOBS"
-            raise FinalError(
+            raise PermanentError(
                 f"The job {self._settings.job} of {self._settings.owner} {found}.",
                 "Correct idbs.purge_jobs in the topology (a job that was submitted anew has another number).",
             )
@@ -301,7 +301,7 @@ class CronPurge(PurgeJob):
     def state(self) -> JobState:
         lines, held = crontab_counts(self._text(), self._settings.line)
         if lines > 1 or not lines + held:
-            raise FinalError(
+            raise PermanentError(
                 f"The line {self._settings.line!r} stands {lines} times in the crontab on {self._settings.host}, "
                 "and must stand there once.",
                 "Correct idbs.purge_jobs in the topology, or the crontab; blanks count.",

@@ -19,8 +19,8 @@ from airflow.sdk.log import mask_secret
 
 from infomart_dr.errors import (
     CredentialsError,
-    FinalError,
     InfoMartError,
+    PermanentError,
     RemoteCommandError,
     UnreachableError,
 )
@@ -80,7 +80,9 @@ class Host(Protocol):
 
 def _aware(moment: datetime, what: str) -> datetime:
     if moment.tzinfo is None:
-        raise FinalError(f"The {what} {clock(moment)} has no time zone.", "Give it in UTC, as 2026-11-02T10:15:00Z.")
+        raise PermanentError(
+            f"The {what} {clock(moment)} has no time zone.", "Give it in UTC, as 2026-11-02T10:15:00Z."
+        )
     return moment.astimezone(UTC)
 
 
@@ -95,7 +97,7 @@ class ReaggregationWindow:
         object.__setattr__(self, "start", _aware(self.start, "start"))
         object.__setattr__(self, "end", _aware(self.end, "end"))
         if self.start >= self.end:
-            raise FinalError(
+            raise PermanentError(
                 f"The interval {shown(self.start)} to {shown(self.end)} is empty.",
                 "Give a start before the end.",
             )
@@ -106,11 +108,11 @@ class ReaggregationWindow:
 
         :param failure: when the site failed; aware.
         :param now: aware.
-        :raises FinalError: a time has no zone, or the failure lies in the future.
+        :raises PermanentError: a time has no zone, or the failure lies in the future.
         """
         failure, now = _aware(failure, "failure time"), _aware(now, "present time")
         if failure > now:
-            raise FinalError(
+            raise PermanentError(
                 f"The failure time {shown(failure)} lies in the future (now {shown(now)}).",
                 "Give the time of the site failure in UTC.",
             )
@@ -129,7 +131,7 @@ class ReaggregationWindow:
 
         :param hook: Oracle hook of the Info Mart's ``info_mart_connection``.
         :param schema: the Info Mart's schema.
-        :raises FinalError: DATE_TIME does not reach an end of the interval, or a label is not a date.
+        :raises PermanentError: DATE_TIME does not reach an end of the interval, or a label is not a date.
         """
         return self._label(hook, schema, self.start), self._label(hook, schema, self.end)
 
@@ -140,13 +142,13 @@ class ReaggregationWindow:
         key = int(rows[0]["date_time_key"]) if rows else None
         if key is None or epoch - key >= INTERVAL:
             reach = "no earlier row" if key is None else shown(key)
-            raise FinalError(
+            raise PermanentError(
                 f"{schema}.DATE_TIME has no interval for {shown(moment)} (nearest: {reach}).",
                 "Run Job_InitializeGIM or Job_MaintainGIM, which fill the table, or give another interval.",
             )
         label = str(rows[0]["label_yyyy_mm_dd"]).strip()
         if not _LABEL.match(label):
-            raise FinalError(
+            raise PermanentError(
                 f"The label {label[:40]!r} of {shown(moment)} is not YYYY-MM-DD.",
                 "Look at LABEL_YYYY_MM_DD in DATE_TIME; the customer's calendar may be customised.",
             )
@@ -170,12 +172,12 @@ def request_arguments(raa: Raa, start: str, end: str) -> list[str]:
     """The request: both generations.
 
     :param start: label YYYY-MM-DD from 8.1.4 on, epoch seconds before it.
-    :raises FinalError: the ends do not have the form that this release takes.
+    :raises PermanentError: the ends do not have the form that this release takes.
     """
     labels = uses_labels(raa.release)
     form = _LABEL if labels else re.compile(r"^\d{1,12}$")
     if not form.match(start) or not form.match(end):
-        raise FinalError(
+        raise PermanentError(
             f"RAA {raa.release} takes {'labels YYYY-MM-DD' if labels else 'epoch seconds'}, "
             f"found {start[:40]!r} and {end[:40]!r}.",
             "Correct raa.release in the topology, or the interval.",
@@ -189,10 +191,12 @@ def reaggregation_command(raa: Raa, url: str, user: str, start: str, end: str) -
     """The command without the password, for reading and for logs: java's arguments from ``-jar`` on.
 
     :param url: jdbc URL.
-    :raises FinalError: the URL is not one of Oracle's driver, or the ends have the wrong form.
+    :raises PermanentError: the URL is not one of Oracle's driver, or the ends have the wrong form.
     """
     if not _JDBC_URL.match(url):
-        raise FinalError(f"{url[:80]!r} is not a jdbc URL of Oracle's driver.", "Correct raa.jdbc_url in the topology.")
+        raise PermanentError(
+            f"{url[:80]!r} is not a jdbc URL of Oracle's driver.", "Correct raa.jdbc_url in the topology."
+        )
     return [
         "-jar",
         raa.jar,
@@ -209,11 +213,11 @@ def argument_file(arguments: list[str]) -> str:
     Source: Java's tool documentation, "java Command-Line Argument Files"; the launcher hands everything after
     ``-jar`` to the program as it stands.
 
-    :raises FinalError: an argument has a control character, which the file cannot carry safely.
+    :raises PermanentError: an argument has a control character, which the file cannot carry safely.
     """
     for argument in arguments:
         if re.search(r"[\x00-\x1f\x7f]", argument):
-            raise FinalError(
+            raise PermanentError(
                 "An argument for java contains a control character.",
                 "Change the password or the topology's field that holds it.",
             )
@@ -259,7 +263,7 @@ class Reaggregation:
         :raises RemoteCommandError: any other failure.
         """
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", job_id) or not password or not user:
-            raise FinalError(
+            raise PermanentError(
                 "Re-aggregation needs a plain job id, a user and a password.",
                 "Complete the connection of the Info Mart's owner.",
             )

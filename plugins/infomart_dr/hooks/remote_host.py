@@ -28,7 +28,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from infomart_dr import stopwatch
 from infomart_dr.errors import (
     CredentialsError,
-    FinalError,
+    PermanentError,
     RemoteCommandError,
     UnexpectedReplyError,
     UnreachableError,
@@ -77,21 +77,21 @@ def command_line(argv: Sequence[str], environment: Mapping[str, str] | None = No
     :param argv: program and arguments, each quoted.
     :param environment: variables that are no secrets; others go by standard input.
     :param cwd: folder; relative to the user's home.
-    :raises FinalError: no program, a NUL, or a name of a variable that is none.
+    :raises PermanentError: no program, a NUL, or a name of a variable that is none.
     """
     if not argv or not argv[0]:
-        raise FinalError("A command without a program was asked for.")
+        raise PermanentError("A command without a program was asked for.")
     parts = []
     if cwd is not None:
         parts.append(f"cd -- {shlex.quote(cwd)}")
     for name, value in (environment or {}).items():
         if not _VARIABLE.fullmatch(name):
-            raise FinalError(f"{name[:60]!r} is not the name of a variable.", "Correct it in the topology.")
+            raise PermanentError(f"{name[:60]!r} is not the name of a variable.", "Correct it in the topology.")
         parts.append(f"{name}={shlex.quote(str(value))} && export {name}")
     parts.append("exec " + shlex.join(argv))
     text = " && ".join(parts)
     if "\0" in text:
-        raise FinalError(f"The command {argv[0]!r} contains a NUL character.")
+        raise PermanentError(f"The command {argv[0]!r} contains a NUL character.")
     return "/bin/sh -c " + shlex.quote(text)
 
 
@@ -247,7 +247,7 @@ class RemoteHost:
             if "not found in known_hosts" in text:
                 raise self._unknown_key(hook) from None
             if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
-                raise FinalError(
+                raise PermanentError(
                     f"{self.label}: no algorithm in common: {text[:200]}.",
                     "Compare the algorithms of the host's sshd with those of Airflow's paramiko.",
                 ) from None
@@ -556,7 +556,7 @@ class RemoteHost:
             channel.close()
             if not channel.get_transport().is_active():
                 raise self._lost("sftp") from None
-            raise FinalError(
+            raise PermanentError(
                 f"{self.label}: no SFTP session could be opened ({error}).",
                 "Enable the subsystem sftp in sshd_config, or choose transfer.method direct.",
             ) from None
@@ -571,7 +571,7 @@ def _plain_names(names: Sequence[str]) -> None:
     """File names that need no quoting anywhere: Data Pump makes no others."""
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}", name):
-            raise FinalError(
+            raise PermanentError(
                 f"{name[:80]!r} is not a plain file name.",
                 "Use letters, digits and _ . , + @ % = - in names of dump files.",
             )

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from infomart_dr.errors import FinalError, RemoteCommandError, UnexpectedReplyError
+from infomart_dr.errors import PermanentError, RemoteCommandError, UnexpectedReplyError
 from infomart_dr.hooks.remote_host import RemoteHost
 
 State = Literal["absent", "starting", "running", "ended", "vanished"]
@@ -125,12 +125,12 @@ def program_text(
     :param program: words, each quoted, or the text of a script.
     :param environment: variables that are no secrets.
     :param cwd: folder; default: the user's home.
-    :raises FinalError: no program, or a name of a variable that is none.
+    :raises PermanentError: no program, or a name of a variable that is none.
     """
     lines = ["#!/bin/sh"]
     for name, value in (environment or {}).items():
         if not _VARIABLE.fullmatch(name):
-            raise FinalError(f"{name[:60]!r} is not the name of a variable.", "Correct it in the topology.")
+            raise PermanentError(f"{name[:60]!r} is not the name of a variable.", "Correct it in the topology.")
         lines.append(f"{name}={shlex.quote(str(value))}; export {name}")
     if cwd is not None:
         lines.append(f"cd -- {shlex.quote(cwd)} || exit 1")
@@ -138,7 +138,7 @@ def program_text(
         lines.append(program)
     else:
         if not program or not program[0]:
-            raise FinalError("A job without a program was asked for.")
+            raise PermanentError("A job without a program was asked for.")
         lines.append("exec " + shlex.join(program))
     return "\n".join(lines) + "\n"
 
@@ -148,7 +148,7 @@ class RemoteJob:
 
     :param host: where.
     :param job_id: letters, digits, ``_ . -``; must depend only on the run and the step.
-    :raises FinalError: the id is another one.
+    :raises PermanentError: the id is another one.
     """
 
     #: Seconds until a job that was prepared and not claimed is started again by :meth:`submit`.
@@ -156,7 +156,7 @@ class RemoteJob:
 
     def __init__(self, host: RemoteHost, job_id: str) -> None:
         if not _JOB_ID.fullmatch(job_id) or job_id in (".", ".."):
-            raise FinalError(f"{job_id[:120]!r} is not a job id.", "Use up to 100 letters, digits, _, . and - .")
+            raise PermanentError(f"{job_id[:120]!r} is not a job id.", "Use up to 100 letters, digits, _, . and - .")
         self.host = host
         self.job_id = job_id
         #: Relative to the home folder unless the work folder is absolute.
@@ -210,7 +210,7 @@ class RemoteJob:
         text = program_text(program, environment, cwd)
         for name in files or {}:
             if not _FILE_NAME.fullmatch(name):
-                raise FinalError(f"{name[:60]!r} is not a plain file name.")
+                raise PermanentError(f"{name[:60]!r} is not a plain file name.")
         status = self.status()
         if status.state == "starting":
             # somebody prepared it just now; give that start its time before another one
@@ -253,7 +253,7 @@ class RemoteJob:
         :return: ``ended`` with the exit code, unless there was nothing to end.
         """
         if signal not in ("TERM", "INT", "HUP", "KILL"):
-            raise FinalError(f"{signal!r} is not a signal that ends jobs.")
+            raise PermanentError(f"{signal!r} is not a signal that ends jobs.")
         self.host.shell(
             _COMMON + _KILL,
             self.folder,
@@ -266,7 +266,7 @@ class RemoteJob:
     def forget(self) -> None:
         """Remove the job's folder, so that the same id can be started anew.
 
-        :raises FinalError: it still runs.
+        :raises PermanentError: it still runs.
         """
         status = self.status()
         if status.state == "absent":
@@ -274,7 +274,7 @@ class RemoteJob:
         if status.state == "starting":
             status = self._wait_for_claim()
         if status.state == "running":
-            raise FinalError(
+            raise PermanentError(
                 f"{self.host.label}: job {self.job_id} still runs (process {status.pid}).",
                 "Wait for its end, or kill it first.",
             )

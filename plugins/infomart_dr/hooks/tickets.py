@@ -21,7 +21,7 @@ from urllib.parse import quote
 import tenacity
 from pydantic import BaseModel, ConfigDict, Field
 
-from infomart_dr.errors import CredentialsError, CurableError, FinalError, InfoMartError
+from infomart_dr.errors import CredentialsError, InfoMartError, PermanentError, TransientError
 from infomart_dr.hooks.http import BusyError, ForbiddenError, Http, bounded, growing
 from infomart_dr.topology import TICKET, TicketEvent, Tickets
 
@@ -103,7 +103,7 @@ class ServiceNowTicket:
         rows = answer.get("result") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or len(rows) != 1 or not isinstance(rows[0], dict) or not rows[0].get("sys_id"):
             found = len(rows) if isinstance(rows, list) else "an unknown number of"
-            raise FinalError(
+            raise PermanentError(
                 f"ServiceNow's table {table} has {found} records with the number {message.ticket}.",
                 "Compare tickets.servicenow.table and tickets.pattern in the topology with the run's id.",
             )
@@ -131,7 +131,9 @@ class JiraTicket:
         answer = self._http.json("GET", path, f"comments of {message.ticket}", params=asked)
         comments = answer.get("comments") if isinstance(answer, dict) else None
         if not isinstance(comments, list):
-            raise FinalError(f"Jira's answer has no comments of {message.ticket}.", "Look whether Jira is behind it.")
+            raise PermanentError(
+                f"Jira's answer has no comments of {message.ticket}.", "Look whether Jira is behind it."
+            )
         if mark(message) in json.dumps(comments):
             log.info("The ticket %s has been told this already.", message.ticket)
             return
@@ -223,14 +225,14 @@ class _Sending:
         # Another attempt must begin, and should end, before the limit.
         left = max(self._deadline - time.monotonic() - self._settings.timeout / 2, 0.0)
         trying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(CurableError),
+            retry=tenacity.retry_if_exception_type(TransientError),
             wait=growing,
             stop=tenacity.stop_before_delay(left),
             reraise=True,
         )
         try:
             trying(system.deliver, message)
-        except CurableError as error:
+        except TransientError as error:
             self.sent.problems.append(words(error))
             return False
         except Exception as error:

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 import paramiko
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from infomart_dr.errors import FinalError, InfoMartError, UnexpectedReplyError, UnreachableError
+from infomart_dr.errors import InfoMartError, PermanentError, UnexpectedReplyError, UnreachableError
 from infomart_dr.hooks.remote_host import RemoteHost
 from infomart_dr.text import unit_of
 from infomart_dr.times import span
@@ -105,13 +105,13 @@ def direct_command(plan: TransferPlan) -> tuple[str, str]:
     """Script for a job on the source host, and its standard input: one file name a line.
 
     The script prints a line when a file is there or failed. Its exit code is rsync's: of the files that
-    failed, one whose reason is final counts before one that time may cure.
+    failed, one whose reason is final counts before one that a retry may help against.
 
     :param plan: what and where to.
     """
     address = f"[{plan.target_address}]" if ":" in plan.target_address else plan.target_address
     target = f"{plan.target_user}@{address}:{plan.target_folder}/"
-    curable = "|".join(str(code) for code in sorted(_CURABLE_CODES))
+    retryable = "|".join(str(code) for code in sorted(_CURABLE_CODES))
     # xargs sees the code 1 only: 255 would make it stop at once, and others it replaces by 123
     one = (
         f'{shlex.join(rsync_words(plan))} -- "$1" {shlex.quote(target)}\n'
@@ -132,14 +132,14 @@ def direct_command(plan: TransferPlan) -> tuple[str, str]:
         '[ -s "$failures" ] || exit $code\n'
         "worst=\n"
         "while read -r code; do\n"
-        f'  case $code in {curable}) [ -n "$worst" ] || worst=$code;; *) final=$code;; esac\n'
+        f'  case $code in {retryable}) [ -n "$worst" ] || worst=$code;; *) final=$code;; esac\n'
         'done < "$failures"\n'
         'exit "${final:-$worst}"\n'
     )
     return script, "".join(f"{name}\n" for name, _ in plan.files)
 
 
-def classify_exit(code: int | None) -> Literal["done", "curable", "final"]:
+def classify_exit(code: int | None) -> Literal["done", "retryable", "final"]:
     """What an exit code of the direct transfer means.
 
     :param code: rsync's or ssh's; None and above 128: ended by a signal.
@@ -147,7 +147,7 @@ def classify_exit(code: int | None) -> Literal["done", "curable", "final"]:
     if code == 0:
         return "done"
     if code is None or code in _CURABLE_CODES or 128 < code < 160:
-        return "curable"
+        return "retryable"
     return "final"
 
 
@@ -205,7 +205,7 @@ def checksum_script(folder: str, names: Sequence[str], parallel: int = 2) -> tup
 def _check_names(names: Iterable[str]) -> None:
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}", name):
-            raise FinalError(
+            raise PermanentError(
                 f"{name[:80]!r} is not a plain file name.",
                 "Use letters, digits and _ . , + @ % = - in names of dump files.",
             )
@@ -304,7 +304,7 @@ def relay(
     :param plan: which files, how many at a time, and how fast.
     :param progress: called with the bytes at the target by name, from several threads in turn.
     :raises UnreachableError: a connection was lost; call it again to continue.
-    :raises FinalError: a file is missing or cannot be written.
+    :raises PermanentError: a file is missing or cannot be written.
     """
     work: queue.Queue[tuple[str, int]] = queue.Queue()
     # big ones first, so that the streams end together
@@ -353,8 +353,8 @@ def relay(
         # also when the task is ended meanwhile: nothing may go on writing behind its back
         stop.set()
     if errors:
-        # what time cannot cure comes first
-        raise sorted(errors, key=lambda error: error.curable)[0]
+        # what time cannot remedy comes first
+        raise sorted(errors, key=lambda error: error.retryable)[0]
     return sums
 
 
@@ -393,7 +393,7 @@ def _relay_file(
                 blocks = [(at, min(_BLOCK, end - at)) for at in range(position, end, _BLOCK)]
                 for block, (_, wanted) in zip(incoming.readv(blocks), blocks, strict=True):
                     if len(block) != wanted:
-                        raise FinalError(
+                        raise PermanentError(
                             f"{source.label}: {origin} is shorter than the {size} bytes of the dump set.",
                             "The export may still be writing, or the file was cut; export again.",
                         )
@@ -410,14 +410,14 @@ def _relay_file(
 def _sftp_error(error: Exception, source: RemoteHost, target: RemoteHost, name: str) -> InfoMartError:
     where = f"{name} from {source.label} to {target.label}"
     if isinstance(error, FileNotFoundError):
-        return FinalError(
+        return PermanentError(
             f"{where}: no such file or folder.",
             "Check the folders of the Data Pump directories at both sites.",
         )
     if isinstance(error, PermissionError):
-        return FinalError(f"{where}: permission denied.", "Check owner and mode of folder and files.")
+        return PermanentError(f"{where}: permission denied.", "Check owner and mode of folder and files.")
     if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError) and str(error) == "Failure":
-        return FinalError(
+        return PermanentError(
             f"{where}: the SFTP server reports a failure.",
             "Check the free space and the quota at the target.",
         )

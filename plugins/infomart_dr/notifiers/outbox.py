@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.evidence.untold import Head, Untold, UntoldStore
+from infomart_dr.evidence.undelivered import Head, Undelivered, UndeliveredStore
 from infomart_dr.evidence.watch_store import is_no_table
 from infomart_dr.hooks.connections import connection
 from infomart_dr.hooks.tickets import Message, Sent, send, words
@@ -51,14 +51,14 @@ class Box:
     def __init__(self, deployment: Deployment, site: str) -> None:
         self.site = site
         self._hook = deployment.goldengate_database(site)
-        self._store = UntoldStore(deployment.site(site).goldengate.schema_name, deployment.topology.name)
+        self._store = UndeliveredStore(deployment.site(site).goldengate.schema_name, deployment.topology.name)
         self._lease = deployment.topology.tickets.limit + _TAKEN if deployment.topology.tickets else _TAKEN
 
-    def waiting(self) -> list[Untold]:
+    def waiting(self) -> list[Undelivered]:
         """What waits, in the order in which it shall be told; nothing where the database cannot say."""
         return self._attempt("look for", self._store.read, otherwise=[])
 
-    def take(self, wanted: Sequence[Untold]) -> list[Untold]:
+    def take(self, wanted: Sequence[Undelivered]) -> list[Undelivered]:
         """Take messages to tell them, but for those that somebody else tells just now."""
         now = time.time()
         free = [each for each in wanted if each.message is not None and now - each.head.taken >= self._lease]
@@ -66,7 +66,7 @@ class Box:
             return []
         return self._attempt("take", lambda session: self._store.take(session, free, now), otherwise=[])
 
-    def settle(self, taken: Sequence[Untold], sent: Sent) -> None:
+    def settle(self, taken: Sequence[Undelivered], sent: Sent) -> None:
         """Forget what was told, and let the rest wait on."""
 
         def change(session: Session) -> None:
@@ -80,7 +80,7 @@ class Box:
         if taken:
             self._attempt("note what became of", change, otherwise=None)
 
-    def forget(self, waiting: Sequence[Untold], why: str) -> None:
+    def forget(self, waiting: Sequence[Undelivered], why: str) -> None:
         """Tell some messages no more."""
 
         def change(session: Session) -> None:
@@ -141,15 +141,15 @@ def tell(deployment: Deployment, site: str, messages: Sequence[Message]) -> str 
     taken = box.take([each for each in waiting if each.message and each.message.ticket == messages[0].ticket])
     sent = _send(settings, [*_messages(taken), *fresh])
     box.settle(taken, sent)
-    untold = [message for message in fresh if message.key not in sent.told]
-    if not untold:
+    undelivered = [message for message in fresh if message.key not in sent.told]
+    if not undelivered:
         return f"{sent.problem} It waits on." if sent.problem else None
     left = [each for each in waiting if each.key not in sent.told]
-    box.forget(left[: max(len(left) + len(untold) - KEPT_AT_MOST, 0)], f"{KEPT_AT_MOST} wait")
-    return f"{sent.problem} {box.keep(untold, sent.refused)}"
+    box.forget(left[: max(len(left) + len(undelivered) - KEPT_AT_MOST, 0)], f"{KEPT_AT_MOST} wait")
+    return f"{sent.problem} {box.keep(undelivered, sent.refused)}"
 
 
-def tell_what_waits(deployment: Deployment, sites: Iterable[str]) -> None:
+def deliver_pending(deployment: Deployment, sites: Iterable[str]) -> None:
     """Tell what waits at some sites, all within ``tickets.limit``; whatever happens is a line in the log.
 
     :param deployment: its topology has the timeouts of the caller.
@@ -174,7 +174,7 @@ def _tell_what_waits(deployment: Deployment, settings: Tickets, boxes: Sequence[
         log.warning("The ticket was not told (later): %s It waits on.", sent.problem)
 
 
-def _due(box: Box) -> list[Untold]:
+def _due(box: Box) -> list[Undelivered]:
     """What may be told now; what is too old is forgotten."""
     now = time.time()
     waiting = box.waiting()
@@ -183,7 +183,7 @@ def _due(box: Box) -> list[Untold]:
     return [each for each in waiting if each not in old and each.head.after <= now]
 
 
-def _messages(waiting: Iterable[Untold]) -> list[Message]:
+def _messages(waiting: Iterable[Undelivered]) -> list[Message]:
     return [each.message for each in waiting if each.message is not None]
 
 

@@ -40,7 +40,7 @@ Moment = Literal["begins", "waits", "ends", "fails", "run fails"]
 _RESULT_LIMIT, _REPORT_LIMIT = 400, 2000
 
 
-class TellTicket(BaseNotifier):
+class TicketNotifier(BaseNotifier):
     """Write to the ticket what a moment of a task means for its run.
 
     Never fails the task, and never holds it longer than ``tickets.limit`` of the topology and a few seconds for the
@@ -121,13 +121,13 @@ def _deliver(topology: Topology, context: Mapping[str, Any], messages: Sequence[
     """Tell messages, or keep them where lock and ledger of the plan are."""
     with Step.from_context(context) as step:
         step.deployment.topology = outbox.bounded(topology)
-        return outbox.tell(step.deployment, keeper(step), messages)
+        return outbox.tell(step.deployment, ledger_site(step), messages)
 
 
-def keeper(step: Step) -> str:
+def ledger_site(step: Step) -> str:
     """The site where lock and ledger are; of a run whose parameters name none, one that should live."""
     try:
-        name = step.name(step.keeper)
+        name = step.name(step.ledger_role)
         step.topology.site(name)
     except InfoMartError:
         sites = Roles.of(step.topology).sites
@@ -258,7 +258,7 @@ class Run:
             if not isinstance(result, Mapping):
                 continue
             report = result.get("report")
-            text = str(report)[:_REPORT_LIMIT] if report else str(result.get("what") or "")[:_RESULT_LIMIT]
+            text = str(report)[:_REPORT_LIMIT] if report else str(result.get("summary") or "")[:_RESULT_LIMIT]
             if text:
                 lines.append(f"{task.task_id}: {text}")
         return lines
@@ -318,11 +318,11 @@ def reason_of(error: object) -> tuple[str, str]:
     return f"{type(error).__name__}: {error}", "Look at the log of this task, then clear it."
 
 
-def callbacks() -> dict[str, list[TellTicket]]:
+def callbacks() -> dict[str, list[TicketNotifier]]:
     """``default_args`` that make every task tell."""
     return {
-        "on_execute_callback": [TellTicket("begins")],
-        "on_success_callback": [TellTicket("ends")],
-        "on_skipped_callback": [TellTicket("ends")],
-        "on_failure_callback": [TellTicket("fails")],
+        "on_execute_callback": [TicketNotifier("begins")],
+        "on_success_callback": [TicketNotifier("ends")],
+        "on_skipped_callback": [TicketNotifier("ends")],
+        "on_failure_callback": [TicketNotifier("fails")],
     }

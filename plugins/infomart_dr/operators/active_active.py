@@ -15,7 +15,7 @@ from infomart_dr.operators.etl_jobs import BringReportsIntoService
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import SiteRole
 
 
@@ -24,7 +24,7 @@ class CaptureScnOfCopy(CaptureScn):
 
     guide = "Operation Modes: how the database is copied (guide:224); Retrieve the current SCN (guide:857)"
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         if signs := server_runs(step, "source"):
             raise GuardError(
                 f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler and what follows it."
@@ -40,14 +40,14 @@ class CreateInfoMart(HumanStep):
     undo = "drop the schema's objects"
     under_lock = False
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         rows = step.dba("target").select("tables", owner=step.schema)
         there = {row["table_name"] for row in rows} >= {"CTL_EXTRACT_HWM", "INTERACTION_FACT"}
         what = f"{step.schema} at {step.name('target')} has {len(rows)} tables"
-        return Seen(there, what if there else f"{what}, and not those of an Info Mart")
+        return Observation(there, what if there else f"{what}, and not those of an Info Mart")
 
     def instructions(self, step: Step) -> str | None:
-        if self.observe(step).done:
+        if self.observe(step).satisfied:
             return None
         database = step.site("target").database
         return (
@@ -57,7 +57,7 @@ class CreateInfoMart(HumanStep):
             "3. Answer *Done*; the tables are looked for."
         )
 
-    def confirmed(self, step: Step) -> Seen | None:
+    def confirmed(self, step: Step) -> Observation | None:
         return self.observe(step)
 
 
@@ -106,13 +106,13 @@ class CompareConfiguration(CheckOperator):
             return "the Application objects cannot be read (configuration.backend is manual)"
         return None
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         backend = step.configuration("source")
         names = step.application("source"), step.application("target")
         found = configuration_differences(step, backend.read(names[0]), backend.read(names[1]))
         if found:
-            return Seen(False, f"{names[0]} and {names[1]} differ: {'; '.join(found[:8])}")
-        return Seen(True, f"{names[0]} and {names[1]} have the same configuration")
+            return Observation(False, f"{names[0]} and {names[1]} differ: {'; '.join(found[:8])}")
+        return Observation(True, f"{names[0]} and {names[1]} have the same configuration")
 
     def next_step(self) -> str:
         return "Decide which one is right and clear keep_configuration_in_step, or change the object by hand."
@@ -126,12 +126,12 @@ class StartSecondServer(StepOperator):
     undo = "stop it; the other one serves all the time"
     settle_seconds = 30
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
         seen = serving(step, "target")
-        return Seen(seen.done and noted is not None, seen.what)
+        return Observation(seen.satisfied and noted is not None, seen.summary)
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         if step.site("target").configuration.backend != "manual":
             connected = set(step.configuration("target").read(step.application("target")).connections)
             own = step.site("target").info_mart_server.dap

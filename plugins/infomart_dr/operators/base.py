@@ -21,19 +21,19 @@ from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.parameters import refuse_wrong_run
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: Errors that time may cure are tried again with growing delays; the others stop the run at once.
+#: Errors that a retry may help against are tried again with growing delays; the others stop the run at once.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            exception="infomart_dr.errors.FinalError",
+            exception="infomart_dr.errors.PermanentError",
             action=RetryAction.FAIL,
-            reason="Time cannot cure this; the message says what to do next.",
+            reason="A retry cannot help; the message says what to do next.",
         ),
         RetryRule(
             exception=[
@@ -108,7 +108,7 @@ class AppliesWhen:
         """
         if not self.always and (past := needless(step, self.unless)) is not None:
             self.log.info("decide: %s", past)
-            return {"what": past, "command_seconds": round(stopwatch.total(), 3)}
+            return {"summary": past, "command_seconds": round(stopwatch.total(), 3)}
         if reason := elsewhere(step, self.option, self.architecture) or self.does_not_apply(step):
             raise AirflowSkipException(f"This step does not apply: {reason}.")
         return None
@@ -153,18 +153,18 @@ class StepOperator(AppliesWhen, BaseOperator):
 
     # -- what a step says --------------------------------------------------------------------------
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         """Look at the outside world; ``done`` when the goal is already reached."""
         raise NotImplementedError
 
-    def act(self, step: Step, seen: Seen) -> Seen | None:
+    def act(self, step: Step, seen: Observation) -> Observation | None:
         """Act once. May defer; the step goes on in :meth:`resume`.
 
         :returns: the proof, where acting was waiting for it; None: :meth:`verify` proves it.
         """
-        raise GuardError(f"{self.task_id}: {seen.what}", self.next_step())
+        raise GuardError(f"{self.task_id}: {seen.summary}", self.next_step())
 
-    def verify(self, step: Step) -> Seen:
+    def verify(self, step: Step) -> Observation:
         """Look again."""
         return self.observe(step)
 
@@ -172,7 +172,7 @@ class StepOperator(AppliesWhen, BaseOperator):
         """What a person should do when the goal cannot be reached."""
         return "Look at the log of this task, then clear it to try again."
 
-    def collect(self, step: Step, event: dict[str, Any]) -> Seen | None:
+    def collect(self, step: Step, event: dict[str, Any]) -> Observation | None:
         """Take the result of a deferred action; returns what :meth:`act` returns."""
         return None
 
@@ -186,8 +186,8 @@ class StepOperator(AppliesWhen, BaseOperator):
         if (early := self.early(step)) is not None:
             return early
         seen = self.observe(step)
-        self.log.info("observe: %s", seen.what)
-        if seen.done:
+        self.log.info("observe: %s", seen.summary)
+        if seen.satisfied:
             self.log.info("decide: the goal is reached, nothing to do")
             return self._result(step, seen)
         self.log.info("decide: act")
@@ -200,7 +200,7 @@ class StepOperator(AppliesWhen, BaseOperator):
         with Step.from_context(context) as step:
             return self._conclude(step, self.take(step, event))
 
-    def take(self, step: Step, event: dict[str, Any]) -> Seen | None:
+    def take(self, step: Step, event: dict[str, Any]) -> Observation | None:
         """Take the result of a wait.
 
         :raises InfoMartError: the typed error that the wait met.
@@ -210,26 +210,26 @@ class StepOperator(AppliesWhen, BaseOperator):
         raise_from(event)
         return self.collect(step, event)
 
-    def settled(self, step: Step) -> Seen:
+    def settled(self, step: Step) -> Observation:
         """Look again, for :attr:`settle_seconds` at most, until the goal is reached."""
         deadline = time.monotonic() + self.settle_seconds
-        while not (seen := self.verify(step)).done and time.monotonic() < deadline:
+        while not (seen := self.verify(step)).satisfied and time.monotonic() < deadline:
             time.sleep(0.5)
         return seen
 
-    def _conclude(self, step: Step, reached: Seen | None = None) -> dict[str, Any]:
+    def _conclude(self, step: Step, reached: Observation | None = None) -> dict[str, Any]:
         seen = self.settled(step) if reached is None else reached
-        self.log.info("verify: %s", seen.what)
-        if not seen.done:
-            raise GuardError(f"{self.task_id}: acted, but {seen.what}", self.next_step())
+        self.log.info("verify: %s", seen.summary)
+        if not seen.satisfied:
+            raise GuardError(f"{self.task_id}: acted, but {seen.summary}", self.next_step())
         return self._result(step, seen)
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         """Last words once the goal is reached, whichever way; must be repeatable."""
 
-    def _result(self, step: Step, seen: Seen) -> dict[str, Any]:
+    def _result(self, step: Step, seen: Observation) -> dict[str, Any]:
         self.finish(step, seen)
-        return {"what": seen.what, **seen.facts, "command_seconds": round(stopwatch.total(), 3)}
+        return {"summary": seen.summary, **seen.details, "command_seconds": round(stopwatch.total(), 3)}
 
 
 def needless(step: Step, fact: Fact[Any] | None) -> str | None:
@@ -265,13 +265,13 @@ class CheckOperator(StepOperator):
 
     under_lock = False
 
-    def act(self, step: Step, seen: Seen) -> None:
-        raise GuardError(seen.what, self.next_step())
+    def act(self, step: Step, seen: Observation) -> None:
+        raise GuardError(seen.summary, self.next_step())
 
 
 def raise_from(event: Mapping[str, Any]) -> None:
     """Raise the typed error that a trigger met, if it met one."""
     if event.get("state") not in ("failed", "unreachable"):
         return
-    kind = class_of(str(event.get("error") or ""), curable=bool(event.get("curable", True)))
+    kind = class_of(str(event.get("error") or ""), retryable=bool(event.get("retryable", True)))
     raise kind(str(event.get("what") or event.get("reason") or event), str(event.get("next_step") or ""))

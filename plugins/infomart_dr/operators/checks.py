@@ -11,7 +11,7 @@ from infomart_dr.guards.comparison import fingerprints, replicated_tables
 from infomart_dr.guards.dictionary import parity_faults, sequence_faults
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import shown
 from infomart_dr.topology import BOTH_ROLES
 
@@ -24,12 +24,12 @@ class ProveSequences(CheckOperator):
 
     guide = "rule 5; sequence values come with the import"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         missing, low = sequence_faults(step)
         if wrong := missing + low:
-            return Seen(False, f"sequences are too low: {'; '.join(wrong[:8])}")
+            return Observation(False, f"sequences are too low: {'; '.join(wrong[:8])}")
         count = len(step.dba("target").select("sequences", owner=step.schema))
-        return Seen(True, f"{count} sequences lie above every key in use", {"sequences": count})
+        return Observation(True, f"{count} sequences lie above every key in use", {"sequences": count})
 
     def next_step(self) -> str:
         return "Raise the named sequences at the target (ALTER SEQUENCE ... RESTART), then clear this task."
@@ -40,11 +40,11 @@ class ProveParity(CheckOperator):
 
     guide = "rule 5"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         differences, indexes = parity_faults(step)
         if differences:
-            return Seen(False, f"the sites differ: {'; '.join(differences[:8])}")
-        return Seen(True, f"{indexes} indexes and all constraints and triggers are equal")
+            return Observation(False, f"the sites differ: {'; '.join(differences[:8])}")
+        return Observation(True, f"{indexes} indexes and all constraints and triggers are equal")
 
     def next_step(self) -> str:
         return "Create what is missing at the target; then clear this task."
@@ -57,13 +57,13 @@ class CompareTables(StepOperator):
     changes = "a row in the plan's ledger"
     in_report = True
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         compared = step.ledger.get(facts.TABLES_COMPARED)
         if compared and step.ledger.has(facts.FINAL_STOP):
-            return Seen(True, f"tables are compared since the final stop: {compared}")
-        return Seen(False, "tables are not compared since the final stop")
+            return Observation(True, f"tables are compared since the final stop: {compared}")
+        return Observation(False, "tables are not compared since the final stop")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.FINAL_STOP)
         step.ledger.require(facts.NOTED_SCN)
         tables = replicated_tables(step)

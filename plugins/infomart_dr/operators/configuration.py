@@ -11,7 +11,7 @@ from infomart_dr.hooks.configuration import Change, ManualConfiguration, inverse
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 
 UNDONE_BY_RETURN_STANDBY = "the teardown return_standby, before the point of no return"
 
@@ -44,15 +44,15 @@ class ConfigurationOperator(HumanStep):
         manual = ManualConfiguration()
         return "\n\n".join(manual.instructions(name, change) for name, change in wanted.items())
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         wanted = self.wanted(step)
         if not wanted:
-            return Seen(True, "the topology has nothing to change here")
+            return Observation(True, "the topology has nothing to change here")
         seen = [configured(step, self.role, name, change) for name, change in wanted.items()]
-        left = [each.what for each in seen if not each.done]
+        left = [each.summary for each in seen if not each.satisfied]
         if not left and self.fact is not None and not step.ledger.has(self.fact):
             left = [f"{', '.join(wanted)}: as it must be, and this plan has not noted that it answers for it"]
-        return Seen(not left, "; ".join(left) or f"{', '.join(wanted)}: as it must be")
+        return Observation(not left, "; ".join(left) or f"{', '.join(wanted)}: as it must be")
 
     def before(self, step: Step) -> None:
         if self.fact is None:
@@ -73,7 +73,7 @@ class ConfigurationOperator(HumanStep):
             digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:12]
             step.ledger.put_once(facts.OBJECT_BEFORE.of(f"{self.task_id.rpartition('.')[2]}:{digest}"), before)
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         self.before(step)
         for name, change in self.wanted(step).items():
             for difference in step.configuration(self.role).apply(name, change):
@@ -152,15 +152,15 @@ class SetAggregation(ConfigurationOperator):
     def instructions(self, step: Step) -> str | None:
         return None if self._done_by_a_person(step) else super().instructions(step)
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if self._done_by_a_person(step):
-            return Seen(True, "a person has switched aggregation off in this plan")
+            return Observation(True, "a person has switched aggregation off in this plan")
         return super().observe(step)
 
     def change(self, step: Step) -> Change | None:
         return option("schedule", "run-aggregates", _word(self.on)) if step.topology.raa.enabled else None
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         if self.on:
             step.ledger.forget(facts.AGGREGATION_DISABLED)
         else:

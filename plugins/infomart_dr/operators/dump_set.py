@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
-from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.evidence import manifest as evidence
 from infomart_dr.guards.dictionary import dictionary_differences, dictionary_of, invalid_objects
 from infomart_dr.guards.dump_set import (
@@ -37,7 +37,7 @@ from infomart_dr.hooks.data_pump import (
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.jobs import JobOperator, failed, whole_log
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.text import size_text, sorted_names
 
 # -- before the SCN --------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ class CheckExportSpace(CheckOperator):
     guide = "not in the guide: ORA-39171 waits for ever, ORA-01555 spoils the export"
     changes = "a row in the plan's ledger: the schema's size, from which later runs estimate their times"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         room = export_room(step, self.role)
         undo = export_undo(step, self.role, room.needed, measured_runs(step))
         what = (
@@ -58,15 +58,15 @@ class CheckExportSpace(CheckOperator):
         )
         details = {"schema_bytes": room.needed, "free_bytes": room.free, "undo_retention": undo.retention}
         if not room.fits:
-            return Seen(False, f"{what}: the dump set may not fit", details)
+            return Observation(False, f"{what}: the dump set may not fit", details)
         if undo.too_short:
-            return Seen(False, f"{what}: the export ends with ORA-01555", details)
+            return Observation(False, f"{what}: the export ends with ORA-01555", details)
         if not (undo.covers and undo.fits):
             what += ": a long export may end with ORA-01555"
-        return Seen(True, what, details)
+        return Observation(True, what, details)
 
-    def finish(self, step: Step, seen: Seen) -> None:
-        step.ledger.put_once(facts.SCHEMA_BYTES, seen.facts["schema_bytes"])
+    def finish(self, step: Step, seen: Observation) -> None:
+        step.ledger.put_once(facts.SCHEMA_BYTES, seen.details["schema_bytes"])
 
     def next_step(self) -> str:
         return (
@@ -82,17 +82,17 @@ class CaptureScn(StepOperator):
     changes = "a row in the plan's ledger"
     undo = "a new plan takes a new SCN"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         scn = step.ledger.get(facts.SCN)
         if scn is None:
-            return Seen(False, "no SCN is taken yet")
-        return Seen(True, f"SCN {scn}", {"scn": int(scn)})
+            return Observation(False, "no SCN is taken yet")
+        return Observation(True, f"SCN {scn}", {"scn": int(scn)})
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         captured = step.ledger.require(facts.CAPTURE_SCN.of("to_target"))
         older = no_older_transactions(step, "to_target")
-        if not older.done:
-            raise GuardError(older.what, "Clear wait_for_older_transactions and what follows it.")
+        if not older.satisfied:
+            raise GuardError(older.summary, "Clear wait_for_older_transactions and what follows it.")
         if signs := server_runs(step, "source"):
             raise GuardError(
                 f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler and what follows it."
@@ -144,14 +144,14 @@ class DataPumpOperator(JobOperator):
         """Whether a finished job counts as done."""
         return report.outcome in ("success", "completed_with_errors")
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         name = self.job_name(step)
         job = step.data_pump(self.role).job(name)
         report = self.report(step)
         if job is not None:
-            return Seen(False, f"job {name} is {job.state}")
+            return Observation(False, f"job {name} is {job.state}")
         if report is None:
-            return Seen(False, f"job {name} has not run")
+            return Observation(False, f"job {name} has not run")
         details = {
             "job": name,
             "rows": report.total_rows,
@@ -162,9 +162,9 @@ class DataPumpOperator(JobOperator):
         what = (
             f"job {name}: {report.outcome.replace('_', ' ')}, {report.total_rows} rows, {len(report.errors)} error(s)"
         )
-        return Seen(self.acceptable(report), what, details)
+        return Observation(self.acceptable(report), what, details)
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         data_pump, name = step.data_pump(self.role), self.job_name(step)
         job, latest = data_pump.job(name), self.latest(step)
         if latest is not None and latest[1].active:
@@ -194,7 +194,7 @@ class DataPumpOperator(JobOperator):
         name = self.job_name(step)
         job = step.data_pump(self.role).job(name)
         if job is not None:
-            raise CurableError(
+            raise TransientError(
                 f"The client of job {name} has ended ({event['state']}, exit code {event.get('exit_code')}) "
                 f"and the job is {job.state}.",
                 f"The retry attaches to it. When that never helps: {self.program} ATTACH={job.owner}.{name}, KILL_JOB; "
@@ -236,11 +236,11 @@ class RunExpdp(DataPumpOperator):
     def prepare(self, step: Step) -> None:
         step.ledger.put_once(facts.EXPORT_STARTED, int(time.time()))
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         ended = step.ledger.put_once(facts.EXPORT_ENDED, int(time.time()))
         if len(self.attempts(step)) == 1:
             # An export that was interrupted says nothing of how long one takes. Before 12c the log has no time.
-            seconds = seen.facts["seconds"]
+            seconds = seen.details["seconds"]
             measured = ended - (step.ledger.get(facts.EXPORT_STARTED) or ended) if seconds is None else seconds
             # Whole seconds: a shorter one counts as one, since 0 is no time to calculate with.
             step.ledger.put_once(facts.EXPORT_SECONDS, max(measured, 1))
@@ -272,7 +272,7 @@ class ChecksumOperator(JobOperator):
         sums = parse_checksums(whole_log(latest[0]))
         return sums if set(self.names(step)) <= set(sums) else None
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         from infomart_dr.hooks.transfer import checksum_script
 
         latest = self.latest(step)
@@ -316,12 +316,12 @@ class WriteManifest(ChecksumOperator):
             raise GuardError("The export's log names no dump files.", "Clear run_expdp.")
         return sorted(posixpath.basename(path.replace("\\", "/")) for path in report.dump_files)
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if not step.ledger.has(facts.MANIFEST_DIGEST):
-            return Seen(False, "there is no manifest yet")
+            return Observation(False, "there is no manifest yet")
         manifest = proven_manifest(step)
         rows = sum(manifest.dictionary.row_counts.values())
-        return Seen(
+        return Observation(
             True,
             f"manifest: SCN {manifest.scn}, {len(manifest.files)} file(s), {size_text(manifest.total_bytes)}, "
             f"{rows} rows",
@@ -371,13 +371,13 @@ class CheckFreeSpace(CheckOperator):
 
     guide = "Database Transfer 6 (guide:889)"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         manifest = proven_manifest(step)
         room = import_room(step, manifest.total_bytes, [file.name for file in manifest.files])
         what = (
             f"{room.folder} at {step.name('target')} has {size_text(room.free)} free, {size_text(room.needed)} needed"
         )
-        return Seen(room.fits, what, {"free_bytes": room.free, "needed_bytes": room.needed})
+        return Observation(room.fits, what, {"free_bytes": room.free, "needed_bytes": room.needed})
 
     def next_step(self) -> str:
         return "Make room at the target's directory; then clear this task."
@@ -419,18 +419,18 @@ class TransferDumpSet(JobOperator):
             repair=step.ledger.has(facts.TRANSFER_REPAIR),
         )
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         plan = self.plan(step)
         sizes = step.host("target").file_sizes(plan.target_folder, [name for name, _ in plan.files])
         there = [name for name, size in plan.files if sizes.get(name) == size]
         complete = len(there) == len(plan.files) and step.ledger.has(facts.TRANSFERRED)
-        return Seen(
+        return Observation(
             complete and not plan.repair,
             f"{len(there)} of {len(plan.files)} file(s) are at {step.name('target')}",
             {"files": len(plan.files), "bytes": plan.total},
         )
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         plan = self.plan(step)
         if step.topology.transfer.method == "relay":
             self._relay(step, plan)
@@ -469,8 +469,10 @@ class TransferDumpSet(JobOperator):
 
         code = self.ended(event)
         match classify_exit(code):
-            case "curable":
-                raise CurableError(f"The transfer broke off (exit code {code}).", "The retry goes on where it stopped.")
+            case "retryable":
+                raise TransientError(
+                    f"The transfer broke off (exit code {code}).", "The retry goes on where it stopped."
+                )
             case "final":
                 raise failed(
                     f"The transfer failed (exit code {code}).",
@@ -497,12 +499,12 @@ class VerifyDumpSet(ChecksumOperator):
     def names(self, step: Step) -> list[str]:
         return [file.name for file in proven_manifest(step).files]
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         manifest = proven_manifest(step)
         proven = step.ledger.get(facts.DUMP_SET_PROVEN)
         if proven == manifest.digest():
-            return Seen(True, f"{len(manifest.files)} file(s) proven by SHA-256", {"files": len(manifest.files)})
-        return Seen(False, f"{len(manifest.files)} file(s) are not proven yet")
+            return Observation(True, f"{len(manifest.files)} file(s) proven by SHA-256", {"files": len(manifest.files)})
+        return Observation(False, f"{len(manifest.files)} file(s) are not proven yet")
 
     def use(self, step: Step) -> None:
         manifest = proven_manifest(step)
@@ -534,18 +536,18 @@ class DropSequences(StepOperator):
     changes = "the sequences of the Info Mart's schema at the target are dropped"
     undo = "the import brings them back, with the source's values"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if step.ledger.has(facts.SEQUENCES_DROPPED):
-            return Seen(True, "this plan has dropped the sequences")
+            return Observation(True, "this plan has dropped the sequences")
         names = self._names(step)
-        return Seen(False, f"{len(names)} sequence(s) at {step.name('target')}: {sorted_names(names) or 'none'}")
+        return Observation(False, f"{len(names)} sequence(s) at {step.name('target')}: {sorted_names(names) or 'none'}")
 
     def _names(self, step: Step) -> list[str]:
         rows = step.dba("target").select("sequences", owner=step.schema)
         # Sequences of identity columns belong to their table and go with it.
         return [row["sequence_name"] for row in rows if not row["sequence_name"].startswith("ISEQ$$_")]
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         manifest = proven_manifest(step)
         if step.ledger.require(facts.DUMP_SET_PROVEN) != manifest.digest():
             raise GuardError("The dump set at the target is not proven; its sequences stay.", "Clear verify_dump_set.")
@@ -575,7 +577,7 @@ class RunImpdp(DataPumpOperator):
         files = [file.name for file in proven_manifest(step).files]
         return import_parameters(step.topology, step.site("target"), files, self.job_name(step))
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         step.ledger.put_once(facts.IMPORTED, int(time.time()))
 
     def prepare(self, step: Step) -> None:
@@ -598,10 +600,10 @@ class CheckImportLog(CheckOperator):
     undo = "move the log back"
     under_lock = True
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         report = RunImpdp(task_id="import_of_the_log", role="target").report(step)
         if report is None:
-            return Seen(False, "the import has left no log")
+            return Observation(False, "the import has left no log")
         kinds: dict[str, int] = {}
         for error in report.errors:
             kinds[error.severity] = kinds.get(error.severity, 0) + 1
@@ -616,12 +618,12 @@ class CheckImportLog(CheckOperator):
         summary = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no error"
         details = {"rows": report.total_rows, "errors": kinds}
         if grave:
-            return Seen(False, f"the import's log has {summary}: {grave[0].text}", details)
+            return Observation(False, f"the import's log has {summary}: {grave[0].text}", details)
         if differing:
-            return Seen(False, f"rows differ: {'; '.join(differing[:5])}", details)
-        return Seen(True, f"{report.total_rows} rows imported as exported; {summary}", details)
+            return Observation(False, f"rows differ: {'; '.join(differing[:5])}", details)
+        return Observation(True, f"{report.total_rows} rows imported as exported; {summary}", details)
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         # What was imported does not count: the next import begins with the sequences, and writes a log of its own.
         job = RunImpdp(task_id="import_of_the_log", role="target").job_name(step)
         path = f"{directory_path(step, 'target')}/{job}.log"
@@ -649,21 +651,21 @@ class RecreateMissingIndexes(DataPumpOperator):
     def job_name(self, step: Step, back: int = 0) -> str:
         return job_name("GIM_IDX", f"{step.plan_id} {len(self.attempts(step)) - back}")
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         missing = missing_indexes(step)
-        return Seen(
+        return Observation(
             not missing,
             f"indexes missing at {step.name('target')}: {sorted_names(missing) or 'none'}",
             {"missing": missing[:50]},
         )
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         latest = self.latest(step)
         if latest is not None and latest[1].active:
             return self.wait(step, latest[0])
         data_pump, name = step.data_pump(self.role), self.job_name(step)
         if (job := data_pump.job(self.job_name(step, back=1))) is not None:
-            raise CurableError(f"Job {job.name} is {job.state}; its client has ended.", "It is looked at again.")
+            raise TransientError(f"Job {job.name} is {job.state}; its client has ended.", "It is looked at again.")
         files = [file.name for file in proven_manifest(step).files]
         host = step.host(self.role)
         path = host.work_path(step.plan_folder, f"{name}.par")
@@ -691,12 +693,12 @@ class CheckIndexes(CheckOperator):
 
     guide = "Database Transfer 10 (guide:938)"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         missing = missing_indexes(step)
         count = len(proven_manifest(step).dictionary.indexes)
         if missing:
-            return Seen(False, f"indexes are missing or unusable: {sorted_names(missing)}")
-        return Seen(True, f"all {count} indexes are there", {"indexes": count})
+            return Observation(False, f"indexes are missing or unusable: {sorted_names(missing)}")
+        return Observation(True, f"all {count} indexes are there", {"indexes": count})
 
     def next_step(self) -> str:
         return "Clear recreate_missing_indexes, or create them by hand."
@@ -707,14 +709,16 @@ class CheckObjects(CheckOperator):
 
     guide = "not in the guide"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         wanted, found = proven_manifest(step).dictionary, dictionary_of(step, "target")
         differences = dictionary_differences(wanted, found)
         invalid = invalid_objects(step, "target") - invalid_objects(step, "source")
         differences += [f"{name} is invalid" for name in sorted(invalid)]
         if differences:
-            return Seen(False, f"the target differs: {'; '.join(differences[:8])}", {"differences": differences[:50]})
-        return Seen(
+            return Observation(
+                False, f"the target differs: {'; '.join(differences[:8])}", {"differences": differences[:50]}
+            )
+        return Observation(
             True,
             f"{len(found.constraints)} constraints, {len(found.triggers)} trigger(s) and "
             f"{len(found.sequences)} sequences are as at the source",

@@ -12,7 +12,7 @@ from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.jobs import JobOperator, failed
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import shown, span
 
 #: Seconds after the server's start for which the migration state is looked for.
@@ -25,7 +25,7 @@ class CheckMigrationState(CheckOperator):
     guide = "DR 7a (guide:1041)"
     changes = "a row in the plan's ledger"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         deadline = time.monotonic() + MIGRATION_SECONDS
         while True:
             found = migration_marks(server_log(step, self.role))
@@ -35,7 +35,7 @@ class CheckMigrationState(CheckOperator):
         step.ledger.forget(facts.MIGRATION_STATE)
         step.ledger.put_once(facts.MIGRATION_STATE, bool(found))
         what = f"in the migration state ({', '.join(found)})" if found else "not in the migration state"
-        return Seen(True, f"the server at {step.name(self.role)} is {what}", {"migration": bool(found)})
+        return Observation(True, f"the server at {step.name(self.role)} is {what}", {"migration": bool(found)})
 
     def _extracts(self, step: Step) -> bool:
         """A server that extracts is in no migration state; no need to wait for a message."""
@@ -76,13 +76,13 @@ class RunEtlJob(JobOperator, HumanStep):
             "4. Answer *Done*; answer *Not possible* when it failed: the run then stops here."
         )
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         ended = step.ledger.get(self.done)
-        return Seen(
+        return Observation(
             ended is not None, f"{self.etl_job} has succeeded: {ended}" if ended else f"{self.etl_job} has not run"
         )
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         latest = self.latest(step)
         # One that has succeeded while nobody looked is only noted.
         if latest is not None and (latest[1].active or latest[1].exit_code == 0):
@@ -110,7 +110,7 @@ class RunEtlJob(JobOperator, HumanStep):
         self.log.info("act: %s", self.printed(step, event).strip()[-2000:])
         self._note(step, "its command ended with 0")
 
-    def confirmed(self, step: Step) -> Seen | None:
+    def confirmed(self, step: Step) -> Observation | None:
         self._note(step, "a person confirmed it")
         return self.observe(step)
 
@@ -134,7 +134,7 @@ class RunMigrationJob(RunEtlJob):
             return "the server's log has no message of the migration state"
         return None
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         # What the log says after the migration counts; its alarm is answered. Noted once: a step that is cleared later
         # must not hide what was said since.
         begin = step.ledger.put_once(facts.LOG_AFTER_MIGRATION, log_size(step, self.role))
@@ -183,15 +183,15 @@ class BringReportsIntoService(HumanStep):
     def _words(self, step: Step, words: list[str]) -> list[str]:
         return [word.replace("{site}", step.name(self.role)) for word in words]
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         reports = step.site(self.role).reports
         assert reports is not None and reports.host is not None
         with self._host(step, reports.host) as host:
             done = host.run(self._words(step, reports.check), check=False)
         what = f"{reports.product} at {step.name(self.role)} is {'' if done.exit_code == 0 else 'not '}in service"
-        return Seen(done.exit_code == 0, what)
+        return Observation(done.exit_code == 0, what)
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         reports = step.site(self.role).reports
         assert reports is not None and reports.host is not None
         with self._host(step, reports.host) as host:

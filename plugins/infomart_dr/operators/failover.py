@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from infomart_dr.errors import CurableError, GuardError, InfoMartError
+from infomart_dr.errors import GuardError, InfoMartError, TransientError
 from infomart_dr.guards import fencing
 from infomart_dr.guards.application import configured, option, survivor_changes
 from infomart_dr.guards.fencing import Place
@@ -23,21 +23,21 @@ from infomart_dr.operators.human import Gate
 from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.statements import sequence_restart
 from infomart_dr.text import sorted_names
 from infomart_dr.times import shown
 from infomart_dr.topology import Role, SiteRole
 
-#: What to do after a run whose way back has undone what it had done.
-AGAIN = "then start the failover again, or clear look_whether_done and what follows: the way back has undone the rest."
+#: What to do after a run whose back-out has undone what it had done.
+AGAIN = "then start the failover again, or clear check_already_done and what follows: the back-out has undone the rest."
 
 
 # -- is it dead ------------------------------------------------------------------------------------
 
 
 class ProbeFailedSite(CheckOperator):
-    """Knock at every door of the lost site from one place; one that answers stops the run.
+    """Knock at every endpoint of the lost site from one place; one that answers stops the run.
 
     :param place: ``airflow``, or ``survivor`` for the survivor's database host.
     """
@@ -48,19 +48,19 @@ class ProbeFailedSite(CheckOperator):
         super().__init__(**kwargs)
         self.place: Place = place
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         verdict = fencing.judge(step, "source", [self.place])
         what = verdict.sentence(step.name("source"))
         if verdict.alive:
             what += ". This is no site failure, or not a whole one: two Info Mart Servers would write"
-        return Seen(verdict.dead, what, {"evidence": fencing.evidence(verdict.answers)})
+        return Observation(verdict.dead, what, {"evidence": fencing.evidence(verdict.answers)})
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         fact = facts.PROBED.of(self.place)
         step.ledger.forget(fact)
-        step.ledger.put_once(fact, {"at": int(time.time()), "answers": seen.facts["evidence"]})
+        step.ledger.put_once(fact, {"at": int(time.time()), "answers": seen.details["evidence"]})
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         # A site that lives is not lost yet: an estimate of a later loss begins anew.
         step.ledger.forget(facts.LOSS_FIRST_LOOK)
         super().act(step, seen)
@@ -78,11 +78,11 @@ class ConfirmSiteFailure(Gate):
     guide = "the warning under Note on Connectivity Loss (guide:251); Potential Data Loss (guide:307-313, guide:327)"
 
     def evidence(self, step: Step) -> str:
-        lines = ["**Doors of the lost site**", "", "| seen from | door | answer |", "|---|---|---|"]
+        lines = ["**Endpoints of the lost site**", "", "| seen from | endpoint | answer |", "|---|---|---|"]
         for place in ("airflow", "survivor"):
             probed = step.ledger.get(facts.PROBED.of(place)) or {"answers": []}
             lines += [
-                f"| {place} | {answer['door']} {answer['at']} | {answer['state']} |" for answer in probed["answers"]
+                f"| {place} | {answer['endpoint']} {answer['at']} | {answer['state']} |" for answer in probed["answers"]
             ]
         loss = step.ledger.get(facts.LOSS_REPORT) or (
             "**Loss:** calls and agent states that were under way at the lost site, and what its sources had not yet "
@@ -108,16 +108,16 @@ class StopGoldenGate(StepOperator):
     changes = "Replicat and manager of the survivor are stopped"
     undo = "the teardown return_standby starts them again before the point of no return"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
         running = [name for name in (groups.replicat, groups.pump, groups.extract) if is_up(ggsci.status(name))]
         if ggsci.manager_status():
             running.append("the manager")
         noted = step.ledger.get(facts.STANDBY_DRAINED)
         what = f"at {step.name('target')} runs: {', '.join(running)}" if running else "GoldenGate is stopped"
-        return Seen(not running and noted is not None, what, {"drained_to": noted})
+        return Observation(not running and noted is not None, what, {"drained_to": noted})
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
         # What was proven stands as long as the manager does: nothing can have arrived since.
         if not step.ledger.has(facts.STANDBY_DRAINED) or ggsci.manager_status():
@@ -130,20 +130,20 @@ class StopGoldenGate(StepOperator):
         """Stop the manager at the end of the trail, and prove that it was the end."""
         step.ledger.forget(facts.STANDBY_DRAINED)
         drained = replicat_at_trail_end(step)
-        if not drained.done:
-            raise GuardError(f"The standby is not drained: {drained.what}.", f"Wait until it is; {AGAIN}")
-        # Noted first: the way back must know that it has to start what may be stopped.
+        if not drained.satisfied:
+            raise GuardError(f"The standby is not drained: {drained.summary}.", f"Wait until it is; {AGAIN}")
+        # Noted first: the back-out must know that it has to start what may be stopped.
         step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
         ggsci = step.ggsci("target")
         # The manager first: nothing may arrive between the last look at the trail and the stop.
         self.log.info("act: %s", ggsci.stop_manager().what)
         after = replicat_at_trail_end(step)
-        if not after.done:
+        if not after.satisfied:
             ggsci.start_manager()
-            raise CurableError(f"More has arrived: {after.what}.", "The retry waits for it.")
+            raise TransientError(f"More has arrived: {after.summary}.", "The retry waits for it.")
         # Before the Replicat is stopped: a stopped one no longer tells that a record which the site's loss cut off in
         # the middle was the last.
-        step.ledger.put_once(facts.STANDBY_DRAINED, after.what[:1000])
+        step.ledger.put_once(facts.STANDBY_DRAINED, after.summary[:1000])
 
 
 class RaiseSequences(StepOperator):
@@ -173,13 +173,13 @@ class RaiseSequences(StepOperator):
                 found[name] = highest
         return found
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         low = self.low(step)
         if low:
-            return Seen(False, f"below the keys in use: {sorted_names([f'{n} ({k})' for n, k in low.items()])}")
-        return Seen(True, f"{len(step.topology.info_mart.sequence_keys)} sequences lie above every key in use")
+            return Observation(False, f"below the keys in use: {sorted_names([f'{n} ({k})' for n, k in low.items()])}")
+        return Observation(True, f"{len(step.topology.info_mart.sequence_keys)} sequences lie above every key in use")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.STANDBY_DRAINED)
         low = self.low(step)
         if version(step.site("target").database.release) < (18,):
@@ -211,7 +211,7 @@ class DropFailedSources(ConfigurationOperator):
     def wanted(self, step: Step) -> dict[str, Change]:
         return survivor_changes(step)
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         if step.topology.architecture == "active-active":
             # That the server lost the other site's IDBs is known; what it says from here on counts.
             step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
@@ -224,16 +224,18 @@ class StartAtSurvivor(StepOperator):
     """Start the Info Mart Server at the survivor: the point of no return."""
 
     guide = "DR 6 (guide:1039)"
-    changes = "the survivor serves; from here the way back is a return to normal"
+    changes = "the survivor serves; from here the back-out is a return to normal"
     undo = "none: run infomart_return_to_normal once there is a new site"
     settle_seconds = 30
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
         seen = running_at(step, "target")
-        return Seen(seen.done and noted is not None, seen.what, {"served_at": int(noted) if noted else None})
+        return Observation(
+            seen.satisfied and noted is not None, seen.summary, {"served_at": int(noted) if noted else None}
+        )
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
         step.ledger.require(facts.STANDBY_DRAINED)
         verdict = fencing.judge(step, "source")
@@ -266,7 +268,7 @@ class StartAtSurvivor(StepOperator):
         return "Look at the server's log at the survivor; then clear this task."
 
 
-# -- the way back ----------------------------------------------------------------------------------
+# -- the back-out ----------------------------------------------------------------------------------
 
 
 #: Facts that end when the survivor is a standby again; the one by which the back-out knows that it has work is last.
@@ -282,7 +284,7 @@ UNTIL_STANDBY_AGAIN: tuple[Fact[Any], ...] = (
 class ReturnStandby(StepOperator):
     """Before the point of no return, whatever happened: the survivor is a standby again and follows its source."""
 
-    guide = "not in the guide; the way back"
+    guide = "not in the guide; the back-out"
     changes = "Application objects and GoldenGate at the survivor, when the run ended early"
     undo = "none needed"
     always = True
@@ -293,26 +295,26 @@ class ReturnStandby(StepOperator):
         kwargs["retry_policy"] = None
         super().__init__(role="target", **kwargs)
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if not step.holds_lock:
-            return Seen(True, "this run does not hold the lock: it changed nothing, or has put all back")
+            return Observation(True, "this run does not hold the lock: it changed nothing, or has put all back")
         if not step.ledger.has(facts.STANDBY_TOUCHED):
-            return Seen(True, "this plan has not touched the survivor")
+            return Observation(True, "this plan has not touched the survivor")
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             return self._aggregates(step)
         if step.topology.architecture == "active-active":
-            return Seen(True, "the survivor's server ran all the time; the lost site stays ignored")
-        return Seen(False, f"the run ended before {step.name('target')} took over: it becomes a standby again")
+            return Observation(True, "the survivor's server ran all the time; the lost site stays ignored")
+        return Observation(False, f"the run ended before {step.name('target')} took over: it becomes a standby again")
 
-    def _aggregates(self, step: Step) -> Seen:
+    def _aggregates(self, step: Step) -> Observation:
         """Past the point of no return aggregation must not stay switched off, however the run ended."""
         past = "past the point of no return: the survivor serves, or a step says why not"
         if not step.topology.raa.enabled or step.site("target").configuration.backend == "manual":
-            return Seen(True, past)
+            return Observation(True, past)
         on = configured(step, "target", step.application("target"), option("schedule", "run-aggregates", "true"))
-        return Seen(on.done, past if on.done else f"{past}; aggregation is switched off")
+        return Observation(on.satisfied, past if on.satisfied else f"{past}; aggregation is switched off")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             step.configuration("target").apply(step.application("target"), option("schedule", "run-aggregates", "true"))
             return
@@ -338,13 +340,13 @@ class ReturnStandby(StepOperator):
                 # Replication first: an object that points here starts no server by itself.
                 self.log.warning("act: %s was not put back: %s", name, error)
 
-    def verify(self, step: Step) -> Seen:
+    def verify(self, step: Step) -> Observation:
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             return self._aggregates(step)
-        return Seen(True, f"{step.name('target')} is a standby again")
+        return Observation(True, f"{step.name('target')} is a standby again")
 
 
-class TellNewRoles(StepOperator):
+class ReportNewRoles(StepOperator):
     """Say what the topology's roles are from now on; the file itself is changed by its owner."""
 
     guide = "not in the guide; the next procedure's defaults come from the topology"
@@ -355,10 +357,10 @@ class TellNewRoles(StepOperator):
         super().__init__(**kwargs)
         self.roles = dict(roles)
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         wanted = {step.name(role): value for role, value in self.roles.items()}
         left = {name: role for name, role in wanted.items() if step.topology.site(name).role != role}
         if not left:
-            return Seen(True, "the topology's roles are right", {"roles": wanted})
+            return Observation(True, "the topology's roles are right", {"roles": wanted})
         lines = ", ".join(f"sites.{name}.role: {role}" for name, role in sorted(left.items()))
-        return Seen(True, f"set in the topology file now: {lines}", {"roles": wanted})
+        return Observation(True, f"set in the topology file now: {lines}", {"roles": wanted})

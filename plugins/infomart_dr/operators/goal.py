@@ -8,13 +8,13 @@ from infomart_dr.guards.goal import Goal, reached_already
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 
 #: Facts of a plan that another procedure has begun.
 PROGRESS = (facts.OLD_REPLICATION_REMOVED, facts.PURGE_HOLD, facts.SERVER_TOUCHED, facts.STANDBY_TOUCHED)
 
 
-class LookWhetherDone(StepOperator):
+class CheckAlreadyDone(StepOperator):
     """See whether the goal is reached already; then every other step of this plan has nothing to do.
 
     :param goal: what the procedure is for; empty: the run's parameter ``option`` says it.
@@ -35,18 +35,18 @@ class LookWhetherDone(StepOperator):
             return self.goal
         return "follows" if step.params.get("option") == SOURCE_STAYS else "moved"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         recorded = step.ledger.all()
         if facts.BEGUN in recorded or any(fact in recorded for fact in PROGRESS):
-            return Seen(True, "the plan is under way; its own facts say what is left")
+            return Observation(True, "the plan is under way; its own facts say what is left")
         reached = reached_already(step, self._goal(step))
         if reached and recorded.get(facts.GOAL_REACHED):
-            return Seen(True, f"nothing to do: {reached}", {"goal_reached": True})
-        return Seen(False, reached or "the goal is not reached yet", {"goal_reached": bool(reached)})
+            return Observation(True, f"nothing to do: {reached}", {"goal_reached": True})
+        return Observation(False, reached or "the goal is not reached yet", {"goal_reached": bool(reached)})
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.forget(facts.GOAL_REACHED)
-        if seen.facts["goal_reached"]:
-            step.ledger.put_once(facts.GOAL_REACHED, seen.what)
+        if seen.details["goal_reached"]:
+            step.ledger.put_once(facts.GOAL_REACHED, seen.summary)
         else:
             step.ledger.put_once(facts.BEGUN, True)

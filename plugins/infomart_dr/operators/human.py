@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
 
-from infomart_dr.errors import CurableError, GuardError
-from infomart_dr.notifiers.tickets import TellTicket
+from infomart_dr.errors import GuardError, TransientError
+from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import AppliesWhen, StepOperator, page
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,7 +26,7 @@ class HumanStep(StepOperator, HITLOperator):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("subject", f"{kwargs['task_id'].replace('_', ' ').capitalize()}: a person does this step")
         kwargs.setdefault("body", "")
-        kwargs.setdefault("notifiers", [TellTicket("waits")])
+        kwargs.setdefault("notifiers", [TicketNotifier("waits")])
         super().__init__(options=[self.DONE, self.NOT_POSSIBLE], **kwargs)
 
     def instructions(self, step: Step) -> str | None:
@@ -36,7 +36,7 @@ class HumanStep(StepOperator, HITLOperator):
     def before(self, step: Step) -> None:
         """What must hold, or be noted, before anything is changed; must be repeatable."""
 
-    def confirmed(self, step: Step) -> Seen | None:
+    def confirmed(self, step: Step) -> Observation | None:
         """Look, where that is possible, at what the person has confirmed; None: the word stands for it."""
         return None
 
@@ -63,10 +63,10 @@ class HumanStep(StepOperator, HITLOperator):
         with Step.from_context(context) as step:
             seen = self.confirmed(step)
             if seen is None:
-                seen = Seen(True, "a person did it and confirmed it; it cannot be checked from here")
-            self.log.info("verify: %s", seen.what)
-            if not seen.done:
-                raise GuardError(f"{self.task_id}: confirmed, but {seen.what}", "Clear this task to be asked again.")
+                seen = Observation(True, "a person did it and confirmed it; it cannot be checked from here")
+            self.log.info("verify: %s", seen.summary)
+            if not seen.satisfied:
+                raise GuardError(f"{self.task_id}: confirmed, but {seen.summary}", "Clear this task to be asked again.")
             return self._result(step, seen)
 
 
@@ -80,7 +80,7 @@ class Gate(AppliesWhen, ApprovalOperator):
 
     guide: str = ""
     AFTER_REFUSAL: ClassVar[str] = (
-        "see that the way back of this run ends well. To decide again, clear this task; to go on later, start the "
+        "see that the back-out of this run ends well. To decide again, clear this task; to go on later, start the "
         "procedure with this run's id as plan (docs/operating.md)."
     )
     #: The four-eyes rule asks a second time, and then fails.
@@ -92,7 +92,7 @@ class Gate(AppliesWhen, ApprovalOperator):
         kwargs.setdefault("doc_md", page(self.__doc__, self.guide, "no site", "nothing", "reject: the run fails"))
         # An answer in the second in which the task parks can be lost to the scheduler; then it asks again.
         kwargs.setdefault("retries", self._ATTEMPTS)
-        kwargs.setdefault("notifiers", [TellTicket("waits")])
+        kwargs.setdefault("notifiers", [TicketNotifier("waits")])
         super().__init__(fail_on_reject=True, **kwargs)
         self.applies_when(unless, option, architecture)
 
@@ -129,12 +129,12 @@ class Gate(AppliesWhen, ApprovalOperator):
         with Step.from_context(context) as step:
             requester = getattr(context["dag_run"], "triggering_user_name", None)
             if step.topology.approval.four_eyes and requester and who == requester:
-                raise CurableError(
+                raise TransientError(
                     f"{who} started this run and approved its gate; the topology asks for two people.",
                     "Another person must approve; the gate asks again.",
                 )
             self.accepted(step, who)
-        return {"what": f"approved by {who}", "command_seconds": 0.0}
+        return {"summary": f"approved by {who}", "command_seconds": 0.0}
 
 
 def asked_again(context: Context) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan.step import HostKind, Step
 
@@ -93,11 +93,11 @@ class JobOperator(StepOperator):
     def ended(self, event: dict[str, Any]) -> int:
         """Exit code of the job behind an event.
 
-        :raises CurableError: nobody knows how it ended; a retry finds out.
+        :raises TransientError: nobody knows how it ended; a retry finds out.
         """
         if event["state"] == "ended":
             return int(event["exit_code"])
-        raise CurableError(
+        raise TransientError(
             f"Job {event['job_id']} is {event['state']}: {event.get('reason') or 'its end is unknown'}.",
             "The retry looks at what it left behind and goes on from there.",
         )

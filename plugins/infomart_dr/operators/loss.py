@@ -11,7 +11,7 @@ from infomart_dr.evidence.loss import Earlier, Failure, LossEstimate, Moment
 from infomart_dr.guards.loss_reading import DAY, FACT_LIMIT, WITH_SECONDS, Base, Facts, Reading
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import moment
 
 
@@ -46,7 +46,7 @@ class EstimateLoss(StepOperator):
             return "each Info Mart of an active-active deployment is filled by its own server; nothing is replicated"
         return None
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         made = self._estimate(step)
         report = made.to_markdown()
         details = {
@@ -63,7 +63,7 @@ class EstimateLoss(StepOperator):
         }
         self.log.info("observe: the report:\n%s", report)
         self._note(step, made)
-        return Seen(True, made.sentence(), details)
+        return Observation(True, made.sentence(), details)
 
     def _note(self, step: Step, made: LossEstimate) -> None:
         report = made.to_markdown(FACT_LIMIT)
@@ -123,7 +123,7 @@ class EstimateLoss(StepOperator):
 def failure_of(step: Step, sign: int | None, first_look: int) -> Failure:
     """When the site was lost, by the parameter ``failure_time`` and what is seen.
 
-    :raises FinalError: the parameter is not a time.
+    :raises PermanentError: the parameter is not a time.
     """
     text = str(step.params.get("failure_time") or "").strip()
     given = moment("failure_time", text)

@@ -11,7 +11,7 @@ from infomart_dr.errors import GuardError
 from infomart_dr.guards.server import serving
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
 
 
@@ -41,16 +41,16 @@ class TakeLock(StepOperator):
         if self.only is not None:
             topology.must_be(self.only, self.dag_id)
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         # First what is wrong with topology or parameters, before anything is touched.
         self.must_fit(step.topology)
         sites = self._sites(step)
         step.lock.ensure_tables()
         holder = step.lock.holder()
         if holder is not None and holder.is_run(step.plan_id, step.owner):
-            return Seen(True, f"the lock is held by this run ({sites})", self._facts(step))
+            return Observation(True, f"the lock is held by this run ({sites})", self._facts(step))
         what = f"the lock is held by {holder.owner}" if holder else f"the lock is free ({sites})"
-        return Seen(False, what, self._facts(step))
+        return Observation(False, what, self._facts(step))
 
     def _sites(self, step: Step) -> str:
         return " -> ".join(step.name(role) for role in self.sites)
@@ -58,7 +58,7 @@ class TakeLock(StepOperator):
     def _facts(self, step: Step) -> dict[str, Any]:
         return {"plan": step.plan_id, **{role: step.name(role) for role in self.sites}}
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         reason = f"{step.params.get('reason') or 'not given'}; requested by {step.requester or 'nobody by name'}"
         dead, holder = step.params.get("take_lock_from"), step.lock.holder()
         if dead and holder is not None and holder.plan_id == dead:
@@ -71,7 +71,7 @@ class TakeLock(StepOperator):
         else:
             step.lock.take(step.plan_id, step.owner, reason)
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         self._note_request(step)
         if len(self.sites) < 2:
             return
@@ -107,19 +107,19 @@ class ReleaseLock(StepOperator):
     undo = "start the procedure again; it takes the lock again"
     always = True
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if not step.holds_lock:
-            return Seen(True, "this plan holds no lock")
-        return Seen(False, "the lock is held by this run")
+            return Observation(True, "this plan holds no lock")
+        return Observation(False, "the lock is held by this run")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         if step.ledger.has(facts.SERVER_TOUCHED):
             role: SiteRole = "target" if step.ledger.has(facts.POINT_OF_NO_RETURN) else "source"
             service = serving(step, role)
-            if not service.done:
+            if not service.satisfied:
                 # Without the lock, a return_service_to_source that is cleared would take itself for nobody's.
                 raise GuardError(
-                    f"{step.name(role)} must serve and does not ({service.what}); the lock stays.",
-                    "Correct the cause, clear the step that failed and this run's way back; then clear this task.",
+                    f"{step.name(role)} must serve and does not ({service.summary}); the lock stays.",
+                    "Correct the cause, clear the step that failed and this run's back-out; then clear this task.",
                 )
         step.lock.release(step.plan_id)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import GuardError, PermanentError
 from infomart_dr.guards.plan_holds import chosen_idbs
 from infomart_dr.guards.purge_holds import (
     OWNER_LIMIT,
@@ -23,7 +23,7 @@ from infomart_dr.guards.purge_holds import (
     ring_warning,
 )
 from infomart_dr.operators.base import StepOperator, page
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.text import cut, sorted_names
 from infomart_dr.times import moment, shown
 
@@ -62,7 +62,7 @@ def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now
 
     :param run_id: id of the hold that a run places.
     :param asked_at: when the run was asked for: a retry, or a clear, may read it after the end that it asks for.
-    :raises FinalError: the parameters do not go together; the message says which.
+    :raises PermanentError: the parameters do not go together; the message says which.
     """
     text = {name: str(params.get(name) or "").strip() for name in ("action", "which", "hold", "reason", "ticket")}
     begins = moment("begins_at", str(params.get("begins_at") or ""))
@@ -71,28 +71,30 @@ def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now
     until = moment("until_time", str(params.get("until_time") or ""))
     action = text["action"]
     if bool(site) != bool(until):
-        raise FinalError("until_site_passes and until_time belong together, and one of them is empty.", _CORRECT)
+        raise PermanentError("until_site_passes and until_time belong together, and one of them is empty.", _CORRECT)
     end = End(ends, site or None, until) if ends or until else None
     if action in (PLACE, EXTEND):
         if end is None or (ends and until):
-            raise FinalError(
+            raise PermanentError(
                 f"To {action} a hold needs one end: ends_at, or until_site_passes with until_time.", _CORRECT
             )
         if ends and ends <= max(begins or asked_at, asked_at):
-            raise FinalError(
+            raise PermanentError(
                 f"The end {shown(ends)} is not after the begin and after {shown(asked_at)}, when it was asked for.",
                 _CORRECT,
             )
     elif end is not None:
-        raise FinalError(f"An end was given, and {action} takes none.", "To change the end, choose extend.")
+        raise PermanentError(f"An end was given, and {action} takes none.", "To change the end, choose extend.")
     if action in (EXTEND, RELEASE) and not text["hold"]:
-        raise FinalError(f"To {action} a hold needs its id in the parameter hold.", "The action list shows the ids.")
+        raise PermanentError(
+            f"To {action} a hold needs its id in the parameter hold.", "The action list shows the ids."
+        )
     if action in (PLACE, LIST) and text["hold"]:
-        raise FinalError(f"An id was given, and {action} takes none: a new hold has the id of its run.", _CORRECT)
+        raise PermanentError(f"An id was given, and {action} takes none: a new hold has the id of its run.", _CORRECT)
     if action == PLACE and not (text["reason"] or text["ticket"]):
-        raise FinalError("A hold needs a reason or a ticket: somebody will ask who holds, and why.", _CORRECT)
+        raise PermanentError("A hold needs a reason or a ticket: somebody will ask who holds, and why.", _CORRECT)
     if action != PLACE and begins is not None:
-        raise FinalError(f"A begin was given, and {action} takes none.", _CORRECT)
+        raise PermanentError(f"A begin was given, and {action} takes none.", _CORRECT)
     hold = run_id if action == PLACE else text["hold"]
     reason = text["reason"] or f"ticket {text['ticket']}"
     return Request(action, text["which"], hold, begins or now, end, reason, text["ticket"])
@@ -124,7 +126,7 @@ def _ids(idbs: list[IdbHolds]) -> list[str]:
 class CheckRequest(HoldStep):
     """See that the parameters go together and that the IDBs exist; nothing is changed."""
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         request, idbs = self._request(step), chosen_idbs(step)
         site = request.end.until_site if request.end is not None else None
         if site is not None and step.topology.site(site).role == "failed":
@@ -136,7 +138,9 @@ class CheckRequest(HoldStep):
         if lost and not request.which:
             self.log.warning("IDBs of %s are left out: the role there is failed.", ", ".join(lost))
         labels = [idb.label for idb in idbs]
-        return Seen(True, f"{request.action}: {sorted_names(labels, 20)}", {"idbs": labels, "hold": request.hold})
+        return Observation(
+            True, f"{request.action}: {sorted_names(labels, 20)}", {"idbs": labels, "hold": request.hold}
+        )
 
 
 class ChangeHolds(HoldStep):
@@ -149,7 +153,7 @@ class ChangeHolds(HoldStep):
     def does_not_apply(self, step: Step) -> str | None:
         return "the run lists holds only" if step.params["action"] == LIST else None
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         request, idbs = self._request(step), chosen_idbs(step)
         report = Report("holds")
         found: dict[str, Hold | None] = {}
@@ -163,9 +167,9 @@ class ChangeHolds(HoldStep):
         missing = sorted(set(found) - set(known))
         open_to = self._open_to(request, step, known, missing, idbs)
         if open_to:
-            return Seen(False, f"to {request.action} the hold {request.hold} at {sorted_names(open_to, 20)}")
+            return Observation(False, f"to {request.action} the hold {request.hold} at {sorted_names(open_to, 20)}")
         raise_all(report.errors)
-        return Seen(True, f"done: {next(iter(known.values()))}")
+        return Observation(True, f"done: {next(iter(known.values()))}")
 
     def _open_to(
         self, request: Request, step: Step, known: dict[str, Hold], missing: list[str], idbs: list[IdbHolds]
@@ -232,7 +236,7 @@ class ChangeHolds(HoldStep):
         person = cut(step.requester, OWNER_LIMIT - len(f", {step.owner}".encode()))
         return f"{person}, {step.owner}" if person else step.owner
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         request, report, reached = self._request(step), Report("holds"), []
         for idb in chosen_idbs(step):
             try:
@@ -290,7 +294,7 @@ def _no_extension(present: End, new: End) -> str | None:
 class ListHolds(HoldStep):
     """Show the holds of the chosen IDBs, and what is disabled since when."""
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         now, lines, report = datetime.now(UTC), list[str](), Report("holds")
         holds = PurgeHolds(step.deployment)
         for idb in chosen_idbs(step):
@@ -302,7 +306,7 @@ class ListHolds(HoldStep):
         for line in lines:
             self.log.info("%s", line)
         raise_all(report.errors)
-        return Seen(True, f"{len(lines)} line(s)" if lines else "nothing is held", {"lines": lines[:200]})
+        return Observation(True, f"{len(lines)} line(s)" if lines else "nothing is held", {"lines": lines[:200]})
 
     def _lines(self, purge_holds: PurgeHolds, idb: IdbHolds, now: datetime) -> list[str]:
         holds = [hold for hold in idb.store.holds() if hold.released_at is None or now - hold.released_at < _LISTED]

@@ -9,16 +9,16 @@ from infomart_dr.hooks.connections import connection
 from infomart_dr.hooks.raa import Reaggregation, ReaggregationWindow, jdbc_url, uses_labels
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import moment, shown
 
 
-def requested(step: Step) -> Seen:
+def requested(step: Step) -> Observation:
     """Whether this plan has made its request; true where there is no RAA."""
     if not step.topology.raa.enabled:
-        return Seen(True, "the topology has no RAA")
+        return Observation(True, "the topology has no RAA")
     noted = step.ledger.get(facts.REAGGREGATION_REQUESTED)
-    return Seen(noted is not None, f"requested: {noted}" if noted else "re-aggregation is not requested")
+    return Observation(noted is not None, f"requested: {noted}" if noted else "re-aggregation is not requested")
 
 
 class RequestReaggregation(StepOperator):
@@ -38,10 +38,10 @@ class RequestReaggregation(StepOperator):
             moment("reaggregate_to", str(params.get("reaggregate_to") or "")) or default.end,
         )
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         return requested(step)
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         raa, site, name = step.topology.raa, step.site(self.role), step.name(self.role)
         window = self.window(step, datetime.now(UTC))
         if uses_labels(raa.release):
@@ -65,7 +65,7 @@ class CheckRequested(CheckOperator):
     guide = "DR 10a (guide:1053); Return to Normal 19a (guide:1127)"
     in_report = True
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         return requested(step)
 
     def next_step(self) -> str:

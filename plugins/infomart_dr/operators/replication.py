@@ -16,7 +16,7 @@ from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.text import sorted_names
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
@@ -59,7 +59,7 @@ class PrepareGoldenGateSchema(StepOperator):
     changes = "table DR_MARKER and the checkpoint table in GoldenGate's schema, if they are missing"
     undo = "drop the tables when no plan uses them any more"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         missing = []
         for role in BOTH_ROLES:
             goldengate = step.site(role).goldengate
@@ -67,10 +67,10 @@ class PrepareGoldenGateSchema(StepOperator):
                 if not table_exists(step, role, goldengate.schema_name, table):
                     missing.append(f"{step.name(role)}:{goldengate.schema_name}.{table}")
         if missing:
-            return Seen(False, f"missing: {sorted_names(missing)}")
-        return Seen(True, "the tables are there at both sites")
+            return Observation(False, f"missing: {sorted_names(missing)}")
+        return Observation(True, "the tables are there at both sites")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         for role in BOTH_ROLES:
             goldengate = step.site(role).goldengate
             schema = goldengate.schema_name
@@ -103,11 +103,11 @@ class RemoveOldReplication(StepOperator):
             return ""
         return "capture" if ends(self.keep)[0] == role else "apply"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if step.ledger.has(facts.OLD_REPLICATION_REMOVED):
-            return Seen(True, "this plan has removed what was left of older replication")
+            return Observation(True, "this plan has removed what was left of older replication")
         left = [f"{step.name(role)}:{name}" for role in BOTH_ROLES for name in self._groups(step, role)]
-        return Seen(False, f"groups left: {sorted_names(left) or 'none'}")
+        return Observation(False, f"groups left: {sorted_names(left) or 'none'}")
 
     def _ours(self, step: Step, role: SiteRole) -> tuple[str, ...]:
         """Groups of a site that are not in use."""
@@ -123,7 +123,7 @@ class RemoveOldReplication(StepOperator):
         there = {program.group for program in step.ggsci(role).info_all() if program.group}
         return [name for name in self._ours(step, role) if name in there]
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         # From here on an older plan's dump set and trails no longer belong together.
         step.replication.forget(facts.REPLICATION_PLAN)
         step.replication.put_once(facts.REPLICATION_PLAN, step.plan_id)
@@ -185,11 +185,13 @@ class RecreateCheckpointTable(StepOperator):
     changes = "the checkpoint table at both sites, empty"
     undo = "none needed: no Replicat uses it"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         done = step.ledger.get(facts.CHECKPOINT_TABLE_RECREATED)
-        return Seen(done is not None, "checkpoint tables are made again" if done else "checkpoint tables may be old")
+        return Observation(
+            done is not None, "checkpoint tables are made again" if done else "checkpoint tables may be old"
+        )
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.OLD_REPLICATION_REMOVED)
         for role in BOTH_ROLES:
             ggsci = step.ggsci(role)
@@ -212,15 +214,15 @@ class RenderParameterFiles(StepOperator):
     changes = "dirprm/<group>.prm of Extract, pump and Replicat, and GLOBALS, at both sites"
     undo = "the earlier file stands beside it as <name>.before-<plan>"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         differing = [
             f"{step.name(file.role)}:{file.path.rsplit('/', 1)[-1]}" for file in parameter_files(step) if not file.right
         ]
         if differing:
-            return Seen(False, f"to be written: {sorted_names(differing)}")
-        return Seen(True, "the parameter files of both sites are as rendered")
+            return Observation(False, f"to be written: {sorted_names(differing)}")
+        return Observation(True, "the parameter files of both sites are as rendered")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         for file in parameter_files(step):
             if file.right:
                 continue
@@ -249,12 +251,12 @@ class EnableSupplementalLogging(StepOperator):
         kind = facts.SUPPLEMENTAL_LOGGING_AGAIN if self.again else facts.SUPPLEMENTAL_LOGGING
         return kind.of(step.name(self.role))
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         # ggsci's own commands are observe, act and verify in one: asking for what is on changes nothing.
         noted = step.ledger.get(self._fact(step))
-        return Seen(noted is not None, noted or "supplemental logging is not proven on")
+        return Observation(noted is not None, noted or "supplemental logging is not proven on")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         goldengate = step.site(self.role).goldengate
         release = step.topology.info_mart.release
         ggsci = step.ggsci(self.role)
@@ -278,16 +280,16 @@ class AddExtract(ReplicationOperator):
     changes = "Extract and pump groups and their trails at the capturing site"
     undo = "STOP and DELETE the groups, UNREGISTER EXTRACT; Return to Normal does it after the cutover"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
         extract, pump = ggsci.info(groups.extract), ggsci.info(groups.pump)
         noted = step.ledger.get(facts.CAPTURE_ADDED.of(self.direction))
         if extract is None or pump is None or noted is None:
             there = [name for name, info in ((groups.extract, extract), (groups.pump, pump)) if info]
-            return Seen(False, f"groups at {step.name(self.capturing)}: {sorted_names(there) or 'none'}")
-        return Seen(True, f"{groups.extract} and {groups.pump} are added at {step.name(self.capturing)}")
+            return Observation(False, f"groups at {step.name(self.capturing)}: {sorted_names(there) or 'none'}")
+        return Observation(True, f"{groups.extract} and {groups.pump} are added at {step.name(self.capturing)}")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         site = step.site(self.capturing)
         ggsci, goldengate = step.ggsci(self.capturing), site.goldengate
         trails, groups = goldengate.trails, goldengate.groups
@@ -316,7 +318,7 @@ class StartCapture(ReplicationOperator):
     changes = "Extract and pump run at the capturing site"
     undo = "STOP EXTRACT"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
         states = {name: ggsci.status(name) for name in (groups.extract, groups.pump)}
         what = states_text(states)
@@ -326,10 +328,10 @@ class StartCapture(ReplicationOperator):
             scn = step.ledger.put_once(
                 facts.CAPTURE_SCN.of(self.direction), int(step.dba(self.capturing).value("current_scn"))
             )
-            return Seen(True, f"{what}; capture is complete from SCN {scn} on", {"scn": int(scn)})
-        return Seen(False, what)
+            return Observation(True, f"{what}; capture is complete from SCN {scn} on", {"scn": int(scn)})
+        return Observation(False, what)
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
         ggsci.start_manager()
         for name in (groups.extract, groups.pump):
@@ -343,11 +345,11 @@ class FlushSequences(ReplicationOperator):
     guide = "not in the guide; GoldenGate's FLUSH SEQUENCE after the Extract's first start"
     changes = "a redo record a sequence"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         flushed = step.ledger.get(facts.SEQUENCES_FLUSHED.of(self.direction))
-        return Seen(bool(flushed), "sequences are flushed" if flushed else "sequences are not flushed")
+        return Observation(bool(flushed), "sequences are flushed" if flushed else "sequences are not flushed")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ggsci(self.capturing).flush_sequence(step.schema)
         step.ledger.put_once(facts.SEQUENCES_FLUSHED.of(self.direction), True)
 
@@ -358,13 +360,13 @@ class CheckReplicationRuns(ReplicationOperator):
     guide = "not in the guide, which knows no planned switchover"
     under_lock = False
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         states = states_of(step, self.direction)
-        return Seen(all(state == "RUNNING" for state in states.values()), states_text(states))
+        return Observation(all(state == "RUNNING" for state in states.values()), states_text(states))
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         raise GuardError(
-            f"{step.name(self.applying)} does not follow {step.name(self.capturing)}: {seen.what}.",
+            f"{step.name(self.applying)} does not follow {step.name(self.capturing)}: {seen.summary}.",
             "Start the groups; where there is no replication yet, run infomart_setup_replication first.",
         )
 
@@ -377,12 +379,12 @@ class AddReplicat(ReplicationOperator):
     changes = "a Replicat group with a checkpoint table"
     undo = "STOP and DELETE REPLICAT"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         name = step.site(self.applying).goldengate.groups.replicat
         info = step.ggsci(self.applying).info(name)
-        return Seen(info is not None, f"{name} at {step.name(self.applying)}: {info.status if info else 'none'}")
+        return Observation(info is not None, f"{name} at {step.name(self.applying)}: {info.status if info else 'none'}")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         goldengate = step.site(self.applying).goldengate
         step.ggsci(self.applying).add_replicat(goldengate.groups.replicat, goldengate.trails.remote)
 
@@ -404,15 +406,15 @@ class StartReplicatAfterCsn(ReplicationOperator):
         manifest.require_scn(step.ledger.require(facts.SCN))
         return manifest.scn
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         name = step.site(self.applying).goldengate.groups.replicat
         scn = self.scn(step)
         state = step.ggsci(self.applying).status(name)
         if state == "RUNNING":
-            return Seen(True, f"{name} is RUNNING after CSN {scn}", {"after_csn": scn})
-        return Seen(False, f"{name} is {state or 'missing'}")
+            return Observation(True, f"{name} is RUNNING after CSN {scn}", {"after_csn": scn})
+        return Observation(False, f"{name} is {state or 'missing'}")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         name = step.site(self.applying).goldengate.groups.replicat
         ggsci = step.ggsci(self.applying)
         ggsci.start_manager()
@@ -426,15 +428,15 @@ class NoteToSourceScn(ReplicationOperator):
     guide = "Return to Normal 10: the new value of current_scn (guide:1111)"
     changes = "a row in the plan's ledger"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         scn = step.ledger.get(facts.TO_SOURCE_SCN)
-        return Seen(
+        return Observation(
             scn is not None,
             f"SCN {scn} of {step.name(self.capturing)} is recorded" if scn else "the SCN is not recorded yet",
             {"scn": scn},
         )
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.TABLES_COMPARED)
         step.ledger.put_once(facts.TO_SOURCE_SCN, int(step.dba(self.capturing).value("current_scn")))
 
@@ -452,13 +454,13 @@ class StopReplicationToTarget(StepOperator):
     changes = "the groups of replication to the target are STOPPED at both sites"
     undo = "START EXTRACT, START REPLICAT"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         states = states_of(step, "to_target")
-        return Seen(all(state in (None, "STOPPED") for state in states.values()), states_text(states))
+        return Observation(all(state in (None, "STOPPED") for state in states.values()), states_text(states))
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.TABLES_COMPARED)
-        # Noted first: the way back starts again what may be stopped.
+        # Noted first: the back-out starts again what may be stopped.
         step.ledger.put_once(facts.TO_TARGET_STOPPED, True)
         for role, name in groups_of(step, "to_target"):
             step.ggsci(role).stop(name)
@@ -471,13 +473,15 @@ class RemoveReplicationToTarget(StopReplicationToTarget):
     changes = "the groups of replication to the target are deleted and the Extract is unregistered"
     undo = "a new plan adds them again"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         left = [
             f"{step.name(role)}:{name}" for role, name in groups_of(step, "to_target") if step.ggsci(role).info(name)
         ]
-        return Seen(not left, f"groups of replication to the target that are left: {sorted_names(left) or 'none'}")
+        return Observation(
+            not left, f"groups of replication to the target that are left: {sorted_names(left) or 'none'}"
+        )
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.POINT_OF_NO_RETURN)
         for role, name in groups_of(step, "to_target"):
             goldengate = step.site(role).goldengate
@@ -495,7 +499,7 @@ class CheckGoldenGateLog(ReplicationOperator):
 
     guide = "Check the ggserr.log file (guide:992); Return to Normal 18 (guide:1124)"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         errors = []
         for role in BOTH_ROLES:
             host, home = step.host(role), step.site(role).goldengate.home
@@ -507,8 +511,8 @@ class CheckGoldenGateLog(ReplicationOperator):
                 if record.severity == "ERROR"
             ]
         if errors:
-            return Seen(False, f"ggserr.log has {len(errors)} error(s): {' | '.join(errors[:5])}")
-        return Seen(True, "ggserr.log has no error since the capture was added")
+            return Observation(False, f"ggserr.log has {len(errors)} error(s): {' | '.join(errors[:5])}")
+        return Observation(True, "ggserr.log has no error since the capture was added")
 
     def next_step(self) -> str:
         return "Correct what the records name; then mark this task a success, or clear it."

@@ -1,4 +1,4 @@
-"""The Info Mart Server: its options, its quiet, its stop and its start, and the way back."""
+"""The Info Mart Server: its options, its quiet, its stop and its start, and the back-out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infomart_dr.hooks.configuration import ManualConfiguration
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import shown
 from infomart_dr.topology import SiteRole
 
@@ -43,12 +43,12 @@ class StopInfoMartServer(StepOperator):
     undo = "the teardown return_service_to_source starts it again before the point of no return"
     settle_seconds = 30
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         signs = server_runs(step, self.role)
         where = f"Info Mart Server at {step.name(self.role)}"
-        return Seen(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is stopped")
+        return Observation(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is stopped")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         # It has run: a comparison of an earlier stop no longer holds, whoever started it since.
         forget_final_stop(step)
         step.management_layer(self.role).stop(step.application_dbid(self.role), graceful=True)
@@ -62,7 +62,7 @@ class CheckStopLeftNothing(CheckOperator):
 
     guide = "not in the guide; see wait_for_quiet_etl"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         return etl_is_quiet(step, self.role)
 
     def next_step(self) -> str:
@@ -75,13 +75,13 @@ class NoteFinalStop(StepOperator):
     guide = "Return to Normal 8 (guide:1109)"
     changes = "rows of the plan's ledger"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         stopped = step.ledger.get(facts.FINAL_STOP)
         if stopped and not server_runs(step, "source"):
-            return Seen(True, f"the writers are stopped since {shown(stopped)}", {"stopped_at": stopped})
-        return Seen(False, "the final stop is not noted")
+            return Observation(True, f"the writers are stopped since {shown(stopped)}", {"stopped_at": stopped})
+        return Observation(False, "the final stop is not noted")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         signs = server_runs(step, "source")
         if signs:
             raise GuardError(
@@ -106,12 +106,12 @@ class StartInfoMartServer(StepOperator):
     undo = "stop_info_mart_server"
     settle_seconds = 30
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if step.params.get("server_during_transfer") == "stopped":
-            return Seen(True, "the run asks for a stopped server during the transfer")
+            return Observation(True, "the run asks for a stopped server during the transfer")
         return serving(step, self.role)
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         start_server(step, self.role)
 
 
@@ -123,10 +123,10 @@ class ServeAtSource(StepOperator):
     undo = "stop it"
     settle_seconds = 30
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         return serving(step, "source")
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         if step.site("source").configuration.backend != "manual":
             step.configuration("source").apply(step.application("source"), option("schedule", "run-scheduler", "true"))
         if step.topology.architecture == "active-standby":
@@ -142,7 +142,7 @@ class ServeAtSource(StepOperator):
 def start_server(step: Step, role: SiteRole) -> None:
     """Start the server at a site, after the other site's server is proven stopped.
 
-    The way back to the source must not hang on the target, which may be what failed: before the point of no
+    The back-out to the source must not hang on the target, which may be what failed: before the point of no
     return, which is noted before the target's server is told to start, a target that cannot be asked runs none.
     """
     other = step.pair.other(role)
@@ -163,10 +163,10 @@ class ProveSourceStopped(CheckOperator):
 
     guide = "the warning under Note on Connectivity Loss (guide:251)"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         signs = server_runs(step, "source")
         where = f"the Info Mart Server at {step.name('source')}"
-        return Seen(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is proven stopped")
+        return Observation(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is proven stopped")
 
     def next_step(self) -> str:
         return "Stop it, find out who started it, and start the cutover again."
@@ -188,16 +188,16 @@ class StartAtTarget(StepOperator):
     """Start the Info Mart Server at the target site: the point of no return."""
 
     guide = "Return to Normal 15 (guide:1121)"
-    changes = "the target site serves; from here the way back is a new return to normal"
+    changes = "the target site serves; from here the back-out is a new return to normal"
     undo = "none: run Return to Normal in the other direction"
     settle_seconds = 30
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
         seen = serving(step, "target")
-        return Seen(seen.done and noted is not None, seen.what, {"served_at": noted})
+        return Observation(seen.satisfied and noted is not None, seen.summary, {"served_at": noted})
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.FINAL_STOP)
         step.ledger.require(facts.TABLES_COMPARED)
         step.ledger.require(facts.TO_SOURCE_SCN)
@@ -215,29 +215,29 @@ class CheckServerLog(CheckOperator):
 
     guide = "Return to Normal 16 (guide:1122); DR 9 (guide:1050); active-active 2 (guide:407)"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         path = step.site(self.role).info_mart_server.log_file
         host = step.host(self.role, "gim")
         if not host.exists(path):
-            return Seen(False, f"{path} does not exist on {step.site(self.role).info_mart_server.host}")
+            return Observation(False, f"{path} does not exist on {step.site(self.role).info_mart_server.host}")
         text = server_log(step, self.role)
         alarms = step.topology.info_mart.log_alarms
         found = sorted({f"{mark}: {alarms[mark]}" for line in text.splitlines() for mark in alarms if mark in line})
         if found:
-            return Seen(False, f"{path}: {' '.join(found)}")
-        return Seen(True, f"{path} has none of {len(alarms)} alarms")
+            return Observation(False, f"{path}: {' '.join(found)}")
+        return Observation(True, f"{path} has none of {len(alarms)} alarms")
 
     def next_step(self) -> str:
         return "Do what the messages ask for, then mark this task a success."
 
 
-# -- the way back ----------------------------------------------------------------------------------
+# -- the back-out ----------------------------------------------------------------------------------
 
 
 class ReturnServiceToSource(StepOperator):
     """Before the point of no return, whatever happened: the source serves again, with its scheduler on."""
 
-    guide = "not in the guide; the way back"
+    guide = "not in the guide; the back-out"
     changes = "Application object and Info Mart Server of the source site, when the run ended early"
     undo = "none needed"
     settle_seconds = 60
@@ -249,32 +249,35 @@ class ReturnServiceToSource(StepOperator):
         kwargs["retry_policy"] = None
         super().__init__(**kwargs)
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if not step.holds_lock:
-            return Seen(True, "this run does not hold the lock: it changed nothing, or has given the service back")
+            return Observation(
+                True, "this run does not hold the lock: it changed nothing, or has given the service back"
+            )
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             target = serving(step, "target")
-            if not target.done:
+            if not target.satisfied:
                 both = step.topology.architecture == "active-active"
                 raise GuardError(
-                    f"The plan is past the point of no return and {step.name('target')} does not serve: {target.what}.",
+                    f"The plan is past the point of no return and {step.name('target')} does not serve: "
+                    f"{target.summary}.",
                     "Correct the cause and clear the step that starts its server"
                     + ("." if both else "; never start the source's server."),
                 )
-            return Seen(True, f"past the point of no return: the target serves ({target.what})")
+            return Observation(True, f"past the point of no return: the target serves ({target.summary})")
         if not step.ledger.has(facts.SERVER_TOUCHED):
-            return Seen(True, "this plan has not touched the Info Mart Server")
+            return Observation(True, "this plan has not touched the Info Mart Server")
         seen = serving(step, "source")
         left = [
             str(fact)
             for fact in (*facts.WHILE_STOPPED, facts.TO_TARGET_STOPPED, facts.APPLICATION_MOVED)
             if step.ledger.has(fact)
         ]
-        if seen.done and left:
-            return Seen(False, f"{seen.what}; left of a cutover that did not happen: {', '.join(left)}")
+        if seen.satisfied and left:
+            return Observation(False, f"{seen.summary}; left of a cutover that did not happen: {', '.join(left)}")
         return seen
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         # The standby of a cutover that did not happen must not be written to: the Replicat stops first.
         for role, name in reversed(groups_of(step, "to_source")):
             try:
@@ -284,7 +287,7 @@ class ReturnServiceToSource(StepOperator):
                 # The service comes first; a group left running at the new site has no writer behind it.
                 self.log.warning("act: %s at %s was not stopped: %s", name, step.name(role), error)
         forget_final_stop(step)
-        if not serving(step, "source").done:
+        if not serving(step, "source").satisfied:
             self._serve(step)
         step.ledger.forget(facts.APPLICATION_MOVED)
         self._restart_replication_to_target(step)
@@ -316,7 +319,7 @@ class ReturnServiceToSource(StepOperator):
         except InfoMartError as error:
             self.log.warning("act: replication to the target was not started again: %s", error)
 
-    def verify(self, step: Step) -> Seen:
+    def verify(self, step: Step) -> Observation:
         return serving(step, "source")
 
     def next_step(self) -> str:

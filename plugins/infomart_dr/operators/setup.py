@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from infomart_dr.errors import FinalError, GuardError, InfoMartError
+from infomart_dr.errors import GuardError, InfoMartError, PermanentError
 from infomart_dr.guards.application import collecting_objects
 from infomart_dr.guards.dictionary import dictionary_of
 from infomart_dr.guards.prerequisites import access_point_faults, database_faults, goldengate_faults, standby_faults
@@ -17,7 +17,7 @@ from infomart_dr.hooks.goldengate_parameters import three_parts
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import ConfigurationOperator
 from infomart_dr.operators.human import Gate, HumanStep
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import span
 from infomart_dr.topology import BOTH_ROLES, Idb, SiteRole
 
@@ -33,14 +33,14 @@ class CheckPrerequisites(CheckOperator):
         "the standby server stays away (guide:165)"
     )
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         wrong = list(standby_faults(step))
         for look in (database_faults, goldengate_faults, access_point_faults):
             for role in BOTH_ROLES:
                 wrong += look(step, role)
         if wrong:
-            return Seen(False, f"{len(wrong)} thing(s) are missing: {'; '.join(wrong)}")
-        return Seen(True, "standby stopped, databases in archive mode, GoldenGate and access points there")
+            return Observation(False, f"{len(wrong)} thing(s) are missing: {'; '.join(wrong)}")
+        return Observation(True, "standby stopped, databases in archive mode, GoldenGate and access points there")
 
     def next_step(self) -> str:
         return "Prepare what is named (docs/getting-started.md); then clear this task."
@@ -97,11 +97,13 @@ class CreateHwmIndex(StepOperator):
             for index in dictionary_of(step, role).indexes
         )
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         lacking = [step.name(role) for role in self._lacking(step)]
-        return Seen(not lacking, f"the index is missing at {', '.join(lacking)}" if lacking else "the index is there")
+        return Observation(
+            not lacking, f"the index is missing at {', '.join(lacking)}" if lacking else "the index is there"
+        )
 
-    def act(self, step: Step, seen: Seen) -> None:
+    def act(self, step: Step, seen: Observation) -> None:
         for role in self._lacking(step):
             step.info_mart(role).execute("hwm_index", {"schema": step.schema})
             self.log.info("act: I_C_EXTR_HWM_ID created at %s", step.name(role))
@@ -129,7 +131,7 @@ class UseNewSources(ConfigurationOperator):
     def _exists(self, step: Step, name: str) -> bool:
         try:
             step.configuration(self.role).read(name)
-        except FinalError:
+        except PermanentError:
             return False
         return True
 
@@ -168,7 +170,7 @@ class DeployIcons(HumanStep):
             for name in filter(None, (idb.dap, idb.icon)):
                 try:
                     state = step.configuration("source").read(name).state
-                except FinalError:
+                except PermanentError:
                     yield f"the Application object {name} does not exist"
                     continue
                 if state == 2:
@@ -212,17 +214,17 @@ class DeployIcons(HumanStep):
                     if last is not None and time.time() - last > FRESH_SECONDS:
                         yield f"the last event of the IDB {idb.name} is {span(time.time() - last)} old"
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         missing = self.missing(step)
         if missing:
-            return Seen(False, f"at {step.name('target')}: {'; '.join(missing)}")
-        return Seen(True, f"{len(step.site('target').idbs)} IDB(s) at {step.name('target')} collect")
+            return Observation(False, f"at {step.name('target')}: {'; '.join(missing)}")
+        return Observation(True, f"{len(step.site('target').idbs)} IDB(s) at {step.name('target')} collect")
 
-    def confirmed(self, step: Step) -> Seen | None:
+    def confirmed(self, step: Step) -> Observation | None:
         missing = [*self._objects(step), *self._pairs(step), *self._silent(step)]
         old = list(self._old(step))
         what = "; ".join(missing or old) or "every IDB collects"
-        return Seen(not missing, f"at {step.name('target')}: {what}")
+        return Observation(not missing, f"at {step.name('target')}: {what}")
 
 
 class DeployServer(HumanStep):
@@ -234,7 +236,7 @@ class DeployServer(HumanStep):
     under_lock = False
 
     def instructions(self, step: Step) -> str | None:
-        if self.observe(step).done:
+        if self.observe(step).satisfied:
             return None
         site = step.site("target")
         return (
@@ -246,16 +248,16 @@ class DeployServer(HumanStep):
             "5. Answer *Done*; the check is made again."
         )
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         site = step.site("target")
         if not step.host("target", "gim").exists(site.info_mart_server.root):
-            return Seen(False, f"{site.info_mart_server.root} is missing on {site.info_mart_server.host}")
+            return Observation(False, f"{site.info_mart_server.root} is missing on {site.info_mart_server.host}")
         if signs := server_runs(step, "target"):
             raise GuardError(
                 f"The Info Mart Server at {step.name('target')} runs: {', '.join(signs)}.",
                 "Stop it, and see that no service starts it by itself; then clear this task.",
             )
-        return Seen(True, f"the Info Mart Server is deployed at {step.name('target')} and stopped")
+        return Observation(True, f"the Info Mart Server is deployed at {step.name('target')} and stopped")
 
-    def confirmed(self, step: Step) -> Seen | None:
+    def confirmed(self, step: Step) -> Observation | None:
         return self.observe(step)

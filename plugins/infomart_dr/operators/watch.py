@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import FinalError, InfoMartError, UnreachableError
+from infomart_dr.errors import InfoMartError, PermanentError, UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import Alert, Condition, Finding, State, subject_of, worst
 from infomart_dr.guards import survey
-from infomart_dr.guards.survey import Look
+from infomart_dr.guards.survey import Survey
 from infomart_dr.hooks import metrics
 from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.hooks.webhook import Webhook
@@ -96,10 +96,10 @@ class WatchDeployment(BaseOperator):
         with Deployment(self.deployment) as deployment:
             deployment.topology = survey.bounded(deployment.topology)
             now = time.time()
-            seen = survey.look(deployment, f"{now:.3f}")
+            seen = survey.survey(deployment, f"{now:.3f}")
             for finding in sorted(seen.findings, key=lambda found: -watching.LEVELS.index(found.level)):
                 _log(self.log, "observe", finding)
-            if seen.keeper is None:
+            if seen.ledger_site is None:
                 raise UnreachableError(
                     f"No database of {deployment.topology.name} gives an answer, so nothing could be told: "
                     f"{'; '.join(finding.sentence for finding in seen.findings)}",
@@ -113,12 +113,12 @@ class WatchDeployment(BaseOperator):
                 self._tell(deployment, context, seen, state, before, mine)
             else:
                 self.log.info("decide: another Airflow's look was first, and tells what is new")
-            outbox.tell_what_waits(deployment, seen.copies)
+            outbox.deliver_pending(deployment, seen.copies)
             shown = self._summary(seen.findings)
             context["watched"] = f"{deployment.topology.name}: {shown}"  # type: ignore[typeddict-unknown-key]
             return {
                 "deployment": deployment.topology.name,
-                "what": shown,
+                "summary": shown,
                 "findings": [finding.as_dict() for finding in seen.findings],
                 "alerts": [alert.message() for alert in alerts] if first else [],
                 "figures": [{"name": name, **tags, "value": value} for name, tags, value in seen.figures],
@@ -127,7 +127,7 @@ class WatchDeployment(BaseOperator):
 
     # -- what is new -----------------------------------------------------------------------------------
 
-    def _after(self, deployment: Deployment, seen: Look) -> tuple[State, list[Alert], list[Alert]]:
+    def _after(self, deployment: Deployment, seen: Survey) -> tuple[State, list[Alert], list[Alert]]:
         """The state that this look leaves, what is new in it, and the alerts that this look has taken to tell."""
         topology, state = deployment.topology, seen.state
         conditions, alerts = watching.transitions(
@@ -151,20 +151,20 @@ class WatchDeployment(BaseOperator):
             alert.taken = seen.began
         return state, alerts, mine
 
-    def _keep(self, deployment: Deployment, seen: Look, state: State) -> bool:
+    def _keep(self, deployment: Deployment, seen: Survey, state: State) -> bool:
         """Leave the state at every site whose database answers; False: another look was first."""
-        keeper = seen.keeper
-        assert keeper is not None
-        if not self._replace(deployment, seen, keeper, state):
+        ledger_site = seen.ledger_site
+        assert ledger_site is not None
+        if not self._replace(deployment, seen, ledger_site, state):
             return False
-        for site in seen.copies.keys() - {keeper}:
+        for site in seen.copies.keys() - {ledger_site}:
             try:
                 self._replace(deployment, seen, site, state)
             except InfoMartError as error:
                 self.log.warning("The state of watching is not left at %s: %s", site, error)
         return True
 
-    def _replace(self, deployment: Deployment, seen: Look, site: str, state: State) -> bool:
+    def _replace(self, deployment: Deployment, seen: Survey, site: str, state: State) -> bool:
         settings = deployment.site(site).goldengate
         store = WatchStore(settings.schema_name, deployment.topology.name)
         try:
@@ -178,7 +178,7 @@ class WatchDeployment(BaseOperator):
             return False
         return True
 
-    def _needless_markers(self, deployment: Deployment, seen: Look, site: str) -> list[str]:
+    def _needless_markers(self, deployment: Deployment, seen: Survey, site: str) -> list[str]:
         """Markers that a site may remove: all but the newest that have arrived.
 
         From 12c on GoldenGate carries the removal to the target; before, it leaves out what its own user does.
@@ -196,7 +196,7 @@ class WatchDeployment(BaseOperator):
         self,
         deployment: Deployment,
         context: Context,
-        seen: Look,
+        seen: Survey,
         state: State,
         before: Mapping[str, Condition],
         mine: Sequence[Alert],
@@ -234,12 +234,12 @@ class WatchDeployment(BaseOperator):
                 kind = type(error)
                 self.log.warning("The webhook was not told; the next look tries again: %s: %s", kind.__name__, error)
                 # It may refuse one message and take the next. Whatever else is wrong is so for all of them.
-                if kind is not FinalError:
+                if kind is not PermanentError:
                     return
             else:
                 alert.waits.remove("webhook")
 
-    def _note(self, deployment: Deployment, seen: Look, told: Mapping[str, Alert]) -> None:
+    def _note(self, deployment: Deployment, seen: Survey, told: Mapping[str, Alert]) -> None:
         """Take what was told out of the state, wherever it is kept, also out of one that is newer by now."""
         for site in seen.copies:
             schema = deployment.site(site).goldengate.schema_name
@@ -256,7 +256,7 @@ class WatchDeployment(BaseOperator):
             except InfoMartError as error:
                 self.log.warning("What was told is not noted at %s, and may be told twice: %s", site, error)
 
-    def _figures(self, deployment: Deployment, seen: Look) -> None:
+    def _figures(self, deployment: Deployment, seen: Survey) -> None:
         for name, tags, value in seen.figures:
             metrics.send(name, value, deployment=deployment.topology.name, **tags)
 
@@ -284,4 +284,4 @@ def replication_level(conditions: Mapping[str, Condition]) -> str:
 
 def _log(log: Any, word: str, finding: Finding) -> None:
     say = {"critical": log.error, "warning": log.warning, "info": log.info}[finding.level]
-    say("%s: %s: %s%s", word, finding.level, finding.sentence, f" Next: {finding.cure}" if finding.cure else "")
+    say("%s: %s: %s%s", word, finding.level, finding.sentence, f" Next: {finding.remedy}" if finding.remedy else "")

@@ -183,12 +183,12 @@ REQUESTED = Facts(
     "run",
     _object("", "Who started a run of the plan, when, and the reason given", "take_lock"),
 )
-BEGUN = _flag("begun", "The plan is under way", "look_whether_done")
+BEGUN = _flag("begun", "The plan is under way", "check_already_done")
 GOAL_REACHED = _text(
     "goal_reached",
     "The reason why the plan has nothing to do: its goal was reached before it began",
-    "look_whether_done",
-    forgotten_by=("look_whether_done",),
+    "check_already_done",
+    forgotten_by=("check_already_done",),
 )
 PURGE_HOLD = _object(
     "purge_hold",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import FinalError, GuardError, code_of
+from infomart_dr.errors import GuardError, PermanentError, code_of
 from infomart_dr.plan.facts import Fact, Facts
 from infomart_dr.plan.lock import Statements, ensure_table
 
@@ -106,13 +106,13 @@ class Ledger:
 
         :param value: 1 to 4000 bytes as text (Oracle stores an empty text as NULL).
         :returns: the value that stands: compare it with your own.
-        :raises FinalError: name or value is empty or too long.
+        :raises PermanentError: name or value is empty or too long.
         """
         name, text = fact.name, fact.write(value)
         for what, content, limit in (("name", name, _NAME_LIMIT), ("value", text, _VALUE_LIMIT)):
             size = len(content.encode())
             if not 0 < size <= limit:
-                raise FinalError(f"The {what} of the fact {name[:60]!r} has {size} bytes; allowed: 1 to {limit}.")
+                raise PermanentError(f"The {what} of the fact {name[:60]!r} has {size} bytes; allowed: 1 to {limit}.")
         standing = self._get(name)
         if standing is not None:
             log.info("%s is recorded already: %s.", name, standing)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 
 #: Values of the parameter ``option`` of a return to normal: which site serves at its end.
 TARGET_TAKES_OVER = "target takes over"
@@ -38,7 +38,7 @@ def undeclared(conf: Mapping[str, Any], declared: Collection[str]) -> str | None
 def refuse_wrong_run(context: Mapping[str, Any]) -> None:
     """Refuse a run that was asked for wrongly; every task asks this before it begins.
 
-    :raises FinalError: says what is wrong, and that nothing was done.
+    :raises PermanentError: says what is wrong, and that nothing was done.
     """
     refuse_long_id(context)
     refuse_undeclared(context)
@@ -47,11 +47,11 @@ def refuse_wrong_run(context: Mapping[str, Any]) -> None:
 def refuse_long_id(context: Mapping[str, Any]) -> None:
     """Refuse a run whose id would not fit later, where what it has begun would stop.
 
-    :raises FinalError: its length, and what is allowed.
+    :raises PermanentError: its length, and what is allowed.
     """
     size = len(context["dag_run"].run_id.encode())
     if size > RUN_ID_LIMIT:
-        raise FinalError(
+        raise PermanentError(
             f"The run's id has {size} bytes, allowed are {RUN_ID_LIMIT}, and nothing was done.",
             SHORTER_ID,
         )
@@ -62,11 +62,11 @@ def refuse_undeclared(context: Mapping[str, Any]) -> None:
 
     A misspelt ``target`` would otherwise be ignored, and the default taken.
 
-    :raises FinalError: names each key, the nearest parameter, and all that exist.
+    :raises PermanentError: names each key, the nearest parameter, and all that exist.
     """
     conf = context["dag_run"].conf
     if wrong := undeclared(conf or {}, list(context["dag"].params)):
-        raise FinalError(
+        raise PermanentError(
             f"The run was asked with unknown keys in conf, and nothing was done: {wrong}",
             "Start a new run with the right keys; docs/tickets.md and docs/api list them.",
         )

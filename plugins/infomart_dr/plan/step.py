@@ -35,17 +35,17 @@ def plan_key(plan_id: str) -> str:
 
 
 @dataclass
-class Seen:
-    """What a look at the outside world found.
+class Observation:
+    """The state of the outside world as a step or a guard found it.
 
-    :param done: the goal is reached.
-    :param what: one sentence for the log.
-    :param facts: small JSON values that the step returns.
+    :param satisfied: the goal is reached.
+    :param summary: one sentence for the log.
+    :param details: small JSON values that the step returns.
     """
 
-    done: bool
-    what: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    satisfied: bool
+    summary: str
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 class Step:
@@ -136,7 +136,7 @@ class Step:
         return pair(self._source or None, self._target or None)
 
     @property
-    def keeper(self) -> SiteRole:
+    def ledger_role(self) -> SiteRole:
         """The surviving site, where lock and ledger live."""
         return "target" if self.failover else "source"
 
@@ -183,11 +183,11 @@ class Step:
         return self._ledger(REPLICATION)
 
     def _ledger(self, plan_id: str) -> Ledger:
-        return Ledger.at(self.deployment, self.name(self.keeper), plan_id)
+        return Ledger.at(self.deployment, self.name(self.ledger_role), plan_id)
 
     @cached_property
     def lock(self) -> PlanLock:
-        return PlanLock.at(self.deployment, self.name(self.keeper))
+        return PlanLock.at(self.deployment, self.name(self.ledger_role))
 
     @property
     def holds_lock(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infomart_dr import topology as topology_module
-from infomart_dr.errors import FinalError, TopologyError
+from infomart_dr.errors import PermanentError, TopologyError
 from infomart_dr.hooks import goldengate_parameters
 from infomart_dr.topology import Topology
 
@@ -67,7 +67,7 @@ def _not_rendered(topology: Topology) -> list[str]:
         for render in (goldengate_parameters.render_extract, goldengate_parameters.render_replicat):
             try:
                 render(topology, name)
-            except FinalError as error:
+            except PermanentError as error:
                 site = "" if "exclusion list" in error.what else f"sites.{name}: "
                 found.append(f"{site}{error}")
     return list(dict.fromkeys(found))

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.files import include_folder
 from infomart_dr.hooks.goldengate_parameters import has_tags, three_parts
 from infomart_dr.topology import Host, Idb, Site, Tickets, Topology
@@ -124,7 +124,7 @@ def statement_privileges() -> dict[str, str]:
     for file in sorted((include_folder() / "sql").glob("*.sql")):
         match = re.search(r"^-- privilege: *(.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
         if match is None:
-            raise FinalError(f"{file.name} has no line '-- privilege:' in its header.", "Add it.")
+            raise PermanentError(f"{file.name} has no line '-- privilege:' in its header.", "Add it.")
         found[file.stem] = match[1].strip()
     return found
 
@@ -132,14 +132,14 @@ def statement_privileges() -> dict[str, str]:
 def account_of(statement: str) -> Account | None:
     """Whose connection runs a statement; None where it needs no privilege.
 
-    :raises FinalError: its header says something that is not known here.
+    :raises PermanentError: its header says something that is not known here.
     """
     # What follows a semicolon is about older releases.
     said = statement_privileges()[statement].split(";")[0].strip()
     if said.startswith("none"):
         return None
     if said not in _ACCOUNTS:
-        raise FinalError(
+        raise PermanentError(
             f"{statement}.sql: privilege {said!r} belongs to no account.",
             "Say whose it is in infomart_dr/preparation/connections.py.",
         )

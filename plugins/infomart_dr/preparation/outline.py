@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import GuardError, PermanentError
 from infomart_dr.guide import readable
 from infomart_dr.hooks.configuration import ConfigurationBackend
 from infomart_dr.plan.facts import Fact
@@ -80,7 +80,7 @@ class NotWithoutConnection(GuardError):
     """What is asked for can be seen over a connection only."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what} is not looked at here.", "Start the procedure.")
+        super().__init__(f"{what} is not checked here.", "Start the procedure.")
 
     def __reduce__(self) -> Any:
         return type(self), (self.what,)
@@ -150,7 +150,7 @@ def outline(dag: Any, topology: Topology | None, given: Mapping[str, Any] | None
     :param dag: from a DAG file.
     :param topology: None: nothing is said of what applies.
     :param given: values of parameters.
-    :raises FinalError: a parameter that the procedure does not have, or a value that its form refuses.
+    :raises PermanentError: a parameter that the procedure does not have, or a value that its form refuses.
     :raises TopologyError: the sites cannot be chosen, or the deployment is not of the procedure's architecture.
     """
     params = _params(dag, dict(given or {}))
@@ -180,7 +180,9 @@ def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
 
     names = list(dag.params)
     if unknown := sorted(set(given) - set(names)):
-        raise FinalError(f"{dag.dag_id} has no parameter {', '.join(unknown)}.", f"Give some of: {', '.join(names)}.")
+        raise PermanentError(
+            f"{dag.dag_id} has no parameter {', '.join(unknown)}.", f"Give some of: {', '.join(names)}."
+        )
     values = {}
     for name in names:
         param = dag.params.get_param(name)
@@ -188,7 +190,7 @@ def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
             values[name] = param.resolve(given[name]) if name in given else param.resolve()
         except ParamValidationError as error:
             reason = str(error).strip().splitlines()[0]
-            raise FinalError(f"The parameter {name} is wrong: {reason}", "Correct it.") from None
+            raise PermanentError(f"The parameter {name} is wrong: {reason}", "Correct it.") from None
     return values
 
 

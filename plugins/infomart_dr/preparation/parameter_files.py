@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.hooks import data_pump, goldengate_parameters
 from infomart_dr.plan.step import plan_key
 from infomart_dr.topology import BOTH_ROLES, Pair, SiteRole
@@ -52,7 +52,7 @@ def render(pair: Pair, *, plan_id: str = "", scn: int | None = None, dump_files:
     :param plan_id: names of jobs, and the folder, depend on it; empty: a plan that has not begun.
     :param scn: FLASHBACK_SCN; a plan reads it from the source's database.
     :param dump_files: names of the dump set; a plan reads them from its manifest.
-    :raises FinalError: a value is not allowed, or the topology lacks what a file needs.
+    :raises PermanentError: a value is not allowed, or the topology lacks what a file needs.
     """
     found = Rendered()
     for role in BOTH_ROLES:
@@ -99,8 +99,8 @@ def _of_plan(pair: Pair, role: SiteRole, plan_id: str, name: str, text: str) -> 
 def check_plan_id(plan_id: str) -> str:
     """A run id as the forms allow it.
 
-    :raises FinalError: it is none.
+    :raises PermanentError: it is none.
     """
     if not re.fullmatch(r"[A-Za-z0-9_.~:+\-]{0,250}", plan_id):
-        raise FinalError(f"{plan_id[:60]!r} is not a run id.", "Give letters, digits and _ . ~ : + - only.")
+        raise PermanentError(f"{plan_id[:60]!r} is not a run id.", "Give letters, digits and _ . ~ : + - only.")
     return plan_id

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.hooks.goldengate_parameters import has_tags
-from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.reach import idb_connections
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
 from infomart_dr.topology import DbmsJob, Idb, SchedulerJob, SiteRole
@@ -27,23 +27,23 @@ def account_verdict(name: str, row: Mapping[str, Any], now: datetime) -> Verdict
     :param now: UTC, without zone.
     """
     user, status, expiry = row["username"], str(row["account_status"]), row["expiry_date"]
-    cure = f"Change the password of {user}, also in the Airflow connection {name}."
+    remedy = f"Change the password of {user}, also in the Airflow connection {name}."
     if status != "OPEN":
-        return warning(f"{user} of {name} is {status}", cure)
+        return warning(f"{user} of {name} is {status}", remedy)
     if expiry is None:
         return ok(f"{user}: no end")
     days = (expiry.replace(tzinfo=None) - now).total_seconds() / 86400
     if days <= 0:
-        return blocked(f"the password of {user} ({name}) has expired on {expiry:%Y-%m-%d}", cure)
+        return blocked(f"the password of {user} ({name}) has expired on {expiry:%Y-%m-%d}", remedy)
     if days < EXPIRY_DAYS:
-        return warning(f"the password of {user} ({name}) expires on {expiry:%Y-%m-%d}, in {days:.0f} day(s)", cure)
+        return warning(f"the password of {user} ({name}) expires on {expiry:%Y-%m-%d}, in {days:.0f} day(s)", remedy)
     return ok(f"{user}: until {expiry:%Y-%m-%d}")
 
 
-def _accounts(looks: Looks, role: SiteRole) -> list[Verdict]:
-    step, database = looks.step, looks.step.site(role).database
+def _accounts(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    step, database = context.step, context.step.site(role).database
     names = [database.dba_connection, database.goldengate_connection]
-    if role not in looks.without_owner:
+    if role not in context.without_owner:
         names.insert(1, database.info_mart_connection)
     now = datetime.now(UTC).replace(tzinfo=None)
     found = []
@@ -90,11 +90,11 @@ def wanted_privileges(copies: bool, role: SiteRole, *, tags: bool = True) -> dic
     return {"dba": dba, "goldengate": [("CREATE TABLE",)]}
 
 
-def _privileges(looks: Looks, role: SiteRole) -> list[Verdict]:
-    step = looks.step
+def _privileges(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    step = context.step
     tags = has_tags(step.site(role).goldengate)
     hooks = {"dba": step.dba(role), "goldengate": step.goldengate_database(role)}
-    wanted = wanted_privileges(looks.copies, role, tags=tags)
+    wanted = wanted_privileges(context.copies, role, tags=tags)
     return [_held(hooks[kind], groups) for kind, groups in wanted.items()]
 
 
@@ -128,8 +128,8 @@ def hold_privileges(user: str, idbs: Iterable[Idb], tables: bool) -> list[tuple[
     return wanted
 
 
-def _idb_privileges(looks: Looks, role: SiteRole) -> list[Verdict]:
-    step, found = looks.step, []
+def _idb_privileges(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    step, found = context.step, []
     for name in idb_connections(step, role):
         hook = step.oracle(name)
         user = str(hook.get_connection(name).login or "").upper()

@@ -9,8 +9,8 @@ from datetime import UTC
 from typing import Any
 
 from infomart_dr.errors import UnexpectedReplyError
-from infomart_dr.readiness.looks import Looks
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
+from infomart_dr.readiness.context import CheckContext
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
 from infomart_dr.topology import SiteRole
 
 #: Seconds by which a clock may differ from Airflow's: high-water marks, holds and logs are compared with it.
@@ -25,8 +25,8 @@ def clock_verdict(what: str, difference: float) -> Verdict:
     said = f"the clock of {what} is {abs(difference):.0f} s {'ahead of' if difference > 0 else 'behind'} Airflow's"
     if abs(difference) < CLOCK_WARNING:
         return ok(f"{what}: within {CLOCK_WARNING:.0f} s of Airflow's")
-    cure = "Synchronise both with the same time servers: marks, holds and logs are compared with Airflow's time."
-    return (warning if abs(difference) < CLOCK_LIMIT else blocked)(said, cure)
+    remedy = "Synchronise both with the same time servers: marks, holds and logs are compared with Airflow's time."
+    return (warning if abs(difference) < CLOCK_LIMIT else blocked)(said, remedy)
 
 
 def _difference(look: Any) -> float:
@@ -36,15 +36,15 @@ def _difference(look: Any) -> float:
     return float(there) - (begin + time.time()) / 2
 
 
-def _database_clock(looks: Looks, role: SiteRole) -> Verdict:
+def _database_clock(context: CheckContext, role: SiteRole) -> Verdict:
     def look() -> float:
-        return looks.step.dba(role).value("database_clock").replace(tzinfo=UTC).timestamp()
+        return context.step.dba(role).value("database_clock").replace(tzinfo=UTC).timestamp()
 
-    return clock_verdict(f"the database of {looks.step.name(role)}", _difference(look))
+    return clock_verdict(f"the database of {context.step.name(role)}", _difference(look))
 
 
-def _host_clocks(looks: Looks, role: SiteRole) -> list[Verdict]:
-    step, site = looks.step, looks.step.site(role)
+def _host_clocks(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    step, site = context.step, context.step.site(role)
     hosts = {site.database.host: step.host(role), site.info_mart_server.host: step.host(role, "gim")}
     # Whole seconds: half of one is added.
     return [
@@ -71,25 +71,25 @@ def release_faults(what: str, found: str, wanted: str, parts: int = 2) -> Iterat
         yield f"{what} has the release {found}, the topology says {wanted}"
 
 
-def _database_release(looks: Looks, role: SiteRole) -> Verdict:
-    wanted = looks.step.site(role).database.release
-    found = str(looks.step.dba(role).select("instance")[0]["version"])
+def _database_release(context: CheckContext, role: SiteRole) -> Verdict:
+    wanted = context.step.site(role).database.release
+    found = str(context.step.dba(role).select("instance")[0]["version"])
     return faults(release_faults("the database", found, wanted), f"database {found}", _CORRECT_RELEASE)
 
 
 _CORRECT_RELEASE = "Correct the topology: commands and parameter files depend on the release."
 
 
-def _goldengate_release(looks: Looks, role: SiteRole) -> Verdict:
-    wanted = looks.step.site(role).goldengate.release
-    found = looks.step.ggsci(role).release()
+def _goldengate_release(context: CheckContext, role: SiteRole) -> Verdict:
+    wanted = context.step.site(role).goldengate.release
+    found = context.step.ggsci(role).release()
     return faults(release_faults("GoldenGate", found, wanted), f"GoldenGate {found}", _CORRECT_RELEASE)
 
 
-def _data_pump_clients(looks: Looks, role: SiteRole) -> Verdict:
+def _data_pump_clients(context: CheckContext, role: SiteRole) -> Verdict:
     program = "expdp" if role == "source" else "impdp"
-    found = looks.step.data_pump(role).release(program)  # type: ignore[arg-type]
-    database = str(looks.step.dba(role).select("instance")[0]["version"])
+    found = context.step.data_pump(role).release(program)  # type: ignore[arg-type]
+    database = str(context.step.dba(role).select("instance")[0]["version"])
     return faults(
         [
             f"{program} has the release {found}, the database {database}"
@@ -100,11 +100,11 @@ def _data_pump_clients(looks: Looks, role: SiteRole) -> Verdict:
     )
 
 
-def _info_mart_release(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _info_mart_release(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     found = step.info_mart("source").value("job_version", {"schema": step.schema})
     if found is None:
-        return not_looked_at("no extraction has been noted here that would tell the server's release")
+        return not_checked("no extraction has been noted here that would tell the server's release")
     wanted = step.topology.info_mart.release
     return faults(
         release_faults("the Info Mart Server", str(found), wanted, parts=3),

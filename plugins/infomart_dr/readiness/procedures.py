@@ -1,6 +1,6 @@
 """What a procedure will need, looked at by the parts that the real run uses, and changing nothing.
 
-A list of checks a procedure, in :data:`PROCEDURES`. The checks of reach come first: what needs them is not looked at
+A list of checks a procedure, in :data:`PROCEDURES`. The checks of reach come first: what needs them is not checked
 when they fail.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.readiness import accounts, clocks_and_releases, reach, replication, room, services, transfer
-from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Finding, Planned
 from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
 
@@ -118,7 +118,7 @@ PROCEDURES: dict[str, Procedure] = {
     for each in (
         Procedure(
             "failover",
-            _list(*_TAKE_OVER, *_FOLLOW, *_SERVE, (services.LOCK, "target"), (services.DOORS, "source")),
+            _list(*_TAKE_OVER, *_FOLLOW, *_SERVE, (services.LOCK, "target"), (services.ENDPOINTS, "source")),
             failover=True,
             # Nothing is replicated, and the survivor's server runs.
             not_active_active=_names(
@@ -185,7 +185,7 @@ def all_checks() -> list[Check]:
 
 def table_of_checks() -> str:
     """All checks as a Markdown table, with the procedures that have them."""
-    lines = ["| check | looks at | " + " | ".join(PROCEDURES) + " |", "|---" * (2 + len(PROCEDURES)) + "|"]
+    lines = ["| check | subject | " + " | ".join(PROCEDURES) + " |", "|---" * (2 + len(PROCEDURES)) + "|"]
     for check in all_checks():
         cells = []
         for procedure in PROCEDURES.values():
@@ -219,19 +219,19 @@ def fitting(topology: Topology) -> list[tuple[str, str, str]]:
     return found
 
 
-def estimated_times(looks: Looks, findings: Sequence[Finding]) -> dict[str, str]:
+def estimated_times(context: CheckContext, findings: Sequence[Finding]) -> dict[str, str]:
     """The parts of the estimate; empty when the databases that it comes from could not be asked.
 
     They are not asked again then: a wrong password that is tried too often locks the account.
     """
-    sites = {looks.step.name("source"), looks.step.name(looks.step.keeper)}
+    sites = {context.step.name("source"), context.step.name(context.step.ledger_role)}
     asked = ("dba_connection", "goldengate_connection")
     if any(each.check in asked and each.site in sites and each.level != "ok" for each in findings):
         return {}
     try:
-        estimated = looks.estimate
+        estimated = context.estimate
     except InfoMartError:
         # The checks that it serves have said why.
         return {}
-    replicated = looks.step.topology.architecture == "active-standby"
-    return {name: span.text() for name, span in estimates.parts(looks.procedure, estimated, replicated).items()}
+    replicated = context.step.topology.architecture == "active-standby"
+    return {name: span.text() for name, span in estimates.parts(context.procedure, estimated, replicated).items()}

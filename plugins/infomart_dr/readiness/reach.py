@@ -7,27 +7,27 @@ from typing import Any
 from infomart_dr.errors import CredentialsError
 from infomart_dr.guards import prerequisites
 from infomart_dr.plan.step import Step
-from infomart_dr.readiness.looks import Looks
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
+from infomart_dr.readiness.context import CheckContext
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
 from infomart_dr.topology import SiteRole
 
 
-def _dba_connection(looks: Looks, role: SiteRole) -> Verdict:
-    hook = looks.step.dba(role)
+def _dba_connection(context: CheckContext, role: SiteRole) -> Verdict:
+    hook = context.step.dba(role)
     row = hook.select("database_identity")[0]
     if str(row["open_mode"]) != "READ WRITE":
         return blocked(f"{hook.conn_id}: {row['name']} is open {row['open_mode']}", "Open the database READ WRITE.")
     return ok(f"{hook.conn_id} logs in to {row['name']}, {row['open_mode']}")
 
 
-def _info_mart_connection(looks: Looks, role: SiteRole) -> Verdict:
-    hook = looks.step.info_mart(role)
+def _info_mart_connection(context: CheckContext, role: SiteRole) -> Verdict:
+    hook = context.step.info_mart(role)
     try:
         hook.value("database_clock")
     except CredentialsError as error:
-        if not looks.may_come_with_the_import(role):
+        if not context.may_come_with_the_import(role):
             raise
-        looks.without_owner.add(role)
+        context.without_owner.add(role)
         return warning(
             error.what,
             f"When the user is to come with the import: its password is then the source's, which {hook.conn_id} "
@@ -36,8 +36,8 @@ def _info_mart_connection(looks: Looks, role: SiteRole) -> Verdict:
     return ok(f"{hook.conn_id} logs in")
 
 
-def _goldengate_connection(looks: Looks, role: SiteRole) -> Verdict:
-    hook = looks.step.goldengate_database(role)
+def _goldengate_connection(context: CheckContext, role: SiteRole) -> Verdict:
+    hook = context.step.goldengate_database(role)
     hook.value("database_clock")
     return ok(f"{hook.conn_id} logs in")
 
@@ -47,28 +47,28 @@ def idb_connections(step: Step, role: SiteRole) -> list[str]:
     return list(dict.fromkeys(idb.connection for idb in step.site(role).idbs))
 
 
-def _idb_connections(looks: Looks, role: SiteRole) -> Verdict:
-    names = idb_connections(looks.step, role)
+def _idb_connections(context: CheckContext, role: SiteRole) -> Verdict:
+    names = idb_connections(context.step, role)
     for name in names:
-        looks.step.oracle(name).value("database_clock")
+        context.step.oracle(name).value("database_clock")
     return ok(f"{', '.join(names) or 'no connection'}: log in")
 
 
-def _host(looks: Looks, role: SiteRole, kind: Any) -> Verdict:
-    host = looks.step.host(role, kind)
+def _host(context: CheckContext, role: SiteRole, kind: Any) -> Verdict:
+    host = context.step.host(role, kind)
     host.run(["true"])
     return ok(f"{host.label} lets in, its host key is that of the connection")
 
 
-def _management_layer(looks: Looks, role: SiteRole) -> Verdict:
-    status = looks.step.management_layer(role).status(looks.step.application_dbid(role))
-    return ok(f"the Management Layer knows {looks.step.application(role)}: {status.status}")
+def _management_layer(context: CheckContext, role: SiteRole) -> Verdict:
+    status = context.step.management_layer(role).status(context.step.application_dbid(role))
+    return ok(f"the Management Layer knows {context.step.application(role)}: {status.status}")
 
 
-def _configuration(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _configuration(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     if step.site(role).configuration.backend == "manual":
-        return not_looked_at("a person changes Application objects here (configuration.backend is manual)")
+        return not_checked("a person changes Application objects here (configuration.backend is manual)")
     application = step.configuration(role).read(step.application(role))
     wanted = step.application_dbid(role)
     if application.dbid != wanted:
@@ -79,8 +79,8 @@ def _configuration(looks: Looks, role: SiteRole) -> Verdict:
     return ok(f"{application.name} can be read")
 
 
-def _ggsci(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _ggsci(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     wrong = list(prerequisites.goldengate_faults(step, role))
     if wrong:
         return faults(wrong, "", "Prepare GoldenGate's home (docs/getting-started.md).")
@@ -88,10 +88,10 @@ def _ggsci(looks: Looks, role: SiteRole) -> Verdict:
     home = step.site(role).goldengate.home
     if running:
         return ok(f"{home} has its folders, the manager runs")
-    cure = f"START MGR in ggsci at {step.name(role)}."
-    if looks.copies:
-        return warning(f"the manager in {home} is down", f"{cure} The procedure does it, too.")
-    return blocked(f"the manager in {home} is down", cure)
+    remedy = f"START MGR in ggsci at {step.name(role)}."
+    if context.copies:
+        return warning(f"the manager in {home} is down", f"{remedy} The procedure does it, too.")
+    return blocked(f"the manager in {home} is down", remedy)
 
 
 DBA = Check("dba_connection", "Airflow's DBA connection exists and logs in; the database is open", _dba_connection)
@@ -116,12 +116,12 @@ IDBS = Check(
 DATABASE_HOST = Check(
     "database_host",
     "The database host lets Airflow in by SSH, with the host key that the connection holds",
-    lambda looks, role: _host(looks, role, "db"),
+    lambda context, role: _host(context, role, "db"),
 )
 SERVER_HOST = Check(
     "server_host",
     "The Info Mart Server's host lets Airflow in by SSH, with the host key that the connection holds",
-    lambda looks, role: _host(looks, role, "gim"),
+    lambda context, role: _host(context, role, "gim"),
 )
 MANAGEMENT = Check(
     "management_layer",

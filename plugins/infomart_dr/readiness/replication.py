@@ -8,7 +8,7 @@ from infomart_dr.guards import dictionary, prerequisites
 from infomart_dr.guards import replication as replication_guard
 from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
-from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
@@ -19,16 +19,16 @@ LAG_LIMIT = 900
 OLD_TRANSACTION = 1800.0
 
 
-def _supplemental_logging(looks: Looks, role: SiteRole) -> Verdict:
+def _supplemental_logging(context: CheckContext, role: SiteRole) -> Verdict:
     return faults(
-        prerequisites.database_faults(looks.step, role),
+        prerequisites.database_faults(context.step, role),
         "ARCHIVELOG, minimal supplemental logging",
         "Do what is named, as a DBA; ARCHIVELOG mode needs a restart of the database.",
     )
 
 
-def _schema_logging(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _schema_logging(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     release = step.topology.info_mart.release
     if step.ggsci(role).schema_trandata_enabled(step.schema, lambda table: not is_excluded(release, table)):
         return ok(f"supplemental logging of {step.schema} is on")
@@ -38,20 +38,20 @@ def _schema_logging(looks: Looks, role: SiteRole) -> Verdict:
     )
 
 
-def _parameter_files(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _parameter_files(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     differing = [
         f"{step.name(file.role)}: {file.path} {'is not as rendered' if file.there is not None else 'is missing'}"
         for file in replication_guard.parameter_files(step)
-        if not file.right and (looks.copies or _in_use(step, file))
+        if not file.right and (context.copies or _in_use(step, file))
     ]
-    if looks.copies:
+    if context.copies:
         return ok(f"{len(differing)} file(s) would be written" if differing else "as rendered")
-    cure = (
+    remedy = (
         "Compare the exclusion lists and settings with those that infomart-dr renders; stop the group, write the file, "
         "start the group."
     )
-    return faults(differing, "the files in use are as rendered, exclusion lists among them", cure)
+    return faults(differing, "the files in use are as rendered, exclusion lists among them", remedy)
 
 
 def _in_use(step: Step, file: replication_guard.ParameterFile) -> bool:
@@ -66,47 +66,47 @@ def group_verdict(name: str, info: Any) -> Verdict:
 
     :param info: :class:`~infomart_dr.hooks.parse_ggsci.GroupInfo`; None: there is no such group.
     """
-    cure = f"VIEW REPORT {name} in ggsci, correct what it names, START {name}."
+    remedy = f"VIEW REPORT {name} in ggsci, correct what it names, START {name}."
     if info is None:
         return blocked(f"there is no {name}", "Run infomart_setup_replication.")
     if info.status != "RUNNING":
-        return blocked(f"{name} is {info.status}", cure)
+        return blocked(f"{name} is {info.status}", remedy)
     behind = (info.lag or 0) + (info.updated_ago or 0)
     if behind > LAG_LIMIT:
         return warning(f"{name} is RUNNING and {span(behind)} behind", "Find out why: link, load or a lock.")
     return ok(f"{name} RUNNING, {span(behind)} behind")
 
 
-def _groups(looks: Looks, role: SiteRole) -> list[Verdict]:
-    step = looks.step
+def _groups(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    step = context.step
     groups, ggsci = step.site(role).goldengate.groups, step.ggsci(role)
     names = (groups.extract, groups.pump) if role == "source" else (groups.replicat,)
     return [group_verdict(name, ggsci.info(name)) for name in names]
 
 
-def _parity(looks: Looks, role: SiteRole) -> Verdict:
-    wrong, count = dictionary.parity_faults(looks.step)
+def _parity(context: CheckContext, role: SiteRole) -> Verdict:
+    wrong, count = dictionary.parity_faults(context.step)
     fine = f"{count} indexes and all constraints, triggers and sequences are equal"
-    return faults(wrong, fine, f"Create what is missing at {looks.step.name('target')}, or enable or compile it.")
+    return faults(wrong, fine, f"Create what is missing at {context.step.name('target')}, or enable or compile it.")
 
 
-def _sequences(looks: Looks, role: SiteRole) -> Verdict:
+def _sequences(context: CheckContext, role: SiteRole) -> Verdict:
     """Values travel behind the rows: only what is missing is wrong while the source serves."""
-    missing, low = dictionary.sequence_faults(looks.step)
+    missing, low = dictionary.sequence_faults(context.step)
     later = f"; {len(low)} of them are lower for now, as the source serves" if low else ""
-    fine = f"every sequence in use is at {looks.step.name('target')}{later}"
+    fine = f"every sequence in use is at {context.step.name('target')}{later}"
     return faults(missing, fine, "Create the sequence at the target, above the highest key; correct sequence_keys.")
 
 
-def _open_transactions(looks: Looks, role: SiteRole) -> Verdict:
-    rows = looks.step.dba(role).select("open_transactions_age")
+def _open_transactions(context: CheckContext, role: SiteRole) -> Verdict:
+    rows = context.step.dba(role).select("open_transactions_age")
     old = [
         f"session {row['sid']} of {row['username']} ({row['program'] or 'unknown program'}) since {row['start_time']}"
         for row in rows
         if float(row["seconds"] or 0) > OLD_TRANSACTION
     ]
-    cure = "Let them end before the run: it waits for every transaction that began before its capture."
-    return faults(old, f"none of {len(rows)} open transaction(s) is old", cure, "warning")
+    remedy = "Let them end before the run: it waits for every transaction that began before its capture."
+    return faults(old, f"none of {len(rows)} open transaction(s) is old", remedy, "warning")
 
 
 SUPPLEMENTAL = Check(

@@ -1,6 +1,6 @@
-"""Checks that change nothing: what each looks at, what it found, and the cure; run in order, reported whole.
+"""Checks that change nothing: what each looks at, what it found, and the remedy; run in order, reported whole.
 
-A check that cannot look is blocked, with the reason. The checks that need what it could not reach are *not looked at*:
+A check that cannot look is blocked, with the reason. The checks that need what it could not reach are *not checked*:
 one fault is reported once.
 """
 
@@ -13,9 +13,9 @@ from typing import Any, Literal
 from infomart_dr.errors import InfoMartError, UnreachableError
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
-Level = Literal["ok", "not looked at", "warning", "blocked"]
+Level = Literal["ok", "not checked", "warning", "blocked"]
 #: The worse, the further.
-LEVELS: tuple[Level, ...] = ("ok", "not looked at", "warning", "blocked")
+LEVELS: tuple[Level, ...] = ("ok", "not checked", "warning", "blocked")
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Verdict:
     """What a look came to.
 
     :param what: one sentence.
-    :param cure: what to do; empty when nothing is to be done.
+    :param remedy: what to do; empty when nothing is to be done.
     :param unreachable: something did not answer.
     """
 
     level: Level
     what: str
-    cure: str = ""
+    remedy: str = ""
     unreachable: bool = False
 
 
@@ -37,19 +37,19 @@ def ok(what: str) -> Verdict:
     return Verdict("ok", what)
 
 
-def warning(what: str, cure: str) -> Verdict:
-    return Verdict("warning", what, cure)
+def warning(what: str, remedy: str) -> Verdict:
+    return Verdict("warning", what, remedy)
 
 
-def blocked(what: str, cure: str) -> Verdict:
-    return Verdict("blocked", what, cure)
+def blocked(what: str, remedy: str) -> Verdict:
+    return Verdict("blocked", what, remedy)
 
 
-def not_looked_at(what: str, cure: str = "") -> Verdict:
-    return Verdict("not looked at", what, cure)
+def not_checked(what: str, remedy: str = "") -> Verdict:
+    return Verdict("not checked", what, remedy)
 
 
-def faults(found: Iterable[str], fine: str, cure: str, level: Level = "blocked") -> Verdict:
+def faults(found: Iterable[str], fine: str, remedy: str, level: Level = "blocked") -> Verdict:
     """A verdict over a list of what is wrong.
 
     :param fine: the sentence when nothing is.
@@ -58,7 +58,7 @@ def faults(found: Iterable[str], fine: str, cure: str, level: Level = "blocked")
     if not wrong:
         return ok(fine)
     shown = "; ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
-    return Verdict(level, shown, cure)
+    return Verdict(level, shown, remedy)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Check:
     """A named check.
 
     :param looks_at: for the list of all checks.
-    :param look: ``(looks, role)`` to one verdict or several.
+    :param look: ``(context, role)`` to one verdict or several.
     :param needs: checks of the same site without which this one cannot look.
     :param behind: checks of the same site that, when nothing answered them, tell the same of this one.
     :param of_source: checks of the source that this one needs, whichever site it looks at.
@@ -98,7 +98,7 @@ class Finding:
     site: str
     level: Level
     what: str
-    cure: str = ""
+    remedy: str = ""
     unreachable: bool = False
 
     def sentence(self) -> str:
@@ -128,7 +128,7 @@ class Report:
 
     @property
     def level(self) -> Level:
-        """The worst level; what was not looked at by itself is fine."""
+        """The worst level; what was not checked by itself is fine."""
         worst = max((LEVELS.index(finding.level) for finding in self.findings), default=0)
         return LEVELS[worst] if LEVELS[worst] in ("warning", "blocked") else "ok"
 
@@ -163,10 +163,10 @@ class Report:
         if self.estimate:
             lines += ["| part | estimated time |", "|---|---|"]
             lines += [f"| {part} | {time} |" for part, time in self.estimate.items()] + [""]
-        lines += ["| level | check | site | found | cure |", "|---|---|---|---|---|"]
+        lines += ["| level | check | site | found | remedy |", "|---|---|---|---|---|"]
         for level in reversed(LEVELS):
             for finding in self.of(level):
-                cells = (finding.level, finding.check, finding.site, finding.what, finding.cure)
+                cells = (finding.level, finding.check, finding.site, finding.what, finding.remedy)
                 lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
         return "\n".join(lines) + "\n"
 
@@ -182,19 +182,19 @@ def blocked_sentence(reports: Sequence[Report]) -> str:
     )
 
 
-def examine(planned: Sequence[Planned], looks: Any, site_name: Callable[[SiteRole], str]) -> list[Finding]:
+def examine(planned: Sequence[Planned], context: Any, site_name: Callable[[SiteRole], str]) -> list[Finding]:
     """Run checks in their order.
 
-    :param looks: what the checks get.
+    :param context: what the checks get.
     """
     found: dict[tuple[str, SiteRole], Finding] = {}
     findings: list[Finding] = []
     for each in planned:
         check = each.check
         for role in each.roles:
-            verdict = _missing(check, role, found) or _look(check, looks, role)
+            verdict = _missing(check, role, found) or _look(check, context, role)
             site = " and ".join(site_name(one) for one in BOTH_ROLES) if check.once else site_name(role)
-            finding = Finding(check.name, site, verdict.level, verdict.what, verdict.cure, verdict.unreachable)
+            finding = Finding(check.name, site, verdict.level, verdict.what, verdict.remedy, verdict.unreachable)
             found[check.name, role] = finding
             findings.append(finding)
     return findings
@@ -205,20 +205,20 @@ def _missing(check: Check, role: SiteRole, found: Mapping[tuple[str, SiteRole], 
     needed = [(name, one) for one in (BOTH_ROLES if check.once else (role,)) for name in check.needs]
     needed += [(name, "source") for name in check.of_source]
     for key in needed:
-        if (before := found.get(key)) is not None and before.level in ("blocked", "not looked at"):
-            return not_looked_at(f"needs {before.check} at {before.site}")
+        if (before := found.get(key)) is not None and before.level in ("blocked", "not checked"):
+            return not_checked(f"needs {before.check} at {before.site}")
     for name in check.behind:
         if (before := found.get((name, role))) is not None and before.level == "blocked" and before.unreachable:
-            return not_looked_at(f"needs {before.check} at {before.site}")
+            return not_checked(f"needs {before.check} at {before.site}")
     return None
 
 
-def _look(check: Check, looks: Any, role: SiteRole) -> Verdict:
+def _look(check: Check, context: Any, role: SiteRole) -> Verdict:
     try:
-        verdicts = check.look(looks, role)
+        verdicts = check.look(context, role)
     except InfoMartError as error:
-        what, cure = error.what, error.next_step or "Look at the log."
-        return Verdict("blocked", what, cure, isinstance(error, UnreachableError))
+        what, remedy = error.what, error.next_step or "Look at the log."
+        return Verdict("blocked", what, remedy, isinstance(error, UnreachableError))
     if isinstance(verdicts, Verdict):
         return verdicts
     return merge(verdicts)
@@ -233,6 +233,6 @@ def merge(verdicts: Sequence[Verdict]) -> Verdict:
     return Verdict(
         LEVELS[worst],
         "; ".join(dict.fromkeys(verdict.what for verdict in shown)),
-        " ".join(dict.fromkeys(verdict.cure for verdict in shown if verdict.cure)),
+        " ".join(dict.fromkeys(verdict.remedy for verdict in shown if verdict.remedy)),
         any(verdict.unreachable for verdict in verdicts),
     )

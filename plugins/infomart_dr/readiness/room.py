@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.guards import dump_set as dump_set_guard
-from infomart_dr.readiness.looks import Looks
-from infomart_dr.readiness.report import Check, Verdict, blocked, not_looked_at, ok, warning
+from infomart_dr.readiness.context import CheckContext
+from infomart_dr.readiness.report import Check, Verdict, blocked, not_checked, ok, warning
 from infomart_dr.text import size_text
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
 
-def _data_pump_directory(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _data_pump_directory(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     folder = dump_set_guard.directory_path(step, role)
     host = step.host(role)
     if not host.exists(folder):
@@ -25,14 +25,14 @@ def _data_pump_directory(looks: Looks, role: SiteRole) -> Verdict:
     return ok(f"{folder} is there and can be written")
 
 
-def _export_space(looks: Looks, role: SiteRole) -> Verdict:
-    room = dump_set_guard.export_room(looks.step, role)
-    return _room(room, looks.step.name(role))
+def _export_space(context: CheckContext, role: SiteRole) -> Verdict:
+    room = dump_set_guard.export_room(context.step, role)
+    return _room(room, context.step.name(role))
 
 
-def _import_space(looks: Looks, role: SiteRole) -> Verdict:
+def _import_space(context: CheckContext, role: SiteRole) -> Verdict:
     """Before there is a dump set it is taken to be as large as the schema."""
-    return _room(dump_set_guard.import_room(looks.step, looks.schema_bytes), looks.step.name(role))
+    return _room(dump_set_guard.import_room(context.step, context.schema_bytes), context.step.name(role))
 
 
 def _room(room: dump_set_guard.Room, site: str) -> Verdict:
@@ -42,11 +42,11 @@ def _room(room: dump_set_guard.Room, site: str) -> Verdict:
     return blocked(what, f"Make room at {site}, or point the directory object to another file system.")
 
 
-def _tablespace(looks: Looks, role: SiteRole) -> Verdict:
+def _tablespace(context: CheckContext, role: SiteRole) -> Verdict:
     """The Info Mart's owner tells its tablespace; the schema that is replaced gives its room back."""
-    step = looks.step
-    if role in looks.without_owner:
-        return not_looked_at(f"{step.schema} does not log in at {step.name(role)} yet, which tells the tablespace")
+    step = context.step
+    if role in context.without_owner:
+        return not_checked(f"{step.schema} does not log in at {step.name(role)} yet, which tells the tablespace")
     name = str(step.info_mart(role).select("own_account")[0]["default_tablespace"])
     found = step.dba(role).select("tablespace_free", tablespace_name=name)
     if not found:
@@ -54,8 +54,8 @@ def _tablespace(looks: Looks, role: SiteRole) -> Verdict:
     row = found[0]
     growth = max(int(row["max_bytes"]) - int(row["bytes"]), 0)
     room = int(row["free_bytes"]) + growth + dump_set_guard.schema_bytes(step, role)
-    what = f"tablespace {name} can take {size_text(room)}, the schema has {size_text(looks.schema_bytes)}"
-    if room >= looks.schema_bytes:
+    what = f"tablespace {name} can take {size_text(room)}, the schema has {size_text(context.schema_bytes)}"
+    if room >= context.schema_bytes:
         return ok(what)
     return blocked(what, f"Add data files to {name} at {step.name(role)}, or let them grow.")
 
@@ -63,10 +63,10 @@ def _tablespace(looks: Looks, role: SiteRole) -> Verdict:
 def undo_verdict(undo: dump_set_guard.Undo) -> Verdict:
     """Whether the export can read as of its SCN to its end."""
     what = undo.time_text()
-    cure = "ALTER SYSTEM SET undo_retention, with an undo tablespace that can hold it; ORA-01555 spoils an export."
+    remedy = "ALTER SYSTEM SET undo_retention, with an undo tablespace that can hold it; ORA-01555 spoils an export."
     if undo.too_short:
-        return blocked(what, cure)
-    return ok(what) if undo.covers else warning(what, cure)
+        return blocked(what, remedy)
+    return ok(what) if undo.covers else warning(what, remedy)
 
 
 def undo_space_verdict(undo: dump_set_guard.Undo) -> Verdict:
@@ -76,29 +76,29 @@ def undo_space_verdict(undo: dump_set_guard.Undo) -> Verdict:
     """
     what = undo.room_text()
     if undo.room is None:
-        return not_looked_at(what, "Look at its data files and at V$UNDOSTAT where they are, as in CDB$ROOT.")
+        return not_checked(what, "Look at its data files and at V$UNDOSTAT where they are, as in CDB$ROOT.")
     if undo.fits:
         return ok(what)
     return warning(what, "Add a data file to the undo tablespace, let it grow, or copy in a quiet hour.")
 
 
-def _trail_space(looks: Looks, role: SiteRole) -> Verdict:
+def _trail_space(context: CheckContext, role: SiteRole) -> Verdict:
     """Trails are kept from the capture until they are applied; they are not larger than the redo.
 
     The source writes its own trail, the target gets the one that arrives.
     """
-    step = looks.step
+    step = context.step
     goldengate = step.site(role).goldengate
     folder = goldengate.trail_folder(goldengate.trails.local if role == "source" else goldengate.trails.remote)
     return space_verdict(
-        f"{folder} at {step.name(role)}", step.host(role).free_space(folder), looks.redo_rate, _kept_for(looks)
+        f"{folder} at {step.name(role)}", step.host(role).free_space(folder), context.redo_rate, _kept_for(context)
     )
 
 
-def _kept_for(looks: Looks) -> estimates.Span:
+def _kept_for(context: CheckContext) -> estimates.Span:
     """How long changes may have to be kept."""
-    if looks.copies:
-        return looks.estimate.copy
+    if context.copies:
+        return context.estimate.copy
     # A standby that follows: half a day of a cut link.
     return estimates.Span(3600, 12 * 3600)
 
@@ -114,19 +114,19 @@ def space_verdict(what: str, free: int, rate: float, kept: estimates.Span) -> Ve
         f"{what} has {size_text(free)}; redo of {size_text(rate)}/s for up to {span(kept.high)} comes to "
         f"{size_text(need)}"
     )
-    cure = "Make room, or copy in a quiet hour."
+    remedy = "Make room, or copy in a quiet hour."
     if free >= need:
         return ok(said)
-    return (blocked if free < rate * kept.low else warning)(said, cure)
+    return (blocked if free < rate * kept.low else warning)(said, remedy)
 
 
-def _redo_space(looks: Looks, role: SiteRole) -> Verdict:
-    rows = looks.step.dba(role).select("recovery_area")
+def _redo_space(context: CheckContext, role: SiteRole) -> Verdict:
+    rows = context.step.dba(role).select("recovery_area")
     if not rows or not int(rows[0]["space_limit"] or 0):
-        return not_looked_at("archived redo does not go into a recovery area", "Look at the archive destination.")
+        return not_checked("archived redo does not go into a recovery area", "Look at the archive destination.")
     row = rows[0]
     free = int(row["space_limit"]) - int(row["space_used"]) + int(row["space_reclaimable"])
-    return space_verdict(f"the recovery area {row['name']}", free, looks.redo_rate, _kept_for(looks))
+    return space_verdict(f"the recovery area {row['name']}", free, context.redo_rate, _kept_for(context))
 
 
 DIRECTORY = Check(
@@ -158,13 +158,13 @@ TABLESPACE = Check(
 UNDO = Check(
     "undo_retention",
     "undo_retention at the source against the estimated time of the export",
-    lambda looks, role: undo_verdict(looks.undo),
+    lambda context, role: undo_verdict(context.undo),
     needs=("dba_connection", "goldengate_connection"),
 )
 UNDO_SPACE = Check(
     "undo_tablespace",
     "Room of the source's undo tablespace against the undo that is written in that time (V$UNDOSTAT, last day)",
-    lambda looks, role: undo_space_verdict(looks.undo),
+    lambda context, role: undo_space_verdict(context.undo),
     needs=("dba_connection", "goldengate_connection"),
 )
 TRAIL_SPACE = Check(

@@ -1,31 +1,31 @@
-"""Jobs, Info Mart Servers, Application objects, programs, the lock, the doors of a site."""
+"""Jobs, Info Mart Servers, Application objects, programs, the lock, the endpoints of a site."""
 
 from __future__ import annotations
 
 from infomart_dr.guards import fencing, prerequisites
 from infomart_dr.guards import server as server_guard
-from infomart_dr.readiness.looks import Looks
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok, warning
+from infomart_dr.readiness.context import CheckContext
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
 from infomart_dr.topology import DbmsJob, SchedulerJob, SiteRole, Topology
 
 
-def _data_pump_jobs(looks: Looks, role: SiteRole) -> list[Verdict]:
-    name = looks.step.name(role)
+def _data_pump_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    name = context.step.name(role)
     found = []
-    for row in looks.step.dba(role).select("datapump_jobs"):
+    for row in context.step.dba(role).select("datapump_jobs"):
         job, state = f"{row['owner_name']}.{row['job_name']}", str(row["state"]).strip()
         if state == "NOT RUNNING":
-            cure = f"Attach to it and KILL_JOB, or drop its master table {job}."
-            found.append(warning(f"the Data Pump job {job} was left behind at {name}", cure))
+            remedy = f"Attach to it and KILL_JOB, or drop its master table {job}."
+            found.append(warning(f"the Data Pump job {job} was left behind at {name}", remedy))
         else:
-            cure = "Let it end: it takes workers, undo and space."
-            found.append(blocked(f"the Data Pump job {job} is {state} at {name}", cure))
+            remedy = "Let it end: it takes workers, undo and space."
+            found.append(blocked(f"the Data Pump job {job} is {state} at {name}", remedy))
     return found or [ok("no Data Pump job")]
 
 
-def _scheduler_jobs(looks: Looks, role: SiteRole) -> Verdict:
+def _scheduler_jobs(context: CheckContext, role: SiteRole) -> Verdict:
     """Jobs of the Info Mart's owner would write into a database that is filled from elsewhere."""
-    step = looks.step
+    step = context.step
     rows = step.dba(role).select("scheduler_jobs_of", owner=step.schema)
     enabled = [f"{row['owner']}.{row['job_name']}" for row in rows if str(row["enabled"]).upper() == "TRUE"]
     return faults(
@@ -36,24 +36,24 @@ def _scheduler_jobs(looks: Looks, role: SiteRole) -> Verdict:
     )
 
 
-def _purge_jobs(looks: Looks, role: SiteRole) -> list[Verdict]:
+def _purge_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
     found = []
-    for idb in looks.step.site(role).idbs:
-        for job in looks.step.deployment.purge_jobs(idb):
+    for idb in context.step.site(role).idbs:
+        for job in context.step.deployment.purge_jobs(idb):
             # One that runs is no fault: a hold waits for its end.
             state = job.state()
             now = ", and a purge runs now; a hold waits for its end" if state.running else ""
             found.append(ok(f"{idb.name}: {job.key} is {state.words}{now}"))
-    return [*found, *(warning(*each) for each in _of_two_users(looks, role))]
+    return [*found, *(warning(*each) for each in _of_two_users(context, role))]
 
 
-def _of_two_users(looks: Looks, role: SiteRole) -> list[tuple[str, str]]:
+def _of_two_users(context: CheckContext, role: SiteRole) -> list[tuple[str, str]]:
     """Database jobs that IDBs name over different connections: a hold of one is not seen at the other.
 
     Databases often have jobs of equal names; only within one database it may be one job.
     """
     named: dict[str, dict[str, str]] = {}
-    for idb in looks.step.site(role).idbs:
+    for idb in context.step.site(role).idbs:
         for job in idb.purge_jobs:
             if isinstance(job, SchedulerJob | DbmsJob):
                 named.setdefault(job.key, {}).setdefault(idb.connection, idb.name)
@@ -61,7 +61,7 @@ def _of_two_users(looks: Looks, role: SiteRole) -> list[tuple[str, str]]:
     for key, idbs in named.items():
         by_database: dict[object, list[str]] = {}
         for connection, name in idbs.items() if len(idbs) > 1 else ():
-            dbid = looks.step.deployment.oracle(connection).select("database_identity")[0]["dbid"]
+            dbid = context.step.deployment.oracle(connection).select("database_identity")[0]["dbid"]
             by_database.setdefault(dbid, []).append(name)
         for names in by_database.values():
             if len(names) > 1:
@@ -74,8 +74,8 @@ def _of_two_users(looks: Looks, role: SiteRole) -> list[tuple[str, str]]:
     return found
 
 
-def _server_stopped(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _server_stopped(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     return faults(
         server_guard.server_runs(step, role),
         f"the Info Mart Server at {step.name(role)} is stopped",
@@ -83,25 +83,25 @@ def _server_stopped(looks: Looks, role: SiteRole) -> Verdict:
     )
 
 
-def _server_serves(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _server_serves(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     seen = server_guard.serving(step, role)
-    if seen.done:
-        return ok(seen.what)
-    return warning(seen.what, f"Start the Info Mart Server at {step.name(role)} with run-scheduler true.")
+    if seen.satisfied:
+        return ok(seen.summary)
+    return warning(seen.summary, f"Start the Info Mart Server at {step.name(role)} with run-scheduler true.")
 
 
-def _server_deployed(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
-    cure = f"Deploy it, or correct sites.{step.name(role)}.info_mart_server.root."
-    return faults(prerequisites.deployment_faults(step, role), step.site(role).info_mart_server.root, cure)
+def _server_deployed(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
+    remedy = f"Deploy it, or correct sites.{step.name(role)}.info_mart_server.root."
+    return faults(prerequisites.deployment_faults(step, role), step.site(role).info_mart_server.root, remedy)
 
 
-def _manual_start(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _manual_start(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     settings = step.site(role).info_mart_server
     if not settings.manual_start_check:
-        return not_looked_at(
+        return not_checked(
             "how the server's service starts is not published, and the site has given no command",
             f"Give sites.{step.name(role)}.info_mart_server.manual_start_check, or look at the service by hand.",
         )
@@ -115,11 +115,11 @@ def _manual_start(looks: Looks, role: SiteRole) -> Verdict:
     )
 
 
-def _access_points(looks: Looks, role: SiteRole) -> Verdict:
+def _access_points(context: CheckContext, role: SiteRole) -> Verdict:
     """DAPs of a site; the serving server has its own Info Mart's and no other's."""
-    step = looks.step
+    step = context.step
     if step.site(role).configuration.backend == "manual":
-        return not_looked_at("a person changes Application objects here (configuration.backend is manual)")
+        return not_checked("a person changes Application objects here (configuration.backend is manual)")
     wrong = list(prerequisites.access_point_faults(step, role, asked=role))
     if wrong:
         return faults(wrong, "", "Create the DAPs that are named, or correct the topology.")
@@ -162,17 +162,17 @@ def site_programs(topology: Topology, site: str, procedure: str) -> dict[str, li
     return found
 
 
-def _programs(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _programs(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     name = step.name(role)
     missing, count = [], 0
-    for host, programs in site_programs(step.topology, name, looks.procedure).items():
+    for host, programs in site_programs(step.topology, name, context.procedure).items():
         for program in programs:
             count += 1
             done = step.deployment.host_named(host).shell('command -v -- "$1" >/dev/null', program, check=False)
             if done.exit_code != 0:
                 missing.append(f"{program} is not in the path on {host}")
-    if step.topology.raa.enabled and looks.procedure != "database_transfer":
+    if step.topology.raa.enabled and context.procedure != "database_transfer":
         root, jar = step.site(role).info_mart_server.root, step.topology.raa.jar
         path = jar if jar.startswith("/") else f"{root}/{jar}"
         count += 1
@@ -181,16 +181,16 @@ def _programs(looks: Looks, role: SiteRole) -> Verdict:
     return faults(missing, f"{count} program(s) are there", "Install what is named, or correct the topology.")
 
 
-def _lock(looks: Looks, role: SiteRole) -> Verdict:
-    holder = looks.step.lock.holder()
+def _lock(context: CheckContext, role: SiteRole) -> Verdict:
+    holder = context.step.lock.holder()
     if holder is None:
         return ok("nobody holds the deployment's lock")
     return blocked(f"the deployment is locked by {holder}", "Wait until that run has ended, or end it.")
 
 
-def _role(looks: Looks, role: SiteRole) -> Verdict:
+def _role(context: CheckContext, role: SiteRole) -> Verdict:
     """The run goes by what it finds and not by this role; but a site that nobody has filled cannot take over."""
-    said = looks.step.site(role).role
+    said = context.step.site(role).role
     if said == "standby":
         return ok("the topology says that it is the standby")
     return warning(
@@ -200,17 +200,17 @@ def _role(looks: Looks, role: SiteRole) -> Verdict:
     )
 
 
-def _doors(looks: Looks, role: SiteRole) -> list[Verdict]:
-    """The doors of a site that lives must answer, or their silence would prove nothing after its loss."""
-    step = looks.step
+def _endpoints(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    """The endpoints of a site that lives must answer, or their silence would prove nothing after its loss."""
+    step = context.step
     found = []
     for place in ("airflow", "survivor"):
-        answers = fencing.knocks(step, role, place)
-        silent = [str(answer.door) for answer in answers if answer.state not in ("answers", "open")]
+        answers = fencing.probe_all(step, role, place)
+        silent = [str(answer.endpoint) for answer in answers if answer.state not in ("answers", "open")]
         found.append(
             faults(
-                [f"{door} gives no answer, seen from {fencing.name(place)}" for door in silent],
-                f"{len(answers)} doors answer, seen from {fencing.name(place)}",
+                [f"{endpoint} gives no answer, seen from {fencing.name(place)}" for endpoint in silent],
+                f"{len(answers)} endpoints answer, seen from {fencing.name(place)}",
                 "Start what is down, open the port, or correct seen_from: silence there proves nothing otherwise.",
                 "warning",
             )
@@ -271,8 +271,8 @@ PROGRAMS = Check(
 )
 ROLE = Check("role", "The topology's role of the site that takes over: standby", _role)
 LOCK = Check("lock", "No plan holds the deployment's lock", _lock, needs=("goldengate_connection",))
-DOORS = Check(
-    "doors",
-    "The doors of the site that may be lost answer from Airflow's place and from the survivor, as long as it lives",
-    _doors,
+ENDPOINTS = Check(
+    "endpoints",
+    "The endpoints of the site that may be lost answer from Airflow's place and from the survivor, as long as it lives",
+    _endpoints,
 )

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.operators.base import page
-from infomart_dr.readiness.looks import LookingStep, Looks
+from infomart_dr.readiness.context import CheckContext, ReadOnlyStep
 from infomart_dr.readiness.procedures import PROCEDURES, estimated_times, fitting
 from infomart_dr.readiness.report import Finding, Report, blocked_sentence, examine
 from infomart_dr.topology import Topology
@@ -56,7 +56,7 @@ class ListCases(ReadinessOperator):
 
 def list_cases(deployment: str, procedure: str, source: str, target: str) -> list[dict[str, str]]:
     """Cases to check. A topology that cannot be read, or has no site for a procedure, is a case with ``error`` and
-    ``cure``: the others are checked all the same.
+    ``remedy``: the others are checked all the same.
 
     :raises InfoMartError: nothing is to be checked.
     """
@@ -68,7 +68,7 @@ def list_cases(deployment: str, procedure: str, source: str, target: str) -> lis
             known = topology.name
             cases += _of_deployment(topology, procedure, source, target)
         except InfoMartError as error:
-            cases.append(_case(known, procedure, source, target) | {"error": error.what, "cure": error.next_step})
+            cases.append(_case(known, procedure, source, target) | {"error": error.what, "remedy": error.next_step})
     if not cases:
         raise GuardError(
             "The roles of the sites call for no procedure: there is neither a standby nor a new site.",
@@ -120,7 +120,7 @@ class CheckReadiness(ReadinessOperator):
         self.log.info("%s\n%s", report.title, report.table())
         for finding in report.findings:
             if finding.level in ("warning", "blocked"):
-                self.log.warning("%s: %s. Cure: %s", finding.level, finding.sentence(), finding.cure)
+                self.log.warning("%s: %s. Cure: %s", finding.level, finding.sentence(), finding.remedy)
         for part, time in report.estimate.items():
             self.log.info("estimate: %s: %s", part, time)
         return report.to_json()
@@ -130,15 +130,15 @@ def check(case: dict[str, str]) -> Report:
     """The report of one case."""
     about: dict[str, Any] = {field: case[field] for field in ("deployment", "procedure", "source", "target")}
     if error := case.get("error"):
-        cure = case.get("cure") or "Correct the topology file or the parameters."
-        return Report(**about, findings=[Finding("topology", "every site", "blocked", error, cure)])
+        remedy = case.get("remedy") or "Correct the topology file or the parameters."
+        return Report(**about, findings=[Finding("topology", "every site", "blocked", error, remedy)])
     procedure = PROCEDURES[case["procedure"]]
-    with LookingStep(
+    with ReadOnlyStep(
         deployment=case["deployment"], source=case["source"], target=case["target"], failover=procedure.failover
     ) as step:
-        looks = Looks(step, procedure.name)
-        findings = examine(procedure.checks(step.topology.architecture), looks, step.name)
-        return Report(**about, findings=findings, estimate=estimated_times(looks, findings))
+        context = CheckContext(step, procedure.name)
+        findings = examine(procedure.checks(step.topology.architecture), context, step.name)
+        return Report(**about, findings=findings, estimate=estimated_times(context, findings))
 
 
 class ReportReadiness(ReadinessOperator):
@@ -179,5 +179,5 @@ class ReportReadiness(ReadinessOperator):
         if (instance := context.get("ti")) is not None:
             instance.xcom_push(key="readiness", value=result)
         if wrong:
-            raise GuardError(f"Not ready: {'; '.join(wrong)}.", "Do what the report's column cure says.")
+            raise GuardError(f"Not ready: {'; '.join(wrong)}.", "Do what the report's column remedy says.")
         return result

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 
 from infomart_dr.guards import fencing
 from infomart_dr.hooks.connections import connection
-from infomart_dr.readiness.looks import Looks
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_looked_at, ok
+from infomart_dr.readiness.context import CheckContext
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok
 from infomart_dr.topology import SiteRole
 
 
-def _rsync(looks: Looks, role: SiteRole) -> Verdict:
-    step = looks.step
+def _rsync(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
     if step.topology.transfer.method == "relay":
-        return not_looked_at("files travel through Airflow's machine (transfer.method is relay)")
+        return not_checked("files travel through Airflow's machine (transfer.method is relay)")
     program = step.topology.transfer.rsync
     done = step.host(role).run([program, "--version"], check=False)
     found = re.search(r"version\s+v?(\d+)\.(\d+)(\.\d+)?", done.stdout)
@@ -59,12 +59,12 @@ def known_host_faults(text: str, address: str, port: int, key_type: str, key: st
         yield f"the {key_type} host key of {wanted} is another one than Airflow's connection has"
 
 
-def _transfer_route(looks: Looks, role: SiteRole) -> Verdict:
+def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
     """The way of the dump set from host to host: it is in the topology, the port answers, both keys are there."""
-    step = looks.step
+    step = context.step
     topology = step.topology
     if topology.transfer.method == "relay":
-        return not_looked_at("files travel through Airflow's machine (transfer.method is relay)")
+        return not_checked("files travel through Airflow's machine (transfer.method is relay)")
     source, target = step.site("source").database.host, step.site("target").database.host
     reach = topology.reach(target, step.name("source"))
     if reach is None:
@@ -73,12 +73,12 @@ def _transfer_route(looks: Looks, role: SiteRole) -> Verdict:
             f"Add hosts.{target}.seen_from.{step.name('source')}, or set transfer.method to relay.",
         )
     host, settings = step.host("source"), topology.host(source)
-    door = fencing.Door(f"SSH of {target}", reach.address, reach.ssh_port)
-    done = host.run(["bash", "-s"], stdin=fencing.knock_script([door], topology.fencing.timeout), check=False)
-    state = fencing.parse_knocks(done.stdout + done.stderr, [door])[0]
+    endpoint = fencing.Endpoint(f"SSH of {target}", reach.address, reach.ssh_port)
+    done = host.run(["bash", "-s"], stdin=fencing.probe_script([endpoint], topology.fencing.timeout), check=False)
+    state = fencing.parse_probe(done.stdout + done.stderr, [endpoint])[0]
     if state not in ("answers", "open"):
         return blocked(
-            f"{door} is {state}, seen from {source}",
+            f"{endpoint} is {state}, seen from {source}",
             "Open the port between the database hosts, correct seen_from, or set transfer.method to relay.",
         )
     wrong = []
@@ -95,8 +95,8 @@ def _transfer_route(looks: Looks, role: SiteRole) -> Verdict:
             f"{each} ({file} on {source})"
             for each in known_host_faults(text, reach.address, reach.ssh_port, words[0], words[1])
         ]
-    cure = f"Put key and known host into place on {source}; rsync asks no questions and accepts no unknown host."
-    return faults(wrong, f"{source} reaches {target} at {reach.address}:{reach.ssh_port} and knows its key", cure)
+    remedy = f"Put key and known host into place on {source}; rsync asks no questions and accepts no unknown host."
+    return faults(wrong, f"{source} reaches {target} at {reach.address}:{reach.ssh_port} and knows its key", remedy)
 
 
 RSYNC = Check("rsync", "rsync starts on both database hosts, 3.0 or later", _rsync, needs=("database_host",))

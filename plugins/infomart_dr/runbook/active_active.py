@@ -72,8 +72,8 @@ def start_second_server() -> None:
     )
 
 
-def tell_new_roles() -> failover.TellNewRoles:
+def report_new_roles() -> failover.ReportNewRoles:
     """What the topology file must say from now on."""
-    return failover.TellNewRoles(
-        task_id="tell_new_roles", roles={"source": "active", "target": "active"}, **AFTER_SKIPS
+    return failover.ReportNewRoles(
+        task_id="report_new_roles", roles={"source": "active", "target": "active"}, **AFTER_SKIPS
     )

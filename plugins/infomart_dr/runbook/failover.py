@@ -19,7 +19,7 @@ MOVES: dict[str, Any] = {"architecture": "active-standby", "role": "target", **A
 BEFORE_START: dict[str, Any] = {**MOVES, "unless": facts.POINT_OF_NO_RETURN}
 
 
-@task_group(tooltip="The lost site's doors, seen from two places, and what the loss comes to; nothing is changed")
+@task_group(tooltip="The lost site's endpoints, seen from two places, and what the loss comes to; nothing is changed")
 def gather_evidence() -> None:
     """Look from both places, and estimate the loss, at the same time."""
     past = {"unless": facts.POINT_OF_NO_RETURN}
@@ -125,8 +125,8 @@ def report_loss() -> loss.EstimateLoss:
     return loss.EstimateLoss(task_id="report_loss", role="target", moment="end", **AFTER_SKIPS)
 
 
-def tell_new_roles() -> failover.TellNewRoles:
+def report_new_roles() -> failover.ReportNewRoles:
     """What the topology file must say from now on."""
-    return failover.TellNewRoles(
-        task_id="tell_new_roles", role="target", roles={"source": "failed", "target": "active"}, **AFTER_SKIPS
+    return failover.ReportNewRoles(
+        task_id="report_new_roles", role="target", roles={"source": "failed", "target": "active"}, **AFTER_SKIPS
     )

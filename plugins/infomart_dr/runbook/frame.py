@@ -1,4 +1,4 @@
-"""Around every procedure: its parameters, the lock, the purge hold and the way back."""
+"""Around every procedure: its parameters, the lock, the purge hold and the back-out."""
 
 from __future__ import annotations
 
@@ -161,12 +161,12 @@ def reaggregation_params() -> dict[str, Param]:
 
 
 def return_service_to_source() -> StepOperator:
-    """The way back of every procedure that stops the source's server."""
+    """The back-out of every procedure that stops the source's server."""
     return ReturnServiceToSource(task_id="return_service_to_source")
 
 
 def return_standby() -> StepOperator:
-    """The way back of a failover."""
+    """The back-out of a failover."""
     return ReturnStandby(task_id="return_standby")
 
 
@@ -175,21 +175,21 @@ def procedure(
     *,
     sites: Sequence[SiteRole] = BOTH_ROLES,
     only: Architecture | None = None,
-    way_back: Callable[[], StepOperator] = return_service_to_source,
+    back_out: Callable[[], StepOperator] = return_service_to_source,
 ) -> Iterator[Any]:
     """Everything inside runs under the deployment's lock; what the lock needs at the end is a teardown.
 
     Airflow judges a run by its last tasks, and a task before a teardown that may fail the run is none of them. So
-    only release_lock may, the way back stands between it and the steps, and a failed step fails the run.
-    The lock is not released before the service is back, which makes a failed way back a failed run too.
+    only release_lock may, the back-out stands between it and the steps, and a failed step fails the run.
+    The lock is not released before the service is back, which makes a failed back-out a failed run too.
 
     :param sites: roles that the procedure works at.
     :param only: the architecture that the procedure is for; None: both.
-    :param way_back: makes the teardown that puts the service back where it was.
+    :param back_out: makes the teardown that puts the service back where it was.
     """
     lock = TakeLock(task_id="take_lock", sites=sites, only=only)
     release = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
-    back = way_back().as_teardown(setups=lock)
+    back = back_out().as_teardown(setups=lock)
     with release, back:
         back >> release
         yield lock

@@ -44,5 +44,5 @@ def prove_standby() -> None:
         replication.CheckReplicationRuns(task_id="check_replication_runs", direction="to_target"),
         replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="to_target"),
         checks.ProveParity(task_id="prove_parity", role="target"),
-        failover.TellNewRoles(task_id="tell_new_roles", roles={"source": "active", "target": "standby"}),
+        failover.ReportNewRoles(task_id="report_new_roles", roles={"source": "active", "target": "standby"}),
     )

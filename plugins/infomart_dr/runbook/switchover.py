@@ -26,7 +26,7 @@ def check_replication() -> None:
     )
 
 
-def tell_new_roles(option: str = "") -> failover.TellNewRoles:
+def report_new_roles(option: str = "") -> failover.ReportNewRoles:
     """What the topology file must say from now on."""
     roles: dict[SiteRole, Role] = {"source": "standby", "target": "active"}
-    return failover.TellNewRoles(task_id="tell_new_roles", roles=roles, option=option, **AFTER_SKIPS)
+    return failover.ReportNewRoles(task_id="report_new_roles", roles=roles, option=option, **AFTER_SKIPS)

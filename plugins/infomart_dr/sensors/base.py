@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.operators.base import StepOperator
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.triggers.condition import ConditionTrigger
 
 
@@ -24,8 +24,8 @@ class StepSensor(StepOperator, BaseSensorOperator):
     :param soft_fail: skip the step at the timeout; without it the run stops with the reason.
     """
 
-    #: ``(step, **arguments) -> Seen``, a function of a module: the triggerer imports it by its path.
-    probe: ClassVar[Callable[..., Seen]]
+    #: ``(step, **arguments) -> Observation``, a function of a module: the triggerer imports it by its path.
+    probe: ClassVar[Callable[..., Observation]]
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class StepSensor(StepOperator, BaseSensorOperator):
     def prepare(self, step: Step) -> None:
         """Do what the waiting is for, before it begins; must be repeatable."""
 
-    def after(self, step: Step, reached: Seen) -> Seen:
+    def after(self, step: Step, reached: Observation) -> Observation:
         """The proof once the probe is satisfied; a step may act once more here."""
         return reached
 
@@ -62,17 +62,17 @@ class StepSensor(StepOperator, BaseSensorOperator):
         """Dotted path of the probe."""
         return f"{self.probe.__module__}.{self.probe.__qualname__}"
 
-    def ask(self, step: Step) -> Seen:
+    def ask(self, step: Step) -> Observation:
         """Ask the probe once."""
         # By its path, as the triggerer does it.
         from airflow.sdk.module_loading import import_string
 
         return import_string(self.question())(step, **self.arguments(step))
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         return self.ask(step)
 
-    def act(self, step: Step, seen: Seen) -> Seen | None:
+    def act(self, step: Step, seen: Observation) -> Observation | None:
         self.prepare(step)
         if (reached := self._inline_wait(step)) is not None:
             return self.after(step, reached)
@@ -91,7 +91,7 @@ class StepSensor(StepOperator, BaseSensorOperator):
         )
         return None
 
-    def _inline_wait(self, step: Step) -> Seen | None:
+    def _inline_wait(self, step: Step) -> Observation | None:
         """Look here for a short while: handing a wait over takes longer than most waits."""
         timeouts = step.topology.timeouts
         deadline = time.monotonic() + timeouts.inline_wait
@@ -99,18 +99,18 @@ class StepSensor(StepOperator, BaseSensorOperator):
             try:
                 # A step may observe more than its probe, which is what the triggerer would ask.
                 seen = self.ask(step)
-            except CurableError:
+            except TransientError:
                 return None
-            if seen.done:
-                self.log.info("verify: %s", seen.what)
+            if seen.satisfied:
+                self.log.info("verify: %s", seen.summary)
                 return seen
             time.sleep(min(1.0, timeouts.poll))
         return None
 
-    def collect(self, step: Step, event: dict[str, Any]) -> Seen | None:
+    def collect(self, step: Step, event: dict[str, Any]) -> Observation | None:
         if event["state"] == "timeout":
             if self.soft_fail:
-                raise AirflowSkipException(f"Skipped at the timeout (soft_fail): {event['what']}")
-            raise GuardError(f"Waited long enough: {event['what']}", self.next_step())
-        self.log.info("verify: %s", event["what"])
-        return self.after(step, Seen(True, event["what"], event.get("facts") or {}))
+                raise AirflowSkipException(f"Skipped at the timeout (soft_fail): {event['summary']}")
+            raise GuardError(f"Waited long enough: {event['summary']}", self.next_step())
+        self.log.info("verify: %s", event["summary"])
+        return self.after(step, Observation(True, event["summary"], event.get("details") or {}))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.guards import markers
 from infomart_dr.sensors.deployment_sensor import DeploymentSensor, path_of
 
@@ -41,7 +41,7 @@ class ReplicationCatchUpSensor(DeploymentSensor):
         if not self.marker:
             return {"source": self.source, "target": self.target, "key": marker_key(context)}
         if self.source or not self.target:
-            raise FinalError(
+            raise PermanentError(
                 "A marker is given, and not the one site at which it must arrive.", "Give target, and no source."
             )
         return {"site": self.target, "marker": self.marker}

@@ -12,9 +12,9 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import CurableError, InfoMartError
+from infomart_dr.errors import InfoMartError, TransientError
 from infomart_dr.operators.base import RETRY_POLICY, raise_from
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 from infomart_dr.triggers.condition import ConditionTrigger
 
 if TYPE_CHECKING:
@@ -31,19 +31,19 @@ class DeploymentSensor(BaseSensorOperator):
     ``timeout``, ``soft_fail``, ``never_fail``, ``silent_fail`` and ``mode`` mean what they mean for each sensor of
     Airflow; ``mode`` is for a sensor that is not deferred, ``exponential_backoff`` too.
 
-    Errors keep their kind. One that time may cure is borne for ``patience``, then the try ends with it and Airflow
+    Errors keep their kind. A transient one is borne for ``patience``, then the try ends with it and Airflow
     tries again (``retries``). The others end the task at once, whatever ``retries`` says, unless the task or the DAG
     has a ``retry_policy`` of its own. ``soft_fail`` skips after a timeout and never hides an error.
 
     :param deployment: name of the deployment; may be left out when there is only one topology file.
     :param deferrable: default: ``[operators] default_deferrable``.
-    :param patience: seconds for which errors that time may cure are borne in a row. Without effect in the mode
+    :param patience: seconds for which transient errors are borne in a row. Without effect in the mode
         ``reschedule``, where each such error ends the try.
     """
 
     template_fields: Sequence[str] = ("deployment",)
-    #: ``(deployment, **arguments) -> Seen``, a function of a module: the triggerer imports it by its path.
-    probe: ClassVar[Callable[..., Seen]]
+    #: ``(deployment, **arguments) -> Observation``, a function of a module: the triggerer imports it by its path.
+    probe: ClassVar[Callable[..., Observation]]
 
     def __init__(
         self,
@@ -74,19 +74,19 @@ class DeploymentSensor(BaseSensorOperator):
 
     # -- in the task -------------------------------------------------------------------------------
 
-    def ask(self, context: Context) -> Seen:
+    def ask(self, context: Context) -> Observation:
         """Ask once."""
         from airflow.sdk.module_loading import import_string
 
         with Deployment(self.deployment) as deployment:
-            seen: Seen = import_string(self.question())(deployment, **self.arguments(context))
-        self.log.info("observe: %s", seen.what)
+            seen: Observation = import_string(self.question())(deployment, **self.arguments(context))
+        self.log.info("observe: %s", seen.summary)
         return seen
 
     def poke(self, context: Context) -> PokeReturnValue:
         try:
             seen = self.ask(context)
-        except CurableError as error:
+        except TransientError as error:
             now = time.monotonic()
             self._trouble_since = self._trouble_since or now
             if (self.reschedule and not self.deferrable) or now - self._trouble_since >= self.patience:
@@ -94,7 +94,7 @@ class DeploymentSensor(BaseSensorOperator):
             self.log.warning("Cannot look: %s", error)
             return PokeReturnValue(False)
         self._trouble_since = None
-        return PokeReturnValue(seen.done, _result(seen.what, seen.facts))
+        return PokeReturnValue(seen.satisfied, _result(seen.summary, seen.details))
 
     def execute(self, context: Context) -> Any:
         if not self.deferrable:
@@ -135,7 +135,7 @@ class DeploymentSensor(BaseSensorOperator):
         :raises AirflowSensorTimeout: the goal was not reached in time; Airflow makes a skip of it with ``soft_fail``.
         """
         if event["state"] == "timeout":
-            message = f"Sensor has timed out after {self.timeout:g} seconds: {event['what']}"
+            message = f"Sensor has timed out after {self.timeout:g} seconds: {event['summary']}"
             self.log.warning("%s", message)
             raise AirflowSensorTimeout(message)
         try:
@@ -143,8 +143,8 @@ class DeploymentSensor(BaseSensorOperator):
         except InfoMartError as error:
             self._never(error)
             raise
-        self.log.info("observe: %s", event["what"])
-        return _result(event["what"], event.get("facts") or {})
+        self.log.info("observe: %s", event["summary"])
+        return _result(event["summary"], event.get("details") or {})
 
     def _never(self, error: InfoMartError) -> None:
         """As Airflow does it with what ``poke`` raises."""
@@ -152,10 +152,10 @@ class DeploymentSensor(BaseSensorOperator):
             raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
 
 
-def path_of(probe: Callable[..., Seen]) -> str:
+def path_of(probe: Callable[..., Observation]) -> str:
     """Dotted path of a function of a module."""
     return f"{probe.__module__}.{probe.__qualname__}"
 
 
-def _result(what: str, facts: dict[str, Any]) -> dict[str, Any]:
-    return {"what": what, **facts}
+def _result(summary: str, details: dict[str, Any]) -> dict[str, Any]:
+    return {"summary": summary, **details}

@@ -9,7 +9,7 @@ from infomart_dr.guards.extraction import etl_is_quiet
 from infomart_dr.guards.high_water_marks import high_water_mark_moved
 from infomart_dr.guards.server import server_runs
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.sensors.base import StepSensor
 
 
@@ -22,13 +22,13 @@ class WaitForQuietEtl(StepSensor):
     def limit(self, step: Step) -> float:
         return step.topology.timeouts.quiesce
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         if not server_runs(step, self.role):
             # A stopped server cannot transform any more: what it left must be seen, not waited for.
             seen = etl_is_quiet(step, self.role)
-            if not seen.done:
+            if not seen.satisfied:
                 raise GuardError(
-                    f"The Info Mart Server at {step.name(self.role)} is stopped and {seen.what}.",
+                    f"The Info Mart Server at {step.name(self.role)} is stopped and {seen.summary}.",
                     "Start it with run-scheduler true, let Job_TransformGIM finish, then clear hold_scheduler.",
                 )
             return seen

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.guards.high_water_marks import marks_passed
 from infomart_dr.sensors.deployment_sensor import DeploymentSensor
 
@@ -50,7 +50,7 @@ class HighWaterMarkSensor(DeploymentSensor):
 def epoch(moment: str | float | datetime) -> int:
     """Epoch seconds of a moment, a part of a second rounded up.
 
-    :raises FinalError: it is something else, or a time without its zone.
+    :raises PermanentError: it is something else, or a time without its zone.
     """
     if isinstance(moment, datetime):
         return _of(moment, moment.isoformat())
@@ -61,7 +61,7 @@ def epoch(moment: str | float | datetime) -> int:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise FinalError(
+        raise PermanentError(
             f"The moment is not a time: {text[:60]!r}.", "Write 2026-11-02T17:00Z, or epoch seconds."
         ) from None
     return _of(found, text)
@@ -69,7 +69,7 @@ def epoch(moment: str | float | datetime) -> int:
 
 def _of(moment: datetime, text: str) -> int:
     if moment.tzinfo is None:
-        raise FinalError(
+        raise PermanentError(
             f"The moment has no time zone: {text[:60]!r}.", "Write 2026-11-02T17:00Z, or +01:00 behind it."
         )
     return math.ceil(moment.timestamp())
@@ -79,7 +79,7 @@ def _keys(given: Sequence[int | str] | str) -> list[int]:
     """Keys of data sources, also from a template that made one text of them."""
     texts = re.findall(r"[^\s,\[\]()'\"]+", given) if isinstance(given, str) else [str(key) for key in given]
     if wrong := [text for text in texts if not text.isdigit()]:
-        raise FinalError(
+        raise PermanentError(
             f"The key of a data source is not a number: {wrong[0][:40]!r}.", "Give DATA_SOURCE_KEY, as in CTL_DS."
         )
     return sorted({int(text) for text in texts})

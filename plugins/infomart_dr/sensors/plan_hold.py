@@ -18,7 +18,7 @@ from infomart_dr.guards.purge_holds.idb import IdbHolds, raise_all
 from infomart_dr.guards.purge_holds.store import End, plan_hold
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.sensors.base import StepSensor
 from infomart_dr.text import sorted_names
 
@@ -31,7 +31,7 @@ class HoldPurging(StepSensor):
     undo = "the task release_idb_purge_hold; of a plan that was given up, infomart_purge_hold with release"
     probe = staticmethod(no_purge_runs)
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         idbs, now = idbs_of_plan(step), datetime.now(UTC)
         states = {f"{idb.label}: {job}": state for idb in idbs for job, state in idb.states().items()}
         loose = [job for job, state in states.items() if state.enabled or state.running]
@@ -39,13 +39,13 @@ class HoldPurging(StepSensor):
         held = step.ledger.get(facts.PURGE_HOLD)
         details = {"hold": held, "jobs": len(states)}
         if loose or without or held is None:
-            return Seen(
+            return Observation(
                 False,
                 f"purging is enabled or runs: {sorted_names(loose) or 'no job'}; "
                 f"without a hold of this plan: {sorted_names(without) or 'no IDB'}",
                 details,
             )
-        return Seen(True, f"purging is held: {len(states)} job(s) disabled", details)
+        return Observation(True, f"purging is held: {len(states)} job(s) disabled", details)
 
     def prepare(self, step: Step) -> None:
         now = datetime.now(UTC)
@@ -75,7 +75,7 @@ class HoldPurging(StepSensor):
                 self.log.info("act: %s: %s", report.idb, words)
         raise_all([error for report in reports for error in report.errors])
 
-    def after(self, step: Step, reached: Seen) -> Seen:
+    def after(self, step: Step, reached: Observation) -> Observation:
         self._hold(idbs_of_plan(step))
         if running := purges_that_run(idbs_of_plan(step)):
             raise PurgeRunsError(
@@ -111,13 +111,13 @@ class ReleasePurgeHold(StepSensor):
         for idb in idbs_of_plan(step):
             idb.store.extend(plan_hold(step.plan_id), end, datetime.now(UTC))
 
-    def finish(self, step: Step, seen: Seen) -> None:
+    def finish(self, step: Step, seen: Observation) -> None:
         now, reports = datetime.now(UTC), list[Report]()
         for idb in idbs_of_plan(step):
             # One plan runs at a time: what other plans have left here is given up.
             for hold in idb.store.holds():
                 if hold.released_at is None and hold.of_plan:
-                    idb.store.release(hold.hold_id, step.owner, seen.what)
+                    idb.store.release(hold.hold_id, step.owner, seen.summary)
                     self.log.info("act: %s: released %s", idb.label, hold)
             if others := idb.active(now):
                 self.log.info("act: %s: purging stays held by %s", idb.label, "; ".join(map(str, others)))

@@ -9,7 +9,7 @@ from infomart_dr.guards.purge_holds.deployment import PurgeHolds
 from infomart_dr.guards.purge_holds.idb import raise_all
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.purge_holds import LIST, HoldStep, log_report
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.sensors.base import StepSensor
 from infomart_dr.text import sorted_names
 
@@ -25,7 +25,7 @@ class MatchJobs(HoldStep, StepSensor):
     def does_not_apply(self, step: Step) -> str | None:
         return "the run lists holds only" if step.params["action"] == LIST else None
 
-    def observe(self, step: Step) -> Seen:
+    def observe(self, step: Step) -> Observation:
         now = datetime.now(UTC)
         unlike: list[str] = []
         for idb in chosen_idbs(step):
@@ -37,8 +37,8 @@ class MatchJobs(HoldStep, StepSensor):
                 if state.enabled or state.running or job not in rows:
                     unlike.append(f"{idb.label}: {job} is {state.words}")
         if unlike:
-            return Seen(False, f"jobs that do not match the holds: {sorted_names(unlike)}")
-        return Seen(True, "the purge jobs match the holds")
+            return Observation(False, f"jobs that do not match the holds: {sorted_names(unlike)}")
+        return Observation(True, "the purge jobs match the holds")
 
     def prepare(self, step: Step) -> None:
         holds = PurgeHolds(step.deployment)
@@ -47,10 +47,10 @@ class MatchJobs(HoldStep, StepSensor):
             log_report(self, report)
         raise_all([error for report in reports for error in report.errors])
 
-    def after(self, step: Step, reached: Seen) -> Seen:
+    def after(self, step: Step, reached: Observation) -> Observation:
         self.prepare(step)
-        if not (running := no_chosen_purge_runs(step)).done:
-            raise PurgeRunsError(f"{running.what}.", "It is tried again when they have ended.")
+        if not (running := no_chosen_purge_runs(step)).satisfied:
+            raise PurgeRunsError(f"{running.summary}.", "It is tried again when they have ended.")
         return self.observe(step)
 
     def next_step(self) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import CurableError, InfoMartError, class_name
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.errors import InfoMartError, TransientError, class_name
+from infomart_dr.plan.step import Observation, Step
 
 
 class ConditionTrigger(BaseTrigger):
@@ -22,15 +22,15 @@ class ConditionTrigger(BaseTrigger):
 
     :param step: what :meth:`infomart_dr.plan.step.Step.arguments` gave.
     :param deployment: name of a deployment; empty when there is only one topology file.
-    :param probe: dotted path of a function that returns a ``Seen``.
+    :param probe: dotted path of a function that returns a ``Observation``.
     :param arguments: for the probe.
     :param poll: seconds between two looks.
     :param deadline: epoch seconds after which the event ``timeout`` is sent.
-    :param patience: seconds for which curable errors are borne in a row.
+    :param patience: seconds for which retryable errors are borne in a row.
     :param silent: every error is logged and borne until the deadline, as ``silent_fail`` of a sensor asks for.
 
-    The event is ``{"state": "reached"|"timeout", "what": ..., "facts": ...}``, or ``{"state": "failed"}`` with the
-    ``error`` as :func:`~infomart_dr.errors.class_name` gives it, ``curable``, ``what`` and ``next_step``.
+    The event is ``{"state": "reached"|"timeout", "summary": ..., "details": ...}``, or ``{"state": "failed"}`` with the
+    ``error`` as :func:`~infomart_dr.errors.class_name` gives it, ``retryable``, ``what`` and ``next_step``.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ConditionTrigger(BaseTrigger):
             },
         )
 
-    def look(self) -> Seen:
+    def look(self) -> Observation:
         """Ask the probe once (blocking)."""
         from airflow.sdk.module_loading import import_string
 
@@ -84,27 +84,27 @@ class ConditionTrigger(BaseTrigger):
             try:
                 seen = await asyncio.to_thread(self.look)
                 trouble_since = None
-            except CurableError as error:
+            except TransientError as error:
                 trouble_since = trouble_since or time.monotonic()
                 self.log.warning("Cannot look: %s", error)
                 if not self.silent and time.monotonic() - trouble_since > self.patience:
                     yield TriggerEvent({"state": "failed", **_describe(error)})
                     return
-                seen = Seen(False, f"cannot look: {error.what}")
+                seen = Observation(False, f"cannot look: {error.what}")
             except InfoMartError as error:
                 if not self.silent:
                     yield TriggerEvent({"state": "failed", **_describe(error)})
                     return
                 self.log.warning("Cannot look: %s", error)
-                seen = Seen(False, f"cannot look: {error.what}")
-            if seen.what != told or time.monotonic() - told_at > 60:
-                self.log.info("observe: %s", seen.what)
-                told, told_at = seen.what, time.monotonic()
-            if seen.done:
-                yield TriggerEvent({"state": "reached", "what": seen.what, "facts": seen.facts})
+                seen = Observation(False, f"cannot look: {error.what}")
+            if seen.summary != told or time.monotonic() - told_at > 60:
+                self.log.info("observe: %s", seen.summary)
+                told, told_at = seen.summary, time.monotonic()
+            if seen.satisfied:
+                yield TriggerEvent({"state": "reached", "summary": seen.summary, "details": seen.details})
                 return
             if time.time() > self.deadline:
-                yield TriggerEvent({"state": "timeout", "what": seen.what, "facts": seen.facts})
+                yield TriggerEvent({"state": "timeout", "summary": seen.summary, "details": seen.details})
                 return
             await asyncio.sleep(self.poll)
 
@@ -112,7 +112,7 @@ class ConditionTrigger(BaseTrigger):
 def _describe(error: InfoMartError) -> dict[str, Any]:
     return {
         "error": class_name(error),
-        "curable": error.curable,
+        "retryable": error.retryable,
         "what": error.what,
         "next_step": error.next_step,
     }

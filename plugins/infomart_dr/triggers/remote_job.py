@@ -23,7 +23,7 @@ class RemoteJobTrigger(BaseTrigger):
 
     The event is a dictionary: ``state`` (``ended``, ``vanished``, ``absent``, ``unreachable`` or
     ``failed``), ``job_id``, ``exit_code``, ``log_offset``, ``seconds`` (the program's, by the host's
-    clock) and ``reason``; after an error also ``curable`` and ``next_step``.
+    clock) and ``reason``; after an error also ``retryable`` and ``next_step``.
 
     :param ssh_connection: Airflow connection of the host.
     :param work_folder: folder of jobs on the host.
@@ -138,7 +138,7 @@ class RemoteJobTrigger(BaseTrigger):
     def _event(
         self, state: str, status: JobStatus | None = None, reason: str = "", error: InfoMartError | None = None
     ) -> dict[str, Any]:
-        told = {"error": class_name(error), "curable": error.curable, "next_step": error.next_step} if error else {}
+        told = {"error": class_name(error), "retryable": error.retryable, "next_step": error.next_step} if error else {}
         return {
             "state": state,
             "job_id": self.job_id,

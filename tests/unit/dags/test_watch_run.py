@@ -17,7 +17,7 @@ from tests.unit.evidence.watch_fakes import FakeSite
 from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import Finding, Roles, State
 from infomart_dr.guards import survey
-from infomart_dr.guards.survey import Look
+from infomart_dr.guards.survey import Survey
 from infomart_dr.topology import Watch
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,7 +46,7 @@ class FakeDeployment:
         return self.ledger
 
 
-def seen(deployment: FakeDeployment, token: str) -> Look:
+def seen(deployment: FakeDeployment, token: str) -> Survey:
     copies = {}
     if deployment.topology.name != "gone":
         with deployment.ledger.transaction() as session:
@@ -56,7 +56,7 @@ def seen(deployment: FakeDeployment, token: str) -> Look:
         Finding("site1/trail/disk", "warning", "The disk fills."),
         Finding("site1/groups/EGIM", "critical", "It is stopped."),
     ]
-    return Look(ROLES, 1_800_000_000.0 + float(token) % 1000, state, found, ROLES.subjects(), copies=copies)
+    return Survey(ROLES, 1_800_000_000.0 + float(token) % 1000, state, found, ROLES.subjects(), copies=copies)
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def deployments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / f"{name}.yaml").touch()
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(tmp_path))
     monkeypatch.setattr(FakeDeployment, "ledgers", {})
-    monkeypatch.setattr("infomart_dr.deployment.Deployment", FakeDeployment)
+    monkeypatch.setattr("infomart_dr.operators.watch.Deployment", FakeDeployment)
     monkeypatch.setattr(survey, "bounded", lambda topology: topology)
-    monkeypatch.setattr(survey, "look", seen)
+    monkeypatch.setattr(survey, "survey", seen)
 
 
 def test_each_deployment_is_an_instance_of_its_own_with_its_label_and_its_assets_events(deployments: None) -> None:

@@ -59,7 +59,7 @@ def test_groups_that_run_near_the_present_are_no_finding() -> None:
 def test_a_group_is_judged_by_status_lag_and_time_since_checkpoint_together(row: str, level: str, said: str) -> None:
     (finding,) = at_source(row, RUNS[1])
     assert (finding.key, finding.level) == ("site1/groups/EGIM", level)
-    assert said in finding.sentence and finding.cure
+    assert said in finding.sentence and finding.remedy
 
 
 @pytest.mark.parametrize("row", ["EXTRACT STARTING EGIM 00:00:00 00:00:03", "EXTRACT RUNNING EGIM unknown unknown"])
@@ -226,7 +226,7 @@ def test_an_outage_counts_down_from_the_last_look_that_found_the_link_up() -> No
     (finding,) = watching.link_findings("site1", "site2", outage, True, ["ts2"], NOW, WATCH)
     assert "in 2 h 10 min data of site2 (ts2) will be given up" in finding.sentence
     assert finding.level == "warning" and finding.numbers["left_seconds"] == 7800
-    assert "(Operation Modes, pp. 12-13)" in finding.cure
+    assert "(Operation Modes, pp. 12-13)" in finding.remedy
 
 
 def test_it_becomes_critical_before_the_data_is_given_up_and_stays_so_after_it() -> None:
@@ -274,7 +274,7 @@ def test_a_hold_is_warned_of_by_the_oldest_call_that_is_not_extracted() -> None:
     (finding,) = watching.hold_findings("site2", "ts1", NOW - day, NOW - 13 * day, 14 * day, NOW, WATCH)
     assert finding.level == "critical"
     assert "is held for 24 h, and its extraction is 13 d behind; a partitioned IDB overwrites" in finding.sentence
-    assert finding.sentence.endswith("what is held in 24 h.") and "extraction catch up" in finding.cure
+    assert finding.sentence.endswith("what is held in 24 h.") and "extraction catch up" in finding.remedy
 
 
 # -- roles ---------------------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ def test_a_plan_is_a_warning_once_it_has_given_no_sign_of_life_for_so_long(quiet
     found = watching.plan_finding("site2", holder(quiet), NOW, WATCH)
     assert (found.key, found.level) == ("site2/lock/plan", level)
     assert "Plan INC-1 of infomart_failover INC-1 holds the lock at site2" in found.sentence
-    assert ("last sign of life" in found.sentence and "operating.md" in found.cure) == (level == "warning")
+    assert ("last sign of life" in found.sentence and "operating.md" in found.remedy) == (level == "warning")
     sooner = watching.plan_finding("site2", holder(600), NOW, WATCH.model_copy(update={"plan_quiet": 600}))
     assert sooner.level == "warning"
 

@@ -1,4 +1,4 @@
-"""Is a site dead? What a door says, from Airflow's place and by the survivor's shell, and what it comes to."""
+"""Is a site dead? What an endpoint says, from Airflow's place and by the survivor's shell, and what it comes to."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ import pytest
 
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.guards import fencing
-from infomart_dr.guards.fencing import Answer, Door, knock, knock_script, parse_knocks
+from infomart_dr.guards.fencing import Answer, Endpoint, parse_probe, probe_endpoint, probe_script
 from infomart_dr.topology import Reach
 
 
 @contextmanager
-def door(behaviour: str) -> Iterator[Door]:
+def endpoint(behaviour: str) -> Iterator[Endpoint]:
     """A real port that greets, keeps silent, or closes at once; or one that nobody listens on."""
     with ExitStack() as stack:
         if behaviour == "nobody":
             held = stack.enter_context(socket.socket())
             held.bind(("127.0.0.1", 0))
-            yield Door(behaviour, "127.0.0.1", held.getsockname()[1])
+            yield Endpoint(behaviour, "127.0.0.1", held.getsockname()[1])
             return
         server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         over = threading.Event()
@@ -46,7 +46,7 @@ def door(behaviour: str) -> Iterator[Door]:
                         over.wait(5)
 
         threading.Thread(target=serve, daemon=True).start()
-        yield Door(behaviour, "127.0.0.1", server.getsockname()[1])
+        yield Endpoint(behaviour, "127.0.0.1", server.getsockname()[1])
 
 
 BEHAVIOURS = {"greets": "answers", "silent": "open", "closes": "refused", "nobody": "refused"}
@@ -54,60 +54,60 @@ BEHAVIOURS = {"greets": "answers", "silent": "open", "closes": "refused", "nobod
 
 @pytest.mark.parametrize(("behaviour", "state"), BEHAVIOURS.items())
 def test_a_door_says_what_it_does_when_airflow_knocks(behaviour: str, state: str) -> None:
-    with door(behaviour) as found:
-        assert knock(found, 2.0) == state
+    with endpoint(behaviour) as found:
+        assert probe_endpoint(found, 2.0) == state
 
 
 def test_a_name_that_nobody_knows_is_silent() -> None:
-    assert knock(Door("listener", "no-such-host.invalid", 1521), 2.0) == "silent"
+    assert probe_endpoint(Endpoint("listener", "no-such-host.invalid", 1521), 2.0) == "silent"
 
 
 def test_the_survivors_shell_sees_the_same_at_all_doors_at_once() -> None:
     with ExitStack() as stack:
-        doors = [stack.enter_context(door(behaviour)) for behaviour in BEHAVIOURS]
-        doors.append(Door("lost", "no-such-host.invalid", 1521))
+        endpoints = [stack.enter_context(endpoint(behaviour)) for behaviour in BEHAVIOURS]
+        endpoints.append(Endpoint("lost", "no-such-host.invalid", 1521))
         done = subprocess.run(
-            ["bash", "-s"], input=knock_script(doors, 2.0), capture_output=True, text=True, timeout=30, check=True
+            ["bash", "-s"], input=probe_script(endpoints, 2.0), capture_output=True, text=True, timeout=30, check=True
         )
-    assert parse_knocks(done.stdout, doors) == [*BEHAVIOURS.values(), "silent"]
+    assert parse_probe(done.stdout, endpoints) == [*BEHAVIOURS.values(), "silent"]
 
 
 def test_a_door_that_accepts_late_is_alive_although_the_time_is_over_while_it_is_listened_to() -> None:
     """Half a second in all, and a second of listening: a slow line must not read as a dead site."""
-    with door("silent") as found:
+    with endpoint("silent") as found:
         done = subprocess.run(
-            ["bash", "-s"], input=knock_script([found], -0.5), capture_output=True, text=True, timeout=30, check=True
+            ["bash", "-s"], input=probe_script([found], -0.5), capture_output=True, text=True, timeout=30, check=True
         )
-    assert parse_knocks(done.stdout, [found]) == ["open"]
+    assert parse_probe(done.stdout, [found]) == ["open"]
 
 
 def test_a_survivor_without_the_programs_proves_nothing(tmp_path: Path) -> None:
-    """A command that is not found must not read as a door that is silent."""
-    doors = [Door("listener", "127.0.0.1", 1)]
+    """A command that is not found must not read as an endpoint that is silent."""
+    endpoints = [Endpoint("listener", "127.0.0.1", 1)]
     (tmp_path / "bash").symlink_to(shutil.which("bash") or "")
     done = subprocess.run(
         [str(tmp_path / "bash"), "-s"],
-        input=knock_script(doors, 1.0),
+        input=probe_script(endpoints, 1.0),
         capture_output=True,
         text=True,
         timeout=30,
         env={"PATH": str(tmp_path)},
     )
     with pytest.raises(UnexpectedReplyError, match=r"listener \(127.0.0.1:1\): timeout is not in the path"):
-        parse_knocks(done.stdout, doors)
+        parse_probe(done.stdout, endpoints)
 
 
 @pytest.mark.parametrize("text", ["", "0 unknown: 126 permission denied", "0 asleep"])
 def test_what_the_script_does_not_understand_is_no_proof_of_silence(text: str) -> None:
     with pytest.raises(UnexpectedReplyError, match="does not know about listener"):
-        parse_knocks(text, [Door("listener", "db1", 1521)])
+        parse_probe(text, [Endpoint("listener", "db1", 1521)])
 
 
 def test_what_is_accepted_or_answered_lives_and_a_refusal_too_unless_the_topology_says_otherwise() -> None:
     for state, strict, lax in (("answers", True, True), ("open", True, True), ("refused", True, False)):
-        answer = Answer(Door("x", "h", 1), "airflow", state)  # type: ignore[arg-type]
+        answer = Answer(Endpoint("x", "h", 1), "airflow", state)  # type: ignore[arg-type]
         assert (answer.is_alive(True), answer.is_alive(False)) == (strict, lax)
-    assert not Answer(Door("x", "h", 1), "airflow", "silent").is_alive(True)
+    assert not Answer(Endpoint("x", "h", 1), "airflow", "silent").is_alive(True)
 
 
 class World:
@@ -147,7 +147,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_every_kind_of_door_is_knocked_at_once(world: World) -> None:
-    assert [str(door) for door in fencing.doors(world.step, "source", "airflow")] == [
+    assert [str(endpoint) for endpoint in fencing.endpoints(world.step, "source", "airflow")] == [
         "database listener (dba.example:1521)",
         "GoldenGate manager (ssh_db1.example:7809)",
         "SSH of db1 (ssh_db1.example:22)",
@@ -159,7 +159,7 @@ def test_every_kind_of_door_is_knocked_at_once(world: World) -> None:
 def test_the_survivor_knocks_by_its_own_addresses(world: World) -> None:
     world.reach["db1", "site2"] = Reach(address="db1.wan", ssh_port=23, manager_port=7810, listener_port=1522)
     world.site.management_layer.seen_from["site2"] = SimpleNamespace(address="cfg1.wan", port=2021)
-    assert [str(door) for door in fencing.doors(world.step, "source", "survivor")] == [
+    assert [str(endpoint) for endpoint in fencing.endpoints(world.step, "source", "survivor")] == [
         "database listener (db1.wan:1522)",
         "GoldenGate manager (db1.wan:7810)",
         "SSH of db1 (db1.wan:23)",
@@ -169,12 +169,12 @@ def test_the_survivor_knocks_by_its_own_addresses(world: World) -> None:
 
 
 def test_one_door_that_answers_from_one_place_is_enough_to_live(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    listener, ssh = Door("database listener", "db1", 1521), Door("SSH of db1", "db1", 22)
+    listener, ssh = Endpoint("database listener", "db1", 1521), Endpoint("SSH of db1", "db1", 22)
     seen = {
         "airflow": [Answer(listener, "airflow", "silent"), Answer(ssh, "airflow", "open")],
         "survivor": [Answer(listener, "survivor", "silent"), Answer(ssh, "survivor", "silent")],
     }
-    monkeypatch.setattr(fencing, "knocks", lambda step, role, place: seen[place])
+    monkeypatch.setattr(fencing, "probe_all", lambda step, role, place: seen[place])
     verdict = fencing.judge(world.step, "source")
     assert not verdict.dead
     assert verdict.sentence("site1") == "site1 lives: SSH of db1 (db1:22) accepts, seen from Airflow's place"
@@ -182,5 +182,5 @@ def test_one_door_that_answers_from_one_place_is_enough_to_live(world: World, mo
     verdict = fencing.judge(world.step, "source")
     assert verdict.dead
     assert verdict.sentence("site1") == (
-        "site1 is silent: 4 doors knocked at from Airflow's place and the survivor, none answers"
+        "site1 is silent: 4 endpoints probed from Airflow's place and the survivor, none answers"
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.unit.guards.purge_world import NOW, Job, Tables, days, idb
 
-from infomart_dr.errors import FinalError, TopologyError, UnreachableError
+from infomart_dr.errors import PermanentError, TopologyError, UnreachableError
 from infomart_dr.guards import high_water_marks as high_water_marks_guard
 from infomart_dr.guards.purge_holds import End, HeldJob, Hold, HoldStore, IdbHolds, PurgeHolds, ring_warning
 
@@ -104,7 +104,7 @@ def test_a_hold_of_an_id_that_stands_is_not_placed_a_second_time(tables: Tables)
 
 
 def test_an_owner_that_does_not_fit_is_refused(tables: Tables) -> None:
-    with pytest.raises(FinalError, match=r"251 bytes.*Next: Start a new run with a shorter id"):
+    with pytest.raises(PermanentError, match=r"251 bytes.*Next: Start a new run with a shorter id"):
         place(idb(tables, Job()), owner="x" * 251)
 
 

@@ -18,9 +18,9 @@ from infomart_dr.errors import InfoMartError, RemoteCommandError, UnreachableErr
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watching import Condition
 from infomart_dr.guards import fencing, survey
-from infomart_dr.guards.fencing import Door
+from infomart_dr.guards.fencing import Endpoint
 from infomart_dr.guards.purge_holds import IdbHolds
-from infomart_dr.guards.survey import Look
+from infomart_dr.guards.survey import Survey
 from infomart_dr.hooks.parse_ggsci import parse_info_all
 from infomart_dr.hooks.remote_host import Completed
 
@@ -168,27 +168,29 @@ class World:
                 return 50_000_000_000
 
             def run(self, argv: Any, *, stdin: str, check: bool) -> Completed:
-                numbers = range(stdin.count("\nknock "))
+                numbers = range(stdin.count("\nprobe_endpoint "))
                 return Completed(0, "".join(f"{number} {world.link}\n" for number in numbers), "")
 
         return Host()
 
-    def look(self) -> Look:
-        return survey.look(self, "1.0")  # type: ignore[arg-type]
+    def look(self) -> Survey:
+        return survey.survey(self, "1.0")  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(survey, "PurgeHolds", lambda world: world.purge_holds())
-    monkeypatch.setattr(fencing, "site_doors", lambda *_: [Door("SSH", "h", 22), Door("database listener", "h", 1521)])
+    monkeypatch.setattr(
+        fencing, "site_endpoints", lambda *_: [Endpoint("SSH", "h", 22), Endpoint("database listener", "h", 1521)]
+    )
     return World()
 
 
-def found(seen: Look) -> dict[str, str]:
+def found(seen: Survey) -> dict[str, str]:
     return {finding.key: finding.level for finding in seen.findings}
 
 
-def figures(seen: Look) -> dict[str, float]:
+def figures(seen: Survey) -> dict[str, float]:
     return {name: value for name, _, value in seen.figures}
 
 
@@ -196,7 +198,7 @@ def test_a_healthy_pair_is_judged_whole_and_shows_nothing(world: World) -> None:
     seen = world.look()
     assert found(seen) == {}
     assert seen.judged == seen.roles.subjects()
-    assert seen.keeper == ACTIVE and set(seen.copies) == {ACTIVE, STANDBY}
+    assert seen.ledger_site == ACTIVE and set(seen.copies) == {ACTIVE, STANDBY}
     assert seen.state.positions == {ACTIVE: (7, 100), STANDBY: (7, 100)}
     assert figures(seen)["lag_seconds"] < 0.5 and figures(seen)["link_up"] == 1.0
     assert seen.arrived[ACTIVE, STANDBY]
@@ -214,7 +216,7 @@ def test_a_database_that_is_away_is_found_and_what_hangs_on_it_is_not_judged(wor
 def test_with_the_active_database_away_the_standby_keeps_the_state(world: World) -> None:
     world.databases[ACTIVE].away = True
     seen = world.look()
-    assert found(seen) == {f"{ACTIVE}/database/look": "critical"} and seen.keeper == STANDBY
+    assert found(seen) == {f"{ACTIVE}/database/look": "critical"} and seen.ledger_site == STANDBY
     assert not {f"{ACTIVE}/hwm", f"{ACTIVE}/ts-fra/holds", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
     assert f"{STANDBY}/ts-fra/holds" in seen.judged, "the other site's IDBs are asked"
 
@@ -260,12 +262,14 @@ def stopped() -> Any:
     return parse_info_all("MANAGER RUNNING\nREPLICAT STOPPED RGIM 00:00:00 00:00:01\n")
 
 
-@pytest.mark.parametrize("keeper", [ACTIVE, STANDBY])
-def test_while_a_plan_holds_the_lock_at_either_site_no_group_and_no_lag_is_judged(world: World, keeper: str) -> None:
-    world.lock_at = keeper
+@pytest.mark.parametrize("ledger_site", [ACTIVE, STANDBY])
+def test_while_a_plan_holds_the_lock_at_either_site_no_group_and_no_lag_is_judged(
+    world: World, ledger_site: str
+) -> None:
+    world.lock_at = ledger_site
     world.ggsci_says[STANDBY] = stopped
     seen = world.look()
-    assert found(seen) == {f"{keeper}/lock/plan": "info"} and "INC-1 of a run" in seen.findings[0].sentence
+    assert found(seen) == {f"{ledger_site}/lock/plan": "info"} and "INC-1 of a run" in seen.findings[0].sentence
     assert not {f"{STANDBY}/groups", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
     assert seen.arrived == {}, "no marker is removed"
 

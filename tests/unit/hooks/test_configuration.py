@@ -13,9 +13,9 @@ from tests.unit.hooks.gg_sample import make_topology
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
+    PermanentError,
     TopologyError,
+    TransientError,
     UnexpectedReplyError,
     UnreachableError,
 )
@@ -240,7 +240,7 @@ def test_a_conflict_is_read_again_and_nobodys_change_is_lost():
 
 def test_conflicts_without_end_stop():
     gax = Gax(conflicts=99)
-    with pytest.raises(CurableError, match="5 times in a row"):
+    with pytest.raises(TransientError, match="5 times in a row"):
         client(gax).apply("GIM Server", CUTOVER)
     assert gax.puts() == 5
 
@@ -267,7 +267,7 @@ def test_a_wrong_password_is_a_credentials_error_without_the_password(connection
 
 
 def test_an_unknown_object_is_final():
-    with pytest.raises(FinalError, match="knows no Application object Other"):
+    with pytest.raises(PermanentError, match="knows no Application object Other"):
         client(Gax()).read("Other")
 
 
@@ -305,7 +305,7 @@ def test_a_failure_is_told_in_words_of_gax():
 def test_a_body_that_cannot_be_decoded_is_a_typed_error():
     gax = Gax()
     gax.answer = httpx.DecodingError("not gzip")
-    with pytest.raises(FinalError, match="DecodingError: not gzip"):
+    with pytest.raises(PermanentError, match="DecodingError: not gzip"):
         client(gax).read("GIM Server")
 
 
@@ -349,9 +349,9 @@ def test_a_person_is_never_taken_for_a_proof():
     manual = ManualConfiguration()
     verification = manual.verify("GIM Server", CUTOVER)
     assert not verification.proven and "confirmation at the gate" in verification.message
-    with pytest.raises(FinalError, match="manual"):
+    with pytest.raises(PermanentError, match="manual"):
         manual.read("GIM Server")
-    with pytest.raises(FinalError, match="site3-gim"):
+    with pytest.raises(PermanentError, match="site3-gim"):
         manual.apply("GIM Server", CUTOVER)
     assert "Nothing" in manual.instructions("GIM Server", Change())
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.hooks.gg_sample import make_topology
 
-from infomart_dr.errors import CredentialsError, FinalError, TopologyError
+from infomart_dr.errors import CredentialsError, PermanentError, TopologyError
 from infomart_dr.hooks import data_pump
 from infomart_dr.hooks.data_pump import classify_log
 from infomart_dr.topology import Topology
@@ -409,27 +409,27 @@ def test_index_parameters_include_the_missing_indexes_only() -> None:
 @pytest.mark.parametrize("scn", [0, -1, True, "1440415", None])
 def test_an_scn_that_is_no_positive_number_is_refused(scn: Any) -> None:
     made = topology()
-    with pytest.raises(FinalError, match="SCN"):
+    with pytest.raises(PermanentError, match="SCN"):
         data_pump.export_parameters(made, made.site("site2"), scn, "GIM_EXP_1")
 
 
 @pytest.mark.parametrize("name", ["../x.dmp", "a b.dmp", "a,b.dmp", "/u01/a.dmp", "", "a\nSQLFILE=x"])
 def test_a_dump_file_with_a_folder_or_a_sign_is_refused(name: str) -> None:
     made = topology()
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         data_pump.import_parameters(made, made.site("site2"), [name], "GIM_IMP_1")
 
 
 def test_no_files_no_indexes_and_foreign_names_are_refused() -> None:
     made = topology()
     site = made.site("site2")
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         data_pump.import_parameters(made, site, [], "GIM_IMP_1")
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         data_pump.index_parameters(made, site, ["a.dmp"], "GIM_IDX_1", [])
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         data_pump.index_parameters(made, site, ["a.dmp"], "GIM_IDX_1", ["I1') OR ('1"])
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         data_pump.export_parameters(made, site, 5, "lower case")
 
 

@@ -11,10 +11,10 @@ from tests.unit.hooks.gg_sample import ENCRYPTED, Call, Completed, FakeHost, mak
 
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
     GuardError,
+    PermanentError,
     RemoteCommandError,
+    TransientError,
     UnexpectedReplyError,
     UnreachableError,
 )
@@ -587,7 +587,7 @@ def test_a_password_that_ggsci_cannot_take_is_refused_before_anything_runs(secre
 @pytest.mark.parametrize("command", ["INFO ALL\nSTOP MGR !", "INFO\rALL", "INFO \x00"])
 def test_a_command_of_several_lines_is_refused(command: str) -> None:
     ggsci, host = hook(fixed("ok"))
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         ggsci.execute(command)
     assert host.calls == []
 
@@ -717,7 +717,7 @@ def test_starting_a_missing_group_and_aftercsn_for_an_extract_are_errors() -> No
     with pytest.raises(RemoteCommandError):
         hook(world)[0].start("RGIM")
     world.groups["EGIM"] = "STOPPED"
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         hook(world)[0].start("EGIM", after_csn=5)
 
 
@@ -743,7 +743,7 @@ def test_the_end_of_the_last_run_is_not_taken_for_this_one() -> None:
 def test_starting_is_not_running() -> None:
     world = World()
     world.groups["EGIM"] = "STARTING"
-    with pytest.raises(CurableError, match="STARTING"):
+    with pytest.raises(TransientError, match="STARTING"):
         hook(world)[0].wait_running("EGIM", timeout=5)
 
 
@@ -764,7 +764,7 @@ def test_open_transactions_that_hold_an_extract_may_be_cured_by_time() -> None:
         "Sending STOP request to EXTRACT EGIM ...\n\nERROR: There are open, long-running transactions. Before you stop"
         " Extract, make the archives available. To force Extract to stop, use the SEND EXTRACT EGIM, FORCESTOP command."
     )
-    with pytest.raises(CurableError, match="long-running"):
+    with pytest.raises(TransientError, match="long-running"):
         hook(world)[0].stop("EGIM")
 
 
@@ -772,7 +772,7 @@ def test_a_group_that_does_not_stop_in_time_may_be_cured_by_time() -> None:
     world = World()
     world.groups["EGIM"] = "RUNNING"
     world.replies["STOP"] = "Sending STOP request to EXTRACT EGIM ...\nRequest processed."
-    with pytest.raises(CurableError, match="RUNNING"):
+    with pytest.raises(TransientError, match="RUNNING"):
         hook(world)[0].stop("EGIM", timeout=5)
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import pytest
 from tests.unit.hooks.gg_sample import ENCRYPTED, make_topology
 
-from infomart_dr.errors import FinalError, TopologyError
+from infomart_dr.errors import PermanentError, TopologyError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.raa import uses_labels
 from infomart_lab.goldengate.parameters import parse as lab_parse
@@ -157,7 +157,7 @@ def test_the_release_of_raa_is_read_the_same_way() -> None:
 
 @pytest.mark.parametrize("release", ["8.5.0", "8.1.5", "9.0", "7.6", "8.0.1"])
 def test_a_release_without_a_list_is_an_error_that_names_the_file_to_add(release: str) -> None:
-    with pytest.raises(FinalError) as error:
+    with pytest.raises(PermanentError) as error:
         parameters.exclusions(release)
     assert "include/gg/exclusions/" in error.value.next_step
 

@@ -16,7 +16,7 @@ HOOKS = sorted(path.stem for path in (ROOT / "hooks").glob("*.py") if path.stem 
 
 
 def imports(path: Path) -> set[str]:
-    """Names of the product that a file imports, also inside functions: ``hooks.oracle``, ``errors.FinalError``."""
+    """Names of the product that a file imports, also inside functions: ``hooks.oracle``, ``errors.PermanentError``."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

@@ -8,9 +8,9 @@ import pytest
 
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
+    PermanentError,
     RemoteCommandError,
+    TransientError,
     UnexpectedReplyError,
     UnreachableError,
 )
@@ -118,7 +118,7 @@ def test_words_come_from_the_topology_in_any_case(status):
 
 def test_a_wait_that_ends_in_vain_names_the_last_status_and_what_mlcmd_said():
     host = Host("Stopped", act=SimpleNamespace(exit_code=3, stdout="", stderr="application is disabled"))
-    with pytest.raises(CurableError, match=r"'Stopped' after 30 s.*application is disabled"):
+    with pytest.raises(TransientError, match=r"'Stopped' after 30 s.*application is disabled"):
         layer(host).start(101)
     assert host.acts() == ["-startapp"], "acts once"
 
@@ -151,7 +151,7 @@ def test_another_applications_block_is_no_answer():
 
 
 def test_a_missing_program_is_named():
-    with pytest.raises(FinalError, match="mlcmd was not found"):
+    with pytest.raises(PermanentError, match="mlcmd was not found"):
         layer(Host(SimpleNamespace(exit_code=127, stdout="", stderr="sh: not found"))).status(101)
 
 
@@ -174,7 +174,7 @@ def test_the_password_never_reaches_an_error_or_a_log(caplog):
     with pytest.raises(RemoteCommandError) as failed:
         layer(Host(lost)).status(101)
     assert PASSWORD not in str(failed.value) + failed.value.output + failed.value.what
-    with pytest.raises(CurableError):
+    with pytest.raises(TransientError):
         layer(Host("Stopped", act=echoing)).start(101)
     assert PASSWORD not in caplog.text
 

@@ -16,10 +16,10 @@ import pytest
 
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
     InfoMartError,
+    PermanentError,
     TopologyError,
+    TransientError,
     UnreachableError,
 )
 from infomart_dr.hooks import oracle
@@ -59,33 +59,33 @@ def connection(port: int = 1521, **changes: object) -> str:
         ),
         ("ORA-12541: TNS:no listener", UnreachableError, "ORA-12541"),
         ("ORA-12170: TNS:Connect timeout occurred", UnreachableError, "ORA-12170"),
-        ("DPY-4011: the database or network closed the connection", CurableError, "DPY-4011"),
-        ("DPY-4024: call timeout of 120000 ms exceeded", CurableError, "DPY-4024"),
-        ("ORA-03113: end-of-file on communication channel", CurableError, "ORA-03113"),
-        ("ORA-01033: ORACLE initialization or shutdown in progress", CurableError, "ORA-01033"),
-        ("ORA-01034: ORACLE not available\nORA-27101: shared memory realm", CurableError, "ORA-01034"),
-        ("ORA-01089: immediate shutdown in progress", CurableError, "ORA-01089"),
-        ("ORA-00054: resource busy and acquire with NOWAIT specified", CurableError, "ORA-00054"),
-        ("ORA-00060: deadlock detected while waiting for resource", CurableError, "ORA-00060"),
-        ("ORA-12516: TNS:listener could not find available handler", CurableError, "ORA-12516"),
-        ("ORA-12520: TNS:listener could not find handler", CurableError, "ORA-12520"),
+        ("DPY-4011: the database or network closed the connection", TransientError, "DPY-4011"),
+        ("DPY-4024: call timeout of 120000 ms exceeded", TransientError, "DPY-4024"),
+        ("ORA-03113: end-of-file on communication channel", TransientError, "ORA-03113"),
+        ("ORA-01033: ORACLE initialization or shutdown in progress", TransientError, "ORA-01033"),
+        ("ORA-01034: ORACLE not available\nORA-27101: shared memory realm", TransientError, "ORA-01034"),
+        ("ORA-01089: immediate shutdown in progress", TransientError, "ORA-01089"),
+        ("ORA-00054: resource busy and acquire with NOWAIT specified", TransientError, "ORA-00054"),
+        ("ORA-00060: deadlock detected while waiting for resource", TransientError, "ORA-00060"),
+        ("ORA-12516: TNS:listener could not find available handler", TransientError, "ORA-12516"),
+        ("ORA-12520: TNS:listener could not find handler", TransientError, "ORA-12520"),
         (
             "ORA-12801: error signaled in parallel query server P000\nORA-00060: deadlock",
-            CurableError,
+            TransientError,
             "ORA-00060",
         ),
-        ("ORA-00942: table or view does not exist", FinalError, "ORA-00942"),
-        ("ORA-00604: error at recursive SQL level 1\nORA-01031: insufficient", FinalError, "ORA-01031"),
-        ("ORA-00001: unique constraint (GIM.PK) violated", FinalError, "ORA-00001"),
-        ("ORA-02289: sequence does not exist", FinalError, "ORA-02289"),
-        ("something without a code", FinalError, ""),
-        ("", FinalError, ""),
+        ("ORA-00942: table or view does not exist", PermanentError, "ORA-00942"),
+        ("ORA-00604: error at recursive SQL level 1\nORA-01031: insufficient", PermanentError, "ORA-01031"),
+        ("ORA-00001: unique constraint (GIM.PK) violated", PermanentError, "ORA-00001"),
+        ("ORA-02289: sequence does not exist", PermanentError, "ORA-02289"),
+        ("something without a code", PermanentError, ""),
+        ("", PermanentError, ""),
     ],
 )
 def test_messages_are_classified(text: str, kind: type[InfoMartError], code: str) -> None:
     error = classify(text, "Statement current_scn", "connection gim2 (db2:1521/GIM2)")
     assert isinstance(error, kind)
-    assert error.curable == issubclass(kind, CurableError)
+    assert error.retryable == issubclass(kind, TransientError)
     assert error.code == code
     assert "current_scn" in error.what
     assert "gim2" in error.what

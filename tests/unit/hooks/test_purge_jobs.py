@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.errors import FinalError, GuardError, RemoteCommandError, UnexpectedReplyError, UnreachableError
+from infomart_dr.errors import GuardError, PermanentError, RemoteCommandError, UnexpectedReplyError, UnreachableError
 from infomart_dr.hooks import purge_jobs
 from infomart_dr.hooks.purge_jobs import (
     CRON_MARK,
@@ -119,7 +119,7 @@ def test_a_disabled_job_that_somebody_runs_is_given_back_later() -> None:
 
 
 def test_a_scheduler_job_that_is_not_there_is_named() -> None:
-    with pytest.raises(FinalError, match="purge_jobs"):
+    with pytest.raises(PermanentError, match="purge_jobs"):
         job(Scheduler(True, "SCHEDULED"), "ICON_TS2.OTHER").state()
 
 
@@ -202,7 +202,7 @@ def test_a_dbms_job_that_missed_its_runs_runs_at_its_time_of_day(noted: str, exp
     ids=["no such number", "somebody else's"],
 )
 def test_a_number_that_is_not_the_owners_job_is_refused(queue: JobQueue, number: int, words: str) -> None:
-    with pytest.raises(FinalError, match=words):
+    with pytest.raises(PermanentError, match=words):
         queued(queue, number).hold()
     assert queue.acts == []
 
@@ -317,7 +317,7 @@ def test_another_users_crontab_is_named() -> None:
 @pytest.mark.parametrize("text", ["# nothing\n", f"{LINE}\n{LINE}\n", LINE.replace("  ", " ") + "\n"])
 def test_a_line_that_does_not_stand_there_once_is_refused_and_nothing_is_written(text: str) -> None:
     host = CronHost(text)
-    with pytest.raises(FinalError, match="must stand there once"):
+    with pytest.raises(PermanentError, match="must stand there once"):
         cron(host).hold()
     assert host.text == text.encode()
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from infomart_dr.errors import CredentialsError, FinalError, RemoteCommandError, UnreachableError
+from infomart_dr.errors import CredentialsError, PermanentError, RemoteCommandError, UnreachableError
 from infomart_dr.hooks.raa import (
     Reaggregation,
     ReaggregationWindow,
@@ -63,12 +63,12 @@ def test_times_in_another_zone_are_the_same_moment():
     ("failure", "now"), [(FAILURE.replace(tzinfo=None), NOW), (FAILURE, NOW.replace(tzinfo=None)), (NOW, FAILURE)]
 )
 def test_a_time_without_zone_or_in_the_future_is_refused(failure, now):
-    with pytest.raises(FinalError, match=r"time zone|future"):
+    with pytest.raises(PermanentError, match=r"time zone|future"):
         ReaggregationWindow.after_failure(failure, now)
 
 
 def test_an_explicit_interval_must_not_be_empty():
-    with pytest.raises(FinalError, match="empty"):
+    with pytest.raises(PermanentError, match="empty"):
         ReaggregationWindow(FAILURE, FAILURE)
 
 
@@ -82,13 +82,13 @@ def test_labels_come_from_the_table_in_its_own_calendar():
 @pytest.mark.parametrize("moment", [datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 12, 24, tzinfo=UTC)])
 def test_a_moment_that_the_table_does_not_hold_is_refused(moment):
     window = ReaggregationWindow(moment, moment + timedelta(days=1))
-    with pytest.raises(FinalError, match="no interval for"):
+    with pytest.raises(PermanentError, match="no interval for"):
         window.labels(Dates(), "GIM")
 
 
 def test_a_label_that_is_no_date_is_refused():
     rows = [{"date_time_key": int(NOW.timestamp()), "label_yyyy_mm_dd": "05/11"}]
-    with pytest.raises(FinalError, match="not YYYY-MM-DD"):
+    with pytest.raises(PermanentError, match="not YYYY-MM-DD"):
         ReaggregationWindow(NOW, NOW + timedelta(seconds=1)).labels(
             SimpleNamespace(select=lambda *_, **__: rows), "GIM"
         )
@@ -140,13 +140,13 @@ def test_both_command_lines_are_the_guides_without_its_stray_blank():
     ],
 )
 def test_a_wrong_url_or_the_other_generations_ends_are_refused(release, url, start):
-    with pytest.raises(FinalError):
+    with pytest.raises(PermanentError):
         reaggregation_command(Raa(release=release), url, "GIM", start, start)
 
 
 def test_the_argument_file_quotes_and_refuses_line_ends():
     assert argument_file(["-jar", 'a b\\c"d#e']) == '"-jar"\n"a b\\\\c\\"d#e"\n'
-    with pytest.raises(FinalError, match="control character"):
+    with pytest.raises(PermanentError, match="control character"):
         argument_file(["-pass=a\nb"])
 
 
@@ -243,5 +243,5 @@ def test_a_failure_is_typed_even_with_exit_code_zero(host, kind):
 
 
 def test_a_job_id_that_is_no_file_name_is_refused():
-    with pytest.raises(FinalError, match="job id"):
+    with pytest.raises(PermanentError, match="job id"):
         Reaggregation(Host(), Raa(), "/opt/gim").insert(URL, "GIM", "x", "2026-11-01", "2026-11-05", job_id="../x")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from infomart_dr.errors import FinalError, UnexpectedReplyError
+from infomart_dr.errors import PermanentError, UnexpectedReplyError
 from infomart_dr.hooks.remote_host import RemoteHost, command_line, parse_free_space, parse_sizes, tail
 
 
@@ -28,18 +28,18 @@ def test_variables_are_exported_and_the_folder_is_entered() -> None:
 
 @pytest.mark.parametrize("name", ["", "A B", "1A", "A;B", "A=B", "A\n"])
 def test_names_of_variables_are_checked(name: str) -> None:
-    with pytest.raises(FinalError, match="not the name of a variable"):
+    with pytest.raises(PermanentError, match="not the name of a variable"):
         command_line(["true"], {name: "x"})
 
 
 @pytest.mark.parametrize("words", [[], [""]])
 def test_a_program_is_needed(words: list[str]) -> None:
-    with pytest.raises(FinalError, match="without a program"):
+    with pytest.raises(PermanentError, match="without a program"):
         command_line(words)
 
 
 def test_nul_is_refused() -> None:
-    with pytest.raises(FinalError, match="NUL"):
+    with pytest.raises(PermanentError, match="NUL"):
         command_line(["echo", "a\0b"])
 
 
@@ -87,5 +87,5 @@ def test_the_end_of_a_text_starts_with_a_line() -> None:
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "-rf", "a b", "a\n", ".hidden"])
 def test_odd_file_names_are_refused_before_anything_is_connected(name: str) -> None:
-    with pytest.raises(FinalError, match="not a plain file name"):
+    with pytest.raises(PermanentError, match="not a plain file name"):
         RemoteHost("no_such").file_sizes("/dump", [name])

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from infomart_dr.errors import FinalError, UnexpectedReplyError
+from infomart_dr.errors import PermanentError, UnexpectedReplyError
 from infomart_dr.hooks.remote_job import JobStatus, decode_log, parse_status, program_text
 
 CLAIMED = "log_size=12\nnow=1110\nstate=claimed\npid=77\nbegun=1000\n"
@@ -108,10 +108,10 @@ def test_a_missing_folder_ends_the_program_before_it_starts() -> None:
 
 @pytest.mark.parametrize("program", [[], [""]])
 def test_a_program_is_needed(program: list[str]) -> None:
-    with pytest.raises(FinalError, match="without a program"):
+    with pytest.raises(PermanentError, match="without a program"):
         program_text(program)
 
 
 def test_names_of_variables_are_checked() -> None:
-    with pytest.raises(FinalError, match="not the name of a variable"):
+    with pytest.raises(PermanentError, match="not the name of a variable"):
         program_text(["true"], {"A;rm": "x"})

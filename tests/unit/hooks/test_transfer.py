@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from pydantic import ValidationError
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.hooks.transfer import (
     TransferPlan,
     checksum_script,
@@ -97,7 +97,7 @@ def test_what_reaches_a_shell_is_checked(field: str, value: object) -> None:
     ("code", "kind"),
     [
         (0, "done"),
-        *[(code, "curable") for code in (10, 12, 20, 24, 30, 35, 255, 137, 143, None)],
+        *[(code, "retryable") for code in (10, 12, 20, 24, 30, 35, 255, 137, 143, None)],
         *[(code, "final") for code in (1, 2, 3, 5, 11, 23, 25, 126, 127)],
     ],
 )
@@ -142,7 +142,7 @@ def test_the_checksum_script_fails_for_a_missing_file(tmp_path) -> None:  # type
 
 
 def test_the_checksum_script_refuses_odd_names() -> None:
-    with pytest.raises(FinalError, match="not a plain file name"):
+    with pytest.raises(PermanentError, match="not a plain file name"):
         checksum_script("/dump", ["a b"])
 
 

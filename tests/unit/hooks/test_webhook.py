@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.http_receiver import Answer, Receiver
 
-from infomart_dr.errors import CredentialsError, FinalError, InfoMartError, TopologyError
+from infomart_dr.errors import CredentialsError, InfoMartError, PermanentError, TopologyError
 from infomart_dr.hooks import http
 from infomart_dr.hooks.http import BusyError
 from infomart_dr.hooks.webhook import Webhook
@@ -81,7 +81,7 @@ def test_trouble_of_the_receiver_is_tried_again_with_the_same_key(monkeypatch: p
     ("answers", "error", "tries"),
     [
         ((500,), BusyError, 3),
-        ((400,), FinalError, 1),
+        ((400,), PermanentError, 1),
         ((401,), CredentialsError, 1),
         ((2.0,), BusyError, 3),
     ],
@@ -124,7 +124,7 @@ def test_a_body_that_is_not_what_its_encoding_says_is_a_typed_error_and_not_trie
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answer = Answer(body={}, headers={"Content-Encoding": "gzip"})
-    with Receiver(decide=lambda request: answer) as found, pytest.raises(FinalError, match="DecodingError"):
+    with Receiver(decide=lambda request: answer) as found, pytest.raises(PermanentError, match="DecodingError"):
         webhook(monkeypatch, found.port).post({}, "k")
     assert len(found.requests) == 1
 

@@ -13,7 +13,7 @@ from tests.unit.hooks.gg_sample import make_topology
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.notifiers import outbox, tickets
-from infomart_dr.notifiers.tickets import Moment, TellTicket
+from infomart_dr.notifiers.tickets import Moment, TicketNotifier
 from infomart_dr.topology import Tickets, Topology
 
 RUN = "INC0012345"
@@ -72,5 +72,5 @@ class Told:
 
     def __call__(self, moment: Moment, task_id: str, state: str = "success", **more: Any) -> list[dict[str, Any]]:
         before = len(self.receiver.requests)
-        TellTicket(moment)(self.context(task_id, state, **more))
+        TicketNotifier(moment)(self.context(task_id, state, **more))
         return [request.body for request in self.receiver.requests[before:]]

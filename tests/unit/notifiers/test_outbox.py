@@ -15,7 +15,7 @@ from tests.http_receiver import Answer, Receiver, Request
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError
-from infomart_dr.evidence.untold import UNTOLD, UntoldStore
+from infomart_dr.evidence.undelivered import UNTOLD, UndeliveredStore
 from infomart_dr.notifiers import outbox
 from infomart_dr.topology import Tickets
 
@@ -70,13 +70,13 @@ class World(Told):
     def look(self, *sites: str) -> None:
         deployment = Deployment("")
         deployment.topology = self.topology()
-        outbox.tell_what_waits(deployment, sites or ("site2", "site3"))
+        outbox.deliver_pending(deployment, sites or ("site2", "site3"))
 
     @property
     def waits(self) -> list[str]:
         """Events that wait at the survivor, in their order."""
         with self.site.transaction() as session:
-            found = UntoldStore("GGATE", "lab").read(session)
+            found = UndeliveredStore("GGATE", "lab").read(session)
         return [each.message.event for each in found if each.message]
 
     @property
@@ -285,7 +285,7 @@ def test_of_too_many_messages_the_oldest_go(
         world.run_id = f"INC000000{number}"
         world("begins", "take_lock", "running")
     with world.site.transaction() as session:
-        found = [each.message.ticket for each in UntoldStore("GGATE", "lab").read(session) if each.message]
+        found = [each.message.ticket for each in UndeliveredStore("GGATE", "lab").read(session) if each.message]
     assert found == ["INC0000002", "INC0000003", "INC0000004"]
     assert "1 message(s) for tickets are told no more, because 3 wait." in caplog.text
 

@@ -32,7 +32,7 @@ def test_a_run_is_over_when_its_last_task_is_and_not_before(dag: Any) -> None:
 
 
 def test_a_failed_step_leaves_the_way_back_and_the_lock_to_do(dag: Any) -> None:
-    states = {"take_lock": "success", "look_whether_done": "failed"}
+    states = {"take_lock": "success", "check_already_done": "failed"}
     found = run_state.expected(dag.tasks, states)
     assert found["hold_idb_purging"] == "upstream_failed"
     assert found["approve_cutover"] == "upstream_failed"
@@ -48,7 +48,7 @@ def test_a_run_that_got_no_lock_is_over_at_once(dag: Any) -> None:
 
 
 def test_a_skipped_step_dooms_nothing_that_may_follow_it(dag: Any) -> None:
-    states = {"take_lock": "success", "look_whether_done": "success", "hold_idb_purging": "skipped"}
+    states = {"take_lock": "success", "check_already_done": "success", "hold_idb_purging": "skipped"}
     assert run_state.expected(dag.tasks, states)["capture_at_source.prepare_goldengate_schema"] is None
 
 

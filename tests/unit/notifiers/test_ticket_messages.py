@@ -12,7 +12,7 @@ from tests.http_receiver import Answer, Receiver
 
 from infomart_dr.errors import GuardError, TopologyError
 from infomart_dr.notifiers import tickets
-from infomart_dr.notifiers.tickets import Moment, TellTicket, reason_of
+from infomart_dr.notifiers.tickets import Moment, TicketNotifier, reason_of
 from infomart_dr.topology import Tickets
 
 from .telling import RUN, Told
@@ -39,7 +39,7 @@ def test_the_first_task_tells_the_start_with_who_asked_and_why(told: Told) -> No
     assert (start["event"], start["ticket"], start["requested_by"]) == ("started", RUN, "anna")
     assert "Requested by anna. Reason: INC0012345 site1 burns." in start["text"]
     assert start["link"] == "https://airflow.example.net/base/dags/infomart_failover/runs/INC0012345"
-    assert told("begins", "look_whether_done", "running") == []
+    assert told("begins", "check_already_done", "running") == []
 
 
 def test_a_gate_tells_where_its_form_is_and_what_can_be_answered(told: Told) -> None:
@@ -81,9 +81,9 @@ def test_a_run_that_ends_at_its_first_task_tells_the_failure_and_the_end(told: T
 
 def test_the_end_brings_the_report(told: Told) -> None:
     told.results = {
-        "tell_new_roles": {"what": "set in the topology file now: sites.site2.role: active"},
-        "report_loss": {"what": "short", "report": "Between 3 and 5 calls are lost."},
-        "gather_evidence.estimate_loss": {"what": "an estimate of before"},
+        "report_new_roles": {"summary": "set in the topology file now: sites.site2.role: active"},
+        "report_loss": {"summary": "short", "report": "Between 3 and 5 calls are lost."},
+        "gather_evidence.estimate_loss": {"summary": "an estimate of before"},
     }
     (end,) = told("ends", "release_lock")
     assert (end["event"], end["state"]) == ("ended", "success")
@@ -227,7 +227,7 @@ def test_the_dags_own_callback_tells_no_webhook_and_no_run_that_goes_on_again(to
 
 def test_the_dags_own_callback_without_a_task_tells_nothing(told: Told, caplog: pytest.LogCaptureFixture) -> None:
     """As Airflow calls it for a run in which no task has failed."""
-    TellTicket("run fails")({"dag": told.dag, "run_id": RUN, "reason": "task_failure"})
+    TicketNotifier("run fails")({"dag": told.dag, "run_id": RUN, "reason": "task_failure"})
     assert caplog.text == "" and told.receiver.requests == []
 
 
@@ -306,7 +306,7 @@ def test_a_mistake_of_its_own_is_a_warning_too(
 
 
 def test_a_long_report_is_cut_and_keeps_its_link(told: Told) -> None:
-    told.results = {"report_loss": {"report": "x" * 9000}, "tell_new_roles": {"what": "y" * 9000}}
+    told.results = {"report_loss": {"report": "x" * 9000}, "report_new_roles": {"summary": "y" * 9000}}
     (end,) = told("ends", "release_lock")
     assert len(end["text"]) <= 3900 and end["text"].endswith(end["link"])
 

@@ -27,7 +27,7 @@ from infomart_dr.operators.active_active import (
 )
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.server import ServeAtSource
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 from infomart_lab import config as lab_config
 from infomart_lab import configuration as lab_configuration
 from infomart_lab import topology as lab_topology
@@ -89,7 +89,7 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     replace_question(monkeypatch, "log_size", lambda step, role: 4711)
     monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
     replace_question(
-        monkeypatch, "serving", lambda step, role: Seen(any(role in word for word in found.started), "Stopped")
+        monkeypatch, "serving", lambda step, role: Observation(any(role in word for word in found.started), "Stopped")
     )
     return found
 
@@ -248,12 +248,12 @@ def test_the_scn_of_a_copy_is_taken_only_while_the_server_is_stopped(
     capture = CaptureScnOfCopy(task_id="capture_scn")
     replace_question(monkeypatch, "server_runs", lambda step, role: ["process 7"] if role == "source" else [])
     with pytest.raises(GuardError, match="process 7"):
-        capture.act(step, Seen(False, ""))
+        capture.act(step, Observation(False, ""))
     assert "scn" not in step.ledger
     replace_question(monkeypatch, "server_runs", lambda step, role: [])
-    capture.act(step, Seen(False, ""))
+    capture.act(step, Observation(False, ""))
     step.scn = 5000
-    capture.act(step, Seen(False, ""))
+    capture.act(step, Observation(False, ""))
     assert step.ledger["scn"] == "4711", "one SCN"
 
 
@@ -262,10 +262,10 @@ def test_an_empty_info_mart_is_made_by_a_person_and_looked_for_afterwards(step: 
     text = str(create.instructions(step))
     assert "service `GIM1`" in text and "8.1.4" in text and "as the user `GIM`" in text
     seen = create.confirmed(step)
-    assert seen is not None and not seen.done and "not those of an Info Mart" in seen.what
+    assert seen is not None and not seen.satisfied and "not those of an Info Mart" in seen.summary
     step.tables = ["CTL_EXTRACT_HWM", "INTERACTION_FACT", "X"]
     seen = create.confirmed(step)
-    assert seen is not None and seen.done
+    assert seen is not None and seen.satisfied
     assert create.instructions(step) is None
 
 

@@ -11,15 +11,15 @@ from tests.unit.operators.fakes import FakeLock, FakeStep
 
 from infomart_dr.errors import (
     CredentialsError,
-    CurableError,
-    FinalError,
     GuardError,
+    PermanentError,
     TopologyError,
+    TransientError,
     UnreachableError,
 )
 from infomart_dr.operators.base import RETRY_POLICY, CheckOperator, StepOperator, raise_from
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 
 
 class Light(StepOperator):
@@ -29,11 +29,11 @@ class Light(StepOperator):
         super().__init__(task_id="light", **kwargs)
         self.on, self.works, self.looks, self.acts = on, works, 0, 0
 
-    def observe(self, step: Any) -> Seen:
+    def observe(self, step: Any) -> Observation:
         self.looks += 1
-        return Seen(self.on, f"the light is {'on' if self.on else 'off'}", {"watts": 5})
+        return Observation(self.on, f"the light is {'on' if self.on else 'off'}", {"watts": 5})
 
-    def act(self, step: Any, seen: Seen) -> None:
+    def act(self, step: Any, seen: Observation) -> None:
         self.acts += 1
         self.on = self.works
 
@@ -49,12 +49,12 @@ def test_a_goal_that_is_reached_is_left_alone_also_without_the_lock() -> None:
     step.lock = FakeLock()
     result = light._run(step)  # type: ignore[arg-type]
     assert (light.looks, light.acts) == (1, 0)
-    assert (result["what"], result["watts"]) == ("the light is on", 5)
+    assert (result["summary"], result["watts"]) == ("the light is on", 5)
 
 
 def test_an_act_is_followed_by_another_look_and_a_second_run_does_nothing() -> None:
     step, light = FakeStep(), Light()
-    assert light._run(step)["what"] == "the light is on"  # type: ignore[arg-type]
+    assert light._run(step)["summary"] == "the light is on"  # type: ignore[arg-type]
     assert (light.looks, light.acts) == (2, 1)
     light._run(step)  # type: ignore[arg-type]
     assert light.acts == 1
@@ -82,7 +82,7 @@ def test_an_act_leaves_a_sign_of_life_in_the_lock() -> None:
 
 def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
     light = Light(unless=facts.EXPORTED)
-    assert "past this step (exported: GIM_EXP)" in light._run(FakeStep(exported="GIM_EXP"))["what"]  # type: ignore[arg-type]
+    assert "past this step (exported: GIM_EXP)" in light._run(FakeStep(exported="GIM_EXP"))["summary"]  # type: ignore[arg-type]
     assert (light.looks, light.acts) == (0, 0)
     light._run(FakeStep())  # type: ignore[arg-type]
     assert light.acts == 1
@@ -90,7 +90,7 @@ def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
 
 def test_when_a_plan_passed_a_step_is_told_as_a_time() -> None:
     light = Light(unless=facts.POINT_OF_NO_RETURN)
-    what = light._run(FakeStep(point_of_no_return="1796069707"))["what"]  # type: ignore[arg-type]
+    what = light._run(FakeStep(point_of_no_return="1796069707"))["summary"]  # type: ignore[arg-type]
     assert what == "the plan is past this step (point of no return: 2026-11-30 20:15:07 UTC)"
 
 
@@ -100,7 +100,7 @@ def test_a_plan_whose_goal_was_reached_before_does_nothing_but_what_is_always_do
 
     light, always = Light(), Always()
     step = FakeStep(goal_reached="the target serves")
-    assert light._run(step)["what"] == "nothing to do: the target serves"  # type: ignore[arg-type]
+    assert light._run(step)["summary"] == "nothing to do: the target serves"  # type: ignore[arg-type]
     always._run(step)  # type: ignore[arg-type]
     assert (light.looks, light.acts, always.acts) == (0, 0, 1)
 
@@ -118,8 +118,8 @@ def test_a_step_without_use_in_this_deployment_is_skipped_with_the_reason() -> N
 
 def test_a_check_stops_the_run_with_what_it_saw() -> None:
     class Check(CheckOperator):
-        def observe(self, step: Any) -> Seen:
-            return Seen(False, "a table is missing")
+        def observe(self, step: Any) -> Observation:
+            return Observation(False, "a table is missing")
 
     with pytest.raises(GuardError, match=r"^a table is missing Next: "):
         Check(task_id="check")._run(FakeStep())  # type: ignore[arg-type]
@@ -131,11 +131,11 @@ def test_a_check_stops_the_run_with_what_it_saw() -> None:
 @pytest.mark.parametrize(
     ("error", "action"),
     [
-        (FinalError("x"), RetryAction.FAIL),
+        (PermanentError("x"), RetryAction.FAIL),
         (GuardError("x"), RetryAction.FAIL),
         (TopologyError("x"), RetryAction.FAIL),
         (CredentialsError("x"), RetryAction.FAIL),
-        (CurableError("x"), RetryAction.DEFAULT),
+        (TransientError("x"), RetryAction.DEFAULT),
         (UnreachableError("x"), RetryAction.DEFAULT),
         (ConnectionResetError("x"), RetryAction.DEFAULT),
     ],
@@ -154,14 +154,18 @@ def test_a_persons_no_is_not_asked_for_again(name: str) -> None:
 @pytest.mark.parametrize(
     ("event", "kind", "text"),
     [
-        ({"state": "failed", "what": "No.", "next_step": "Look.", "curable": False}, FinalError, "^No. Next: Look.$"),
-        ({"state": "failed", "what": "No.", "curable": True}, CurableError, "^No.$"),
-        ({"state": "unreachable", "reason": "db2 is gone."}, CurableError, "^db2 is gone.$"),
-        ({"state": "failed", "what": "No.", "error": "GuardError", "curable": False}, GuardError, "^No.$"),
+        (
+            {"state": "failed", "what": "No.", "next_step": "Look.", "retryable": False},
+            PermanentError,
+            "^No. Next: Look.$",
+        ),
+        ({"state": "failed", "what": "No.", "retryable": True}, TransientError, "^No.$"),
+        ({"state": "unreachable", "reason": "db2 is gone."}, TransientError, "^db2 is gone.$"),
+        ({"state": "failed", "what": "No.", "error": "GuardError", "retryable": False}, GuardError, "^No.$"),
         ({"state": "unreachable", "reason": "Gone.", "error": "UnreachableError"}, UnreachableError, "^Gone.$"),
-        ({"state": "failed", "what": "No.", "error": "SystemExit", "curable": False}, FinalError, "^No.$"),
-        ({"state": "failed", "what": "No.", "error": "Sequence", "curable": True}, CurableError, "^No.$"),
-        ({"state": "failed", "what": "No.", "error": "InfoMartError", "curable": False}, FinalError, "^No.$"),
+        ({"state": "failed", "what": "No.", "error": "SystemExit", "retryable": False}, PermanentError, "^No.$"),
+        ({"state": "failed", "what": "No.", "error": "Sequence", "retryable": True}, TransientError, "^No.$"),
+        ({"state": "failed", "what": "No.", "error": "InfoMartError", "retryable": False}, PermanentError, "^No.$"),
     ],
 )
 def test_the_error_of_a_trigger_arrives_as_it_was(event: dict[str, Any], kind: type[Exception], text: str) -> None:

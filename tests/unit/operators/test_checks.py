@@ -15,6 +15,6 @@ def test_a_comparison_says_when_it_was_made(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(checks, "fingerprints", lambda step, role, tables: {"CALLS": (464808, 17)})
     monkeypatch.setattr("time.time", lambda: 1796069707.5)
     step: Any = FakeStep(final_stop="1796069000", noted_scn="7")
-    assert checks.CompareTables(task_id="compare")._run(step)["what"] == (
+    assert checks.CompareTables(task_id="compare")._run(step)["summary"] == (
         "tables are compared since the final stop: 1 tables, 464808 rows at 2026-11-30 20:15:07 UTC"
     )

@@ -11,14 +11,14 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.operators.fakes import FakeStep, replace_question
 
-from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.data_pump import JobState, job_name
 from infomart_dr.hooks.remote_job import JobStatus
 from infomart_dr.operators import dump_set, jobs
 from infomart_dr.operators.dump_set import CheckExportSpace, RecreateMissingIndexes, RunExpdp, RunImpdp
-from infomart_dr.readiness.looks import Looks
+from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Planned, examine
 from infomart_dr.readiness.room import UNDO, UNDO_SPACE
 
@@ -176,13 +176,13 @@ def test_a_client_that_was_refused_is_not_judged_by_the_log_of_the_attempt_befor
 
 @pytest.mark.parametrize("state", ["vanished", "absent"])
 def test_a_client_that_was_lost_before_its_job_began_is_tried_again(world: World, state: str) -> None:
-    with pytest.raises(CurableError, match=state):
+    with pytest.raises(TransientError, match=state):
         collect(world.step(), state, None)
 
 
 def test_a_job_that_outlives_its_client_is_attached_to_by_the_retry(world: World) -> None:
     world.jobs[NAME] = "NOT RUNNING"
-    with pytest.raises(CurableError, match=f"attaches.*ATTACH=SYSTEM.{NAME}"):
+    with pytest.raises(TransientError, match=f"attaches.*ATTACH=SYSTEM.{NAME}"):
         collect(world.step())
 
 
@@ -211,7 +211,7 @@ def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_clie
     replace_question(monkeypatch, "missing_indexes", lambda step: ["IX"])
     world.attempts["0a1b2c3d-indexes-1"] = JobStatus("vanished")
     world.jobs[job_name("GIM_IDX", "plan-1 0")] = "EXECUTING"
-    with pytest.raises(CurableError, match="EXECUTING"):
+    with pytest.raises(TransientError, match="EXECUTING"):
         RecreateMissingIndexes(task_id="indexes", role="target")._run(world.step())
     assert world.submitted == []
 
@@ -248,7 +248,7 @@ def room(
     step.dba = lambda role: SimpleNamespace(
         select=lambda name, **binds: rows[name], value=lambda name, **binds: {"undo_retention": undo}[name]
     )
-    step.keeper, step.topology.name = "source", "emea"
+    step.ledger_role, step.topology.name = "source", "emea"
     step.site = lambda role: SimpleNamespace(goldengate=SimpleNamespace(schema_name="GGATE"))
     noted = [
         {"plan_id": plan, "name": name, "value": str(value), "noted_at": datetime(2026, 11, 2)}
@@ -275,7 +275,7 @@ def test_an_export_that_cannot_end_well_is_not_begun(
     monkeypatch: pytest.MonkeyPatch, size: int, free: int, undo: int, what: str
 ) -> None:
     seen = CheckExportSpace(task_id="check_space").observe(room(monkeypatch, size=size, free=free, undo=undo))
-    assert seen.done is not bool(what) and what in seen.what
+    assert seen.satisfied is not bool(what) and what in seen.summary
 
 
 @pytest.mark.parametrize(
@@ -302,12 +302,12 @@ def test_readiness_and_the_run_judge_undo_by_the_same_measured_exports(
         undo_rate=1_000_000,
         exports=exports,
     )
-    looks = Looks(step, "database_transfer")
+    looks = CheckContext(step, "database_transfer")
     found = examine([Planned(each, ("source",)) for each in (UNDO, UNDO_SPACE)], looks, step.name)
     assert tuple(each.level for each in found) == levels
     seen = CheckExportSpace(task_id="check_space").observe(step)
-    assert seen.done is (levels[0] != "blocked") and what in seen.what
-    assert found[0].what in seen.what and found[1].what in seen.what
+    assert seen.satisfied is (levels[0] != "blocked") and what in seen.summary
+    assert found[0].what in seen.summary and found[1].what in seen.summary
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_readiness_and_the_run_judge_undo_by_the_same_measured_exports(
     [
         (45 * GIGABYTE // 100, "ok", "comes to 450.0 MB"),
         (45 * GIGABYTE // 100 - 1, "warning", "comes to 450.0 MB"),
-        (None, "not looked at", "not to be seen"),
+        (None, "not checked", "not to be seen"),
     ],
 )
 def test_an_undo_tablespace_that_may_be_too_small_is_warned_of_and_stops_nothing(
@@ -331,10 +331,10 @@ def test_an_undo_tablespace_that_may_be_too_small_is_warned_of_and_stops_nothing
         undo_rate=1_000_000,
         exports=[300.0],
     )
-    (found,) = examine([Planned(UNDO_SPACE, ("source",))], Looks(step, "database_transfer"), step.name)
+    (found,) = examine([Planned(UNDO_SPACE, ("source",))], CheckContext(step, "database_transfer"), step.name)
     assert found.level == level and what in found.what
     seen = CheckExportSpace(task_id="check_space").observe(step)
-    assert seen.done and ("may end with ORA-01555" in seen.what) is (level == "warning")
+    assert seen.satisfied and ("may end with ORA-01555" in seen.summary) is (level == "warning")
 
 
 def test_a_deployment_without_a_ledger_has_no_measured_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +354,7 @@ def test_the_size_of_the_schema_is_noted_for_later_estimates(monkeypatch: pytest
 def test_the_end_of_an_import_is_noted_for_later_estimates() -> None:
     step: Any = FakeStep()
     operator = RunImpdp(task_id="run_impdp", role="target")
-    operator.finish(step, dump_set.Seen(True, "done"))
+    operator.finish(step, dump_set.Observation(True, "done"))
     first = step.ledger["imported"]
-    operator.finish(step, dump_set.Seen(True, "done"))
+    operator.finish(step, dump_set.Observation(True, "done"))
     assert step.ledger["imported"] == first and int(first) > 0

@@ -15,7 +15,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
-from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.remote_job import JobStatus
 from infomart_dr.operators import etl_jobs, human
@@ -111,7 +111,7 @@ def test_the_command_gets_the_jobs_name_and_its_success_is_noted(step: Any, atte
     result = maintain().execute({})
     assert attempts.submitted == [("0a1b2c3d-job-maintaingim-1", ["run-job", "-v", "--name=Job_MaintainGIM"])]
     assert "its command ended with 0" in step.ledger["job:Job_MaintainGIM"]
-    assert "Job_MaintainGIM has succeeded" in result["what"]
+    assert "Job_MaintainGIM has succeeded" in result["summary"]
 
 
 def test_a_job_whose_success_is_noted_is_not_run_again(step: Any, attempts: Attempts) -> None:
@@ -158,7 +158,7 @@ def test_a_job_that_failed_while_airflow_was_away_is_run_again(step: Any, attemp
 
 def test_a_job_whose_end_nobody_knows_is_tried_again_by_the_retry(step: Any, attempts: Attempts) -> None:
     attempts.ends = JobStatus("vanished")
-    with pytest.raises(CurableError, match="vanished"):
+    with pytest.raises(TransientError, match="vanished"):
         maintain().execute({})
     assert "job:Job_MaintainGIM" not in step.ledger
 
@@ -211,8 +211,8 @@ def test_a_person_is_told_which_job_of_which_application_and_what_not_possible_m
 def test_a_persons_word_is_noted_and_a_retry_asks_nobody(step: Any) -> None:
     step.topology.info_mart.jobs = Jobs()
     result = maintain().execute_complete({}, answer())
-    assert "a person confirmed it" in step.ledger["job:Job_MaintainGIM"] and "has succeeded" in result["what"]
-    assert "has succeeded" in maintain().execute({})["what"]
+    assert "a person confirmed it" in step.ledger["job:Job_MaintainGIM"] and "has succeeded" in result["summary"]
+    assert "has succeeded" in maintain().execute({})["summary"]
 
 
 def test_a_job_that_is_not_possible_stops_the_run_and_is_asked_for_again(step: Any) -> None:
@@ -257,7 +257,7 @@ def test_the_migration_branch_is_taken_when_the_log_says_so(
 ) -> None:
     server.log = f"2026-11-25T03:00:00.000 Alarm {mark} Server is in the migration state"
     assert look(step)["migration"] is True and server.now == 0
-    assert "ended with 0" in migrate().execute({})["what"]
+    assert "ended with 0" in migrate().execute({})["summary"]
     assert attempts.submitted[0][1][-1] == "--name=Job_MigrateGIM"
 
 
@@ -357,7 +357,7 @@ def bring() -> BringReportsIntoService:
 
 
 def test_reports_are_brought_into_service_and_it_is_checked(step: Any, gi2: Gi2) -> None:
-    assert bring().execute({})["what"] == "GI2 at site2 is in service"
+    assert bring().execute({})["summary"] == "GI2 at site2 is in service"
     assert gi2.commands == ["gi2 status --site=site2", "gi2 start site2", "gi2 status --site=site2"]
 
 
@@ -391,7 +391,7 @@ def test_a_person_gets_the_database_that_the_reports_must_read(step: Any, gi2: G
         bring().execute({})
     shown = str(caught.value)
     assert "**GCXI** at site2" in shown and "service `GIM2`" in shown and "schema `GIM`" in shown
-    assert "cannot be checked" in bring().execute_complete({}, answer())["what"]
+    assert "cannot be checked" in bring().execute_complete({}, answer())["summary"]
     assert gi2.commands == []
 
 

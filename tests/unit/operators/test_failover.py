@@ -16,10 +16,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from tests.unit.operators.fakes import FakeLedger, FakeLock, FakeStep, replace_question
 
 from infomart_dr import topology
-from infomart_dr.errors import CredentialsError, CurableError, FinalError, GuardError
+from infomart_dr.errors import CredentialsError, GuardError, PermanentError, TransientError
 from infomart_dr.guards import fencing
 from infomart_dr.guards.application import lost_objects, survivor_changes
-from infomart_dr.guards.fencing import Answer, Door, Verdict
+from infomart_dr.guards.fencing import Answer, Endpoint, Verdict
 from infomart_dr.guards.replication import newest_trail_file, replicat_at_trail_end
 from infomart_dr.hooks.configuration import Change, differences
 from infomart_dr.hooks.gax import from_gax, to_gax
@@ -31,15 +31,15 @@ from infomart_dr.operators.failover import (
     DropFailedSources,
     ProbeFailedSite,
     RaiseSequences,
+    ReportNewRoles,
     ReturnStandby,
     StartAtSurvivor,
     StopGoldenGate,
-    TellNewRoles,
 )
 from infomart_dr.plan import facts
 from infomart_dr.plan import ledger as real_ledger
 from infomart_dr.plan.facts import Fact
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 from infomart_dr.sensors.trail import WaitForTrailEnd
 from infomart_lab import config as lab_config
 from infomart_lab import configuration as lab_configuration
@@ -133,7 +133,7 @@ class Objects:
 
     def read(self, name: str) -> Any:
         if name not in self.stored:
-            raise FinalError(f"GAX knows no Application object {name}.")
+            raise PermanentError(f"GAX knows no Application object {name}.")
         return from_gax(self.stored[name])
 
     def apply(self, name: str, change: Change) -> Any:
@@ -233,7 +233,7 @@ def test_without_any_trail_nothing_has_arrived_and_the_end_is_reached(step: Any)
     (step.goldengate.home / "dirdat").mkdir(parents=True)
     assert newest_trail_file(step) is None
     seen = replicat_at_trail_end(step)
-    assert seen.done and "no trail has arrived at site2" in seen.what
+    assert seen.satisfied and "no trail has arrived at site2" in seen.summary
 
 
 def test_a_trail_folder_that_is_missing_is_an_error_and_not_an_empty_trail(step: Any) -> None:
@@ -256,31 +256,31 @@ def test_a_survivor_without_a_replicat_is_accepted_only_by_the_runs_parameter(st
     assert "accept_missing_replicat" in caught.value.next_step
     step.params["accept_missing_replicat"] = True
     seen = replicat_at_trail_end(step)
-    assert seen.done and "started with accept_missing_replicat" in seen.what
+    assert seen.satisfied and "started with accept_missing_replicat" in seen.summary
 
 
 def test_an_abended_replicat_may_be_cured_and_its_report_is_shown(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
     step.goldengate.states["RGIM"] = "ABENDED"
-    with pytest.raises(CurableError, match=r"ABENDED, and what arrived is not applied. OGG-01296"):
+    with pytest.raises(TransientError, match=r"ABENDED, and what arrived is not applied. OGG-01296"):
         replicat_at_trail_end(step)
 
 
 def test_at_eof_in_another_than_the_last_file_is_not_the_end(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
     step.goldengate.file("dp000000003", 10)
-    assert not replicat_at_trail_end(step).done
+    assert not replicat_at_trail_end(step).satisfied
     step.goldengate.trail = "./dirdat/dp000000003"
-    assert replicat_at_trail_end(step).done
+    assert replicat_at_trail_end(step).satisfied
 
 
 def test_a_running_replicat_in_the_last_file_is_at_the_end_only_when_it_says_eof(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
     step.goldengate.at_eof = False
-    assert not replicat_at_trail_end(step).done
+    assert not replicat_at_trail_end(step).satisfied
     step.goldengate.at_eof = True
     seen = replicat_at_trail_end(step)
-    assert seen.done and seen.facts == {"trail": "dp000000002", "size": 900, "rba": 900, "lag_seconds": 3}
+    assert seen.satisfied and seen.details == {"trail": "dp000000002", "size": 900, "rba": 900, "lag_seconds": 3}
 
 
 @pytest.mark.parametrize(("rba", "done"), [(900, True), (899, False), (None, False)])
@@ -290,7 +290,7 @@ def test_a_stopped_replicat_counts_only_at_the_very_size_of_the_last_file(
     step.goldengate.file("dp000000002", 900)
     step.goldengate.states["RGIM"] = "STOPPED"
     step.goldengate.rba = rba
-    assert replicat_at_trail_end(step).done is done
+    assert replicat_at_trail_end(step).satisfied is done
 
 
 def test_the_wait_starts_a_stopped_replicat_only_after_a_person_has_confirmed(step: Any) -> None:
@@ -324,11 +324,11 @@ def test_the_manager_stops_before_the_replicat_so_that_nothing_arrives_after_the
 def test_when_more_has_arrived_the_manager_starts_again_and_a_retry_waits_for_it(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
     step.goldengate.arrives = 50
-    with pytest.raises(CurableError, match="More has arrived"):
+    with pytest.raises(TransientError, match="More has arrived"):
         stop(step)
     assert step.goldengate.commands == ["STOP MGR", "START MGR"]
     assert step.goldengate.states["RGIM"] == "RUNNING"
-    # The way back knows that it has to look after the standby.
+    # The back-out knows that it has to look after the standby.
     assert "standby_drained" not in step.ledger and "standby_touched" in step.ledger
     step.goldengate.at_eof = True
     stop(step)
@@ -350,7 +350,7 @@ def test_a_stop_that_broke_off_after_the_proof_is_finished_although_the_last_rec
         stop(step)
     step.goldengate.stop = died
     step.goldengate.states["RGIM"] = "STOPPED"
-    assert stop(step)["what"] == "GoldenGate is stopped"
+    assert stop(step)["summary"] == "GoldenGate is stopped"
 
 
 def test_a_proof_is_void_when_the_manager_runs_again(step: Any) -> None:
@@ -407,7 +407,7 @@ def test_only_sequences_that_are_too_low_are_raised_above_the_keys_in_use(with_s
 
 
 def test_sequences_above_every_key_are_left_alone(with_sequences: Any) -> None:
-    assert "9 sequences lie above" in raise_sequences(with_sequences)["what"]
+    assert "9 sequences lie above" in raise_sequences(with_sequences)["summary"]
     assert with_sequences.statements == []
 
 
@@ -426,7 +426,7 @@ def test_before_18c_the_list_of_what_is_too_low_goes_to_a_person(with_sequences:
     with pytest.raises(GuardError, match=r"SEQ_AUDIT_LOG above 400; SEQ_INTERACTION_FACT above 400") as caught:
         raise_sequences(step)
     assert "START WITH" in caught.value.next_step
-    # The way back makes it a standby again: clearing this step alone would come too late in the order.
+    # The back-out makes it a standby again: clearing this step alone would come too late in the order.
     assert "start the failover again" in caught.value.next_step
     assert step.statements == []
 
@@ -546,7 +546,7 @@ def test_a_failover_that_does_not_happen_leaves_every_object_as_it_was(tmp_path:
     configure(step)
     assert step.objects.stored["GIM"]["host"] == "site2-gim"
     assert step.objects.stored["GIM"]["options"]["schedule"]["run-scheduler"] == "false"
-    assert "standby again" in back(step)["what"]
+    assert "standby again" in back(step)["summary"]
     assert as_sets(step.objects) == before
     assert set(step.ledger) == set(), "nothing is left to put back"
     assert step.goldengate.commands == ["START MGR", "START RGIM"]
@@ -604,7 +604,7 @@ def test_nothing_is_changed_before_a_person_has_confirmed(step: Any) -> None:
 
 
 def test_objects_that_are_as_they_must_be_are_still_noted_as_touched(step: Any) -> None:
-    """Else the way back would not know that this plan answers for the survivor."""
+    """Else the back-out would not know that this plan answers for the survivor."""
     configure(step)
     step.ledger.clear()
     step.ledger.update(CONFIRMED)
@@ -633,15 +633,15 @@ def test_a_person_who_has_switched_aggregation_off_is_not_asked_again_in_this_pl
     hold = disable_aggregation()
     assert "run-aggregates" in str(hold.instructions(step))
     hold.before(step)
-    hold._result(step, Seen(True, "a person did it"))
+    hold._result(step, Observation(True, "a person did it"))
     again = disable_aggregation()
     assert again.instructions(step) is None
-    assert "a person has switched aggregation off" in again._run(step)["what"]
-    SetAggregation(task_id="enable", role="target", on=True, guide="").finish(step, Seen(True, ""))
+    assert "a person has switched aggregation off" in again._run(step)["summary"]
+    SetAggregation(task_id="enable", role="target", on=True, guide="").finish(step, Observation(True, ""))
     assert "run-aggregates" in str(again.instructions(step)), "it is on again"
     step.ledger["aggregation_disabled"] = "yes"
     back(step)
-    assert "run-aggregates" in str(again.instructions(step)), "after the way back it may be on again"
+    assert "run-aggregates" in str(again.instructions(step)), "after the back-out it may be on again"
 
 
 def test_where_aggregation_can_be_seen_a_note_of_it_proves_nothing(step: Any) -> None:
@@ -662,11 +662,11 @@ def test_steps_that_the_deployment_has_no_use_for_are_skipped(step: Any) -> None
 
 
 def test_a_plan_that_touched_nothing_and_a_run_without_the_lock_put_nothing_back(step: Any) -> None:
-    assert "has not touched" in back(step)["what"]
+    assert "has not touched" in back(step)["summary"]
     configure(step)
     step.objects.applied.clear()
     step.lock = FakeLock("plan-1", "dag run-2")
-    assert "does not hold the lock" in back(step)["what"]
+    assert "does not hold the lock" in back(step)["summary"]
     assert step.objects.applied == [] and step.goldengate.commands == []
 
 
@@ -693,13 +693,13 @@ def test_past_the_point_of_no_return_without_raa_nothing_is_done(step: Any) -> N
     step.document["raa"] = {"enabled": False}
     step.read_topology()
     step.objects.applied.clear()
-    assert "past the point of no return" in back(step)["what"]
+    assert "past the point of no return" in back(step)["summary"]
     assert step.objects.applied == []
 
 
 def test_of_two_active_servers_the_survivors_goes_on_ignoring_the_lost_site(tmp_path: Path) -> None:
     step: Any = Survivor(tmp_path, lab="active-active", standby_touched="1")
-    assert "stays ignored" in back(step)["what"]
+    assert "stays ignored" in back(step)["summary"]
     assert step.objects.applied == [] and step.goldengate.commands == []
 
 
@@ -711,7 +711,7 @@ def test_a_way_back_that_failed_is_tried_again_also_after_a_final_error() -> Non
 # -- the lost site ---------------------------------------------------------------------------------
 
 
-class Doors:
+class Endpoints:
     """What comes of knocking."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -722,32 +722,35 @@ class Doors:
     def _judge(self, step: Any, role: str, places: Any = ("airflow", "survivor")) -> Verdict:
         self.asked.append((role, tuple(places)))
         answers = [
-            Answer(Door("SSH of site1-db", "db1", 22), place, "open" if self.alive else "silent") for place in places
+            Answer(Endpoint("SSH of site1-db", "db1", 22), place, "open" if self.alive else "silent")
+            for place in places
         ]
         return Verdict(answers, [answer for answer in answers if self.alive])
 
 
 @pytest.fixture
-def doors(monkeypatch: pytest.MonkeyPatch) -> Doors:
-    return Doors(monkeypatch)
+def endpoints(monkeypatch: pytest.MonkeyPatch) -> Endpoints:
+    return Endpoints(monkeypatch)
 
 
-def test_a_door_that_answers_stops_the_run_and_the_evidence_is_noted_anew_each_time(step: Any, doors: Doors) -> None:
+def test_a_door_that_answers_stops_the_run_and_the_evidence_is_noted_anew_each_time(
+    step: Any, endpoints: Endpoints
+) -> None:
     probe = ProbeFailedSite(task_id="probe", place="survivor")
-    doors.alive = True
+    endpoints.alive = True
     with pytest.raises(
         GuardError, match=r"site1 lives: SSH of site1-db.*seen from the survivor.*two Info Mart Servers"
     ):
         probe._run(step)
-    doors.alive = False
+    endpoints.alive = False
     step.ledger["evidence:survivor"] = "old"
     probe._run(step)
     noted = json.loads(step.ledger["evidence:survivor"])
-    assert noted["answers"] == [{"door": "SSH of site1-db", "at": "db1:22", "place": "survivor", "state": "silent"}]
-    assert doors.asked == [("source", ("survivor",))] * 2
+    assert noted["answers"] == [{"endpoint": "SSH of site1-db", "at": "db1:22", "place": "survivor", "state": "silent"}]
+    assert endpoints.asked == [("source", ("survivor",))] * 2
 
 
-def test_the_gate_shows_every_door_from_both_places_and_the_loss(step: Any, doors: Doors) -> None:
+def test_the_gate_shows_every_door_from_both_places_and_the_loss(step: Any, endpoints: Endpoints) -> None:
     for place in ("airflow", "survivor"):
         ProbeFailedSite(task_id="probe", place=place)._run(step)  # type: ignore[arg-type]
     gate = ConfirmSiteFailure(task_id="gate", subject="Dead?", body="")
@@ -763,10 +766,10 @@ def test_the_gate_shows_every_door_from_both_places_and_the_loss(step: Any, door
 
 
 def test_a_site_that_lives_or_that_nobody_calls_lost_lets_a_later_estimate_begin_anew(
-    step: Any, doors: Doors, monkeypatch: pytest.MonkeyPatch
+    step: Any, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the moment of an earlier look would be the end of a loss that came later, in the same plan."""
-    doors.alive = True
+    endpoints.alive = True
     step.ledger["loss_first_look"] = "1000"
     with pytest.raises(GuardError):
         ProbeFailedSite(task_id="probe", place="airflow")._run(step)
@@ -790,10 +793,12 @@ def test_a_site_that_lives_or_that_nobody_calls_lost_lets_a_later_estimate_begin
 
 
 @pytest.fixture
-def ready(tmp_path: Path, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Any:
+def ready(tmp_path: Path, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> Any:
     step: Any = Survivor(tmp_path, **DRAINED)
     replace_question(
-        monkeypatch, "running_at", lambda step, role: Seen(bool(step.started), "Running" if step.started else "Stopped")
+        monkeypatch,
+        "running_at",
+        lambda step, role: Observation(bool(step.started), "Running" if step.started else "Stopped"),
     )
     replace_question(monkeypatch, "log_size", lambda step, role: 4711)
     monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
@@ -808,7 +813,9 @@ def not_started(step: Any) -> None:
     assert step.started == [] and not {"point_of_no_return", "server_touched"} & set(step.ledger)
 
 
-def test_the_survivor_starts_once_and_the_point_of_no_return_is_noted_before_it(ready: Any, doors: Doors) -> None:
+def test_the_survivor_starts_once_and_the_point_of_no_return_is_noted_before_it(
+    ready: Any, endpoints: Endpoints
+) -> None:
     noted_at_start = []
     ready.management_layer = lambda role: SimpleNamespace(
         start=lambda dbid: (noted_at_start.append("point_of_no_return" in ready.ledger), ready.started.append(dbid))
@@ -816,13 +823,13 @@ def test_the_survivor_starts_once_and_the_point_of_no_return_is_noted_before_it(
     start(ready)
     assert noted_at_start == [True] and ready.started == [121]
     assert ready.ledger["server_log_begin"] == "4711"
-    assert doors.asked == [("source", ("airflow", "survivor"))]
+    assert endpoints.asked == [("source", ("airflow", "survivor"))]
     start(ready)
     assert ready.started == [121]
 
 
-def test_the_survivor_does_not_start_when_a_door_of_the_lost_site_answers(ready: Any, doors: Doors) -> None:
-    doors.alive = True
+def test_the_survivor_does_not_start_when_a_door_of_the_lost_site_answers(ready: Any, endpoints: Endpoints) -> None:
+    endpoints.alive = True
     with pytest.raises(GuardError, match=r"site1 lives.*Two servers never write"):
         start(ready)
     not_started(ready)
@@ -857,11 +864,11 @@ def test_a_server_that_somebody_started_by_hand_still_makes_the_plan_note_that_i
 
 
 def test_the_new_roles_are_told_until_the_topology_has_them(step: Any) -> None:
-    tell = TellNewRoles(task_id="tell", roles={"source": "failed", "target": "active"})
+    tell = ReportNewRoles(task_id="tell", roles={"source": "failed", "target": "active"})
     told = tell._run(step)
-    assert told["what"] == "set in the topology file now: sites.site1.role: failed, sites.site2.role: active"
+    assert told["summary"] == "set in the topology file now: sites.site1.role: failed, sites.site2.role: active"
     assert told["roles"] == {"site1": "failed", "site2": "active"}
     step.document["sites"]["site1"]["role"] = "failed"
     step.document["sites"]["site2"]["role"] = "active"
     step.read_topology()
-    assert tell._run(step)["what"] == "the topology's roles are right"
+    assert tell._run(step)["summary"] == "the topology's roles are right"

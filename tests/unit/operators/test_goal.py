@@ -13,9 +13,9 @@ from infomart_dr.guards.goal import reached_already
 from infomart_dr.guards.replication import replicates
 from infomart_dr.hooks.configuration import Change
 from infomart_dr.operators.base import needless
-from infomart_dr.operators.goal import LookWhetherDone
+from infomart_dr.operators.goal import CheckAlreadyDone
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 
 
 class World:
@@ -34,7 +34,9 @@ class World:
             monkeypatch, "server_runs", lambda step, role: ["a process"] if role in self.serves | self.runs else []
         )
         replace_question(
-            monkeypatch, "configured", lambda step, role, name, change: Seen(name not in self.wrong, f"{name} differs")
+            monkeypatch,
+            "configured",
+            lambda step, role, name, change: Observation(name not in self.wrong, f"{name} differs"),
         )
         replace_question(
             monkeypatch,
@@ -42,9 +44,9 @@ class World:
             lambda step: {"GIM_site2": Change(), "DAP_TS1_site1": Change(enabled=False)},
         )
 
-    def _look(self, role: str, where: set[str]) -> Seen:
+    def _look(self, role: str, where: set[str]) -> Observation:
         self.asked.append(role)
-        return Seen(role in where, "Running" if role in where else "Stopped")
+        return Observation(role in where, "Running" if role in where else "Stopped")
 
     def follows(self, source: str, target: str) -> None:
         self.groups = {(source, "EGIM"): "RUNNING", (source, "PGIM"): "RUNNING", (target, "RGIM"): "RUNNING"}
@@ -65,7 +67,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def look(step: Any, wanted: Any = "moved") -> dict[str, Any]:
-    return LookWhetherDone(task_id="look_whether_done", goal=wanted)._run(step)
+    return CheckAlreadyDone(task_id="check_already_done", goal=wanted)._run(step)
 
 
 # -- what is noted ---------------------------------------------------------------------------------
@@ -73,7 +75,7 @@ def look(step: Any, wanted: Any = "moved") -> dict[str, Any]:
 
 def test_a_plan_that_has_something_to_do_is_begun(world: World) -> None:
     step = world.step()
-    assert "under way" in look(step)["what"]
+    assert "under way" in look(step)["summary"]
     assert step.ledger == {"begun": "yes"} and needless(step, None) is None
 
 
@@ -81,7 +83,7 @@ def test_a_goal_that_is_reached_before_makes_every_other_step_needless(world: Wo
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step()
-    assert look(step)["what"] == "nothing to do: site3 serves and site2 follows it already"
+    assert look(step)["summary"] == "nothing to do: site3 serves and site2 follows it already"
     assert "begun" not in step.ledger
     assert needless(step, None) == "nothing to do: site3 serves and site2 follows it already"
 
@@ -91,7 +93,7 @@ def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reac
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step(begun="yes", point_of_no_return="1")
-    assert "its own facts say what is left" in look(step)["what"]
+    assert "its own facts say what is left" in look(step)["summary"]
     assert facts.GOAL_REACHED.name not in step.ledger and world.asked == []
 
 
@@ -101,7 +103,7 @@ def test_a_plan_that_another_procedure_has_begun_is_under_way_too(world: World, 
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step(**{fact: "1"})
-    assert "its own facts say what is left" in look(step)["what"]
+    assert "its own facts say what is left" in look(step)["summary"]
     assert facts.GOAL_REACHED.name not in step.ledger
 
 
@@ -111,7 +113,7 @@ def test_a_goal_is_forgotten_when_the_world_has_changed_before_the_plan_goes_on(
     step = world.step()
     look(step)
     world.groups.clear()
-    assert "under way" in look(step)["what"]
+    assert "under way" in look(step)["summary"]
     assert step.ledger == {"begun": "yes"} and needless(step, None) is None
 
 
@@ -165,10 +167,10 @@ def test_the_option_of_a_return_to_normal_says_what_its_goal_is(world: World, op
     world.follows(serves, follows)
     step = world.step()
     step.params["option"] = option
-    assert "nothing to do" in look(step, "")["what"]
+    assert "nothing to do" in look(step, "")["summary"]
     other = world.step()
     other.params["option"] = "target takes over" if stays else "source stays active"
-    assert "under way" in look(other, "")["what"]
+    assert "under way" in look(other, "")["summary"]
 
 
 @pytest.mark.parametrize("missing", [("source", "EGIM"), ("source", "PGIM"), ("target", "RGIM")])

@@ -10,12 +10,12 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
-from infomart_dr.errors import CurableError, GuardError
+from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.operators import human
 from infomart_dr.operators.configuration import SetScheduler
 from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 
 
 class Asked(Exception):
@@ -32,13 +32,13 @@ class Lamp(HumanStep):
     def instructions(self, step: Any) -> str | None:
         return "1. Press the switch." if self.by_hand else None
 
-    def observe(self, step: Any) -> Seen:
-        return Seen(self.on, f"the lamp is {'on' if self.on else 'off'}")
+    def observe(self, step: Any) -> Observation:
+        return Observation(self.on, f"the lamp is {'on' if self.on else 'off'}")
 
-    def act(self, step: Any, seen: Seen) -> None:
+    def act(self, step: Any, seen: Observation) -> None:
         self.on = True
 
-    def confirmed(self, step: Any) -> Seen | None:
+    def confirmed(self, step: Any) -> Observation | None:
         return None if self.trusted else self.observe(step)
 
 
@@ -70,7 +70,7 @@ def answer(option: str, who: str = "ben") -> dict[str, Any]:
 
 def test_a_program_does_the_step_where_there_is_one(step: Any) -> None:
     lamp = Lamp(by_hand=False)
-    assert lamp.execute(context())["what"] == "the lamp is on"
+    assert lamp.execute(context())["summary"] == "the lamp is on"
 
 
 def test_a_person_is_asked_with_instructions_under_the_lock_where_there_is_none(step: Any) -> None:
@@ -84,7 +84,7 @@ def test_a_person_is_asked_with_instructions_under_the_lock_where_there_is_none(
 
 def test_a_confirmation_counts_and_is_checked_where_it_can_be(step: Any) -> None:
     lamp = Lamp(by_hand=True)
-    assert "confirmed" in lamp.execute_complete(context(), answer("Done"))["what"]
+    assert "confirmed" in lamp.execute_complete(context(), answer("Done"))["summary"]
     lamp.trusted = False
     with pytest.raises(GuardError, match="confirmed, but the lamp is off"):
         lamp.execute_complete(context(), answer("Done"))
@@ -95,12 +95,12 @@ def test_a_confirmation_counts_and_is_checked_where_it_can_be(step: Any) -> None
 def test_a_gate_shows_the_evidence_and_says_who_approved(step: Any) -> None:
     class Shown(Gate):
         def evidence(self, step: Any) -> str:
-            return "two doors are silent"
+            return "two endpoints are silent"
 
     gate = Shown(task_id="gate", subject="Go on?", body="Decide.")
-    with pytest.raises(Asked, match=r"Decide\.\n\ntwo doors are silent"):
+    with pytest.raises(Asked, match=r"Decide\.\n\ntwo endpoints are silent"):
         gate.execute(context())
-    assert gate.execute_complete(context(), answer("Approve"))["what"] == "approved by ben"
+    assert gate.execute_complete(context(), answer("Approve"))["summary"] == "approved by ben"
 
 
 def test_a_form_of_a_later_try_says_that_earlier_answers_do_not_count(step: Any) -> None:
@@ -117,7 +117,7 @@ def test_with_four_eyes_the_one_who_started_the_run_cannot_approve_it(step: Any)
     gate = Gate(task_id="gate", subject="Go on?", body="")
     gate.execute_complete(context("ben"), answer("Approve", "ben"))
     step.topology.approval.four_eyes = True
-    with pytest.raises(CurableError, match="two people"):
+    with pytest.raises(TransientError, match="two people"):
         gate.execute_complete(context("ben"), answer("Approve", "ben"))
     gate.execute_complete(context("anna"), answer("Approve", "ben"))
 
@@ -129,14 +129,14 @@ def test_a_gate_of_another_option_is_skipped_and_one_behind_the_plan_is_not_aske
         gate.execute(context())
     step.params["option"] = "target"
     step.ledger["point_of_no_return"] = "1"
-    assert "past this step" in gate.execute(context())["what"]
+    assert "past this step" in gate.execute(context())["summary"]
 
 
 def test_the_scheduler_that_is_off_already_is_still_noted_as_touched(
     step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the way back would not know that the plan answers for the service."""
-    replace_question(monkeypatch, "configured", lambda *_: Seen(True, "GIM is as it must be"))
+    """Else the back-out would not know that the plan answers for the service."""
+    replace_question(monkeypatch, "configured", lambda *_: Observation(True, "GIM is as it must be"))
     step.site = lambda role: SimpleNamespace(configuration=SimpleNamespace(backend="gax"))
     step.configuration = lambda role: SimpleNamespace(apply=lambda name, change: [])
     SetScheduler(task_id="hold_scheduler", on=False, fact=facts.SERVER_TOUCHED, guide="").execute(context())

@@ -13,7 +13,7 @@ import oracledb
 import pytest
 from tests.unit.operators.fakes import FakeStep
 
-from infomart_dr.errors import FinalError, UnreachableError
+from infomart_dr.errors import PermanentError, UnreachableError
 from infomart_dr.evidence.comparison import INTERVAL
 from infomart_dr.guards import loss_reading
 from infomart_dr.guards.loss_reading import Base, sources_of
@@ -268,7 +268,7 @@ def test_after_the_draining_what_has_no_fact_is_lost_to_the_call(world: World) -
     low, high = by_key(result)[104]
     assert 100 < low < 200 < high < 320  # type: ignore[operator]
     assert result["drained"] and result["lost_low"] >= lost + 100
-    assert {"lost_low", "lost_high", "report", "sources", "what"} <= set(result)
+    assert {"lost_low", "lost_high", "report", "sources", "summary"} <= set(result)
 
 
 def test_before_the_draining_nothing_is_lost_for_certain(world: World) -> None:
@@ -277,7 +277,7 @@ def test_before_the_draining_nothing_is_lost_for_certain(world: World) -> None:
     result = run(step, "before")
     assert not result["drained"]
     assert result["lost_low"] == 0 and result["lost_high"] > 240
-    assert "upper view" in result["report"] and "upper view" in result["what"]
+    assert "upper view" in result["report"] and "upper view" in result["summary"]
     assert facts.LOSS_MARKS.name not in step.ledger, "marks may still move"
 
 
@@ -356,7 +356,7 @@ def test_a_failure_time_is_as_exact_as_it_is_written(world: World, text: str, to
 
 
 def test_a_failure_time_that_is_none_stops_the_step(world: World) -> None:
-    with pytest.raises(FinalError, match="failure_time is not a valid time"):
+    with pytest.raises(PermanentError, match="failure_time is not a valid time"):
         run(drained(world, failure_time="yesterday"))
 
 
@@ -525,7 +525,7 @@ def test_a_stream_that_breaks_off_raises_a_typed_error_and_closes() -> None:
     connection, hook = streaming(Cursor([("a", 1)], "ORA-03113: end-of-file on communication channel"))
     with pytest.raises(Exception, match="Statement idb_guids: connection idb_site2: the connection was lost") as caught:
         list(loss_reading.stream(hook, "idb_guids", {"schema": "ICON"}, after_ts=1, until_ts=2, oldest_ts=0))
-    assert getattr(caught.value, "curable", False)
+    assert getattr(caught.value, "retryable", False)
     assert connection.closed
 
 

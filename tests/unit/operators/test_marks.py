@@ -64,38 +64,38 @@ def test_a_source_without_calls_beyond_its_mark_is_idle_and_is_not_waited_for(wo
     found = marks(world.step(), "source", SINCE)
     assert (found.moved, found.idle, found.behind) == (["102"], ["101"], [])
     seen = high_water_mark_moved(world.step(), "source", SINCE)
-    assert seen.done and seen.what.endswith("moved past the start; idle: 101")
+    assert seen.satisfied and seen.summary.endswith("moved past the start; idle: 101")
 
 
 def test_a_source_with_calls_beyond_its_mark_is_behind(world: World) -> None:
     world.waiting[101] = 3
     seen = high_water_mark_moved(world.step(), "source", SINCE)
-    assert not seen.done and "data source 101: 100 s behind" in seen.what
+    assert not seen.satisfied and "data source 101: 100 s behind" in seen.summary
 
 
 def test_a_source_without_calls_is_not_taken_for_idle_and_proves_nothing(world: World) -> None:
     """A Configuration Server's IDB has an empty G_CALL, whatever waits there."""
     world.tables[101] = "GIDB_GC_AGENT"
     seen = high_water_mark_moved(world.step(), "source", SINCE)
-    assert seen.done and seen.what.endswith("; without calls, not judged: 101")
+    assert seen.satisfied and seen.summary.endswith("; without calls, not judged: 101")
     assert not [name for name in world.asked if name.endswith("/101")]
     world.tables[102] = "GIDB_GO_CAMPAIGN"
     world.marks[102] = 900
-    assert not high_water_mark_moved(world.step(), "source", SINCE).done
+    assert not high_water_mark_moved(world.step(), "source", SINCE).satisfied
 
 
 def test_a_source_whose_idb_cannot_be_counted_is_behind_until_its_mark_moves(world: World) -> None:
     world.schema = None
-    assert not high_water_mark_moved(world.step(), "source", SINCE).done
+    assert not high_water_mark_moved(world.step(), "source", SINCE).satisfied
     world.marks[101] = 1001
-    assert high_water_mark_moved(world.step(), "source", SINCE).done
+    assert high_water_mark_moved(world.step(), "source", SINCE).satisfied
 
 
 def test_a_source_of_a_lost_site_is_not_waited_for_and_a_lost_site_is_asked_for_nothing(world: World) -> None:
     world.waiting[101] = 3
     world.source_sites[101] = "site1"
     seen = high_water_mark_moved(world.step(), "source", SINCE)
-    assert seen.done and seen.what.endswith("; lost: 101")
+    assert seen.satisfied and seen.summary.endswith("; lost: 101")
     world.source_sites[101] = "site2"
     step = world.step()
     # The topology of a failover still calls the lost site active.
@@ -107,4 +107,4 @@ def test_a_source_of_a_lost_site_is_not_waited_for_and_a_lost_site_is_asked_for_
 
 def test_without_any_mark_nothing_is_proven(world: World) -> None:
     world.marks.clear()
-    assert not high_water_mark_moved(world.step(), "source", SINCE).done
+    assert not high_water_mark_moved(world.step(), "source", SINCE).satisfied

@@ -14,14 +14,14 @@ from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
-from infomart_dr.errors import FinalError, GuardError, TopologyError
+from infomart_dr.errors import GuardError, PermanentError, TopologyError
 from infomart_dr.guards.plan_holds import high_water_mark_passed_hold, no_purge_runs
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.plan import ReleaseLock, TakeLock
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.sensors import plan_hold as plan_hold_sensor
 from infomart_dr.sensors.plan_hold import HoldPurging, ReleasePurgeHold
 from infomart_dr.topology import Topology
@@ -74,7 +74,7 @@ def test_the_lock_of_a_lost_run_is_taken_over_only_by_naming_its_plan() -> None:
     with pytest.raises(GuardError, match=r"from plan plan-0, and plan plan-1 of .* run-1 holds it"):
         take(step)
     step.params["take_lock_from"] = "plan-1"
-    assert "held by this run" in take(step)["what"]
+    assert "held by this run" in take(step)["summary"]
 
 
 def test_a_run_that_was_overtaken_does_not_release_the_others_lock() -> None:
@@ -130,7 +130,7 @@ def test_the_lock_stays_until_somebody_serves(
     monkeypatch: pytest.MonkeyPatch, facts: dict[str, str], role: str
 ) -> None:
     serving: set[str] = set()
-    replace_question(monkeypatch, "serving", lambda step, role: Seen(role in serving, "Stopped"))
+    replace_question(monkeypatch, "serving", lambda step, role: Observation(role in serving, "Stopped"))
     step = FakeStep(server_touched="1", **facts)
     with pytest.raises(GuardError, match="the lock stays"):
         release(step)
@@ -197,9 +197,9 @@ def test_a_held_idb_without_calls_keeps_the_plans_hold_until_its_mark_has_passed
     ]
     step.info_mart = lambda role: SimpleNamespace(select=lambda *a, **b: rows)
     seen = high_water_mark_passed_hold(step, "target")
-    assert not seen.done and "without calls that would tell" in seen.what
+    assert not seen.satisfied and "without calls that would tell" in seen.summary
     rows[0]["data_source_key"] = HELD_KEY + 2
-    assert high_water_mark_passed_hold(step, "target").done
+    assert high_water_mark_passed_hold(step, "target").satisfied
 
 
 def test_the_longest_reason_of_the_form_can_be_noted_whatever_its_letters_are(world: World) -> None:
@@ -290,7 +290,7 @@ def test_a_release_that_broke_off_is_finished_by_the_retry(world: World, monkeyp
     hold(step)
     with monkeypatch.context() as patch:
         patch.setattr(Job, "_enable", lambda self, memory: 1 / 0)
-        with pytest.raises(FinalError, match="ZeroDivisionError"):
+        with pytest.raises(PermanentError, match="ZeroDivisionError"):
             let_go(step)
     let_go(step)
     assert world.enabled() == [True, False, True]
@@ -316,12 +316,12 @@ def test_a_purge_that_runs_is_waited_for_and_not_killed(world: World, monkeypatc
         hold(step)
     assert deferred.value.trigger.probe == "infomart_dr.guards.plan_holds.no_purge_runs"
     assert (job.enabled, job.acts, world.jobs["a3"].enabled) == (True, [], False)
-    assert "site2/a2" in no_purge_runs(step, "source").what
+    assert "site2/a2" in no_purge_runs(step, "source").summary
     job.running = False
-    assert no_purge_runs(step, "source").done
+    assert no_purge_runs(step, "source").satisfied
     task = HoldPurging(task_id="hold")
     monkeypatch.setattr(Step, "from_context", lambda context: step)
-    assert "held" in task.resume({}, {"state": "reached", "what": "no purge runs", "facts": {}})["what"]
+    assert "held" in task.resume({}, {"state": "reached", "summary": "no purge runs", "details": {}})["summary"]
     assert world.enabled() == [False, False, False]
 
 
@@ -330,7 +330,7 @@ def test_a_purge_that_begins_again_after_the_wait_is_tried_again(world: World) -
     hold(step)
     world.jobs["a2"].enabled = world.jobs["a2"].running = True
     with pytest.raises(PurgeRunsError, match="site2/a2"):
-        HoldPurging(task_id="hold").after(step, Seen(True, "no purge runs"))
+        HoldPurging(task_id="hold").after(step, Observation(True, "no purge runs"))
 
 
 def test_while_it_waits_for_the_mark_a_plan_gives_its_holds_an_end_that_the_guard_can_judge(world: World) -> None:

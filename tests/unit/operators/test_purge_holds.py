@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError, T
 from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeStep, replace_question
 
-from infomart_dr.errors import CurableError, FinalError, GuardError, TopologyError, UnreachableError
+from infomart_dr.errors import GuardError, PermanentError, TopologyError, TransientError, UnreachableError
 from infomart_dr.guards.plan_holds import no_chosen_purge_runs
 from infomart_dr.guards.purge_holds import End, HoldStore, IdbHolds, Report, plan_hold
 from infomart_dr.operators import purge_holds
@@ -68,14 +68,14 @@ def test_a_hold_may_end_by_a_sites_high_water_mark() -> None:
     ],
 )
 def test_parameters_that_do_not_go_together_are_refused_with_the_reason(given: dict[str, str], words: str) -> None:
-    with pytest.raises(FinalError, match=words):
+    with pytest.raises(PermanentError, match=words):
         read_request(given, "run", NOW, NOW)
 
 
 def test_a_request_is_judged_by_when_it_was_asked_for() -> None:
     late = datetime(2026, 11, 4, tzinfo=UTC)
     assert read_request(PLACE, "CHG0042", NOW, late).begins_at == late
-    with pytest.raises(FinalError, match="when it was asked for"):
+    with pytest.raises(PermanentError, match="when it was asked for"):
         read_request(PLACE, "CHG0042", late, late)
 
 
@@ -323,11 +323,11 @@ def test_an_idb_that_cannot_be_asked_keeps_no_other_from_being_held(
         return asked(self, hold_id)
 
     monkeypatch.setattr(HoldStore, "hold", silent)
-    with pytest.raises(CurableError, match="site2/ts1: The database does not answer"):
+    with pytest.raises(TransientError, match="site2/ts1: The database does not answer"):
         place(world)
     assert [row["idb"] for row in world.tables.holds] == ["ts2"]
     assert world.enabled() == [True, False], "its jobs do not wait for the retries of the step"
-    with pytest.raises(CurableError, match="site2/ts1"):
+    with pytest.raises(TransientError, match="site2/ts1"):
         place(world)
 
 
@@ -430,7 +430,7 @@ def test_a_list_shows_the_holds_of_the_idbs_that_answer_and_names_all_that_do_no
     shown: list[str] = []
     task = ListHolds(task_id="list")
     monkeypatch.setattr(ListHolds, "log", SimpleNamespace(info=lambda words, *args: shown.append(words % args)))
-    with pytest.raises(CurableError, match=r"site2/ts1: The database does not answer.*site2/ts3: The database"):
+    with pytest.raises(TransientError, match=r"site2/ts1: The database does not answer.*site2/ts3: The database"):
         task._run(step_of(world, "run-2", action="list"))
     assert any(line.startswith("site2/ts2: CHG1 of anna") for line in shown)
     assert any(line.startswith("site2/ts2: ICON.ts2 held since") for line in shown)
@@ -446,7 +446,7 @@ def test_a_purge_that_runs_is_waited_for_and_then_held(world: World) -> None:
         task._run(step)
     assert deferred.value.trigger.probe == "infomart_dr.guards.plan_holds.no_chosen_purge_runs"
     assert world.enabled() == [True, False]
-    assert not no_chosen_purge_runs(step).done
+    assert not no_chosen_purge_runs(step).satisfied
     world.jobs["ts1"].running = False
     task.after(step, no_chosen_purge_runs(step))
     assert world.enabled() == [False, False]
@@ -458,13 +458,15 @@ def test_a_purge_that_runs_after_the_release_is_not_waited_for(world: World) -> 
     step = step_of(world, "run-2", action="release", hold="CHG1")
     ChangeHolds(task_id="change")._run(step)
     world.jobs["ts1"].running = True
-    assert not no_chosen_purge_runs(step).done, "the job is disabled still, and cannot be given back while a purge runs"
+    assert not no_chosen_purge_runs(step).satisfied, (
+        "the job is disabled still, and cannot be given back while a purge runs"
+    )
     world.jobs["ts1"].running = False
     task = MatchJobs(task_id="match")
     task.prepare(step)
     world.jobs["ts1"].running = True
-    assert no_chosen_purge_runs(step).done, "given back, it purges as it always did"
-    assert task.after(step, no_chosen_purge_runs(step)).done
+    assert no_chosen_purge_runs(step).satisfied, "given back, it purges as it always did"
+    assert task.after(step, no_chosen_purge_runs(step)).satisfied
     assert world.enabled() == [True, True]
 
 
@@ -501,7 +503,7 @@ def test_an_idb_that_cannot_be_asked_fails_the_guard_after_the_others_are_done(w
     place(world)
     world.jobs["ts2"].enabled = True
     world.unreachable = {"ts1"}
-    with pytest.raises(CurableError, match="site2/ts1: holds: The database does not answer"):
+    with pytest.raises(TransientError, match="site2/ts1: holds: The database does not answer"):
         guard()
     assert world.enabled() == [False, False]
 
@@ -517,5 +519,5 @@ def test_a_trouble_that_time_does_not_cure_makes_the_guards_error_final(
         return report
 
     monkeypatch.setattr(world, "enforce", fail)
-    with pytest.raises(FinalError, match=r"no answer site2/ts2: ICON\.A: no such job"):
+    with pytest.raises(PermanentError, match=r"no answer site2/ts2: ICON\.A: no such job"):
         guard()

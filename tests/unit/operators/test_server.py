@@ -1,4 +1,4 @@
-"""The service: one server, the point of no return, and the way back also at the second try."""
+"""The service: one server, the point of no return, and the back-out also at the second try."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 from infomart_dr.errors import GuardError, RemoteCommandError
 from infomart_dr.operators.base import StepOperator, step_defaults
 from infomart_dr.operators.server import NoteFinalStop, ReturnServiceToSource, StartAtTarget, StopInfoMartServer
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 
 STOPPED = {"final_stop": "1", "noted_scn": "7", "tables_compared": "yes", "to_source_scn": "9"}
 
@@ -24,7 +24,7 @@ class World:
         self.commands: list[str] = []
         self.fail = False
         replace_question(monkeypatch, "server_runs", lambda step, role: ["a process"] if role in self.runs else [])
-        replace_question(monkeypatch, "serving", lambda step, role: Seen(role in self.runs, "Running or not"))
+        replace_question(monkeypatch, "serving", lambda step, role: Observation(role in self.runs, "Running or not"))
         replace_question(monkeypatch, "log_size", lambda step, role: 0)
         replace_question(monkeypatch, "move_to", lambda step, role: None)
         monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
@@ -97,7 +97,9 @@ def test_a_server_that_is_stopped_already_keeps_its_comparison(world: World) -> 
 def test_the_final_stop_is_told_as_a_time(world: World) -> None:
     world.runs.clear()
     step = world.step(final_stop="1796069707")
-    assert NoteFinalStop(task_id="note")._run(step)["what"] == "the writers are stopped since 2026-11-30 20:15:07 UTC"
+    assert (
+        NoteFinalStop(task_id="note")._run(step)["summary"] == "the writers are stopped since 2026-11-30 20:15:07 UTC"
+    )
 
 
 def test_the_way_back_starts_the_service_and_then_the_reverse_groups(world: World) -> None:
@@ -135,7 +137,7 @@ def test_past_the_point_of_no_return_the_way_back_says_whether_the_target_serves
     with pytest.raises(GuardError, match=r"site3 does not serve.*never start the source"):
         back(step)
     world.runs.add("target")
-    assert "the target serves" in back(step)["what"]
+    assert "the target serves" in back(step)["summary"]
     assert world.runs == {"target"}
 
 

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from tests.unit.operators.fakes import FakeStep, replace_question
 
 from infomart_dr import topology
-from infomart_dr.errors import FinalError, GuardError, UnreachableError
+from infomart_dr.errors import GuardError, PermanentError, UnreachableError
 from infomart_dr.guards import prerequisites
 from infomart_dr.guards import replication as replication_guard
 from infomart_dr.guards.replication import ParameterFile
@@ -101,7 +101,7 @@ class Deployment(FakeStep):
     def configuration(self, role: str) -> Any:
         def read(name: str) -> Any:
             if name in self.missing_objects:
-                raise FinalError(f"GAX knows no Application object {name}.")
+                raise PermanentError(f"GAX knows no Application object {name}.")
             return SimpleNamespace(state=2 if name in self.disabled else 1)
 
         return SimpleNamespace(read=read)
@@ -142,7 +142,7 @@ def check(step: Any) -> dict[str, Any]:
 
 
 def test_a_prepared_deployment_passes(step: Any) -> None:
-    assert "GoldenGate and access points there" in check(step)["what"]
+    assert "GoldenGate and access points there" in check(step)["summary"]
 
 
 def test_everything_that_is_missing_is_reported_at_once(step: Any) -> None:
@@ -284,7 +284,7 @@ def test_the_index_is_made_only_where_the_table_is_and_it_is_not(early: Any) -> 
 
 def test_an_index_of_another_name_with_the_same_columns_is_enough(early: Any) -> None:
     early.indexes = {"source": [index()], "target": [index()]}
-    assert create(early)["what"] == "the index is there"
+    assert create(early)["summary"] == "the index is there"
     assert early.executed == []
 
 
@@ -308,7 +308,7 @@ def icons() -> DeployIcons:
 
 def test_a_site_whose_icons_collect_asks_nobody(step: Any) -> None:
     assert icons().instructions(step) is None
-    assert "2 IDB(s) at site2 collect" in icons().execute({})["what"]
+    assert "2 IDB(s) at site2 collect" in icons().execute({})["summary"]
 
 
 def test_what_keeps_the_icons_from_collecting_is_listed_for_the_person(step: Any) -> None:
@@ -342,20 +342,20 @@ def test_an_idb_that_cannot_be_asked_is_named_and_is_no_proof(step: Any) -> None
     step.last_event["oracle_site2_idb"] = UnreachableError("ORA-12541: no listener")
     assert "cannot be asked: ORA-12541" in str(icons().instructions(step))
     seen = icons().confirmed(step)
-    assert seen is not None and not seen.done
+    assert seen is not None and not seen.satisfied
 
 
 def test_an_old_last_event_is_asked_about_and_a_persons_word_stands_for_it(step: Any) -> None:
     step.last_event["oracle_site2_idb"] = 3600
     assert "1 h old" in str(icons().instructions(step))
     seen = icons().confirmed(step)
-    assert seen is not None and seen.done and "1 h old" in seen.what
+    assert seen is not None and seen.satisfied and "1 h old" in seen.summary
 
 
 def test_a_confirmation_of_what_is_still_missing_is_not_taken(step: Any) -> None:
     step.disabled = {"DAP_TS1_site2"}
     seen = icons().confirmed(step)
-    assert seen is not None and not seen.done and "DAP_TS1_site2 is disabled" in seen.what
+    assert seen is not None and not seen.satisfied and "DAP_TS1_site2 is disabled" in seen.summary
 
 
 def server() -> DeployServer:
@@ -364,7 +364,7 @@ def server() -> DeployServer:
 
 def test_a_server_that_is_deployed_and_stopped_asks_nobody(step: Any) -> None:
     assert server().instructions(step) is None
-    assert "deployed at site2 and stopped" in server().execute({})["what"]
+    assert "deployed at site2 and stopped" in server().execute({})["summary"]
 
 
 def test_a_missing_server_is_deployed_by_a_person_who_must_not_start_it(step: Any) -> None:
@@ -374,7 +374,7 @@ def test_a_missing_server_is_deployed_by_a_person_who_must_not_start_it(step: An
     assert f"`{root}`" in text and "Create no new Application object: `GIM`" in text
     assert "Do not start the server" in text
     seen = server().confirmed(step)
-    assert seen is not None and not seen.done and root in seen.what
+    assert seen is not None and not seen.satisfied and root in seen.summary
 
 
 def test_a_server_that_runs_at_the_new_site_stops_the_run(step: Any) -> None:

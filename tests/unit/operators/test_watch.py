@@ -16,12 +16,12 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from tests.unit.evidence.watch_fakes import FakeSite
 
 from infomart_dr import settings
-from infomart_dr.errors import FinalError, UnreachableError
+from infomart_dr.errors import PermanentError, UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watch_store import WatchStore
 from infomart_dr.evidence.watching import Finding, Roles
 from infomart_dr.guards import survey
-from infomart_dr.guards.survey import Look
+from infomart_dr.guards.survey import Survey
 from infomart_dr.hooks import metrics
 from infomart_dr.notifiers import outbox
 from infomart_dr.operators import watch
@@ -71,12 +71,12 @@ class World:
         self.now = 1_800_000_000.0
         self.figures: list[tuple[str, dict[str, str], float]] = []
         self.sent: list[tuple[str, float, dict[str, str]]] = []
-        monkeypatch.setattr("infomart_dr.deployment.Deployment", lambda name: self.deployment)
+        monkeypatch.setattr(watch, "Deployment", lambda name: self.deployment)
         monkeypatch.setattr(survey, "bounded", lambda topology: topology)
-        monkeypatch.setattr(survey, "look", lambda deployment, token: self.seen())
+        monkeypatch.setattr(survey, "survey", lambda deployment, token: self.seen())
         monkeypatch.setattr(metrics, "send", lambda name, value, **tags: self.sent.append((name, value, tags)))
 
-    def seen(self) -> Look:
+    def seen(self) -> Survey:
         copies = {}
         for name, site in self.deployment.sites.items():
             if not site.away:
@@ -86,7 +86,7 @@ class World:
         judged = {
             s for s in ROLES.subjects() if not (site := self.deployment.sites.get(s.split("/")[0])) or not site.away
         }
-        return Look(ROLES, self.now, state.model_copy(deep=True), list(self.findings), judged, self.figures, copies)
+        return Survey(ROLES, self.now, state.model_copy(deep=True), list(self.findings), judged, self.figures, copies)
 
     def look(self, after: float = 300, events: Any = None) -> Any:
         """The task once more, some seconds later: what it told by asset events and says by XCom."""
@@ -124,7 +124,7 @@ def test_an_alert_is_an_event_of_the_deployments_asset_once_and_its_end_once(wor
     assert seen.told == [("began", "site2/groups/RGIM")]
     event = seen.events[0]
     assert event.dest_asset_key.uri == "infomart-dr://lab/alert"
-    assert event.extra["deployment"] == "lab" and event.extra["cure"] == "Start it."
+    assert event.extra["deployment"] == "lab" and event.extra["remedy"] == "Start it."
     assert event.extra["numbers"] == {"lag_seconds": 3} and "waits" not in event.extra
     assert world.look().told == []
     world.findings = []
@@ -222,7 +222,7 @@ class Receiver:
                     raise UnreachableError("no answer.", "Check it.")
                 receiver.got.append((key, message))
 
-        monkeypatch.setattr("infomart_dr.hooks.webhook.Webhook", Webhook)
+        monkeypatch.setattr(watch, "Webhook", Webhook)
 
 
 def test_a_webhook_that_is_away_gets_its_alerts_later_each_once_and_fails_no_look(
@@ -243,7 +243,7 @@ def test_a_webhook_that_is_away_gets_its_alerts_later_each_once_and_fails_no_loo
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("no such secret"), ValueError("unknown scheme"), FinalError("HTTP 400.")], ids=repr
+    "error", [RuntimeError("no such secret"), ValueError("unknown scheme"), PermanentError("HTTP 400.")], ids=repr
 )
 def test_whatever_goes_wrong_around_the_webhook_fails_no_look_and_is_logged_with_its_type(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
@@ -260,7 +260,7 @@ def test_whatever_goes_wrong_around_the_webhook_fails_no_look_and_is_logged_with
 
 def test_a_webhook_that_refuses_one_alert_gets_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
-    receiver.breaks = {1: FinalError("HTTP 400.")}
+    receiver.breaks = {1: PermanentError("HTTP 400.")}
     world.findings = [STOPPED, DISK]
     world.look()
     assert [message["key"] for _, message in receiver.got] == ["site1/trail/disk"]
@@ -292,7 +292,7 @@ def test_each_look_tells_what_waits_for_tickets_at_the_sites_that_answer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(outbox, "tell_what_waits", lambda deployment, sites: asked.append(list(sites)))
+    monkeypatch.setattr(outbox, "deliver_pending", lambda deployment, sites: asked.append(list(sites)))
     world.look()
     world.deployment.sites["site1"].away = True
     world.look()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from infomart_dr.errors import FinalError, GuardError, UnexpectedReplyError
+from infomart_dr.errors import GuardError, PermanentError, UnexpectedReplyError
 from infomart_dr.plan import facts
 from infomart_dr.plan.ledger import Ledger
 
@@ -99,7 +99,7 @@ def test_plans_do_not_see_each_others_facts(database, ledger):
 
 @pytest.mark.parametrize(("name", "value"), [("", "1"), ("x" * 101, "1"), ("x", ""), ("x", "ü" * 2001)])
 def test_what_oracle_cannot_hold_is_refused_before_it_is_cut(database, ledger, name, value):
-    with pytest.raises(FinalError, match="allowed: 1 to"):
+    with pytest.raises(PermanentError, match="allowed: 1 to"):
         ledger.put_once(replace(facts.EXPORTED, name=name), value)
     assert database.rows == {}
 

@@ -98,7 +98,7 @@ def test_another_plan_is_told_who_holds_it_since_when_and_what_to_do(database, l
         lock.take(OTHER, "ben", "failover")
     for part in (PLAN, "anna@airflow-1", "2026-11-02 10:00", "return to normal", "GGATE.DR_LOCK", "take the lock over"):
         assert part in str(caught.value)
-    assert not caught.value.curable
+    assert not caught.value.retryable
     assert database.rows["emea"]["plan_id"] == PLAN
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.errors import FinalError
+from infomart_dr.errors import PermanentError
 from infomart_dr.plan.parameters import RUN_ID_LIMIT, refuse_wrong_run, undeclared
 
 DECLARED = ["deployment", "failure_time", "reason", "source", "target"]
@@ -48,11 +48,13 @@ def context(conf: Any, run_id: str = "CHG-1") -> dict[str, Any]:
 def test_the_run_is_refused_for_good_with_what_to_do_next() -> None:
     refuse_wrong_run(context(None))
     refuse_wrong_run(context({"reason": "CHG-1"}))
-    with pytest.raises(FinalError, match=r"nothing was done: 'tarrget'.*Next: Start a new run"):
+    with pytest.raises(PermanentError, match=r"nothing was done: 'tarrget'.*Next: Start a new run"):
         refuse_wrong_run(context({"tarrget": "site3"}))
 
 
 def test_an_id_that_would_not_fit_later_is_refused_before_anything_is_touched() -> None:
     refuse_wrong_run(context(None, "x" * RUN_ID_LIMIT))
-    with pytest.raises(FinalError, match=r"201 bytes, allowed are 200, and nothing was done.*Next: Start a new run"):
+    with pytest.raises(
+        PermanentError, match=r"201 bytes, allowed are 200, and nothing was done.*Next: Start a new run"
+    ):
         refuse_wrong_run(context(None, "x" * (RUN_ID_LIMIT + 1)))

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from infomart_dr import topology
-from infomart_dr.errors import CredentialsError, FinalError, UnexpectedReplyError, UnreachableError
+from infomart_dr.errors import CredentialsError, PermanentError, UnexpectedReplyError, UnreachableError
 from infomart_dr.evidence.estimate import Span
 from infomart_dr.guards.dump_set import Undo
 from infomart_dr.hooks.parse_ggsci import GroupInfo
@@ -27,7 +27,7 @@ from infomart_dr.readiness import (
     services,
     transfer,
 )
-from infomart_dr.readiness.looks import LookingStep, Looks
+from infomart_dr.readiness.context import CheckContext, ReadOnlyStep
 from infomart_dr.readiness.report import (
     Check,
     Finding,
@@ -75,20 +75,20 @@ def levels(*planned: Check | Planned) -> dict[tuple[str, str], str]:
 def test_a_check_that_cannot_look_is_blocked_with_the_reason_and_its_cure() -> None:
     planned = [Planned(check("dba", raises(CredentialsError("refused.", "Correct it."))), ("source",))]
     (found,) = examine(planned, None, site_name)
-    assert (found.level, found.what, found.cure, found.unreachable) == ("blocked", "refused.", "Correct it.", False)
+    assert (found.level, found.what, found.remedy, found.unreachable) == ("blocked", "refused.", "Correct it.", False)
 
 
 def test_what_needs_a_failed_check_is_not_looked_at_and_says_what_it_needs() -> None:
     dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
     undo = check("undo", raises(AssertionError("must not look")), needs=("dba",))
     found = examine([Planned(dba), Planned(undo, ("source",))], None, site_name)
-    assert (found[-1].level, found[-1].what) == ("not looked at", "needs dba at site1")
+    assert (found[-1].level, found[-1].what) == ("not checked", "needs dba at site1")
 
 
 def test_the_same_check_at_the_other_site_is_looked_at() -> None:
     dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
     found = levels(dba, check("undo", needs=("dba",)))
-    assert found["undo", "site1"] == "not looked at"
+    assert found["undo", "site1"] == "not checked"
     assert found["undo", "site2"] == "ok"
 
 
@@ -98,11 +98,11 @@ def test_what_needs_a_check_that_was_not_looked_at_is_not_looked_at_either() -> 
         Planned(check("directory", needs=("host",)), ("source",)),
         Planned(check("space", needs=("directory",)), ("source",)),
     )
-    assert found["space", "site1"] == "not looked at"
+    assert found["space", "site1"] == "not checked"
 
 
 @pytest.mark.parametrize(
-    ("error", "level"), [(UnreachableError("silent"), "not looked at"), (CredentialsError("refused"), "ok")]
+    ("error", "level"), [(UnreachableError("silent"), "not checked"), (CredentialsError("refused"), "ok")]
 )
 def test_one_silent_listener_is_reported_once_and_a_refused_login_says_nothing_of_the_others(
     error: Exception, level: str
@@ -114,13 +114,13 @@ def test_one_silent_listener_is_reported_once_and_a_refused_login_says_nothing_o
 def test_a_check_of_the_target_may_need_something_of_the_source() -> None:
     dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
     found = levels(dba, Planned(check("room", of_source=("dba",)), ("target",)))
-    assert found["room", "site2"] == "not looked at"
+    assert found["room", "site2"] == "not checked"
 
 
 def test_a_check_of_the_pair_needs_both_sites_and_is_one_line() -> None:
     dba = check("dba", lambda looks, role: ok("fine") if role == "target" else blocked("closed", "open it"))
     found = levels(dba, Planned(check("parity", needs=("dba",), once=True), ("target",)))
-    assert found["parity", "site1 and site2"] == "not looked at"
+    assert found["parity", "site1 and site2"] == "not checked"
 
 
 def test_a_warning_does_not_keep_others_from_looking() -> None:
@@ -136,9 +136,9 @@ def test_several_verdicts_come_to_the_worst_with_every_sentence_that_asks_for_so
 
 
 def test_a_long_list_of_faults_is_cut_and_counted() -> None:
-    verdict = faults([str(number) for number in range(11)], "fine", "cure")
+    verdict = faults([str(number) for number in range(11)], "fine", "remedy")
     assert verdict.what == "0; 1; 2; 3; 4; 5; 6; 7 and 3 more"
-    assert faults([], "fine", "cure") == ok("fine")
+    assert faults([], "fine", "remedy") == ok("fine")
 
 
 # -- report ----------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def report(*findings: Finding) -> Report:
 
 BLOCKED = Finding("undo", "site1", "blocked", "too | short.", "raise it")
 WARNED = Finding("accounts", "site2", "warning", "ends soon", "change it")
-UNSEEN = Finding("service", "site2", "not looked at", "no command")
+UNSEEN = Finding("service", "site2", "not checked", "no command")
 FINE = Finding("dba", "site1", "ok", "logs in")
 
 
@@ -335,7 +335,7 @@ def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again
     procedure: str, role: SiteRole, level: str
 ) -> None:
     world = World(CredentialsError("ORA-01017", "Correct it."))
-    looks = Looks(world, procedure)  # type: ignore[arg-type]
+    looks = CheckContext(world, procedure)  # type: ignore[arg-type]
     (found,) = examine([Planned(reach.INFO_MART, (role,))], looks, site_name)
     assert found.level == level
     assert looks.without_owner == ({"target"} if level == "warning" else set())
@@ -345,12 +345,12 @@ def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci() -> None:
     """Before 12c DBLOGIN takes the password of the connection; any look would fail here."""
     refused = check("goldengate_connection", raises(CredentialsError("refused.", "Correct it.")))
     fine = [check(name) for name in replication.SCHEMA_LOGGING.needs if name != refused.name]
-    assert levels(refused, *fine, replication.SCHEMA_LOGGING)["schema_logging", "site1"] == "not looked at"
+    assert levels(refused, *fine, replication.SCHEMA_LOGGING)["schema_logging", "site1"] == "not checked"
 
 
 def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
-    step = SimpleNamespace(name=site_name, keeper="source")
-    looks = Looks(step, "switchover")  # type: ignore[arg-type]
+    step = SimpleNamespace(name=site_name, ledger_role="source")
+    looks = CheckContext(step, "switchover")  # type: ignore[arg-type]
     refused = Finding("dba_connection", "site1", "blocked", "refused", "correct it")
     # Any look would fail: the step has no databases.
     assert procedures.estimated_times(looks, [refused]) == {}
@@ -418,7 +418,7 @@ def test_either_site_of_an_active_active_deployment_may_be_lost(tmp_path: Path) 
 def test_an_active_active_failover_is_not_asked_for_replication_or_a_stopped_survivor() -> None:
     names = {each.check.name for each in procedures.PROCEDURES["failover"].checks("active-active")}
     assert not names & {"replication", "schema_parity", "parameter_files", "server_stopped", "trail_space"}
-    assert {"dba_connection", "access_points", "programs", "doors", "lock"} <= names
+    assert {"dba_connection", "access_points", "programs", "endpoints", "lock"} <= names
 
 
 def test_the_form_offers_every_procedure() -> None:
@@ -506,7 +506,7 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
     file = tmp_path / "topology.yaml"
     file.write_text(yaml.safe_dump(lab_topology.topology(config)))
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(file))
-    with LookingStep(deployment="", source="", target="", failover=False) as step:
+    with ReadOnlyStep(deployment="", source="", target="", failover=False) as step:
         assert step.ledger.get(facts.SCN) is None and not step.replication.all()
         for change in (
             lambda: step.ledger.put_once(facts.SCN, 1),
@@ -516,7 +516,7 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
             lambda: step.host("source").write_file("/x", "y"),
             lambda: step.lock.heartbeat("plan"),
         ):
-            with pytest.raises(FinalError, match="changes nothing"):
+            with pytest.raises(PermanentError, match="changes nothing"):
                 change()
 
 

@@ -16,10 +16,17 @@ from airflow.sdk.module_loading import import_string
 from tests.unit.operators.fakes import FakeLock, FakeStep
 
 from infomart_dr.dagfiles import load_dags
-from infomart_dr.errors import CredentialsError, CurableError, FinalError, GuardError, InfoMartError, UnreachableError
+from infomart_dr.errors import (
+    CredentialsError,
+    GuardError,
+    InfoMartError,
+    PermanentError,
+    TransientError,
+    UnreachableError,
+)
 from infomart_dr.hooks.oracle import OracleCredentials
 from infomart_dr.operators.base import raise_from
-from infomart_dr.plan.step import Seen, Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.sensors.base import StepSensor
 from infomart_dr.triggers.condition import ConditionTrigger
 
@@ -29,10 +36,10 @@ ROOT = Path(__file__).resolve().parents[3]
 class World:
     """What the probe sees, one look after the other."""
 
-    looks: ClassVar[list[Seen | Exception]] = []
+    looks: ClassVar[list[Observation | Exception]] = []
 
 
-def probe(step: Any, **arguments: Any) -> Seen:
+def probe(step: Any, **arguments: Any) -> Observation:
     look = World.looks.pop(0) if len(World.looks) > 1 else World.looks[0]
     if isinstance(look, Exception):
         raise look
@@ -61,21 +68,25 @@ def resume(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], dict[s
 
 
 def test_a_wait_that_is_over_before_it_begins_does_not_defer() -> None:
-    World.looks = [Seen(True, "all is there", {"n": 1})]
+    World.looks = [Observation(True, "all is there", {"n": 1})]
     assert Wait(task_id="wait")._run(FakeStep())["n"] == 1  # type: ignore[arg-type]
 
 
 def test_a_short_wait_is_waited_for_here_and_bears_no_error() -> None:
     step = FakeStep()
     step.topology.timeouts.inline_wait = 5.0
-    World.looks = [Seen(False, "not yet"), Seen(False, "not yet"), Seen(True, "all is there", {"n": 2})]
+    World.looks = [
+        Observation(False, "not yet"),
+        Observation(False, "not yet"),
+        Observation(True, "all is there", {"n": 2}),
+    ]
     assert Wait(task_id="wait")._run(step)["n"] == 2  # type: ignore[arg-type]
-    World.looks = [Seen(False, "not yet"), CurableError("the line is dead")]
+    World.looks = [Observation(False, "not yet"), TransientError("the line is dead")]
     deferred(step)
 
 
 def test_a_wait_defers_with_the_step_and_a_deadline() -> None:
-    World.looks = [Seen(False, "not yet")]
+    World.looks = [Observation(False, "not yet")]
     trigger = deferred(FakeStep())
     assert trigger.step == {"plan_id": "plan-1", "owner": "dag run-1"}
     assert 0 < trigger.deadline - time.time() <= 5
@@ -92,9 +103,9 @@ class Marked(Wait):
 
 def test_a_wait_acts_after_it_has_looked_and_only_under_the_lock() -> None:
     Marked.written.clear()
-    World.looks = [Seen(True, "it is there already")]
+    World.looks = [Observation(True, "it is there already")]
     Marked(task_id="wait")._run(FakeStep())  # type: ignore[arg-type]
-    World.looks = [Seen(False, "not yet")]
+    World.looks = [Observation(False, "not yet")]
     step = FakeStep()
     step.lock = FakeLock()
     with pytest.raises(GuardError):
@@ -106,19 +117,19 @@ def test_a_wait_acts_after_it_has_looked_and_only_under_the_lock() -> None:
 
 
 def test_a_wait_ends_with_what_the_trigger_saw(resume: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    result = resume({"state": "reached", "what": "it arrived", "facts": {"lag": 0}})
-    assert (result["what"], result["lag"]) == ("it arrived", 0)
+    result = resume({"state": "reached", "summary": "it arrived", "details": {"lag": 0}})
+    assert (result["summary"], result["lag"]) == ("it arrived", 0)
 
 
 def test_a_wait_that_was_too_long_is_final_and_says_what_it_saw(
     resume: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
     with pytest.raises(GuardError, match="Waited long enough: not yet"):
-        resume({"state": "timeout", "what": "not yet", "facts": {}})
+        resume({"state": "timeout", "summary": "not yet", "details": {}})
 
 
 def test_the_topologys_poll_and_the_steps_limit_hold_where_the_step_has_none_of_its_own() -> None:
-    World.looks = [Seen(False, "not yet")]
+    World.looks = [Observation(False, "not yet")]
     step = FakeStep()
     step.topology.timeouts.poll, step.topology.timeouts.catch_up = 7.0, 300.0
     of_topology = deferred(step)
@@ -133,9 +144,9 @@ def test_a_wait_with_soft_fail_is_skipped_at_its_timeout_and_never_hides_an_erro
     monkeypatch.setattr(Step, "from_context", lambda context: FakeStep())
     soft = Wait(task_id="wait", soft_fail=True)
     with pytest.raises(AirflowSkipException, match="not yet"):
-        soft.resume({}, {"state": "timeout", "what": "not yet", "facts": {}})  # type: ignore[arg-type]
-    with pytest.raises(FinalError, match="refused"):
-        soft.resume({}, {"state": "failed", "curable": False, "what": "refused"})  # type: ignore[arg-type]
+        soft.resume({}, {"state": "timeout", "summary": "not yet", "details": {}})  # type: ignore[arg-type]
+    with pytest.raises(PermanentError, match="refused"):
+        soft.resume({}, {"state": "failed", "retryable": False, "what": "refused"})  # type: ignore[arg-type]
 
 
 def test_a_waiting_step_is_a_sensor_of_airflow() -> None:
@@ -157,10 +168,10 @@ def test_every_waiting_step_of_a_procedure_has_a_probe_that_the_triggerer_can_im
 def test_an_error_of_the_probe_keeps_its_kind_across_the_deferral(
     resume: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
-    with pytest.raises(CurableError, match="gone"):
-        resume({"state": "failed", "curable": True, "what": "gone", "next_step": "wait"})
-    with pytest.raises(FinalError, match="refused"):
-        resume({"state": "failed", "curable": False, "what": "refused", "next_step": "correct it"})
+    with pytest.raises(TransientError, match="gone"):
+        resume({"state": "failed", "retryable": True, "what": "gone", "next_step": "wait"})
+    with pytest.raises(PermanentError, match="refused"):
+        resume({"state": "failed", "retryable": False, "what": "refused", "next_step": "correct it"})
 
 
 def trigger(**changes: Any) -> ConditionTrigger:
@@ -191,8 +202,13 @@ def test_a_trigger_is_made_again_from_what_it_serialises() -> None:
 
 
 def test_the_trigger_looks_until_the_goal_is_reached_and_bears_curable_errors_meanwhile() -> None:
-    World.looks = [Seen(False, "no"), UnreachableError("db2 is gone."), Seen(False, "no"), Seen(True, "yes", {"n": 2})]
-    assert event_of(trigger()) == {"state": "reached", "what": "yes", "facts": {"n": 2}}
+    World.looks = [
+        Observation(False, "no"),
+        UnreachableError("db2 is gone."),
+        Observation(False, "no"),
+        Observation(True, "yes", {"n": 2}),
+    ]
+    assert event_of(trigger()) == {"state": "reached", "summary": "yes", "details": {"n": 2}}
 
 
 def test_the_triggers_patience_ends_when_nothing_but_errors_come() -> None:
@@ -201,7 +217,7 @@ def test_the_triggers_patience_ends_when_nothing_but_errors_come() -> None:
     assert event == {
         "state": "failed",
         "error": "UnreachableError",
-        "curable": True,
+        "retryable": True,
         "what": "db2 is gone.",
         "next_step": "Start it.",
     }
@@ -209,14 +225,14 @@ def test_the_triggers_patience_ends_when_nothing_but_errors_come() -> None:
 
 def test_patience_is_for_errors_in_a_row() -> None:
     gone: InfoMartError = UnreachableError("gone")
-    World.looks = [gone, Seen(False, "no")] * 12 + [Seen(True, "yes")]
+    World.looks = [gone, Observation(False, "no")] * 12 + [Observation(True, "yes")]
     assert event_of(trigger(patience=0.09))["state"] == "reached"
 
 
 def test_the_trigger_gives_up_at_once_on_what_time_cannot_cure() -> None:
     World.looks = [CredentialsError("refused", "Correct it.")]
     event = event_of(trigger())
-    assert (event["state"], event["curable"], event["what"]) == ("failed", False, "refused")
+    assert (event["state"], event["retryable"], event["what"]) == ("failed", False, "refused")
 
 
 def test_an_error_keeps_its_type_across_a_deferral() -> None:
@@ -227,5 +243,5 @@ def test_an_error_keeps_its_type_across_a_deferral() -> None:
 
 
 def test_the_trigger_ends_at_its_deadline() -> None:
-    World.looks = [Seen(False, "not yet")]
-    assert event_of(trigger(deadline=time.time() - 1)) == {"state": "timeout", "what": "not yet", "facts": {}}
+    World.looks = [Observation(False, "not yet")]
+    assert event_of(trigger(deadline=time.time() - 1)) == {"state": "timeout", "summary": "not yet", "details": {}}

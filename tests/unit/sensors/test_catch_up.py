@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.unit.operators.fakes import FakeLock
 
-from infomart_dr.errors import CurableError, FinalError, GuardError, TopologyError, UnreachableError
+from infomart_dr.errors import GuardError, PermanentError, TopologyError, TransientError, UnreachableError
 from infomart_dr.guards import markers
 from infomart_dr.sensors.catch_up import ReplicationCatchUpSensor, marker_key
 from infomart_dr.topology import AliasLogin, EncryptedLogin, GoldenGate
@@ -99,9 +99,6 @@ class World:
     def dba(self, site: str) -> Database:
         return Database(self, site, "dba")
 
-    def lock(self, site: str) -> FakeLock:
-        return self.locks[site]
-
     def ggsci(self, site: str) -> Any:
         assert site == "site2"
         return SimpleNamespace(
@@ -120,6 +117,11 @@ class World:
         return markers.caught_up(self, "", "", key)  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True)
+def locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(markers.PlanLock, "at", lambda deployment, site: deployment.locks[site])
+
+
 @pytest.fixture
 def world() -> World:
     return World()
@@ -130,14 +132,16 @@ def world() -> World:
 
 def test_one_marker_is_written_asked_for_and_removed_when_it_has_arrived(world: World) -> None:
     seen = world.ask()
-    assert not seen.done
-    assert seen.what == "the marker from site1 has not arrived (RGIM RUNNING, lag 3 s, not at EOF), SCN 4711 of site1"
+    assert not seen.satisfied
+    assert (
+        seen.summary == "the marker from site1 has not arrived (RGIM RUNNING, lag 3 s, not at EOF), SCN 4711 of site1"
+    )
     assert world.rows["site1"] == [{"marker_id": f"{KEY}:4711", "site": "site1", "scn": 4711}]
-    assert not world.ask().done
+    assert not world.ask().satisfied
     world.replicate()
     seen = world.ask()
-    assert seen.done and seen.what.startswith("the marker arrived at site2 (RGIM RUNNING")
-    assert seen.facts == {
+    assert seen.satisfied and seen.summary.startswith("the marker arrived at site2 (RGIM RUNNING")
+    assert seen.details == {
         "replicat": "RUNNING",
         "lag_seconds": 3,
         "at_eof": False,
@@ -152,10 +156,10 @@ def test_one_marker_is_written_asked_for_and_removed_when_it_has_arrived(world: 
 def test_a_second_wait_of_the_same_task_has_a_marker_of_its_own(world: World) -> None:
     world.ask()
     world.replicate()
-    assert world.ask().done
+    assert world.ask().satisfied
     # The removal has not arrived yet: the old row proves nothing of the new moment.
     assert world.rows["site1"] == [] and world.rows["site2"]
-    assert not world.ask().done
+    assert not world.ask().satisfied
     assert [row["marker_id"] for row in world.rows["site1"]] == [f"{KEY}:4712"]
 
 
@@ -163,9 +167,9 @@ def test_markers_of_others_are_neither_counted_nor_removed(world: World) -> None
     other = {"marker_id": "watch:lab:1", "site": "site1", "scn": None}
     world.rows["site1"], world.rows["site2"] = [other], [other]
     world.ask("sensor:9999")
-    assert not world.ask().done
+    assert not world.ask().satisfied
     world.replicate()
-    assert world.ask().done
+    assert world.ask().satisfied
     assert [row["marker_id"] for row in world.rows["site1"]] == ["watch:lab:1", "sensor:9999:4711"]
 
 
@@ -173,7 +177,7 @@ def test_before_12c_the_dba_writes_and_the_removal_is_done_at_both_sites() -> No
     world = World("11.2")
     world.ask()
     world.replicate()
-    assert world.ask().done
+    assert world.ask().satisfied
     assert world.acts == ["marker_put site1 dba", "marker_forget site1 ggate", "marker_forget site2 ggate"]
 
 
@@ -182,35 +186,35 @@ def test_nothing_is_written_and_nothing_removed_while_a_plan_holds_the_lock(worl
     world.locks[site] = FakeLock("plan-9", "a run")
     world.replicat = None
     seen = world.ask()
-    assert not seen.done and world.acts == []
-    assert seen.what.startswith("the marker from site1 to site2 is not written yet: plan plan-9 is under way")
+    assert not seen.satisfied and world.acts == []
+    assert seen.summary.startswith("the marker from site1 to site2 is not written yet: plan plan-9 is under way")
     world.locks[site] = FakeLock()
     world.replicat = "RUNNING"
     world.ask()
     world.locks[site] = FakeLock("plan-9", "a run")
     world.replicat = "STOPPED"
-    assert "has not arrived: plan plan-9 is under way" in world.ask().what, "what a plan stops is not judged"
+    assert "has not arrived: plan plan-9 is under way" in world.ask().summary, "what a plan stops is not judged"
     world.replicate()
-    assert world.ask().done
+    assert world.ask().satisfied
     assert world.acts == ["marker_put site1 ggate"]
 
 
 def test_a_plan_that_takes_the_lock_right_before_the_marker_is_seen(world: World) -> None:
     now = datetime.now(UTC)
     world.lock_rows = [{"plan_id": "p", "owner": "o", "reason": "r", "taken_at": now, "heartbeat_at": now}]
-    assert "a plan is under way" in world.ask().what and world.acts == []
+    assert "a plan is under way" in world.ask().summary and world.acts == []
 
 
 def test_a_removal_that_fails_is_no_reason_to_fail(world: World) -> None:
     world.ask()
     world.replicate()
     world.errors["site1", "marker_forget"] = UnreachableError("db1 is gone.")
-    assert world.ask().done
+    assert world.ask().satisfied
 
 
 def test_an_insert_that_is_there_already_counts(world: World) -> None:
     world.errors["site1", "marker_put"] = Coded("ORA-00001")
-    assert "SCN 4711" in world.ask().what
+    assert "SCN 4711" in world.ask().summary
 
 
 def test_a_replicat_that_is_missing_or_down_is_named_with_what_to_do(world: World) -> None:
@@ -218,7 +222,7 @@ def test_a_replicat_that_is_missing_or_down_is_named_with_what_to_do(world: Worl
     with pytest.raises(GuardError, match=r"There is no RGIM at site2; .* Next: Set replication from site1 to site2 up"):
         world.ask()
     world.replicat = "ABENDED"
-    with pytest.raises(CurableError, match=r"RGIM at site2 is ABENDED; .* OGG-01296 it broke"):
+    with pytest.raises(TransientError, match=r"RGIM at site2 is ABENDED; .* OGG-01296 it broke"):
         world.ask()
 
 
@@ -232,11 +236,11 @@ def test_a_site_without_a_marker_table_is_final(world: World, site: str) -> None
 
 
 def test_a_given_marker_is_waited_for_at_one_site_and_never_removed(world: World) -> None:
-    assert not markers.is_at(world, "site2", "0a-final").done  # type: ignore[arg-type]
+    assert not markers.is_at(world, "site2", "0a-final").satisfied  # type: ignore[arg-type]
     world.rows["site2"].append({"marker_id": "0a-final", "site": "site1", "scn": 12})
     seen = markers.is_at(world, "site2", "0a-final")  # type: ignore[arg-type]
-    assert (seen.done, seen.what) == (True, "the marker 0a-final of site1 is at site2")
-    assert seen.facts["scn"] == 12 and world.acts == []
+    assert (seen.satisfied, seen.summary) == (True, "the marker 0a-final of site1 is at site2")
+    assert seen.details["scn"] == 12 and world.acts == []
 
 
 # -- the sensor ------------------------------------------------------------------------------------
@@ -272,5 +276,5 @@ def test_the_question_is_chosen_by_the_marker() -> None:
 
 @pytest.mark.parametrize("wrong", [{"marker": "m"}, {"marker": "m", "source": "site1", "target": "site2"}])
 def test_a_marker_needs_the_one_site_at_which_it_must_arrive(wrong: dict[str, str]) -> None:
-    with pytest.raises(FinalError, match="Give target, and no source"):
+    with pytest.raises(PermanentError, match="Give target, and no source"):
         ReplicationCatchUpSensor(task_id="t", **wrong).arguments(context())

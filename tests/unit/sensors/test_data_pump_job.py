@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import GuardError, PermanentError
 from infomart_dr.guards.data_pump_job import job_ended
 from infomart_dr.hooks.data_pump import JobState
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 from infomart_dr.sensors.data_pump_job import DataPumpJobSensor
 
 GOOD = (
@@ -54,7 +54,7 @@ class World:
     def host(self, site: str) -> Any:
         return SimpleNamespace(exists=self.logs.__contains__, read_file=lambda path, limit: self.logs[path])
 
-    def ask(self, job: str = "nightly", **more: Any) -> Seen:
+    def ask(self, job: str = "nightly", **more: Any) -> Observation:
         return job_ended(self, "", job, **more)  # type: ignore[arg-type]
 
 
@@ -68,21 +68,21 @@ def test_a_job_that_runs_or_is_about_to_is_waited_for(world: World, state: str) 
     world.state = state
     for check in (False, True):
         seen = world.ask(check_log=check)
-        assert (seen.done, seen.what) == (False, f"the Data Pump job SYSTEM.NIGHTLY at site1 is {state}")
+        assert (seen.satisfied, seen.summary) == (False, f"the Data Pump job SYSTEM.NIGHTLY at site1 is {state}")
     assert world.asked[0] == ("NIGHTLY", None)
 
 
 def test_a_job_that_is_gone_has_ended(world: World) -> None:
     world.state = None
     seen = world.ask(owner="anna")
-    assert seen.done and "it has ended, or never began" in seen.what
+    assert seen.satisfied and "it has ended, or never began" in seen.summary
     assert world.asked == [("NIGHTLY", "ANNA")]
 
 
 def test_a_stopped_job_does_not_run_and_says_so(world: World) -> None:
     world.state = "NOT RUNNING"
     seen = world.ask()
-    assert seen.done and seen.what.endswith("is NOT RUNNING: it was stopped, and START_JOB continues it")
+    assert seen.satisfied and seen.summary.endswith("is NOT RUNNING: it was stopped, and START_JOB continues it")
     world.logs["/dump/NIGHTLY.log"] = GOOD
     with pytest.raises(GuardError, match="NOT RUNNING"):
         world.ask(check_log=True)
@@ -92,8 +92,8 @@ def test_the_log_says_success(world: World) -> None:
     world.state = None
     world.logs["/dump/NIGHTLY.log"] = GOOD
     seen = world.ask(check_log=True)
-    assert seen.what == "the Data Pump job NIGHTLY at site1 has ended: NIGHTLY.log at site1 says success, 120 rows"
-    assert seen.facts == {
+    assert seen.summary == "the Data Pump job NIGHTLY at site1 has ended: NIGHTLY.log at site1 says success, 120 rows"
+    assert seen.details == {
         "site": "site1",
         "job": "NIGHTLY",
         "state": None,
@@ -103,7 +103,7 @@ def test_the_log_says_success(world: World) -> None:
         "seconds": 764,
     }
     world.logs["/dump/mine.txt"] = RERUN
-    assert world.ask(check_log=True, log_file="mine.txt", operation="import").done, "what was there already"
+    assert world.ask(check_log=True, log_file="mine.txt", operation="import").satisfied, "what was there already"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_missing_log_or_directory_is_final_with_what_to_do(world: World) -> No
 )
 def test_names_that_are_no_plain_names_are_refused(world: World, wrong: dict[str, Any]) -> None:
     world.state = None
-    with pytest.raises(FinalError, match=r"not an Oracle name|not a plain file name"):
+    with pytest.raises(PermanentError, match=r"not an Oracle name|not a plain file name"):
         world.ask(**({"job": "NIGHTLY"} | wrong))
 
 

@@ -18,24 +18,24 @@ from airflow.sdk.exceptions import (
 
 from infomart_dr import get_provider_info
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import CredentialsError, CurableError, FinalError, UnreachableError
+from infomart_dr.errors import CredentialsError, PermanentError, TransientError, UnreachableError
 from infomart_dr.operators.base import RETRY_POLICY
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 from infomart_dr.sensors.deployment_sensor import DeploymentSensor
 from infomart_dr.triggers.condition import ConditionTrigger
 
-NOT_YET, REACHED = Seen(False, "not yet", {"n": 0}), Seen(True, "it is there", {"n": 1})
+NOT_YET, REACHED = Observation(False, "not yet", {"n": 0}), Observation(True, "it is there", {"n": 1})
 GONE, REFUSED = UnreachableError("db2 is gone.", "Start it."), CredentialsError("refused", "Correct it.")
 
 
 class World:
     """What the probe sees, one question after the other, and how it was asked."""
 
-    seen: ClassVar[list[Seen | Exception]] = []
+    seen: ClassVar[list[Observation | Exception]] = []
     asked: ClassVar[list[tuple[str, dict[str, Any]]]] = []
 
 
-def probe(deployment: Deployment, **arguments: Any) -> Seen:
+def probe(deployment: Deployment, **arguments: Any) -> Observation:
     assert isinstance(deployment, Deployment)
     World.asked.append((deployment._name, arguments))
     found = World.seen.pop(0) if len(World.seen) > 1 else World.seen[0]
@@ -56,7 +56,7 @@ class Light(DeploymentSensor):
 CONTEXT: Any = {"colour": "green"}
 
 
-def light(*seen: Seen | Exception, **given: Any) -> Light:
+def light(*seen: Observation | Exception, **given: Any) -> Light:
     World.seen, World.asked = list(seen), []
     return Light(task_id="light", **({"deployment": "north", "poke_interval": 0.01, "timeout": 5} | given))
 
@@ -85,7 +85,7 @@ def resumed(sensor: Light, event: dict[str, Any]) -> Any:
 
 def test_it_asks_until_the_goal_is_reached_and_returns_what_it_found() -> None:
     sensor = light(NOT_YET, NOT_YET, REACHED)
-    assert sensor.execute(CONTEXT) == {"what": "it is there", "n": 1}
+    assert sensor.execute(CONTEXT) == {"summary": "it is there", "n": 1}
     assert World.asked == [("north", {"colour": "green"})] * 3
 
 
@@ -132,7 +132,7 @@ def test_what_time_cannot_cure_is_not_tried_again_unless_the_task_has_a_policy_o
 
 
 def test_a_goal_that_is_reached_needs_no_deferral() -> None:
-    assert light(REACHED, deferrable=True).execute(CONTEXT) == {"what": "it is there", "n": 1}
+    assert light(REACHED, deferrable=True).execute(CONTEXT) == {"summary": "it is there", "n": 1}
 
 
 def test_a_deferred_wait_has_the_sensors_times_and_makes_the_deployment_again() -> None:
@@ -153,7 +153,7 @@ def test_a_deferred_wait_has_the_sensors_times_and_makes_the_deployment_again() 
     assert found.timeout is not None and found.timeout.total_seconds() > 60, "Airflow's own end comes after it"
     World.seen, World.asked = [NOT_YET, REACHED], []
     again = ConditionTrigger(**arguments | {"deadline": deadline, "poll": 0.01})
-    assert event_of(again) == {"state": "reached", "what": "it is there", "facts": {"n": 1}}
+    assert event_of(again) == {"state": "reached", "summary": "it is there", "details": {"n": 1}}
     assert World.asked == [("north", {"colour": "green"})] * 2
 
 
@@ -169,8 +169,8 @@ def test_an_error_of_time_at_the_first_question_defers() -> None:
 
 
 def test_a_deferred_wait_returns_what_the_trigger_found() -> None:
-    event = {"state": "reached", "what": "it is there", "facts": {"n": 2}}
-    assert resumed(light(NOT_YET), event) == {"what": "it is there", "n": 2}
+    event = {"state": "reached", "summary": "it is there", "details": {"n": 2}}
+    assert resumed(light(NOT_YET), event) == {"summary": "it is there", "n": 2}
 
 
 def test_a_deferred_wait_that_is_too_long_says_what_it_saw_last() -> None:
@@ -192,11 +192,11 @@ def test_a_triggerer_that_says_nothing_is_a_timeout_too(monkeypatch: pytest.Monk
         resumed(light(NOT_YET), {})
 
 
-@pytest.mark.parametrize(("curable", "kind"), [(True, CurableError), (False, FinalError)])
+@pytest.mark.parametrize(("retryable", "kind"), [(True, TransientError), (False, PermanentError)])
 def test_an_error_of_the_triggerer_keeps_its_kind_and_soft_fail_does_not_hide_it(
-    curable: bool, kind: type[Exception]
+    retryable: bool, kind: type[Exception]
 ) -> None:
-    event = {"state": "failed", "curable": curable, "what": "db2 is gone.", "next_step": "Start it."}
+    event = {"state": "failed", "retryable": retryable, "what": "db2 is gone.", "next_step": "Start it."}
     with pytest.raises(kind, match=r"^db2 is gone\. Next: Start it\.$"):
         resumed(light(NOT_YET, soft_fail=True), event)
     with pytest.raises(AirflowSkipException):
@@ -208,7 +208,7 @@ def test_silent_fail_bears_every_error_until_the_timeout() -> None:
     trigger = deferred(light(REFUSED, REFUSED, GONE, REACHED, deferrable=True, silent_fail=True, patience=0)).trigger
     assert event_of(trigger)["state"] == "reached"
     trigger = deferred(light(REFUSED, deferrable=True, silent_fail=True, timeout=0)).trigger
-    assert event_of(trigger) == {"state": "timeout", "what": "cannot look: refused", "facts": {}}
+    assert event_of(trigger) == {"state": "timeout", "summary": "cannot look: refused", "details": {}}
 
 
 def test_deferral_is_airflows_default() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.errors import FinalError, GuardError, TopologyError
+from infomart_dr.errors import GuardError, PermanentError, TopologyError
 from infomart_dr.guards.high_water_marks import marks_passed
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 from infomart_dr.sensors.high_water_mark import HighWaterMarkSensor, epoch
 
 SINCE = 1_000_000
@@ -28,7 +28,7 @@ class World:
         self.sources = {101: "site1", 102: "site2"}
         self.asked: list[str] = []
 
-    def ask(self, site: str = "", since: int = SINCE, data_sources: tuple[int, ...] = ()) -> Seen:
+    def ask(self, site: str = "", since: int = SINCE, data_sources: tuple[int, ...] = ()) -> Observation:
         return marks_passed(self, site, since, data_sources)  # type: ignore[arg-type]
 
     @property
@@ -79,48 +79,48 @@ def world() -> World:
 
 def test_a_data_source_with_calls_before_the_moment_is_waited_for(world: World) -> None:
     seen = world.ask()
-    assert not seen.done
-    assert seen.what == ("high-water marks at site1, to pass 1970-01-12 13:46:40 UTC: data source 101: 100 s behind")
+    assert not seen.satisfied
+    assert seen.summary == ("high-water marks at site1, to pass 1970-01-12 13:46:40 UTC: data source 101: 100 s behind")
     world.marks[101] = SINCE + 1
     seen = world.ask()
-    assert (seen.done, seen.what) == (
+    assert (seen.satisfied, seen.summary) == (
         True,
         "high-water marks at site1 have passed 1970-01-12 13:46:40 UTC: 2 moved",
     )
-    assert seen.facts == {"site": "site1", "moved": ["101", "102"], "idle": [], "lost": [], "behind": []}
-    assert world.ask("site2").facts["site"] == "site2"
+    assert seen.details == {"site": "site1", "moved": ["101", "102"], "idle": [], "lost": [], "behind": []}
+    assert world.ask("site2").details["site"] == "site2"
 
 
 def test_an_idle_data_source_and_one_of_a_lost_site_are_not_waited_for(world: World) -> None:
     world.waiting[101] = 0
-    assert world.ask().what.endswith("1 moved; idle: 101")
+    assert world.ask().summary.endswith("1 moved; idle: 101")
     world.waiting[101] = 3
     world.roles["site3"], world.sources[101] = "failed", "site3"
-    assert world.ask().what.endswith("1 moved; lost: 101")
+    assert world.ask().summary.endswith("1 moved; lost: 101")
     with pytest.raises(GuardError, match="site3 has the role failed"):
         world.ask("site3")
 
 
 def test_a_moment_that_has_not_come_is_not_passed_however_empty_the_idbs_are(world: World) -> None:
     world.waiting = {101: 0, 102: 0}
-    assert "has not come yet" in world.ask(since=int(time.time()) + 60).what
+    assert "has not come yet" in world.ask(since=int(time.time()) + 60).summary
     assert world.asked == []
 
 
 def test_only_the_given_data_sources_matter_and_each_must_be_judged(world: World) -> None:
-    assert world.ask(data_sources=(102,)).done
+    assert world.ask(data_sources=(102,)).satisfied
     assert not [name for name in world.asked if name.endswith("/101")]
-    assert "data source 103: no mark" in world.ask(data_sources=(102, 103)).what
+    assert "data source 103: no mark" in world.ask(data_sources=(102, 103)).summary
     world.tables[101] = "GIDB_GC_AGENT"
-    assert world.ask().done, "one without calls is not judged unless it was asked for"
+    assert world.ask().satisfied, "one without calls is not judged unless it was asked for"
     seen = world.ask(data_sources=(101,))
-    assert not seen.done and "without calls that would tell whether it is idle" in seen.what
+    assert not seen.satisfied and "without calls that would tell whether it is idle" in seen.summary
 
 
 def test_without_any_mark_nothing_is_passed(world: World) -> None:
     world.marks.clear()
     seen = world.ask()
-    assert not seen.done and seen.what.endswith(": no rows")
+    assert not seen.satisfied and seen.summary.endswith(": no rows")
 
 
 def test_a_site_that_does_not_exist_is_final(world: World) -> None:
@@ -163,7 +163,7 @@ def test_a_moment_may_be_written_in_several_ways(moment: Any) -> None:
     ],
 )
 def test_a_moment_that_is_not_clear_is_refused(moment: Any, words: str) -> None:
-    with pytest.raises(FinalError, match=words):
+    with pytest.raises(PermanentError, match=words):
         epoch(moment)
 
 
@@ -177,5 +177,5 @@ def test_the_arguments_are_plain(given: Any, keys: list[int]) -> None:
 
 
 def test_a_data_source_is_named_by_its_key() -> None:
-    with pytest.raises(FinalError, match="not a number: 'TS1'"):
+    with pytest.raises(PermanentError, match="not a number: 'TS1'"):
         HighWaterMarkSensor(task_id="t", moment=str(SINCE * 1000), data_sources=["TS1"]).arguments({})  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from tests.unit.guards.purge_world import Job, Tables, idb
 
 from infomart_dr.errors import TopologyError
 from infomart_dr.guards.purge_holds import End, IdbHolds, PurgeHolds, holds_released
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 from infomart_dr.sensors.purge_hold import PurgeHoldReleasedSensor
 
 
@@ -34,7 +34,7 @@ class World:
         (store,) = [each.store for each in self.choose(name)]
         assert store.release(hold, "anna", "done")
 
-    def ask(self, hold: str = "", which: str = "") -> Seen:
+    def ask(self, hold: str = "", which: str = "") -> Observation:
         return holds_released(self, hold, which)  # type: ignore[arg-type]
 
 
@@ -46,14 +46,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_any_hold_is_waited_for_at_every_idb(world: World) -> None:
-    assert world.ask().what == "no purge hold holds at site2/ts1, site2/ts2"
+    assert world.ask().summary == "no purge hold holds at site2/ts1, site2/ts2"
     world.place("ts2", "CHG1")
     seen = world.ask()
-    assert not seen.done
-    assert seen.what.startswith("1 purge hold(s) hold: site2/ts2: CHG1 of anna (index rebuild), from ")
-    assert world.ask(which="ts1").done
+    assert not seen.satisfied
+    assert seen.summary.startswith("1 purge hold(s) hold: site2/ts2: CHG1 of anna (index rebuild), from ")
+    assert world.ask(which="ts1").satisfied
     world.release("ts2", "CHG1")
-    assert world.ask().facts == {"idbs": ["site2/ts1", "site2/ts2"], "holding": []}
+    assert world.ask().details == {"idbs": ["site2/ts1", "site2/ts2"], "holding": []}
 
 
 def test_one_hold_is_waited_for_until_each_idb_has_released_it(world: World) -> None:
@@ -61,16 +61,16 @@ def test_one_hold_is_waited_for_until_each_idb_has_released_it(world: World) -> 
         world.place(name, "CHG1")
     world.place("ts1", "CHG2")
     world.release("ts1", "CHG1")
-    assert not world.ask("CHG1").done
+    assert not world.ask("CHG1").satisfied
     world.release("ts2", "CHG1")
     seen = world.ask("CHG1")
-    assert (seen.done, seen.what) == (True, "the purge hold CHG1 is released at site2/ts1, site2/ts2")
-    assert not world.ask().done, "another one holds"
+    assert (seen.satisfied, seen.summary) == (True, "the purge hold CHG1 is released at site2/ts1, site2/ts2")
+    assert not world.ask().satisfied, "another one holds"
 
 
 def test_a_hold_that_nobody_placed_is_named(world: World) -> None:
     seen = world.ask("CHG9")
-    assert (seen.done, seen.what) == (
+    assert (seen.satisfied, seen.summary) == (
         True,
         "the purge hold CHG9 does not hold: it is not known at site2/ts1, site2/ts2",
     )
@@ -86,9 +86,9 @@ def test_a_hold_that_begins_later_does_not_hold_yet_and_one_past_its_end_does_un
     world: World,
 ) -> None:
     world.place("ts1", "later", begins=timedelta(hours=1))
-    assert world.ask().done
+    assert world.ask().satisfied
     world.place("ts1", "past", ends=timedelta(hours=-1))
-    assert not world.ask().done
+    assert not world.ask().satisfied
 
 
 def test_the_arguments_are_plain() -> None:

@@ -136,18 +136,18 @@ async def test_progress_is_shown_between_looks(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("error", "state", "curable"),
+    ("error", "state", "retryable"),
     [
         (CredentialsError("The key was refused.", "Correct it."), "failed", False),
         (UnreachableError("db2 is gone.", "Correct it."), "unreachable", True),
     ],
 )
 async def test_an_error_keeps_its_kind_and_its_next_step(
-    error: InfoMartError, state: str, curable: bool, monkeypatch: pytest.MonkeyPatch
+    error: InfoMartError, state: str, retryable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trigger, _ = made(Script(error), monkeypatch, patience=0)
     event = await event_of(trigger)
     assert (event["state"], event["reason"], event["next_step"]) == (state, error.what, "Correct it.")
-    assert event["curable"] == curable
+    assert event["retryable"] == retryable
     with pytest.raises(type(error), match="Next: Correct it"):
         raise_from(event)

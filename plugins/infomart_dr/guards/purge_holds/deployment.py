@@ -12,7 +12,7 @@ from infomart_dr.evidence.high_water_marks import against, lowest, with_calls
 from infomart_dr.guards import high_water_marks
 from infomart_dr.guards.purge_holds.idb import IdbHolds, Report, left_behind
 from infomart_dr.guards.purge_holds.store import Hold, HoldStore
-from infomart_dr.plan.step import Seen
+from infomart_dr.plan.step import Observation
 from infomart_dr.times import shown
 from infomart_dr.topology import Idb
 
@@ -237,7 +237,7 @@ class PurgeHolds:
         return report
 
 
-def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> Seen:
+def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> Observation:
     """Probe: nothing holds the purging of a deployment's IDBs.
 
     :param hold: id of the hold that matters; empty: every one.
@@ -260,8 +260,8 @@ def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> S
                 holding.append(f"{idb.label}: {found}")
     details = {"idbs": [idb.label for idb in idbs], "holding": holding}
     if holding:
-        return Seen(False, f"{len(holding)} purge hold(s) hold: {'; '.join(holding)}", details)
+        return Observation(False, f"{len(holding)} purge hold(s) hold: {'; '.join(holding)}", details)
     subject = f"the purge hold {hold}" if hold else "no purge hold"
     if hold and not placed:
-        return Seen(True, f"{subject} does not hold: it is not known at {', '.join(details['idbs'])}", details)
-    return Seen(True, f"{subject} {'is released' if hold else 'holds'} at {', '.join(details['idbs'])}", details)
+        return Observation(True, f"{subject} does not hold: it is not known at {', '.join(details['idbs'])}", details)
+    return Observation(True, f"{subject} {'is released' if hold else 'holds'} at {', '.join(details['idbs'])}", details)

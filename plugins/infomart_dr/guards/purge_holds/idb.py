@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from infomart_dr.errors import CurableError, FinalError, GuardError, InfoMartError
+from infomart_dr.errors import GuardError, InfoMartError, PermanentError, TransientError
 from infomart_dr.guards.purge_holds.ring import ring_warning
 from infomart_dr.guards.purge_holds.store import HeldJob, Hold, HoldStore
 from infomart_dr.hooks.purge_jobs import JobState, PurgeJob, PurgeRunsError
@@ -20,14 +20,14 @@ def typed(error: Exception) -> InfoMartError:
     """An error of the procedures, for one that may be a fault of their own."""
     if isinstance(error, InfoMartError):
         return error
-    return FinalError(f"{type(error).__name__}: {error}", "Report this with the task's log: nobody foresaw it.")
+    return PermanentError(f"{type(error).__name__}: {error}", "Report this with the task's log: nobody foresaw it.")
 
 
 def raise_all(errors: Sequence[tuple[str, InfoMartError]]) -> None:
     """Raise one error for all; final when any of them is. Without any, nothing is raised."""
     if not errors:
         return
-    kind = CurableError if all(error.curable for _, error in errors) else FinalError
+    kind = TransientError if all(error.retryable for _, error in errors) else PermanentError
     what = " ".join(f"{label}: {error.what}" for label, error in errors)
     raise kind(what, errors[0][1].next_step or "Look at each of these; the others are done.")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from infomart_dr.errors import FinalError, code_of
+from infomart_dr.errors import PermanentError, code_of
 from infomart_dr.plan.lock import Statements, ensure_table
 from infomart_dr.plan.parameters import SHORTER_ID
 from infomart_dr.text import cut
@@ -290,7 +290,7 @@ class HoldStore:
 
 def _short(field_name: str, value: str, limit: int) -> None:
     if not 0 < len(value.encode()) <= limit:
-        raise FinalError(
+        raise PermanentError(
             f"The {field_name} of a purge hold has {len(value.encode())} bytes; allowed: 1 to {limit}.", SHORTER_ID
         )
 

@@ -50,7 +50,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Untold:
+class Undelivered:
     """A message that waits.
 
     :param stands: its head as it stands in the table.
@@ -65,7 +65,7 @@ class Untold:
     parts: tuple[str, ...]
 
 
-class UntoldStore:
+class UndeliveredStore:
     """The messages that wait at one site.
 
     :param schema: GoldenGate's schema there.
@@ -75,7 +75,7 @@ class UntoldStore:
         self._in = {"schema": schema}
         self._plan = {"deployment": deployment, "plan_id": UNTOLD}
 
-    def read(self, session: Statements) -> list[Untold]:
+    def read(self, session: Statements) -> list[Undelivered]:
         """What waits, in the order in which it shall be told."""
         entries = {row["name"]: row["value"] for row in session.select("ledger_all", self._in, **self._plan)}
         keys = [name.removeprefix(_HEAD) for name in entries if name.startswith(_HEAD)]
@@ -97,26 +97,26 @@ class UntoldStore:
             raise
         return True
 
-    def take(self, session: Statements, waiting: Sequence[Untold], now: float) -> list[Untold]:
+    def take(self, session: Statements, waiting: Sequence[Undelivered], now: float) -> list[Undelivered]:
         """Take messages to tell them; those of them that nobody else has taken meanwhile."""
         taken = [(each, replace(each.head, taken=now)) for each in waiting]
         return [
             replace(each, head=head, stands=head.text()) for each, head in taken if self._replace(session, each, head)
         ]
 
-    def give_back(self, session: Statements, taken: Untold, after: float = 0.0) -> None:
+    def give_back(self, session: Statements, taken: Undelivered, after: float = 0.0) -> None:
         """Let a message wait on.
 
         :param after: not before this time.
         """
         self._replace(session, taken, replace(taken.head, taken=0.0, after=after))
 
-    def forget(self, session: Statements, waiting: Untold) -> None:
+    def forget(self, session: Statements, waiting: Undelivered) -> None:
         """Remove a message that was told, or is told no more."""
         for name in (f"{_HEAD}{waiting.key}", *waiting.parts):
             session.execute("ledger_forget", self._in, **self._plan, entry=name)
 
-    def _replace(self, session: Statements, waiting: Untold, head: Head) -> bool:
+    def _replace(self, session: Statements, waiting: Undelivered, head: Head) -> bool:
         changed = session.execute(
             "ledger_replace",
             self._in,
@@ -128,7 +128,7 @@ class UntoldStore:
         return changed == 1
 
 
-def _untold(key: str, entries: dict[str, str]) -> Untold:
+def _untold(key: str, entries: dict[str, str]) -> Undelivered:
     stands = entries[f"{_HEAD}{key}"]
     parts = tuple(sorted(name for name in entries if name.startswith(f"{_PART}{key} ")))
     message: Message | None = None
@@ -136,4 +136,4 @@ def _untold(key: str, entries: dict[str, str]) -> Untold:
         message = Message.model_validate_json("".join(entries[name] for name in parts))
     except ValueError as error:
         log.warning("A message that waits for its ticket is not understood (%s): %s", key, str(error).splitlines()[0])
-    return Untold(key, Head.read(stands), stands, message, parts)
+    return Undelivered(key, Head.read(stands), stands, message, parts)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import FinalError, GuardError
+from infomart_dr.errors import GuardError, PermanentError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.plan.facts import Fact
@@ -41,13 +41,13 @@ class NoLedger:
         raise _refused(f"forgetting {fact}")
 
 
-def _refused(what: str) -> FinalError:
-    return FinalError(
+def _refused(what: str) -> PermanentError:
+    return PermanentError(
         f"A readiness check changes nothing; refused: {what}.", "Report this: it is a fault of the check."
     )
 
 
-class LookingDeployment(Deployment):
+class ReadOnlyDeployment(Deployment):
     """A deployment whose databases and hosts refuse what would change them."""
 
     def oracle(self, connection: str) -> InfoMartOracleHook:
@@ -65,18 +65,18 @@ def _never(what: str, *_: object, **__: object) -> Any:
     raise _refused(what)
 
 
-class LookingStep(Step):
+class ReadOnlyStep(Step):
     """A step without a plan that looks only."""
 
     def __init__(self, *, deployment: str, source: str, target: str, failover: bool) -> None:
         super().__init__(deployment=deployment, source=source, target=target, failover=failover, plan_id="(readiness)")
-        self.deployment = LookingDeployment(deployment)
+        self.deployment = ReadOnlyDeployment(deployment)
 
     def _ledger(self, plan_id: str) -> Any:
         return NoLedger()
 
 
-class Looks:
+class CheckContext:
     """What the checks of one report share.
 
     :param procedure: one of :data:`PROCEDURES`.

@@ -1,0 +1,16 @@
+"""The table of the facts that a plan remembers, made of their declarations."""
+
+from __future__ import annotations
+
+from infomart_dr.plan import facts
+
+
+def table_of_facts() -> str:
+    """All facts as a Markdown table."""
+    lines = ["| fact | meaning | recorded by | forgotten by |", "|---|---|---|---|"]
+    for fact in facts.declared():
+        recorded, forgotten = (
+            ", ".join(f"`{task}`" for task in each) for each in (fact.recorded_by, fact.forgotten_by)
+        )
+        lines.append(f"| `{fact}` | {fact.meaning} | {recorded} | {forgotten} |".replace("  |", " |"))
+    return "\n".join(lines) + "\n"
