@@ -32,7 +32,7 @@ with (
         catchup=False,
         max_active_runs=1,
         on_failure_callback=TicketNotifier("run fails"),
-        default_args=step_defaults(),
+        default_args=step_defaults(failover=True),
         params=frame.failover_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,

@@ -94,6 +94,7 @@ class Procedure:
         values = {name: self.dag.params[name] for name in self.dag.params} | (params or {})
         self.context = {
             "params": values,
+            "dag": self.dag,
             "dag_run": SimpleNamespace(
                 run_id=plan, dag_id=dag_id, triggering_user_name="ticket", run_after=datetime.now(UTC)
             ),

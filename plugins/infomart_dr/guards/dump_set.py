@@ -1,4 +1,8 @@
-"""The dump set: room and undo for it, and the manifest that proves it."""
+"""The dump set: room and undo for it, and the manifest that proves it.
+
+Nothing in the product deletes a dump file. An export of the same plan overwrites the plan's own files
+(REUSE_DUMPFILES), the transfer repairs a damaged one in place, and people remove old sets.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from infomart_dr.notifiers.tickets import callbacks
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.parameters import refuse_wrong_run
-from infomart_dr.plan.step import Observation, Step
+from infomart_dr.plan.step import FAILOVER, Observation, Step
 from infomart_dr.topology import SiteRole
 
 if TYPE_CHECKING:
@@ -52,9 +52,13 @@ RETRY_POLICY = ExceptionRetryPolicy(
 AFTER_SKIPS: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_FAILED}
 
 
-def step_defaults() -> dict[str, Any]:
-    """``default_args`` of every procedure; ``[infomart_dr] retries`` and ``retry_delay`` change them."""
+def step_defaults(*, failover: bool = False) -> dict[str, Any]:
+    """``default_args`` of every procedure; ``[infomart_dr] retries`` and ``retry_delay`` change them.
+
+    :param failover: the procedure's source is the lost site, and its target the survivor.
+    """
     return {
+        FAILOVER: failover,
         "owner": "infomart_dr",
         "retries": settings.retries(),
         "retry_delay": settings.retry_delay(),

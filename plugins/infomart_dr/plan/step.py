@@ -29,6 +29,15 @@ log = logging.getLogger(__name__)
 REPLICATION = "(replication)"
 
 
+#: Key of a DAG's ``default_args``: its source is the lost site, and its target the survivor.
+FAILOVER = "failover"
+
+
+def is_failover(dag: Any) -> bool:
+    """The DAG is a failover, as it says itself by ``step_defaults(failover=True)``."""
+    return bool((dag.default_args or {}).get(FAILOVER))
+
+
 def plan_key(plan_id: str) -> str:
     """Eight characters that depend on the plan only; part of job names and folders."""
     return hashlib.sha1(plan_id.encode(), usedforsecurity=False).hexdigest()[:8]
@@ -88,8 +97,7 @@ class Step:
         """The step of a running task."""
         params = dict(context["params"])
         run = context["dag_run"]
-        # Only the form of a failover has this parameter.
-        failover = "failed_site" in params
+        failover = is_failover(context["dag"])
         return cls(
             deployment=params.get("deployment") or "",
             source=params.get("failed_site" if failover else "source") or "",

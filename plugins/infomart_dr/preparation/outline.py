@@ -16,7 +16,7 @@ from infomart_dr.guide import readable
 from infomart_dr.hooks.configuration import ConfigurationBackend
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.ledger import Ledger, Recorded, T
-from infomart_dr.plan.step import Step
+from infomart_dr.plan.step import Step, is_failover
 from infomart_dr.preparation.guide_coverage import reference_text
 from infomart_dr.topology import BOTH_ROLES, Topology
 
@@ -156,7 +156,7 @@ def outline(dag: Any, topology: Topology | None, given: Mapping[str, Any] | None
     params = _params(dag, dict(given or {}))
     for lock in (task for task in dag.tasks if topology is not None and hasattr(task, "must_fit")):
         lock.must_fit(topology)
-    steps = None if topology is None else {begun: _step(topology, params, begun=begun) for begun in (True, False)}
+    steps = None if topology is None else {begun: _step(dag, topology, params, begun=begun) for begun in (True, False)}
     return Outline(
         dag_id=dag.dag_id,
         description=dag.description or "",
@@ -194,8 +194,8 @@ def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _step(topology: Topology, params: dict[str, Any], *, begun: bool) -> Step:
-    failover = "failed_site" in params
+def _step(dag: Any, topology: Topology, params: dict[str, Any], *, begun: bool) -> Step:
+    failover = is_failover(dag)
     step = UnconnectedStep(
         topology,
         begun=begun,

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from infomart_dr import topology
+from infomart_dr.operators.base import step_defaults
 from infomart_dr.plan.step import Step
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "topology.yaml"
@@ -24,9 +25,10 @@ def sites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(topology.PATH_VARIABLE, str(file))
 
 
-def step(**params: Any) -> Step:
+def step(*, failover: bool = False, **params: Any) -> Step:
     run = SimpleNamespace(run_id="run-1", dag_id="dag")
-    return Step.from_context({"params": params, "dag_run": run})
+    dag = SimpleNamespace(default_args=step_defaults(failover=failover))
+    return Step.from_context({"params": params, "dag_run": run, "dag": dag})
 
 
 @pytest.mark.usefixtures("sites")
@@ -37,12 +39,12 @@ def test_a_procedure_goes_from_the_active_site_to_the_standby_and_the_source_kee
 
 @pytest.mark.usefixtures("sites")
 def test_a_failover_loses_the_active_site_and_the_survivor_keeps_the_plan() -> None:
-    found = step(failed_site="", survivor="")
+    found = step(failover=True, failed_site="", survivor="")
     assert (found.name("source"), found.name("target"), found.ledger_role) == ("frankfurt", "dublin", "target")
     assert found.site("source").role == "active"
 
 
 @pytest.mark.usefixtures("sites")
 def test_a_trigger_makes_the_same_step_again() -> None:
-    again = Step(**step(failed_site="frankfurt", survivor="dublin").arguments())
+    again = Step(**step(failover=True, failed_site="frankfurt", survivor="dublin").arguments())
     assert (again.name("source"), again.name("target"), again.ledger_role) == ("frankfurt", "dublin", "target")
