@@ -11,7 +11,7 @@ _SECTION = "infomart_dr"
 
 def retries() -> int:
     """How often a step is tried again."""
-    return conf.getint(_SECTION, "retries", fallback=6)
+    return int(conf.getint(_SECTION, "retries", fallback=6))
 
 
 def retry_delay() -> timedelta:
@@ -26,7 +26,7 @@ def watch_timeout() -> timedelta:
 
 def watch_at_a_time() -> int:
     """Deployments of one run that are watched at the same time."""
-    return conf.getint(_SECTION, "watch_at_a_time", fallback=8)
+    return int(conf.getint(_SECTION, "watch_at_a_time", fallback=8))
 
 
 def schedule(option: str, default: str) -> str | None:
@@ -44,7 +44,7 @@ def metrics_take_tags() -> bool:
     if conf.getboolean("metrics", "statsd_datadog_enabled", fallback=False):
         return True
     if conf.getboolean("metrics", "statsd_on", fallback=False):
-        return conf.getboolean("metrics", "statsd_influxdb_enabled", fallback=False)
+        return bool(conf.getboolean("metrics", "statsd_influxdb_enabled", fallback=False))
     return True
 
 

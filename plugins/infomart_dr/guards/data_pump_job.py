@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError, PermanentError
 from infomart_dr.guards.dump_set import path_of_directory
 from infomart_dr.hooks.parse_data_pump import NEXT_STEPS, LogReport, Operation, classify_log, next_step
 from infomart_dr.plan.step import Observation
+from infomart_dr.values import JsonObject
 
 #: Bytes of a log that are read; one that is longer counts as unfinished.
 _LONGEST_LOG = 64 * 1024 * 1024
@@ -79,7 +79,7 @@ def _report(deployment: Deployment, site: str, file: str, operation: Operation) 
     return classify_log(host.read_file(path, limit=_LONGEST_LOG), operation)
 
 
-def _figures(report: LogReport) -> dict[str, Any]:
+def _figures(report: LogReport) -> JsonObject:
     return {
         "outcome": report.outcome,
         "rows": report.total_rows,

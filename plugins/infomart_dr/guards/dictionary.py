@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from infomart_dr.evidence.manifest import Dictionary, dictionary_from_rows
+from infomart_dr.evidence.manifest import Constraint, Dictionary, dictionary_from_rows
 from infomart_dr.plan.step import Step
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
@@ -15,7 +13,7 @@ def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
     return bool(int(found or 0))
 
 
-def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Any:
+def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Dictionary:
     """The Info Mart's schema at a site, as the manifest writes it."""
     dba = step.dba(role)
     rows = {
@@ -45,7 +43,7 @@ def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
     """
     differences = []
 
-    def shape(constraint: Any) -> tuple[str, ...]:
+    def shape(constraint: Constraint) -> tuple[str, ...]:
         name = "" if constraint.generated else constraint.name
         return (name, constraint.table, constraint.type, ",".join(constraint.columns), constraint.status)
 

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.hooks.connections import connection
@@ -253,7 +253,7 @@ def judge(step: Step, role: SiteRole, places: Sequence[Place] = ("airflow", "sur
     return Verdict(answers, [answer for answer in answers if answer.is_alive(refused)])
 
 
-def evidence(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+def evidence(answers: Sequence[Answer]) -> list[dict[str, str]]:
     """The answers as small JSON."""
     return [
         {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from infomart_dr import times
 from infomart_dr.deployment import Deployment
@@ -12,9 +12,15 @@ from infomart_dr.errors import GuardError
 from infomart_dr.evidence.high_water_marks import Marks, against, lowest, with_calls
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import SiteRole, Topology
+from infomart_dr.values import Row
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.oracle import InfoMartOracleHook
 
 
-def nothing_beyond(topology: Topology, oracle: Callable[[str], Any], sites: Iterable[str], key: int, mark: int) -> bool:
+def nothing_beyond(
+    topology: Topology, oracle: Callable[[str], InfoMartOracleHook], sites: Iterable[str], key: int, mark: int
+) -> bool:
     """Whether no IDB of a data source holds a call beyond its mark; false unless each of them can be asked.
 
     :param oracle: hook of a connection.
@@ -47,8 +53,8 @@ def marks(step: Step, role: SiteRole, since: int) -> Marks:
 
 def judged(
     topology: Topology,
-    oracle: Callable[[str], Any],
-    rows: Iterable[Mapping[str, Any]],
+    oracle: Callable[[str], InfoMartOracleHook],
+    rows: Iterable[Row],
     site: str,
     since: int,
     lost: Collection[str],

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, SupportsInt, TypeVar
 
 from infomart_dr import files, stopwatch
 from infomart_dr.errors import InfoMartError
@@ -22,10 +22,12 @@ from infomart_dr.guide import readable
 from infomart_dr.plan.step import Step
 from infomart_dr.times import shown, utc
 from infomart_dr.topology import Idb, Topology
+from infomart_dr.values import Bind, ColumnValue, Row
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook
 
+T = TypeVar("T")
 
 DAY = 86400
 
@@ -108,14 +110,14 @@ def _apart(sources: Sequence[Source]) -> list[Source]:
     ]
 
 
-def epoch(value: Any) -> int | None:
+def epoch(value: datetime | SupportsInt | None) -> int | None:
     """UTC seconds of a number or a time; a time without a zone is UTC."""
     if isinstance(value, datetime):
         return int(utc(value).timestamp())
     return None if value is None else int(value)
 
 
-def marks_of(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, int], set[int]]:
+def marks_of(rows: Iterable[Row]) -> tuple[dict[int, int], set[int]]:
     """High-water marks of the calls by data source, and the sources whose marks are all of other tables."""
     marks: dict[int, int] = {}
     keys = set()
@@ -128,8 +130,8 @@ def marks_of(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[int, int], set[int
 
 
 def stream(
-    hook: InfoMartOracleHook, name: str, identifiers: Mapping[str, str], **binds: Any
-) -> Iterator[tuple[Any, ...]]:
+    hook: InfoMartOracleHook, name: str, identifiers: Mapping[str, str], **binds: Bind
+) -> Iterator[tuple[ColumnValue, ...]]:
     """Rows of a query as they come, never all of them at once.
 
     :param name: file in ``include/sql`` without suffix.
@@ -309,10 +311,10 @@ class Reading:
 
     # -- asking IDBs ---------------------------------------------------------------------------------
 
-    def _each(self, work: Any) -> dict[int, Any]:
+    def _each(self, work: Callable[[int, Calls], T]) -> dict[int, T]:
         """Ask the IDBs that still answer, some at a time; one that fails is not asked again."""
 
-        def safely(key: int) -> tuple[int, Any]:
+        def safely(key: int) -> tuple[int, T | InfoMartError]:
             try:
                 return key, work(key, self._calls[key])
             except InfoMartError as error:

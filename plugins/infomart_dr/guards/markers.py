@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import SupportsInt
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.errors import GuardError, InfoMartError, code_of
 from infomart_dr.evidence.watch_store import is_no_table
 from infomart_dr.guards.replication import arrival
 from infomart_dr.hooks.goldengate_parameters import has_tags
-from infomart_dr.plan.lock import Holder, PlanLock, code_of
+from infomart_dr.plan.lock import Holder, PlanLock
 from infomart_dr.plan.step import Observation
+from infomart_dr.values import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def caught_up(deployment: Deployment, source: str, target: str, key: str) -> Obs
     return Observation(seen.satisfied, f"{seen.summary}, SCN {_scn(newest)} of {source}", seen.details | details)
 
 
-def _number(value: Any) -> int | None:
+def _number(value: SupportsInt | None) -> int | None:
     return None if value is None else int(value)
 
 
@@ -115,7 +116,7 @@ def _plan(deployment: Deployment, source: str, target: str) -> Holder | None:
     return PlanLock.at(deployment, source).holder() or PlanLock.at(deployment, target).holder()
 
 
-def _under(plan: Holder | None, source: str, target: str, details: dict[str, Any] | None) -> Observation:
+def _under(plan: Holder | None, source: str, target: str, details: JsonObject | None) -> Observation:
     name = f"plan {plan.plan_id}" if plan else "a plan"
     what = "has not arrived" if details else "is not written yet"
     return Observation(

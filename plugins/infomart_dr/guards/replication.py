@@ -6,7 +6,7 @@ import difflib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.hooks import goldengate_parameters as parameters
@@ -17,6 +17,10 @@ from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
+from infomart_dr.values import JsonObject
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.remote_host import RemoteHost
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def parameter_files(step: Step) -> list[ParameterFile]:
     for role, other in roles:
         name, host, home = step.name(role), step.host(role), step.site(role).goldengate.home
 
-        def there(path: str, host: Any = host) -> str | None:
+        def there(path: str, host: RemoteHost = host) -> str | None:
             return host.read_file(path) if host.exists(path) else None
 
         for file, text in parameters.render_site(step.topology, name, step.name(other)).items():
@@ -145,7 +149,7 @@ def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str
     """
     info = ggsci.info(replicat)
     status = info.status if info else "missing"
-    details: dict[str, Any] = {"replicat": status, "lag_seconds": None, "at_eof": None}
+    details: JsonObject = {"replicat": status, "lag_seconds": None, "at_eof": None}
     beside = replicat + " " + status
     if status == "RUNNING":
         lag = ggsci.lag(replicat)

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import InfoMartError, UnreachableError
@@ -24,8 +24,9 @@ from infomart_dr.evidence.watching import Finding, Roles, State
 from infomart_dr.guards import fencing
 from infomart_dr.guards.purge_holds import PurgeHolds, needed_from
 from infomart_dr.hooks.goldengate_parameters import has_tags
+from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
 from infomart_dr.plan.ledger import Ledger
-from infomart_dr.plan.lock import Holder, PlanLock
+from infomart_dr.plan.lock import Holder, PlanLock, Statements
 from infomart_dr.times import utc
 from infomart_dr.topology import Site, Topology
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+K = TypeVar("K")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Seconds between two looks for the marker at the target.
@@ -96,8 +99,16 @@ class _Asking:
         # Each thread ends by its own limits; none is waited for here.
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def start(self, question: Callable[..., T], *arguments: Any) -> Future[T]:
-        return self._pool.submit(question, *arguments)
+    def start(self, question: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Future[T]:
+        return self._pool.submit(question, *arguments, **named)
+
+    def answers(self, futures: Mapping[K, Future[T]]) -> dict[K, T | InfoMartError]:
+        """The answers to questions of one kind."""
+        found = {}
+        for key, future in futures.items():
+            answer = self.answer(future)
+            found[key] = answer
+        return found
 
     def answer(self, future: Future[T]) -> T | InfoMartError:
         """The answer, or why there is none."""
@@ -132,6 +143,12 @@ class _AtDatabase:
     asked_at: float = 0.0
 
 
+#: Of each site what its database said, or why it said nothing.
+_Databases: TypeAlias = Mapping[str, _AtDatabase | InfoMartError]
+#: Marks by data source, sources with calls, idle sources.
+_Marks: TypeAlias = tuple[dict[int, int], set[int], set[int]]
+
+
 def _seconds(value: datetime) -> float:
     return utc(value).timestamp()
 
@@ -140,7 +157,7 @@ def _prefix(deployment: str) -> str:
     return f"watch:{deployment}:"
 
 
-def _markers(session: Any, schema: str, site: str, deployment: str) -> tuple[list[tuple[str, float]], float]:
+def _markers(session: Statements, schema: str, site: str, deployment: str) -> tuple[list[tuple[str, float]], float]:
     """This deployment's markers that a site wrote, with their times, and the database's own time."""
     rows = session.select("markers", {"schema": schema}, site=site, pattern=f"{_prefix(deployment)}%")
     # LIKE takes _ for any character; a deployment's name may have one.
@@ -185,7 +202,7 @@ def _writes_own_markers(settings: Site) -> bool:
     return has_tags(settings.goldengate)
 
 
-def _mark(session: Any, found: _AtDatabase, schema: str, site: str, deployment: str, token: str) -> None:
+def _mark(session: Statements, found: _AtDatabase, schema: str, site: str, deployment: str, token: str) -> None:
     found.marker = f"{_prefix(deployment)}{token}"
     session.execute("marker_put", {"schema": schema}, marker_id=found.marker, site=site, scn=None)
     found.written, found.asked_at = _markers(session, schema, site, deployment)
@@ -225,9 +242,7 @@ def _wait_for_marker(deployment: Deployment, source: str, target: str, written: 
             time.sleep(_MARKER_POLL)
 
 
-def _high_water_marks(
-    deployment: Deployment, site: str, state: State, now: float
-) -> tuple[dict[int, int], set[int], set[int]]:
+def _high_water_marks(deployment: Deployment, site: str, state: State, now: float) -> _Marks:
     """High-water marks by data source, the sources with calls, and those of them with an old mark that are idle."""
     topology = deployment.topology
     rows = deployment.info_mart(site).select("hwm", {"schema": topology.info_mart.schema_name})
@@ -278,10 +293,10 @@ def _find_holds(deployment: Deployment, holds: PurgeHolds, site: str, name: str,
 class _AtHost:
     """What a site's database host said; a part that gave no answer is an error in its place."""
 
-    groups: Any
-    log: Any
-    free: Any
-    links: Any
+    groups: list[ProgramStatus] | InfoMartError | None
+    log: tuple[list[LogRecord], tuple[int, int]] | InfoMartError | None
+    free: int | InfoMartError | None
+    links: dict[str, bool] | InfoMartError
 
 
 def _attempt(question: Callable[[], T]) -> T | InfoMartError:
@@ -349,7 +364,7 @@ def survey(deployment: Deployment, token: str) -> Survey:
     sources = {source for source, _ in roles.replications}
     with _Asking(began + topology.watch.run_limit) as asking:
         reading = {site: asking.start(_read_database, deployment, site, site in sources, token) for site in roles.sites}
-        databases: dict[str, Any] = {site: asking.answer(future) for site, future in reading.items()}
+        databases = asking.answers(reading)
         copies = {site: found.copy for site, found in databases.items() if isinstance(found, _AtDatabase)}
         newest = max((copy.state for copy in copies.values()), key=lambda state: state.number, default=State())
         seen = Survey(roles, now, newest.model_copy(deep=True), copies=copies)
@@ -384,19 +399,24 @@ def survey(deployment: Deployment, token: str) -> Survey:
         holds = {idb: asking.start(_find_holds, deployment, purge_holds, *idb, now) for idb in roles.idbs}
 
         for source, target in roles.replications:
-            if source in copies and not plan and databases[source].marker is None:
+            written = databases[source]
+            if isinstance(written, _AtDatabase) and not plan and written.marker is None:
                 seen.findings.append(watching.no_markers(source, target))
-        _judge_marks(seen, topology, {site: asking.answer(future) for site, future in marks.items()})
-        _judge_hosts(seen, topology, {site: asking.answer(future) for site, future in hosts.items()}, plan)
-        _judge_lag(seen, topology, databases, {pair: asking.answer(future) for pair, future in arrivals.items()})
-        _judge_holds(seen, databases, {idb: asking.answer(future) for idb, future in holds.items()})
+        marks_found = asking.answers(marks)
+        _judge_marks(seen, topology, marks_found)
+        hosts_found = asking.answers(hosts)
+        _judge_hosts(seen, topology, hosts_found, plan)
+        arrivals_found = asking.answers(arrivals)
+        _judge_lag(seen, topology, databases, arrivals_found)
+        holds_found = asking.answers(holds)
+        _judge_holds(seen, databases, holds_found)
     for level in watching.LEVELS:
         seen.figure("findings", sum(finding.level == level for finding in seen.findings), level=level)
     seen.figure("look_seconds", round(time.monotonic() - began, 3))
     return seen
 
 
-def _judge_databases(seen: Survey, topology: Topology, databases: Mapping[str, Any]) -> bool:
+def _judge_databases(seen: Survey, topology: Topology, databases: _Databases) -> bool:
     """Judge databases and locks.
 
     :returns: whether a plan holds the lock at any site: a failover's stands at the survivor.
@@ -413,7 +433,7 @@ def _judge_databases(seen: Survey, topology: Topology, databases: Mapping[str, A
     return held
 
 
-def _judge_marks(seen: Survey, topology: Topology, found: Mapping[str, Any]) -> None:
+def _judge_marks(seen: Survey, topology: Topology, found: Mapping[str, _Marks | InfoMartError]) -> None:
     names = {idb.data_source_key: idb.name for site in topology.sites.values() for idb in site.idbs}
     for site, answer in found.items():
         if isinstance(answer, InfoMartError):
@@ -427,7 +447,7 @@ def _judge_marks(seen: Survey, topology: Topology, found: Mapping[str, Any]) -> 
             seen.figure("hwm_age_seconds", seen.began - mark, site=site, source=str(key))
 
 
-def _judge_hosts(seen: Survey, topology: Topology, found: Mapping[str, Any], plan: bool) -> None:
+def _judge_hosts(seen: Survey, topology: Topology, found: Mapping[str, _AtHost | InfoMartError], plan: bool) -> None:
     reached = {site for site, answer in found.items() if not isinstance(answer, InfoMartError)}
     for site, answer in found.items():
         if isinstance(answer, InfoMartError):
@@ -451,7 +471,7 @@ def _judge_goldengate(seen: Survey, topology: Topology, site: str, answer: _AtHo
     watch, groups = topology.watch, topology.sites[site].goldengate.groups
     if isinstance(answer.groups, InfoMartError):
         seen.findings.append(watching.not_seen(f"{site}/groups", answer.groups))
-    elif not plan:
+    elif answer.groups is not None and not plan:
         must = {groups.extract, groups.pump} if any(site == source for source, _ in seen.roles.replications) else set()
         if any(site == target for _, target in seen.roles.replications):
             must.add(groups.replicat)
@@ -463,7 +483,7 @@ def _judge_goldengate(seen: Survey, topology: Topology, site: str, answer: _AtHo
                 seen.figure("group_checkpoint_age_seconds", program.since_checkpoint, site=site, group=program.group)
     if isinstance(answer.log, InfoMartError):
         seen.findings.append(watching.not_seen(f"{site}/ggserr", answer.log))
-    else:
+    elif answer.log is not None:
         records, seen.state.positions[site] = answer.log
         errors = watching.troubles(seen.state.errors.get(site, {}), records, seen.began, watch)
         seen.state.errors[site] = errors
@@ -471,7 +491,7 @@ def _judge_goldengate(seen: Survey, topology: Topology, site: str, answer: _AtHo
         seen.figure("ggserr_errors", sum(trouble.count for trouble in errors.values()), site=site)
     if isinstance(answer.free, InfoMartError):
         seen.findings.append(watching.not_seen(f"{site}/trail", answer.free))
-    else:
+    elif answer.free is not None:
         points = watching.samples(seen.state.space.get(site, []), answer.free, seen.began, watch)
         seen.state.space[site] = points
         seen.add(
@@ -511,7 +531,9 @@ def _judge_link(seen: Survey, topology: Topology, here: str, there: str, up: boo
     )
 
 
-def _judge_holds(seen: Survey, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]) -> None:
+def _judge_holds(
+    seen: Survey, databases: _Databases, found: Mapping[tuple[str, str], list[Finding] | InfoMartError]
+) -> None:
     for (site, idb), answer in found.items():
         subject = watching.holds_of(site, idb)
         if not isinstance(answer, InfoMartError):
@@ -522,13 +544,14 @@ def _judge_holds(seen: Survey, databases: Mapping[str, Any], found: Mapping[tupl
 
 
 def _judge_lag(
-    seen: Survey, topology: Topology, databases: Mapping[str, Any], found: Mapping[tuple[str, str], Any]
+    seen: Survey, topology: Topology, databases: _Databases, found: Mapping[tuple[str, str], _Arrival | InfoMartError]
 ) -> None:
     for (source, target), answer in found.items():
         if isinstance(answer, InfoMartError):
             seen.findings.append(watching.not_seen(f"{source}-{target}/lag", answer))
             continue
-        written: _AtDatabase = databases[source]
+        written = databases[source]
+        assert isinstance(written, _AtDatabase), "an arrival is waited for only where the source's database answered"
         lag = watching.lag_of(answer.after, answer.waited, written.written, answer.there, written.asked_at)
         seen.add(f"{source}-{target}/lag", watching.lag_findings(source, target, lag, topology.watch))
         seen.figure("lag_seconds", round(lag.seconds, 3), source=source, target=target)

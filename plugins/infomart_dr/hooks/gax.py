@@ -90,7 +90,7 @@ def from_gax(document: Any) -> Application:
 
 def to_gax(application: Application, change: Change) -> dict[str, Any]:
     """The whole object as GAX takes it, with the change in it and everything else as it was read."""
-    document = json.loads(json.dumps(application.raw))
+    document: dict[str, Any] = json.loads(json.dumps(application.raw))
     if change.host is not None:
         document[GAX_FIELDS["host"]] = change.host
     if change.command_line is not None:

@@ -26,6 +26,7 @@ from infomart_dr.errors import (
     UnreachableError,
 )
 from infomart_dr.hooks.connections import missing
+from infomart_dr.values import Bind, ColumnValue, Row
 
 #: Seconds granted to the driver beyond its own connect timeout before the connect is given up.
 _MARGIN = 1.0
@@ -191,12 +192,12 @@ def classify(text: str, subject: str, target: str) -> OracleError:
     return OracleFinal(f"{subject}: {target}: {line}.", step, code=code)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: ColumnValue) -> ColumnValue:
     """LOBs as text or bytes; everything else as it is."""
     return value.read() if isinstance(value, oracledb.LOB) else value
 
 
-def rows_of(cursor: Any) -> list[dict[str, Any]]:
+def rows_of(cursor: Any) -> list[Row]:
     """Rows of an executed cursor as dictionaries, keys in lower case.
 
     :param cursor: DB-API cursor; one without a result gives no rows.
@@ -215,27 +216,28 @@ class Session:
         self._target = target
 
     @contextmanager
-    def _cursor(self, name: str, identifiers: Mapping[str, str] | None, binds: Mapping[str, Any]) -> Iterator[Any]:
+    def _cursor(self, name: str, identifiers: Mapping[str, str] | None, binds: Mapping[str, Bind]) -> Iterator[Any]:
         text = files.statement(name, **(identifiers or {}))
         with _typed(f"Statement {name}", self._target), self._connection.cursor() as cursor:
             cursor.execute(text, dict(binds))
             yield cursor
 
-    def select(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> list[dict[str, Any]]:
+    def select(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> list[Row]:
         """Rows of a query, keys in lower case."""
         with self._cursor(name, identifiers, binds) as cursor:
             return rows_of(cursor)
 
-    def value(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> Any:
+    def value(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> ColumnValue:
         """First column of the first row; None when there is no row."""
         with self._cursor(name, identifiers, binds) as cursor:
             row = cursor.fetchone()
             return None if row is None else _plain(row[0])
 
-    def execute(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> int:
+    def execute(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> int:
         """Number of rows that a statement changed."""
         with self._cursor(name, identifiers, binds) as cursor:
-            return max(cursor.rowcount, 0)
+            changed: int = cursor.rowcount
+            return max(changed, 0)
 
 
 @contextmanager
@@ -332,9 +334,10 @@ class InfoMartOracleHook(OracleHook):
                 f"Connect: {target}: the Airflow connection cannot be used ({type(result).__name__}).",
                 f"Correct host, port, schema and extra of the connection {self.conn_id}.",
             ) from None
+        opened: oracledb.Connection = result
         # milliseconds for one round trip
-        result.call_timeout = int(self.statement_timeout * 1000)
-        return result
+        opened.call_timeout = int(self.statement_timeout * 1000)
+        return opened
 
     @contextmanager
     def _session(self, *, commit: bool) -> Iterator[Session]:
@@ -358,7 +361,7 @@ class InfoMartOracleHook(OracleHook):
 
     # -- statements --------------------------------------------------------------------------------
 
-    def select(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> list[dict[str, Any]]:
+    def select(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> list[Row]:
         """Rows of a query.
 
         :param name: file in ``include/sql`` without suffix.
@@ -369,12 +372,12 @@ class InfoMartOracleHook(OracleHook):
         with self._session(commit=False) as session:
             return session.select(name, identifiers, **binds)
 
-    def value(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> Any:
+    def value(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> ColumnValue:
         """First column of the first row; None when there is no row."""
         with self._session(commit=False) as session:
             return session.value(name, identifiers, **binds)
 
-    def execute(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Any) -> int:
+    def execute(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> int:
         """Change rows and commit.
 
         :return: number of rows.
@@ -404,7 +407,7 @@ class InfoMartOracleHook(OracleHook):
                 ):
                     cursor.execute(text)
 
-    def select_text(self, sql: str, subject: str) -> list[dict[str, Any]]:
+    def select_text(self, sql: str, subject: str) -> list[Row]:
         """Rows of a generated query; the caller has validated every identifier in it.
 
         :param sql: one query without binds.

@@ -5,8 +5,11 @@ Pure functions over the DAG's tasks and a mapping of states, one a task, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from airflow.sdk import TaskGroup
 
 #: States in which Airflow leaves a task alone.
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
@@ -19,11 +22,18 @@ States = Mapping[str, str | None]
 class Node(Protocol):
     """The part of an Airflow task that is needed here."""
 
-    task_id: str
-    is_setup: bool
-    is_teardown: bool
-    trigger_rule: Any
-    upstream_task_ids: set[str]
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def is_setup(self) -> bool: ...
+    @property
+    def is_teardown(self) -> bool: ...
+    @property
+    def trigger_rule(self) -> object: ...
+    @property
+    def upstream_task_ids(self) -> Collection[str]: ...
+    @property
+    def task_group(self) -> TaskGroup | None: ...
 
 
 def is_mapped(map_index: int | None) -> bool:
@@ -36,7 +46,7 @@ def instance_name(task_id: str, map_index: int | None) -> str:
     return f"{task_id}_{map_index}" if is_mapped(map_index) else task_id
 
 
-def folded(tasks: Iterable[Any], states: States) -> dict[str, str | None]:
+def folded(tasks: Iterable[Node], states: States) -> dict[str, str | None]:
     """One state a task, of Airflow's answer, which names the instances of a mapped task ``<task>_<number>``."""
     names = {task.task_id for task in tasks}
     found: dict[str, list[str | None]] = {}
@@ -55,7 +65,7 @@ def _together(states: list[str | None]) -> str | None:
     return next(state for state in ("failed", "upstream_failed", "success", "skipped", "removed") if state in states)
 
 
-def expected(tasks: Iterable[Any], states: States) -> dict[str, str | None]:
+def expected(tasks: Iterable[Node], states: States) -> dict[str, str | None]:
     """State of each task, with those that can run no more as ``upstream_failed``; None: it may still run.
 
     The scheduler marks what follows a failure only after the failed task has told of it.
@@ -83,12 +93,12 @@ def expected(tasks: Iterable[Any], states: States) -> dict[str, str | None]:
     return found
 
 
-def is_over(tasks: Iterable[Any], states: States) -> bool:
+def is_over(tasks: Iterable[Node], states: States) -> bool:
     """Whether nothing of a run is left to do."""
     return all(value is not None for value in expected(tasks, states).values())
 
 
-def failed(tasks: Iterable[Any], states: States) -> list[str]:
+def failed(tasks: Iterable[Node], states: States) -> list[str]:
     """Tasks that failed, in the DAG's order; of teardowns only those that fail the run."""
     return [
         task.task_id
@@ -98,7 +108,7 @@ def failed(tasks: Iterable[Any], states: States) -> list[str]:
     ]
 
 
-def chapter_of(task: Any) -> Any | None:
+def chapter_of(task: Node) -> TaskGroup | None:
     """The outermost task group of a task, a chapter of the procedure; None: the task stands alone."""
     group, found = task.task_group, None
     while group is not None and group.group_id:
@@ -107,7 +117,7 @@ def chapter_of(task: Any) -> Any | None:
     return found
 
 
-def is_done(group: Any, states: States) -> bool:
+def is_done(group: TaskGroup, states: States) -> bool:
     """Whether a chapter is done: every step is over, none failed, and one at least was not skipped."""
     values = {states.get(task.task_id) for task in group.iter_tasks()}
     return values <= {"success", "skipped"} and "success" in values

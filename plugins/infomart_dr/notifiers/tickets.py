@@ -15,7 +15,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 from urllib.parse import quote
 
 from airflow.sdk import BaseNotifier
@@ -31,10 +31,21 @@ from infomart_dr.plan.step import Step
 from infomart_dr.times import span
 from infomart_dr.topology import TicketEvent, Topology
 
+if TYPE_CHECKING:
+    from airflow.sdk import Context, TaskGroup
+
 log = logging.getLogger(__name__)
 
 #: Moments in which Airflow calls: those of a task, and that its run has failed.
 Moment = Literal["begins", "waits", "ends", "fails", "run fails"]
+
+
+class _Gate(Protocol):
+    """The part of a human step that is needed here."""
+
+    subject: str
+    options: list[str]
+
 
 #: Signs of one step's result in the report.
 _RESULT_LIMIT, _REPORT_LIMIT = 400, 2000
@@ -53,11 +64,11 @@ class TicketNotifier(BaseNotifier):
         super().__init__()
         self.moment: Moment = moment
 
-    def __call__(self, *args: Any) -> None:
+    def __call__(self, *args: Context) -> None:
         # No template is rendered: there is none, and the DAG that ``dag.test()`` gives its own callback cannot.
         self.notify(args[0])
 
-    def notify(self, context: Any) -> None:
+    def notify(self, context: Context) -> None:
         try:
             problem = self._tell(context)
         except Exception as error:
@@ -66,7 +77,7 @@ class TicketNotifier(BaseNotifier):
         if problem:
             log.warning("The ticket was not told (%s): %s", self.moment, redact(problem))
 
-    def _tell(self, context: Mapping[str, Any]) -> str | None:
+    def _tell(self, context: Context) -> str | None:
         # Airflow leaves the task out where none has failed, and everything else with it.
         if "task" not in context or (self.moment == "begins" and context["task"].upstream_task_ids):
             return None
@@ -85,7 +96,7 @@ class TicketNotifier(BaseNotifier):
         messages = [message for message in run.messages(self.moment) if message.event in topology.tickets.events]
         return _deliver(topology, context, messages) if messages else None
 
-    def _without_topology(self, context: Mapping[str, Any], error: InfoMartError) -> str | None:
+    def _without_topology(self, context: Context, error: InfoMartError) -> str | None:
         """What there is to warn of when a run has no topology; None: nobody asked for a ticket."""
         if getattr(context["dag_run"], "run_type", "") == "scheduled":
             return None
@@ -112,12 +123,12 @@ def _topologies() -> Iterator[Topology]:
             yield topology_module.load(name)
 
 
-def _ticket(topology: Topology, context: Mapping[str, Any]) -> str | None:
+def _ticket(topology: Topology, context: Context) -> str | None:
     """The ticket behind a run."""
     return Run(topology, context).ticket if topology.tickets is not None else None
 
 
-def _deliver(topology: Topology, context: Mapping[str, Any], messages: Sequence[Message]) -> str | None:
+def _deliver(topology: Topology, context: Context, messages: Sequence[Message]) -> str | None:
     """Tell messages, or keep them where lock and ledger of the plan are."""
     with Step.from_context(context) as step:
         step.deployment.topology = outbox.bounded(topology)
@@ -142,7 +153,7 @@ class Run:
     :param context: of the task in which Airflow calls.
     """
 
-    def __init__(self, topology: Topology, context: Mapping[str, Any]) -> None:
+    def __init__(self, topology: Topology, context: Context) -> None:
         assert topology.tickets is not None
         self._deployment, self._settings, self._context = topology.name, topology.tickets, context
         self._task, self._instance, self._dag = context["task"], context["ti"], context["dag"]
@@ -179,9 +190,10 @@ class Run:
         return self._message("started", [], lines, link=self._page())
 
     def _waiting(self) -> Message:
-        what = f"Waiting for a person: {self._task.subject}"
+        gate = cast(_Gate, self._task)
+        what = f"Waiting for a person: {gate.subject}"
         next_step = "Open the form, read what it shows, and answer."
-        options = f"Answers: {', '.join(self._task.options)}."
+        options = f"Answers: {', '.join(gate.options)}."
         return self._message(
             "waiting",
             [self._task.task_id, self._instance.try_number],
@@ -214,7 +226,7 @@ class Run:
             next_step=next_step,
         )
 
-    def _afterwards(self, own: str) -> list[Message]:
+    def _afterwards(self, own: str | None) -> list[Message]:
         """A chapter that is done by this task, and the end of the run.
 
         :param own: state of this task, which Airflow notes only after it has called.
@@ -228,10 +240,11 @@ class Run:
             told.append(self._ended(states))
         return told
 
-    def _chapter(self, group: Any) -> Message:
-        words = group.group_id.replace("_", " ")
+    def _chapter(self, group: TaskGroup) -> Message:
+        name = group.group_id or ""
+        words = name.replace("_", " ")
         lines = [f"Done: {words}" + (f" ({group.tooltip})" if group.tooltip else "")]
-        return self._message("chapter", [group.group_id], lines, link=self._page(), chapter=group.group_id)
+        return self._message("chapter", [name], lines, link=self._page(), chapter=name)
 
     def _ended(self, states: dict[str, str | None]) -> Message:
         failures = run_state.failed(self._dag.tasks, states)
@@ -239,7 +252,8 @@ class Run:
         begun = self._run.start_date
         took = f" after {span((datetime.now(UTC) - begun).total_seconds())}" if begun else ""
         lines = [f"Ended: {state}{took}", f"Requested by {self._requester}. Reason: {self.reason or 'not given'}."]
-        chapters = {chapter.group_id: chapter for task in self._dag.tasks if (chapter := run_state.chapter_of(task))}
+        groups = [chapter for task in self._dag.tasks if (chapter := run_state.chapter_of(task))]
+        chapters = {group.group_id or "": group for group in groups}
         if done := [name for name, chapter in chapters.items() if run_state.is_done(chapter, states)]:
             lines.append(f"Done: {', '.join(done)}.")
         if failures:

@@ -51,7 +51,8 @@ class HumanStep(StepOperator, HITLOperator):
         assert context is not None, "a person is asked by a running task only"
         self.body = text + asked_again(context)
         self.log.info("decide: a person does this:\n%s", text)
-        return HITLOperator.execute(self, context)
+        answer: dict[str, Any] = HITLOperator.execute(self, context)
+        return answer
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         answer = HITLOperator.execute_complete(self, context, event)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from infomart_dr.deployment import HostKind
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.operators.base import StepOperator
-from infomart_dr.plan.step import HostKind, Step
+from infomart_dr.plan.step import Step
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.remote_host import RemoteHost

@@ -9,12 +9,31 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.times import shown
+from infomart_dr.values import JsonObject
 
 T = TypeVar("T")
+
+
+class Declared(Protocol):
+    """A fact, or a kind of facts, whatever type its value has."""
+
+    @property
+    def meaning(self) -> str: ...
+    @property
+    def recorded_by(self) -> tuple[str, ...]: ...
+    @property
+    def forgotten_by(self) -> tuple[str, ...]: ...
+
+
+class AnyFact(Declared, Protocol):
+    """One fact, whatever type its value has."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -125,7 +144,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _record(text: str) -> dict[str, Any]:
+def _record(text: str) -> JsonObject:
     value = json.loads(text)
     if not isinstance(value, dict):
         raise ValueError("not an object")
@@ -144,7 +163,7 @@ def _word(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _json(value: dict[str, Any]) -> str:
+def _json(value: JsonObject) -> str:
     # Not escaped: a text of the form must fit in whatever letters it is.
     return json.dumps(value, ensure_ascii=False)
 
@@ -166,7 +185,7 @@ def _moment(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str,
     return Fact(name, meaning, recorded_by, forgotten_by, _number, _whole, _time)
 
 
-def _object(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[dict[str, Any]]:
+def _object(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str, ...] = ()) -> Fact[JsonObject]:
     return Fact(name, meaning, recorded_by, forgotten_by, _record, _json)
 
 
@@ -297,7 +316,7 @@ TO_SOURCE_SCN = _integer(
     forgotten_by=_STOPPED_ANEW,
 )
 #: Facts that hold only while the writers are stopped, in the order in which they are recorded.
-WHILE_STOPPED: tuple[Fact[Any], ...] = (FINAL_STOP, NOTED_SCN, TABLES_COMPARED, TO_SOURCE_SCN)
+WHILE_STOPPED: tuple[Fact[int] | Fact[str], ...] = (FINAL_STOP, NOTED_SCN, TABLES_COMPARED, TO_SOURCE_SCN)
 TO_TARGET_STOPPED = _flag(
     "to_target_stopped",
     "Replication to the target is stopped; the back-out starts it again",
@@ -418,7 +437,7 @@ REAGGREGATION_REQUESTED = _text(
 )
 
 
-def declared() -> Iterator[Fact[Any] | Facts[Any]]:
+def declared() -> Iterator[Declared]:
     """All facts, in the order of their declaration."""
     for value in globals().values():
         if isinstance(value, Fact | Facts):

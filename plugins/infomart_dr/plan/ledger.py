@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError, PermanentError, code_of
-from infomart_dr.plan.facts import Fact, Facts
+from infomart_dr.plan.facts import AnyFact, Fact, Facts
 from infomart_dr.plan.lock import Statements, ensure_table
 
 log = logging.getLogger(__name__)
@@ -43,10 +43,10 @@ class Recorded:
     def __len__(self) -> int:
         return len(self._texts)
 
-    def __contains__(self, fact: Fact[Any]) -> bool:
+    def __contains__(self, fact: AnyFact) -> bool:
         return fact.name in self._texts
 
-    def text(self, fact: Fact[Any]) -> str | None:
+    def text(self, fact: AnyFact) -> str | None:
         """The value as it stands in DR_LEDGER; None when the plan has none."""
         return self._texts.get(fact.name)
 
@@ -87,7 +87,7 @@ class Ledger:
         text = self._get(fact.name)
         return None if text is None else fact.read(text)
 
-    def has(self, fact: Fact[Any]) -> bool:
+    def has(self, fact: AnyFact) -> bool:
         """The fact is recorded."""
         return self._get(fact.name) is not None
 
@@ -127,7 +127,7 @@ class Ledger:
         log.info("Recorded %s: %s.", name, fact.write(written))
         return written
 
-    def forget(self, fact: Fact[Any]) -> bool:
+    def forget(self, fact: AnyFact) -> bool:
         """Forget a fact that was undone, as when the service was returned and the SCN holds no more.
 
         :returns: False when the plan had none.

@@ -8,15 +8,17 @@ over, knowingly.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError, code_of
 from infomart_dr.plan.parameters import SHORTER_ID
 from infomart_dr.text import cut
 from infomart_dr.times import shown, utc
+from infomart_dr.values import Bind, ColumnValue, Row
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +29,9 @@ _DUPLICATE = "ORA-00001"
 class Statements(Protocol):
     """The part of InfoMartOracleHook that is needed here."""
 
-    def select(self, name: str, identifiers: Any = None, **binds: Any) -> list[dict[str, Any]]: ...
-    def value(self, name: str, identifiers: Any = None, **binds: Any) -> Any: ...
-    def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int: ...
+    def select(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> list[Row]: ...
+    def value(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> ColumnValue: ...
+    def execute(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> int: ...
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING
 
 from infomart_dr.errors import PermanentError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 #: Values of the parameter ``option`` of a return to normal: which site serves at its end.
 TARGET_TAKES_OVER = "target takes over"
@@ -18,7 +21,7 @@ RUN_ID_LIMIT = 200
 SHORTER_ID = f"Start a new run with a shorter id: at most {RUN_ID_LIMIT} letters, digits and _ . ~ : + - only."
 
 
-def undeclared(conf: Mapping[str, Any], declared: Collection[str]) -> str | None:
+def undeclared(conf: Mapping[str, object], declared: Collection[str]) -> str | None:
     """What is wrong with the keys of a run's ``conf``; None when each is a parameter.
 
     :param conf: what the run was triggered with.
@@ -35,7 +38,7 @@ def undeclared(conf: Mapping[str, Any], declared: Collection[str]) -> str | None
     return f"{'; '.join(wrong)}. Its parameters: {', '.join(known) or 'none'}."
 
 
-def refuse_wrong_run(context: Mapping[str, Any]) -> None:
+def refuse_wrong_run(context: Context) -> None:
     """Refuse a run that was asked for wrongly; every task asks this before it begins.
 
     :raises PermanentError: says what is wrong, and that nothing was done.
@@ -44,7 +47,7 @@ def refuse_wrong_run(context: Mapping[str, Any]) -> None:
     refuse_undeclared(context)
 
 
-def refuse_long_id(context: Mapping[str, Any]) -> None:
+def refuse_long_id(context: Context) -> None:
     """Refuse a run whose id would not fit later, where what it has begun would stop.
 
     :raises PermanentError: its length, and what is allowed.
@@ -57,7 +60,7 @@ def refuse_long_id(context: Mapping[str, Any]) -> None:
         )
 
 
-def refuse_undeclared(context: Mapping[str, Any]) -> None:
+def refuse_undeclared(context: Context) -> None:
     """Refuse a run whose ``conf`` has keys that are no parameters.
 
     A misspelt ``target`` would otherwise be ignored, and the default taken.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from infomart_dr.deployment import Deployment, HostKind
 from infomart_dr.hooks.configuration import ConfigurationBackend
@@ -17,8 +17,11 @@ from infomart_dr.hooks.ggsci import Ggsci
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import PlanLock
 from infomart_dr.topology import Pair, Site, SiteRole, Topology
+from infomart_dr.values import JsonObject
 
 if TYPE_CHECKING:
+    from airflow.sdk import DAG, Context
+
     from infomart_dr.hooks.management_layer import ManagementLayer
     from infomart_dr.hooks.oracle import InfoMartOracleHook
     from infomart_dr.hooks.remote_host import RemoteHost
@@ -33,7 +36,7 @@ REPLICATION = "(replication)"
 FAILOVER = "failover"
 
 
-def is_failover(dag: Any) -> bool:
+def is_failover(dag: DAG) -> bool:
     """The DAG is a failover, as it says itself by ``step_defaults(failover=True)``."""
     return bool((dag.default_args or {}).get(FAILOVER))
 
@@ -54,7 +57,7 @@ class Observation:
 
     satisfied: bool
     summary: str
-    details: dict[str, Any] = field(default_factory=dict)
+    details: JsonObject = field(default_factory=dict)
 
 
 class Step:
@@ -76,7 +79,7 @@ class Step:
         target: str = "",
         failover: bool = False,
         plan_id: str,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         owner: str = "",
         requester: str = "",
         run_after: datetime | None = None,
@@ -84,7 +87,7 @@ class Step:
         self._deployment, self._source, self._target = deployment, source, target
         self.failover = failover
         self.plan_id = plan_id
-        self.params = dict(params or {})
+        self.params: JsonObject = dict(params or {})
         self.owner = owner
         #: Airflow's user who started the run; empty for a schedule.
         self.requester = requester
@@ -93,7 +96,7 @@ class Step:
         self.deployment = Deployment(deployment)
 
     @classmethod
-    def from_context(cls, context: Mapping[str, Any]) -> Self:
+    def from_context(cls, context: Context) -> Self:
         """The step of a running task."""
         params = dict(context["params"])
         run = context["dag_run"]
@@ -110,7 +113,7 @@ class Step:
             run_after=getattr(run, "run_after", None),
         )
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> JsonObject:
         """What a trigger needs to make the same step again; plain JSON, no secrets."""
         return {
             "deployment": self._deployment,

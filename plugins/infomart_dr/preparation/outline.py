@@ -14,7 +14,7 @@ from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError, PermanentError
 from infomart_dr.guide import readable
 from infomart_dr.hooks.configuration import ConfigurationBackend
-from infomart_dr.plan.facts import Fact
+from infomart_dr.plan.facts import AnyFact, Fact
 from infomart_dr.plan.ledger import Ledger, Recorded, T
 from infomart_dr.plan.step import Step, is_failover
 from infomart_dr.preparation.guide_coverage import reference_text
@@ -95,7 +95,7 @@ class _NewPlan(Ledger):
     def get(self, fact: Fact[T]) -> T | None:
         return None
 
-    def has(self, fact: Fact[Any]) -> bool:
+    def has(self, fact: AnyFact) -> bool:
         return False
 
     def all(self) -> Recorded:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
-from datetime import UTC
-from typing import Any
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.readiness.context import CheckContext
@@ -29,7 +28,7 @@ def clock_verdict(what: str, difference: float) -> Verdict:
     return (warning if abs(difference) < CLOCK_LIMIT else blocked)(said, remedy)
 
 
-def _difference(look: Any) -> float:
+def _difference(look: Callable[..., float]) -> float:
     """Seconds by which a clock is ahead: that of the look against the middle of its duration here."""
     begin = time.time()
     there = look()
@@ -38,7 +37,8 @@ def _difference(look: Any) -> float:
 
 def _database_clock(context: CheckContext, role: SiteRole) -> Verdict:
     def look() -> float:
-        return context.step.dba(role).value("database_clock").replace(tzinfo=UTC).timestamp()
+        now: datetime = context.step.dba(role).value("database_clock")
+        return now.replace(tzinfo=UTC).timestamp()
 
     return clock_verdict(f"the database of {context.step.name(role)}", _difference(look))
 

@@ -67,7 +67,8 @@ class StepSensor(StepOperator, BaseSensorOperator):
         # By its path, as the triggerer does it.
         from airflow.sdk.module_loading import import_string
 
-        return import_string(self.question())(step, **self.arguments(step))
+        seen: Observation = import_string(self.question())(step, **self.arguments(step))
+        return seen
 
     def observe(self, step: Step) -> Observation:
         return self.ask(step)

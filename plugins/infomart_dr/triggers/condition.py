@@ -70,7 +70,8 @@ class ConditionTrigger(BaseTrigger):
         from airflow.sdk.module_loading import import_string
 
         with self._subject() as subject:
-            return import_string(self.probe)(subject, **self.arguments)
+            seen: Observation = import_string(self.probe)(subject, **self.arguments)
+            return seen
 
     def _subject(self) -> Step | Deployment:
         if self.step is not None:

@@ -11,7 +11,7 @@ import pytest
 import infomart_dr
 
 ROOT = Path(infomart_dr.__file__).parent
-SMALL = {"errors", "files", "guide", "settings", "statements", "stopwatch", "text", "times"}
+SMALL = {"errors", "files", "guide", "settings", "statements", "stopwatch", "text", "times", "values"}
 HOOKS = sorted(path.stem for path in (ROOT / "hooks").glob("*.py") if path.stem != "__init__")
 
 

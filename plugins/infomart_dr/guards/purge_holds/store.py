@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from infomart_dr.errors import PermanentError, code_of
 from infomart_dr.plan.lock import Statements, ensure_table
 from infomart_dr.plan.parameters import SHORTER_ID
 from infomart_dr.text import cut
 from infomart_dr.times import shown, utc
+from infomart_dr.values import Bind
 
 _DUPLICATE = "ORA-00001"
 #: Begins the id of a plan's hold, so that no run of infomart_purge_hold has the same.
@@ -42,7 +42,7 @@ class End:
             return f"until the high-water mark of {self.until_site} has passed {shown(self.until_time)}"
         return "until its plan releases it"
 
-    def binds(self) -> dict[str, Any]:
+    def binds(self) -> dict[str, Bind]:
         return {
             "ends_at": _stored(self.ends_at),
             "until_site": self.until_site,
