@@ -758,7 +758,7 @@ def test_a_large_transaction_and_a_restart_neither_lose_nor_double(config: LabCo
         part.reader.stop()
         connection.execute("INSERT INTO gim.lab_big VALUES (-1, 'after')")
         part.reader = redo.Reader(config, SITE)
-        part.ledger_site._reader = part.reader
+        part.keeper._reader = part.reader
         part.reader.start()
     stored_up_to_now(config)
     operations = [len(r["ops"]) for r in redo.read(config, SITE, after)]
