@@ -14,8 +14,8 @@ DOC = """
 
 Guide: *Return to Normal* 8 and 10 to 19 (DR Procedure with Oracle GoldenGate, pp. 45-46).
 
-Give the run id of the `infomart_database_transfer` run as the parameter *plan*. The gate `approve_cutover` comes first;
-until `start_info_mart_server_at_target` every failure returns the service to the source.
+Give the run id of the `infomart_database_transfer` run as the parameter *plan*. The gate `approve_cutover` comes first.
+On any failure before `start_info_mart_server_at_target` the service returns to the source.
 """
 
 with (

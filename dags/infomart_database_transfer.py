@@ -13,8 +13,8 @@ DOC = """
 
 Guide: *Setting Up Replication*, "copy the Info Mart database" (pp. 36-38); *Return to Normal* 1 and 2.
 
-Ends with the target filled and checked. Purging of the IDBs stays held and the capture stays running: go on with
-`infomart_reverse_sync`, giving this run's id as the parameter *plan*.
+At the end the target is filled and checked. Purging of the IDBs stays held and the capture keeps running. Continue
+with `infomart_reverse_sync`, with this run's id as the parameter *plan*.
 """
 
 with (

@@ -15,12 +15,13 @@ DOC = """
 Guide: *DR Procedure with Oracle GoldenGate* 1 to 10 (pp. 42-43); of an active-active deployment *DR Procedure
 with Active Info Mart* 1 and 2 (pp. 22-23). *Potential Data Loss* (pp. 15-17).
 
-The lost site is looked at from Airflow's place and from the survivor. Anything that answers stops the run: two Info
-Mart Servers must never write. The standby is drained before it is opened: what was replicated is applied first.
+The run probes the lost site from Airflow and from the survivor. Any endpoint that answers stops the run: two Info Mart
+Servers must never write. The standby is drained before it takes over: all replicated data is applied first.
 
-**People decide once:** `confirm_site_failure`, seeing the evidence and an estimate of the loss.
+**People decide once:** `confirm_site_failure` shows the evidence and an estimate of the loss.
 **On any failure before `start_info_mart_server`** the survivor becomes a standby again within the run.
-What does not apply to the deployment (partitions, RAA, reports, migration, active-active) is skipped, with the reason.
+Steps that do not apply to the deployment (partitions, RAA, reports, migration, active-active) are skipped, with the
+reason.
 """
 
 with (

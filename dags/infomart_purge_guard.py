@@ -16,12 +16,12 @@ DOC = """
 
 Guide: *Database Transfer*, stop purging the IDBs (Operation Modes, pp. 11-12).
 
-Looks every five minutes (`[infomart_dr] purge_guard_schedule`) at all deployments. A hold that begins: its jobs are
-disabled. A job that somebody enabled under a hold: disabled again, and reported. A hold that is over: its jobs are
-enabled, unless another hold stands. A job that no hold ever touched is never touched.
+Every five minutes (`[infomart_dr] purge_guard_schedule`) the guard checks all deployments. When a hold begins, it
+disables the hold's jobs. When somebody has enabled a job under a hold, it disables the job again and reports it. When
+a hold ends, it enables the jobs, unless another hold is active. It never touches a job that no hold has touched.
 
-It warns when 70 % of the partition ring is used up, and says what is lost when. **A failed run means that holds may
-not be kept:** read its message. See docs/purge-holds.md.
+It warns when 70 % of the partition ring is used up, and reports which data is lost when. **A failed run means that
+holds may not be kept:** read its message. See docs/purge-holds.md.
 """
 
 with DAG(
@@ -32,9 +32,9 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    # Without it a hold neither begins nor ends; it touches nothing that no hold has touched.
+    # Without the guard a hold neither begins nor ends; and it touches only jobs that a hold has touched.
     is_paused_upon_creation=False,
-    # The next look is the retry.
+    # The next scheduled run is the retry.
     on_failure_callback=TicketNotifier("run fails"),
     default_args=step_defaults() | {"retries": 0},
     tags=["infomart", "day to day"],

@@ -14,11 +14,11 @@ DOC = """
 Guide: *Database Transfer*, stop purging the IDBs (Operation Modes, pp. 11-12).
 
 A hold keeps the purge jobs of an IDB disabled until its end: a time, or the moment when the high-water mark of a site
-has passed a time. Several holds may stand at one IDB; purging resumes when the last is gone. A hold whose begin lies
-ahead is stored at once, and `infomart_purge_guard` begins it. A purge that runs is waited for, never killed.
+has passed a time. An IDB may have several holds; purging resumes when the last one ends. A hold with a later begin is
+stored at once, and `infomart_purge_guard` starts it. The run waits for a running purge and never kills it.
 
-**A hold is no archive:** a partitioned IDB overwrites what is older than its ring (14 days), held or not.
-The holds of the procedures stand beside these; each plan releases its own. See docs/purge-holds.md.
+**A hold is not an archive:** a partitioned IDB overwrites data older than its ring (14 days), even under a hold.
+The procedures have holds of their own; each plan releases its own hold. See docs/purge-holds.md.
 """
 
 with DAG(

@@ -14,11 +14,12 @@ from infomart_dr.settings import schedule
 DOC = """
 # Readiness
 
-Guide: *Deployment Prerequisites* (Setting Up Replication, pp. 29-30), and what each chapter takes for granted.
+Guide: *Deployment Prerequisites* (Setting Up Replication, pp. 29-30), and the assumptions of each chapter.
 
-For every deployment, and every procedure that the roles of its sites call for, the guards and preconditions of the
-real run are walked: connections, host keys, releases, privileges, room, undo, logging, exclusion lists, parity, jobs,
-passwords, clocks, DAPs, services that start by themselves. **Nothing is changed**: no lock, no table, no file.
+For every deployment, and every procedure that the roles of its sites allow, the run checks the guards and
+preconditions of the real run: connections, host keys, releases, privileges, disk space, undo, logging, exclusion
+lists, parity, jobs, passwords, clocks, DAPs, services that start automatically. **Nothing is changed**: no lock, no
+table, no file.
 
 Each check is *ok*, a *warning*, *blocked* with its remedy, or *not checked* because something that it needs failed.
 `report_readiness` fails, in one sentence, when anything is blocked; with warnings only the run is a success. The
@@ -29,7 +30,7 @@ Daily, or as `AIRFLOW__INFOMART_DR__READINESS_SCHEDULE` says (a cron expression,
 
 with DAG(
     dag_id="infomart_readiness",
-    description="What each procedure would meet now: ok, warning or blocked, with the remedy and estimated times",
+    description="State of each procedure's preconditions: ok, warning or blocked, with the remedy and estimated times",
     doc_md=DOC,
     schedule=schedule("readiness_schedule", "@daily"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),

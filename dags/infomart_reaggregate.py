@@ -13,8 +13,8 @@ DOC = """
 
 Guide: *DR procedure* 10, *Return to Normal* 19 (DR Procedure with Oracle GoldenGate, pp. 43, 45).
 
-Aggregation is switched off, the request is made with the release's own command line, and aggregation is switched on
-again, also when the request fails. Runs at the active site.
+The run switches aggregation off, makes the request with the release's own command line, and switches aggregation on
+again, also when the request fails. It runs at the active site.
 """
 
 with (

@@ -28,11 +28,11 @@ The surviving site (source) serves while the new site (target) is filled. Option
 takes over and the source becomes its standby. Option *source stays active* (2): the target becomes the standby, and
 the chapters of the cutover are skipped.
 
-Nothing is lost and nothing is done twice: capture runs before the SCN, the export, the manifest and AFTERCSN are one
-number, and the databases are compared while the writers are stopped.
+No change is lost and none is applied twice. Capture runs before the SCN is taken. Export, manifest and AFTERCSN use
+the same SCN. The databases are compared while the writers are stopped.
 
-**People decide once:** `approve_cutover`; and they deploy what `deploy_new_site` finds missing at the new site. Open
-transactions older than the capture are waited for, never killed.
+**People decide once:** `approve_cutover`. They also deploy what `deploy_new_site` finds missing at the new site. The
+run waits for open transactions older than the capture and never kills them.
 **On any failure before `start_info_mart_server_at_target`** the service returns to the source within the run.
 """
 

@@ -15,11 +15,11 @@ DOC = """
 Guide: *DR Procedure with Active Info Mart*, "Procedure to Return to Normal Operation" (p. 23), and *Setting Up
 Active-Active Genesys Info Mart Instances* (pp. 19-20).
 
-The surviving site (source) serves all the time, but for the export of a copy. The returning site (target) gets a copy
-of its Info Mart, or an empty one; both servers get the same configuration, and the second one starts.
+The surviving site (source) serves all the time, except during the export of a copy. The returning site (target) gets
+a copy of its Info Mart, or an empty one. Both servers get the same configuration, and the second one starts.
 
-**People decide before the start:** copy or empty, and which Info Mart the reports come from. They deploy what
-`deploy_new_site` finds missing. **On any failure before `start_second_server`** the source serves on.
+**People decide before the start:** copy or empty, and which Info Mart the reports come from. They also deploy what
+`deploy_new_site` finds missing. **On any failure before `start_second_server`** the source continues to serve.
 """
 
 with (

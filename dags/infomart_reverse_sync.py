@@ -13,8 +13,8 @@ DOC = """
 
 Guide: *Return to Normal* 9 to 12 (DR Procedure with Oracle GoldenGate, p. 45).
 
-Give the run id of the `infomart_database_transfer` run as the parameter *plan*: its SCN and its manifest are used, and
-no others. Go on with `infomart_cutover` and the same plan.
+Give the run id of the `infomart_database_transfer` run as the parameter *plan*: only its SCN and its manifest are used.
+Continue with `infomart_cutover` and the same plan.
 """
 
 with (

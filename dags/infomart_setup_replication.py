@@ -15,10 +15,10 @@ DOC = """
 Guide: *Setting Up Replication* (pp. 29-39).
 
 The active site (source) serves while the standby (target) is filled from it and begins to follow it. Extract and pump
-run before the SCN is taken, which the guide does after it: so no change is lost in between.
+start before the SCN is taken, so that no change in between is lost. The guide starts them after it.
 
-**People decide once:** `approve_parameter_files`, seeing what would be written. The Info Mart Server is stopped for the
-export only.
+**People decide once:** `approve_parameter_files` shows what will be written. The Info Mart Server is stopped only for
+the export.
 """
 
 with (

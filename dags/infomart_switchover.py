@@ -12,20 +12,20 @@ from infomart_dr.runbook import cutover, frame, reaggregation, switchover
 DOC = """
 # Switchover
 
-Not in the guide, which knows disasters only; composed of the chapters of *Return to Normal* 8 and 10 to 19
+The guide describes disasters only. This procedure is composed of its chapters *Return to Normal* 8 and 10 to 19
 (DR Procedure with Oracle GoldenGate, pp. 45-46).
 
 Both sites are alive and the standby (target) follows the active site (source). The writers are stopped, the last
-position is applied, the databases are compared, and replication is turned round: nothing is lost.
+position is applied, the databases are compared, and replication is reversed. Nothing is lost.
 
 **People decide once:** `approve_cutover`. **On any failure before `start_info_mart_server_at_target`** the service
-returns to the source within the run. When the source is lost, use `infomart_failover`.
+returns to the source within the run. If the source is lost, use `infomart_failover`.
 """
 
 with (
     DAG(
         dag_id="infomart_switchover",
-        description="Stop, compare, turn replication round, start at the standby",
+        description="Stop, compare, reverse replication, start at the standby",
         doc_md=DOC,
         schedule=None,
         catchup=False,

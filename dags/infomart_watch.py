@@ -1,4 +1,4 @@
-"""Watching: what is wrong with a deployment on the days when nothing happens."""
+"""Watching: faults of a deployment on ordinary days."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ DOC = """
 Guide: *Note on Connectivity Loss* (Operation Modes, pp. 10-13); *Return to Normal* 17 and 18 (DR Procedure with
 Oracle GoldenGate, p. 45).
 
-Every five minutes, for each deployment of the topology folder: replication lag by a marker row, GoldenGate's groups,
-new errors of ggserr.log, high-water marks, the disk of the trails, the links between the sites against
+Every five minutes the run checks each deployment of the topology folder: replication lag by a marker row, GoldenGate's
+groups, new errors of ggserr.log, high-water marks, the disk of the trails, the links between the sites against
 `extract-data-stuck-threshold`, purge holds against the partition ring.
 
-**An alert is told once when a condition begins, once if a warning becomes critical, and once when it ends**: in the
+**An alert is sent once when a condition begins, once if a warning becomes critical, and once when it ends**: to the
 task's log, as an event of the asset `infomart_dr_alert_<deployment>`, and to the webhook `watch.alert_connection`.
-A ticket that could not be told something when it happened is told by the next look.
+The next run also sends the ticket messages that could not be delivered when they were due.
 
-**A task is green when it could look, whatever it found;** the label of its instance and its XCom say what. It is red
-when no database of the deployment gives an answer. docs/watching.md has thresholds, figures and cost.
+**A task is green when the survey was possible, whatever it found;** the label of its instance and its XCom show the
+findings. It is red when no database of the deployment answers. docs/watching.md has thresholds, figures and cost.
 """
 
 with DAG(
     dag_id="infomart_watch",
-    description="Look at every deployment: lag, groups, logs, marks, disk, links, holds; tell what is new once",
+    description="Check every deployment: lag, groups, logs, marks, disk, links, holds; report each change once",
     doc_md=DOC,
     schedule=schedule("watch_schedule", "*/5 * * * *"),
     catchup=False,

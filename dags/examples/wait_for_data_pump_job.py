@@ -16,9 +16,15 @@ with DAG(
     catchup=False,
     params={
         "job": Param(
-            "NIGHTLY_EXPORT", type="string", pattern="^[A-Za-z][A-Za-z0-9_$#]*$", title="Job", description="JOB_NAME"
+            "NIGHTLY_EXPORT",
+            type="string",
+            pattern="^[A-Za-z][A-Za-z0-9_$#]*$",
+            title="Job",
+            description="JOB_NAME of the export",
         ),
-        "site": Param("", type="string", title="Site", description="Site of its database; empty: the active site"),
+        "site": Param(
+            "", type="string", title="Site", description="Site of the job's database. Empty: the active site."
+        ),
     },
     tags=["infomart", "example"],
 ):
@@ -35,6 +41,6 @@ with DAG(
 
     @task
     def copy_dump_set() -> None:
-        """The reader's own copy stands here."""
+        """Your own copy stands here."""
 
     ended >> copy_dump_set()

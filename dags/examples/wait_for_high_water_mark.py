@@ -1,4 +1,4 @@
-"""A report load of one's own that begins when the calls of the day before are extracted."""
+"""Your own report load, which begins when the calls of the day before are extracted."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ with DAG(
 
     @task
     def load_report() -> None:
-        """The reader's own load stands here."""
+        """Your own load stands here."""
 
     extracted >> load_report()

@@ -1,4 +1,4 @@
-"""Maintenance of the IDBs that must not begin while somebody holds their purging."""
+"""Maintenance of the IDBs, which must not begin while a hold on their purging is active."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from infomart_dr.sensors import PurgeHoldReleasedSensor
 
 with DAG(
     dag_id="example_wait_for_purge_holds",
-    description="Maintain the IDBs when no purge hold holds; leave it out for today when one holds for too long",
+    description="Maintain the IDBs when no purge hold is active; skip it today when a hold stays active for too long",
     schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     params={
-        "hold": Param("", type="string", title="Hold", description="Id of the hold to wait for; empty: every hold"),
+        "hold": Param("", type="string", title="Hold", description="Id of the hold to wait for. Empty: every hold."),
     },
     tags=["infomart", "example"],
 ):
@@ -32,6 +32,6 @@ with DAG(
 
     @task
     def maintain() -> None:
-        """The reader's own maintenance stands here."""
+        """Your own maintenance stands here."""
 
     released >> maintain()

@@ -1,4 +1,4 @@
-"""A report at the standby that reads only when it has everything that was committed when the run began."""
+"""A report at the standby that starts only when the standby has everything committed before the run began."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ with DAG(
 
     @task
     def read_at_the_standby(found: dict[str, object]) -> None:
-        """The reader's own query stands here."""
+        """Your own query stands here."""
         logging.getLogger(__name__).info(
             "%s has everything until SCN %s of %s", found["target"], found["scn"], found["source"]
         )

@@ -119,10 +119,12 @@ def no_older_transactions(step: Step, direction: Direction) -> Observation:
     )
 
 
-def marker_arrived(step: Step, direction: Direction, marker: str) -> Observation:
+def marker_arrived(step: Step, direction: Direction, marker: str, added_by: str = "") -> Observation:
     """Probe: the marker row that was written at the capturing site is at the applying site.
 
     Lag, "At EOF" and the checkpoint are shown beside it and decide nothing.
+
+    :param added_by: task that adds the Replicat when it is cleared; empty: no task of the run's DAG does.
     """
     capturing, applying = ends(direction)
     goldengate = step.site(applying).goldengate
@@ -133,7 +135,9 @@ def marker_arrived(step: Step, direction: Direction, marker: str) -> Observation
         bool(row),
         step.name(capturing),
         step.name(applying),
-        "Clear add_replicat and what follows it.",
+        f"Clear {added_by} with Downstream."
+        if added_by
+        else "Find out who removed it. If replication is not set up, run infomart_setup_replication.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Two active Info Marts: one configuration, two servers, and a second Info Mart that is filled again."""
+"""Two active Info Marts: one configuration, two servers, and a second Info Mart that is refilled."""
 
 from __future__ import annotations
 
@@ -20,20 +20,18 @@ from infomart_dr.topology import SiteRole
 
 
 class CaptureScnOfCopy(CaptureScn):
-    """Take the SCN of a copy that nothing replicates afterwards: each server extracts for itself from there on."""
+    """Take the SCN of a copy that is not replicated afterwards. From then on each server extracts for itself."""
 
     guide = "Operation Modes: how the database is copied (guide:224); Retrieve the current SCN (guide:857)"
 
     def act(self, step: Step, seen: Observation) -> None:
         if signs := server_runs(step, "source"):
-            raise GuardError(
-                f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler and what follows it."
-            )
+            raise GuardError(f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler with Downstream.")
         step.ledger.put_once(facts.SCN, int(step.dba("source").value("current_scn")))
 
 
 class CreateInfoMart(HumanStep):
-    """An empty Info Mart stands at the target: a person creates it with Genesys' scripts, and it is checked."""
+    """Create an empty Info Mart at the target. A person runs Genesys' scripts; this step checks the result."""
 
     guide = "Set up the Info Mart database at the second site (guide:224, guide:372-374)"
     changes = "the Info Mart's schema at the target"
@@ -44,7 +42,7 @@ class CreateInfoMart(HumanStep):
         rows = step.dba("target").select("tables", owner=step.schema)
         there = {row["table_name"] for row in rows} >= {"CTL_EXTRACT_HWM", "INTERACTION_FACT"}
         what = f"{step.schema} at {step.name('target')} has {len(rows)} tables"
-        return Observation(there, what if there else f"{what}, and not those of an Info Mart")
+        return Observation(there, what if there else f"{what}, but not those of an Info Mart")
 
     def instructions(self, step: Step) -> str | None:
         if self.observe(step).satisfied:
@@ -54,7 +52,7 @@ class CreateInfoMart(HumanStep):
             f"1. On service `{database.service}` at {step.name('target')}, run the scripts of the Genesys Info Mart "
             f"{step.topology.info_mart.release} installation as the user `{step.schema}`.\n"
             "2. Its schema must be identical to that of the other Info Mart.\n"
-            "3. Answer *Done*; the tables are looked for."
+            "3. Answer *Done*. This step then checks the tables."
         )
 
     def confirmed(self, step: Step) -> Observation | None:
@@ -62,16 +60,16 @@ class CreateInfoMart(HumanStep):
 
 
 class KeepConfigurationInStep(ConfigurationOperator):
-    """Give the target's server the configuration of the other one, with its own host and Info Mart; use all sources."""
+    """Give the target's server the source server's configuration, but its own host and Info Mart; use all sources."""
 
     guide = "Set up the second Application (guide:364-366); keep both in sync (guide:380); Operation Modes (guide:223)"
     changes = "both servers' Application objects; DAPs and ICONs of the target are enabled"
-    undo = "the differences stand in the log, old value first"
+    undo = "the task log lists the differences, old value first"
 
     def wanted(self, step: Step) -> dict[str, Change]:
         backend = step.configuration(self.role)
         collecting = sorted({*collecting_objects(step, "source"), *collecting_objects(step, "target")})
-        # Where a person configures, the other object cannot be read: the instructions say what to copy.
+        # Where a person configures, the other object cannot be read; the instructions name what to copy.
         options = {} if step.site(self.role).configuration.backend == "manual" else self._options(backend, step)
         here, there = step.site("target").info_mart_server, step.site("source").info_mart_server
         target = Change(
@@ -91,13 +89,13 @@ class KeepConfigurationInStep(ConfigurationOperator):
         options = {
             section: dict(entries) for section, entries in backend.read(step.application("source")).options.items()
         }
-        # The other server may be held for the export just now.
+        # The other server's scheduler may be off for the export.
         options.setdefault("schedule", {})["run-scheduler"] = "true"
         return options
 
 
 class CompareConfiguration(CheckOperator):
-    """Compare the two servers' Application objects: they may differ in host, command line and Info Mart only."""
+    """Compare the two servers' Application objects. They may differ only in host, command line and Info Mart."""
 
     guide = "Keep the configuration of the two servers in sync (guide:380)"
 
@@ -115,15 +113,18 @@ class CompareConfiguration(CheckOperator):
         return Observation(True, f"{names[0]} and {names[1]} have the same configuration")
 
     def next_step(self) -> str:
-        return "Decide which one is right and clear keep_configuration_in_step, or change the object by hand."
+        return (
+            "Correct the source's object and clear keep_configuration_in_step with Downstream, or correct the target's "
+            "object by hand and clear this task."
+        )
 
 
 class StartSecondServer(StepOperator):
-    """Start the second Info Mart Server beside the first one, each with an Info Mart of its own."""
+    """Start the second Info Mart Server. Each of the two servers has an Info Mart of its own."""
 
     guide = "Start the second Genesys Info Mart Server (guide:376-378, guide:417)"
     changes = "the target's server runs"
-    undo = "stop it; the other one serves all the time"
+    undo = "stop it; the other server keeps serving"
     settle_seconds = 30
 
     def observe(self, step: Step) -> Observation:
@@ -137,18 +138,18 @@ class StartSecondServer(StepOperator):
             own = step.site("target").info_mart_server.dap
             if connected & own_access_points(step) != {own}:
                 raise GuardError(
-                    f"{step.application('target')} is connected to {sorted(connected & own_access_points(step))}, "
-                    f"and must be to {own} alone: two servers would write to one Info Mart.",
-                    "Clear keep_configuration_in_step.",
+                    f"{step.application('target')} is connected to {sorted(connected & own_access_points(step))}. "
+                    f"It must be connected to {own} only, or two servers write to one Info Mart.",
+                    "Clear keep_configuration_in_step with Downstream.",
                 )
         cross_point_of_no_return(step, lambda: step.management_layer("target").start(step.application_dbid("target")))
 
     def next_step(self) -> str:
-        return "Look at the server's log at the target; then clear this task."
+        return "Read the server's log at the target, correct the cause, then clear this task."
 
 
 class BringChosenReports(BringReportsIntoService):
-    """Bring the reports into service at the site that the run chose; all reports come from one Info Mart."""
+    """Bring the reports into service at the site that the run chose. All reports come from one Info Mart."""
 
     guide = "Return to Normal 1: which instance serves the reports (guide:415-416); Operation Modes (guide:228)"
 

@@ -1,7 +1,7 @@
 """How a step is built: observe, decide, act, verify.
 
-A step looks at the outside world first. When the goal is already reached it says so and succeeds; else it acts
-once, looks again and proves it. So a retry, a clear or a second run never repeats a finished action.
+A step first observes the outside world. If the goal is already reached, it reports that and succeeds. Otherwise it
+acts once, then checks and proves the result. So a retry, a clear or a second run never repeats a finished action.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from infomart_dr.topology import SiteRole
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: Errors that a retry may help against are tried again with growing delays; the others stop the run at once.
+#: Transient errors are retried with growing delays; permanent ones stop the run at once.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
@@ -41,14 +41,14 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 "airflow.providers.standard.exceptions.HITLTimeoutError",
             ],
             action=RetryAction.FAIL,
-            reason="A person decided, or did not in time.",
+            reason="A person rejected it, or did not answer in time.",
         ),
     ]
 )
 
 
-#: ``default_args`` of steps that may follow one that does not apply: that one is skipped, they are not. Not for the
-#: step right after a setup task, of which Airflow asks ``all_success``.
+#: ``default_args`` of steps that run also after a skipped step. Not for the step right after a setup task: there
+#: Airflow requires ``all_success``.
 AFTER_SKIPS: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_FAILED}
 
 
@@ -71,7 +71,7 @@ def step_defaults(*, failover: bool = False) -> dict[str, Any]:
 
 
 def page(doc: str | None, guide: str, where: str, changes: str, undo: str) -> str:
-    """A task's page in Airflow: what it is, its place in the guide, what it changes and how to undo it."""
+    """A task's page in Airflow: its purpose, its place in the guide, its changes and how to undo them."""
     lines = [readable((doc or "").split("\n\n:param")[0].split("\n\n    :param")[0].strip()), ""]
     if guide:
         lines.append(f"**Guide:** {readable(guide)}")
@@ -80,33 +80,33 @@ def page(doc: str | None, guide: str, where: str, changes: str, undo: str) -> st
 
 
 class AppliesWhen:
-    """The runs in which a step or a gate has something to do."""
+    """Conditions under which a step or a gate has work to do in a run."""
 
-    #: It has something to do also in a plan whose goal was reached before it began.
+    #: It also runs in a plan whose goal was reached before the plan began.
     always: ClassVar[bool] = False
     log: Any
 
     def applies_when(self, unless: Fact[Any] | None, option: str, architecture: str) -> None:
-        """Take the conditions.
+        """Set the conditions.
 
-        :param unless: the fact by which the plan is past it.
+        :param unless: a fact which proves that the plan is past it.
         :param option: it belongs to this option of the procedure only; empty: to every option.
         :param architecture: it is for this architecture only; empty: for both.
         """
         self.unless, self.option, self.architecture = unless, option, architecture
 
     def does_not_apply(self, step: Step) -> str | None:
-        """The reason why this deployment has no use for it, shown as skipped; None: it applies."""
+        """The reason why it does not apply to this deployment, shown at the skipped task; None: it applies."""
         return None
 
     @property
     def may_be_skipped(self) -> bool:
-        """Some deployments or options have no use for it."""
+        """It does not apply to some deployments or options."""
         own = type(self).does_not_apply is not AppliesWhen.does_not_apply
         return bool(self.option or self.architecture or own)
 
     def early(self, step: Step) -> dict[str, Any] | None:
-        """The result where nothing is to be done in this plan; None: there is something to do.
+        """The result when this plan has nothing to do here; None: there is work to do.
 
         :raises AirflowSkipException: it does not apply to this deployment or option.
         """
@@ -122,7 +122,7 @@ class StepOperator(AppliesWhen, BaseOperator):
     """One action of a procedure.
 
     :param role: the site it acts at: ``source`` or ``target``.
-    :param unless: a fact that makes this step needless: the plan is past it.
+    :param unless: a fact that makes this step unnecessary: the plan is past it.
     :param option: the step belongs to this option of the procedure only; empty: to every option.
     :param architecture: the step is for this architecture only; empty: for both.
     """
@@ -131,11 +131,11 @@ class StepOperator(AppliesWhen, BaseOperator):
     guide: str = ""
     changes: str = "nothing"
     undo: str = "nothing to undo"
-    #: What the step found is part of the report at the run's end.
+    #: The step's result is part of the report at the run's end.
     in_report: bool = False
-    #: Seconds for which the step looks again until its goal is reached: programs need a moment after they were told.
+    #: Seconds for which the step repeats its check until the goal is reached: programs need a moment after a command.
     settle_seconds: ClassVar[float] = 0
-    #: Whether the run must hold the deployment's lock when it acts.
+    #: The run must hold the deployment's lock when the step acts.
     under_lock: ClassVar[bool] = True
 
     def __init__(
@@ -155,26 +155,26 @@ class StepOperator(AppliesWhen, BaseOperator):
     def _page(self, role: str) -> str:
         return page(self.__doc__, self.guide, f"the {role} site", self.changes, self.undo)
 
-    # -- what a step says --------------------------------------------------------------------------
+    # -- what a step defines -----------------------------------------------------------------------
 
     def observe(self, step: Step) -> Observation:
-        """Look at the outside world; ``done`` when the goal is already reached."""
+        """Observe the outside world; ``satisfied`` when the goal is already reached."""
         raise NotImplementedError
 
     def act(self, step: Step, seen: Observation) -> Observation | None:
-        """Act once. May defer; the step goes on in :meth:`resume`.
+        """Act once. May defer; the step then continues in :meth:`resume`.
 
-        :returns: the proof, where acting was waiting for it; None: :meth:`verify` proves it.
+        :returns: the proof, when the action itself waited for it; None: :meth:`verify` proves it.
         """
         raise GuardError(f"{self.task_id}: {seen.summary}", self.next_step())
 
     def verify(self, step: Step) -> Observation:
-        """Look again."""
+        """Check the result."""
         return self.observe(step)
 
     def next_step(self) -> str:
-        """What a person should do when the goal cannot be reached."""
-        return "Look at the log of this task, then clear it to try again."
+        """The next step for a person when the goal cannot be reached."""
+        return "Read this task's log, correct the cause, then clear this task."
 
     def collect(self, step: Step, event: dict[str, Any]) -> Observation | None:
         """Take the result of a deferred action; returns what :meth:`act` returns."""
@@ -200,14 +200,14 @@ class StepOperator(AppliesWhen, BaseOperator):
         return self._conclude(step, self.act(step, seen))
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on after a deferral."""
+        """Continue after a deferral."""
         with Step.from_context(context) as step:
             return self._conclude(step, self.take(step, event))
 
     def take(self, step: Step, event: dict[str, Any]) -> Observation | None:
         """Take the result of a wait.
 
-        :raises InfoMartError: the typed error that the wait met.
+        :raises InfoMartError: the error that ended the wait, with its type.
         """
         if seconds := event.get("seconds"):
             stopwatch.add(float(seconds))
@@ -215,7 +215,7 @@ class StepOperator(AppliesWhen, BaseOperator):
         return self.collect(step, event)
 
     def settled(self, step: Step) -> Observation:
-        """Look again, for :attr:`settle_seconds` at most, until the goal is reached."""
+        """Repeat the check until the goal is reached, for :attr:`settle_seconds` at most."""
         deadline = time.monotonic() + self.settle_seconds
         while not (seen := self.verify(step)).satisfied and time.monotonic() < deadline:
             time.sleep(0.5)
@@ -229,7 +229,7 @@ class StepOperator(AppliesWhen, BaseOperator):
         return self._result(step, seen)
 
     def finish(self, step: Step, seen: Observation) -> None:
-        """Last words once the goal is reached, whichever way; must be repeatable."""
+        """Final work once the goal is reached, by this run or before it; must be repeatable."""
 
     def _result(self, step: Step, seen: Observation) -> dict[str, Any]:
         self.finish(step, seen)
@@ -237,10 +237,10 @@ class StepOperator(AppliesWhen, BaseOperator):
 
 
 def needless(step: Step, fact: Fact[Any] | None) -> str | None:
-    """Why a step is needless, None when it is not.
+    """The reason why a step is unnecessary; None: it is needed.
 
-    :param fact: the fact by which the plan is past the step; None: only a plan whose goal was reached before needs it
-        not.
+    :param fact: a fact which proves that the plan is past the step; None: the step is unnecessary only in a plan
+        whose goal was reached before.
     """
     recorded = step.ledger.all()
     if reached := recorded.get(facts.GOAL_REACHED):
@@ -251,7 +251,7 @@ def needless(step: Step, fact: Fact[Any] | None) -> str | None:
 
 
 def elsewhere(step: Step, option: str, architecture: str) -> str | None:
-    """Why a step of one option or one architecture has no use in this run; None when it has.
+    """The reason why a step of one option or one architecture does not apply to this run; None: it applies.
 
     :param option: empty: every option.
     :param architecture: empty: both.
@@ -265,7 +265,7 @@ def elsewhere(step: Step, option: str, architecture: str) -> str | None:
 
 
 class CheckOperator(StepOperator):
-    """A step that only looks: it passes, or stops the run with the reason."""
+    """A step that only checks: it passes, or stops the run with the reason."""
 
     under_lock = False
 
@@ -274,7 +274,7 @@ class CheckOperator(StepOperator):
 
 
 def raise_from(event: Mapping[str, Any]) -> None:
-    """Raise the typed error that a trigger met, if it met one."""
+    """Raise the error that a trigger reported, with its type, if it reported one."""
     if event.get("state") not in ("failed", "unreachable"):
         return
     kind = class_of(str(event.get("error") or ""), retryable=bool(event.get("retryable", True)))

@@ -47,11 +47,11 @@ class ProveParity(CheckOperator):
         return Observation(True, f"{indexes} indexes and all constraints and triggers are equal")
 
     def next_step(self) -> str:
-        return "Create what is missing at the target; then clear this task."
+        return "Create the missing objects at the target, then clear this task."
 
 
 class CompareTables(StepOperator):
-    """Compare every replicated table of both sites by number of rows and sum of row hashes, writers stopped."""
+    """Compare every replicated table of both sites by row count and sum of row hashes, with the writers stopped."""
 
     guide = "Make sure the databases are completely in sync (guide:1113)"
     changes = "a row in the plan's ledger"
@@ -78,7 +78,7 @@ class CompareTables(StepOperator):
         if differing:
             raise GuardError(
                 f"{len(differing)} of {len(source)} tables differ (rows, hash): {'; '.join(differing[:8])}.",
-                "Look whether something else writes; the service returns to the source.",
+                "Find out whether another program writes to these tables. The service returns to the source.",
             )
         rows = sum(count for count, _ in source.values())
         step.ledger.put_once(facts.TABLES_COMPARED, f"{len(source)} tables, {rows} rows at {shown(time.time())}")

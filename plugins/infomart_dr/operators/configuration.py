@@ -13,23 +13,23 @@ from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Observation, Step
 
-UNDONE_BY_RETURN_STANDBY = "the teardown return_standby, before the point of no return"
+UNDONE_BY_RETURN_STANDBY = "the back-out return_standby, before the point of no return"
 
 
 class ConfigurationOperator(HumanStep):
-    """Change Application objects of the Info Mart: through GAX, or by a person who gets exact instructions.
+    """Change the Info Mart's Application objects through GAX, or let a person do it with exact instructions.
 
     :param role: the site whose configuration interface is used.
     """
 
     changes = "the Application object of the Info Mart Server"
-    undo = "the differences stand in the log, old value first"
-    #: Fact that is recorded before the change: from there on a back-out answers for it. Without it the goal is not
-    #: reached, even when the object is as it must be.
+    undo = "the task log lists the differences, old value first"
+    #: Fact that is recorded before the change: from then on a back-out is responsible for restoring the object.
+    #: Without the fact the goal is not reached, even when the object is already correct.
     fact: Fact[Any] | None = None
 
     def change(self, step: Step) -> Change | None:
-        """What must be so afterwards in the server's Application object; None: nothing."""
+        """The state to reach in the server's Application object; None: nothing to change."""
         raise NotImplementedError
 
     def wanted(self, step: Step) -> dict[str, Change]:
@@ -47,12 +47,15 @@ class ConfigurationOperator(HumanStep):
     def observe(self, step: Step) -> Observation:
         wanted = self.wanted(step)
         if not wanted:
-            return Observation(True, "the topology has nothing to change here")
+            return Observation(True, "the topology requires no change here")
         seen = [configured(step, self.role, name, change) for name, change in wanted.items()]
         left = [each.summary for each in seen if not each.satisfied]
         if not left and self.fact is not None and not step.ledger.has(self.fact):
-            left = [f"{', '.join(wanted)}: as it must be, and this plan has not noted that it answers for it"]
-        return Observation(not left, "; ".join(left) or f"{', '.join(wanted)}: as it must be")
+            left = [
+                f"{', '.join(wanted)}: already correct, but this plan has not recorded that it is responsible for "
+                "restoring it"
+            ]
+        return Observation(not left, "; ".join(left) or f"{', '.join(wanted)}: correct")
 
     def before(self, step: Step) -> None:
         if self.fact is None:
@@ -62,7 +65,7 @@ class ConfigurationOperator(HumanStep):
         step.ledger.put_once(self.fact, int(time.time()))
 
     def _record_objects(self, step: Step) -> None:
-        """Record the objects as they are: return_standby puts them back when the failover does not happen."""
+        """Record the objects' present state; return_standby restores it when the failover does not happen."""
         step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
         if step.site(self.role).configuration.backend == "manual":
             return
@@ -80,16 +83,16 @@ class ConfigurationOperator(HumanStep):
                 self.log.info("act: %s: %s", name, difference)
 
     def next_step(self) -> str:
-        return "Look who changes the object at the same time; then clear this task."
+        return "Find out who changes the object at the same time, then clear this task."
 
 
 class SetScheduler(ConfigurationOperator):
-    """Set run-scheduler: off, no ETL job begins and running ones finish; on, jobs begin by their schedule.
+    """Set run-scheduler. Off: no new ETL job starts, and running jobs finish. On: jobs start by their schedule.
 
     :param on: the value.
     :param guide: the guide's step.
-    :param fact: recorded before the change: the back-out that answers for it.
-    :param partitioned_only: the step is for a partitioned Info Mart, which must not load before it has partitions.
+    :param fact: recorded before the change; with it the back-out restores the value.
+    :param partitioned_only: the step is only for a partitioned Info Mart, which must not load before it has partitions.
     """
 
     def __init__(
@@ -123,11 +126,11 @@ class SetScheduler(ConfigurationOperator):
 
 
 class SetAggregation(ConfigurationOperator):
-    """Set run-aggregates: off before re-aggregation is requested or a survivor starts, on again afterwards.
+    """Set run-aggregates. Off before re-aggregation is requested or the survivor starts; on again afterwards.
 
     :param on: the value.
     :param guide: the guide's step.
-    :param fact: recorded before the change: the back-out that answers for it.
+    :param fact: recorded before the change; with it the back-out restores the value.
     """
 
     def __init__(self, *, on: bool, guide: str, fact: Fact[int] | None = None, **kwargs: Any) -> None:
@@ -137,7 +140,7 @@ class SetAggregation(ConfigurationOperator):
         super().__init__(**kwargs)
 
     def does_not_apply(self, step: Step) -> str | None:
-        # Of a failover the request is skipped with it; elsewhere there is nothing to change.
+        # In a failover the request is skipped too; elsewhere there is nothing to change.
         return None if step.topology.raa.enabled or self.fact is None else "the topology has no RAA"
 
     @property
@@ -145,7 +148,7 @@ class SetAggregation(ConfigurationOperator):
         return bool(self.fact or self.option or self.architecture)
 
     def _done_by_a_person(self, step: Step) -> bool:
-        """Only a person can see it where a person configures; who has done it in this plan is not asked again."""
+        """A person has done it in this plan and is not asked again: the step cannot read the object."""
         manual = step.site(self.role).configuration.backend == "manual"
         return not self.on and manual and step.ledger.has(facts.AGGREGATION_DISABLED)
 
@@ -175,7 +178,9 @@ def _undo(on: bool, fact: Fact[int] | None) -> str:
     if fact is facts.STANDBY_TOUCHED:
         return UNDONE_BY_RETURN_STANDBY
     if fact is facts.SERVER_TOUCHED:
-        return "the task start_info_mart_server sets it to true again, the teardown as well"
+        return (
+            "the procedure sets it to true again before a server starts; the back-out return_service_to_source does too"
+        )
     return f"set it to {_word(not on)}"
 
 
@@ -184,7 +189,7 @@ class ConfigureApplication(ConfigurationOperator):
 
     guide = "Return to Normal 4, 13, 14 (guide:1100-1103, guide:1114-1120)"
     changes = "Host, Startup Command Line and connections of the Application object"
-    undo = "the teardown return_service_to_source, before the point of no return"
+    undo = "the back-out return_service_to_source, before the point of no return"
     fact = facts.APPLICATION_MOVED
 
     def before(self, step: Step) -> None:
@@ -194,6 +199,6 @@ class ConfigureApplication(ConfigurationOperator):
         step.ledger.put_once(facts.APPLICATION_MOVED, step.name("target"))
 
     def wanted(self, step: Step) -> dict[str, Change]:
-        # What a failover has disabled is used again.
+        # A failover has disabled these; they are used again.
         enabled = {name: Change(enabled=True) for name in collecting_objects(step, self.role)}
         return {**enabled, step.application(self.role): move_to(step, self.role)}

@@ -1,4 +1,4 @@
-"""Which deployments a DAG of every day is for; each then gets a mapped task of its own."""
+"""The deployments of a day-to-day DAG; each gets a mapped task of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class ListDeployments(BaseOperator):
-    """The deployments of the topology folder, or the one that the run asks for."""
+    """List the deployments of the topology folder, or only the one that the run names."""
 
     changes: ClassVar[str] = "nothing"
 

@@ -44,7 +44,7 @@ from infomart_dr.text import size_text, sorted_names
 
 
 class CheckExportSpace(CheckOperator):
-    """Check, before the server is stopped, that the export has the space and the undo that it needs."""
+    """Check, before the server is stopped, that the export has enough disk space and undo."""
 
     guide = "not in the guide: ORA-39171 waits for ever, ORA-01555 spoils the export"
     changes = "a row in the plan's ledger: the schema's size, from which later runs estimate their times"
@@ -60,7 +60,7 @@ class CheckExportSpace(CheckOperator):
         if not room.fits:
             return Observation(False, f"{what}: the dump set may not fit", details)
         if undo.too_short:
-            return Observation(False, f"{what}: the export ends with ORA-01555", details)
+            return Observation(False, f"{what}: the export would end with ORA-01555", details)
         if not (undo.covers and undo.fits):
             what += ": a long export may end with ORA-01555"
         return Observation(True, what, details)
@@ -70,13 +70,13 @@ class CheckExportSpace(CheckOperator):
 
     def next_step(self) -> str:
         return (
-            "Make room, point the directory to another file system, or raise undo_retention, with an undo tablespace "
-            "that can hold it; then clear this task."
+            "Free disk space, or point the directory to another file system. If undo is too short, raise "
+            "undo_retention, with an undo tablespace large enough for it. Then clear this task."
         )
 
 
 class CaptureScn(StepOperator):
-    """Take the one SCN: FLASHBACK_SCN of the export, number of the manifest, AFTERCSN of the Replicat."""
+    """Record the one SCN of the plan: FLASHBACK_SCN of the export, SCN of the manifest, AFTERCSN of the Replicat."""
 
     guide = "Retrieve the current SCN (guide:857)"
     changes = "a row in the plan's ledger"
@@ -85,22 +85,21 @@ class CaptureScn(StepOperator):
     def observe(self, step: Step) -> Observation:
         scn = step.ledger.get(facts.SCN)
         if scn is None:
-            return Observation(False, "no SCN is taken yet")
+            return Observation(False, "no SCN is recorded yet")
         return Observation(True, f"SCN {scn}", {"scn": int(scn)})
 
     def act(self, step: Step, seen: Observation) -> None:
         captured = step.ledger.require(facts.CAPTURE_SCN.of("to_target"))
         older = no_older_transactions(step, "to_target")
         if not older.satisfied:
-            raise GuardError(older.summary, "Clear wait_for_older_transactions and what follows it.")
+            raise GuardError(older.summary, "Clear wait_for_older_transactions with Downstream.")
         if signs := server_runs(step, "source"):
-            raise GuardError(
-                f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler and what follows it."
-            )
+            raise GuardError(f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler with Downstream.")
         scn = int(step.dba("source").value("current_scn"))
         if scn < captured:
             raise GuardError(
-                f"SCN {scn} lies before the capture's {captured}.", "Look whether the database was restored."
+                f"SCN {scn} is older than the capture's SCN {captured}.",
+                "Find out whether the database was restored. If it was, start a new plan.",
             )
         step.ledger.put_once(facts.SCN, scn)
 
@@ -109,7 +108,7 @@ class CaptureScn(StepOperator):
 
 
 class DataPumpOperator(JobOperator):
-    """A Data Pump job: found by its name, attached to, gone on with, never started twice."""
+    """A Data Pump job, identified by name: attach to it and resume it; never start it twice."""
 
     program: ClassVar[Literal["expdp", "impdp"]]
     operation: ClassVar[Literal["export", "import"]]
@@ -123,7 +122,7 @@ class DataPumpOperator(JobOperator):
         raise NotImplementedError
 
     def prepare(self, step: Step) -> None:
-        """What must hold before the job is started for the first time."""
+        """Check what is needed before the job's first start."""
 
     def report(self, step: Step) -> LogReport | None:
         """The job's log in the directory, classified; None when there is none."""
@@ -134,14 +133,14 @@ class DataPumpOperator(JobOperator):
         return classify_log(host.read_file(path, limit=64 * 1024 * 1024), self.operation)
 
     def put_log_aside(self, step: Step) -> None:
-        """Keep the log of an earlier try under another name: a try that ends before its job writes none."""
+        """Rename the log of an earlier try: a try that ends before its job starts writes none."""
         host = step.host(self.role)
         path = f"{directory_path(step, self.role)}/{self.job_name(step)}.log"
         if host.exists(path):
             host.run(["mv", "-f", "--", path, f"{path}.{len(self.attempts(step))}"])
 
     def acceptable(self, report: LogReport) -> bool:
-        """Whether a finished job counts as done."""
+        """A finished job with this log counts as done."""
         return report.outcome in ("success", "completed_with_errors")
 
     def observe(self, step: Step) -> Observation:
@@ -196,19 +195,19 @@ class DataPumpOperator(JobOperator):
         if job is not None:
             raise TransientError(
                 f"The client of job {name} has ended ({event['state']}, exit code {event.get('exit_code')}) "
-                f"and the job is {job.state}.",
-                f"The retry attaches to it. When that never helps: {self.program} ATTACH={job.owner}.{name}, KILL_JOB; "
-                "then clear this task.",
+                f"but the job is {job.state}.",
+                f"The retry attaches to the job. If that keeps failing, run {self.program} "
+                f"ATTACH={job.owner}.{name} and KILL_JOB, then clear this task.",
             )
         report = self.report(step)
         if report is None or report.outcome == "unfinished":
             if event["state"] != "ended":
-                # The host restarted, or the client was killed: nothing says that the next one would fail too.
+                # The host restarted, or the client was killed: the next client may succeed.
                 self.ended(event)
             raise failed(
                 f"Job {name} did not run: {self.program} ended with {event.get('exit_code')}.",
                 self.printed(step, event),
-                "Correct what the output names; then clear this task.",
+                "Correct the cause that the output names, then clear this task.",
             )
         if not self.acceptable(report):
             errors = "\n".join(f"{error.severity}: {error.text}" for error in report.errors[:10])
@@ -239,10 +238,10 @@ class RunExpdp(DataPumpOperator):
     def finish(self, step: Step, seen: Observation) -> None:
         ended = step.ledger.put_once(facts.EXPORT_ENDED, int(time.time()))
         if len(self.attempts(step)) == 1:
-            # An export that was interrupted says nothing of how long one takes. Before 12c the log has no time.
+            # The time of an interrupted export is no basis for an estimate. Before 12c the log has no time.
             seconds = seen.details["seconds"]
             measured = ended - (step.ledger.get(facts.EXPORT_STARTED) or ended) if seconds is None else seconds
-            # Whole seconds: a shorter one counts as one, since 0 is no time to calculate with.
+            # Whole seconds, at least 1: nothing can be estimated from 0.
             step.ledger.put_once(facts.EXPORT_SECONDS, max(measured, 1))
         step.ledger.put_once(facts.EXPORTED, self.job_name(step))
 
@@ -256,14 +255,14 @@ class RunExpdp(DataPumpOperator):
 
 
 class ChecksumOperator(JobOperator):
-    """A step around the SHA-256 sums of the dump files at one site."""
+    """A step that makes the SHA-256 sums of the dump files at one site."""
 
     def names(self, step: Step) -> list[str]:
         """Files to sum."""
         raise NotImplementedError
 
     def sums(self, step: Step) -> dict[str, str] | None:
-        """Sums of the newest attempt that ended well and has every file."""
+        """Sums of the newest attempt; None when it failed or lacks a file."""
         from infomart_dr.hooks.transfer import parse_checksums
 
         latest = self.latest(step)
@@ -290,12 +289,12 @@ class ChecksumOperator(JobOperator):
             raise failed(
                 f"The checksums at {step.name(self.role)} failed.",
                 self.printed(step, event),
-                "Look whether the files are there and readable; then clear this task.",
+                "Check that the files exist and are readable, then clear this task.",
             )
         self.use(step)
 
     def use(self, step: Step) -> None:
-        """Act on the sums."""
+        """Use the sums."""
         raise NotImplementedError
 
 
@@ -313,7 +312,7 @@ class WriteManifest(ChecksumOperator):
     def names(self, step: Step) -> list[str]:
         report = self._export(step).report(step)
         if report is None or not report.dump_files:
-            raise GuardError("The export's log names no dump files.", "Clear run_expdp.")
+            raise GuardError("The export's log names no dump files.", "Clear run_expdp with Downstream.")
         return sorted(posixpath.basename(path.replace("\\", "/")) for path in report.dump_files)
 
     def observe(self, step: Step) -> Observation:
@@ -380,11 +379,11 @@ class CheckFreeSpace(CheckOperator):
         return Observation(room.fits, what, {"free_bytes": room.free, "needed_bytes": room.needed})
 
     def next_step(self) -> str:
-        return "Make room at the target's directory; then clear this task."
+        return "Free disk space for the target's directory, then clear this task."
 
 
 class TransferDumpSet(JobOperator):
-    """Copy the dump set from database host to database host, several files at a time, resumed after a cut."""
+    """Copy the dump set from database host to database host, several files at a time. A retry resumes the copy."""
 
     guide = "Database Transfer 6 (guide:889); Return to Normal 2 (guide:1091)"
     changes = "the dump files and the manifest at the target"
@@ -471,13 +470,13 @@ class TransferDumpSet(JobOperator):
         match classify_exit(code):
             case "retryable":
                 raise TransientError(
-                    f"The transfer broke off (exit code {code}).", "The retry goes on where it stopped."
+                    f"The transfer was interrupted (exit code {code}).", "The retry resumes where it stopped."
                 )
             case "final":
                 raise failed(
                     f"The transfer failed (exit code {code}).",
                     self.printed(step, event),
-                    "Correct what the output names; then clear this task.",
+                    "Correct the cause that the output names, then clear this task.",
                 )
         self._arrived(step)
 
@@ -523,7 +522,7 @@ class VerifyDumpSet(ChecksumOperator):
         step.ledger.put_once(facts.DUMP_SET_PROVEN, manifest.digest())
 
     def next_step(self) -> str:
-        return "Clear transfer_files and this task: the transfer then compares contents."
+        return "Clear transfer_files with Downstream: the transfer then compares contents."
 
 
 # -- import ----------------------------------------------------------------------------------------
@@ -534,7 +533,7 @@ class DropSequences(StepOperator):
 
     guide = "Database Transfer 8 (guide:901-927)"
     changes = "the sequences of the Info Mart's schema at the target are dropped"
-    undo = "the import brings them back, with the source's values"
+    undo = "the import recreates them, with the source's values"
 
     def observe(self, step: Step) -> Observation:
         if step.ledger.has(facts.SEQUENCES_DROPPED):
@@ -550,13 +549,18 @@ class DropSequences(StepOperator):
     def act(self, step: Step, seen: Observation) -> None:
         manifest = proven_manifest(step)
         if step.ledger.require(facts.DUMP_SET_PROVEN) != manifest.digest():
-            raise GuardError("The dump set at the target is not proven; its sequences stay.", "Clear verify_dump_set.")
+            raise GuardError(
+                "The dump set at the target is not proven; the sequences were not dropped.",
+                "Clear verify_dump_set with Downstream.",
+            )
         if manifest.source_site == step.name("target"):
-            raise GuardError("The target is the site that was exported.", "Correct source and target.")
+            raise GuardError(
+                "The target is the site that was exported.", "Start a new plan with the right source and target."
+            )
         for name in self._names(step):
             step.dba("target").execute("drop_sequence", {"schema": step.schema, "sequence": name})
         if left := self._names(step):
-            raise GuardError(f"Sequences are left: {sorted_names(left)}.", "Drop them by hand.")
+            raise GuardError(f"Sequences are left: {sorted_names(left)}.", "Drop them by hand, then clear this task.")
         step.ledger.put_once(facts.SEQUENCES_DROPPED, True)
 
 
@@ -582,22 +586,23 @@ class RunImpdp(DataPumpOperator):
 
     def prepare(self, step: Step) -> None:
         if step.ledger.require(facts.DUMP_SET_PROVEN) != proven_manifest(step).digest():
-            raise GuardError("The dump set at the target is not proven.", "Clear verify_dump_set.")
+            raise GuardError("The dump set at the target is not proven.", "Clear verify_dump_set with Downstream.")
         step.ledger.require(facts.SEQUENCES_DROPPED)
         replicat = step.site("target").goldengate.groups.replicat
         if step.topology.architecture == "active-standby" and step.ggsci("target").info(replicat) is not None:
             raise GuardError(
-                f"{replicat} is there at {step.name('target')}: an import now would undo what it has applied.",
-                f"Stop and delete {replicat} when it has applied nothing yet, or begin a new plan.",
+                f"{replicat} exists at {step.name('target')}: an import now would undo the changes it has applied.",
+                f"If {replicat} has applied nothing yet, stop and delete it, then clear this task. Otherwise start a "
+                "new plan.",
             )
 
 
 class CheckImportLog(CheckOperator):
-    """Read the import's log: what is harmless is named, what is not stops the run; rows equal the export's."""
+    """Read the import's log: harmless errors are listed, others stop the run. Row counts must equal the export's."""
 
     guide = "Database Transfer 10 (guide:935-937)"
-    changes = "a log that is refused gets another name, and the sequences count as not dropped"
-    undo = "move the log back"
+    changes = "a refused log is renamed, and the sequences count as not dropped"
+    undo = "rename the log back"
     under_lock = True
 
     def observe(self, step: Step) -> Observation:
@@ -624,7 +629,7 @@ class CheckImportLog(CheckOperator):
         return Observation(True, f"{report.total_rows} rows imported as exported; {summary}", details)
 
     def act(self, step: Step, seen: Observation) -> None:
-        # What was imported does not count: the next import begins with the sequences, and writes a log of its own.
+        # This import does not count: the next one begins with dropping the sequences, and writes a log of its own.
         job = RunImpdp(task_id="import_of_the_log", role="target").job_name(step)
         path = f"{directory_path(step, 'target')}/{job}.log"
         host = step.host("target")
@@ -634,7 +639,7 @@ class CheckImportLog(CheckOperator):
         super().act(step, seen)
 
     def next_step(self) -> str:
-        return "Correct the cause, then clear drop_sequences and what follows it: the import is done again."
+        return "Correct the cause, then clear drop_sequences with Downstream: the import runs again."
 
 
 class RecreateMissingIndexes(DataPumpOperator):
@@ -665,7 +670,7 @@ class RecreateMissingIndexes(DataPumpOperator):
             return self.wait(step, latest[0])
         data_pump, name = step.data_pump(self.role), self.job_name(step)
         if (job := data_pump.job(self.job_name(step, back=1))) is not None:
-            raise TransientError(f"Job {job.name} is {job.state}; its client has ended.", "It is looked at again.")
+            raise TransientError(f"Job {job.name} is {job.state}; its client has ended.", "The retry checks it again.")
         files = [file.name for file in proven_manifest(step).files]
         host = step.host(self.role)
         path = host.work_path(step.plan_folder, f"{name}.par")
@@ -685,7 +690,7 @@ class RecreateMissingIndexes(DataPumpOperator):
         self.log.info("act: impdp ended with %s", self.ended(event))
 
     def next_step(self) -> str:
-        return "Create the named indexes by hand (their DDL is in the dump set); then clear this task."
+        return "Create the named indexes by hand (their DDL is in the dump set), then clear this task."
 
 
 class CheckIndexes(CheckOperator):
@@ -698,14 +703,14 @@ class CheckIndexes(CheckOperator):
         count = len(proven_manifest(step).dictionary.indexes)
         if missing:
             return Observation(False, f"indexes are missing or unusable: {sorted_names(missing)}")
-        return Observation(True, f"all {count} indexes are there", {"indexes": count})
+        return Observation(True, f"all {count} indexes exist", {"indexes": count})
 
     def next_step(self) -> str:
-        return "Clear recreate_missing_indexes, or create them by hand."
+        return "Clear recreate_missing_indexes with Downstream, or create the indexes by hand and clear this task."
 
 
 class CheckObjects(CheckOperator):
-    """Compare constraints, triggers and sequences with the manifest; no object may be newly invalid."""
+    """Compare constraints, triggers, sequences with the manifest. No object may be invalid that is valid at the source."""
 
     guide = "not in the guide"
 
@@ -725,4 +730,4 @@ class CheckObjects(CheckOperator):
         )
 
     def next_step(self) -> str:
-        return "Create or enable what differs, or recompile what is invalid; then clear this task."
+        return "Create or enable the objects that differ, recompile the invalid ones, then clear this task."

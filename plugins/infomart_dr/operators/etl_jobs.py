@@ -1,4 +1,4 @@
-"""Jobs of the Info Mart Server that have no public interface: the site's own command, or a person."""
+"""Jobs of the Info Mart Server that have no public interface: the site's own command runs them, or a person."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import shown, span
 
-#: Seconds after the server's start for which the migration state is looked for.
+#: Seconds for which the step waits for a message of the migration state.
 MIGRATION_SECONDS = 20.0
 
 
 class CheckMigrationState(CheckOperator):
-    """Look whether the server says that it is in the migration state; the branch after it depends on this."""
+    """Check whether the server reports the migration state. Only then run_migration_job runs."""
 
     guide = "DR 7a (guide:1041)"
     changes = "a row in the plan's ledger"
@@ -38,7 +38,7 @@ class CheckMigrationState(CheckOperator):
         return Observation(True, f"the server at {step.name(self.role)} is {what}", {"migration": bool(found)})
 
     def _extracts(self, step: Step) -> bool:
-        """A server that extracts is in no migration state; no need to wait for a message."""
+        """The server extracts, so it is not in the migration state; no need to wait for a message."""
         began = step.ledger.require(facts.POINT_OF_NO_RETURN)
         newest = step.info_mart(self.role).value("latest_extraction", {"schema": step.schema})
         return newest is not None and int(newest) > began
@@ -72,8 +72,8 @@ class RunEtlJob(JobOperator, HumanStep):
         return (
             f"1. Open GIM Manager (or the Administration Console) of {step.name(self.role)}.\n"
             f"2. Start **{self.etl_job}** of the application `{step.application(self.role)}`.\n"
-            "3. Wait until its status says that it has completed successfully.\n"
-            "4. Answer *Done*; answer *Not possible* when it failed: the run then stops here."
+            "3. Wait until its status shows that it has completed successfully.\n"
+            "4. Answer *Done*. If the job failed, answer *Not possible*: the run then stops here."
         )
 
     def observe(self, step: Step) -> Observation:
@@ -84,7 +84,7 @@ class RunEtlJob(JobOperator, HumanStep):
 
     def act(self, step: Step, seen: Observation) -> None:
         latest = self.latest(step)
-        # One that has succeeded while nobody looked is only noted.
+        # An attempt that has succeeded meanwhile is only recorded.
         if latest is not None and (latest[1].active or latest[1].exit_code == 0):
             return self.wait(step, latest[0])
         attempt = self.new_attempt(step)
@@ -99,13 +99,13 @@ class RunEtlJob(JobOperator, HumanStep):
         if event["state"] == "overdue":
             raise GuardError(
                 f"{self.etl_job} has not ended within {span(step.topology.info_mart.jobs.timeout)}.",
-                "It runs on. Look at it in GIM Manager; then clear this task to go on waiting for it.",
+                "The job is still running. Check it in GIM Manager, then clear this task to continue waiting for it.",
             )
         if self.ended(event) != 0:
             raise failed(
                 f"{self.etl_job} failed: the command ended with {event['exit_code']}.",
                 self.printed(step, event),
-                "Look at the job in GIM Manager; then clear this task.",
+                "Check the job in GIM Manager, correct the cause, then clear this task.",
             )
         self.log.info("act: %s", self.printed(step, event).strip()[-2000:])
         self._note(step, "its command ended with 0")
@@ -118,11 +118,11 @@ class RunEtlJob(JobOperator, HumanStep):
         step.ledger.put_once(self.done, f"{how} at {shown(time.time())}")
 
     def next_step(self) -> str:
-        return f"Look at {self.etl_job} in GIM Manager; then clear this task."
+        return f"Check {self.etl_job} in GIM Manager, then clear this task."
 
 
 class RunMigrationJob(RunEtlJob):
-    """Run Job_MigrateGIM, when and only when the server says that it is in the migration state."""
+    """Run Job_MigrateGIM, but only if the server reports the migration state."""
 
     guide = "DR 7 (guide:1040-1045)"
 
@@ -135,8 +135,8 @@ class RunMigrationJob(RunEtlJob):
         return None
 
     def finish(self, step: Step, seen: Observation) -> None:
-        # What the log says after the migration counts; its alarm is answered. Noted once: a step that is cleared later
-        # must not hide what was said since.
+        # Only messages after the migration count; its own alarm is answered. Recorded once: clearing this step later
+        # must not hide messages written since.
         begin = step.ledger.put_once(facts.LOG_AFTER_MIGRATION, log_size(step, self.role))
         step.ledger.forget(facts.SERVER_LOG_BEGIN)
         step.ledger.put_once(facts.SERVER_LOG_BEGIN, begin)
@@ -177,7 +177,7 @@ class BringReportsIntoService(HumanStep):
             f"1. Bring **{reports.product}** at {step.name(self.role)} into service.\n"
             f"2. Its data source must be the Info Mart there: service `{site.database.service}`, "
             f"schema `{step.schema}`.\n"
-            "3. Open one report of today and see that it has data; then answer *Done*."
+            "3. Open one of today's reports and check that it has data. Then answer *Done*."
         )
 
     def _words(self, step: Step, words: list[str]) -> list[str]:
@@ -200,7 +200,7 @@ class BringReportsIntoService(HumanStep):
             raise GuardError(
                 f"{reports.product} did not start: the command ended with {done.exit_code}: "
                 f"{(done.stderr or done.stdout).strip()[-500:]}",
-                "Correct what it names; then clear this task.",
+                "Correct the cause that the output names, then clear this task.",
             )
         self.log.info("act: %s", done.stdout.strip()[-500:] or "(no output)")
 
@@ -211,4 +211,4 @@ class BringReportsIntoService(HumanStep):
         return RemoteHost.from_topology(step.topology, name)
 
     def next_step(self) -> str:
-        return "Bring the reports into service by hand, then mark this task a success. The Info Mart itself serves."
+        return "Bring the reports into service by hand, then mark this task as success. The Info Mart itself serves."

@@ -1,4 +1,4 @@
-"""The disaster itself: the lost site is proven dead, the standby is drained, and the survivor takes over.
+"""Failover: the lost site is proven dead, the standby is drained, and the survivor takes over.
 
 In a failover the source is the lost site and the target the survivor.
 """
@@ -29,15 +29,15 @@ from infomart_dr.text import sorted_names
 from infomart_dr.times import shown
 from infomart_dr.topology import Role, SiteRole
 
-#: What to do after a run whose back-out has undone what it had done.
-AGAIN = "then start the failover again, or clear check_already_done and what follows: the back-out has undone the rest."
+#: The next step after a run that its back-out has undone.
+AGAIN = "then start the failover again, or clear check_already_done with Downstream: the back-out has undone the rest."
 
 
 # -- is it dead ------------------------------------------------------------------------------------
 
 
 class ProbeFailedSite(CheckOperator):
-    """Knock at every endpoint of the lost site from one place; one that answers stops the run.
+    """Probe every endpoint of the lost site from one place. An endpoint that answers stops the run.
 
     :param place: ``airflow``, or ``survivor`` for the survivor's database host.
     """
@@ -52,7 +52,7 @@ class ProbeFailedSite(CheckOperator):
         verdict = fencing.judge(step, "source", [self.place])
         what = verdict.sentence(step.name("source"))
         if verdict.alive:
-            what += ". This is no site failure, or not a whole one: two Info Mart Servers would write"
+            what += ". The site is not completely lost; after a failover two Info Mart Servers would write"
         return Observation(verdict.dead, what, {"evidence": fencing.evidence(verdict.answers)})
 
     def finish(self, step: Step, seen: Observation) -> None:
@@ -61,21 +61,27 @@ class ProbeFailedSite(CheckOperator):
         step.ledger.put_once(fact, {"at": int(time.time()), "answers": seen.details["evidence"]})
 
     def act(self, step: Step, seen: Observation) -> None:
-        # A site that lives is not lost yet: an estimate of a later loss begins anew.
+        # The site is alive, so not lost yet: a later estimate of the loss starts over.
         step.ledger.forget(facts.LOSS_FIRST_LOOK)
         super().act(step, seen)
 
     def next_step(self) -> str:
         return (
-            "When the network is out, do not fail over: wait (guide, Note on Connectivity Loss). When the site is half "
-            "dead, switch off what answers, or use infomart_switchover while both databases run; then clear this task."
+            "If only the network is down, do not fail over; wait (guide, Note on Connectivity Loss). If the site is "
+            "partly dead, switch off what still answers, then clear this task. While both databases run, use "
+            "infomart_switchover instead."
         )
 
 
 class ConfirmSiteFailure(Gate):
-    """A person confirms that it is a site failure and not a network outage, seeing the evidence and the loss."""
+    """A person sees the evidence and the estimated loss, and confirms a site failure, not a network outage."""
 
     guide = "the warning under Note on Connectivity Loss (guide:251); Potential Data Loss (guide:307-313, guide:327)"
+    #: The gate alone would show old answers of the endpoints.
+    AFTER_REFUSAL = (
+        "check that the back-out of this run succeeds. To decide again, clear check_already_done with Downstream: the "
+        "endpoints are then probed again."
+    )
 
     def evidence(self, step: Step) -> str:
         lines = ["**Endpoints of the lost site**", "", "| seen from | endpoint | answer |", "|---|---|---|"]
@@ -85,13 +91,13 @@ class ConfirmSiteFailure(Gate):
                 f"| {place} | {answer['endpoint']} {answer['at']} | {answer['state']} |" for answer in probed["answers"]
             ]
         loss = step.ledger.get(facts.LOSS_REPORT) or (
-            "**Loss:** calls and agent states that were under way at the lost site, and what its sources had not yet "
-            "handed to the survivor."
+            "**Loss:** calls and agent states that were under way at the lost site, and data that its sources had not "
+            "yet delivered to the survivor."
         )
         return "\n".join(lines) + f"\n\n{loss}"
 
     def refused(self, step: Step) -> None:
-        # Nobody says that the site is lost: an estimate of a later loss begins anew.
+        # The site is not confirmed as lost: a later estimate of the loss starts over.
         step.ledger.forget(facts.LOSS_FIRST_LOOK)
 
     def accepted(self, step: Step, who: str) -> None:
@@ -102,24 +108,24 @@ class ConfirmSiteFailure(Gate):
 
 
 class StopGoldenGate(StepOperator):
-    """Stop GoldenGate at the survivor: Replicat and manager, so that nothing more arrives from the lost site."""
+    """Stop Replicat and manager of GoldenGate at the survivor, so that nothing more arrives from the lost site."""
 
     guide = "DR 1 (guide:1025)"
     changes = "Replicat and manager of the survivor are stopped"
-    undo = "the teardown return_standby starts them again before the point of no return"
+    undo = "the back-out return_standby starts them again before the point of no return"
 
     def observe(self, step: Step) -> Observation:
         ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
         running = [name for name in (groups.replicat, groups.pump, groups.extract) if is_up(ggsci.status(name))]
         if ggsci.manager_status():
-            running.append("the manager")
+            running.append("manager")
         noted = step.ledger.get(facts.STANDBY_DRAINED)
-        what = f"at {step.name('target')} runs: {', '.join(running)}" if running else "GoldenGate is stopped"
+        what = f"still running at {step.name('target')}: {', '.join(running)}" if running else "GoldenGate is stopped"
         return Observation(not running and noted is not None, what, {"drained_to": noted})
 
     def act(self, step: Step, seen: Observation) -> None:
         ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
-        # What was proven stands as long as the manager does: nothing can have arrived since.
+        # The proof holds while the manager stays stopped: nothing can have arrived since.
         if not step.ledger.has(facts.STANDBY_DRAINED) or ggsci.manager_status():
             self._drain(step)
         for name in (groups.replicat, groups.pump, groups.extract):
@@ -131,18 +137,18 @@ class StopGoldenGate(StepOperator):
         step.ledger.forget(facts.STANDBY_DRAINED)
         drained = replicat_at_trail_end(step)
         if not drained.satisfied:
-            raise GuardError(f"The standby is not drained: {drained.summary}.", f"Wait until it is; {AGAIN}")
-        # Noted first: the back-out must know that it has to start what may be stopped.
+            raise GuardError(f"The standby is not drained: {drained.summary}.", f"Wait until it is drained; {AGAIN}")
+        # Recorded first: the back-out must know that it has to start GoldenGate again.
         step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
         ggsci = step.ggsci("target")
-        # The manager first: nothing may arrive between the last look at the trail and the stop.
+        # The manager first: nothing may arrive between the last check of the trail and the stop.
         self.log.info("act: %s", ggsci.stop_manager().what)
         after = replicat_at_trail_end(step)
         if not after.satisfied:
             ggsci.start_manager()
-            raise TransientError(f"More has arrived: {after.summary}.", "The retry waits for it.")
-        # Before the Replicat is stopped: a stopped one no longer tells that a record which the site's loss cut off in
-        # the middle was the last.
+            raise TransientError(f"More has arrived: {after.summary}.", "The retry waits until it is applied.")
+        # Before the Replicat stops: a stopped one no longer shows that it ended at a record which the site's loss cut
+        # off in the middle.
         step.ledger.put_once(facts.STANDBY_DRAINED, after.summary[:1000])
 
 
@@ -152,11 +158,11 @@ class RaiseSequences(StepOperator):
     guide = "rule 5; not in the guide"
     changes = "ALTER SEQUENCE ... RESTART of the named sequences"
     undo = "none needed: keys may have gaps"
-    #: Keys left out above the highest one in use.
+    #: Keys skipped above the highest one in use.
     MARGIN: ClassVar[int] = 1000
 
     def low(self, step: Step) -> dict[str, int]:
-        """Highest key in use, by sequence that lies too low."""
+        """Sequences that are too low, each with the highest key in use."""
         rows = step.dba("target").select("sequences", owner=step.schema)
         next_value = {row["sequence_name"]: int(row["last_number"]) for row in rows}
         found = {}
@@ -197,7 +203,7 @@ class RaiseSequences(StepOperator):
 
 
 class DropFailedSources(ConfigurationOperator):
-    """Make the survivor's server ignore the lost site: its DAPs and ICONs are disabled, before 8.1.2 disconnected.
+    """Make the survivor's server ignore the lost site: disable its DAPs and ICONs; before 8.1.2, disconnect them.
 
     In an active-standby deployment the Application object moves to the survivor too: Host, Startup Command Line, and
     the DAP of the Info Mart.
@@ -213,7 +219,7 @@ class DropFailedSources(ConfigurationOperator):
 
     def finish(self, step: Step, seen: Observation) -> None:
         if step.topology.architecture == "active-active":
-            # That the server lost the other site's IDBs is known; what it says from here on counts.
+            # Messages about the lost site's IDBs are expected; only later ones count.
             step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
 
 
@@ -242,14 +248,15 @@ class StartAtSurvivor(StepOperator):
         if not verdict.dead:
             raise GuardError(
                 f"{verdict.sentence(step.name('source'))}. Two servers never write for one deployment.",
-                # A start that broke off after it was noted is not taken back: the server may have been told.
-                "The server here may have started: see that only one of the two runs, then clear this task."
+                # A start that was interrupted after it was recorded is not undone: the server may have received it.
+                "The server here may have started. Make sure that only one of the two runs, then clear this task."
                 if step.ledger.has(facts.POINT_OF_NO_RETURN)
-                else "Let the run end, which makes the standby follow again, and look at both sites.",
+                else "Let the run end: its back-out makes the survivor a standby again. Then check both sites.",
             )
         if writers := self._writers(step):
             raise GuardError(
-                f"Somebody writes to the survivor's Info Mart already: {writers}.", "Find out who, and end it first."
+                f"Another program already writes to the survivor's Info Mart: {writers}.",
+                f"Find out which one it is and stop it; {AGAIN}",
             )
         cross_point_of_no_return(step, lambda: step.management_layer("target").start(step.application_dbid("target")))
 
@@ -265,13 +272,13 @@ class StartAtSurvivor(StepOperator):
         )
 
     def next_step(self) -> str:
-        return "Look at the server's log at the survivor; then clear this task."
+        return "Read the server's log at the survivor, correct the cause, then clear this task."
 
 
 # -- the back-out ----------------------------------------------------------------------------------
 
 
-#: Facts that end when the survivor is a standby again; the one by which the back-out knows that it has work is last.
+#: Facts that end when the survivor is a standby again. The last one tells the back-out that it has work.
 UNTIL_STANDBY_AGAIN: tuple[Fact[Any], ...] = (
     facts.AGGREGATION_DISABLED,
     facts.LOSS_FIRST_LOOK,
@@ -282,7 +289,7 @@ UNTIL_STANDBY_AGAIN: tuple[Fact[Any], ...] = (
 
 
 class ReturnStandby(StepOperator):
-    """Before the point of no return, whatever happened: the survivor is a standby again and follows its source."""
+    """Make the survivor a standby again that follows its source, after any failure before the point of no return."""
 
     guide = "not in the guide; the back-out"
     changes = "Application objects and GoldenGate at the survivor, when the run ended early"
@@ -291,13 +298,13 @@ class ReturnStandby(StepOperator):
     in_report = True
 
     def __init__(self, **kwargs: Any) -> None:
-        # Whatever stood in the way may be gone at the next try.
+        # An obstacle may be gone at the next try.
         kwargs["retry_policy"] = None
         super().__init__(role="target", **kwargs)
 
     def observe(self, step: Step) -> Observation:
         if not step.holds_lock:
-            return Observation(True, "this run does not hold the lock: it changed nothing, or has put all back")
+            return Observation(True, "this run does not hold the lock: it changed nothing, or has restored everything")
         if not step.ledger.has(facts.STANDBY_TOUCHED):
             return Observation(True, "this plan has not touched the survivor")
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
@@ -308,7 +315,7 @@ class ReturnStandby(StepOperator):
 
     def _aggregates(self, step: Step) -> Observation:
         """Past the point of no return aggregation must not stay switched off, however the run ended."""
-        past = "past the point of no return: the survivor serves, or a step says why not"
+        past = "past the point of no return: the survivor serves, or a failed step shows why not"
         if not step.topology.raa.enabled or step.site("target").configuration.backend == "manual":
             return Observation(True, past)
         on = configured(step, "target", step.application("target"), option("schedule", "run-aggregates", "true"))
@@ -328,7 +335,7 @@ class ReturnStandby(StepOperator):
 
     def _configuration(self, step: Step) -> None:
         if step.site("target").configuration.backend == "manual":
-            self.log.warning("act: a person must put the Application objects back; the logs of this run say how")
+            self.log.warning("act: a person must restore the Application objects; the logs of this run show how")
             return
         for fact, entry in reversed(step.ledger.all().of(facts.OBJECT_BEFORE)):
             name = entry["object"]
@@ -338,7 +345,7 @@ class ReturnStandby(StepOperator):
                 step.ledger.forget(fact)
             except InfoMartError as error:
                 # Replication first: an object that points here starts no server by itself.
-                self.log.warning("act: %s was not put back: %s", name, error)
+                self.log.warning("act: %s was not restored: %s", name, error)
 
     def verify(self, step: Step) -> Observation:
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
@@ -347,7 +354,7 @@ class ReturnStandby(StepOperator):
 
 
 class ReportNewRoles(StepOperator):
-    """Say what the topology's roles are from now on; the file itself is changed by its owner."""
+    """Report the site roles that the topology file must have from now on. The file's owner changes it."""
 
     guide = "not in the guide; the next procedure's defaults come from the topology"
     in_report = True

@@ -1,4 +1,4 @@
-"""A plan that has nothing to do says so first: the goal of its procedure was reached before it began."""
+"""The first step of a plan: it finds out whether the procedure's goal was reached before the plan began."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PROGRESS = (facts.OLD_REPLICATION_REMOVED, facts.PURGE_HOLD, facts.SERVER_TOUCHE
 
 
 class CheckAlreadyDone(StepOperator):
-    """See whether the goal is reached already; then every other step of this plan has nothing to do.
+    """Check whether the goal is already reached. If so, every other step of this plan has nothing to do.
 
-    :param goal: what the procedure is for; empty: the run's parameter ``option`` says it.
+    :param goal: the procedure's goal; empty: by the run's parameter ``option``.
     """
 
     changes = "a row in the plan's ledger"
@@ -38,7 +38,7 @@ class CheckAlreadyDone(StepOperator):
     def observe(self, step: Step) -> Observation:
         recorded = step.ledger.all()
         if facts.BEGUN in recorded or any(fact in recorded for fact in PROGRESS):
-            return Observation(True, "the plan is under way; its own facts say what is left")
+            return Observation(True, "the plan is under way; its recorded facts show what is left")
         reached = reached_already(step, self._goal(step))
         if reached and recorded.get(facts.GOAL_REACHED):
             return Observation(True, f"nothing to do: {reached}", {"goal_reached": True})

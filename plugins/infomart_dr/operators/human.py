@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class HumanStep(StepOperator, HITLOperator):
-    """A step that a program does where the topology names one, and else a person with exact instructions."""
+    """A step done by the program that the topology names, or else by a person with exact instructions."""
 
     DONE: ClassVar[str] = "Done"
     NOT_POSSIBLE: ClassVar[str] = "Not possible"
@@ -30,14 +30,14 @@ class HumanStep(StepOperator, HITLOperator):
         super().__init__(options=[self.DONE, self.NOT_POSSIBLE], **kwargs)
 
     def instructions(self, step: Step) -> str | None:
-        """What a person has to do, in Markdown; None: a program does it."""
+        """Instructions for a person, in Markdown; None: a program does the step."""
         return None
 
     def before(self, step: Step) -> None:
-        """What must hold, or be noted, before anything is changed; must be repeatable."""
+        """Check and record what is needed before anything is changed; must be repeatable."""
 
     def confirmed(self, step: Step) -> Observation | None:
-        """Look, where that is possible, at what the person has confirmed; None: the word stands for it."""
+        """Check the result that the person has confirmed; None: it cannot be checked."""
         return None
 
     def _run(self, step: Step, context: Context | None = None) -> dict[str, Any]:
@@ -67,22 +67,25 @@ class HumanStep(StepOperator, HITLOperator):
                 seen = Observation(True, "a person did it and confirmed it; it cannot be checked from here")
             self.log.info("verify: %s", seen.summary)
             if not seen.satisfied:
-                raise GuardError(f"{self.task_id}: confirmed, but {seen.summary}", "Clear this task to be asked again.")
+                raise GuardError(
+                    f"{self.task_id}: confirmed, but {seen.summary}",
+                    "Complete the step, then clear this task: it asks again.",
+                )
             return self._result(step, seen)
 
 
 class Gate(AppliesWhen, ApprovalOperator):
-    """A place where a person decides. Rejected, the run fails and nothing was changed by it.
+    """A step at which a person decides. If rejected, the run fails; the gate itself changes nothing.
 
-    :param unless: a fact by which the decision is behind the plan.
+    :param unless: a fact which proves that the decision was made earlier in the plan.
     :param option: the gate belongs to this option of the procedure only.
     :param architecture: the gate is for this architecture only.
     """
 
     guide: str = ""
     AFTER_REFUSAL: ClassVar[str] = (
-        "see that the back-out of this run ends well. To decide again, clear this task; to go on later, start the "
-        "procedure with this run's id as plan (docs/operating.md)."
+        "check that the back-out of this run succeeds. To decide again, clear this task with Downstream. To continue "
+        "later, start the procedure with this run's id as plan (docs/operating.md)."
     )
     #: The four-eyes rule asks a second time, and then fails.
     _ATTEMPTS: ClassVar[int] = 6
@@ -91,21 +94,21 @@ class Gate(AppliesWhen, ApprovalOperator):
         self, *, unless: Fact[Any] | None = None, option: str = "", architecture: str = "", **kwargs: Any
     ) -> None:
         kwargs.setdefault("doc_md", page(self.__doc__, self.guide, "no site", "nothing", "reject: the run fails"))
-        # An answer in the second in which the task parks can be lost to the scheduler; then it asks again.
+        # The scheduler can lose an answer that arrives while the task is being deferred; the task then asks again.
         kwargs.setdefault("retries", self._ATTEMPTS)
         kwargs.setdefault("notifiers", [TicketNotifier("waits")])
         super().__init__(fail_on_reject=True, **kwargs)
         self.applies_when(unless, option, architecture)
 
     def evidence(self, step: Step) -> str:
-        """What the person should see before the answer, in Markdown."""
+        """Evidence for the person to see before the answer, in Markdown."""
         return ""
 
     def accepted(self, step: Step, who: str) -> None:
-        """Note that a person has approved."""
+        """Record an approval."""
 
     def refused(self, step: Step) -> None:
-        """Note that a person has rejected, or has not answered in time."""
+        """Record a rejection, or that nobody answered in time."""
 
     def execute(self, context: Context) -> Any:
         with Step.from_context(context) as step:
@@ -131,7 +134,7 @@ class Gate(AppliesWhen, ApprovalOperator):
             requester = getattr(context["dag_run"], "triggering_user_name", None)
             if step.topology.approval.four_eyes and requester and who == requester:
                 raise TransientError(
-                    f"{who} started this run and approved its gate; the topology asks for two people.",
+                    f"{who} started this run and approved its gate; the topology requires two people.",
                     "Another person must approve; the gate asks again.",
                 )
             self.accepted(step, who)
@@ -139,17 +142,17 @@ class Gate(AppliesWhen, ApprovalOperator):
 
 
 def asked_again(context: Context) -> str:
-    """What a form of a later try says, in Markdown; empty in the first.
+    """Text for the form of a later try, in Markdown; empty in the first.
 
-    An answer in the second in which the task parks is lost (Airflow 3.3.2: the scheduler takes the end of the process
-    that parked for the end of the resumed one, and fails the try).
+    An answer that arrives while the task is being deferred is lost. (Airflow 3.3.2: the scheduler takes the end of the
+    process that deferred for the end of the resumed one, and fails the try.)
     """
     number = int(getattr(context.get("ti"), "try_number", 1) or 1)
     if number < 2:
         return ""
     return (
-        f"\n\n**Asked again (try {number}).** What was answered before does not count: it came within the first "
-        "seconds, or the step was cleared, or failed. Please answer here."
+        f"\n\n**Asked again (try {number}).** An earlier answer does not count: it came within the first seconds, or "
+        "the step was cleared or failed. Please answer here."
     )
 
 

@@ -1,4 +1,4 @@
-"""Steps that run a program on a host for long: numbered attempts, re-attached on a retry, waited for deferred."""
+"""Steps that run a long program on a host. Attempts are numbered; a retry attaches again; the wait is deferred."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class JobOperator(StepOperator):
-    """A step around a remote job.
+    """A step that runs a remote job.
 
-    Attempts of one plan are numbered: an attempt that runs is attached to, one that ended is never run again
-    under its own number.
+    The attempts of a plan are numbered. The step attaches to a running attempt, and never runs an ended one again
+    under the same number.
     """
 
     #: Part of the job's id.
@@ -49,14 +49,14 @@ class JobOperator(StepOperator):
         return (attempts[-1], attempts[-1].status()) if attempts else None
 
     def new_attempt(self, step: Step) -> RemoteJob:
-        """A job id that was not used yet."""
+        """A job with an id that was not used yet."""
         from infomart_dr.hooks.remote_job import RemoteJob
 
         number = len(self.attempts(step)) + 1
         return RemoteJob(self.host(step), f"{step.key}-{self.job}-{number}")
 
     def job_limit(self, step: Step) -> float | None:
-        """Seconds for which the job is waited for; None: for ever."""
+        """Seconds to wait for the job; None: no limit."""
         return None
 
     def wait(self, step: Step, job: RemoteJob, progress: dict[str, Any] | None = None) -> None:
@@ -94,13 +94,13 @@ class JobOperator(StepOperator):
     def ended(self, event: dict[str, Any]) -> int:
         """Exit code of the job behind an event.
 
-        :raises TransientError: nobody knows how it ended; a retry finds out.
+        :raises TransientError: its end is unknown; a retry finds out.
         """
         if event["state"] == "ended":
             return int(event["exit_code"])
         raise TransientError(
             f"Job {event['job_id']} is {event['state']}: {event.get('reason') or 'its end is unknown'}.",
-            "The retry looks at what it left behind and goes on from there.",
+            "The retry checks what the job left behind and resumes from there.",
         )
 
     def printed(self, step: Step, event: dict[str, Any]) -> str:
@@ -111,7 +111,7 @@ class JobOperator(StepOperator):
 
 
 def ended_event(job: RemoteJob, status: JobStatus) -> dict[str, Any]:
-    """What the trigger would say of a job that has ended."""
+    """The event that the trigger would send for a job that has ended."""
     return {
         "state": status.state,
         "job_id": job.job_id,

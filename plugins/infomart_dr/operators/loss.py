@@ -1,4 +1,4 @@
-"""What a failover loses, estimated at the survivor: it reads, and notes what a retry must find again."""
+"""The loss of a failover, estimated at the survivor: only reads, and records what a retry needs again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from infomart_dr.times import moment
 
 
 class EstimateLoss(StepOperator):
-    """Estimate how many calls the failover loses, by data source, in bounds.
+    """Estimate how many calls the failover loses: a lower and an upper bound for each data source.
 
-    Counts are made where an IDB that is left can be asked: its calls up to the replicated high-water mark that have no
-    fact are lost, since nothing is extracted twice. Where there is none, or for what ICON could not deliver before the
-    site was lost, the estimate is times and a call rate. An IDB that cannot be asked widens the bounds and stops
-    nothing. Before the standby is drained every lower bound is 0: what has arrived may still bring the facts.
+    Where a surviving IDB can be queried, calls are counted: a call up to the replicated high-water mark that has no
+    fact is lost, since nothing is extracted twice. Elsewhere, and for data that ICON could not deliver before the site
+    was lost, the estimate is a span of time and a call rate. An IDB that cannot be queried widens the bounds; the run
+    continues. Before the standby is drained every lower bound is 0: data in the trail may still bring the facts.
 
     :param moment: ``before`` the gate, once ``drained``, or at the ``end``.
     """
@@ -30,7 +30,7 @@ class EstimateLoss(StepOperator):
     changes = "nothing but the estimate in the plan's ledger"
     under_lock = False
 
-    #: Seconds below the mark in which calls are looked for among the facts.
+    #: Seconds below the mark in which the step searches the facts for calls.
     WINDOW: ClassVar[int] = DAY
 
     def __init__(self, *, moment: Moment, **kwargs: Any) -> None:
@@ -72,9 +72,9 @@ class EstimateLoss(StepOperator):
             step.ledger.put_once(fact, value)
 
     def _estimate(self, step: Step) -> LossEstimate:
-        # Noted before anything is read: the site was lost by then, at each retry too.
+        # Recorded before anything is read: the site was lost by then. A retry keeps the first value.
         first_look = step.ledger.put_once(facts.LOSS_FIRST_LOOK, int(time.time()))
-        # Not by their roles: a site that is lost is never asked for anything.
+        # Not by their roles: a lost site is never queried.
         failed, survivor = step.pair.source, step.pair.target
         reading = Reading(step, failed, survivor, self.WINDOW)
         base = self._base(step, reading.facts)
@@ -95,7 +95,7 @@ class EstimateLoss(StepOperator):
         )
 
     def _base(self, step: Step, there: Facts) -> Base:
-        """Marks and what is covered: as noted once drained, since the survivor's server moves them later."""
+        """Marks and covered spans; once drained, the recorded ones: the survivor's server moves the marks later."""
         proof, noted = step.ledger.get(facts.STANDBY_DRAINED), step.ledger.get(facts.LOSS_MARKS)
         if proof is not None and noted is not None and (base := Base.from_text(noted, proof)) is not None:
             return base
@@ -121,7 +121,7 @@ class EstimateLoss(StepOperator):
 
 
 def failure_of(step: Step, sign: int | None, first_look: int) -> Failure:
-    """When the site was lost, by the parameter ``failure_time`` and what is seen.
+    """The time of the site's loss, by the parameter ``failure_time`` and the signs that were found.
 
     :raises PermanentError: the parameter is not a time.
     """

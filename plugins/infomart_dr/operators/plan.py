@@ -16,7 +16,7 @@ from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
 
 
 class TakeLock(StepOperator):
-    """Take the deployment's lock, so that no other plan runs, whichever Airflow started it.
+    """Take the deployment's lock, so that no other plan runs, from this Airflow or from another.
 
     :param sites: roles that the procedure works at.
     :param only: the architecture that the procedure is for; None: both.
@@ -42,7 +42,7 @@ class TakeLock(StepOperator):
             topology.must_be(self.only, self.dag_id)
 
     def observe(self, step: Step) -> Observation:
-        # First what is wrong with topology or parameters, before anything is touched.
+        # Topology and parameters are checked first, before anything is changed.
         self.must_fit(step.topology)
         sites = self._sites(step)
         step.lock.ensure_tables()
@@ -65,8 +65,8 @@ class TakeLock(StepOperator):
             step.lock.take_over(step.plan_id, step.owner, reason, held_by=dead)
         elif dead and holder is not None and not holder.is_run(step.plan_id, step.owner):
             raise GuardError(
-                f"The lock is to be taken from plan {dead}, and plan {holder.plan_id} of {holder.owner} holds it.",
-                "Look whether that plan is the dead one; then give its id as take_lock_from.",
+                f"take_lock_from names plan {dead}, but plan {holder.plan_id} of {holder.owner} holds the lock.",
+                "Make sure that nothing of that plan runs any more. Then start a run with its id as take_lock_from.",
             )
         else:
             step.lock.take(step.plan_id, step.owner, reason)
@@ -79,17 +79,17 @@ class TakeLock(StepOperator):
         if sites != self._sites(step):
             raise GuardError(
                 f"Plan {step.plan_id} is for {sites}; this run is for {self._sites(step)}.",
-                "Give the plan's own source and target, or begin a new plan.",
+                "Start a run with the plan's own source and target, or start a new plan.",
             )
         other = step.replication.get(facts.REPLICATION_PLAN)
         if step.ledger.has(facts.OLD_REPLICATION_REMOVED) and other not in (None, step.plan_id):
             raise GuardError(
-                f"Plan {other} has replaced the capture of plan {step.plan_id}, which misses changes since then.",
-                "Go on with that plan, or begin a new one.",
+                f"Plan {other} has replaced the capture of plan {step.plan_id}, whose trails miss all later changes.",
+                f"Continue plan {other}, or start a new plan.",
             )
 
     def _note_request(self, step: Step) -> None:
-        """Who asked for this run, and why: several runs may go on with one plan."""
+        """Record who requested this run, and why: several runs may continue one plan."""
         run = hashlib.sha1(step.owner.encode(), usedforsecurity=False).hexdigest()[:8]
         asked = {
             "run": step.owner,
@@ -101,7 +101,7 @@ class TakeLock(StepOperator):
 
 
 class ReleaseLock(StepOperator):
-    """Give the deployment's lock back, once the service is back too."""
+    """Release the deployment's lock, after a check that a site serves."""
 
     changes = "the plan's row in DR_LOCK is removed"
     undo = "start the procedure again; it takes the lock again"
@@ -117,9 +117,9 @@ class ReleaseLock(StepOperator):
             role: SiteRole = "target" if step.ledger.has(facts.POINT_OF_NO_RETURN) else "source"
             service = serving(step, role)
             if not service.satisfied:
-                # Without the lock, a return_service_to_source that is cleared would take itself for nobody's.
+                # Without the lock, a cleared return_service_to_source would conclude that it has nothing to restore.
                 raise GuardError(
-                    f"{step.name(role)} must serve and does not ({service.summary}); the lock stays.",
-                    "Correct the cause, clear the step that failed and this run's back-out; then clear this task.",
+                    f"{step.name(role)} must serve but does not ({service.summary}); the lock stays held.",
+                    "Correct the cause. Clear the failed step and this run's back-out, then clear this task.",
                 )
         step.lock.release(step.plan_id)

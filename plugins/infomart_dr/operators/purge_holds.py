@@ -1,4 +1,4 @@
-"""Purge holds by hand and by schedule: what infomart_purge_hold and infomart_purge_guard do."""
+"""Purge holds by hand and by schedule: the steps of infomart_purge_hold and infomart_purge_guard."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 PLACE, EXTEND, RELEASE, LIST = "place", "extend", "release", "list"
 _CORRECT = "Correct the parameters and start the run again."
-#: By how much the clocks of Airflow and of an IDB may differ.
+#: Allowed difference between the clocks of Airflow and of an IDB.
 _CLOCKS = timedelta(minutes=10)
-#: Released holds are listed for so long.
+#: Age up to which released holds are listed.
 _LISTED = timedelta(days=30)
 
 
@@ -43,7 +43,7 @@ _LISTED = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Request:
-    """What a run of infomart_purge_hold is asked for.
+    """The request of a run of infomart_purge_hold.
 
     :param hold: id of the hold; of a new one the run's id.
     """
@@ -61,8 +61,8 @@ def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now
     """The request of a form, or of a ticket.
 
     :param run_id: id of the hold that a run places.
-    :param asked_at: when the run was asked for: a retry, or a clear, may read it after the end that it asks for.
-    :raises PermanentError: the parameters do not go together; the message says which.
+    :param asked_at: time of the request; a retry or a clear may read it after the requested end.
+    :raises PermanentError: the parameters do not fit together; the message names them.
     """
     text = {name: str(params.get(name) or "").strip() for name in ("action", "which", "hold", "reason", "ticket")}
     begins = moment("begins_at", str(params.get("begins_at") or ""))
@@ -71,37 +71,41 @@ def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now
     until = moment("until_time", str(params.get("until_time") or ""))
     action = text["action"]
     if bool(site) != bool(until):
-        raise PermanentError("until_site_passes and until_time belong together, and one of them is empty.", _CORRECT)
+        raise PermanentError("until_site_passes and until_time belong together, but one of them is empty.", _CORRECT)
     end = End(ends, site or None, until) if ends or until else None
     if action in (PLACE, EXTEND):
         if end is None or (ends and until):
             raise PermanentError(
-                f"To {action} a hold needs one end: ends_at, or until_site_passes with until_time.", _CORRECT
+                f"The action {action} needs one end: ends_at, or until_site_passes with until_time.", _CORRECT
             )
         if ends and ends <= max(begins or asked_at, asked_at):
             raise PermanentError(
-                f"The end {shown(ends)} is not after the begin and after {shown(asked_at)}, when it was asked for.",
+                f"The end {shown(ends)} must be later than the begin and than the request ({shown(asked_at)}).",
                 _CORRECT,
             )
     elif end is not None:
-        raise PermanentError(f"An end was given, and {action} takes none.", "To change the end, choose extend.")
+        raise PermanentError(
+            f"An end was given, but the action {action} takes none.", "To change the end, choose extend."
+        )
     if action in (EXTEND, RELEASE) and not text["hold"]:
         raise PermanentError(
-            f"To {action} a hold needs its id in the parameter hold.", "The action list shows the ids."
+            f"The action {action} needs the id of a hold in the parameter hold.", "Run the action list to see the ids."
         )
     if action in (PLACE, LIST) and text["hold"]:
-        raise PermanentError(f"An id was given, and {action} takes none: a new hold has the id of its run.", _CORRECT)
+        raise PermanentError(
+            f"An id was given, but the action {action} takes none: a new hold gets the id of its run.", _CORRECT
+        )
     if action == PLACE and not (text["reason"] or text["ticket"]):
-        raise PermanentError("A hold needs a reason or a ticket: somebody will ask who holds, and why.", _CORRECT)
+        raise PermanentError("A hold needs a reason or a ticket, so that others can see why purging is held.", _CORRECT)
     if action != PLACE and begins is not None:
-        raise PermanentError(f"A begin was given, and {action} takes none.", _CORRECT)
+        raise PermanentError(f"A begin was given, but the action {action} takes none.", _CORRECT)
     hold = run_id if action == PLACE else text["hold"]
     reason = text["reason"] or f"ticket {text['ticket']}"
     return Request(action, text["which"], hold, begins or now, end, reason, text["ticket"])
 
 
 class HoldStep(StepOperator):
-    """A step about holds: it needs no lock and no plan, and asks the IDBs only."""
+    """A step of infomart_purge_hold: it needs no lock and no plan, and connects only to the IDBs."""
 
     under_lock = False
     always = True
@@ -114,7 +118,7 @@ class HoldStep(StepOperator):
 
 
 def _asked_at(step: Step) -> datetime:
-    """Time that the run was asked for; clearing the run does not change it."""
+    """Time at which the run was requested; clearing the run does not change it."""
     assert step.run_after is not None, "every run has one"
     return step.run_after
 
@@ -124,15 +128,15 @@ def _ids(idbs: list[IdbHolds]) -> list[str]:
 
 
 class CheckRequest(HoldStep):
-    """See that the parameters go together and that the IDBs exist; nothing is changed."""
+    """Check that the parameters fit together and that the IDBs exist. Nothing is changed."""
 
     def observe(self, step: Step) -> Observation:
         request, idbs = self._request(step), chosen_idbs(step)
         site = request.end.until_site if request.end is not None else None
         if site is not None and step.topology.site(site).role == "failed":
             raise GuardError(
-                f"{site} has the role failed: nothing moves its marks, so that the hold would never end by itself.",
-                "Give a site that is not lost as until_site_passes, or a time as ends_at.",
+                f"{site} has the role failed. Its high-water marks do not move, so the hold would never end by itself.",
+                "Start a run with a site that is not lost as until_site_passes, or with a time as ends_at.",
             )
         lost = sorted(set(step.topology.sites) - set(PurgeHolds(step.deployment).living()))
         if lost and not request.which:
@@ -144,14 +148,14 @@ class CheckRequest(HoldStep):
 
 
 class ChangeHolds(HoldStep):
-    """Place, extend or release the hold at each chosen IDB; the jobs are looked at in the next step."""
+    """Place, extend or release the hold at each chosen IDB. The next step adjusts the jobs."""
 
     guide = "Database Transfer: stop purging IDBs (guide:232)"
-    changes = "a row a hold in DR_PURGE_HOLD of each IDB's database"
+    changes = "one row per hold in DR_PURGE_HOLD of each IDB's database"
     undo = "infomart_purge_hold with release or extend"
 
     def does_not_apply(self, step: Step) -> str | None:
-        return "the run lists holds only" if step.params["action"] == LIST else None
+        return "the run only lists holds" if step.params["action"] == LIST else None
 
     def observe(self, step: Step) -> Observation:
         request, idbs = self._request(step), chosen_idbs(step)
@@ -176,7 +180,7 @@ class ChangeHolds(HoldStep):
     ) -> list[str]:
         """IDBs where the request is not fulfilled yet.
 
-        :raises GuardError: it cannot be.
+        :raises GuardError: it cannot be fulfilled.
         """
         if request.action == PLACE:
             for hold in known.values():
@@ -193,46 +197,47 @@ class ChangeHolds(HoldStep):
         if not open_holds:
             over, asked_at = next(iter(known.values())), _asked_at(step).replace(microsecond=0)
             if any(hold.end_asked_at is not None and hold.end_asked_at >= asked_at for hold in known.values()):
-                self.log.warning("This run, or a later one, has extended the hold, which is over: %s", over)
+                self.log.warning("The hold is over; this run or a later one had extended it: %s", over)
                 return []
-            raise GuardError(f"The hold is released already: {over}.", "Place a new one.")
+            raise GuardError(f"The hold is already released: {over}.", "Place a new hold.")
         return [label for label, hold in open_holds.items() if self._extends(step, request, hold)]
 
     def _is_of_this_run(self, step: Step, hold: Hold) -> None:
-        """The hold of the run's id must be the one that this run placed: another request is another hold.
+        """Refuse a hold of this run's id that this run has not placed: another request is another hold.
 
-        :raises GuardError: it is another run's, of another Airflow or person.
+        :raises GuardError: a run of another Airflow or person has placed it.
         """
         if hold.owner != self._owner(step) or hold.placed_at < _asked_at(step) - _CLOCKS:
             raise GuardError(
-                f"There is a hold of this id already, which this run has not placed: {hold}.",
-                "Start a run with another id to place one more, or change that one with extend or release.",
+                f"A hold with this id exists already, and this run has not placed it: {hold}.",
+                "To place a second hold, start a run with another run id. To change this one, use extend or release.",
             )
         if hold.released_at is not None:
-            self.log.warning("The hold of this run is over, and is not placed again: %s", hold)
+            self.log.warning("The hold of this run is over; it is not placed again: %s", hold)
 
     def _extends(self, step: Step, request: Request, hold: Hold) -> bool:
-        """Whether the end is to be set still.
+        """The hold does not have the requested end yet.
 
-        :raises GuardError: it may not be.
+        :raises GuardError: this end is not allowed.
         """
         end = request.end
         assert end is not None
         if hold.of_plan:
             raise GuardError(
-                f"The hold is a plan's, which ends it by itself: {hold}.", "To hold longer, place one of your own."
+                f"The hold belongs to a plan, which releases it itself: {hold}.",
+                "To hold purging longer, place a hold of your own.",
             )
         if hold.end == end:
             return False
         if hold.end_asked_at is not None and hold.end_asked_at > _asked_at(step):
-            self.log.warning("A later run has set the end, which stays: %s", hold)
+            self.log.warning("A later run has set the end; it stays: %s", hold)
             return False
         if why := _no_extension(hold.end, end):
             raise GuardError(f"{why}: {hold}.", "Place another hold with that end, then release this one.")
         return True
 
     def _owner(self, step: Step) -> str:
-        # The run must be told from every other; of a long name the beginning does.
+        # The run's id must stay whole, to be distinguished from every other; a long name is cut.
         person = cut(step.requester, OWNER_LIMIT - len(f", {step.owner}".encode()))
         return f"{person}, {step.owner}" if person else step.owner
 
@@ -247,7 +252,7 @@ class ChangeHolds(HoldStep):
             except Exception as error:
                 report.failed(idb.label, error)
         if report.errors:
-            # The next step waits until this one reaches all; the jobs of those that it has reached do not.
+            # The next step waits until this one reaches all IDBs. The jobs of those reached are adjusted now.
             holds = PurgeHolds(step.deployment)
             for idb in reached:
                 log_report(self, holds.enforce(idb))
@@ -274,15 +279,17 @@ class ChangeHolds(HoldStep):
             idb.store.extend(request.hold, request.end, _asked_at(step))
             return
         if hold.of_plan:
-            self.log.warning("%s: this hold was a plan's: it protects a copy that may be under way.", idb.label)
+            self.log.warning(
+                "%s: this hold belonged to a plan; it protected a copy that may still be under way.", idb.label
+            )
         idb.store.release(request.hold, owner, request.reason or "released by hand")
 
 
 def _no_extension(present: End, new: End) -> str | None:
-    """Why an end may come before the present one; None: it is a later one of its kind."""
+    """The reason why the new end is not certainly later than the present one; None: it is."""
     if (present.ends_at is None) != (new.ends_at is None):
         kinds = ("a mark", "a time") if new.ends_at else ("a time", "a mark")
-        return f"The present end is {kinds[0]} and the new one {kinds[1]}, and nobody can tell which comes first"
+        return f"The present end is {kinds[0]} and the new one {kinds[1]}; it is unknown which comes first"
     if present.until_site != new.until_site:
         return f"The present end is by the mark of {present.until_site} and the new one by that of {new.until_site}"
     before, after = present.ends_at or present.until_time, new.ends_at or new.until_time
@@ -292,7 +299,7 @@ def _no_extension(present: End, new: End) -> str | None:
 
 
 class ListHolds(HoldStep):
-    """Show the holds of the chosen IDBs, and what is disabled since when."""
+    """Show the holds of the chosen IDBs, and since when which jobs are disabled."""
 
     def observe(self, step: Step) -> Observation:
         now, lines, report = datetime.now(UTC), list[str](), Report("holds")
@@ -301,7 +308,7 @@ class ListHolds(HoldStep):
             try:
                 lines += self._lines(holds, idb, now)
             except Exception as error:
-                # What stands at the other IDBs is shown all the same.
+                # The other IDBs are shown all the same.
                 report.failed(idb.label, error)
         for line in lines:
             self.log.info("%s", line)
@@ -326,7 +333,7 @@ class ListHolds(HoldStep):
 
 
 def log_report(task: BaseOperator, report: Report) -> None:
-    """Write what a look came to into a task's log."""
+    """Write the result of a check into a task's log."""
     for words in report.holds:
         task.log.info("%s: hold %s", report.idb, words)
     for words in report.changed:
@@ -334,7 +341,7 @@ def log_report(task: BaseOperator, report: Report) -> None:
     for words in [*report.reported, *report.warnings]:
         task.log.warning("%s: %s", report.idb, words)
     for words in report.running:
-        task.log.info("%s: %s runs; it is looked at again", report.idb, words)
+        task.log.info("%s: %s is running; the next check follows it up", report.idb, words)
 
 
 class EnforceHolds(BaseOperator):
@@ -343,7 +350,7 @@ class EnforceHolds(BaseOperator):
     :param deployment: its name.
     """
 
-    changes = "purge jobs are disabled where a hold holds, and enabled where the last hold has ended"
+    changes = "purge jobs are disabled where a hold is in force, and enabled where the last hold has ended"
     undo = "infomart_purge_hold with release or place"
     guide = "Database Transfer: stop purging IDBs, until the data is processed (guide:232)"
 
@@ -353,7 +360,7 @@ class EnforceHolds(BaseOperator):
 
     @classmethod
     def page(cls) -> str:
-        """The task's page; a mapped task shows what it is given only."""
+        """The task's page; a mapped task shows only what it is given."""
         return page(cls.__doc__, cls.guide, "the IDBs of the sites that are not lost", cls.changes, cls.undo)
 
     def execute(self, context: Context) -> dict[str, Any]:

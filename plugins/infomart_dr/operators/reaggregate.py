@@ -14,7 +14,7 @@ from infomart_dr.times import moment, shown
 
 
 def requested(step: Step) -> Observation:
-    """Whether this plan has made its request; true where there is no RAA."""
+    """This plan has made its request, or the topology has no RAA."""
     if not step.topology.raa.enabled:
         return Observation(True, "the topology has no RAA")
     noted = step.ledger.get(facts.REAGGREGATION_REQUESTED)
@@ -22,7 +22,7 @@ def requested(step: Step) -> Observation:
 
 
 class RequestReaggregation(StepOperator):
-    """Request re-aggregation from 24 hours before the failure until now, or of the explicit interval."""
+    """Request re-aggregation from 24 hours before the failure until now, or of the interval that the run names."""
 
     guide = "DR 10a (guide:1053-1057, guide:1064); Return to Normal 19a (guide:1127-1147, guide:1153)"
     changes = "a pending request of RAA in the Info Mart"
@@ -60,7 +60,7 @@ class RequestReaggregation(StepOperator):
 
 
 class CheckRequested(CheckOperator):
-    """See that the request was made."""
+    """Check that the request was made."""
 
     guide = "DR 10a (guide:1053); Return to Normal 19a (guide:1127)"
     in_report = True
@@ -69,4 +69,4 @@ class CheckRequested(CheckOperator):
         return requested(step)
 
     def next_step(self) -> str:
-        return "Clear request_reaggregation."
+        return "Clear request_reaggregation with Downstream."

@@ -1,4 +1,4 @@
-"""GoldenGate: parameter files, supplemental logging, capture, delivery, catch-up, and what is left behind."""
+"""GoldenGate: parameter files, supplemental logging, capture, delivery, and the removal of old groups."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ReplicationOperator(StepOperator):
     :param direction: ``to_target`` or ``to_source``.
     """
 
-    #: What the step is of the guide in one direction only.
+    #: Further places in the guide, by direction.
     also: ClassVar[dict[Direction, str]] = {}
 
     def __init__(self, *, direction: Direction, **kwargs: Any) -> None:
@@ -45,7 +45,7 @@ class ReplicationOperator(StepOperator):
         return ends(self.direction)[1]
 
 
-#: What a Replicat's first start is of a return to normal.
+#: Places in the guide of a Replicat's first start, by direction.
 REPLICAT_ALSO: dict[Direction, str] = {
     "to_target": "Return to Normal 9 and resynchronisation (guide:1110, guide:1080)",
     "to_source": "Return to Normal 10 (guide:1111)",
@@ -68,7 +68,7 @@ class PrepareGoldenGateSchema(StepOperator):
                     missing.append(f"{step.name(role)}:{goldengate.schema_name}.{table}")
         if missing:
             return Observation(False, f"missing: {sorted_names(missing)}")
-        return Observation(True, "the tables are there at both sites")
+        return Observation(True, "the tables exist at both sites")
 
     def act(self, step: Step, seen: Observation) -> None:
         for role in BOTH_ROLES:
@@ -81,15 +81,15 @@ class PrepareGoldenGateSchema(StepOperator):
 
 
 class RemoveOldReplication(StepOperator):
-    """Remove groups that an earlier plan or the time before the disaster left, and put their trails aside.
+    """Remove groups left by an earlier plan or from before the disaster, and move their trails aside.
 
     :param keep: direction whose groups and trails are in use and stay; None: none is.
     """
 
     guide = "Return to Normal 6 (guide:1107)"
     changes = (
-        "old groups are stopped, unregistered and deleted at both sites; what they left in dirdat, dirchk, dirrpt and "
-        "trace, and what INFO said of them, is put into dirdat/old-<plan>"
+        "old groups are stopped, unregistered and deleted at both sites; their files in dirdat, dirchk, dirrpt and "
+        "trace, and their definitions by INFO, are moved into dirdat/old-<plan>"
     )
     undo = "move the files back; add the groups again by their definitions in dirdat/old-<plan>"
 
@@ -98,14 +98,14 @@ class RemoveOldReplication(StepOperator):
         self.keep: Direction | None = keep
 
     def _kept(self, role: SiteRole) -> Literal["capture", "apply", ""]:
-        """Which side of the kept direction a site is."""
+        """The site's side of the kept direction; empty: no direction is kept."""
         if self.keep is None:
             return ""
         return "capture" if ends(self.keep)[0] == role else "apply"
 
     def observe(self, step: Step) -> Observation:
         if step.ledger.has(facts.OLD_REPLICATION_REMOVED):
-            return Observation(True, "this plan has removed what was left of older replication")
+            return Observation(True, "this plan has removed the older replication")
         left = [f"{step.name(role)}:{name}" for role in BOTH_ROLES for name in self._groups(step, role)]
         return Observation(False, f"groups left: {sorted_names(left) or 'none'}")
 
@@ -119,7 +119,7 @@ class RemoveOldReplication(StepOperator):
         }[self._kept(role)]
 
     def _groups(self, step: Step, role: SiteRole) -> list[str]:
-        """Those of them that are there."""
+        """Those of them that exist."""
         there = {program.group for program in step.ggsci(role).info_all() if program.group}
         return [name for name in self._ours(step, role) if name in there]
 
@@ -141,7 +141,7 @@ class RemoveOldReplication(StepOperator):
         step.ledger.put_once(facts.OLD_REPLICATION_REMOVED, True)
 
     def _aside(self, step: Step, role: SiteRole) -> str:
-        """Folder of what was removed."""
+        """Folder for what was removed."""
         return f"{step.site(role).goldengate.home}/dirdat/old-{step.key}"
 
     def _keep_definition(self, step: Step, role: SiteRole, name: str, text: str) -> None:
@@ -150,7 +150,7 @@ class RemoveOldReplication(StepOperator):
         host.write_file(f"{folder}/{name.lower()}.info", text + "\n")
 
     def _put_aside(self, step: Step, role: SiteRole) -> None:
-        """Move trails that nothing uses, and the working files of groups that are gone, out of the way."""
+        """Move unused trails, and the working files of removed groups, into that folder."""
         goldengate = step.site(role).goldengate
         trails = {
             "": (goldengate.trails.local, goldengate.trails.remote),
@@ -176,7 +176,7 @@ class RemoveOldReplication(StepOperator):
 
 
 class RecreateCheckpointTable(StepOperator):
-    """Drop and make again what GoldenGate keeps in its schema: the checkpoint tables of both sites.
+    """Drop and recreate GoldenGate's checkpoint tables at both sites.
 
     The schema itself stays: the plan's lock and ledger are in it.
     """
@@ -188,7 +188,7 @@ class RecreateCheckpointTable(StepOperator):
     def observe(self, step: Step) -> Observation:
         done = step.ledger.get(facts.CHECKPOINT_TABLE_RECREATED)
         return Observation(
-            done is not None, "checkpoint tables are made again" if done else "checkpoint tables may be old"
+            done is not None, "checkpoint tables are recreated" if done else "checkpoint tables may be old"
         )
 
     def act(self, step: Step, seen: Observation) -> None:
@@ -197,8 +197,8 @@ class RecreateCheckpointTable(StepOperator):
             ggsci = step.ggsci(role)
             replicats = [program.group or "" for program in ggsci.info_all() if program.program.upper() == "REPLICAT"]
             if replicats:
-                # Somebody else's: its checkpoint is in the table.
-                self.log.warning("act: %s: the table stays, %s use it", step.name(role), sorted_names(replicats))
+                # They belong to somebody else, and their checkpoints are in the table.
+                self.log.warning("act: %s: the table stays: %s use it", step.name(role), sorted_names(replicats))
                 continue
             self.log.info("act: %s: %s", step.name(role), ggsci.recreate_checkpoint_table().what)
         step.ledger.put_once(facts.CHECKPOINT_TABLE_RECREATED, True)
@@ -212,7 +212,7 @@ class RenderParameterFiles(StepOperator):
         "Return to Normal 5, 9, options 1 and 2 (guide:1072-1078, guide:1106, guide:1110)"
     )
     changes = "dirprm/<group>.prm of Extract, pump and Replicat, and GLOBALS, at both sites"
-    undo = "the earlier file stands beside it as <name>.before-<plan>"
+    undo = "the earlier file is kept beside it as <name>.before-<plan>"
 
     def observe(self, step: Step) -> Observation:
         differing = [
@@ -236,7 +236,7 @@ class RenderParameterFiles(StepOperator):
 class EnableSupplementalLogging(StepOperator):
     """Enable supplemental logging for the Info Mart and for the marker table.
 
-    :param again: the step is the repetition that an upgrade in between makes necessary; without one it changes nothing.
+    :param again: repetition after a possible upgrade in between; without an upgrade it changes nothing.
     """
 
     guide = "Setting Up Replication: ADD TRANDATA, and again after an upgrade (guide:839-845)"
@@ -252,9 +252,9 @@ class EnableSupplementalLogging(StepOperator):
         return kind.of(step.name(self.role))
 
     def observe(self, step: Step) -> Observation:
-        # ggsci's own commands are observe, act and verify in one: asking for what is on changes nothing.
+        # ggsci's own commands observe, act and verify in one: enabling it twice changes nothing.
         noted = step.ledger.get(self._fact(step))
-        return Observation(noted is not None, noted or "supplemental logging is not proven on")
+        return Observation(noted is not None, noted or "supplemental logging is not yet proven to be on")
 
     def act(self, step: Step, seen: Observation) -> None:
         goldengate = step.site(self.role).goldengate
@@ -303,7 +303,7 @@ class AddExtract(ReplicationOperator):
         step.ledger.put_once(facts.CAPTURE_ADDED.of(self.direction), int(time.time()))
 
     def _note_logs(self, step: Step) -> None:
-        """Note how long ggserr.log is at both ends, so that only what follows is judged later."""
+        """Record the size of ggserr.log at both sites, so that the later check reads only what follows."""
         for role in BOTH_ROLES:
             home = step.site(role).goldengate.home
             size = step.host(role).file_sizes(home, ["ggserr.log"]).get("ggserr.log", 0)
@@ -311,7 +311,7 @@ class AddExtract(ReplicationOperator):
 
 
 class StartCapture(ReplicationOperator):
-    """Start the Extract and the pump, and see them run."""
+    """Start the Extract and the pump, and check that they run."""
 
     guide = "START EXTRACT (guide:987-990)"
     also: ClassVar[dict[Direction, str]] = {"to_source": "Return to Normal 11 (guide:1112)"}
@@ -324,7 +324,7 @@ class StartCapture(ReplicationOperator):
         what = states_text(states)
         running = all(state == "RUNNING" for state in states.values())
         if running:
-            # The first SCN by which an older open transaction can be told: taken once, after the Extract ran.
+            # A transaction that is older than this SCN may be missed: recorded once, after the Extract ran.
             scn = step.ledger.put_once(
                 facts.CAPTURE_SCN.of(self.direction), int(step.dba(self.capturing).value("current_scn"))
             )
@@ -340,10 +340,10 @@ class StartCapture(ReplicationOperator):
 
 
 class FlushSequences(ReplicationOperator):
-    """Flush the sequences into the redo, so that the Extract has a value of each."""
+    """Flush the sequences into the redo, so that the Extract captures a value of each."""
 
     guide = "not in the guide; GoldenGate's FLUSH SEQUENCE after the Extract's first start"
-    changes = "a redo record a sequence"
+    changes = "one redo record per sequence"
 
     def observe(self, step: Step) -> Observation:
         flushed = step.ledger.get(facts.SEQUENCES_FLUSHED.of(self.direction))
@@ -355,7 +355,7 @@ class FlushSequences(ReplicationOperator):
 
 
 class CheckReplicationRuns(ReplicationOperator):
-    """See that a direction that is in use runs, and goes on running: Extract, pump and Replicat."""
+    """Check that Extract, pump and Replicat of a direction in use run. The step leaves them running."""
 
     guide = "not in the guide, which knows no planned switchover"
     under_lock = False
@@ -367,7 +367,7 @@ class CheckReplicationRuns(ReplicationOperator):
     def act(self, step: Step, seen: Observation) -> None:
         raise GuardError(
             f"{step.name(self.applying)} does not follow {step.name(self.capturing)}: {seen.summary}.",
-            "Start the groups; where there is no replication yet, run infomart_setup_replication first.",
+            "Start the groups, then clear this task. If replication is not set up yet, run infomart_setup_replication.",
         )
 
 
@@ -441,14 +441,11 @@ class NoteToSourceScn(ReplicationOperator):
         step.ledger.put_once(facts.TO_SOURCE_SCN, int(step.dba(self.capturing).value("current_scn")))
 
 
-# -- catch-up --------------------------------------------------------------------------------------
-
-
 # -- direction -------------------------------------------------------------------------------------
 
 
 class StopReplicationToTarget(StepOperator):
-    """Stop Replicat, pump and Extract of replication to the target; STOP, so that AUTORESTART leaves them alone."""
+    """Stop Replicat, pump and Extract of replication to the target. After a STOP, AUTORESTART leaves them stopped."""
 
     guide = "switched to normal direction (guide:1082)"
     changes = "the groups of replication to the target are STOPPED at both sites"
@@ -460,7 +457,7 @@ class StopReplicationToTarget(StepOperator):
 
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.TABLES_COMPARED)
-        # Noted first: the back-out starts again what may be stopped.
+        # Recorded first: the back-out then starts the groups again.
         step.ledger.put_once(facts.TO_TARGET_STOPPED, True)
         for role, name in groups_of(step, "to_target"):
             step.ggsci(role).stop(name)
@@ -495,7 +492,7 @@ class RemoveReplicationToTarget(StopReplicationToTarget):
 
 
 class CheckGoldenGateLog(ReplicationOperator):
-    """Read ggserr.log at both ends since the plan began; an ERROR record stops the run."""
+    """Read the records of ggserr.log at both sites since the capture was added. An ERROR record stops the run."""
 
     guide = "Check the ggserr.log file (guide:992); Return to Normal 18 (guide:1124)"
 
@@ -515,4 +512,4 @@ class CheckGoldenGateLog(ReplicationOperator):
         return Observation(True, "ggserr.log has no error since the capture was added")
 
     def next_step(self) -> str:
-        return "Correct what the records name; then mark this task a success, or clear it."
+        return "Correct the causes that the records name, then mark this task as success: the records stay in the file."

@@ -1,4 +1,4 @@
-"""The Info Mart Server: its options, its quiet, its stop and its start, and the back-out."""
+"""The Info Mart Server: its stop and its start, and the back-out."""
 
 from __future__ import annotations
 
@@ -27,12 +27,19 @@ if TYPE_CHECKING:
 
 
 class CutoverGate(Gate):
-    """A person decides about the cutover; a plan whose target serves already is not asked again."""
+    """A person decides about the cutover. In a plan whose target already serves, the gate does not ask again."""
 
     guide = "Return to Normal 8 (guide:1109)"
 
+    def evidence(self, step: Step) -> str:
+        source, target = step.name("source"), step.name("target")
+        return (
+            f"**Deployment {step.topology.name}: from {source} to {target}.** The Info Mart Server at {source} stops, "
+            f"{target} takes over, and {source} becomes its standby."
+        )
 
-# -- quiet, stop, start ----------------------------------------------------------------------------
+
+# -- stop and start --------------------------------------------------------------------------------
 
 
 class StopInfoMartServer(StepOperator):
@@ -40,7 +47,7 @@ class StopInfoMartServer(StepOperator):
 
     guide = "Database Transfer 1 (guide:853); Return to Normal 1, 2, 8 (guide:1090, guide:1092, guide:1109)"
     changes = "the Info Mart Server of the site is stopped"
-    undo = "the teardown return_service_to_source starts it again before the point of no return"
+    undo = "the back-out return_service_to_source starts it again before the point of no return"
     settle_seconds = 30
 
     def observe(self, step: Step) -> Observation:
@@ -49,16 +56,16 @@ class StopInfoMartServer(StepOperator):
         return Observation(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is stopped")
 
     def act(self, step: Step, seen: Observation) -> None:
-        # It has run: a comparison of an earlier stop no longer holds, whoever started it since.
+        # The server has run, whoever started it: a comparison made at an earlier stop no longer holds.
         forget_final_stop(step)
         step.management_layer(self.role).stop(step.application_dbid(self.role), graceful=True)
 
     def next_step(self) -> str:
-        return "Look why the server does not stop; stop it by hand and clear this task."
+        return "Find out why the server does not stop. Stop it by hand, then clear this task."
 
 
 class CheckStopLeftNothing(CheckOperator):
-    """Look again after the stop: nothing extracted is left untransformed."""
+    """Check after the stop that nothing extracted is left untransformed."""
 
     guide = "not in the guide; see wait_for_quiet_etl"
 
@@ -66,11 +73,11 @@ class CheckStopLeftNothing(CheckOperator):
         return etl_is_quiet(step, self.role)
 
     def next_step(self) -> str:
-        return "Clear hold_scheduler and what follows it; the service is started again first."
+        return "Let the back-out start the service again first. Then clear hold_scheduler with Downstream."
 
 
 class NoteFinalStop(StepOperator):
-    """Note that the writers are stopped for the cutover; what was noted for an earlier stop is void."""
+    """Record that the writers are stopped for the cutover. Facts of an earlier stop are forgotten."""
 
     guide = "Return to Normal 8 (guide:1109)"
     changes = "rows of the plan's ledger"
@@ -79,21 +86,21 @@ class NoteFinalStop(StepOperator):
         stopped = step.ledger.get(facts.FINAL_STOP)
         if stopped and not server_runs(step, "source"):
             return Observation(True, f"the writers are stopped since {shown(stopped)}", {"stopped_at": stopped})
-        return Observation(False, "the final stop is not noted")
+        return Observation(False, "the final stop is not recorded")
 
     def act(self, step: Step, seen: Observation) -> None:
         signs = server_runs(step, "source")
         if signs:
             raise GuardError(
                 f"The Info Mart Server at {step.name('source')} runs: {', '.join(signs)}.",
-                "Clear the run from hold_scheduler of the cutover on.",
+                "Clear final_stop_and_comparison.hold_scheduler with Downstream.",
             )
         forget_final_stop(step)
         step.ledger.put_once(facts.FINAL_STOP, int(time.time()))
 
 
 def forget_final_stop(step: Step) -> None:
-    """Make void what was noted while the writers were stopped."""
+    """Forget the facts that were recorded while the writers were stopped."""
     for fact in reversed(facts.WHILE_STOPPED):
         step.ledger.forget(fact)
 
@@ -103,7 +110,7 @@ class StartInfoMartServer(StepOperator):
 
     guide = "Database Transfer 5 (guide:885)"
     changes = "the Info Mart Server runs, [schedule] run-scheduler = true"
-    undo = "stop_info_mart_server"
+    undo = "stop the Info Mart Server"
     settle_seconds = 30
 
     def observe(self, step: Step) -> Observation:
@@ -116,7 +123,7 @@ class StartInfoMartServer(StepOperator):
 
 
 class ServeAtSource(StepOperator):
-    """See that the surviving site serves, also when its server was stopped for the whole transfer."""
+    """Make sure that the source serves, also when its server was stopped for the whole transfer."""
 
     guide = "Operation Modes: whether the server runs during the transfer (guide:224, guide:270)"
     changes = "the source's server runs, [schedule] run-scheduler = true"
@@ -130,7 +137,7 @@ class ServeAtSource(StepOperator):
         if step.site("source").configuration.backend != "manual":
             step.configuration("source").apply(step.application("source"), option("schedule", "run-scheduler", "true"))
         if step.topology.architecture == "active-standby":
-            # The other one's server must not run then.
+            # The other site's server must not run.
             start_server(step, "source")
         else:
             step.management_layer("source").start(step.application_dbid("source"))
@@ -142,8 +149,8 @@ class ServeAtSource(StepOperator):
 def start_server(step: Step, role: SiteRole) -> None:
     """Start the server at a site, after the other site's server is proven stopped.
 
-    The back-out to the source must not hang on the target, which may be what failed: before the point of no
-    return, which is noted before the target's server is told to start, a target that cannot be asked runs none.
+    The back-out to the source must not depend on the target, which may have failed. The point of no return is
+    recorded before the target's server gets its start command. So before it, a target that cannot be asked runs none.
     """
     other = step.pair.other(role)
     try:
@@ -151,7 +158,9 @@ def start_server(step: Step, role: SiteRole) -> None:
     except InfoMartError as error:
         if role != "source" or step.ledger.has(facts.POINT_OF_NO_RETURN):
             raise
-        log.warning("observe: %s cannot be asked and was never told to start a server: %s", step.name(other), error)
+        log.warning(
+            "observe: %s cannot be asked, and this plan never started a server there: %s", step.name(other), error
+        )
         signs = []
     if signs:
         raise second_server(step, other, signs)
@@ -169,14 +178,14 @@ class ProveSourceStopped(CheckOperator):
         return Observation(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is proven stopped")
 
     def next_step(self) -> str:
-        return "Stop it, find out who started it, and start the cutover again."
+        return "Stop it and find out who started it. Then start the cutover again."
 
 
 def cross_point_of_no_return(step: Step, start: Callable[[], object]) -> None:
     """Record that no back-out starts the old server again, then start the target's.
 
     Recorded first: after a crash in between, nobody may start the source's server, or make the target a standby again.
-    Whatever would refuse the start is asked before this.
+    Checks that may refuse the start come before this.
     """
     step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
     step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
@@ -201,17 +210,19 @@ class StartAtTarget(StepOperator):
         step.ledger.require(facts.FINAL_STOP)
         step.ledger.require(facts.TABLES_COMPARED)
         step.ledger.require(facts.TO_SOURCE_SCN)
-        # What would refuse the start comes first: past the point of no return nobody starts the source again.
+        # Checks that may refuse the start come first: past the point of no return no back-out starts the source again.
         if signs := server_runs(step, "source"):
             raise second_server(step, "source", signs)
         cross_point_of_no_return(step, lambda: start_server(step, "target"))
 
     def next_step(self) -> str:
-        return "Look at the server's log at the target site; the service is not at the source any more."
+        return (
+            "The source no longer serves. Read the server's log at the target, correct the cause, then clear this task."
+        )
 
 
 class CheckServerLog(CheckOperator):
-    """Read the Info Mart Server's log since its start for the messages that mean trouble."""
+    """Search the Info Mart Server's log since its start for alarm messages."""
 
     guide = "Return to Normal 16 (guide:1122); DR 9 (guide:1050); active-active 2 (guide:407)"
 
@@ -228,14 +239,14 @@ class CheckServerLog(CheckOperator):
         return Observation(True, f"{path} has none of {len(alarms)} alarms")
 
     def next_step(self) -> str:
-        return "Do what the messages ask for, then mark this task a success."
+        return "Follow the messages' instructions, then mark this task as success."
 
 
 # -- the back-out ----------------------------------------------------------------------------------
 
 
 class ReturnServiceToSource(StepOperator):
-    """Before the point of no return, whatever happened: the source serves again, with its scheduler on."""
+    """Let the source serve again, with its scheduler on, after any failure before the point of no return."""
 
     guide = "not in the guide; the back-out"
     changes = "Application object and Info Mart Server of the source site, when the run ended early"
@@ -245,14 +256,14 @@ class ReturnServiceToSource(StepOperator):
     in_report = True
 
     def __init__(self, **kwargs: Any) -> None:
-        # The service is down: whatever stood in the way may be gone at the next try.
+        # The service is down: an obstacle may be gone at the next try.
         kwargs["retry_policy"] = None
         super().__init__(**kwargs)
 
     def observe(self, step: Step) -> Observation:
         if not step.holds_lock:
             return Observation(
-                True, "this run does not hold the lock: it changed nothing, or has given the service back"
+                True, "this run does not hold the lock: it changed nothing, or has already restored the service"
             )
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             target = serving(step, "target")
@@ -274,7 +285,9 @@ class ReturnServiceToSource(StepOperator):
             if step.ledger.has(fact)
         ]
         if seen.satisfied and left:
-            return Observation(False, f"{seen.summary}; left of a cutover that did not happen: {', '.join(left)}")
+            return Observation(
+                False, f"{seen.summary}; left over from a cutover that did not happen: {', '.join(left)}"
+            )
         return seen
 
     def act(self, step: Step, seen: Observation) -> None:
@@ -309,7 +322,7 @@ class ReturnServiceToSource(StepOperator):
         start_server(step, "source")
 
     def _restart_replication_to_target(self, step: Step) -> None:
-        """The target goes on following the source, so that the cutover can be tried again."""
+        """Let the target follow the source again, so that the cutover can be repeated."""
         if not step.ledger.has(facts.TO_TARGET_STOPPED):
             return
         try:

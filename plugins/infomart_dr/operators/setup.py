@@ -1,4 +1,4 @@
-"""Replication from nothing, and a new site: what must be there first, and what people deploy."""
+"""Setting up replication, and a new site: prerequisites, and the steps that people do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHOWN = 20_000
 
 
 class CheckPrerequisites(CheckOperator):
-    """Check everything that must be there before replication is set up; all that is wrong is reported at once."""
+    """Check all prerequisites before replication is set up. Everything that is wrong is reported at once."""
 
     guide = (
         "Deployment Prerequisites (guide:573-583); task summary (guide:591-597); replication source (guide:835-837); "
@@ -39,15 +39,15 @@ class CheckPrerequisites(CheckOperator):
             for role in BOTH_ROLES:
                 wrong += look(step, role)
         if wrong:
-            return Observation(False, f"{len(wrong)} thing(s) are missing: {'; '.join(wrong)}")
-        return Observation(True, "standby stopped, databases in archive mode, GoldenGate and access points there")
+            return Observation(False, f"{len(wrong)} prerequisite(s) are missing: {'; '.join(wrong)}")
+        return Observation(True, "standby stopped, databases in archive mode, GoldenGate and access points present")
 
     def next_step(self) -> str:
-        return "Prepare what is named (docs/getting-started.md); then clear this task."
+        return "Provide the named prerequisites (docs/getting-started.md), then clear this task."
 
 
 class ApproveParameterFiles(Gate):
-    """A person sees what would be written into the parameter files of both sites, and decides."""
+    """A person sees the changes to the parameter files of both sites, and decides."""
 
     guide = "Configure the Extract, DataPump, and Replicat modules (guide:599-813)"
 
@@ -65,7 +65,7 @@ class ApproveParameterFiles(Gate):
         return (
             text
             if len(text) <= _SHOWN
-            else text[:_SHOWN] + "\n... (the rest stands in the log of render_parameter_files)"
+            else text[:_SHOWN] + "\n... (the log of render_parameter_files will show the rest)"
         )
 
 
@@ -73,7 +73,7 @@ class CreateHwmIndex(StepOperator):
     """Create the index on CTL_EXTRACT_HWM that releases 8.1.0 and 8.1.1 lack, before supplemental logging."""
 
     guide = "Create an additional index on CTL_EXTRACT_HWM, releases 8.1.0 and 8.1.1 (guide:815-833)"
-    changes = "the unique index I_C_EXTR_HWM_ID on CTL_EXTRACT_HWM, at both sites where the table is"
+    changes = "the unique index I_C_EXTR_HWM_ID on CTL_EXTRACT_HWM, at each site that has the table"
     undo = "DROP INDEX I_C_EXTR_HWM_ID"
 
     def does_not_apply(self, step: Step) -> str | None:
@@ -100,7 +100,7 @@ class CreateHwmIndex(StepOperator):
     def observe(self, step: Step) -> Observation:
         lacking = [step.name(role) for role in self._lacking(step)]
         return Observation(
-            not lacking, f"the index is missing at {', '.join(lacking)}" if lacking else "the index is there"
+            not lacking, f"the index is missing at {', '.join(lacking)}" if lacking else "the index exists"
         )
 
     def act(self, step: Step, seen: Observation) -> None:
@@ -111,12 +111,12 @@ class CreateHwmIndex(StepOperator):
 
 # -- a new site ------------------------------------------------------------------------------------
 
-#: Seconds within which an IDB must have heard of its data source.
+#: Seconds within which an IDB must have received an event of its data source.
 FRESH_SECONDS = 300
 
 
 class UseNewSources(ConfigurationOperator):
-    """Let the serving site's server use the new site's IDBs: their objects, which a failover disabled, are enabled."""
+    """Let the serving site's server use the new site's IDBs: enable their objects, which a failover disabled."""
 
     guide = "Return to Normal 3, 14c (guide:1096, guide:1118)"
     changes = "state of the DAPs and ICONs of the new site and of its data sources; connections of the server's object"
@@ -124,7 +124,7 @@ class UseNewSources(ConfigurationOperator):
     def wanted(self, step: Step) -> dict[str, Change]:
         names = collecting_objects(step, "target")
         if step.site(self.role).configuration.backend != "manual":
-            # What does not exist yet is the next step's business.
+            # The next step reports the objects that do not exist yet.
             names = [name for name in names if self._exists(step, name)]
         return {**{name: Change(enabled=True) for name in names}, step.application(self.role): Change(connect=names)}
 
@@ -137,7 +137,7 @@ class UseNewSources(ConfigurationOperator):
 
 
 class DeployIcons(HumanStep):
-    """ICONs and their IDBs collect at the new site: a person deploys what is missing, and the result is checked."""
+    """Have ICONs and IDBs collect at the new site. A person deploys what is missing; this step checks the result."""
 
     guide = "Return to Normal 3 (guide:1093-1097)"
     changes = "Interaction Concentrators at the new site"
@@ -148,18 +148,18 @@ class DeployIcons(HumanStep):
         missing = self.missing(step)
         if not missing:
             return None
-        lines = [f"1. At {step.name('target')} the following is not as it must be:"]
+        lines = [f"1. At {step.name('target')} the following is missing or wrong:"]
         lines += [f"   - {each}" for each in missing]
         lines += [
             "2. Deploy a redundant pair of ICON applications per data source; the Application objects of the lost "
-            "site's ICONs and DAPs may be used again. Set their state to *Enabled*.",
+            "site's ICONs and DAPs may be reused. Set their state to *Enabled*.",
             f"3. Of each pair, one IDB belongs to {step.name('target')} and the other to {step.name('source')}.",
-            "4. Answer *Done* once calls arrive; the check is made again.",
+            "4. Answer *Done* once calls arrive. This step then checks again.",
         ]
         return "\n".join(lines)
 
     def missing(self, step: Step) -> list[str]:
-        """What keeps the new site's IDBs from collecting."""
+        """Faults that keep the new site's IDBs from collecting."""
         return [*self._objects(step), *self._pairs(step), *self._silent(step), *self._old(step)]
 
     @staticmethod
@@ -201,12 +201,12 @@ class DeployIcons(HumanStep):
             if idb.schema_name is not None:
                 try:
                     if self._last_event(step, idb) is None:
-                        yield f"the IDB {idb.name} has never heard of its data source"
+                        yield f"the IDB {idb.name} has never received an event of its data source"
                 except InfoMartError as error:
-                    yield f"the IDB {idb.name} cannot be asked: {error.what}"
+                    yield f"the IDB {idb.name} cannot be queried: {error.what}"
 
     def _old(self, step: Step) -> Iterator[str]:
-        """IDBs whose last event is old; in a quiet hour that may be right, and a person says so."""
+        """IDBs whose last event is old. In a quiet hour that may be right; a person decides."""
         for idb in step.site("target").idbs:
             if idb.schema_name is not None:
                 with contextlib.suppress(InfoMartError):
@@ -228,7 +228,7 @@ class DeployIcons(HumanStep):
 
 
 class DeployServer(HumanStep):
-    """The Info Mart Server stands at the new site, stopped: a person deploys it where it is missing."""
+    """Have the Info Mart Server deployed at the new site, and stopped. A person deploys it where it is missing."""
 
     guide = "Return to Normal 4 (guide:1098-1105); active-active (guide:364-370)"
     changes = "the Info Mart Server's software at the new site"
@@ -242,10 +242,10 @@ class DeployServer(HumanStep):
         return (
             f"1. Deploy the Genesys Info Mart Server on `{site.info_mart_server.host}` in "
             f"`{site.info_mart_server.root}`, and GIM Manager or the Administration Console.\n"
-            f"2. Create no new Application object: `{step.application('target')}` is used again.\n"
-            "3. Create no Info Mart database: it is copied.\n"
-            "4. Do not start the server, and let no service start it by itself.\n"
-            "5. Answer *Done*; the check is made again."
+            f"2. Do not create an Application object: `{step.application('target')}` is reused.\n"
+            "3. Do not create an Info Mart database: a later step provides it.\n"
+            "4. Do not start the server. Make sure that no service starts it automatically.\n"
+            "5. Answer *Done*. This step then checks again."
         )
 
     def observe(self, step: Step) -> Observation:
@@ -255,7 +255,7 @@ class DeployServer(HumanStep):
         if signs := server_runs(step, "target"):
             raise GuardError(
                 f"The Info Mart Server at {step.name('target')} runs: {', '.join(signs)}.",
-                "Stop it, and see that no service starts it by itself; then clear this task.",
+                "Stop it, make sure that no service starts it automatically, then clear this task.",
             )
         return Observation(True, f"the Info Mart Server is deployed at {step.name('target')} and stopped")
 

@@ -1,7 +1,7 @@
-"""Watching: look at a deployment, tell what is new once, and leave figures for whoever draws curves.
+"""Watching: survey a deployment, report each change once, and send figures to a metrics system.
 
-The task is green when it could look, whatever it found: findings are alerts, and a run list that is red all night
-hides the run that failed. It is red when no database of the deployment could be asked.
+The task is green when the survey was possible, whatever it found: findings are alerts, and a run list that is red all
+night hides the run that failed. The task is red when no database of the deployment could be queried.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ if TYPE_CHECKING:
 ALERTS, REPLICATION_STATES = "infomart_dr_alerts", "infomart_dr_replication_states"
 #: Subjects whose conditions make the state of the replication.
 _REPLICATION = ("groups", "lag", "link")
-#: Seconds after which an alert that somebody took and did not finish is told by the next look.
+#: Seconds after which the next survey sends an alert that an earlier one took and did not finish.
 _TAKEN = 60.0
-#: Alerts that wait at most, while a webhook is away.
+#: Alerts that are kept at most, while a webhook does not answer.
 _OUTBOX = 200
-#: Seconds at most for all that one look sends to a webhook; within them nobody else takes its alerts.
+#: Seconds at most for all that one survey sends to a webhook; within them no other survey takes its alerts.
 _SENDING = 30.0
-#: Times that a note of what was told is tried, beside looks of another Airflow.
+#: Tries to record what was sent, beside surveys of another Airflow.
 _TRIES = 5
 
 
 class _Overtaken(Exception):
-    """Another look has replaced the state meanwhile; nothing of this one is committed."""
+    """Another survey has replaced the state meanwhile; nothing of this one is committed."""
 
 
 def alert_asset(deployment: str) -> Asset:
-    """Changes with each alert of a deployment."""
+    """The asset of a deployment's alerts: each alert is an event."""
     return Asset(name=f"infomart_dr_alert_{deployment}", uri=f"infomart-dr://{deployment}/alert", group="infomart_dr")
 
 
 def replication_asset(deployment: str) -> Asset:
-    """Changes when the state of a deployment's replication does: ``ok``, ``warning``, ``critical``."""
+    """The asset of a deployment's replication: each change of its state, such as ``ok``, is an event."""
     return Asset(
         name=f"infomart_dr_replication_{deployment}", uri=f"infomart-dr://{deployment}/replication", group="infomart_dr"
     )
 
 
 class WatchDeployment(BaseOperator):
-    """Look at one deployment and tell what is new.
+    """Survey one deployment and report what is new.
 
     :param deployment: its name.
     """
@@ -80,13 +80,13 @@ class WatchDeployment(BaseOperator):
 
     @classmethod
     def mapped(cls, deployments: Any, **kwargs: Any) -> Any:
-        """One task instance a deployment.
+        """One task instance per deployment.
 
         :param deployments: output of ``list_deployments``.
         """
         return cls.partial(
             doc_md=page(cls.__doc__, cls.guide, "every site", cls.changes, cls.undo),
-            # Which deployment's asset it is, is known at run time only.
+            # The deployment whose asset changes is known only at run time.
             outlets=[AssetAlias(ALERTS), AssetAlias(REPLICATION_STATES)],
             map_index_template="{{ watched | default(task.deployment) }}",
             **kwargs,
@@ -101,9 +101,9 @@ class WatchDeployment(BaseOperator):
                 _log(self.log, "observe", finding)
             if seen.ledger_site is None:
                 raise UnreachableError(
-                    f"No database of {deployment.topology.name} gives an answer, so nothing could be told: "
+                    f"No database of {deployment.topology.name} answers, so nothing could be reported: "
                     f"{'; '.join(finding.sentence for finding in seen.findings)}",
-                    "Look at the network between Airflow and the sites; this look is made again at the next schedule.",
+                    "Check the network between Airflow and the sites. The next scheduled run repeats the survey.",
                 )
             before = seen.state.conditions
             state, alerts, mine = self._after(deployment, seen)
@@ -112,7 +112,7 @@ class WatchDeployment(BaseOperator):
             if first:
                 self._tell(deployment, context, seen, state, before, mine)
             else:
-                self.log.info("decide: another Airflow's look was first, and tells what is new")
+                self.log.info("decide: another Airflow's survey was first, and reports what is new")
             outbox.deliver_pending(deployment, seen.copies)
             shown = self._summary(seen.findings)
             context["watched"] = f"{deployment.topology.name}: {shown}"  # type: ignore[typeddict-unknown-key]
@@ -128,7 +128,7 @@ class WatchDeployment(BaseOperator):
     # -- what is new -----------------------------------------------------------------------------------
 
     def _after(self, deployment: Deployment, seen: Survey) -> tuple[State, list[Alert], list[Alert]]:
-        """The state that this look leaves, what is new in it, and the alerts that this look has taken to tell."""
+        """The state that this survey leaves, the new alerts in it, and the alerts that this survey has to send."""
         topology, state = deployment.topology, seen.state
         conditions, alerts = watching.transitions(
             topology.name, state.conditions, seen.findings, seen.judged, seen.roles.subjects(), seen.began
@@ -137,7 +137,7 @@ class WatchDeployment(BaseOperator):
             alert.waits = ["asset", "webhook"] if topology.watch.alert_connection else ["asset"]
         outbox = [*state.outbox, *alerts]
         if dropped := outbox[:-_OUTBOX]:
-            self.log.error("tell: %d alert(s) that nobody took for long are given up", len(dropped))
+            self.log.error("report: %d alert(s) discarded: too many are waiting to be sent", len(dropped))
         state = state.model_copy(
             update={
                 "number": state.number + 1,
@@ -152,7 +152,7 @@ class WatchDeployment(BaseOperator):
         return state, alerts, mine
 
     def _keep(self, deployment: Deployment, seen: Survey, state: State) -> bool:
-        """Leave the state at every site whose database answers; False: another look was first."""
+        """Save the state at every site whose database answers; False: another survey was first."""
         ledger_site = seen.ledger_site
         assert ledger_site is not None
         if not self._replace(deployment, seen, ledger_site, state):
@@ -161,7 +161,7 @@ class WatchDeployment(BaseOperator):
             try:
                 self._replace(deployment, seen, site, state)
             except InfoMartError as error:
-                self.log.warning("The state of watching is not left at %s: %s", site, error)
+                self.log.warning("The state of watching is not saved at %s: %s", site, error)
         return True
 
     def _replace(self, deployment: Deployment, seen: Survey, site: str, state: State) -> bool:
@@ -171,7 +171,7 @@ class WatchDeployment(BaseOperator):
             with deployment.goldengate_database(site).transaction() as session:
                 if not store.replace(session, seen.copies[site], state):
                     raise _Overtaken
-                # With the state: a look that comes second may still count on a marker that is here.
+                # Together with the state: a survey that comes second may still need a marker that is here.
                 for marker in self._needless_markers(deployment, seen, site):
                     session.execute("marker_forget", {"schema": settings.schema_name}, marker_id=marker)
         except _Overtaken:
@@ -179,7 +179,7 @@ class WatchDeployment(BaseOperator):
         return True
 
     def _needless_markers(self, deployment: Deployment, seen: Survey, site: str) -> list[str]:
-        """Markers that a site may remove: all but the newest that have arrived.
+        """Markers that a site may remove: of those that have arrived, all but the newest.
 
         From 12c on GoldenGate carries the removal to the target; before, it leaves out what its own user does.
         """
@@ -190,7 +190,7 @@ class WatchDeployment(BaseOperator):
                 found += old_markers(seen.arrived.get((source, target), ()))
         return found
 
-    # -- telling -----------------------------------------------------------------------------------------
+    # -- reporting ---------------------------------------------------------------------------------------
 
     def _tell(
         self,
@@ -203,7 +203,7 @@ class WatchDeployment(BaseOperator):
     ) -> None:
         name = deployment.topology.name
         for alert in mine:
-            self.log.warning("tell: %s (%s) %s: %s", alert.what, alert.level, alert.key, alert.sentence)
+            self.log.warning("report: %s (%s) %s: %s", alert.what, alert.level, alert.key, alert.sentence)
             if "asset" in alert.waits:
                 context["outlet_events"][AssetAlias(ALERTS)].add(
                     alert_asset(name), extra={"deployment": name, **alert.message()}
@@ -211,36 +211,38 @@ class WatchDeployment(BaseOperator):
                 alert.waits.remove("asset")
         now, then = replication_level(state.conditions), replication_level(before)
         if now != then:
-            self.log.info("tell: the state of the replication is %s, it was %s", now, then)
+            self.log.info("report: the state of the replication is %s; before, it was %s", now, then)
             context["outlet_events"][AssetAlias(REPLICATION_STATES)].add(
                 replication_asset(name), extra={"deployment": name, "state": now, "before": then, "at": seen.began}
             )
-        # After all events: what an outside system does to this task must not keep one of them back.
+        # After all events: trouble with an outside system must not hold one of them back.
         self._post(deployment, [alert for alert in mine if "webhook" in alert.waits])
         if mine:
             self._note(deployment, seen, {alert.id: alert for alert in mine})
 
     def _post(self, deployment: Deployment, alerts: Sequence[Alert]) -> None:
-        """Send alerts to the webhook; nothing that goes wrong there ends the look."""
+        """Send alerts to the webhook; an error there does not end the survey."""
         topology, end = deployment.topology, time.monotonic() + _SENDING
         for number, alert in enumerate(alerts):
             if (left := end - time.monotonic()) <= 0:
-                self.log.warning("The webhook is slow; the next look sends %d alert(s)", len(alerts) - number)
+                self.log.warning("The webhook is slow; the next survey sends %d alert(s)", len(alerts) - number)
                 return
             try:
                 webhook = Webhook(topology.watch.alert_connection or "", limit=left)
                 webhook.post({"deployment": topology.name, **alert.message()}, alert.id)
             except Exception as error:
                 kind = type(error)
-                self.log.warning("The webhook was not told; the next look tries again: %s: %s", kind.__name__, error)
-                # It may refuse one message and take the next. Whatever else is wrong is so for all of them.
+                self.log.warning(
+                    "The webhook did not take an alert; the next survey tries again: %s: %s", kind.__name__, error
+                )
+                # A permanent error may concern one message only; any other error concerns all of them.
                 if kind is not PermanentError:
                     return
             else:
                 alert.waits.remove("webhook")
 
     def _note(self, deployment: Deployment, seen: Survey, told: Mapping[str, Alert]) -> None:
-        """Take what was told out of the state, wherever it is kept, also out of one that is newer by now."""
+        """Remove what was sent from the state at every site, also from a state that is newer by now."""
         for site in seen.copies:
             schema = deployment.site(site).goldengate.schema_name
             store = WatchStore(schema, deployment.topology.name)
@@ -254,7 +256,7 @@ class WatchDeployment(BaseOperator):
                             raise _Overtaken
                         break
             except InfoMartError as error:
-                self.log.warning("What was told is not noted at %s, and may be told twice: %s", site, error)
+                self.log.warning("What was sent is not recorded at %s and may be sent twice: %s", site, error)
 
     def _figures(self, deployment: Deployment, seen: Survey) -> None:
         for name, tags, value in seen.figures:
@@ -270,7 +272,7 @@ class WatchDeployment(BaseOperator):
 
 
 def old_markers(arrived: Iterable[str]) -> list[str]:
-    """Markers that have arrived and are needed no more: all but the newest."""
+    """Markers that are no longer needed: of those that have arrived, all but the newest."""
     return sorted(arrived, key=lambda marker: float(marker.rpartition(":")[2]))[:-1]
 
 

@@ -24,15 +24,15 @@ def active_active_params() -> dict[str, Param]:
             type="string",
             enum=[COPY, EMPTY],
             title="Info Mart of the returning site",
-            description="copy of the database: filled from the surviving site; empty database: created by Genesys' "
-            "scripts, and filled with what the IDBs still hold.",
+            description="copy of the database: filled from the surviving site. empty database: created with Genesys' "
+            "scripts, then filled with the data that the IDBs still hold.",
         ),
         "report_source": Param(
             "source",
             type="string",
             enum=["source", "target"],
-            title="Reports come from",
-            description="The Info Mart that GI2 or GCXI uses afterwards; all reports must come from the same one.",
+            title="Site of the reports",
+            description="Site whose Info Mart GI2 or GCXI uses afterwards. All reports must come from the same one.",
         ),
     }
 
@@ -56,7 +56,7 @@ def create_info_mart() -> active_active.CreateInfoMart:
 
 @task_group(default_args=AFTER_SKIPS, tooltip="One configuration, two servers, reports from one of them")
 def start_second_server() -> None:
-    """Configure, start, look, and choose where the reports come from."""
+    """Configure, start and check the second server, and bring the reports into service at one site."""
     common: dict[str, Any] = {"role": "target"}
     chain(
         server.ServeAtSource(task_id="serve_at_source", role="source"),
@@ -73,7 +73,7 @@ def start_second_server() -> None:
 
 
 def report_new_roles() -> failover.ReportNewRoles:
-    """What the topology file must say from now on."""
+    """Report the roles that the topology file must have from now on."""
     return failover.ReportNewRoles(
         task_id="report_new_roles", roles={"source": "active", "target": "active"}, **AFTER_SKIPS
     )

@@ -22,23 +22,25 @@ BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOV
 
 
 def approve_cutover() -> server.CutoverGate:
-    """The gate before the final stop: rejected, the run fails and the service stays where it is."""
+    """The gate before the final stop. If rejected, the run fails and the service stays where it is."""
     return server.CutoverGate(
         task_id="approve_cutover",
         subject="Cut over to the target site?",
         body=(
             "The target site is filled and has caught up. After approval the Info Mart Server at the source is "
-            "stopped, the databases are compared, and the target takes over. Calls go on; reporting data is "
+            "stopped, the databases are compared, and the target takes over. Calls continue. Reporting data is "
             "loaded again as soon as the target serves.\n\n"
-            "Reason of this run: {{ params.reason or 'not given' }}. "
-            "Until the task start_info_mart_server_at_target the service returns to the source on any failure."
+            "Reason for this run: {{ params.reason or 'not given' }}.\n\n"
+            "On any failure before the task start_info_mart_server_at_target the service returns to the source."
         ),
         response_timeout=timedelta(days=3),
         **BEFORE_CUTOVER,
     )
 
 
-@task_group(default_args=BEFORE_CUTOVER, tooltip="Writers stopped, position noted and reached, databases proven equal")
+@task_group(
+    default_args=BEFORE_CUTOVER, tooltip="Writers stopped, position recorded and reached, databases proven equal"
+)
 def final_stop_and_comparison() -> None:
     """Stop the source, wait for the last transaction, compare."""
     chain(

@@ -10,12 +10,12 @@ from infomart_dr.operators import configuration, dump_set, replication, server
 from infomart_dr.plan import facts
 from infomart_dr.sensors import extraction, replicated
 
-#: Steps of a plan whose target serves are never done again.
+#: These steps are never repeated in a plan whose target serves.
 BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
 
 
 def hold_scheduler(**kwargs: Any) -> configuration.SetScheduler:
-    """No new ETL job begins; from here on the back-out answers for the service."""
+    """No new ETL job starts; from here on the back-out is responsible for the service."""
     return configuration.SetScheduler(
         task_id="hold_scheduler",
         on=False,

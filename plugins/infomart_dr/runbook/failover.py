@@ -13,15 +13,15 @@ from infomart_dr.plan import facts
 from infomart_dr.runbook import reaggregation
 from infomart_dr.sensors import extraction, trail
 
-#: Steps that move the service: there is nothing to move where both sites serve.
+#: Steps that move the service; where both sites serve, there is nothing to move.
 MOVES: dict[str, Any] = {"architecture": "active-standby", "role": "target", **AFTER_SKIPS}
-#: Of those, the ones that a plan whose survivor serves never does again.
+#: Those of them that are never repeated in a plan whose survivor serves.
 BEFORE_START: dict[str, Any] = {**MOVES, "unless": facts.POINT_OF_NO_RETURN}
 
 
-@task_group(tooltip="The lost site's endpoints, seen from two places, and what the loss comes to; nothing is changed")
+@task_group(tooltip="The lost site's endpoints, probed from two places, and the estimated loss; nothing is changed")
 def gather_evidence() -> None:
-    """Look from both places, and estimate the loss, at the same time."""
+    """Probe from both places and estimate the loss, at the same time."""
     past = {"unless": facts.POINT_OF_NO_RETURN}
     failover.ProbeFailedSite(task_id="probe_from_airflow", place="airflow", **past)
     failover.ProbeFailedSite(task_id="probe_from_survivor", place="survivor", **past)
@@ -34,10 +34,11 @@ def confirm_site_failure() -> failover.ConfirmSiteFailure:
         task_id="confirm_site_failure",
         subject="Is it a site failure, and not a network outage?",
         body=(
-            "Nothing of the lost site answers. Only a person who has asked somebody at the site, or its provider, can "
-            "tell a dead site from a cut network. After approval GoldenGate at the survivor is stopped and its Info "
-            "Mart Server takes over. If the site is alive, two servers write and the Info Marts diverge for good.\n\n"
-            "Reason of this run: {{ params.reason or 'not given' }}."
+            "No endpoint of the lost site answers. Only a person who has asked somebody at the site, or its provider, "
+            "can tell a dead site from a broken network. After approval GoldenGate at the survivor is stopped and its "
+            "Info Mart Server takes over. If the site is alive, two servers write and the Info Marts diverge for "
+            "good.\n\n"
+            "Reason for this run: {{ params.reason or 'not given' }}."
         ),
         unless=facts.POINT_OF_NO_RETURN,
         response_timeout=timedelta(days=1),
@@ -45,7 +46,9 @@ def confirm_site_failure() -> failover.ConfirmSiteFailure:
     )
 
 
-@task_group(default_args=BEFORE_START, tooltip="What arrived is applied; then GoldenGate at the survivor is stopped")
+@task_group(
+    default_args=BEFORE_START, tooltip="All data that arrived is applied; then GoldenGate at the survivor is stopped"
+)
 def drain_standby() -> None:
     """Everything that was replicated before the failure is in the Info Mart before it is opened."""
     chain(
@@ -59,7 +62,7 @@ def drain_standby() -> None:
 
 
 def disable_aggregation(**kwargs: Any) -> configuration.SetAggregation:
-    """No aggregation job begins before the survivor has made its request."""
+    """No aggregation job starts before the survivor has requested re-aggregation."""
     return configuration.SetAggregation(
         on=False, fact=facts.STANDBY_TOUCHED, guide="DR 5a, 5b (guide:1036-1038)", **kwargs
     )
@@ -121,12 +124,12 @@ def re_aggregate() -> None:
 
 
 def report_loss() -> loss.EstimateLoss:
-    """What is lost in the end, held against what was told at the gate."""
+    """The final loss, compared with the estimate shown at the gate."""
     return loss.EstimateLoss(task_id="report_loss", role="target", moment="end", **AFTER_SKIPS)
 
 
 def report_new_roles() -> failover.ReportNewRoles:
-    """What the topology file must say from now on."""
+    """Report the roles that the topology file must have from now on."""
     return failover.ReportNewRoles(
         task_id="report_new_roles", role="target", roles={"source": "failed", "target": "active"}, **AFTER_SKIPS
     )

@@ -25,7 +25,7 @@ _RUN_ID = r"^[A-Za-z0-9_.~:+\-]{0,250}$"
 
 
 def text_param(title: str, description: str, **schema: Any) -> Param:
-    """A text that may stay empty; the form refuses an empty one unless null is a type too.
+    """A text that may stay empty: the form accepts an empty field only if null is a type too.
 
     :param schema: ``pattern``, ``maxLength`` or ``examples`` of JSON schema.
     """
@@ -38,13 +38,13 @@ def site_param(title: str, description: str) -> Param:
 
 
 def common_params() -> dict[str, Param]:
-    """Parameters of every procedure but the failover; each has a default, so that the form opens filled."""
+    """Parameters of every procedure except the failover; each has a default, so that the form opens filled."""
     return {
         "deployment": deployment_param(),
-        "source": site_param("Source site", "The site that serves; empty: the topology's active site."),
+        "source": site_param("Source site", "The site that serves now. Empty: the topology's active site."),
         "target": site_param(
             "Target site",
-            "The site that is filled or takes over; empty: the only site with role new, else the only standby.",
+            "The site that is filled or takes over. Empty: the only site with role new, else the only standby.",
         ),
         **plan_params(),
     }
@@ -55,38 +55,41 @@ def failover_params() -> dict[str, Param]:
     return {
         "deployment": deployment_param(),
         "failed_site": site_param(
-            "Failed site", "The site that is lost; empty: the topology's active site (not in active-active)."
+            "Failed site",
+            "The site that is lost. Empty: the topology's active site. Required in an active-active deployment.",
         ),
-        "survivor": site_param("Surviving site", "The site that takes over; empty: the topology's only standby."),
+        "survivor": site_param("Surviving site", "The site that takes over. Empty: the topology's only standby."),
         "accept_missing_replicat": Param(
             False,
             type="boolean",
             title="Accept a survivor without a Replicat",
-            description="Only when a person has proven by other means that the standby holds all that was replicated; "
-            "a failover stops otherwise, since nobody can tell.",
+            description="Only when a person has proven by other means that the standby holds everything that was "
+            "replicated. Without this, the failover stops at a missing Replicat: its position is unknown.",
         ),
         **plan_params(),
     }
 
 
-def deployment_param(description: str = "Name of the topology; may stay empty when there is one only.") -> Param:
+def deployment_param(description: str = "Name of the topology. May stay empty when there is only one.") -> Param:
     """The deployment; a topology file's name."""
     return text_param("Deployment", description, pattern=NAME)
 
 
 def plan_params() -> dict[str, Param]:
-    """Why a plan runs, and how it goes on after another."""
+    """The reason for a run, and the earlier plan that it continues."""
     return {
-        "reason": text_param("Reason or ticket", "Shown to whoever meets the lock or the purge hold.", maxLength=500),
+        "reason": text_param(
+            "Reason or ticket", "Shown to everyone who finds the lock or the purge hold.", maxLength=500
+        ),
         "plan": text_param(
-            "Plan to go on with",
-            "Run id of an earlier run whose plan this run continues; empty: a new plan.",
+            "Plan to continue",
+            "Run id of the earlier run whose plan this run continues. Empty: a new plan.",
             pattern=_RUN_ID,
         ),
         "take_lock_from": text_param(
             "Plan to take the lock from",
-            "Only after its Airflow was lost and nothing of it runs any more: the plan that holds the "
-            "lock, as take_lock names it; it may be the plan to go on with.",
+            "The plan that holds the lock, as the message of take_lock names it. Only when its Airflow is lost and "
+            "nothing of it runs any more. It may be the plan to continue.",
             pattern=_RUN_ID,
         ),
     }
@@ -100,8 +103,8 @@ def option_params() -> dict[str, Param]:
             type="string",
             enum=[TARGET_TAKES_OVER, SOURCE_STAYS],
             title="Active site afterwards",
-            description="target takes over: option 1 of the guide, the surviving site becomes the standby; "
-            "source stays active: option 2, the new site becomes the standby.",
+            description="target takes over (option 1 of the guide): the surviving site becomes the standby. "
+            "source stays active (option 2): the new site becomes the standby.",
         ),
     }
 
@@ -119,8 +122,8 @@ def server_params() -> dict[str, Param]:
             type="string",
             enum=["running", "stopped"],
             title="Info Mart Server during the transfer",
-            description="running: started again after the export, kept in sync by replication; "
-            "stopped: no reporting data is loaded until the cutover; a run that ends before it starts the server.",
+            description="running: the server starts again after the export. "
+            "stopped: no reporting data is loaded until the cutover; if the run ends earlier, it starts the server.",
         ),
     }
 
@@ -134,7 +137,7 @@ def waiting_params() -> dict[str, Param]:
             minimum=1,
             maximum=10080,
             title="Minutes to wait for old transactions",
-            description="Transactions that began before the capture must end; nothing is killed.",
+            description="The run waits for transactions that began before the capture. It kills none.",
         ),
     }
 
@@ -144,17 +147,17 @@ def reaggregation_params() -> dict[str, Param]:
     return {
         "failure_time": text_param(
             "Time of the site failure (UTC)",
-            "2026-11-02T17:00Z. Re-aggregation begins 24 hours before it; empty: 24 hours before now.",
+            "For example 2026-11-02T17:00Z. Re-aggregation starts 24 hours before it. Empty: 24 hours before now.",
             pattern=FORM_PATTERN,
         ),
         "reaggregate_from": text_param(
             "Re-aggregate from (UTC)",
-            "An explicit begin instead of 24 hours before the failure.",
+            "Begin of the interval. Empty: 24 hours before the failure.",
             pattern=FORM_PATTERN,
         ),
         "reaggregate_to": text_param(
             "Re-aggregate to (UTC)",
-            "An explicit end instead of now.",
+            "End of the interval. Empty: now.",
             pattern=FORM_PATTERN,
         ),
     }
@@ -177,15 +180,15 @@ def procedure(
     only: Architecture | None = None,
     back_out: Callable[[], StepOperator] = return_service_to_source,
 ) -> Iterator[Any]:
-    """Everything inside runs under the deployment's lock; what the lock needs at the end is a teardown.
+    """Run everything inside under the deployment's lock, with the back-out and the release as teardowns.
 
-    Airflow judges a run by its last tasks, and a task before a teardown that may fail the run is none of them. So
-    only release_lock may, the back-out stands between it and the steps, and a failed step fails the run.
-    The lock is not released before the service is back, which makes a failed back-out a failed run too.
+    Airflow judges a run by its last tasks, and ignores tasks before a teardown that may fail the run. So only
+    release_lock may fail the run. The back-out stands between it and the steps, so that a failed step fails the run.
+    The lock is not released before the service is back; so a failed back-out fails the run too.
 
     :param sites: roles that the procedure works at.
     :param only: the architecture that the procedure is for; None: both.
-    :param back_out: makes the teardown that puts the service back where it was.
+    :param back_out: makes the teardown that restores the service at its site.
     """
     lock = TakeLock(task_id="take_lock", sites=sites, only=only)
     release = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
@@ -193,21 +196,21 @@ def procedure(
     with release, back:
         back >> release
         yield lock
-    # A group's own teardown changes things too, and does so under the lock.
+    # A group's own teardown changes things too, so it runs under the lock.
     for task in lock.dag.tasks:
         if task.is_teardown and task not in (release, back):
             task >> back
 
 
 def hold_purging(*, first: bool = False) -> HoldPurging:
-    """The hold is placed before anything is copied.
+    """Place the hold before anything is copied.
 
-    :param first: it follows the lock, which is a setup task, and no step that may be skipped.
+    :param first: it follows the lock, a setup task, directly, and not a step that may be skipped.
     """
     rule = {} if first else AFTER_SKIPS
     return HoldPurging(task_id="hold_idb_purging", unless=facts.POINT_OF_NO_RETURN, **rule)
 
 
 def release_purge_hold(role: SiteRole = "target") -> ReleasePurgeHold:
-    """The hold is let go when the site that serves at the end has passed it."""
+    """Release the hold when the site that serves at the end has passed it."""
     return ReleasePurgeHold(task_id="release_idb_purge_hold", role=role, **AFTER_SKIPS)

@@ -20,37 +20,37 @@ def hold_params() -> dict[str, Param]:
             purge_holds.LIST,
             type="string",
             enum=[purge_holds.PLACE, purge_holds.EXTEND, purge_holds.RELEASE, purge_holds.LIST],
-            title="What to do",
-            description="place a new hold, extend or release one, or list them. The id of a new hold is the run's id.",
+            title="Action",
+            description="Place a new hold, extend or release one, or list them. The id of a new hold is the run's id.",
         ),
         "which": text_param(
-            "Which IDBs", "Name of an IDB or of a site; empty: all IDBs of sites that are not lost.", pattern=NAME
+            "IDBs", "Name of an IDB or of a site. Empty: all IDBs of sites that are not lost.", pattern=NAME
         ),
         "hold": text_param(
             "Hold",
-            "Id of the hold to extend or release, as list shows it: the id of the run that placed it; of a plan's hold "
-            "the word plan, a blank, and the plan's id.",
+            "Id of the hold to extend or release; the action list shows it. It is the id of the run that placed the "
+            "hold. For a plan's hold: the word plan, a blank, and the plan's id.",
             pattern=r"^((plan )?[A-Za-z0-9_.~:+\-]{1,250})?$",
         ),
         "begins_at": text_param(
-            "Begin (UTC)", "2026-11-02T17:00Z, for a window that is planned; empty: now.", pattern=FORM_PATTERN
+            "Begin (UTC)", "For example 2026-11-02T17:00Z, for a planned window. Empty: now.", pattern=FORM_PATTERN
         ),
         "ends_at": text_param(
             "End (UTC)",
-            "2026-11-03T05:00Z. A hold ends at a time, or by the high-water mark below.",
+            "For example 2026-11-03T05:00Z. A hold ends at this time, or by the high-water mark below.",
             pattern=FORM_PATTERN,
         ),
         "until_site_passes": text_param(
             "Until this site has passed",
-            "Site whose high-water mark of the IDB's data source must have passed the time below.",
+            "Site whose high-water mark of the IDB's data source must have passed the time below. The hold then ends.",
             pattern=NAME,
         ),
         "until_time": text_param(
             "... this time (UTC)",
-            "The end of what must be extracted from the IDB, as the end of a transfer.",
+            "Time up to which the IDB's data must be extracted, for example the end of a transfer.",
             pattern=FORM_PATTERN,
         ),
-        "reason": text_param("Reason", "Shown to whoever meets the hold.", maxLength=500),
+        "reason": text_param("Reason", "Shown to everyone who finds the hold.", maxLength=500),
         "ticket": text_param("Ticket", "Number of the change or incident.", pattern=r"^[A-Za-z0-9_.:#/\-]{0,100}$"),
     }
 
@@ -66,7 +66,7 @@ def change_and_show() -> None:
 
 
 def enforce_everywhere() -> None:
-    """Each deployment by itself: a trouble in one does not keep the others."""
+    """Each deployment by itself: trouble in one does not hold up the others."""
     names = ListDeployments(task_id="list_deployments")
     purge_holds.EnforceHolds.partial(
         task_id="enforce_holds",

@@ -1,4 +1,4 @@
-"""Readiness: every procedure that the roles call for, each looked at by a task of its own."""
+"""Readiness: every procedure that the roles allow, each checked by a task of its own."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ PROCEDURES = ["failover", "switchover", "return_to_normal", "setup_replication",
 def params() -> dict[str, Param]:
     """Parameters of a readiness check; a scheduled run has the defaults."""
     return {
-        "deployment": deployment_param("Name of the topology; empty: every one."),
+        "deployment": deployment_param("Name of the topology. Empty: all topologies."),
         "procedure": Param(
             ALL_THAT_FIT,
             type="string",
             enum=[ALL_THAT_FIT, *PROCEDURES],
             title="Procedure",
-            description="What shall be looked at; all that fit: those that the roles of the sites call for.",
+            description="Procedure to check. all that fit: every procedure that the site roles allow.",
         ),
         "source": site_param(
-            "Source site", "The site that serves, of a failover the one that is lost; empty: by the topology."
+            "Source site", "The site that serves now; for a failover, the site that is lost. Empty: by the topology."
         ),
-        "target": site_param("Target site", "The site that is filled or takes over; empty: by the topology."),
+        "target": site_param("Target site", "The site that is filled or takes over. Empty: by the topology."),
     }
 
 
 def look_at_everything() -> ReportReadiness:
-    """List the cases, look at each, report all; the report comes whatever became of the looks."""
+    """List the cases, check each, report all; the report also runs when a check failed."""
     cases = ListCases(task_id="list_cases")
     checked = CheckReadiness.partial(
         task_id="check_readiness",

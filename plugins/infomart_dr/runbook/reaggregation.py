@@ -12,7 +12,7 @@ from infomart_dr.topology import SiteRole
 
 
 def enable_aggregation(**kwargs: Any) -> configuration.SetAggregation:
-    """Aggregation on again, also when the request failed."""
+    """Switch aggregation on again, also when the request failed."""
     return configuration.SetAggregation(
         task_id="enable_aggregation",
         on=True,
@@ -26,7 +26,7 @@ def re_aggregate(role: SiteRole | Literal["target"] = "target", option: str = ""
     """Request re-aggregation with aggregation switched off meanwhile.
 
     :param option: the option of the procedure that it belongs to; empty: every one.
-    :param first: it follows the lock, which is a setup task, and no step that may be skipped.
+    :param first: it follows the lock, a setup task, directly, and not a step that may be skipped.
     """
     common: dict[str, Any] = {"role": role, "option": option}
     rule = {} if first else AFTER_SKIPS
@@ -39,6 +39,6 @@ def re_aggregate(role: SiteRole | Literal["target"] = "target", option: str = ""
     )
     request = reaggregate.RequestReaggregation(task_id="request_reaggregation", **common)
     on = enable_aggregation(**common)
-    # A step after the request that no teardown follows at once: a failed request is a failed run.
+    # A step after the request that no teardown follows directly: so a failed request fails the run.
     request >> reaggregate.CheckRequested(task_id="check_request", **common)
     off >> request >> on.as_teardown(setups=off, on_failure_fail_dagrun=True)

@@ -17,5 +17,7 @@ def synchronise() -> None:
     chain(
         replication.AddReplicat(task_id="add_replicat", direction="to_target"),
         replication.StartReplicatAfterCsn(task_id="start_replicat_after_csn", direction="to_target"),
-        replicated.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),
+        replicated.WaitForCatchUp(
+            task_id="wait_for_catch_up", direction="to_target", moment="catch-up", added_by="add_replicat"
+        ),
     )

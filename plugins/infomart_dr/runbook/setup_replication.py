@@ -14,7 +14,7 @@ from infomart_dr.plan.parameters import SOURCE_STAYS
 FOLLOWS: dict[str, Any] = {"option": SOURCE_STAYS, **AFTER_SKIPS}
 
 
-@task_group(tooltip="What must be there before anything is changed, and what would be written")
+@task_group(tooltip="Prerequisites before any change, and the parameter files to be written")
 def check_prerequisites() -> None:
     """Prerequisites, the parameter files as a diff, and the index of 8.1.0 and 8.1.1."""
     chain(
@@ -22,7 +22,7 @@ def check_prerequisites() -> None:
         setup.ApproveParameterFiles(
             task_id="approve_parameter_files",
             subject="Write these parameter files?",
-            body="The files that are there are kept beside the new ones as *name*.before-*plan*.",
+            body="The present files are kept beside the new ones as *name*.before-*plan*.",
             response_timeout=timedelta(days=3),
             **AFTER_SKIPS,
         ),
@@ -31,7 +31,7 @@ def check_prerequisites() -> None:
 
 
 def repeat_supplemental_logging() -> replication.EnableSupplementalLogging:
-    """An upgrade between the first time and the start of replication has added tables."""
+    """An upgrade before the start of replication may have added tables."""
     return replication.EnableSupplementalLogging(task_id="repeat_supplemental_logging", again=True)
 
 

@@ -1,4 +1,4 @@
-"""A planned switchover of the active-standby pair: nothing is lost, and replication is turned round."""
+"""A planned switchover of the active-standby pair: nothing is lost, and replication is reversed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from infomart_dr.topology import Role, SiteRole
 
 @task_group(
     default_args=BEFORE_CUTOVER,
-    tooltip="The target follows the source; what stands in the way of turning round is removed",
+    tooltip="The target follows the source; groups and trails left from the other direction are removed",
 )
 def check_replication() -> None:
-    """The direction in use is left alone; groups and trails of the other one are put aside."""
+    """The direction in use stays untouched; groups and trails of the other one are moved aside."""
     chain(
         replication.CheckReplicationRuns(task_id="check_replication_runs", direction="to_target"),
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
@@ -27,6 +27,6 @@ def check_replication() -> None:
 
 
 def report_new_roles(option: str = "") -> failover.ReportNewRoles:
-    """What the topology file must say from now on."""
+    """Report the roles that the topology file must have from now on."""
     roles: dict[SiteRole, Role] = {"source": "standby", "target": "active"}
     return failover.ReportNewRoles(task_id="report_new_roles", roles=roles, option=option, **AFTER_SKIPS)

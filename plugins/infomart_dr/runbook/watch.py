@@ -1,4 +1,4 @@
-"""Watching: its schedule, its parameters, and one task instance a deployment."""
+"""Watching: its schedule, its parameters, and one task instance per deployment."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from infomart_dr.runbook.frame import deployment_param
 
 def params() -> dict[str, Param]:
     """Parameters of watching; a scheduled run has the defaults."""
-    return {"deployment": deployment_param("Name of one topology; empty: all of the folder.")}
+    return {"deployment": deployment_param("Name of one topology. Empty: all topologies.")}
 
 
 def watch_defaults() -> dict[str, Any]:
-    """``default_args``: a look that fails is tried once more, and made again at the next schedule anyway."""
+    """``default_args``: a survey that fails is retried once; the next scheduled run repeats it anyway."""
     return step_defaults() | {
         "retries": 1,
-        # A look bounds itself by the topology's watch.run_limit; this ends one that hangs nevertheless.
+        # A survey limits itself by the topology's watch.run_limit; this ends one that hangs nevertheless.
         "execution_timeout": settings.watch_timeout(),
     }
 
 
 def watch_deployments() -> Any:
-    """List the deployments, and look at each for itself; one that fails hides no other."""
+    """List the deployments and survey each by itself; one that fails hides no other."""
     listed = ListDeployments(task_id="list_deployments")
     return WatchDeployment.mapped(
         listed.output,

@@ -1,4 +1,4 @@
-"""Sensors for other people's DAGs: they ask a deployment by its topology, and need no plan and no lock."""
+"""Sensors for your own DAGs: they query a deployment by its topology, and need no plan and no lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps of a plan that wait: sensors that look in the task for a short while and are deferred then."""
+"""Steps of a plan that wait: sensors that check in the task for a short while and are then deferred."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from infomart_dr.triggers.condition import ConditionTrigger
 class StepSensor(StepOperator, BaseSensorOperator):
     """A step that waits until a probe is satisfied.
 
-    :param poke_interval: seconds between two questions; None: ``timeouts.poll`` of the topology.
+    :param poke_interval: seconds between two checks; None: ``timeouts.poll`` of the topology.
     :param timeout: seconds to wait at most; None: :meth:`limit`.
     :param soft_fail: skip the step at the timeout; without it the run stops with the reason.
     """
@@ -50,7 +50,7 @@ class StepSensor(StepOperator, BaseSensorOperator):
         return step.topology.timeouts.catch_up
 
     def prepare(self, step: Step) -> None:
-        """Do what the waiting is for, before it begins; must be repeatable."""
+        """Do what the wait is for, before it begins; must be repeatable."""
 
     def after(self, step: Step, reached: Observation) -> Observation:
         """The proof once the probe is satisfied; a step may act once more here."""
@@ -79,7 +79,7 @@ class StepSensor(StepOperator, BaseSensorOperator):
             return self.after(step, reached)
         poll = step.topology.timeouts.poll if "poke_interval" in self._of_topology else self.poke_interval
         limit = self.limit(step) if "timeout" in self._of_topology else self.timeout
-        self.log.info("act: wait, looking every %g s for at most %g s", poll, limit)
+        self.log.info("act: wait, with a check every %g s, for at most %g s", poll, limit)
         self.defer(
             trigger=ConditionTrigger(
                 step=step.arguments(),
@@ -93,12 +93,12 @@ class StepSensor(StepOperator, BaseSensorOperator):
         return None
 
     def _inline_wait(self, step: Step) -> Observation | None:
-        """Look here for a short while: handing a wait over takes longer than most waits."""
+        """Check here for a short while: a deferral takes longer than most waits."""
         timeouts = step.topology.timeouts
         deadline = time.monotonic() + timeouts.inline_wait
         while time.monotonic() < deadline:
             try:
-                # A step may observe more than its probe, which is what the triggerer would ask.
+                # The probe alone, as in the triggerer: a step may observe more.
                 seen = self.ask(step)
             except TransientError:
                 return None
@@ -112,6 +112,6 @@ class StepSensor(StepOperator, BaseSensorOperator):
         if event["state"] == "timeout":
             if self.soft_fail:
                 raise AirflowSkipException(f"Skipped at the timeout (soft_fail): {event['summary']}")
-            raise GuardError(f"Waited long enough: {event['summary']}", self.next_step())
+            raise GuardError(f"The wait timed out: {event['summary']}", self.next_step())
         self.log.info("verify: %s", event["summary"])
         return self.after(step, Observation(True, event["summary"], event.get("details") or {}))

@@ -18,14 +18,14 @@ class ReplicationCatchUpSensor(DeploymentSensor):
     """Wait until replication from one site to another has caught up, or until a given marker has arrived.
 
     Without ``marker`` it writes a row into DR_MARKER at the source and waits until the Replicat has applied it at the
-    target: then everything that was committed before the row was written is there. Its id depends on the run and the
-    task and never on the try, so that a retry waits for the same row. It is removed when it has arrived. While a plan
-    of the procedures holds the lock, none is written and none removed.
+    target. Then everything that was committed before the row is there too. The row's id depends on the run and the
+    task and never on the try, so that a retry waits for the same row. The row is removed when it has arrived. While a
+    plan of the procedures holds the lock, the sensor writes and removes no row.
 
     :param source: site that is replicated from; empty: the active site.
     :param target: site that is replicated to; empty: the new site, else the standby.
-    :param marker: id of a marker that somebody else writes; then only its arrival at ``target`` is waited for, which
-        must be given.
+    :param marker: id of a marker that somebody else writes; the sensor then only waits for its arrival at ``target``,
+        which must be given.
     """
 
     template_fields: Sequence[str] = (*DeploymentSensor.template_fields, "source", "target", "marker")
@@ -42,7 +42,7 @@ class ReplicationCatchUpSensor(DeploymentSensor):
             return {"source": self.source, "target": self.target, "key": marker_key(context)}
         if self.source or not self.target:
             raise PermanentError(
-                "A marker is given, and not the one site at which it must arrive.", "Give target, and no source."
+                "A marker is given without the one site at which it must arrive.", "Give target, and no source."
             )
         return {"site": self.target, "marker": self.marker}
 
@@ -51,7 +51,7 @@ class ReplicationCatchUpSensor(DeploymentSensor):
 
 
 def marker_key(context: Context) -> str:
-    """What the ids of a task's markers begin with: the same in each of its tries, and in no other run or task."""
+    """Prefix of the ids of a task's markers: the same in each of its tries, and in no other run or task."""
     instance = context["ti"]
     text = "\n".join(
         [str(instance.dag_id), str(instance.run_id), str(instance.task_id), str(getattr(instance, "map_index", -1))]

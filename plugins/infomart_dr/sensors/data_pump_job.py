@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class DataPumpJobSensor(DeploymentSensor):
-    """Wait until a Data Pump job does not run any more, whoever started it.
+    """Wait until a Data Pump job no longer runs, whoever started it.
 
     :param job: JOB_NAME.
     :param site: site of the job's database; empty: the active site.
     :param job_owner: user that started it; empty: the user of the site's DBA connection.
-    :param check_log: fail unless its log says that it succeeded. Without it, a job that failed, was stopped or never
-        began has ended as well.
+    :param check_log: fail unless the job's log reports success. Without it, a job that failed, was stopped or never
+        began counts as ended too.
     :param log_file: name in the site's Data Pump directory; empty: the job's name and ``.log``.
-    :param operation: ``export`` or ``import``: whose log it is.
+    :param operation: ``export`` or ``import``: the kind of log.
     """
 
     template_fields: Sequence[str] = (*DeploymentSensor.template_fields, "job", "site", "job_owner", "log_file")

@@ -1,4 +1,4 @@
-"""What the sensors share: a question to a deployment, asked in the task or, deferred, in the triggerer."""
+"""Base of the sensors: a query to a deployment, made in the task or, deferred, in the triggerer."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from infomart_dr.triggers.condition import ConditionTrigger
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: Seconds beyond the timeout after which Airflow ends a wait whose triggerer says nothing.
+#: Seconds beyond the timeout after which Airflow ends a wait whose triggerer reports nothing.
 _GRACE = 300.0
 
 
 class DeploymentSensor(BaseSensorOperator):
-    """A sensor that asks a deployment, through the connections that its topology names.
+    """A sensor that queries a deployment, through the connections that its topology names.
 
-    Deferred, one question after the other is asked in the triggerer, and no worker is held. ``poke_interval``,
-    ``timeout``, ``soft_fail``, ``never_fail``, ``silent_fail`` and ``mode`` mean what they mean for each sensor of
-    Airflow; ``mode`` is for a sensor that is not deferred, ``exponential_backoff`` too.
+    A deferred sensor checks in the triggerer and holds no worker. ``poke_interval``, ``timeout``, ``soft_fail``,
+    ``never_fail``, ``silent_fail`` and ``mode`` have Airflow's meaning. ``mode`` and ``exponential_backoff`` are only
+    for a sensor that is not deferred.
 
-    Errors keep their kind. A transient one is borne for ``patience``, then the try ends with it and Airflow
-    tries again (``retries``). The others end the task at once, whatever ``retries`` says, unless the task or the DAG
-    has a ``retry_policy`` of its own. ``soft_fail`` skips after a timeout and never hides an error.
+    Errors keep their kind. Transient errors are tolerated for ``patience``; then the try fails and Airflow retries it
+    (``retries``). Other errors end the task at once, whatever ``retries`` is, unless the task or the DAG has a
+    ``retry_policy`` of its own. ``soft_fail`` skips after a timeout and never hides an error.
 
-    :param deployment: name of the deployment; may be left out when there is only one topology file.
+    :param deployment: name of the deployment; may be omitted when there is only one topology file.
     :param deferrable: default: ``[operators] default_deferrable``.
-    :param patience: seconds for which transient errors are borne in a row. Without effect in the mode
-        ``reschedule``, where each such error ends the try.
+    :param patience: seconds for which transient errors in a row are tolerated. No effect in the mode ``reschedule``,
+        where each such error ends the try.
     """
 
     template_fields: Sequence[str] = ("deployment",)
@@ -62,7 +62,7 @@ class DeploymentSensor(BaseSensorOperator):
         self._trouble_since: float | None = None
 
     def arguments(self, context: Context) -> dict[str, Any]:
-        """Plain JSON for the probe, without secrets: it stands in Airflow's database.
+        """Plain JSON for the probe, without secrets: Airflow stores it in its database.
 
         :raises InfoMartError: a parameter is wrong.
         """
@@ -75,7 +75,7 @@ class DeploymentSensor(BaseSensorOperator):
     # -- in the task -------------------------------------------------------------------------------
 
     def ask(self, context: Context) -> Observation:
-        """Ask once."""
+        """Check once."""
         from airflow.sdk.module_loading import import_string
 
         with Deployment(self.deployment) as deployment:
@@ -91,7 +91,7 @@ class DeploymentSensor(BaseSensorOperator):
             self._trouble_since = self._trouble_since or now
             if (self.reschedule and not self.deferrable) or now - self._trouble_since >= self.patience:
                 raise
-            self.log.warning("Cannot look: %s", error)
+            self.log.warning("The check failed: %s", error)
             return PokeReturnValue(False)
         self._trouble_since = None
         return PokeReturnValue(seen.satisfied, _result(seen.summary, seen.details))
@@ -105,7 +105,7 @@ class DeploymentSensor(BaseSensorOperator):
             self._never(error)
             if not self.silent_fail:
                 raise
-            self.log.error("Cannot look: %s", error)
+            self.log.error("The check failed: %s", error)
             found = PokeReturnValue(False)
         if found.is_done:
             return found.xcom_value
@@ -114,7 +114,7 @@ class DeploymentSensor(BaseSensorOperator):
     # -- in the triggerer --------------------------------------------------------------------------
 
     def _defer(self, context: Context) -> None:
-        self.log.info("wait, looking every %g s for at most %g s", self.poke_interval, self.timeout)
+        self.log.info("wait, with a check every %g s, for at most %g s", self.poke_interval, self.timeout)
         self.defer(
             trigger=ConditionTrigger(
                 deployment=self.deployment,
@@ -130,9 +130,9 @@ class DeploymentSensor(BaseSensorOperator):
         )
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on after the deferral.
+        """Continue after the deferral.
 
-        :raises AirflowSensorTimeout: the goal was not reached in time; Airflow makes a skip of it with ``soft_fail``.
+        :raises AirflowSensorTimeout: the goal was not reached in time; with ``soft_fail`` Airflow skips the task.
         """
         if event["state"] == "timeout":
             message = f"Sensor has timed out after {self.timeout:g} seconds: {event['summary']}"
@@ -147,7 +147,7 @@ class DeploymentSensor(BaseSensorOperator):
         return _result(event["summary"], event.get("details") or {})
 
     def _never(self, error: InfoMartError) -> None:
-        """As Airflow does it with what ``poke`` raises."""
+        """Skip the task with ``never_fail``, as Airflow does for an error of ``poke``."""
         if self.never_fail:
             raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
 

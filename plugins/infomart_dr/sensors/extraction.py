@@ -14,7 +14,7 @@ from infomart_dr.sensors.base import StepSensor
 
 
 class WaitForQuietEtl(StepSensor):
-    """Wait until running ETL jobs have ended and nothing extracted waits for its transformation."""
+    """Wait until running ETL jobs have ended and everything extracted is transformed."""
 
     guide = "not in the guide; replication excludes GIDB_G_* and CTL_TRANSFORM_HISTORY"
     probe = staticmethod(etl_is_quiet)
@@ -24,22 +24,23 @@ class WaitForQuietEtl(StepSensor):
 
     def observe(self, step: Step) -> Observation:
         if not server_runs(step, self.role):
-            # A stopped server cannot transform any more: what it left must be seen, not waited for.
+            # A stopped server transforms nothing more: waiting does not help.
             seen = etl_is_quiet(step, self.role)
             if not seen.satisfied:
                 raise GuardError(
-                    f"The Info Mart Server at {step.name(self.role)} is stopped and {seen.summary}.",
-                    "Start it with run-scheduler true, let Job_TransformGIM finish, then clear hold_scheduler.",
+                    f"The Info Mart Server at {step.name(self.role)} is stopped, but {seen.summary}.",
+                    "Start it with run-scheduler true and let Job_TransformGIM finish. Then clear hold_scheduler with "
+                    "Downstream.",
                 )
             return seen
         return super().observe(step)
 
     def next_step(self) -> str:
-        return "Look at the ETL jobs in GIM Manager; then clear this task."
+        return "Check the ETL jobs in GIM Manager, then clear this task."
 
 
 class ProveHighWaterMarkMoves(StepSensor):
-    """Wait until the target's high-water marks have moved past the start: extraction works."""
+    """Wait until the target's high-water marks have moved past the server's start: extraction works."""
 
     guide = "Return to Normal 15: run ETL jobs (guide:1121)"
     probe = staticmethod(high_water_mark_moved)

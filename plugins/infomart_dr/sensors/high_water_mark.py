@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 class HighWaterMarkSensor(DeploymentSensor):
     """Wait until the high-water marks (CTL_EXTRACT_HWM) of a site have passed a moment.
 
-    Everything until then is extracted. A data source whose IDBs hold no call beyond its mark is idle and not waited
-    for; one whose T-Server stands at a lost site is not either.
+    Then everything up to that moment is extracted. The sensor does not wait for an idle data source, whose IDBs hold
+    no call beyond its mark, nor for one whose T-Server is at a lost site.
 
     :param moment: ISO time with its zone (``2026-11-02T17:00Z``), epoch seconds, or a ``datetime`` with a zone.
     :param site: empty: the active site.
-    :param data_sources: keys (DATA_SOURCE_KEY) that matter; empty: all that have a mark.
+    :param data_sources: keys (DATA_SOURCE_KEY) to wait for; empty: all that have a mark.
     """
 
     template_fields: Sequence[str] = (*DeploymentSensor.template_fields, "moment", "site", "data_sources")
@@ -48,21 +48,21 @@ class HighWaterMarkSensor(DeploymentSensor):
 
 
 def epoch(moment: str | float | datetime) -> int:
-    """Epoch seconds of a moment, a part of a second rounded up.
+    """Epoch seconds of a moment, fractions rounded up.
 
-    :raises PermanentError: it is something else, or a time without its zone.
+    :raises PermanentError: it is not a moment, or a time without its zone.
     """
     if isinstance(moment, datetime):
         return _of(moment, moment.isoformat())
     text = str(moment).strip()
-    # A date without its dashes has eight digits, milliseconds have thirteen: neither is meant by them.
+    # A date without dashes has eight digits, milliseconds have thirteen: neither is accepted as epoch seconds.
     if re.fullmatch(r"\d{9,10}(\.\d+)?", text):
         return math.ceil(float(text))
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise PermanentError(
-            f"The moment is not a time: {text[:60]!r}.", "Write 2026-11-02T17:00Z, or epoch seconds."
+            f"The moment is not a valid time: {text[:60]!r}.", "Write 2026-11-02T17:00Z, or epoch seconds."
         ) from None
     return _of(found, text)
 
@@ -70,13 +70,13 @@ def epoch(moment: str | float | datetime) -> int:
 def _of(moment: datetime, text: str) -> int:
     if moment.tzinfo is None:
         raise PermanentError(
-            f"The moment has no time zone: {text[:60]!r}.", "Write 2026-11-02T17:00Z, or +01:00 behind it."
+            f"The moment has no time zone: {text[:60]!r}.", "Write 2026-11-02T17:00Z, or 2026-11-02T17:00+01:00."
         )
     return math.ceil(moment.timestamp())
 
 
 def _keys(given: Sequence[int | str] | str) -> list[int]:
-    """Keys of data sources, also from a template that made one text of them."""
+    """Keys of data sources, also from a template that rendered them as one text."""
     texts = re.findall(r"[^\s,\[\]()'\"]+", given) if isinstance(given, str) else [str(key) for key in given]
     if wrong := [text for text in texts if not text.isdigit()]:
         raise PermanentError(

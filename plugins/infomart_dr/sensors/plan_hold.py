@@ -1,4 +1,4 @@
-"""A plan's hold on IDB purging: placed before anything is copied, released when the marks have passed it."""
+"""A plan's hold on IDB purging: placed before the copy, released when the high-water marks have passed it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from infomart_dr.text import sorted_names
 
 
 class HoldPurging(StepSensor):
-    """Hold the purging of the Interaction Databases, before anything is copied; a purge that runs is waited for."""
+    """Hold the purging of the Interaction Databases before anything is copied. The step waits for a running purge."""
 
     guide = "Database Transfer: stop purging IDBs (guide:232)"
     changes = "a hold of this plan in the database of each IDB; the topology's purge jobs are disabled at both sites"
-    undo = "the task release_idb_purge_hold; of a plan that was given up, infomart_purge_hold with release"
+    undo = "release_idb_purge_hold, also in a later run of the plan; of an abandoned plan, the DAG infomart_purge_hold"
     probe = staticmethod(no_purge_runs)
 
     def observe(self, step: Step) -> Observation:
@@ -57,15 +57,15 @@ class HoldPurging(StepSensor):
             fact["ceiling"] = int(now.timestamp()) + min(rings) * 86400
         hold = plan_hold(step.plan_id)
         if any((stands := idb.store.hold(hold)) is not None and not stands.until_its_plan for idb in idbs):
-            # What is collected from now on must be processed too before it ends.
+            # Data collected from now on must be processed too before the hold ends.
             step.ledger.forget(facts.PURGE_HOLD)
         step.ledger.put_once(facts.PURGE_HOLD, fact)
         site = step.name(site_at_the_end(step, "target"))
         for idb in idbs:
-            # The hold first, the jobs then: the guard may look at any time.
+            # The hold first, then the jobs: the guard may run at any time.
             placed = idb.store.place(hold, step.owner, "", reason, now, End(until_site=site))
             if not placed and idb.store.reopen(hold, step.owner, now, site):
-                self.log.info("act: %s: the hold of this plan had an end, and holds again", idb.label)
+                self.log.info("act: %s: the hold of this plan had an end and is active again", idb.label)
         self._hold(idbs)
 
     def _hold(self, idbs: list[IdbHolds]) -> None:
@@ -79,24 +79,26 @@ class HoldPurging(StepSensor):
         self._hold(idbs_of_plan(step))
         if running := purges_that_run(idbs_of_plan(step)):
             raise PurgeRunsError(
-                f"Purges run again: {sorted_names(running)}.", "It is tried again when they have ended."
+                f"Purges run again: {sorted_names(running)}.", "The retry waits until they have ended."
             )
         return self.observe(step)
 
     def next_step(self) -> str:
-        return "Look why the purge does not end, or who enables it; then clear this task."
+        return "Find out why the purge does not end, or who enables it, then clear this task."
 
 
 class ReleasePurgeHold(StepSensor):
     """Release the purge hold, once the serving site's high-water mark has passed it.
 
-    Holds that plans before this one have left go with it. Purging is resumed where no other hold is left.
+    Holds left by earlier plans are released with it. Purging resumes where no other hold is left.
 
-    :param role: the site that serves at the end; a run whose option is that the source stays active asks the source.
+    :param role: the site that serves at the end; with the option that the source stays active, the source.
     """
 
     guide = "Database Transfer: until the data is processed (guide:232)"
-    changes = "the plan's holds are released; purge jobs that were enabled before are enabled where nothing else holds"
+    changes = (
+        "the plan's holds are released; purge jobs that were enabled before are enabled where no other hold is active"
+    )
     undo = "infomart_purge_hold with place"
     probe = staticmethod(high_water_mark_passed_hold)
     in_report = True
@@ -105,7 +107,7 @@ class ReleasePurgeHold(StepSensor):
         return {"role": site_at_the_end(step, self.role)}
 
     def prepare(self, step: Step) -> None:
-        # From here on the guard can end the hold too, should this Airflow be lost.
+        # From now on the guard can end the hold too, if this Airflow is lost.
         since = datetime.fromtimestamp(step.ledger.require(facts.PURGE_HOLD)["since"], UTC)
         end = End(until_site=step.name(site_at_the_end(step, self.role)), until_time=since)
         for idb in idbs_of_plan(step):
@@ -114,7 +116,7 @@ class ReleasePurgeHold(StepSensor):
     def finish(self, step: Step, seen: Observation) -> None:
         now, reports = datetime.now(UTC), list[Report]()
         for idb in idbs_of_plan(step):
-            # One plan runs at a time: what other plans have left here is given up.
+            # Only one plan runs at a time: holds of other plans are left over.
             for hold in idb.store.holds():
                 if hold.released_at is None and hold.of_plan:
                     idb.store.release(hold.hold_id, step.owner, seen.summary)
@@ -122,7 +124,7 @@ class ReleasePurgeHold(StepSensor):
             if others := idb.active(now):
                 self.log.info("act: %s: purging stays held by %s", idb.label, "; ".join(map(str, others)))
                 continue
-            # The row of a job that stays disabled stays, so that a retry does it again.
+            # The row of a job that stays disabled is kept, so that a retry enables it.
             report = idb.give_back(now)
             reports.append(report)
             for words in report.changed:
@@ -133,6 +135,7 @@ class ReleasePurgeHold(StepSensor):
 
     def next_step(self) -> str:
         return (
-            "Look why the high-water mark stands still; then clear this task. Purging stays held. If GIM Manager shows "
-            "that all is extracted, release the plan's hold by infomart_purge_hold and mark this task a success."
+            "Find out why the high-water mark does not move, then clear this task. Purging stays held. If GIM Manager "
+            "shows that everything is extracted, release the plan's hold with infomart_purge_hold and mark this task "
+            "as success."
         )

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class PurgeHoldReleasedSensor(DeploymentSensor):
-    """Wait until no purge hold holds at the IDBs of a deployment, or until one of them does not hold any more.
+    """Wait until no purge hold is active at the IDBs of a deployment, or until a given hold is no longer active.
 
-    An id that nobody has placed a hold with counts as released; the result says so. A hold whose end has come holds
-    until ``infomart_purge_guard`` has ended it. IDBs of a lost site are not asked.
+    An id for which no hold was placed counts as released, and the result says so. A hold whose end has come stays
+    active until ``infomart_purge_guard`` has ended it. IDBs of a lost site are not queried.
 
     :param hold: id of the hold: the run id of infomart_purge_hold, or ``plan`` and the id of a plan. Empty: every one.
     :param which: name of an IDB or of a site; empty: every IDB.

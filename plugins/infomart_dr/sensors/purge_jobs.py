@@ -1,4 +1,4 @@
-"""Purge jobs that are made to match the holds; a purge that runs is waited for."""
+"""Makes the purge jobs match the holds, and waits for a running purge."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from infomart_dr.text import sorted_names
 
 
 class MatchJobs(HoldStep, StepSensor):
-    """Make the purge jobs match the holds now, as the guard does by schedule; a purge that runs is waited for."""
+    """Make the purge jobs match the holds now, as the guard does by schedule. The step waits for a running purge."""
 
     guide = "Database Transfer: stop purging IDBs, until the data is processed (guide:232)"
-    changes = "purge jobs are disabled where a hold holds, and enabled where the last hold has ended"
+    changes = "purge jobs are disabled where a hold is in force, and enabled where the last hold has ended"
     undo = "infomart_purge_hold with release or place"
     probe = staticmethod(no_chosen_purge_runs)
 
     def does_not_apply(self, step: Step) -> str | None:
-        return "the run lists holds only" if step.params["action"] == LIST else None
+        return "the run only lists holds" if step.params["action"] == LIST else None
 
     def observe(self, step: Step) -> Observation:
         now = datetime.now(UTC)
@@ -31,7 +31,7 @@ class MatchJobs(HoldStep, StepSensor):
         for idb in chosen_idbs(step):
             rows = {row.job for row in idb.store.jobs() if idb.store.is_own(row)}
             if not idb.active(now):
-                unlike += [f"{idb.label}: {job} is not given back" for job in sorted(rows)]
+                unlike += [f"{idb.label}: {job} is not released yet" for job in sorted(rows)]
                 continue
             for job, state in idb.states().items():
                 if state.enabled or state.running or job not in rows:
@@ -50,8 +50,8 @@ class MatchJobs(HoldStep, StepSensor):
     def after(self, step: Step, reached: Observation) -> Observation:
         self.prepare(step)
         if not (running := no_chosen_purge_runs(step)).satisfied:
-            raise PurgeRunsError(f"{running.summary}.", "It is tried again when they have ended.")
+            raise PurgeRunsError(f"{running.summary}.", "The retry waits until they have ended.")
         return self.observe(step)
 
     def next_step(self) -> str:
-        return "Look at the job in its own place, and clear this task; the guard tries by itself every few minutes."
+        return "Check the job where it is defined, then clear this task. infomart_purge_guard also tries every few minutes."

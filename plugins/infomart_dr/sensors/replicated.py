@@ -13,7 +13,7 @@ from infomart_dr.sensors.base import StepSensor
 
 
 class WaitForOlderTransactions(StepSensor):
-    """Wait until no transaction is open that began before the capture: neither side would have it."""
+    """Wait until no transaction is open that began before the capture: neither export nor trail would have it."""
 
     guide = "not in the guide; GoldenGate's instantiation (facts 1.4)"
     probe = staticmethod(no_older_transactions)
@@ -29,13 +29,14 @@ class WaitForOlderTransactions(StepSensor):
         return float(step.params.get("open_transaction_minutes") or 240) * 60
 
     def next_step(self) -> str:
-        return "End the sessions named here, then clear this task."
+        return "End the named sessions, then clear this task."
 
 
 class WaitForCatchUp(StepSensor):
-    """Write a marker row at the capturing site and wait until the Replicat has applied it at the other.
+    """Write a marker row at the capturing site and wait until the Replicat has applied it at the other site.
 
     :param moment: part of the marker's id; a marker belongs to one plan and one moment.
+    :param added_by: task that adds the Replicat when it is cleared; empty: no task of the DAG does.
     """
 
     guide = "a position that has arrived, not a lag"
@@ -47,24 +48,25 @@ class WaitForCatchUp(StepSensor):
     undo = "the rows may be deleted when the plan has ended"
     probe = staticmethod(marker_arrived)
 
-    def __init__(self, *, direction: Direction, moment: str, **kwargs: Any) -> None:
+    def __init__(self, *, direction: Direction, moment: str, added_by: str = "", **kwargs: Any) -> None:
         if extra := self.also.get(direction):
             self.guide = f"{self.guide}; {extra}"
         super().__init__(**kwargs)
         self.direction: Direction = direction
         self.moment = moment
+        self.added_by = added_by
 
     def marker(self, step: Step) -> str:
         return f"{step.key}-{self.moment}"
 
     def arguments(self, step: Step) -> dict[str, Any]:
-        return {"direction": self.direction, "marker": self.marker(step)}
+        return {"direction": self.direction, "marker": self.marker(step), "added_by": self.added_by}
 
     def prepare(self, step: Step) -> None:
         capturing = ends(self.direction)[0]
         goldengate = step.site(capturing).goldengate
         schema = goldengate.schema_name
-        # Before 12c the Extract leaves out whatever GoldenGate's own user writes, a marker of its too.
+        # Before 12c the Extract leaves out all that GoldenGate's own user writes, its markers too.
         database = step.goldengate_database(capturing) if has_tags(goldengate) else step.dba(capturing)
         if not database.select("marker_get", {"schema": schema}, marker_id=self.marker(step)):
             scn = int(step.dba(capturing).value("current_scn"))
@@ -78,18 +80,18 @@ class WaitForCatchUp(StepSensor):
             self.log.info("act: marker %s written at SCN %s", self.marker(step), scn)
 
     def next_step(self) -> str:
-        return "Look at the Replicat's report and at the link between the sites; then clear this task."
+        return "Check the Replicat's report and the link between the sites, then clear this task."
 
 
 class WaitForFinalCatchUp(WaitForCatchUp):
-    """After the writers stopped: note the SCN, write the marker behind it, and wait until it is applied."""
+    """After the writers have stopped: record the SCN, write the marker after it, and wait until it is applied."""
 
     def prepare(self, step: Step) -> None:
         step.ledger.require(facts.FINAL_STOP)
         scn = step.ledger.put_once(facts.NOTED_SCN, int(step.dba("source").value("current_scn")))
-        self.log.info("observe: noted SCN %s after the writers stopped", scn)
+        self.log.info("observe: SCN %s recorded after the writers stopped", scn)
         super().prepare(step)
 
     def marker(self, step: Step) -> str:
-        # A service that was returned meanwhile makes earlier markers worthless: the stop's time is in the name.
+        # When the source has served meanwhile, earlier markers prove nothing: the id has the time of the stop.
         return f"{step.key}-{self.moment}-{step.ledger.require(facts.FINAL_STOP)}"

@@ -31,4 +31,4 @@ class WaitForTrailEnd(StepSensor):
             self.log.info("act: %s", ggsci.start(name).what)
 
     def next_step(self) -> str:
-        return f"Look at the Replicat's report; {AGAIN}"
+        return f"Check the Replicat's report and correct the cause; {AGAIN}"
