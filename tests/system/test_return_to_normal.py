@@ -62,7 +62,7 @@ class Watched(Run):
 
 
 def four_eyes(config: LabConfig, asked: bool) -> None:
-    """Whether the topology asks for two people."""
+    """The topology requires two people."""
     file = config.home / "topology.yaml"
     document = yaml.safe_load(file.read_text())
     document["approval"] = {"four_eyes": asked}
@@ -156,7 +156,7 @@ def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_th
 
     assert run.approved == ["approve_cutover", "approve_cutover"]
     refusal = airflow.log(DAG, run.run_id, "approve_cutover", 1)
-    assert re.search(r"\w+ started this run and approved its gate; the topology asks for two people", refusal)
+    assert re.search(r"\w+ started this run and approved its gate; the topology requires two people", refusal)
     assert sorted(run.done) == ["run_expdp", "run_impdp", "transfer_files", "wait_for_catch_up"]
     steps = {step["task"].rpartition(".")[2]: step for step in run.steps()}
     # A client that was killed while its job went on is attached to again; the job may also have ended meanwhile.

@@ -203,5 +203,5 @@ def _a_lost_standby_hides_nothing_and_ends_nothing(lab: LabConfig, looks: Looks)
         assert ("ended", "site2/groups/RGIM") not in seen.told, "nobody could see that it ended"
         assert "hwm_age_seconds site1" in " ".join(seen.figures), "the other site is looked at"
         supervisor.request(lab, "fail", site="site1")
-        with pytest.raises(UnreachableError, match="No database of lab gives an answer"):
+        with pytest.raises(UnreachableError, match="No database of lab answers"):
             looks.look()

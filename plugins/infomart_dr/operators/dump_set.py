@@ -60,7 +60,7 @@ class CheckExportSpace(CheckOperator):
         if not room.fits:
             return Observation(False, f"{what}: the dump set may not fit", details)
         if undo.too_short:
-            return Observation(False, f"{what}: the export would end with ORA-01555", details)
+            return Observation(False, f"{what}: the export ends with ORA-01555", details)
         if not (undo.covers and undo.fits):
             what += ": a long export may end with ORA-01555"
         return Observation(True, what, details)
@@ -710,7 +710,7 @@ class CheckIndexes(CheckOperator):
 
 
 class CheckObjects(CheckOperator):
-    """Compare constraints, triggers, sequences with the manifest. No object may be invalid that is valid at the source."""
+    """Compare constraints, triggers and sequences with the manifest; no object may be newly invalid."""
 
     guide = "not in the guide"
 

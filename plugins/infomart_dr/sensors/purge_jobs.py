@@ -54,4 +54,4 @@ class MatchJobs(HoldStep, StepSensor):
         return self.observe(step)
 
     def next_step(self) -> str:
-        return "Check the job where it is defined, then clear this task. infomart_purge_guard also tries every few minutes."
+        return "Check the job where it is defined, then clear this task. infomart_purge_guard also tries it regularly."

@@ -200,7 +200,7 @@ def test_an_import_is_refused_while_a_replicat_is_there(world: World, monkeypatc
     replicat: list[Any] = [SimpleNamespace(status="STOPPED"), None]
     step.ggsci = lambda role: SimpleNamespace(info=lambda name: replicat.pop(0))
     operator = RunImpdp(task_id="run_impdp", role="target")
-    with pytest.raises(GuardError, match="RGIM is there at site3"):
+    with pytest.raises(GuardError, match="RGIM exists at site3"):
         operator.prepare(step)
     operator.prepare(step)
 

@@ -182,7 +182,7 @@ def test_a_job_that_takes_too_long_stops_the_run_and_goes_on_itself(
 
     with pytest.raises(GuardError, match=r"has not ended within 10 s") as late:
         maintain().resume({}, asyncio.run(first()))
-    assert "go on waiting" in late.value.next_step
+    assert "continue waiting" in late.value.next_step
     with pytest.raises(TaskDeferred):
         maintain().execute({})
     assert len(attempts.submitted) == 1

@@ -93,7 +93,7 @@ def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reac
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step(begun="yes", point_of_no_return="1")
-    assert "its own facts say what is left" in look(step)["summary"]
+    assert "its recorded facts show what is left" in look(step)["summary"]
     assert facts.GOAL_REACHED.name not in step.ledger and world.asked == []
 
 
@@ -103,7 +103,7 @@ def test_a_plan_that_another_procedure_has_begun_is_under_way_too(world: World, 
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step(**{fact: "1"})
-    assert "its own facts say what is left" in look(step)["summary"]
+    assert "its recorded facts show what is left" in look(step)["summary"]
     assert facts.GOAL_REACHED.name not in step.ledger
 
 

@@ -142,7 +142,7 @@ def check(step: Any) -> dict[str, Any]:
 
 
 def test_a_prepared_deployment_passes(step: Any) -> None:
-    assert "GoldenGate and access points there" in check(step)["summary"]
+    assert "GoldenGate and access points present" in check(step)["summary"]
 
 
 def test_everything_that_is_missing_is_reported_at_once(step: Any) -> None:
@@ -155,7 +155,7 @@ def test_everything_that_is_missing_is_reported_at_once(step: Any) -> None:
     with pytest.raises(GuardError) as caught:
         check(step)
     for words in (
-        "9 thing(s) are missing",
+        "9 prerequisite(s) are missing",
         "the Info Mart Server at site2 runs (process 7)",
         "the Application object GIM has the host site2-gim, not site1-gim",
         "is not deployed at site2",
@@ -235,7 +235,7 @@ def test_long_differences_are_cut_off_with_a_word_about_the_rest(step: Any, file
     lines = "".join(f"TABLE GIM.T_{number};\n" for number in range(3000))
     files[:] = [ParameterFile("source", "/ogg/dirprm/egim.prm", lines, None)]
     shown = gate().evidence(step)
-    assert len(shown) < 21_000 and "the rest stands in the log of render" in shown
+    assert len(shown) < 21_000 and "the log of render_parameter_files will show the rest" in shown
 
 
 def test_the_files_of_both_sites_are_rendered_with_what_the_hosts_have(
@@ -284,7 +284,7 @@ def test_the_index_is_made_only_where_the_table_is_and_it_is_not(early: Any) -> 
 
 def test_an_index_of_another_name_with_the_same_columns_is_enough(early: Any) -> None:
     early.indexes = {"source": [index()], "target": [index()]}
-    assert create(early)["summary"] == "the index is there"
+    assert create(early)["summary"] == "the index exists"
     assert early.executed == []
 
 
@@ -325,7 +325,7 @@ def test_what_keeps_the_icons_from_collecting_is_listed_for_the_person(step: Any
         "the Application object DAP_TS1_site2 does not exist",
         "the Application object ICON_TS2_site2 is disabled",
         "data source 102 has IDBs at site2, site3 and none at site1",
-        "the IDB ts1-site2 has never heard of its data source",
+        "the IDB ts1-site2 has never received an event of its data source",
         "one IDB belongs to site2 and the other to site1",
     ):
         assert words in text
@@ -340,7 +340,7 @@ def test_a_data_source_with_a_single_idb_is_not_asked_to_become_a_pair(step: Any
 
 def test_an_idb_that_cannot_be_asked_is_named_and_is_no_proof(step: Any) -> None:
     step.last_event["oracle_site2_idb"] = UnreachableError("ORA-12541: no listener")
-    assert "cannot be asked: ORA-12541" in str(icons().instructions(step))
+    assert "cannot be queried: ORA-12541" in str(icons().instructions(step))
     seen = icons().confirmed(step)
     assert seen is not None and not seen.satisfied
 
@@ -371,7 +371,7 @@ def test_a_missing_server_is_deployed_by_a_person_who_must_not_start_it(step: An
     step.files["target"] = Files()
     text = str(server().instructions(step))
     root = step.site("target").info_mart_server.root
-    assert f"`{root}`" in text and "Create no new Application object: `GIM`" in text
+    assert f"`{root}`" in text and "Do not create an Application object: `GIM`" in text
     assert "Do not start the server" in text
     seen = server().confirmed(step)
     assert seen is not None and not seen.satisfied and root in seen.summary
@@ -381,4 +381,4 @@ def test_a_server_that_runs_at_the_new_site_stops_the_run(step: Any) -> None:
     step.runs = {"target"}
     with pytest.raises(GuardError, match=r"at site2 runs: process 7") as caught:
         server().execute({})
-    assert "no service starts it by itself" in caught.value.next_step
+    assert "no service starts it automatically" in caught.value.next_step

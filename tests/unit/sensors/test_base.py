@@ -124,7 +124,7 @@ def test_a_wait_ends_with_what_the_trigger_saw(resume: Callable[[dict[str, Any]]
 def test_a_wait_that_was_too_long_is_final_and_says_what_it_saw(
     resume: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
-    with pytest.raises(GuardError, match="Waited long enough: not yet"):
+    with pytest.raises(GuardError, match="The wait timed out: not yet"):
         resume({"state": "timeout", "summary": "not yet", "details": {}})
 
 
