@@ -59,7 +59,7 @@ class TakeLock(StepOperator):
         return {"plan": step.plan_id, **{role: step.name(role) for role in self.sites}}
 
     def act(self, step: Step, seen: Observation) -> None:
-        reason = f"{step.params.get('reason') or 'not given'}; requested by {step.requester or 'nobody by name'}"
+        reason = f"{step.params.get('reason') or 'not given'}; requested by {step.requester or 'an unknown person'}"
         dead, holder = step.params.get("take_lock_from"), step.lock.holder()
         if dead and holder is not None and holder.plan_id == dead:
             step.lock.take_over(step.plan_id, step.owner, reason, held_by=dead)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from infomart_dr.errors import GuardError
+from infomart_dr.guards.replication import marker_arrived
 from infomart_dr.sensors.replicated import WaitForCatchUp
 from infomart_dr.topology import AliasLogin, EncryptedLogin, GoldenGate
 
@@ -51,3 +53,21 @@ def test_before_12c_the_marker_is_not_written_by_the_user_that_excludeuser_names
     )
     WaitForCatchUp(task_id="wait", direction="to_target", moment="now").prepare(step)
     assert (dba.written, goldengate.written) == ((["marker_put"], []) if by_dba else ([], ["marker_put"]))
+
+
+@pytest.mark.parametrize(
+    ("added_by", "remedy"), [("add_replicat", "Clear add_replicat with Downstream."), ("", "Find out who removed it.")]
+)
+def test_a_task_that_adds_a_missing_replicat_is_named_where_there_is_one(added_by: str, remedy: str) -> None:
+    goldengate = SimpleNamespace(schema_name="GGATE", groups=SimpleNamespace(replicat="RGIM"))
+    step: Any = SimpleNamespace(
+        key="12345678",
+        site=lambda role: SimpleNamespace(goldengate=goldengate),
+        name=lambda role: role,
+        goldengate_database=lambda role: Database(),
+        ggsci=lambda role: SimpleNamespace(info=lambda group: None),
+    )
+    wait = WaitForCatchUp(task_id="wait", direction="to_target", moment="now", added_by=added_by)
+    with pytest.raises(GuardError, match="There is no RGIM at target") as caught:
+        marker_arrived(step, **wait.arguments(step))
+    assert caught.value.next_step.startswith(remedy)

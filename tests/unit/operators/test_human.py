@@ -14,6 +14,7 @@ from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.operators import human
 from infomart_dr.operators.configuration import SetScheduler
 from infomart_dr.operators.human import Gate, HumanStep
+from infomart_dr.operators.server import CutoverGate
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation
 
@@ -141,3 +142,9 @@ def test_the_scheduler_that_is_off_already_is_still_noted_as_touched(
     step.configuration = lambda role: SimpleNamespace(apply=lambda name, change: [])
     SetScheduler(task_id="hold_scheduler", on=False, fact=facts.SERVER_TOUCHED, guide="").execute(context())
     assert step.ledger["server_touched"]
+
+
+def test_the_gate_of_a_cutover_names_deployment_and_sites(step: Any) -> None:
+    step.topology.name = "gim"
+    with pytest.raises(Asked, match=r"^Go\?\n\n\*\*Deployment gim: from site2 to site3\.\*\*"):
+        CutoverGate(task_id="approve_cutover", subject="Cut over?", body="Go?").execute(context())
