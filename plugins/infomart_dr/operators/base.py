@@ -6,6 +6,7 @@ acts once, then checks and proves the result. So a retry, a clear or a second ru
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -72,7 +73,7 @@ def step_defaults(*, failover: bool = False) -> dict[str, Any]:
 
 def page(doc: str | None, guide: str, where: str, changes: str, undo: str) -> str:
     """A task's page in Airflow: its purpose, its place in the guide, its changes and how to undo them."""
-    lines = [readable((doc or "").split("\n\n:param")[0].split("\n\n    :param")[0].strip()), ""]
+    lines = [readable(inspect.cleandoc(doc or "").split("\n\n:param")[0]), ""]
     if guide:
         lines.append(f"**Guide:** {readable(guide)}")
     lines += ["", f"**Acts at:** {where}", "", f"**Changes:** {changes}", "", f"**Undo:** {undo}"]

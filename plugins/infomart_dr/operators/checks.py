@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class ProveSequences(CheckOperator):
     """Prove that every sequence of the target lies above the highest key in use and not below the source's."""
 
-    guide = "rule 5; sequence values come with the import"
+    guide = "not in the guide; sequence values come with the import"
 
     def observe(self, step: Step) -> Observation:
         missing, low = sequence_faults(step)
@@ -38,7 +38,7 @@ class ProveSequences(CheckOperator):
 class ProveParity(CheckOperator):
     """Prove that indexes, constraints, triggers and invalid objects are the same at both sites."""
 
-    guide = "rule 5"
+    guide = "not in the guide"
 
     def observe(self, step: Step) -> Observation:
         differences, indexes = parity_faults(step)

@@ -46,7 +46,7 @@ from infomart_dr.text import size_text, sorted_names
 class CheckExportSpace(CheckOperator):
     """Check, before the server is stopped, that the export has enough disk space and undo."""
 
-    guide = "not in the guide: ORA-39171 waits for ever, ORA-01555 spoils the export"
+    guide = "not in the guide: ORA-39171 suspends the export, ORA-01555 ends it"
     changes = "a row in the plan's ledger: the schema's size, from which later runs estimate their times"
 
     def observe(self, step: Step) -> Observation:
@@ -301,7 +301,7 @@ class ChecksumOperator(JobOperator):
 class WriteManifest(ChecksumOperator):
     """Write the manifest: SCN, files, sizes, SHA-256, and the source's dictionary."""
 
-    guide = "not in the guide: the proof that what arrives is what left"
+    guide = "not in the guide: the proof that the dump set arrives unchanged"
     changes = "manifest.json in the plan's folder on the source's database host, its digest in the ledger"
     undo = "remove the file"
     job = "source-sums"

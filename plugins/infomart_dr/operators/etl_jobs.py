@@ -158,7 +158,7 @@ class BringReportsIntoService(HumanStep):
     """Bring GI2 or GCXI into service at the survivor: by the site's own command, or by a person."""
 
     guide = "Site Failure: GI2 at Site 2 (guide:1013); active-active (guide:395)"
-    changes = "reports are served from the survivor's Info Mart"
+    changes = "reports are served from this site's Info Mart"
     undo = "bring the reports into service at another site"
     settle_seconds = 30
 

@@ -155,7 +155,7 @@ class StopGoldenGate(StepOperator):
 class RaiseSequences(StepOperator):
     """Raise sequences of the survivor that lie below a key in use: their last values may not have arrived."""
 
-    guide = "rule 5; not in the guide"
+    guide = "not in the guide"
     changes = "ALTER SEQUENCE ... RESTART of the named sequences"
     undo = "none needed: keys may have gaps"
     #: Keys skipped above the highest one in use.

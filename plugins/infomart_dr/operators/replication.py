@@ -357,7 +357,7 @@ class FlushSequences(ReplicationOperator):
 class CheckReplicationRuns(ReplicationOperator):
     """Check that Extract, pump and Replicat of a direction in use run. The step leaves them running."""
 
-    guide = "not in the guide, which knows no planned switchover"
+    guide = "not in the guide, which has no planned switchover"
     under_lock = False
 
     def observe(self, step: Step) -> Observation:

@@ -168,7 +168,7 @@ def start_server(step: Step, role: SiteRole) -> None:
 
 
 class ProveSourceStopped(CheckOperator):
-    """Prove once more that the source's server is stopped, right before the other one starts (rule 4)."""
+    """Prove once more that the source's server is stopped, right before the other one starts."""
 
     guide = "the warning under Note on Connectivity Loss (guide:251)"
 

@@ -15,7 +15,7 @@ from infomart_dr.sensors.base import StepSensor
 class WaitForOlderTransactions(StepSensor):
     """Wait until no transaction is open that began before the capture: neither export nor trail would have it."""
 
-    guide = "not in the guide; GoldenGate's instantiation (facts 1.4)"
+    guide = "not in the guide; GoldenGate's instantiation"
     probe = staticmethod(no_older_transactions)
 
     def __init__(self, *, direction: Direction, **kwargs: Any) -> None:
@@ -39,7 +39,7 @@ class WaitForCatchUp(StepSensor):
     :param added_by: task that adds the Replicat when it is cleared; empty: no task of the DAG does.
     """
 
-    guide = "a position that has arrived, not a lag"
+    guide = "the proof is a position that has arrived, not a lag"
     also: ClassVar[dict[Direction, str]] = {
         "to_target": "Return to Normal 2, 12 and resynchronisation (guide:1092, guide:1113, guide:1080)",
         "to_source": "Return to Normal 17, 18 (guide:1123-1124)",

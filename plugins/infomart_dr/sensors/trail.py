@@ -14,7 +14,7 @@ from infomart_dr.sensors.base import StepSensor
 class WaitForTrailEnd(StepSensor):
     """Let the survivor's Replicat apply everything that arrived before the site was lost."""
 
-    guide = "before DR 1 (guide:1025): the guide stops GoldenGate at once and loses what is in the trail"
+    guide = "before DR 1 (guide:1025): the guide stops GoldenGate at once and loses the data in the trail"
     changes = "a stopped Replicat is started again"
     undo = "STOP REPLICAT"
     probe = staticmethod(replicat_at_trail_end)
