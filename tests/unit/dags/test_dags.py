@@ -35,7 +35,7 @@ PROCEDURES = (
 DAY_TO_DAY = ("infomart_purge_guard", "infomart_purge_hold", "infomart_readiness", "infomart_watch")
 DAGS = PROCEDURES + DAY_TO_DAY
 #: Teardowns that put the service back; release_lock fails when it is not back.
-WAYS_BACK = ("return_service_to_source", "return_standby")
+BACK_OUTS = ("return_service_to_source", "return_standby")
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +315,7 @@ def test_a_run_is_failed_whichever_step_failed_although_the_teardowns_succeed(ba
     """Airflow's own choice of the tasks that decide: a teardown that may fail the run hides what stands before it."""
     dag = bag.dags[dag_id]
     for task in dag.tasks:
-        if task.is_teardown and task.task_id in WAYS_BACK:
+        if task.is_teardown and task.task_id in BACK_OUTS:
             continue
         below = {t.task_id for t in task.get_flat_relatives(upstream=False) if not t.is_teardown}
         states = {t.task_id: "upstream_failed" if t.task_id in below else "success" for t in dag.tasks}

@@ -1,4 +1,4 @@
-"""What a ticket is told of runs with mapped tasks, by Airflow's own machinery and its own names of their instances."""
+"""Ticket messages of runs with mapped tasks, by Airflow's own machinery and its own names of their instances."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_run_over_several_deployments_ends_once_and_by_the_worst_of_them(
 
 
 def called_by_the_dag_processor(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the scheduler asks the DAG processor for when a run has failed, done as it does it."""
+    """The scheduler's request to the DAG processor when a run has failed, made as the scheduler makes it."""
     import structlog
     from airflow.api_fastapi.execution_api.routes.task_instances import get_task_instance_states
     from airflow.callbacks.callback_requests import DagCallbackRequest

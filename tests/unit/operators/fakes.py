@@ -84,7 +84,7 @@ class FakeLock:
 
 
 class FakeStep:
-    """What an operator asks of a step; tests add what they need."""
+    """The part of a step that operators use; tests add what they need."""
 
     def __init__(self, plan_id: str = "plan-1", owner: str = "dag run-1", **facts: str) -> None:
         self.plan_id, self.owner, self.requester = plan_id, owner, "anna"

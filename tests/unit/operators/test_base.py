@@ -1,4 +1,4 @@
-"""How a step runs: what is done is not done again, what was done is proven, errors are typed."""
+"""A step's run: finished work is not repeated, results are proven, errors are typed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from infomart_dr.plan.step import Observation
 
 
 class Light(StepOperator):
-    """Switches a light on; ``works`` tells whether the switch does."""
+    """Switches a light on; ``works``: the switch works."""
 
     def __init__(self, *, on: bool = False, works: bool = True, **kwargs: Any) -> None:
         super().__init__(task_id="light", **kwargs)

@@ -14,7 +14,7 @@ from infomart_dr.topology import AliasLogin, EncryptedLogin, GoldenGate
 
 
 class Database:
-    """Notes what is written; has no marker yet."""
+    """Records the statements that write; has no marker yet."""
 
     def __init__(self) -> None:
         self.written: list[str] = []

@@ -68,7 +68,7 @@ class GoldenGate:
     trail: str | None = "./dirdat/dp000000002"
     rba: int | None = 900
     at_eof: bool = True
-    #: Bytes that come in while the manager is told to stop.
+    #: Bytes that come in while the manager stops.
     arrives: int = 0
     commands: list[str] = field(default_factory=list)
 
@@ -513,7 +513,7 @@ def disable_aggregation() -> SetAggregation:
 
 
 def configure(step: Any) -> None:
-    """What the group configure_survivor does, in its order."""
+    """The steps of the group configure_survivor, in their order."""
     drop = DropFailedSources(task_id="drop_failed_sources", role="target")
     for operator in (drop, hold_scheduler(), disable_aggregation()):
         operator._run(step)
@@ -627,7 +627,7 @@ def test_a_person_who_configures_gets_the_exact_changes(step: Any) -> None:
 
 
 def test_a_person_who_has_switched_aggregation_off_is_not_asked_again_in_this_plan(step: Any) -> None:
-    """Before the start and before the re-aggregation: nobody can look where only a person configures."""
+    """Before the start and before the re-aggregation: the object cannot be read where only a person configures."""
     step.document["sites"]["site2"]["configuration"] = {"backend": "manual"}
     step.read_topology()
     hold = disable_aggregation()
@@ -712,7 +712,7 @@ def test_a_way_back_that_failed_is_tried_again_also_after_a_final_error() -> Non
 
 
 class Endpoints:
-    """What comes of knocking."""
+    """The result of the probes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.alive = False

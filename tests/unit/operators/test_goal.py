@@ -19,7 +19,7 @@ from infomart_dr.plan.step import Observation
 
 
 class World:
-    """Who serves, which servers run, and which groups."""
+    """The sites that serve, the servers that run, and the groups that run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.serves: set[str] = set()
@@ -99,7 +99,7 @@ def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reac
 
 @pytest.mark.parametrize("fact", ["old_replication_removed", "purge_hold", "server_touched", "standby_touched"])
 def test_a_plan_that_another_procedure_has_begun_is_under_way_too(world: World, fact: str) -> None:
-    """A cutover goes on with the plan of a transfer, which has no look of its own."""
+    """A cutover continues the plan of a transfer, which has no check of its own."""
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step(**{fact: "1"})

@@ -1,4 +1,4 @@
-"""Lock and purge hold: one run at a time, and nothing stays held or is let go too early."""
+"""Lock and purge hold: one run at a time; nothing stays held, and nothing is released too early."""
 
 from __future__ import annotations
 

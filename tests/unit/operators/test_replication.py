@@ -1,4 +1,4 @@
-"""What older replication left is put aside, and only what nothing uses any more."""
+"""Leftovers of older replication are moved aside, and only those that nothing uses any more."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ STOPPED = {"final_stop": "1", "noted_scn": "7", "tables_compared": "yes", "to_so
 
 
 class World:
-    """Where the server runs, and GoldenGate's commands."""
+    """The sites at which the server runs, and GoldenGate's commands."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs: set[str] = {"source"}

@@ -1,4 +1,4 @@
-"""What must be there before replication, what a person approves, and what people deploy at a new site."""
+"""Prerequisites of replication, the gate of the parameter files, and the steps of people at a new site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task of watching: green whatever it finds, each alert told once, by whichever Airflow comes first."""
+"""The task of watching: green whatever it finds; each alert is sent once, by the first Airflow that finds it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FakeDeployment:
 
 
 class World:
-    """What the next looks find, and what they told."""
+    """Findings of the next surveys, and the alerts that they sent."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, connection: str | None = None) -> None:
         self.deployment = FakeDeployment(connection)
@@ -89,7 +89,7 @@ class World:
         return Survey(ROLES, self.now, state.model_copy(deep=True), list(self.findings), judged, self.figures, copies)
 
     def look(self, after: float = 300, events: Any = None) -> Any:
-        """The task once more, some seconds later: what it told by asset events and says by XCom."""
+        """The task once more, some seconds later: its asset events and its XCom."""
         self.now += after
         accessors = events if events is not None else OutletEventAccessors()
         context: dict[str, Any] = {"params": {}, "outlet_events": accessors}

@@ -1,4 +1,4 @@
-"""How a step waits: in the task for a short while, then deferred; poke_interval, timeout and soft_fail are honoured."""
+"""A waiting step: in the task for a short while, then deferred; poke_interval, timeout and soft_fail are honoured."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class World:
-    """What the probe sees, one look after the other."""
+    """Answers of the probe, one after the other."""
 
     looks: ClassVar[list[Observation | Exception]] = []
 

@@ -1,4 +1,4 @@
-"""What each sensor does with what its question finds: in the task, in the triggerer, and at the end of its time."""
+"""Each sensor's reaction to its probe: in the task, in the triggerer, and at the timeout."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GONE, REFUSED = UnreachableError("db2 is gone.", "Start it."), CredentialsError(
 
 
 class World:
-    """What the probe sees, one question after the other, and how it was asked."""
+    """Answers of the probe, one after the other, and the arguments that it got."""
 
     seen: ClassVar[list[Observation | Exception]] = []
     asked: ClassVar[list[tuple[str, dict[str, Any]]]] = []
@@ -76,7 +76,7 @@ def event_of(trigger: Any) -> dict[str, Any]:
 
 
 def resumed(sensor: Light, event: dict[str, Any]) -> Any:
-    """As Airflow goes on with a deferred task."""
+    """As Airflow resumes a deferred task."""
     return sensor.resume_execution("resume", {"event": event}, CONTEXT)
 
 
