@@ -1,6 +1,6 @@
-"""``infomart-dr``: what is needed before Airflow runs. Nothing here opens a connection or asks Airflow's database.
+"""``infomart-dr``: preparation before Airflow runs. Nothing here opens a connection or reads Airflow's database.
 
-Exit codes: 0 all is well; 1 a file, a topology or a value in it is wrong; 2 the command line is wrong.
+Exit codes: 0 success; 1 a file, a topology or a value in it is wrong; 2 the command line is wrong.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from infomart_dr.topology import PATH_VARIABLE, Topology, read
 WRONG, USAGE = 1, 2
 
 app = typer.Typer(
-    help="Disaster recovery of a Genesys Info Mart: what is needed before Airflow runs.",
-    epilog="Exit codes: 0 all is well; 1 a file, a topology or a value in it is wrong; 2 the command line is wrong.",
+    help="Disaster recovery of a Genesys Info Mart: preparation before Airflow runs.",
+    epilog="Exit codes: 0 success; 1 a file, a topology or a value in it is wrong; 2 the command line is wrong.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,7 +54,9 @@ _File = Annotated[
         show_default=False,
     ),
 ]
-_Deployment = Annotated[str, typer.Option("--deployment", help="Which one of a folder.", show_default=False)]
+_Deployment = Annotated[
+    str, typer.Option("--deployment", help="Name of the deployment, when the folder holds several.", show_default=False)
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -62,12 +64,12 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _console(*, stderr: bool = False) -> Console:
-    # Made anew: a test or a pipe may have changed what the standard streams are.
+    # A new console each time: a test or a pipe may have replaced the standard streams.
     return Console(stderr=stderr, soft_wrap=True, highlight=False)
 
 
 def _say(text: str = "") -> None:
-    """Plain text, as it is: it may be a parameter file or a line for a shell."""
+    """Print text unchanged: it may be a parameter file or a line for a shell."""
     typer.echo(text)
 
 
@@ -87,7 +89,7 @@ def _fail(what: str, code: int, *, as_json: bool, next_step: str = "") -> NoRetu
 
 @contextmanager
 def _typed_errors(as_json: bool) -> Iterator[None]:
-    """The typed errors of the package become a message and an exit code."""
+    """Turn the typed errors of the package into a message and an exit code."""
     try:
         yield
     except InfoMartError as error:
@@ -97,17 +99,22 @@ def _typed_errors(as_json: bool) -> Iterator[None]:
 def _path(path: Path | None, as_json: bool) -> Path:
     found = path or (Path(os.environ[PATH_VARIABLE]) if os.environ.get(PATH_VARIABLE) else None)
     if found is None:
-        _fail("No topology is given.", USAGE, as_json=as_json, next_step=f"Name a file, or set {PATH_VARIABLE}.")
+        _fail(
+            "The topology is missing.",
+            USAGE,
+            as_json=as_json,
+            next_step=f"Give a topology file, or set {PATH_VARIABLE}.",
+        )
     if not found.exists():
-        next_step = f"Name a topology file, or a folder of them ({'argument' if path else PATH_VARIABLE})."
+        next_step = f"Give a topology file, or a folder of them ({'argument' if path else PATH_VARIABLE})."
         _fail(f"{found} does not exist.", USAGE, as_json=as_json, next_step=next_step)
     return found
 
 
 def _topology(path: Path | None, deployment: str, as_json: bool) -> Topology:
-    """The one topology that is asked for.
+    """The topology that the options select.
 
-    :raises TopologyError: it is wrong.
+    :raises TopologyError: the topology is wrong.
     """
     files = files_of(_path(path, as_json))
     chosen = [file for file in files if not deployment or len(files) == 1 or file.stem == deployment]
@@ -118,7 +125,7 @@ def _topology(path: Path | None, deployment: str, as_json: bool) -> Topology:
     if deployment and topology.name != deployment:
         raise TopologyError(
             f"{chosen[0]}: deployment: found {topology.name!r}; allowed: {deployment!r}, as --deployment says.",
-            "Correct the file, or the option.",
+            "Correct the file or the option.",
         )
     return topology
 
@@ -128,7 +135,7 @@ def _topology(path: Path | None, deployment: str, as_json: bool) -> Topology:
 
 @app.command()
 def validate(topology: _Path = None, as_json: _Json = False) -> None:
-    """Check a topology file, or each file of a folder, and report every mistake."""
+    """Check a topology file, or every file of a folder, and report every mistake."""
     with _typed_errors(as_json):
         checked = check(_path(topology, as_json))
     mistakes = sum(len(each.mistakes) for each in checked)
@@ -157,23 +164,26 @@ def render(
     topology: _Path = None,
     deployment: _Deployment = "",
     source: Annotated[str, typer.Option(help="Site that holds the data; default: the active one.")] = "",
-    target: Annotated[str, typer.Option(help="Site that is filled; default: the only new or standby one.")] = "",
+    target: Annotated[
+        str, typer.Option(help="Site that receives the data; default: the only new or standby one.")
+    ] = "",
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write to, one folder a site; default: print.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder for the files, one folder per site; default: print them.", show_default=False),
     ] = None,
-    plan: Annotated[str, typer.Option(help="Run id of a plan, which names jobs and folder.")] = "",
+    plan: Annotated[str, typer.Option(help="Run id of a plan; jobs and the folder are named after it.")] = "",
     scn: Annotated[
-        int | None, typer.Option(help="FLASHBACK_SCN of expdp; without it that file is left out.", min=1)
+        int | None, typer.Option(help="FLASHBACK_SCN of expdp; without it that file is omitted.", min=1)
     ] = None,
     dump_file: Annotated[
-        list[str] | None, typer.Option(help="Dump file of impdp, repeated; without it that file is left out.")
+        list[str] | None, typer.Option(help="Dump file of impdp, may be repeated; without it that file is omitted.")
     ] = None,
     as_json: _Json = False,
 ) -> None:
     """Render the parameter files of Extract, pump, Replicat, GLOBALS, expdp and impdp, as a plan would write them.
 
-    No database is needed. Two values exist only once a plan runs: the SCN, which is read from the source's database,
-    and the names of the dump files, which the manifest has. Files that need them are left out, and named.
+    No database is needed. Two values exist only once a plan runs: the SCN, which the plan reads from the source's
+    database, and the names of the dump files, which stand in the manifest. Files that need them are omitted and listed.
     """
     with _typed_errors(as_json):
         pair = _topology(topology, deployment, as_json).pair(source or None, target or None)
@@ -184,7 +194,7 @@ def render(
         if out is not None:
             path = out / file.local
             path.parent.mkdir(parents=True, exist_ok=True)
-            # A file of a GoldenGate before 12c has an encrypted password in it.
+            # The files of a GoldenGate before 12c contain an encrypted password.
             path.touch(mode=0o600)
             path.write_text(file.text, encoding="utf-8")
             written.append(path)
@@ -204,7 +214,7 @@ def render(
         else:
             _say(f"=== {file.site}: {file.path}{note}\n{file.text}")
     for missing in rendered.missing:
-        _console(stderr=True).print(f"left out: {escape(missing)}")
+        _console(stderr=True).print(f"omitted: {escape(missing)}")
 
 
 # -- connections -----------------------------------------------------------------------------------
@@ -226,20 +236,20 @@ def connections(
         Form,
         typer.Option(
             "--format",
-            help="text: a commented list; env: AIRFLOW_CONN_ lines; file: what 'airflow connections import' and the "
-            "local file backend read. The last two have placeholders in <>.",
+            help="text: a commented list; env: AIRFLOW_CONN_ lines; file: JSON for 'airflow connections import' and "
+            "the local file backend. The last two have placeholders in <>.",
         ),
     ] = Form.text,
     into: Annotated[
         Path | None,
         typer.Option(
-            help="A JSON file in the form of --format file: what is missing there is added, what stands there stays.",
+            help="A JSON file in the form of --format file: missing connections are added, existing ones stay.",
             show_default=False,
         ),
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """List every Airflow connection that a topology needs, and what its account must be able to do."""
+    """List every Airflow connection that a topology needs, and the privileges of its account."""
     with _typed_errors(as_json):
         found = module.needed(_topology(topology, deployment, as_json))
     if into is not None:
@@ -265,18 +275,18 @@ def connections(
             for remark in each.remarks:
                 _say(f"  note      {remark}")
             _say(f"  named by  {', '.join(each.fields)}\n")
-        _say(f"{len(found)} connections. In brackets: files of include/sql that need the privilege.")
+        _say(f"{len(found)} connections. In brackets: the files of include/sql that need the privilege.")
 
 
 def _add_connections(file: Path, wanted: dict[str, Any], as_json: bool) -> None:
-    """Add to a file that may be filled in already; written at once, for its owner alone."""
+    """Add connections to a file with or without entries. It is replaced atomically, readable by its owner only."""
     try:
         text = file.read_text() if file.exists() else ""
         there = json.loads(text) if text.strip() else {}
         if not isinstance(there, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
-        _fail(f"{file} cannot be read: {error}.", WRONG, as_json=as_json, next_step="Correct it, or name another file.")
+        _fail(f"{file} cannot be read: {error}.", WRONG, as_json=as_json, next_step="Correct it, or give another file.")
     merged, added = module.filled(there, wanted)
     temporary = file.with_name(f".{file.name}.new")
     try:
@@ -290,9 +300,9 @@ def _add_connections(file: Path, wanted: dict[str, Any], as_json: bool) -> None:
     if as_json:
         _print_json({"added": added, "kept": sorted(set(there) & set(wanted)), "others": others})
         return
-    _say(f"{file}: {len(added)} added{': ' if added else ''}{', '.join(added)}; {len(there)} left as they were")
+    _say(f"{file}: {len(added)} added{': ' if added else ''}{', '.join(added)}; {len(there)} unchanged")
     if others:
-        _say(f"not of this topology: {', '.join(others)}")
+        _say(f"not named by this topology: {', '.join(others)}")
 
 
 # -- outline ---------------------------------------------------------------------------------------
@@ -318,29 +328,29 @@ _WHO = {"program": "", "person": "person", "decision": "person decides", "open":
 def print_outline(
     procedure: Annotated[
         str | None,
-        typer.Argument(help="Id of the DAG, with or without infomart_; without it the procedures are listed."),
+        typer.Argument(help="Id of the DAG, with or without infomart_; default: list the procedures."),
     ] = None,
     topology: _File = None,
     deployment: _Deployment = "",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Parameter of the run, as name=value; repeated.")
+        list[str] | None, typer.Option("--set", help="Parameter of the run, as name=value; may be repeated.")
     ] = None,
     dags: Annotated[
         Path | None, typer.Option(help="Folder of the DAG files; default: those of this package.", show_default=False)
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Print the chapters and tasks of a procedure in their order, as the DAG file has them.
+    """Print the chapters and tasks of a procedure in the order of its DAG file.
 
-    With a topology it says which tasks do not apply and which a person does, as far as that can be known without a
-    connection; what only the run can see is marked with a question mark.
+    With a topology it also marks the tasks that do not apply and those that a person does, as far as this is known
+    without a connection. A question mark means: only the run can decide.
     """
     with _typed_errors(as_json), quiet_airflow():
         asked = topology is not None or bool(os.environ.get(PATH_VARIABLE)) or bool(deployment)
         known = _topology(topology, deployment, as_json) if asked and procedure else None
         folder = dags or dags_folder()
         own = [folder / f"{name}.py" for name in (procedure, f"infomart_{procedure}")]
-        # One file is read much faster than all; what Airflow and the files print is no part of the result.
+        # Reading one file is much faster than reading all. What Airflow and the files print is not part of the result.
         with redirect_stdout(sys.stderr):
             found = load_dags(next((file for file in own if file.is_file()), folder))
         if procedure is None:
@@ -364,7 +374,7 @@ def print_outline(
             number += 1
             name = task.task_id.rpartition(".")[2]
             marks = [_WHO[task.who] if known or task.who == "decision" else ""]
-            marks += ["at the end, whatever happened" if task.at_the_end else ""]
+            marks += ["always runs at the end" if task.at_the_end else ""]
             marks += ["?" if known and task.applies is None else ""]
             shown = ", ".join(mark for mark in marks if mark)
             site = f"  [{task.site}]" if task.site != "no" else ""

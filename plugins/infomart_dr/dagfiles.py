@@ -1,4 +1,4 @@
-"""The DAG files, read outside of a running Airflow: no database, no configuration of the machine's own Airflow."""
+"""Reading the DAG files outside of a running Airflow, without its database and without its configuration."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def dags_folder() -> Path:
     for folder in (here / "dags", here.parents[1] / "dags"):
         if any(folder.glob("infomart_*.py")):
             return folder
-    raise PermanentError(f"No DAG files beside {here}.", "Install the package again, or check the checkout.")
+    raise PermanentError(f"There are no DAG files beside {here}.", "Reinstall the package, or check the checkout.")
 
 
 @contextmanager
 def quiet_airflow() -> Iterator[None]:
-    """Import Airflow inside: it makes files in its home and reads its settings there, which are nobody's then.
+    """Inside, Airflow uses a temporary home: importing it creates files there and reads settings from there.
 
-    An Airflow that is imported already stays as it is.
+    An Airflow that is already imported stays unchanged.
     """
     with tempfile.TemporaryDirectory(prefix="infomart-dr-") as home:
         settings = {
@@ -43,7 +43,7 @@ def quiet_airflow() -> Iterator[None]:
         }
         before = dict(os.environ)
         for name in before:
-            # The settings of a machine's own Airflow may name files and programs that only it can read.
+            # The settings of the machine's own Airflow may name files and programs that only that Airflow can read.
             if name.startswith("AIRFLOW__"):
                 del os.environ[name]
         os.environ.update(settings)
@@ -57,14 +57,14 @@ def quiet_airflow() -> Iterator[None]:
 
 
 def load_dags(folder: Path) -> dict[str, Any]:
-    """The DAGs of the files in a folder, or of one file, by id.
+    """The DAGs of a folder's files, or of one file, by id.
 
-    :raises PermanentError: a file cannot be imported, so that its tasks would be missing.
+    :raises PermanentError: a file cannot be imported; its tasks would be missing.
     """
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(folder))
     if bag.import_errors:
         what = "\n".join(f"{file}: {error}" for file, error in sorted(bag.import_errors.items()))
-        raise PermanentError(f"DAG files in {folder} cannot be imported:\n{what}", "Correct them first.")
+        raise PermanentError(f"DAG files in {folder} cannot be imported:\n{what}", "Correct these files first.")
     return bag.dags

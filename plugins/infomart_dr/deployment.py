@@ -1,4 +1,4 @@
-"""A deployment at run time: its topology, and the hooks of any of its sites, made when they are asked for."""
+"""A deployment at run time: its topology and the hooks of its sites, each created at its first use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HostKind = Literal["db", "gim", "management"]
 
 
 class Deployment:
-    """Topology and hooks of one deployment; a procedure's :class:`~infomart_dr.plan.step.Step` adds roles and the plan.
+    """Topology and hooks of one deployment. A procedure's :class:`~infomart_dr.plan.step.Step` adds roles and the plan.
 
     :param name: empty when there is only one topology file.
     """
@@ -41,7 +41,7 @@ class Deployment:
         self.close()
 
     def close(self) -> None:
-        """Close the connections that were opened."""
+        """Close all open connections."""
         self._stack.close()
         self._hosts.clear()
 
@@ -65,7 +65,7 @@ class Deployment:
         )
 
     def user(self, connection_id: str) -> str:
-        """The Oracle user of a connection, in whose schema its own tables are."""
+        """The Oracle user of a connection. The procedures' tables of that connection are in this user's schema."""
         return (connection(connection_id).login or "").upper()
 
     def dba(self, site: str) -> InfoMartOracleHook:
@@ -83,7 +83,7 @@ class Deployment:
     # -- programs ----------------------------------------------------------------------------------
 
     def host(self, site: str, kind: HostKind = "db") -> RemoteHost:
-        """A host of a site; one SSH connection a step."""
+        """A host of a site, with one SSH connection per step."""
         settings = self.site(site)
         return self.host_named(
             {
@@ -102,7 +102,7 @@ class Deployment:
         return self._hosts[name]
 
     def purge_jobs(self, idb: Idb) -> list[PurgeJob]:
-        """What purges an IDB."""
+        """The purge jobs of an IDB."""
         found: list[PurgeJob] = []
         for job in idb.purge_jobs:
             if isinstance(job, SchedulerJob):

@@ -1,4 +1,4 @@
-"""Typed errors: what a retry may help against is retried, the rest stops at once and says what to do next."""
+"""Typed errors: a retryable error is retried; any other stops the step at once and says what to do next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class InfoMartError(Exception):
     :param next_step: what the reader should do now; shown after the reason.
     """
 
-    #: Whether waiting may remedy it; the operators' retry policy reads this.
+    #: True where waiting may remedy the error; the operators' retry policy reads this.
     retryable = False
 
     def __init__(self, what: str, next_step: str = "") -> None:
@@ -25,23 +25,23 @@ class InfoMartError(Exception):
 
 
 class TransientError(InfoMartError):
-    """Time may remedy this: a connection lost, a host that restarts, a lock held by somebody."""
+    """A retry may succeed: a lost connection, a host that restarts, a lock that somebody holds."""
 
     retryable = True
 
 
 class UnreachableError(TransientError):
-    """A host, listener or service does not answer, or not in time."""
+    """A host, listener or service does not answer, or answers too late."""
 
 
 class PermanentError(InfoMartError):
-    """Time cannot remedy this; a person must look."""
+    """A retry cannot succeed; a person must act."""
 
 
 class TopologyError(PermanentError):
     """The topology file, or a parameter that refers to it, is wrong.
 
-    :param mistakes: each mistake of the file, one line each; empty: ``what`` is the only one.
+    :param mistakes: the file's mistakes, one line each; empty: ``what`` is the only one.
     """
 
     def __init__(self, what: str, next_step: str = "", *, mistakes: Sequence[str] = ()) -> None:
@@ -60,8 +60,8 @@ class GuardError(PermanentError):
 class RemoteCommandError(PermanentError):
     """A program on another host failed.
 
-    :param exit_code: the program's exit code, None when it ended by a signal or vanished.
-    :param output: the end of what it printed, without secrets.
+    :param exit_code: the program's exit code; None when a signal ended it or it vanished.
+    :param output: the end of its output, without secrets.
     """
 
     def __init__(self, what: str, next_step: str = "", *, exit_code: int | None = None, output: str = "") -> None:
@@ -71,23 +71,23 @@ class RemoteCommandError(PermanentError):
 
 
 class UnexpectedReplyError(PermanentError):
-    """A program answered in a shape that no parser here knows; the reply is part of the message."""
+    """A program's reply has a form that no parser here knows; the message contains the reply."""
 
 
 def code_of(error: BaseException) -> str | None:
-    """Oracle's code of a typed error, as ``ORA-00001``."""
+    """Oracle's code of a typed error, such as ``ORA-00001``."""
     return getattr(error, "code", None)
 
 
 def class_name(error: InfoMartError) -> str:
-    """Name of the error's nearest class in this module: what crosses a deferral in place of the error."""
+    """Name of the error's nearest class in this module. It stands for the error across a deferral."""
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
 
 
 def class_of(name: str, *, retryable: bool) -> type[InfoMartError]:
     """The class of this module that :func:`class_name` named.
 
-    :param retryable: decides where the name is none of this module's.
+    :param retryable: decides where this module has no class of that name.
     """
     found = globals().get(name)
     if isinstance(found, type) and issubclass(found, (TransientError, PermanentError)):

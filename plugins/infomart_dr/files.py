@@ -18,12 +18,12 @@ def include_folder() -> Path:
     for folder in (here / "include", here.parents[1] / "include"):
         if (folder / "sql").is_dir():
             return folder
-    raise PermanentError(f"No include folder beside {here}.", "Install the package again, or check the checkout.")
+    raise PermanentError(f"There is no include folder beside {here}.", "Reinstall the package, or check the checkout.")
 
 
 @cache
 def environment() -> jinja2.Environment:
-    """Jinja2 over the include folder: a name that is not given is an error, never an empty text."""
+    """Jinja2 over the include folder. A missing name is an error, never an empty text."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(include_folder()),
         undefined=jinja2.StrictUndefined,
@@ -35,9 +35,9 @@ def environment() -> jinja2.Environment:
 
 
 def render(name: str, **values: object) -> str:
-    """Render a template of the include folder.
+    """A rendered template of the include folder.
 
-    :param name: path below ``include``, as ``gg/templates/extract.prm.j2``.
+    :param name: path below ``include``, such as ``gg/templates/extract.prm.j2``.
     """
     return environment().get_template(name).render(**values)
 
@@ -48,8 +48,8 @@ def statement(name: str, **identifiers: str) -> str:
     A PL/SQL block keeps its last semicolon, which is part of it.
 
     :param name: file name without suffix.
-    :param identifiers: schema, table or column names that stand as ``{{ name }}`` in the file; values never
-        do, they are binds.
+    :param identifiers: schema, table or column names that stand as ``{{ name }}`` in the file. Values are always
+        binds.
     :raises PermanentError: an identifier is not a plain Oracle name.
     """
     for key, value in identifiers.items():

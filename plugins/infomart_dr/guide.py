@@ -1,7 +1,7 @@
 """References to Genesys' guide: lines of its text for programs, chapter and page for people.
 
-The code names lines, as ``guide:869-883``: coverage needs exact overlaps. Nobody has that text; people have the PDF.
-Whatever they read goes through :func:`readable`.
+The code names lines, such as ``guide:869-883``, because coverage needs exact overlaps. Readers have the PDF and not
+that text, so every text for them goes through :func:`readable`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from infomart_dr.files import include_folder
 
 #: ``guide:853`` or ``guide:869-877``; a text may have several.
 _ANCHOR = re.compile(r"\bguide:(\d+)(?:-(\d+))?")
-#: Anchors that stand together, as ``guide:891-899, guide:929``: one reference for people.
+#: Anchors that stand together, such as ``guide:891-899, guide:929``: one reference for people.
 _ANCHORS = re.compile(r"\bguide:\d+(?:-\d+)?(?:, guide:\d+(?:-\d+)?)*")
 
 
@@ -32,7 +32,7 @@ class Lines(NamedTuple):
     last: int
 
     def overlaps(self, other: Lines) -> bool:
-        """Whether the two have a line in common."""
+        """The two have a line in common."""
         return self.first <= other.last and other.first <= self.last
 
     def __str__(self) -> str:
@@ -40,10 +40,10 @@ class Lines(NamedTuple):
 
 
 def _span(value: Any) -> Any:
-    """``7`` and ``7-9`` of a YAML file as first and last."""
+    """First and last of a YAML file's ``7`` or ``7-9``."""
     first, _, last = str(value).partition("-")
     if not first.isdecimal() or (last and not last.isdecimal()):
-        raise ValueError(f"{value!r} is neither a number nor a range, as 7 or 7-9")
+        raise ValueError(f"{value!r} is neither a number nor a range; write 7 or 7-9")
     span = Lines(int(first), int(last or first))
     if span.last < span.first:
         raise ValueError(f"{value} ends before it begins")
@@ -72,7 +72,7 @@ class Chapter(BaseModel):
 
 
 class Guide(BaseModel):
-    """The file of the pages."""
+    """The file ``include/guide/pages.yaml``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,7 +93,7 @@ class Guide(BaseModel):
 
 
 class Place(NamedTuple):
-    """Where lines stand in the PDF."""
+    """Place of some lines in the PDF."""
 
     chapter: str
     pages: tuple[Lines, ...]
@@ -106,14 +106,14 @@ class Place(NamedTuple):
 def load_guide(file: Path | None = None) -> Guide:
     """Chapters and pages of the guide.
 
-    :param file: another file than ``include/guide/pages.yaml``.
+    :param file: default: ``include/guide/pages.yaml``.
     """
     file = file or include_folder() / "guide" / "pages.yaml"
     return Guide.model_validate(yaml.safe_load(file.read_text()))
 
 
 def parse_references(text: str) -> tuple[Lines, ...]:
-    """Lines of the guide that a text names, in its order.
+    """Lines of the guide that a text names, in the text's order.
 
     :raises PermanentError: a range ends before it begins.
     """
@@ -147,7 +147,7 @@ def places(references: Iterable[Lines]) -> list[Place]:
 
 
 def _merged(pages: Sequence[Lines]) -> tuple[Lines, ...]:
-    """Ranges of pages, in order; those that touch are one."""
+    """Ranges of pages, in order; adjoining ranges become one."""
     merged: list[Lines] = []
     for page in sorted(pages):
         if merged and page.first <= merged[-1].last + 1:
@@ -164,11 +164,11 @@ def page_text(pages: Sequence[Lines]) -> str:
 
 
 def readable(text: str) -> str:
-    """A text for people: chapter and page in place of lines.
+    """A text for people, with chapter and page in place of lines.
 
-    A chapter that the text has named last is not named again: ``Setting Up Replication (p. 37)``.
+    The chapter that the text named last is not repeated: ``Setting Up Replication (p. 37)``.
 
-    :raises PermanentError: it names lines that are on no page.
+    :raises PermanentError: the text names lines that are on no page.
     """
     shown, end, named = [], 0, ""
     for match in _ANCHORS.finditer(text):
@@ -184,7 +184,7 @@ def readable(text: str) -> str:
 
 
 def _last_title(text: str) -> str:
-    """The title of a chapter that a text names last; empty: it names none."""
+    """The chapter title that a text names last; empty: it names none."""
     text = " ".join(text.split())
     at = {chapter.title: text.rfind(chapter.title) for chapter in load_guide().chapters}
     # The longer of two titles that begin at the same place.

@@ -1,4 +1,4 @@
-"""Airflow's configuration, as far as it matters here: the section ``[infomart_dr]``, and what other sections say."""
+"""Settings of Airflow's configuration: the section ``[infomart_dr]``, and the few other options that matter here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECTION = "infomart_dr"
 
 
 def retries() -> int:
-    """How often a step is tried again."""
+    """Number of retries of a step."""
     return int(conf.getint(_SECTION, "retries", fallback=6))
 
 
@@ -20,27 +20,27 @@ def retry_delay() -> timedelta:
 
 
 def watch_timeout() -> timedelta:
-    """Time after which Airflow ends a task that watches; the topology's ``watch.look`` ends it long before."""
+    """Time after which Airflow ends a task that watches; the topology's ``watch.run_limit`` ends it long before."""
     return timedelta(seconds=conf.getint(_SECTION, "watch_timeout", fallback=300))
 
 
 def watch_at_a_time() -> int:
-    """Deployments of one run that are watched at the same time."""
+    """Number of deployments that one run watches at the same time."""
     return int(conf.getint(_SECTION, "watch_at_a_time", fallback=8))
 
 
 def schedule(option: str, default: str) -> str | None:
     """Schedule of a DAG.
 
-    :param option: of the section ``[infomart_dr]``: a cron expression, ``@daily`` and the like; ``none`` or empty: the
-        DAG runs on demand only.
+    :param option: option of the section ``[infomart_dr]``: a cron expression, ``@daily`` and the like. With ``none`` or
+        an empty value the DAG runs on demand only.
     """
     value = conf.get(_SECTION, option, fallback=default).strip()
     return None if value.lower() in ("", "none") else value
 
 
 def metrics_take_tags() -> bool:
-    """Whether the configured backend of metrics takes tags; the order is that in which Airflow chooses one."""
+    """The configured metrics backend takes tags. The order is that in which Airflow chooses a backend."""
     if conf.getboolean("metrics", "statsd_datadog_enabled", fallback=False):
         return True
     if conf.getboolean("metrics", "statsd_on", fallback=False):

@@ -1,4 +1,4 @@
-"""Statements whose text depends on more than names, rendered from ``include/sql`` with checked parts."""
+"""Statements whose text depends on more than names, rendered from ``include/sql`` with validated parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infomart_dr import files
 from infomart_dr.errors import PermanentError
 from infomart_dr.text import identifier
 
-#: Types that the hash can read as text; DBA_TAB_COLUMNS writes a timestamp's precision into the type.
+#: Types that the hash can convert to text; DBA_TAB_COLUMNS writes a timestamp's precision into the type.
 _HASHED = re.compile(
     r"^(N?VARCHAR2|N?CHAR|NUMBER|FLOAT|BINARY_FLOAT|BINARY_DOUBLE|DATE|RAW"
     r"|TIMESTAMP(\(\d\))?( WITH( LOCAL)? TIME ZONE)?)$"
@@ -18,7 +18,7 @@ _HASHED = re.compile(
 
 
 class RowHash(NamedTuple):
-    """A statement, and the columns that it cannot compare."""
+    """A statement and the columns that it cannot compare."""
 
     sql: str
     skipped: list[str]
@@ -30,11 +30,11 @@ def _checked(statement: str, **names: str) -> None:
 
 
 def row_hash(schema: str, table: str, columns: Iterable[tuple[str, str]]) -> RowHash:
-    """Number of rows and sum of the row hashes of a table, equal at two sites when the rows are.
+    """Statement for a table's number of rows and sum of row hashes; both are equal at two sites with equal rows.
 
     :param columns: name and DATA_TYPE, as the statement ``columns`` gives them.
     :returns: the statement (columns ``row_count`` and ``row_hash``), and the LOB, LONG and object columns
-        that it leaves out.
+        that it omits.
     :raises PermanentError: a name is not an Oracle identifier, or no column is left.
     """
     hashed, skipped = [], []

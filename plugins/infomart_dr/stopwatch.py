@@ -1,4 +1,4 @@
-"""Seconds spent in outside programs, so that a report can tell them from the orchestration's own."""
+"""Seconds spent in outside programs, so that a report can separate them from the orchestration's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _total = 0.0
 
 @contextmanager
 def outside() -> Iterator[None]:
-    """Count the time of the block; overlapping blocks of several threads count once."""
+    """Count the time of the block. Overlapping blocks of several threads count once."""
     global _depth, _since, _total
     with _lock:
         if _depth == 0:

@@ -1,4 +1,4 @@
-"""Words for people: sizes and lists of names; and what a name may consist of."""
+"""Texts for people (sizes, lists of names), and the forms that a name may have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 def identifier(what: str, value: str) -> str:
-    """A name that may stand in a statement or a parameter file.
+    """The name, once it is safe for a statement or a parameter file.
 
     :param what: the beginning of the message.
     :raises PermanentError: it is not a plain Oracle name.
@@ -24,13 +24,13 @@ def identifier(what: str, value: str) -> str:
     if not IDENTIFIER.fullmatch(value):
         raise PermanentError(
             f"{what} is not an Oracle identifier: {value[:60]!r}.",
-            "Correct the topology or the parameter that it comes from.",
+            "Correct the topology, or the parameter that gives this name.",
         )
     return value
 
 
 def unit_of(size: float) -> tuple[float, str]:
-    """The unit for a number of bytes: its bytes and its name."""
+    """The unit for a number of bytes: its size in bytes and its name."""
     return next(((factor, unit) for unit, factor in _UNITS if size >= factor), (1.0, "B"))
 
 
@@ -41,12 +41,12 @@ def size_text(size: float) -> str:
 
 
 def sorted_names(names: Sequence[str], limit: int = 8) -> str:
-    """Names for a message: sorted, at most ``limit``, and how many more there are."""
+    """Names for a message: sorted, at most ``limit`` of them, and the number of the others."""
     ordered = sorted(names)
     more = f" and {len(ordered) - limit} more" if len(ordered) > limit else ""
     return ", ".join(ordered[:limit]) + more
 
 
 def cut(text: str, size: int) -> str:
-    """At most ``size`` bytes of UTF-8, which is how Oracle counts a VARCHAR2."""
+    """At most ``size`` bytes of UTF-8, as Oracle counts a VARCHAR2."""
     return text.encode()[:size].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""Times in UTC: read from a parameter or a table, and written for people."""
+"""Times in UTC: reading them from a parameter or a table, and writing them for people."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import overload
 
 from infomart_dr.errors import PermanentError
 
-#: Pattern of a time in UTC in a form, or nothing.
+#: Pattern for a form's field with a time in UTC, which may be empty.
 FORM_PATTERN = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
 
 
 def moment(name: str, text: str) -> datetime | None:
-    """A time in UTC from a parameter, in whole seconds; None when it is empty.
+    """A parameter's time in UTC, in whole seconds; None when the parameter is empty.
 
     :raises PermanentError: it is not a valid time.
     """
@@ -23,7 +23,7 @@ def moment(name: str, text: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise PermanentError(
-            f"The parameter {name} is not a valid time: {text[:40]!r}.", "Write it as 2026-11-02T17:00Z."
+            f"The parameter {name} is not a valid time: {text[:40]!r}.", "Give a time such as 2026-11-02T17:00Z."
         ) from None
     return utc(found).replace(microsecond=0)
 
@@ -35,14 +35,14 @@ def utc(value: None) -> None: ...
 @overload
 def utc(value: datetime | None) -> datetime | None: ...
 def utc(value: datetime | None) -> datetime | None:
-    """A time in UTC; one without a zone, as those of the tables, is UTC already."""
+    """A time in UTC. A time without a zone is UTC already, like those of the tables."""
     if value is None:
         return None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def clock(value: datetime | float | None) -> str:
-    """A time for a place that says that it is UTC, as a table's heading: ``2026-11-30 20:15:07``.
+    """A time without its zone, for a table whose heading says UTC: ``2026-11-30 20:15:07``.
 
     :param value: a time, or epoch seconds.
     """

@@ -186,7 +186,7 @@ def test_a_test_is_found_as_a_function_of_its_file(tmp_path: Path) -> None:
         ("See docs/by-hand.md#9-other", ["i: docs/by-hand.md#9-other"]),
         ("See docs/other.md#x", ["i: docs/other.md#x"]),
         ("`g.answer` asks.", ["i: g.answer"]),
-        ("Somebody does it.", ["i: it names no task and no section"]),
+        ("Somebody does it.", ["i: it names neither a task nor a section"]),
     ],
 )
 def test_a_human_step_leads_somewhere(tmp_path: Path, human: str, expected: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Words for people: sizes and lists of names; and what a name may consist of."""
+"""Texts for people, and the forms of names."""
 
 from __future__ import annotations
 

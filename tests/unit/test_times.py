@@ -1,4 +1,4 @@
-"""Times in UTC: read from a parameter or a table, and written for people."""
+"""Times in UTC: reading and writing them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_empty_parameter_is_none() -> None:
 def test_a_parameter_that_is_not_a_time_is_named(text: str) -> None:
     with pytest.raises(PermanentError, match=f"The parameter begins_at is not a valid time: {text!r}") as caught:
         moment("begins_at", text)
-    assert caught.value.next_step == "Write it as 2026-11-02T17:00Z."
+    assert caught.value.next_step == "Give a time such as 2026-11-02T17:00Z."
 
 
 @pytest.mark.parametrize("text", ["", "2026-11-30T12:00Z", "2026-11-30T12:00:07+00:00", "2026-11-30T12:00"])

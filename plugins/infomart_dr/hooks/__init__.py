@@ -1,1 +1,1 @@
-"""One external program or service each; parsing is in pure functions beside the hook that needs it."""
+"""Hooks, one for each external program or service. Parsing is in pure functions beside the hook."""

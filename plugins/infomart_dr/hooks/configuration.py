@@ -1,7 +1,7 @@
-"""Application objects of the Configuration Layer: read, compared, changed, and read again.
+"""Application objects of the Configuration Layer: read, compare, change, and read again.
 
-Two backends: GAX (:mod:`infomart_dr.hooks.gax`), and, where it cannot be used, a person who gets exact instructions
-and confirms.
+There are two backends: GAX (:mod:`infomart_dr.hooks.gax`), and, without it, a person who gets exact instructions and
+confirms.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from infomart_dr.errors import PermanentError
 
 #: Object state: 1 Enabled, 2 Disabled.
 ENABLED, DISABLED = 1, 2
-#: Value of an option of the Info Mart Server that is not there, where it is documented.
+#: Documented default of an Info Mart Server option, for an object without this option.
 OPTION_DEFAULTS = {("schedule", "run-scheduler"): "false", ("schedule", "run-aggregates"): "true"}
 
 
 class Model(BaseModel):
-    """Strict and unchangeable."""
+    """Base of the models here: strict and immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,9 +27,9 @@ class Model(BaseModel):
 class Application(Model):
     """An Application object.
 
-    :param state: 1 Enabled, 2 Disabled; None when the backend does not tell.
+    :param state: 1 Enabled, 2 Disabled; None when the backend does not report it.
     :param options: value by section and option.
-    :param raw: the whole object as the backend gave it, which a change must hand back whole.
+    :param raw: the complete object as the backend gave it; a change must send it back complete.
     """
 
     name: str
@@ -45,12 +45,12 @@ class Application(Model):
 
 
 class Change(Model):
-    """What an Application object shall be; what is None or empty stays as it is.
+    """The wanted state of an Application object; a field that is None or empty stays unchanged.
 
     :param host: name of the Host object.
     :param command_line: Startup Command Line.
-    :param connect: connections that must be there.
-    :param disconnect: connections that must not be there.
+    :param connect: connections that must exist.
+    :param disconnect: connections that must not exist.
     :param options: value by section and option.
     :param enabled: the object's state.
     """
@@ -71,7 +71,7 @@ class Change(Model):
 
 
 class Difference(Model):
-    """One field that is not as asked; None stands for missing."""
+    """One field that differs from the wanted value; None stands for missing."""
 
     field: str
     found: str | None
@@ -85,9 +85,9 @@ class Difference(Model):
 
 
 class Verification(Model):
-    """Outcome of a look at an object after a change.
+    """Result of the check of an object after a change.
 
-    :param proven: True only when the object was read and is as asked.
+    :param proven: True only when the object was read and has the wanted values.
     """
 
     proven: bool
@@ -99,7 +99,7 @@ class Verification(Model):
 
 
 def differences(application: Application, change: Change) -> list[Difference]:
-    """What a change would alter, in the order host, command line, connections, options, state."""
+    """Differences that a change would remove, in the order host, command line, connections, options, state."""
     found: list[Difference] = []
 
     def compare(field: str, before: str | None, after: str | None) -> None:
@@ -127,9 +127,9 @@ def differences(application: Application, change: Change) -> list[Difference]:
 
 
 def inverse(application: Application, change: Change) -> Change:
-    """The change that brings an object back to what it is now, after another one was made.
+    """The change that restores an object's present values, after another change was made.
 
-    GAX has no way here to take an option out: one that is not there now gets its documented default, or stays.
+    GAX offers no way to remove an option: an option that is missing now gets its documented default, or stays.
     """
     options: dict[str, dict[str, str]] = {}
     for section, entries in change.options.items():
@@ -152,7 +152,7 @@ def inverse(application: Application, change: Change) -> Change:
 
 
 class ConfigurationBackend(Protocol):
-    """How Application objects are changed."""
+    """A way to change Application objects."""
 
     #: False: a person does it, at a gate.
     automatic: bool
@@ -161,14 +161,14 @@ class ConfigurationBackend(Protocol):
         """An Application object by name."""
 
     def apply(self, name: str, change: Change) -> list[Difference]:
-        """Make an object as asked; returns what was changed, nothing when it was so already."""
+        """Give an object the wanted values; returns the changed fields, none when it had these values already."""
 
     def verify(self, name: str, change: Change) -> Verification:
-        """Look whether an object is as asked."""
+        """Check whether an object has the wanted values."""
 
 
 class ManualConfiguration:
-    """A person changes Application objects, at a gate, following exact instructions."""
+    """A person changes Application objects at a gate, with exact instructions."""
 
     automatic = False
 
@@ -179,7 +179,7 @@ class ManualConfiguration:
         """
         raise PermanentError(
             f"The Application object {name} cannot be read: configuration.backend is manual.",
-            "Look at it in GAX or Configuration Manager, or set up the backend gax.",
+            "Open it in GAX or Configuration Manager, or set up the backend gax.",
         )
 
     def apply(self, name: str, change: Change) -> list[Difference]:
@@ -193,15 +193,15 @@ class ManualConfiguration:
         )
 
     def verify(self, name: str, change: Change) -> Verification:
-        """Never proven: only the person's word stands, and the server's log after its start."""
+        """Never proven: the only evidence is the person's confirmation, and the server's log after its start."""
         return Verification(
             proven=False,
-            message=f"{name} cannot be read by the backend manual: the change rests on the confirmation at the "
-            "gate and is seen only in the Info Mart Server's log after its start.",
+            message=f"The backend manual cannot read {name}. The only evidence of the change is the confirmation at "
+            "the gate; later the Info Mart Server's log after its start shows it.",
         )
 
     def instructions(self, name: str, change: Change) -> str:
-        """Numbered steps to copy, each with the exact value on a line of its own.
+        """Numbered steps for a person, each with the exact value to copy on its own line.
 
         :returns: Markdown.
         """
@@ -210,16 +210,16 @@ class ManualConfiguration:
             steps.append(f"Tab Server Info: set **Host** to\n\n   ```\n   {change.host}\n   ```")
         if change.command_line is not None:
             steps.append(f"Tab Start Info: set **Command Line** to\n\n   ```\n   {change.command_line}\n   ```")
-        # The old access point goes first: INFO_MART may stand on one only.
+        # The old access point is removed first: only one may have the role INFO_MART.
         for connection in dict.fromkeys(change.disconnect):
             steps.append(
                 f"Tab Connections: remove the connection\n\n   ```\n   {connection}\n   ```\n   "
-                "(nothing to do if it is not there)"
+                "(nothing to do if it is missing)"
             )
         for connection in dict.fromkeys(change.connect):
             steps.append(
                 f"Tab Connections: add the connection\n\n   ```\n   {connection}\n   ```\n   "
-                "(nothing to do if it is there)"
+                "(nothing to do if it exists)"
             )
         for section, options in change.options.items():
             for option, value in options.items():
@@ -227,7 +227,7 @@ class ManualConfiguration:
         if change.enabled is not None:
             steps.append(f"Tab General: {'set' if change.enabled else 'clear'} **State Enabled**.")
         if not steps:
-            return f"Nothing is to be changed in the Application object `{name}`."
+            return f"The Application object `{name}` needs no change."
         steps = [
             f"Open GAX or Configuration Manager and the Application object\n\n   ```\n   {name}\n   ```",
             *steps,

@@ -1,7 +1,7 @@
-"""Oracle Data Pump as programs: parameter files, job names, command lines, the state of a job.
+"""Oracle Data Pump's programs: parameter files, job names, command lines, the state of a job.
 
-expdp and impdp are clients: the job runs in the database and goes on when the client dies. So each job has a
-name that depends only on the plan; a retry looks for it in DBA_DATAPUMP_JOBS and attaches to it.
+expdp and impdp are clients: the job runs in the database and continues when the client dies. Therefore each job has
+a name that depends only on the plan. A retry finds the job in DBA_DATAPUMP_JOBS and attaches to it.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ _FILE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.$#-]{0,254}$")
 def job_name(prefix: str, run_key: str) -> str:
     """Name of a job that depends only on the step and the run, at most 30 characters.
 
-    :param prefix: as ``GIM_EXP``.
-    :param run_key: what names the run, any text.
+    :param prefix: such as ``GIM_EXP``.
+    :param run_key: any text that identifies the run.
     """
     clean = re.sub(r"[^A-Z0-9_]", "_", prefix.upper()).strip("_") or "JOB"
     if not clean[0].isalpha():
@@ -87,7 +87,7 @@ def import_job(plan_id: str) -> str:
 def dump_file_template(site: Site, job: str) -> str:
     """DUMPFILE of an export: ``<prefix>_<job>_%U.dmp``.
 
-    ``%U`` ends at 99 files, so a set ends at 99 times ``file_size``; from 12.2 on ``%L`` has no such end.
+    ``%U`` allows 99 files, so a set is limited to 99 times ``file_size``; ``%L`` (from 12.2 on) has no such limit.
     """
     wildcard = "%L" if version(site.database.release) >= (12, 2) else "%U"
     return f"{site.database.data_pump.file_prefix}_{job}_{wildcard}.dmp"
@@ -96,12 +96,12 @@ def dump_file_template(site: Site, job: str) -> str:
 def _files(names: Iterable[str]) -> list[str]:
     found = list(names)
     if not found:
-        raise PermanentError("No dump file is named.", "Check the manifest of the dump set.")
+        raise PermanentError("The dump set has no files.", "Check the manifest of the dump set.")
     for name in found:
         if not _FILE.match(name):
             raise PermanentError(
-                f"{name[:80]!r} is not a plain file name.",
-                "Check the manifest of the dump set; it names no folders.",
+                f"{name[:80]!r} is not a valid file name.",
+                "Check the manifest of the dump set; its names must not contain folders.",
             )
     return found
 
@@ -111,11 +111,11 @@ def export_parameters(topology: Topology, site: Site, scn: int, job: str, *, dir
 
     :param scn: the one SCN of the plan; also the Replicat's AFTERCSN.
     :param job: from :func:`job_name`; also part of the names of the dump and log files.
-    :param directory: directory object; default that of the topology.
+    :param directory: directory object; default: that of the topology.
     :raises PermanentError: the SCN is not positive, or a name is not an Oracle name.
     """
     if isinstance(scn, bool) or not isinstance(scn, int) or scn <= 0:
-        raise PermanentError(f"The SCN is not a positive whole number: {scn!r}.", "Take the SCN again.")
+        raise PermanentError(f"The SCN is not a positive whole number: {scn!r}.", "Capture the SCN again.")
     settings = site.database.data_pump
     return files.render(
         "datapump/export.par.j2",
@@ -155,10 +155,10 @@ def index_parameters(
     """Parameter file that creates missing indexes from the dump set.
 
     :param indexes: index names without their schema.
-    :raises PermanentError: none is named, or one is not an Oracle name.
+    :raises PermanentError: there is no name, or one is not an Oracle name.
     """
     if not indexes:
-        raise PermanentError("No index is named.", "Leave the step out: nothing is missing.")
+        raise PermanentError("There is no index to create.", "Skip the step: no index is missing.")
     names = [identifier("The index", name) for name in indexes]
     return files.render(
         "datapump/indexes.par.j2",
@@ -187,7 +187,7 @@ class JobState:
     """A row of DBA_DATAPUMP_JOBS.
 
     :param state: EXECUTING, NOT RUNNING, IDLING, STOPPING, DEFINING, COMPLETING ...
-    :param attached_sessions: clients that are attached; 0 when the client died.
+    :param attached_sessions: number of attached clients; 0 after the client died.
     """
 
     owner: str
@@ -203,7 +203,7 @@ class JobState:
 
     @property
     def startable(self) -> bool:
-        """START_JOB goes on with it."""
+        """START_JOB resumes it."""
         return self.state in ("NOT RUNNING", "STOPPED", "STOP PENDING", "IDLING")
 
 
@@ -226,13 +226,13 @@ class DataPump:
     def user(self) -> str:
         """Database user that owns the jobs, upper case.
 
-        :raises TopologyError: the Airflow connection has none, or not a plain name.
+        :raises TopologyError: the Airflow connection has no user, or not a plain name.
         """
         user = (self._connection().login or "").upper()
         if not IDENTIFIER.fullmatch(user):
             raise TopologyError(
                 f"The Airflow connection {self.site.database.dba_connection} has no plain Oracle user name.",
-                "Put the DBA's user there, as SYSTEM.",
+                "Set its login to the DBA's user, for example SYSTEM.",
             )
         return user
 
@@ -247,7 +247,7 @@ class DataPump:
         return f"{self.user}@{self.site.database.service}"
 
     def password_input(self) -> str:
-        """Standard input that answers the password question; never put it elsewhere.
+        """Standard input that answers the password prompt. The password must not appear anywhere else.
 
         :raises CredentialsError: the connection has no password, or one with a line break.
         """
@@ -255,7 +255,7 @@ class DataPump:
         if not secret or re.search(r"[\x00-\x1f\x7f]", secret):
             raise CredentialsError(
                 f"The Airflow connection {self.site.database.dba_connection} has no usable password.",
-                "Put the DBA's password there, without line breaks.",
+                "Set its password to the DBA's, without line breaks.",
             )
         return f"{secret}\n"
 
@@ -274,41 +274,41 @@ class DataPump:
         return {"expdp": self.site.database.data_pump.expdp, "impdp": self.site.database.data_pump.impdp}[program]
 
     def command(self, program: Program, parameter_file: str) -> list[str]:
-        """Words of a command line that starts a job; the password comes by :meth:`password_input`.
+        """Words of a command line that starts a job; :meth:`password_input` delivers the password.
 
         :param parameter_file: path on the database host.
         """
         return [self._program(program), self.logon, f"parfile={parameter_file}"]
 
     def attach_command(self, program: Program, job: str) -> list[str]:
-        """Words of a command line that attaches to a job; what it shall do comes by standard input."""
+        """Words of a command line that attaches to a job; standard input gives the commands."""
         return [self._program(program), self.logon, f"attach={self.user}.{identifier('The job name', job)}"]
 
     def continue_input(self, *, start: bool = False) -> str:
-        """Standard input of an attached client: watch the job, after START_JOB where it is stopped."""
+        """Standard input of an attached client: START_JOB for a stopped job, then follow the job."""
         return self.password_input() + ("START_JOB\n" if start else "") + "CONTINUE_CLIENT\n"
 
     # -- state --------------------------------------------------------------------------------------
 
     def release(self, program: Program) -> str:
-        """Release of a client, as ``19.0.0.0.0``; its help opens no session.
+        """Release of a client, such as ``19.0.0.0.0``, from its help, which opens no session.
 
-        :raises UnexpectedReplyError: it prints none.
+        :raises UnexpectedReplyError: the client prints no release.
         """
         done = self.host.run([self._program(program), "help=yes"], environment=self.environment, check=False)
         found = re.search(r"Release\s+(\d+(?:\.\d+)+)", done.stdout + done.stderr)
         if found is None:
             raise UnexpectedReplyError(
-                f"{self._program(program)} says no release (exit code {done.exit_code}): "
+                f"{self._program(program)} reports no release (exit code {done.exit_code}): "
                 f"{(done.stderr or done.stdout).strip()[-300:] or 'nothing'}",
                 "Correct data_pump.expdp and impdp, oracle_home and environment in the topology.",
             )
         return found[1]
 
     def job(self, name: str, owner: str | None = None) -> JobState | None:
-        """State of a job in DBA_DATAPUMP_JOBS; None when it is not there (never started, or completed).
+        """State of a job in DBA_DATAPUMP_JOBS; None when the view does not list it (never started, or completed).
 
-        :param owner: default: the login's user.
+        :param owner: owner of the job; default: the login's user.
         """
         rows = self._oracle.select("datapump_job", owner=(owner or self.user), job_name=name)
         if not rows:

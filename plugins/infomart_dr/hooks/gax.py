@@ -1,6 +1,6 @@
 """Application objects through GAX. Its REST interface is internal and not published.
 
-So its paths come from the topology, and its field names stand in one table here.
+Therefore its paths come from the topology, and all its field names are in one table here.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ GAX_FIELDS = {
     "options": "options",
     "version": "version",
 }
-#: How often a change is tried when somebody else changes the object at the same time.
+#: Number of tries of a change while somebody else changes the object too.
 ATTEMPTS = 5
 
 
 def from_gax(document: Any) -> Application:
     """An Application object from GAX's JSON.
 
-    :raises UnexpectedReplyError: a field that is needed is missing or of another kind.
+    :raises UnexpectedReplyError: a required field is missing or of another kind.
     """
     if not isinstance(document, dict):
         raise UnexpectedReplyError(
-            f"GAX gave a {type(document).__name__} where an Application object was expected.",
+            f"GAX returned a {type(document).__name__} instead of an Application object.",
             "Check configuration.paths in the topology.",
         )
     values: dict[str, Any] = {ours: document.get(theirs) for ours, theirs in GAX_FIELDS.items()}
@@ -83,13 +83,13 @@ def from_gax(document: Any) -> Application:
             else "options"
         )
         raise UnexpectedReplyError(
-            f"GAX's Application object has another form than expected in: {places}.",
+            f"GAX's Application object has an unexpected form in: {places}.",
             "Compare GAX's reply with the documented form, or use the backend manual.",
         ) from None
 
 
 def to_gax(application: Application, change: Change) -> dict[str, Any]:
-    """The whole object as GAX takes it, with the change in it and everything else as it was read."""
+    """The complete object for GAX, with the change in it and everything else unchanged."""
     document: dict[str, Any] = json.loads(json.dumps(application.raw))
     if change.host is not None:
         document[GAX_FIELDS["host"]] = change.host
@@ -109,7 +109,7 @@ def to_gax(application: Application, change: Change) -> dict[str, Any]:
 
 
 class _Client(Http):
-    """Requests to GAX; what keeps an answer away is told in GAX's words."""
+    """Requests to GAX, with messages that name GAX when there is no answer."""
 
     of = " of GAX"
 
@@ -118,18 +118,18 @@ class _Client(Http):
         if isinstance(error, httpx.TimeoutException):
             limit = error.request.extensions["timeout"]["read"]
             return UnreachableError(
-                f"{where} gave no answer to {what} within {limit:g} s.", "Check GAX's host and its log."
+                f"{where} did not answer {what} within {limit:g} s.", "Check GAX's host and its log."
             )
         if isinstance(error, httpx.ConnectError):
             if "CERTIFICATE" in str(error).upper():
                 return CredentialsError(
                     f"The certificate of {where} is not trusted.",
-                    f'Put the path of the CA file into the extra "verify" of the connection {self.connection_id}.',
+                    f'Set the extra "verify" of the connection {self.connection_id} to the path of the CA file.',
                 )
             return UnreachableError(f"{where} cannot be reached.", "Check that GAX runs, and its host and port.")
         if isinstance(error, httpx.TransportError):
             return UnreachableError(
-                f"{where} broke off {what} ({type(error).__name__}).", "Check GAX's log; the step is tried again."
+                f"{where} broke off {what} ({type(error).__name__}).", "Check GAX's log; Airflow retries the step."
             )
         return super().no_answer(error, what)
 
@@ -140,9 +140,9 @@ class GaxConfiguration:
     :param connection_id: Airflow connection: host, port, user, password; schema ``http`` or ``https``
         (default); extra ``verify``: false, or the path of a CA file.
     :param paths: paths from the topology; ``{name}`` stands for the object's name.
-    :param connect_timeout: seconds for the connect, and for the login's answer.
+    :param connect_timeout: seconds for connecting, and for the login's answer.
     :param timeout: seconds for one answer.
-    :param transport: for tests.
+    :param transport: only for tests.
     """
 
     automatic = True
@@ -183,24 +183,24 @@ class GaxConfiguration:
         """An Application object.
 
         :raises UnreachableError: GAX does not answer.
-        :raises CredentialsError: user, password or rights are refused.
+        :raises CredentialsError: GAX refused user, password or rights.
         :raises PermanentError: there is no such object.
         """
         application = from_gax(self._json(self._request("GET", name), name))
         if application.name != name:
             raise UnexpectedReplyError(
-                f"GAX gave the object {application.name!r} for {name!r}.",
+                f"GAX returned the object {application.name!r} instead of {name!r}.",
                 "Check configuration.paths in the topology.",
             )
         return application
 
     def apply(self, name: str, change: Change) -> list[Difference]:
-        """Make an object as asked and prove it by reading it again.
+        """Give an object the wanted values, and prove it by reading it again.
 
-        The whole object goes back with the version that was read; when somebody changed it meanwhile (409) it
-        is read and compared again, so that nobody's change is lost.
+        The complete object is sent back with the version that was read. When somebody changed it meanwhile (409), it
+        is read and compared again, so that no change is lost.
 
-        :returns: what was changed; nothing when the object was so already.
+        :returns: the changed fields; none when the object had these values already.
         :raises TransientError: somebody else kept changing the object.
         :raises UnexpectedReplyError: GAX accepted the change and the object is still different.
         """
@@ -208,24 +208,24 @@ class GaxConfiguration:
             application = self.read(name)
             wanted = differences(application, change)
             if not wanted:
-                log.info("The Application object %s is as asked already.", name)
+                log.info("The Application object %s has the wanted values already.", name)
                 return []
             log.info("Changing the Application object %s: %s.", name, "; ".join(map(str, wanted)))
             reply = self._request("PUT", name, to_gax(application, change), accept={409})
             if reply.status_code == 409:
-                log.warning("%s was changed by somebody else; reading it again.", name)
+                log.warning("Somebody else changed %s; reading it again.", name)
                 self._sleep(0.2 * attempt)
                 continue
             left = differences(self.read(name), change)
             if left:
                 raise UnexpectedReplyError(
                     f"GAX accepted the change of {name}, but the object still differs: {'; '.join(map(str, left))}.",
-                    "Look at the object in GAX: is it locked, or does somebody change it back?",
+                    "Open the object in GAX. Check whether it is locked, or whether somebody changes it back.",
                 )
             return wanted
         raise TransientError(
             f"The Application object {name} was changed by somebody else {ATTEMPTS} times in a row.",
-            "Find out who changes it; the step is tried again.",
+            "Find out who changes it; Airflow retries the step.",
         )
 
     def verify(self, name: str, change: Change) -> Verification:
@@ -233,17 +233,19 @@ class GaxConfiguration:
         left = differences(self.read(name), change)
         if left:
             return Verification(proven=False, differences=left, message=f"{name} differs: {'; '.join(map(str, left))}.")
-        return Verification(proven=True, message=f"{name} is as asked.")
+        return Verification(proven=True, message=f"{name} has the wanted values.")
 
     # -- HTTP --------------------------------------------------------------------------------------
 
     def _open(self) -> Http:
-        """A client with a session of its own."""
+        """A client with its own session."""
         if self._http is not None:
             return self._http
         login = connection(self._id, "http")
         if not login.host or not login.login or not login.password:
-            raise TopologyError(f"The connection {self._id} lacks host, user or password.", "Complete it in Airflow.")
+            raise TopologyError(
+                f"The connection {self._id} lacks host, user or password.", "Complete the connection in Airflow."
+            )
         mask_secret(login.password)
         http = _Client(self._id, login, timeout=self._timeout, basic=False, transport=self._transport)
         try:
@@ -290,19 +292,19 @@ class GaxConfiguration:
             )
         if reply.status_code == 404:
             raise PermanentError(
-                f"GAX knows no Application object {name}.",
-                "Compare the name in the topology with GAX, and configuration.paths.application with your GAX.",
+                f"GAX has no Application object {name}.",
+                "Compare the name in the topology with the one in GAX; check configuration.paths.application.",
             )
         self._known(reply, f"{method} of {name}", "Check configuration.paths in the topology and GAX's log.")
         return reply
 
     def _known(self, reply: httpx.Response, what: str, next_step: str) -> None:
-        """Nothing for success, a typed error for the rest; bodies of failed logins are never shown."""
+        """Raise the typed error of an answer that is not a success. Bodies of failed logins are never shown."""
         if reply.is_success:
             return
         if reply.status_code in (429, 502, 503, 504):
             raise UnreachableError(
-                f"GAX cannot serve the {what} now (HTTP {reply.status_code}).",
+                f"GAX cannot process the {what} now (HTTP {reply.status_code}).",
                 "Check GAX and its Configuration Server.",
             )
         said = "" if what.startswith("login") else f": {reply.text.strip()[:300]}"
@@ -314,5 +316,5 @@ class GaxConfiguration:
         except ValueError:
             raise UnexpectedReplyError(
                 f"GAX's answer for {name} is not JSON ({reply.headers.get('content-type', 'no type')}).",
-                "Check configuration.paths in the topology: is this GAX's REST interface?",
+                "Check whether configuration.paths in the topology leads to GAX's REST interface.",
             ) from None

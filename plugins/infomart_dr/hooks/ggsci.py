@@ -1,8 +1,8 @@
 """GoldenGate's command interpreter over SSH.
 
-ggsci documents no exit status and no stop on an error. So each call has one changing command, every reply
-is read, and what was changed is verified by INFO. Actions look first: a second call finds its work done and
-says so.
+ggsci documents neither an exit status nor a stop on an error. Therefore each call has one changing command, every reply
+is read, and INFO verifies the change. An action first checks the state: a second call finds the work done and reports
+that.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["EXTRACT", "REPLICAT"]
 
-#: Exit codes of a shell that found no such program, or could not run it.
+#: Exit codes of a shell that did not find the program, or could not run it.
 _NOT_A_PROGRAM = (126, 127)
-#: Characters of a reply that a message shows.
+#: Number of characters of a reply that a message shows.
 _SHOWN = 1500
 _UNREACHABLE = (
     "ORA-12541",
@@ -68,8 +68,9 @@ _PROCESS_AWAY = re.compile(
     re.IGNORECASE,
 )
 
-#: ggserr.log ($1) from a position on: file $2, bytes $3, at most $4 bytes of a file. First a line with the file, where
-#: the reading of it began, and the bytes of an older file that come before its own. Sizes are taken once: it grows.
+#: ggserr.log ($1) from a position on: file $2, bytes $3, at most $4 bytes of a file. The first line has the file, the
+#: position where reading began, and the number of bytes of an older file that precede its own. Sizes are read once,
+#: because the log grows.
 _LOG_SINCE = """\
 facts() {
   line=$(ls -inLd -- "$1") || return 1
@@ -115,9 +116,9 @@ class Reply:
 
 @dataclass(frozen=True)
 class Done:
-    """What an action did.
+    """Result of an action.
 
-    :param changed: False when the goal was reached already.
+    :param changed: False when there was nothing to do.
     :param what: one sentence for the log.
     :param scn: SCN of a registration.
     """
@@ -131,10 +132,10 @@ class Ggsci:
     """ggsci at one site.
 
     :param host: the site's database host, where GoldenGate runs.
-    :param site: its home, environment, login and names.
-    :param password: gives the password of GoldenGate's database user; only needed for a login without
-        credential store. It goes to standard input, never to a command line or a log.
-    :param poll: seconds between two looks at a group that starts or stops.
+    :param site: GoldenGate's home, environment, login and names there.
+    :param password: returns the password of GoldenGate's database user; only needed for a login without
+        credential store. It is sent by standard input, never in a command line or a log.
+    :param poll: seconds between two checks of a group that starts or stops.
     """
 
     def __init__(
@@ -152,14 +153,14 @@ class Ggsci:
         self._password = password
         self._poll, self._sleep, self._clock = poll, sleep, clock
         self._program = "./ggsci"
-        #: DBLOGIN has worked once.
+        #: True after DBLOGIN has succeeded once.
         self._login_works = False
 
     # -- one command -------------------------------------------------------------------------------
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment of ggsci: without NLS_LANG Oracle's messages are localised."""
+        """Environment of ggsci. Without NLS_LANG, Oracle's messages would be localised."""
         return {
             "ORACLE_HOME": self._site.database.oracle_home,
             **self._site.database.environment,
@@ -171,18 +172,18 @@ class Ggsci:
         """Run one command, after DBLOGIN where it needs the database.
 
         :param command: one line; names in it come from the topology.
-        :param check: raise when the reply reports an error; off for reports and logs that quote errors.
+        :param check: raise when the reply reports an error; False for reports and logs, which quote errors.
         :raises CredentialsError: DBLOGIN was refused.
         :raises UnreachableError: the database, the manager or the process does not answer.
         :raises RemoteCommandError: the reply reports another error.
-        :raises UnexpectedReplyError: ggsci gave no reply, or DBLOGIN's reply is in no known shape.
+        :raises UnexpectedReplyError: ggsci gave no reply, or the form of DBLOGIN's reply is unknown.
         """
         if re.search(r"[\x00-\x1f\x7f]", command):
             raise PermanentError(
-                "A ggsci command has a line break or control character.", "Correct the name that it has."
+                "A ggsci command contains a line break or a control character.", "Correct the name in the command."
             )
         if login and not self._login_works and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
-            # ggsci goes on after a refused DBLOGIN: DELETE would then leave half of the group behind.
+            # ggsci continues after a refused DBLOGIN: DELETE would then leave half of the group behind.
             self._converse(None, login=True, timeout=timeout)
         reply, exit_code = self._converse(command, login=login, timeout=timeout)
         if check:
@@ -190,7 +191,7 @@ class Ggsci:
         return reply
 
     def _converse(self, command: str | None, *, login: bool, timeout: float | None) -> tuple[Reply, int | None]:
-        """One run of ggsci: DBLOGIN where asked, the command if there is one, EXIT; its reply and exit code."""
+        """Reply and exit code of one run of ggsci: DBLOGIN if requested, the command if given, EXIT."""
         line, secret = self._login_line() if login else ("", "")
         what = command or "DBLOGIN"
         log.info("ggsci: %s", what)
@@ -222,7 +223,7 @@ class Ggsci:
             )
         reply = Reply(_without_echo(found[0], what))
         if not reply.lines and completed.exit_code not in (0, None):
-            # It broke off, whatever the command was.
+            # ggsci broke off, whatever the command was.
             raise UnexpectedReplyError(
                 f"ggsci ended with exit code {completed.exit_code} and no reply to {what!r}: "
                 f"{trouble[-_SHOWN:] or 'nothing'}",
@@ -245,7 +246,7 @@ class Ggsci:
 
         completed = once()
         if completed.exit_code in _NOT_A_PROGRAM and self._program == "./ggsci":
-            # Some installations have ggsci in the path only.
+            # In some installations ggsci is only in the path.
             self._program = "ggsci"
             completed = once()
         return completed
@@ -258,12 +259,12 @@ class Ggsci:
         if not secret:
             raise CredentialsError(
                 f"There is no password for GoldenGate's database user {login.user}.",
-                f"Put it into the Airflow connection {self._site.database.goldengate_connection}.",
+                f"Set the password of the Airflow connection {self._site.database.goldengate_connection}.",
             )
         if re.search(r"[\x00-\x1f\x7f\"]", secret):
             raise CredentialsError(
                 "The password of GoldenGate's database user has a quote or control character, which ggsci cannot take.",
-                f"Change it, also in the Airflow connection {self._site.database.goldengate_connection}.",
+                f"Change the password, also in the Airflow connection {self._site.database.goldengate_connection}.",
             )
         word = secret if re.fullmatch(r"[A-Za-z][A-Za-z0-9_$#-]*", secret) else f'"{secret}"'
         return f"DBLOGIN USERID {login.user}, PASSWORD {word}", secret
@@ -285,14 +286,14 @@ class Ggsci:
                 f"or the Airflow connection {self._site.database.goldengate_connection}.",
             )
         return UnexpectedReplyError(
-            f"DBLOGIN's reply is not understood (exit code {exit_code}): {shown or 'nothing'}",
+            f"DBLOGIN gave an unknown reply (exit code {exit_code}): {shown or 'nothing'}",
             "Log in with ggsci by hand on the database host.",
         )
 
     def _check(self, command: str, reply: Reply, exit_code: int | None) -> None:
         if _MANAGER_AWAY.search(reply.text) and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
             raise UnreachableError(
-                f"GoldenGate's manager does not run: {reply.text[-_SHOWN:]}", "Start it: START MGR in ggsci."
+                f"GoldenGate's manager is not running: {reply.text[-_SHOWN:]}", "Start it: START MGR in ggsci."
             )
         errors = parse.error_lines(reply.text)
         if not errors:
@@ -303,11 +304,11 @@ class Ggsci:
             raise UnreachableError(f"{command}: {shown}", "Check that the database and its listener run.")
         if any(_PROCESS_AWAY.search(line) for line in errors):
             raise UnreachableError(
-                f"{command}: {shown}", "Look at the group with INFO and VIEW REPORT, start it if it is down."
+                f"{command}: {shown}", "Check the group with INFO and VIEW REPORT; start it if it is down."
             )
         raise RemoteCommandError(
             f"{command}: {shown}",
-            "Look into ggserr.log at the site; correct the cause and run the step again.",
+            "Read ggserr.log at the site, correct the cause and clear the failed task.",
             exit_code=exit_code,
             output=shown,
         )
@@ -315,12 +316,12 @@ class Ggsci:
     # -- looking ------------------------------------------------------------------------------------
 
     def release(self) -> str:
-        """Release in ggsci's banner, as ``19.1.0.0.4``."""
+        """Release in ggsci's banner, such as ``19.1.0.0.4``."""
         completed = self._run("EXIT\n", None)
         found = parse.parse_release(completed.stdout)
         if found is None:
             raise UnexpectedReplyError(
-                f"ggsci's banner has no release (exit code {completed.exit_code}): "
+                f"ggsci's banner shows no release (exit code {completed.exit_code}): "
                 f"{(completed.stdout or completed.stderr).strip()[-_SHOWN:] or 'nothing'}",
                 "Run ggsci by hand on the database host; its environment may lack libraries.",
             )
@@ -337,7 +338,7 @@ class Ggsci:
                 return None
             self._check(f"INFO {group}", reply, 0)
             raise UnexpectedReplyError(
-                f"INFO {group}: the reply is not understood: {reply.text[-_SHOWN:] or 'nothing'}",
+                f"INFO {group}: unknown reply: {reply.text[-_SHOWN:] or 'nothing'}",
                 "Run the command by hand on the database host.",
             )
         return reply
@@ -362,7 +363,7 @@ class Ggsci:
         return info.status if info else None
 
     def lag(self, group: str) -> LagReply:
-        """LAG of a group; without figures when it does not run, since then there is none."""
+        """LAG of a group; without values when the group does not run, since it has no lag then."""
         command = f"LAG {self.kind(group)} {group}"
         reply = self.execute(command, check=False)
         if parse.is_missing(reply.text) or _PROCESS_AWAY.search(reply.text):
@@ -371,7 +372,7 @@ class Ggsci:
         return parse.parse_lag(reply.text)
 
     def stats(self, group: str) -> dict[str, int]:
-        """STATS of a running group, summed over its tables; empty before the first row."""
+        """STATS of a running group, summed over its tables; empty until the first row."""
         return parse.parse_stats(self.execute(f"STATS {self.kind(group)} {group}, TOTAL").text)
 
     def view_report(self, group: str) -> str:
@@ -385,13 +386,13 @@ class Ggsci:
     def log_since(
         self, position: tuple[int, int] | None, limit: int = 4_000_000
     ) -> tuple[list[LogRecord], tuple[int, int]]:
-        """Records of ggserr.log from where an earlier look stood, and where this one stands.
+        """Records of ggserr.log since an earlier position, and the new position.
 
-        A log that was renamed is read to its end first, one that was cut is read from its beginning.
+        A renamed log is read to its end first. A truncated log is read from its beginning.
 
-        :param position: file (its inode) and bytes; None: begin at the end, nothing is read.
-        :param limit: bytes that are read; the rest is for the next look, but of a renamed log there is no next one.
-        :raises RemoteCommandError: there is no log in GoldenGate's home.
+        :param position: file (its inode) and bytes; None: begin at the end and read nothing.
+        :param limit: bytes to read; the next call reads the rest, except that of a renamed log.
+        :raises RemoteCommandError: GoldenGate's home has no log.
         """
         known = [str(number) for number in position] if position else ["", "0"]
         reply = self._host.shell_bytes(_LOG_SINCE, f"{self._site.goldengate.home}/ggserr.log", *known, str(int(limit)))
@@ -403,11 +404,11 @@ class Ggsci:
                 "Check that ls, tail and head on the database host are those of a Unix system.",
             )
         inode, start, older = (int(number) for number in numbers)
-        # A record that is being written is left to the next look.
+        # A record that is still being written is left to the next call.
         new = body[older:]
         whole = new[: new.rfind(b"\n") + 1]
         if not whole and len(new) >= limit:
-            # Such a line never ends within the limit.
+            # Such a line is longer than the limit.
             whole = new
         text = (body[:older] + whole).decode("utf-8", "replace")
         return parse.parse_ggserr(text), (inode, start + len(whole))
@@ -415,12 +416,12 @@ class Ggsci:
     # -- manager ------------------------------------------------------------------------------------
 
     def manager_status(self) -> bool:
-        """Whether the manager runs."""
+        """The manager runs."""
         reply = self.execute("INFO MGR", check=False)
         running = parse.parse_manager(reply.text)
         if running is None:
             raise UnexpectedReplyError(
-                f"INFO MGR: the reply is not understood: {reply.text[-_SHOWN:] or 'nothing'}",
+                f"INFO MGR: unknown reply: {reply.text[-_SHOWN:] or 'nothing'}",
                 "Run the command by hand on the database host.",
             )
         return running
@@ -432,19 +433,19 @@ class Ggsci:
         self.execute("START MGR")
         if not self._until(self.manager_status, timeout):
             raise UnreachableError(
-                f"The manager did not start within {timeout:g} seconds.", "Look into ggserr.log at the site."
+                f"The manager did not start within {timeout:g} seconds.", "Read ggserr.log at the site."
             )
         return Done(True, "The manager was started.")
 
     def stop_manager(self, timeout: float = 60) -> Done:
-        """Stop the manager and wait until it is down; groups that run go on, nothing arrives any more."""
+        """Stop the manager and wait until it is down. Running groups continue; no more data arrives."""
         if not self.manager_status():
             return Done(False, "The manager is stopped.")
-        # Without the sign it asks y/n.
+        # Without the exclamation mark ggsci asks y/n.
         self.execute("STOP MGR !")
         if not self._until(lambda: not self.manager_status(), timeout):
             raise TransientError(
-                f"The manager did not stop within {timeout:g} seconds.", "Look into ggserr.log at the site."
+                f"The manager did not stop within {timeout:g} seconds.", "Read ggserr.log at the site."
             )
         return Done(True, "The manager was stopped.")
 
@@ -459,10 +460,10 @@ class Ggsci:
     # -- supplemental logging -----------------------------------------------------------------------
 
     def schema_trandata_enabled(self, schema: str, required: Callable[[str], bool] | None = None) -> bool:
-        """Whether supplemental logging is on for a schema; before 12.1, for each of its tables.
+        """Supplemental logging is on for a schema; before 12.1, for each of its tables.
 
-        :param required: tells for a table name whether it must have it; only asked before 12.1. Default:
-            every table that no exclusion list names.
+        :param required: True for the name of a table that must have it; only used before 12.1. Default: every
+            table that no exclusion list names.
         """
         if self._has_schema_trandata:
             text = self.execute(f"INFO SCHEMATRANDATA {schema}", login=True, check=False).text
@@ -491,7 +492,7 @@ class Ggsci:
             command = f"ADD SCHEMATRANDATA {schema}"
             reply = self.execute(command, login=True)
         else:
-            # A table that cannot have it (temporary, excluded) does not keep the others from it.
+            # A table that cannot have it (temporary, excluded) does not prevent it for the others.
             command = f"ADD TRANDATA {schema}.*"
             reply = self.execute(command, login=True, check=False)
         if not self.schema_trandata_enabled(schema, required):
@@ -507,13 +508,13 @@ class Ggsci:
         return f" for {len(off)} tables ({', '.join(off[:10])})" if off else ""
 
     def table_trandata_enabled(self, owner: str, table: str) -> bool:
-        """Whether supplemental logging is on for one table."""
+        """Supplemental logging is on for one table."""
         name = f"{owner}.{table}"
         state = parse.parse_trandata(self.execute(f"INFO TRANDATA {name}", login=True, check=False).text)
         return name in state.tables_on or owner in state.schemas_on
 
     def enable_table_trandata(self, owner: str, table: str) -> Done:
-        """Supplemental logging for one table, as GoldenGate's own marker table."""
+        """Supplemental logging for one table, such as GoldenGate's own marker table."""
         name = f"{owner}.{table}"
         if self.table_trandata_enabled(owner, table):
             return Done(False, f"Supplemental logging of {name} is on.")
@@ -529,7 +530,7 @@ class Ggsci:
     def flush_sequence(self, schema: str) -> Done:
         """FLUSH SEQUENCE right after the Extract's first start, so that unchanged sequences reach the target.
 
-        It writes redo and changes no value; a second time does no harm.
+        It writes redo and changes no value; repeating it is harmless.
         """
         reply = self.execute(f"FLUSH SEQUENCE {schema}.*", login=True)
         return Done(True, reply.lines[-1].strip() if reply.lines else f"Sequences of {schema} were flushed.")
@@ -539,7 +540,7 @@ class Ggsci:
     def register_extract(self, group: str) -> Done:
         """REGISTER EXTRACT ... DATABASE (integrated capture).
 
-        :returns: with the SCN of the registration, when this call made it and the reply names it.
+        :returns: with the SCN of the registration, when this call registered it and the reply names the SCN.
         """
         reply = self.execute(f"REGISTER EXTRACT {group} DATABASE", login=True, check=False)
         if parse.is_present_already(reply.text):
@@ -548,8 +549,8 @@ class Ggsci:
         scn = parse.parse_registered(reply.text)
         if scn is None and not re.search(r"successfully\s+registered|registered\s+with", reply.text, re.IGNORECASE):
             raise UnexpectedReplyError(
-                f"REGISTER EXTRACT {group}: the reply is not understood: {reply.text[-_SHOWN:] or 'nothing'}",
-                "Look at dba_capture; run the command by hand after DBLOGIN.",
+                f"REGISTER EXTRACT {group}: unknown reply: {reply.text[-_SHOWN:] or 'nothing'}",
+                "Check dba_capture; run the command by hand after DBLOGIN.",
             )
         return Done(True, f"Extract {group} was registered with the database at SCN {scn or 'unknown'}.", scn)
 
@@ -563,16 +564,16 @@ class Ggsci:
 
     def _add_group(self, group: str, command: str, *, login: bool) -> Done:
         if info := self.info(group):
-            return Done(False, f"{info.kind} {group} is there, status {info.status}.")
+            return Done(False, f"{info.kind} {group} exists, status {info.status}.")
         self.execute(command, login=login)
         if self.info(group) is None:
-            raise UnexpectedReplyError(f"{group} is not there after {command!r}.", "Look into ggserr.log.")
+            raise UnexpectedReplyError(f"{group} does not exist after {command!r}.", "Read ggserr.log.")
         return Done(True, f"{self.kind(group)} {group} was added.")
 
     def add_extract(self, group: str, trail: str | None = None, *, integrated: bool = True) -> Done:
         """Add an Extract that begins now. Nothing before this moment is captured.
 
-        :param trail: local trail, as ``./dirdat/em``; added too when it is given.
+        :param trail: local trail, such as ``./dirdat/em``; added too when given.
         :param integrated: integrated capture; the group must be registered first.
         """
         source = "INTEGRATED TRANLOG" if integrated else "TRANLOG, THREADS 1"
@@ -582,7 +583,7 @@ class Ggsci:
     def add_pump(self, group: str, source_trail: str, remote_trail: str | None = None) -> Done:
         """Add the pump that reads the local trail.
 
-        :param remote_trail: trail as it is named at the target; added too when it is given.
+        :param remote_trail: name of the trail at the target; added too when given.
         """
         added = self._add_group(group, f"ADD EXTRACT {group}, EXTTRAILSOURCE {source_trail}", login=False)
         return _both(added, self.add_remote_trail(group, remote_trail)) if remote_trail else added
@@ -601,53 +602,51 @@ class Ggsci:
 
     def _add_trail(self, kind: Literal["EXTTRAIL", "RMTTRAIL"], trail: str, group: str, megabytes: int | None) -> Done:
         if self._has_trail(kind, trail, group):
-            return Done(False, f"{kind} {trail} is there.")
+            return Done(False, f"{kind} {trail} exists.")
         size = megabytes or self._site.goldengate.trails.megabytes
         command = f"ADD {kind} {trail}, EXTRACT {group}, MEGABYTES {size}"
         reply = self.execute(command, check=False)
         if parse.is_present_already(reply.text):
-            return Done(False, f"{kind} {trail} is there.")
+            return Done(False, f"{kind} {trail} exists.")
         self._check(command, reply, 0)
         if not parse.parse_added(reply.text) and not self._has_trail(kind, trail, group):
-            raise UnexpectedReplyError(
-                f"{command}: the reply is not understood: {reply.text[-_SHOWN:]}", "Look into ggserr.log."
-            )
+            raise UnexpectedReplyError(f"{command}: unknown reply: {reply.text[-_SHOWN:]}", "Read ggserr.log.")
         return Done(True, f"{kind} {trail} was added.")
 
     def add_checkpoint_table(self, name: str | None = None) -> Done:
-        """Add the Replicat's checkpoint table, unless it is there.
+        """Add the Replicat's checkpoint table, unless it exists.
 
-        :param name: with its schema; default that of the topology.
+        :param name: with its schema; default: that of the topology.
         """
         name = name or self.checkpoint_table
         if self._has_checkpoint_table(name):
-            return Done(False, f"Checkpoint table {name} is there.")
+            return Done(False, f"Checkpoint table {name} exists.")
         reply = self.execute(f"ADD CHECKPOINTTABLE {name}", login=True, check=False)
         if parse.is_present_already(reply.text):
-            return Done(False, f"Checkpoint table {name} is there.")
+            return Done(False, f"Checkpoint table {name} exists.")
         self._check(f"ADD CHECKPOINTTABLE {name}", reply, 0)
         if not self._has_checkpoint_table(name):
             raise UnexpectedReplyError(
-                f"Checkpoint table {name} is not there after ADD CHECKPOINTTABLE: {reply.text[-_SHOWN:]}",
+                f"Checkpoint table {name} does not exist after ADD CHECKPOINTTABLE: {reply.text[-_SHOWN:]}",
                 "Check the rights of GoldenGate's database user.",
             )
         return Done(True, f"Checkpoint table {name} was added.")
 
     def recreate_checkpoint_table(self) -> Done:
-        """Drop the checkpoint table and add it again, empty; no Replicat may use it any more."""
+        """Drop the checkpoint table and add it again, empty. No Replicat may still use it."""
         name = self.checkpoint_table
         if self._has_checkpoint_table(name):
-            # Without the sign it asks y/n.
+            # Without the exclamation mark ggsci asks y/n.
             self.execute(f"DELETE CHECKPOINTTABLE {name} !", login=True)
             if self._has_checkpoint_table(name):
                 raise UnexpectedReplyError(
-                    f"Checkpoint table {name} is still there after DELETE CHECKPOINTTABLE.", "Look into ggserr.log."
+                    f"Checkpoint table {name} still exists after DELETE CHECKPOINTTABLE.", "Read ggserr.log."
                 )
         self.add_checkpoint_table(name)
-        return Done(True, f"Checkpoint table {name} was made again.")
+        return Done(True, f"Checkpoint table {name} was recreated.")
 
     def definition(self, group: str) -> str:
-        """What INFO, DETAIL and SHOWCH print of a group, to keep before it is deleted; empty when it is not there."""
+        """Output of INFO with DETAIL and SHOWCH, to keep before a group is deleted; empty without such a group."""
         reply = self._info(group, ", DETAIL"), self._info(group, ", SHOWCH")
         return "\n\n".join(each.text for each in reply if each is not None)
 
@@ -665,8 +664,8 @@ class Ggsci:
     def add_replicat(self, group: str, trail: str, checkpoint_table: str | None = None) -> Done:
         """Add a Replicat (not integrated, so that HANDLECOLLISIONS is allowed while it catches up).
 
-        :param trail: trail that arrives, as ``./dirdat/dp``.
-        :param checkpoint_table: with its schema; default that of the topology.
+        :param trail: arriving trail, such as ``./dirdat/dp``.
+        :param checkpoint_table: with its schema; default: that of the topology.
         """
         table = checkpoint_table or self.checkpoint_table
         return self._add_group(group, f"ADD REPLICAT {group}, EXTTRAIL {trail}, CHECKPOINTTABLE {table}", login=True)
@@ -674,17 +673,17 @@ class Ggsci:
     def delete_group(self, group: str) -> Done:
         """Delete a stopped group and its checkpoints.
 
-        :raises GuardError: it runs.
+        :raises GuardError: the group runs.
         """
         info = self.info(group)
         if info is None:
             return Done(False, f"There is no group {group}.")
         if info.status in ("RUNNING", "STARTING"):
             raise GuardError(f"{info.kind} {group} is {info.status}.", f"Stop it first: STOP {info.kind} {group}.")
-        # DELETE after DBLOGIN also takes the checkpoint out of the checkpoint table.
+        # DELETE after DBLOGIN also removes the checkpoint from the checkpoint table.
         self.execute(f"DELETE {info.kind} {group}", login=True)
         if self.info(group) is not None:
-            raise UnexpectedReplyError(f"{group} is still there after DELETE.", "Look into ggserr.log.")
+            raise UnexpectedReplyError(f"{group} still exists after DELETE.", "Read ggserr.log.")
         return Done(True, f"{info.kind} {group} was deleted.")
 
     # -- start and stop -----------------------------------------------------------------------------
@@ -692,9 +691,9 @@ class Ggsci:
     def start(self, group: str, *, after_csn: int | None = None) -> Done:
         """Start a group; :meth:`wait_running` proves it.
 
-        AFTERCSN belongs to a Replicat's first start. It is said again when the Replicat was started but has
-        applied nothing up to that CSN: a process that abended before its first row would otherwise begin at
-        the start of the trail, and apply what the import brought. Said twice it skips the same transactions.
+        AFTERCSN belongs to a Replicat's first start. It is given again when the Replicat was started but has
+        applied nothing up to that CSN. Otherwise a process that abended before its first row would begin at the
+        start of the trail, and apply rows that the import brought. Given twice, it skips the same transactions.
 
         :param after_csn: skip every transaction with a CSN not above it.
         :raises RemoteCommandError: there is no such group.
@@ -705,7 +704,7 @@ class Ggsci:
         command = f"START {info.kind} {group}"
         if after_csn is not None:
             if info.kind != "REPLICAT":
-                raise PermanentError(f"AFTERCSN is for a Replicat, not for {group}.", "Leave it out.")
+                raise PermanentError(f"AFTERCSN is for a Replicat, not for {group}.", "Omit it.")
             if self._is_before(info, after_csn):
                 command += f", AFTERCSN {int(after_csn)}"
         self.execute(command)
@@ -724,20 +723,20 @@ class Ggsci:
             return True
         checkpoints = self.checkpoints(info.name)
         applied = checkpoints.applied_csn if checkpoints else None
-        # None: it has applied nothing yet, even if it has read (and skipped) a part of the trail.
+        # None: it has applied nothing yet, even if it has read (and skipped) part of the trail.
         return applied is None or applied < csn
 
     def wait_running(self, group: str, timeout: float = 120) -> GroupInfo:
-        """Wait until a group runs, and is still running at the next look.
+        """Wait until a group runs, and still runs at the next check.
 
         :raises RemoteCommandError: it abended; with the end of its report.
-        :raises TransientError: neither within ``timeout`` seconds.
+        :raises TransientError: it neither ran nor abended within ``timeout`` seconds.
         """
         end = self._clock() + timeout
         before = ""
         while True:
             info = self._existing(group)
-            # One look is not enough: right after START, INFO may still show the end of the last run, and a
+            # One check is not enough: right after START, INFO may still show the end of the last run, and a
             # process may abend within its first second.
             if info.status == before == "RUNNING":
                 return info
@@ -745,23 +744,23 @@ class Ggsci:
                 report = self.view_report(group).rstrip()
                 raise RemoteCommandError(
                     f"{info.kind} {group} abended. End of its report:\n{_tail(report)}",
-                    f"Correct the cause, then run the step again. The whole report: VIEW REPORT {group}.",
+                    f"Correct the cause, then clear the failed task. The whole report: VIEW REPORT {group}.",
                     output=report[-4000:],
                 )
             if self._clock() >= end:
                 raise TransientError(
                     f"{info.kind} {group} is {info.status} after {timeout:g} seconds, not RUNNING.",
-                    f"Look at VIEW REPORT {group} and ggserr.log.",
+                    f"Read VIEW REPORT {group} and ggserr.log.",
                 )
             before = info.status
             self._sleep(self._poll)
 
     def stop(self, group: str, timeout: float = 120) -> Done:
-        """Stop a group in order and wait for it; never KILL, never a forced stop.
+        """Stop a group normally and wait for it; never KILL, never a forced stop.
 
-        A group that is ABENDED is told to stop too, since the manager's AUTORESTART would start it again.
+        An ABENDED group gets STOP too, since the manager's AUTORESTART would start it again.
 
-        :raises TransientError: open transactions hold it, or it still runs after ``timeout`` seconds.
+        :raises TransientError: open transactions delay it, or it still runs after ``timeout`` seconds.
         """
         info = self.info(group)
         if info is None:
@@ -789,13 +788,13 @@ class Ggsci:
         if not self._until(stopped, timeout):
             raise TransientError(
                 f"{info.kind} {group} is {status}, {timeout:g} seconds after STOP.",
-                f"Look at SEND {info.kind} {group}, STATUS; do not KILL it while it applies.",
+                f"Check SEND {info.kind} {group}, STATUS; do not KILL it while it applies.",
             )
         return Done(True, f"{info.kind} {group} is {status}.")
 
 
 def _is_replicated(table: str) -> bool:
-    """Whether no exclusion list names the table: ggsci knows no Info Mart release, so all lists count."""
+    """No exclusion list names the table. ggsci does not know the Info Mart release, so all lists count."""
     return not any(is_excluded(release, table) for release in documented_releases())
 
 
@@ -808,7 +807,7 @@ def _scrub(text: str, secret: str) -> str:
 
 
 def _after_login(text: str) -> str:
-    """What follows the login's reply, for output without prompts."""
+    """The text after the login's reply, for output without prompts."""
     return re.sub(r"(?is)^.*?successfully\s+logged\s+into\s+database[^\n]*\n?", "", text, count=1)
 
 

@@ -1,16 +1,16 @@
 """GoldenGate's parameter files, rendered from the topology and one exclusion list per Info Mart release.
 
-The guide's samples (guide:622-813) repeat the list of excluded tables four times, and the four differ. Here
-one list, kept as data in ``include/gg/exclusions``, renders DDL EXCLUDE and TABLEEXCLUDE of the Extract,
-TABLEEXCLUDE of the pump and MAPEXCLUDE of the Replicat. What differs from the samples on purpose:
+The guide's samples (guide:622-813) repeat the list of excluded tables four times, and the four lists differ. Here
+one list, stored in ``include/gg/exclusions``, renders DDL EXCLUDE and TABLEEXCLUDE of the Extract, TABLEEXCLUDE of
+the pump and MAPEXCLUDE of the Replicat. Intended differences from the samples:
 
-- no password stands in a file: USERIDALIAS, or the output of ENCRYPT PASSWORD before release 12.1;
-- TRACE is left out: it is for a diagnosis, and its folder has to exist;
+- no file contains a password: USERIDALIAS, or the output of ENCRYPT PASSWORD before release 12.1;
+- TRACE is omitted: it is for a diagnosis, and its folder must exist;
 - every apply error stops the Replicat, because the samples' EXCEPTION needs an exceptions MAP that they lack,
   and DDLERROR IGNORE hides every failed definition;
-- HANDLECOLLISIONS is there only on request;
-- both directions may be configured at once: what the Replicat writes is tagged, and the Extract of the same
-  site leaves that out.
+- HANDLECOLLISIONS is added only on request;
+- both directions may be configured at once: the Replicat tags its changes, and the Extract of the same site
+  excludes them.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from infomart_dr import files
 from infomart_dr.errors import PermanentError, TopologyError
 from infomart_dr.topology import AliasLogin, GoldenGate, Site, Topology
 
-#: Table in GoldenGate's schema whose row, written at the source, proves the catch-up when it arrives.
+#: Table in GoldenGate's schema. A row written at the source proves the catch-up when it arrives.
 MARKER_TABLE = "DR_MARKER"
 
 
 class Exclusion(BaseModel):
-    """One table, or a pattern of tables, that is not replicated."""
+    """One table, or a pattern of tables, excluded from replication."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     #: Upper case without its schema; ``*`` stands for any characters.
     name: str = Field(pattern=r"^[A-Z][A-Z0-9_$#]*\*?$")
-    #: Where it is said, as ``guide:441``.
+    #: Source of the exclusion, such as ``guide:441``.
     source: str
 
     def matches(self, table: str) -> bool:
-        """Whether it excludes the table.
+        """It excludes the table.
 
         :param table: name without its schema; case does not matter.
         """
         name = table.upper()
-        # Only * is a wildcard: in GoldenGate's names the underscore stands for itself.
+        # Only * is a wildcard; in GoldenGate's names the underscore is a plain character.
         return name.startswith(self.name[:-1]) if self.name.endswith("*") else name == self.name
 
 
@@ -60,7 +60,7 @@ class _ExclusionFile(BaseModel):
 
 
 def version(release: str) -> tuple[int, ...]:
-    """A release as numbers that compare: ``8.1.4`` as ``(8, 1, 4)``."""
+    """A release as comparable numbers: ``8.1.4`` as ``(8, 1, 4)``."""
     return tuple(int(part) for part in release.split("."))
 
 
@@ -71,15 +71,15 @@ def documented_releases() -> list[str]:
 
 
 def exclusion_list(release: str) -> str:
-    """Name of the list that holds for a release.
+    """Name of the list that is valid for a release.
 
-    Releases between two documented ones have the list of the lower: the guide names differences for 8.1.0
-    only, so 8.1.2 and 8.1.3 take that of 8.1.1. The fourth part of a release changes no list.
+    A release between two documented ones has the list of the lower one: the guide names differences for 8.1.0
+    only, so 8.1.2 and 8.1.3 take that of 8.1.1. The fourth part of a release does not change the list.
 
-    :param release: as ``8.1.3`` or ``8.1.402.07``; a third part of 402 is 8.1.4 with its build.
+    :param release: such as ``8.1.3`` or ``8.1.402.07``; a third part of 402 is 8.1.4 with its build.
     :returns: a release that has a file in ``include/gg/exclusions``.
     :raises PermanentError: the release is older or newer than every list. A newer one may have tables that no
-        list names (facts on release 8.5), so none is guessed.
+        list names (such as release 8.5), so no list is guessed.
     """
     wanted = three_parts(release)
     documented = documented_releases()
@@ -88,13 +88,13 @@ def exclusion_list(release: str) -> str:
         raise PermanentError(
             f"There is no exclusion list for Info Mart release {release}; there are lists for {', '.join(documented)}.",
             f"Add include/gg/exclusions/{'.'.join(map(str, wanted))}.yaml with the tables that this release "
-            "keeps out of replication.",
+            "excludes from replication.",
         )
     return known[-1]
 
 
 def exclusion_digest(release: str) -> str:
-    """SHA-256 of the exclusion list that holds for a release, in hexadecimal."""
+    """SHA-256 of the exclusion list for a release, in hexadecimal."""
     path = files.include_folder() / "gg" / "exclusions" / f"{exclusion_list(release)}.yaml"
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -102,7 +102,7 @@ def exclusion_digest(release: str) -> str:
 def three_parts(release: str) -> tuple[int, ...]:
     """A release of Info Mart or RAA as three numbers: a third part of 101 is 8.1.1 with its build.
 
-    :raises PermanentError: it is none.
+    :raises PermanentError: it is not such a release.
     """
     try:
         parts = version(release)
@@ -116,10 +116,10 @@ def three_parts(release: str) -> tuple[int, ...]:
 
 @cache
 def exclusions(release: str) -> list[Exclusion]:
-    """Tables and patterns that a release keeps out of replication, in the file's order.
+    """Tables and patterns that a release excludes from replication, in the file's order.
 
     :param release: Info Mart release; see :func:`exclusion_list` for those between two lists.
-    :raises PermanentError: no list holds for it, or the list is not valid.
+    :raises PermanentError: there is no list for the release, or the list is not valid.
     """
     name = exclusion_list(release)
     path = files.include_folder() / "gg" / "exclusions" / f"{name}.yaml"
@@ -128,12 +128,15 @@ def exclusions(release: str) -> list[Exclusion]:
     except (yaml.YAMLError, ValidationError) as error:
         raise PermanentError(f"{path.name} is not a valid exclusion list: {error}", "Correct the file.") from None
     if document.release != name:
-        raise PermanentError(f"{path.name} says release {document.release}.", "Correct the field release.")
+        raise PermanentError(
+            f"{path.name} is for release {document.release} according to its field release.",
+            "Correct the field release.",
+        )
     return document.exclusions
 
 
 def is_excluded(release: str, table: str) -> bool:
-    """Whether a release keeps a table out of replication.
+    """A release excludes a table from replication.
 
     :param table: name with or without its schema.
     """
@@ -142,15 +145,15 @@ def is_excluded(release: str, table: str) -> bool:
 
 
 def replicated(release: str, tables: Iterable[str]) -> list[str]:
-    """Those of the tables that are replicated, in the order given."""
+    """The replicated ones of the given tables, in the given order."""
     return [table for table in tables if not is_excluded(release, table)]
 
 
-# -- what depends on GoldenGate's release --------------------------------------------------------------
+# -- differences between GoldenGate's releases --------------------------------------------------------------
 
 
 def has_tags(goldengate: GoldenGate) -> bool:
-    """Whether SETTAG and EXCLUDETAG exist (12c and later)."""
+    """SETTAG and EXCLUDETAG exist (12c and later)."""
     return version(goldengate.release) >= (12,)
 
 
@@ -165,7 +168,7 @@ def login_line(goldengate: GoldenGate) -> str:
             raise TopologyError(
                 f"goldengate.login: found an alias with release {goldengate.release}; "
                 "allowed: user and encrypted_password before 12.1.",
-                "Put the output of ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT there.",
+                "Set encrypted_password to the output of ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT.",
             )
         return f"USERIDALIAS {login.alias}" + (f" DOMAIN {login.domain}" if login.domain else "")
     # With the key DEFAULT, ENCRYPT PASSWORD always uses Blowfish.
@@ -173,16 +176,16 @@ def login_line(goldengate: GoldenGate) -> str:
 
 
 def loop_protection(goldengate: GoldenGate) -> str:
-    """What keeps the Extract from sending back what the Replicat of the same site wrote."""
+    """The parameter that excludes changes of the same site's Replicat from the Extract."""
     if has_tags(goldengate):
         return f"TRANLOGOPTIONS EXCLUDETAG {goldengate.tag.lower()}"
-    # By user it is coarser: what this user itself writes, the marker row too, is not captured either.
+    # By user it is coarser: the user's own changes, including the marker row, are not captured either.
     user = goldengate.schema_name if isinstance(goldengate.login, AliasLogin) else goldengate.login.user
     return f"TRANLOGOPTIONS EXCLUDEUSER {user}"
 
 
 def ddl_options(goldengate: GoldenGate) -> str:
-    """DDLOPTIONS of the Extract: ADDTRANDATA is disabled from 12.3 on, ADD SCHEMATRANDATA takes its place."""
+    """DDLOPTIONS of the Extract. From 12.3 on, ADD SCHEMATRANDATA replaces the disabled ADDTRANDATA."""
     if version(goldengate.release) < (12, 3):
         return "DDLOPTIONS ADDTRANDATA RETRYOP RETRYDELAY 20 MAXRETRIES 60, REPORT"
     return "DDLOPTIONS REPORT"
@@ -206,7 +209,7 @@ def _common(topology: Topology, site_name: str, site: Site) -> dict[str, Any]:
 def render_extract(topology: Topology, site_name: str) -> str:
     """Parameter file of a site's Extract (guide:622-706, corrected).
 
-    :raises PermanentError: no exclusion list for the Info Mart's release, or a login that the release lacks.
+    :raises PermanentError: there is no exclusion list for the Info Mart's release, or the release lacks this login.
     """
     site = topology.site(site_name)
     return files.render(
@@ -223,7 +226,7 @@ def render_extract(topology: Topology, site_name: str) -> str:
 def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
     """Parameter file of the pump that sends a site's trail to another site (guide:711-753, corrected).
 
-    :raises TopologyError: the topology does not say how the target's database host is reached from the site.
+    :raises TopologyError: the topology does not say how the site reaches the target's database host.
     """
     site, target = topology.site(site_name), topology.site(target_name)
     host = target.database.host
@@ -251,7 +254,7 @@ def render_replicat(
 
     :param source_name: site whose trail arrives; only its GoldenGate schema matters. Default: the same schema
         name as at the site itself.
-    :param handle_collisions: only while catching up; never for good.
+    :param handle_collisions: only during the catch-up, never permanently.
     """
     site = topology.site(site_name)
     source = topology.site(source_name) if source_name else site
@@ -292,10 +295,10 @@ def render_site(topology: Topology, site_name: str, other_name: str) -> dict[str
 
 
 def merge_globals(there: str | None, rendered: str) -> str:
-    """GLOBALS with what the procedures need; lines about anything else stay as they are.
+    """GLOBALS with the lines that the procedures need; all other lines stay unchanged.
 
-    :param there: the file as it is; None: there is none.
-    :param rendered: what :func:`render_globals` gave.
+    :param there: the present file; None: there is no file.
+    :param rendered: the result of :func:`render_globals`.
     """
     if there is None:
         return rendered
@@ -313,15 +316,15 @@ def merge_globals(there: str | None, rendered: str) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """A parameter file as it may be shown: older ones have passwords in clear (guide:628, 763)."""
-    # ASMPASSWORD and MININGPASSWORD too; the word may stand on the line after a continuation sign.
+    """A parameter file that may be shown. Older files contain passwords in clear text (guide:628, 763)."""
+    # ASMPASSWORD and MININGPASSWORD too; the word may be on the line after a continuation sign.
     return re.sub(r"(?i)(PASSWORD\s+(?:&\s*)?)(\"[^\"]*\"|\S+?)(?=[,\s]|$)", r"\1***", text)
 
 
 def statements(text: str) -> list[str]:
-    """Parameters of a file, one a string: comments and blank lines left out, ``&`` joined, blanks squeezed.
+    """Parameters of a file, one per string: no comments, no blank lines, ``&`` joined, blanks squeezed.
 
-    For comparing a file with what is on the host: two files with the same statements mean the same.
+    For a comparison with the file on the host: two files with the same statements have the same meaning.
     """
     joined = re.sub(r"&[ \t]*\r?\n", " ", text)
     lines = (re.sub(r"\s+", " ", line).strip() for line in joined.splitlines())

@@ -1,4 +1,4 @@
-"""HTTP to systems outside: one client for GAX, tickets and alerts, with typed errors and what a busy one asks for."""
+"""HTTP to external systems: one client for GAX, tickets and alerts, with typed errors and support for Retry-After."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from infomart_dr.errors import CredentialsError, InfoMartError, PermanentError, 
 
 T = TypeVar("T")
 
-#: Seconds between two attempts, the first and the longest.
+#: Seconds between two attempts: the first delay and the longest one.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
-#: Answers that another attempt may change.
+#: Answers that may be different at another attempt.
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class BusyError(TransientError):
     """The other side is busy or silent: another attempt may help.
 
-    :param after: seconds that it asks for; None: it does not.
+    :param after: seconds that the other side asks for; None: it names no time.
     """
 
     def __init__(self, what: str, *, after: float | None = None) -> None:
@@ -36,14 +36,14 @@ class BusyError(TransientError):
 
 
 def bounded(work: Callable[[], T], limit: float, name: str) -> T:
-    """Do something with a system outside, within a time whatever the other side does.
+    """Work with an external system within a time limit, whatever the other side does.
 
-    In a thread, which is left behind when the time is over: an answer that drips in byte by byte, or a name server
-    that is silent, is bounded by no timeout of a request.
+    The work runs in a thread, which is abandoned when the time is over: no timeout of a request limits an answer that
+    arrives byte by byte, or a silent name server.
 
     :param limit: seconds.
-    :param name: of the thread.
-    :raises BusyError: no end within the time; else what ``work`` raises.
+    :param name: name of the thread.
+    :raises BusyError: the work did not end in time; otherwise the error that ``work`` raises.
     """
     future: Future[T] = Future()
 
@@ -56,27 +56,27 @@ def bounded(work: Callable[[], T], limit: float, name: str) -> T:
     threading.Thread(target=run, name=name, daemon=True).start()
     wait([future], limit)
     if not future.done():
-        raise BusyError(f"no end within {limit:g} s")
+        raise BusyError(f"not finished within {limit:g} s")
     return future.result()
 
 
 class ForbiddenError(CredentialsError):
-    """The login is good, and this is not for it."""
+    """The login is valid, and lacks the right to do this."""
 
 
 class Http:
-    """Requests to a system outside, with its errors typed.
+    """Requests to an external system, with typed errors.
 
     :param connection_id: for messages.
     :param login: Airflow connection (type http): host, port, schema ``https`` (default) or ``http``; user and password,
         or a password alone, which is sent as a bearer token. Extra ``verify``: false or the path of a CA file;
         ``proxy``: address of an HTTP proxy.
     :param timeout: seconds for one answer.
-    :param basic: user and password go with every request; else nobody's do.
+    :param basic: True: every request has user and password; False: no request has them.
     :param transport: for tests.
     """
 
-    #: Whose address it is, for messages.
+    #: Owner of the address, for messages.
     of: ClassVar[str] = ""
 
     def __init__(
@@ -109,16 +109,16 @@ class Http:
                 trust_env=False,
             )
         except Exception as error:
-            # By its type only: what httpx says of a proxy's address may show a part of its password.
+            # Only its type: httpx's text about a proxy's address may contain part of its password.
             raise TopologyError(
                 f"The connection {connection_id} cannot be used ({type(error).__name__}).",
-                "Correct host, port, password and the extra field proxy of it.",
+                "Correct its host, port, password and extra field proxy.",
             ) from None
 
     def _base(self, login: Any) -> httpx.URL:
         scheme, _, rest = (login.host or "").rpartition("://")
         scheme = scheme or login.schema or "https"
-        next_step = "Correct host, port and schema of it."
+        next_step = "Correct its host, port and schema."
         if rest and scheme not in ("http", "https"):
             next_step = "Set its schema to http or https."
         elif rest:
@@ -126,21 +126,21 @@ class Http:
                 return httpx.URL(f"{scheme}://{rest.rstrip('/')}" + (f":{login.port}" if login.port else ""))
             except httpx.InvalidURL:
                 pass
-        raise TopologyError(f"The connection {self.connection_id} gives no address{self.of}.", next_step)
+        raise TopologyError(f"The connection {self.connection_id} has no valid address{self.of}.", next_step)
 
     @property
     def address(self) -> httpx.URL:
-        """Where requests go."""
+        """The address of all requests."""
         return self._client.base_url
 
     def close(self) -> None:
         self._client.close()
 
     def send(self, method: str, path: str, what: str, **arguments: Any) -> httpx.Response:
-        """One request, whatever is answered.
+        """One request; every HTTP answer counts as success.
 
-        :param what: what was asked for, for messages.
-        :raises InfoMartError: there was no answer, as :meth:`no_answer` types it.
+        :param what: name of the request, for messages.
+        :raises InfoMartError: there was no answer; the type comes from :meth:`no_answer`.
         """
         try:
             return self._client.request(method, path, **arguments)
@@ -154,7 +154,7 @@ class Http:
             return BusyError(f"{where}: no answer in time.")
         if isinstance(error, httpx.InvalidURL):
             return TopologyError(f"{where}: the path is not valid.", f"Correct the path for {self.connection_id}.")
-        # Others than those of the transport: as a body that is not what Content-Encoding says.
+        # Errors other than those of the transport, such as a body that does not match Content-Encoding.
         kind = BusyError if isinstance(error, httpx.TransportError) else PermanentError
         return kind(f"{where}: {type(error).__name__}: {error}")
 
@@ -163,11 +163,11 @@ class Http:
     ) -> httpx.Response:
         """One request that must succeed.
 
-        :param what: what was asked for, for messages.
-        :param accept: answers that are as good as success.
-        :raises BusyError: no answer, or one that another attempt may change.
-        :raises CredentialsError: the login is refused, or may not do this.
-        :raises PermanentError: another answer that another attempt will not change.
+        :param what: name of the request, for messages.
+        :param accept: further answers that count as success.
+        :raises BusyError: there was no answer, or one that may be different at another attempt.
+        :raises CredentialsError: the login was refused, or lacks the right.
+        :raises PermanentError: any other answer; another attempt would get it again.
         """
         reply = self.send(method, path, what, **arguments)
         where = f"{what} at {self.address.host}"
@@ -176,8 +176,8 @@ class Http:
         if reply.status_code in (401, 403):
             kind = CredentialsError if reply.status_code == 401 else ForbiddenError
             raise kind(
-                f"{where}: {self._user} is refused (HTTP {reply.status_code}).",
-                f"Correct the connection {self.connection_id}, or its rights there.",
+                f"{where}: {self._user} was refused (HTTP {reply.status_code}).",
+                f"Correct the connection {self.connection_id}, or the rights of its user.",
             )
         if not reply.is_success and reply.status_code not in accept:
             said = reply.text[:200].strip()
@@ -194,21 +194,21 @@ class Http:
 
 
 def certificates(path: object, connection_id: str) -> Any:
-    """Trust in the CA file that a connection's extra ``verify`` names.
+    """TLS settings that trust the CA file of a connection's extra ``verify``.
 
-    :raises TopologyError: it cannot be read.
+    :raises TopologyError: the file cannot be read.
     """
     try:
         return ssl.create_default_context(cafile=str(path))
     except (OSError, ssl.SSLError):
         raise TopologyError(
-            f'The extra field "verify" of the connection {connection_id} names no readable CA file.',
-            "Give true, false or the path of a PEM file on Airflow's workers.",
+            f'The extra field "verify" of the connection {connection_id} does not name a readable CA file.',
+            "Set it to true, false or the path of a PEM file on Airflow's workers.",
         ) from None
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a header ``Retry-After`` asks for; it holds seconds or a date."""
+    """Seconds that a header ``Retry-After`` asks for; it contains seconds or a date."""
     if not value:
         return None
     if re.fullmatch(r"\d{1,9}", value.strip()):
@@ -222,7 +222,7 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
 
 
 def growing(state: tenacity.RetryCallState) -> float:
-    """What the other side asks for, else growing delays."""
+    """The delay that the other side asks for, otherwise a growing delay."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.after if isinstance(error, BusyError) else None
     return asked if asked is not None else min(_FIRST_WAIT * 2 ** (state.attempt_number - 1), _LONGEST_WAIT)

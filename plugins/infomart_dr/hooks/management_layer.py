@@ -1,7 +1,7 @@
 """Start, stop and status of an application by ``mlcmd``, the command line of the Management Layer.
 
-Neither mlcmd's flags nor its status words and exit codes are published, so flags and words come from the
-topology and an exit code is never trusted: what counts is the status that mlcmd reports afterwards.
+Genesys publishes neither mlcmd's flags nor its status words nor its exit codes. Therefore flags and words come from
+the topology, and an exit code is never trusted: only the status that mlcmd reports afterwards counts.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from infomart_dr.topology import ManagementLayer as Settings
 
 log = logging.getLogger(__name__)
 
-#: Characters of a reply that a message shows.
+#: Number of characters of a reply that a message shows.
 _SHOWN = 600
 
 
 class Result(Protocol):
-    """What a command on a host gives back."""
+    """Result of a command on a host."""
 
     @property
     def exit_code(self) -> int | None: ...
@@ -60,8 +60,8 @@ class Host(Protocol):
 class ApplicationStatus:
     """One block of mlcmd's reply.
 
-    :param status: as printed, for example ``Running``.
-    :param runmode: as printed, for example ``Primary``; None when the block has none.
+    :param status: the printed status, for example ``Running``.
+    :param runmode: the printed run mode, for example ``Primary``; None when the block has none.
     """
 
     application: str
@@ -110,10 +110,10 @@ def _unquoted(value: str) -> str:
 def parse_status(text: str) -> list[ApplicationStatus]:
     """Blocks of ``Application:``, ``DBID:``, ``Status:``, ``Runmode:`` lines, in any order and case.
 
-    Other lines are passed over; a block ends where one of its fields comes again. Blocks without DBID or
-    status are left out.
+    Other lines are ignored. A block ends where one of its fields is repeated. Blocks without DBID or status are
+    omitted.
 
-    :param text: what mlcmd printed, with any line ends.
+    :param text: output of mlcmd, with any line ends.
     """
     blocks: list[dict[str, str]] = [{}]
     for line in text.splitlines():
@@ -137,7 +137,7 @@ def parse_status(text: str) -> list[ApplicationStatus]:
 
 
 def _word(text: str) -> str:
-    """Status word without case, repeated blanks and a remark in parentheses."""
+    """Status word in lower case, without repeated blanks and without a remark in parentheses."""
     return " ".join(re.sub(r"\([^)]*\)\s*$", "", text).split()).casefold()
 
 
@@ -150,9 +150,9 @@ class ManagementLayer:
     :param host: where mlcmd is installed.
     :param settings: ``management_layer`` of the site.
     :param user: user of the Configuration Layer.
-    :param password: its password; with ``command_line`` it stands in mlcmd's own arguments, because mlcmd has
-        no other way; it never appears in logs or errors.
-    :param poll: seconds between two looks while waiting.
+    :param password: its password. With ``command_line`` it is one of mlcmd's arguments, because mlcmd has no other
+        way. It never appears in logs or errors.
+    :param poll: seconds between two checks during a wait.
     """
 
     def __init__(
@@ -168,19 +168,19 @@ class ManagementLayer:
     ) -> None:
         if not user or not password or re.search(r"[\x00-\x1f]", user + password):
             raise CredentialsError(
-                f"The connection {settings.connection} has no user or password that mlcmd can take.",
-                f"Give both, without control characters, in the connection {settings.connection}.",
+                f"The connection {settings.connection} lacks a user or password that mlcmd can take.",
+                f"Set both, without control characters, in the connection {settings.connection}.",
             )
         mask_secret(password)
         self._host, self._settings, self._user, self._password = host, settings, user, password
         self._poll, self._clock, self._sleep = poll, clock, sleep
 
     def is_running(self, status: ApplicationStatus) -> bool:
-        """True when the status is one of the topology's ``running_words``, whole and in any case."""
+        """The status is one of the topology's ``running_words``, as a whole word and in any case."""
         return _word(status.status) in {_word(word) for word in self._settings.running_words}
 
     def is_stopped(self, status: ApplicationStatus) -> bool:
-        """True when the status is one of the topology's ``stopped_words``, whole and in any case."""
+        """The status is one of the topology's ``stopped_words``, as a whole word and in any case."""
         return _word(status.status) in {_word(word) for word in self._settings.stopped_words}
 
     def status(self, dbid: int) -> ApplicationStatus:
@@ -188,7 +188,7 @@ class ManagementLayer:
 
         :param dbid: DBID of the Application object.
         :raises UnreachableError: mlcmd does not reach Configuration Server or Solution Control Server.
-        :raises CredentialsError: user or password was refused.
+        :raises CredentialsError: the Management Layer refused user or password.
         :raises UnexpectedReplyError: the reply has no block of this application.
         """
         result = self._mlcmd(self._settings.flags.status, dbid)
@@ -203,16 +203,16 @@ class ManagementLayer:
         )
 
     def start(self, dbid: int) -> ApplicationStatus:
-        """Start an application and wait until it runs; does nothing when it runs already.
+        """Start an application and wait until it runs. A running application stays untouched.
 
         :raises TransientError: it does not run after ``timeout`` of the topology.
         """
         return self._bring(dbid, running=True, flag=self._settings.flags.start)
 
     def stop(self, dbid: int, graceful: bool = True) -> ApplicationStatus:
-        """Stop an application and wait until it is stopped; does nothing when it is stopped already.
+        """Stop an application and wait until it is stopped. A stopped application stays untouched.
 
-        :param graceful: let it finish what it is doing.
+        :param graceful: let it finish its current work.
         :raises TransientError: it is not stopped after ``timeout`` of the topology.
         """
         flags = self._settings.flags
@@ -221,9 +221,9 @@ class ManagementLayer:
     def wait(self, dbid: int, running: bool, timeout: float | None = None) -> ApplicationStatus:
         """Wait for a status.
 
-        :param running: True waits for a running word, False for a stopped word.
+        :param running: True: wait for a running word; False: wait for a stopped word.
         :param timeout: seconds; None: that of the topology.
-        :raises TransientError: the status did not come in time; the last one is named.
+        :raises TransientError: the status did not come in time; the message names the last one.
         """
         timeout = self._settings.timeout if timeout is None else timeout
         deadline = self._clock() + timeout
@@ -237,7 +237,7 @@ class ManagementLayer:
                     log.info("%s (DBID %d) is %s.", status.application, dbid, status.status)
                 seen = status.status
             except UnreachableError as error:
-                # A Solution Control Server that is busy must not end the wait before its time.
+                # A busy Solution Control Server must not end the wait early.
                 log.warning("%s", error)
                 if self._clock() >= deadline:
                     raise
@@ -260,14 +260,14 @@ class ManagementLayer:
         log.info("%s (DBID %d) is %s; mlcmd %s.", status.application, dbid, status.status, flag)
         result = self._mlcmd(flag, dbid)
         if result.exit_code != 0:
-            # A refusal for want of rights or a connection will not change while we wait.
+            # A refusal for missing rights or a missing connection will not change during the wait.
             self._refused(result)
             log.warning("mlcmd %s ended with %s: %s", flag, result.exit_code, self._shown(result))
         try:
             status = self.wait(dbid, running)
         except TransientError as error:
             if result.exit_code != 0:
-                error.what += f" mlcmd {flag} said (exit code {result.exit_code}): {self._shown(result)}"
+                error.what += f" mlcmd {flag} printed (exit code {result.exit_code}): {self._shown(result)}"
                 error.args = (f"{error.what} Next: {error.next_step}",)
             raise
         log.info("%s (DBID %d) is %s.", status.application, dbid, status.status)
@@ -276,7 +276,9 @@ class ManagementLayer:
     def _mlcmd(self, flag: str, dbid: int) -> Result:
         settings = self._settings
         if not isinstance(dbid, int) or dbid < 1:
-            raise PermanentError(f"{dbid!r} is not a DBID.", "Correct info_mart.application_dbid in the topology.")
+            raise PermanentError(
+                f"{dbid!r} is not a valid DBID.", "Correct info_mart.application_dbid in the topology."
+            )
         argv = [
             settings.command,
             "-cshost",
@@ -293,7 +295,7 @@ class ManagementLayer:
             stdin = self._password + "\n"
         argv += ["-csappname", settings.client, flag, str(dbid)]
         try:
-            # A graceful stop may answer only when the running job has ended.
+            # A graceful stop may answer only after the running job has ended.
             return self._host.run(argv, stdin=stdin, timeout=settings.timeout, check=False)
         except InfoMartError as error:
             error.what, error.next_step = self._scrub(error.what), self._scrub(error.next_step)
@@ -310,7 +312,7 @@ class ManagementLayer:
         return self._scrub(text)[-_SHOWN:] or "no output"
 
     def _refused(self, result: Result) -> None:
-        """Raise the typed error of a known refusal; return for anything else."""
+        """Raise the typed error of a known refusal; return for every other reply."""
         text = f"{result.stderr}\n{result.stdout}"
         settings = self._settings
         if result.exit_code == 127:

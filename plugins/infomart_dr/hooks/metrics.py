@@ -1,7 +1,7 @@
-"""Figures for whatever Airflow sends its own metrics to: StatsD, Datadog or OpenTelemetry.
+"""Metrics for the backend of Airflow's own metrics: StatsD, Datadog or OpenTelemetry.
 
-What a figure belongs to goes as tags where the backend takes them. StatsD in its own format has none: there the values
-are parts of the name, in the order in which they are given.
+The subject of a metric is sent as tags where the backend takes them. StatsD in its own format has no tags: there the
+values are parts of the name, in the given order.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from airflow.sdk.observability.stats import gauge, normalize_name_for_stats
 
 from infomart_dr import settings
 
-#: First part of all names; Airflow puts its own prefix before it.
+#: First part of all names; Airflow's own prefix precedes it.
 PREFIX = "infomart_dr.watch"
 
 
@@ -18,7 +18,7 @@ def send(name: str, value: float, **tags: str) -> None:
     """Set a gauge.
 
     :param name: below :data:`PREFIX`.
-    :param tags: what it belongs to.
+    :param tags: the subject of the metric.
     """
     full = f"{PREFIX}.{name}"
     if settings.metrics_take_tags():

@@ -1,7 +1,7 @@
-"""Oracle by Airflow's connection: one statement of ``include/sql`` a call, bounded in time, errors typed.
+"""Oracle by Airflow's connection: one statement of ``include/sql`` per call, with time limits and typed errors.
 
 The driver's own limits cover the TCP connect only: a listener that accepts and never answers would hold a
-task for minutes. So the whole connect has a deadline here.
+task for minutes. Therefore the whole connect has a deadline here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _CREDENTIALS = {
 }
 _UNREACHABLE = {
     "ORA-12154": "the service name cannot be resolved",
-    "ORA-12170": "the connect took too long",
+    "ORA-12170": "connecting took too long",
     "ORA-12505": "the listener does not know the SID",
     "ORA-12514": "the listener does not know the service",
     "ORA-12528": "all instances of the service refuse new sessions",
@@ -94,18 +94,18 @@ _CURABLE = {
     "DPY-4011": "the connection was closed",
     "DPY-4024": "the statement took too long",
 }
-#: The object is not there, or not for this user.
+#: The object does not exist, or not for this user.
 _MISSING_OBJECT = {"ORA-00942", "ORA-01031", "ORA-01950", "ORA-04043", "ORA-06550", "PLS-00201"}
 
 
-#: Wrappers around another code, when there is one.
+#: Codes that only wrap another code, when the message has another.
 _OUTER = {"DPY-6000", "DPY-6005", "ORA-06550"}
 
 
 class OracleError(InfoMartError):
     """An error of Oracle or its driver.
 
-    :param code: as ``ORA-01017`` or ``DPY-6005``; empty when the driver gave none.
+    :param code: such as ``ORA-01017`` or ``DPY-6005``; empty when the driver gave none.
     """
 
     def __init__(self, what: str, next_step: str = "", *, code: str = "") -> None:
@@ -130,13 +130,13 @@ class OracleCurable(OracleError, TransientError):
 
 
 class OracleFinal(OracleError, PermanentError):
-    """Any other error of Oracle: a person must look."""
+    """Any other error of Oracle: a person must act."""
 
 
 def deciding_code(text: str) -> str:
-    """The error code that decides, as ``ORA-01017``: the first known one, else the first; "" without any.
+    """The decisive error code, such as ``ORA-01017``: the first known one, else the first one, else "".
 
-    Outer codes only say where it happened; the reason comes after them.
+    Outer codes only name the place of the error; the reason follows them.
 
     :param text: the driver's message.
     """
@@ -149,11 +149,11 @@ def deciding_code(text: str) -> str:
 def classify(text: str, subject: str, target: str) -> OracleError:
     """Typed error for a message of the driver.
 
-    Binds never appear: the driver's messages hold names and codes only.
+    Binds never appear: the driver's messages contain names and codes only.
 
     :param text: the driver's message.
-    :param subject: what was done, as ``Statement current_scn``.
-    :param target: whom it was done to, as ``connection gim_site2 (db2:1521/GIM2)``.
+    :param subject: the action, such as ``Statement current_scn``.
+    :param target: the database, such as ``connection gim_site2 (db2:1521/GIM2)``.
     """
     code = deciding_code(text)
     lines = [part.strip() for part in text.splitlines() if part.strip() and not part.startswith("Help:")]
@@ -162,7 +162,7 @@ def classify(text: str, subject: str, target: str) -> OracleError:
         return OracleCredentials(
             f"{subject}: {target}: {_CREDENTIALS[code]} ({line}).",
             "Correct user and password of the Airflow connection, or unlock the account; "
-            "retries with a wrong password lock it.",
+            "repeated wrong passwords lock it.",
             code=code,
         )
     if code in _UNREACHABLE:
@@ -176,31 +176,31 @@ def classify(text: str, subject: str, target: str) -> OracleError:
         return OracleUnreachable(f"{subject}: {target}: {_UNREACHABLE[code]} ({line}).", step, code=code)
     if code in _CURABLE:
         if code == "DPY-4024":
-            step = "Look for a lock or a long plan in V$SESSION; the topology's timeouts.statement is the limit."
+            step = "Check V$SESSION for a lock or a slow plan. The limit is timeouts.statement in the topology."
         elif code in ("ORA-00054", "ORA-30006", "ORA-04021", "ORA-00060", "ORA-08177"):
-            step = "It is tried again; find the holder in V$LOCK or V$SESSION if it stays."
+            step = "Wait for the retry. If the error stays, find the holder in V$LOCK or V$SESSION."
         else:
-            step = "It is tried again; check the instance's alert log if it stays."
+            step = "Wait for the retry. If the error stays, check the instance's alert log."
         return OracleCurable(f"{subject}: {target}: {_CURABLE[code]} ({line}).", step, code=code)
     if code in _MISSING_OBJECT:
         step = (
-            "The object does not exist or the user may not see it: grant what the header of the statement's "
-            "file in include/sql names."
+            "The object does not exist, or the user cannot see it: grant the privilege that the header of the "
+            "statement's file in include/sql names."
         )
     else:
-        step = "Look up the code in Oracle's error messages; nothing was committed by this statement."
+        step = "Look up the code in Oracle's error messages. This statement committed nothing."
     return OracleFinal(f"{subject}: {target}: {line}.", step, code=code)
 
 
 def _plain(value: ColumnValue) -> ColumnValue:
-    """LOBs as text or bytes; everything else as it is."""
+    """LOBs as text or bytes; every other value unchanged."""
     return value.read() if isinstance(value, oracledb.LOB) else value
 
 
 def rows_of(cursor: Any) -> list[Row]:
-    """Rows of an executed cursor as dictionaries, keys in lower case.
+    """Rows of an executed cursor as dictionaries with keys in lower case.
 
-    :param cursor: DB-API cursor; one without a result gives no rows.
+    :param cursor: DB-API cursor; without a result there are no rows.
     """
     if cursor.description is None:
         return []
@@ -209,7 +209,7 @@ def rows_of(cursor: Any) -> list[Row]:
 
 
 class Session:
-    """Statements over one open connection; what :meth:`InfoMartOracleHook.transaction` gives."""
+    """Statements over one open connection, as given by :meth:`InfoMartOracleHook.transaction`."""
 
     def __init__(self, connection: oracledb.Connection, target: str) -> None:
         self._connection = connection
@@ -252,10 +252,10 @@ def _typed(subject: str, target: str) -> Iterator[None]:
 class InfoMartOracleHook(OracleHook):
     """Airflow's OracleHook with time limits, named statements and typed errors.
 
-    Each call opens a connection and closes it; the object keeps none and may be used by several threads.
+    Each call opens a connection and closes it. The object keeps no connection, so several threads may use it.
 
     :param conn_id: Airflow connection of type oracle.
-    :param connect_timeout: seconds for the whole connect, login included.
+    :param connect_timeout: seconds for connecting, including the login.
     :param statement_timeout: seconds for one round trip of a statement.
     """
 
@@ -278,7 +278,7 @@ class InfoMartOracleHook(OracleHook):
             raise missing(conn_id, "oracle") from None
 
     def target(self) -> str:
-        """What messages call the database; without secrets."""
+        """Name of the database in messages; without secrets."""
         connection = self.get_connection(self.conn_id)
         extra = connection.extra_dejson
         service = extra.get("service_name") or extra.get("sid") or connection.schema or "?"
@@ -288,8 +288,8 @@ class InfoMartOracleHook(OracleHook):
         """Open a connection within ``connect_timeout``.
 
         :raises TopologyError: Airflow has no such connection.
-        :raises OracleUnreachable: nothing answers, or not in time.
-        :raises OracleCredentials: the login was refused.
+        :raises OracleUnreachable: there is no answer, or none in time.
+        :raises OracleCredentials: the database refused the login.
         """
         target = self.target()
         outcome: list[Any] = []
@@ -308,7 +308,7 @@ class InfoMartOracleHook(OracleHook):
             if late and isinstance(result, oracledb.Connection):
                 result.close()
 
-        # Daemon: a thread that waits for a silent listener must not keep the task's process alive.
+        # A daemon: a thread that waits for a silent listener must not keep the task's process alive.
         thread = threading.Thread(target=work, name=f"connect-{self.conn_id}", daemon=True)
         thread.start()
         thread.join(self.connect_timeout + _MARGIN)
@@ -367,7 +367,7 @@ class InfoMartOracleHook(OracleHook):
         :param name: file in ``include/sql`` without suffix.
         :param identifiers: schema, table and column names that the file has as ``{{ name }}``.
         :param binds: values.
-        :return: a dictionary a row, keys in lower case, LOBs read.
+        :return: one dictionary per row, keys in lower case, LOBs read.
         """
         with self._session(commit=False) as session:
             return session.select(name, identifiers, **binds)
@@ -387,12 +387,12 @@ class InfoMartOracleHook(OracleHook):
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """Several statements in one transaction: committed at the end, rolled back on an error."""
+        """Several statements in one transaction, committed at the end, rolled back on an error."""
         with self._session(commit=True) as session:
             yield session
 
     def run_text(self, sql: str | Sequence[str]) -> None:
-        """Run generated statements, as a list of DDL; the caller has validated every identifier in them.
+        """Run generated statements, such as a list of DDL. The caller has validated every identifier in them.
 
         :param sql: one statement or several, without closing semicolon; DDL commits itself.
         """
@@ -408,10 +408,10 @@ class InfoMartOracleHook(OracleHook):
                     cursor.execute(text)
 
     def select_text(self, sql: str, subject: str) -> list[Row]:
-        """Rows of a generated query; the caller has validated every identifier in it.
+        """Rows of a generated query. The caller has validated every identifier in it.
 
         :param sql: one query without binds.
-        :param subject: what it is called in an error.
+        :param subject: its name in an error.
         """
         target = self.target()
         with (
@@ -424,6 +424,6 @@ class InfoMartOracleHook(OracleHook):
 
 
 def _quietly(action: Any) -> None:
-    """Clean up a connection that may be gone already."""
+    """Close a connection that may be closed already."""
     with suppress(oracledb.Error):
         action()

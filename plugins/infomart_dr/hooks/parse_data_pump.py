@@ -1,6 +1,6 @@
-"""What expdp and impdp print, as values: pure functions over text.
+"""Values from the output of expdp and impdp: pure functions over text.
 
-Message numbers decide, not words: words change with the release and with NLS_LANG. Sources: Oracle Database
+Message numbers decide, not words, because words change with the release and with NLS_LANG. Sources: Oracle Database
 Utilities (Data Pump), Oracle Database Error Messages, and published logs of 11.2 to 21c.
 """
 
@@ -15,32 +15,32 @@ from infomart_dr.guide import readable
 
 Operation = Literal["export", "import"]
 Outcome = Literal["success", "completed_with_errors", "fatal", "unfinished"]
-#: What is missing: an ``index``, another ``object`` (constraint, trigger, grant), or ``data`` (rows, sequence
-#: values); ``waiting``: the job waits for space; ``fatal``: the job ended.
+#: The missing thing: an ``index``, another ``object`` (constraint, trigger, grant), or ``data`` (rows, sequence
+#: values). ``waiting``: the job waits for space; ``fatal``: the job ended.
 Severity = Literal["harmless", "object", "index", "waiting", "data", "fatal"]
 
 _ORDER: tuple[Severity, ...] = ("harmless", "object", "index", "waiting", "data", "fatal")
 
-#: What to do, by the worst error of a log.
+#: Advice by the worst error of a log.
 NEXT_STEPS: dict[str, str] = {
-    "harmless": "Nothing: the objects were there already.",
-    "object": "The comparison of objects names what is missing; create it from the error's statement.",
+    "harmless": "Do nothing: the objects existed already.",
+    "object": "The comparison of objects names the missing ones; create them from the error's statement.",
     "index": "The index check creates the missing indexes from the dump set again; for ORA-14102 see "
     "Oracle's patch 8795792 (guide:940), for ORA-01652 and ORA-01658 add space to the tablespace first.",
-    "waiting": "The job waits for space and will not go on by itself: add a data file to the tablespace, or "
-    "free disk space at the dump folder; for ORA-39095 raise data_pump.file_size. Then it goes on "
+    "waiting": "The job waits for space and will not continue by itself. Add a data file to the tablespace, or "
+    "free disk space at the dump folder; for ORA-39095 raise data_pump.file_size. Then it continues "
     "(START_JOB if it stopped).",
-    "data": "Rows are missing in the dump set or at the target: do not go on with it. For ORA-01555 raise "
+    "data": "Rows are missing in the dump set or at the target: do not use it. For ORA-01555 raise "
     "undo_retention and the undo tablespace and export again with a new SCN; else correct the cause and "
     "import again.",
-    "fatal": "The job ended. Correct the cause that the errors name and start it again.",
+    "fatal": "The job ended. Correct the cause that the errors name, then clear the failed task.",
     "directory": "Check the directory object: its folder exists on the database host, Oracle's user can write "
     "there, and the login has READ and WRITE on it.",
-    "job": "The job's table cannot be made or found: check the login's rights (DATAPUMP_EXP_FULL_DATABASE, "
+    "job": "The job's table cannot be created or found: check the login's rights (DATAPUMP_EXP_FULL_DATABASE, "
     "DATAPUMP_IMP_FULL_DATABASE), its tablespace quota, and that no old job of this name is left in "
     "DBA_DATAPUMP_JOBS.",
     "credentials": "The login was refused: correct the password in the Airflow connection of the DBA.",
-    "unfinished": "The log has no end: the job runs, was stopped, or its client died. Look at "
+    "unfinished": "The log has no end: the job runs, was stopped, or its client died. Find the job in "
     "DBA_DATAPUMP_JOBS and attach to it.",
     "success": "Nothing.",
 }  # fmt: skip
@@ -76,13 +76,13 @@ _DATA = {
     "ORA-39346",
 }
 _INDEX = {"ORA-14102", "ORA-01652", "ORA-01658"}
-#: Messages that begin a report of their own; what follows them explains it.
+#: Messages that begin a new report; the messages after them explain it.
 _HEADS = {
     "ORA-31684", "ORA-39083", "ORA-31693", "ORA-39171", "ORA-39111", "ORA-39112", "ORA-39151", "ORA-39152",
     "ORA-39153", "ORA-39082", "ORA-39125", "ORA-39126", "ORA-31626", "ORA-39001", "ORA-39002", "ORA-39006",
     "ORA-39014", "ORA-39095", "ORA-39097", "ORA-39346", "ORA-31685", "ORA-39360",
 }  # fmt: skip
-#: Object types whose absence loses rows or values, not only speed or rules.
+#: Object types whose absence loses rows or values, not only speed or constraints.
 _DATA_TYPES = {"TABLE", "TABLE_DATA", "SEQUENCE", "USER", "MATERIALIZED_VIEW"}
 _INDEX_TYPES = {"INDEX", "DOMAIN_INDEX", "FUNCTIONAL_INDEX", "BITMAP_INDEX", "RANGE_INDEX"}
 _STATISTICS = {"INDEX_STATISTICS", "TABLE_STATISTICS", "STATISTICS", "MARKER"}
@@ -94,7 +94,7 @@ _TYPES = (
     "TABLESPACE", "PASSWORD_HISTORY", "PRE_SCHEMA", "POST_SCHEMA", "ON_USER_GRANT", "AUDIT_OBJ",
 )  # fmt: skip
 
-# With LOGTIME each line begins with a time, as 03-NOV-26 17:02:11.123:
+# With LOGTIME each line begins with a time, such as 03-NOV-26 17:02:11.123:
 _LOGTIME = re.compile(r"^\d{1,2}-\w{3,4}\.?-\d{2,4} \d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?: [AP]M)?(?: ?[+-]\d\d:\d\d)?: ?")
 _MESSAGE = re.compile(r"^(?:[\w$-]+: )?((?:ORA|LRM)-\d{5})\b:?\s*(.*)$")
 _NOTE = re.compile(r"^U(?:DE|DI)-(\d{5})\b:?\s*(.*)$")
@@ -112,13 +112,13 @@ _UNITS = {"B": 1, "BYTES": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 10
 
 @dataclass(frozen=True)
 class LogError:
-    """One report of an error: its message and those that explain it.
+    """One report of an error: its message and the messages that explain it.
 
-    :param code: the first message number, as ``ORA-39083``.
+    :param code: the first message number, such as ``ORA-39083``.
     :param codes: all of them.
-    :param object_type: as ``INDEX``; None when the log does not tell (11.2 with a statement cut off).
+    :param object_type: such as ``INDEX``; None when the log does not show it (11.2 with a statement cut off).
     :param object_name: ``OWNER.NAME``, or a user's name.
-    :param text: the report as printed, at most 1,000 characters.
+    :param text: the printed report, at most 1,000 characters.
     """
 
     code: str
@@ -135,8 +135,8 @@ class LogReport:
 
     :param rows: rows by ``OWNER.TABLE``, summed over partitions.
     :param bytes: size of the tables' data.
-    :param elapsed: seconds, as the last line tells (12c and later).
-    :param reported_errors: the number in "completed with N error(s)"; may be above what was found here.
+    :param elapsed: seconds, from the last line (12c and later).
+    :param reported_errors: the number in "completed with N error(s)"; it may exceed the number of errors found here.
     """
 
     outcome: Outcome
@@ -150,7 +150,7 @@ class LogReport:
     reported_errors: int | None = None
 
     def of(self, *severities: Severity) -> list[LogError]:
-        """Errors of these severities, in the log's order."""
+        """Errors of these severities, in the order of the log."""
         return [error for error in self.errors if error.severity in severities]
 
     @property
@@ -161,14 +161,14 @@ class LogReport:
 
     @property
     def missing_indexes(self) -> list[str]:
-        """Names of indexes that were not created, as far as the log tells."""
+        """Names of indexes that were not created, as far as the log shows them."""
         return [error.object_name for error in self.of("index") if error.object_name]
 
 
 def classify_log(text: str, operation: Operation, exit_code: int | None = None) -> LogReport:
-    """Read the log of a Data Pump job, or what its client printed.
+    """Read the log of a Data Pump job, or its client's output.
 
-    :param text: the log, whole or as far as it goes.
+    :param text: the log, complete or not.
     :param operation: ``export`` or ``import``.
     :param exit_code: 0 success, 5 completed with errors, 1 fatal; decides where the words do not (another
         language). None when it is not known.
@@ -198,11 +198,11 @@ def classify_log(text: str, operation: Operation, exit_code: int | None = None) 
 
 
 def next_step(report: LogReport) -> str:
-    """What to do after a log: the advice for its worst error, or for its missing end."""
+    """The advice for a log: for its worst error, or for its missing end."""
     if report.outcome == "unfinished" and not report.of("waiting", "fatal"):
         return NEXT_STEPS["unfinished"]
     if report.worst is None:
-        # Words say errors and none was found here: the log may be in another language, or cut.
+        # The words report errors and none was found here: the log may be in another language, or cut off.
         return NEXT_STEPS["success"] if report.outcome == "success" else NEXT_STEPS["fatal"]
     if report.worst == "fatal":
         codes = {code for error in report.of("fatal") for code in error.codes}
@@ -223,7 +223,7 @@ class _Block:
 
 
 def _blocks(lines: Iterable[str]) -> list[_Block]:
-    """Messages that belong together: a head, what explains it, and the failing statement."""
+    """Messages that belong together: a head, its explanations, and the failing statement."""
     blocks: list[_Block] = []
     current: _Block | None = None
     in_sql = False
@@ -261,13 +261,13 @@ def _blocks(lines: Iterable[str]) -> list[_Block]:
 
 
 def _joins(block: _Block, code: str) -> bool:
-    """Whether a message that can stand alone explains the block before it instead."""
-    # ORA-39002 and ORA-39006 come with the directory's or the table's messages behind them.
+    """A message that could stand alone explains the block before it instead."""
+    # ORA-39002 and ORA-39006 are followed by the directory's or the table's messages.
     return block.codes[0] in ("ORA-39002", "ORA-39001", "ORA-39006", "ORA-31626") and code in _FATAL
 
 
 def _is_other(line: str) -> bool:
-    """Whether a line of the log begins something else than an error's text."""
+    """A line of the log begins something other than an error's text."""
     return (
         line.startswith((". .", ";;;", "*****"))
         or _NOTE.match(line) is not None
@@ -293,7 +293,7 @@ def _classified(block: _Block, operation: Operation) -> LogError:
 
 
 def _object(head: str, sql: str) -> tuple[str | None, str | None]:
-    """Type and name of the object that a report is about; from the statement where the message has none."""
+    """Type and name of a report's object, from the statement where the message has none."""
     body = head.partition(":")[2]
     quoted = _NAME.search(body)
     name = ".".join(part for part in quoted.groups() if part) if quoted else None
@@ -315,7 +315,7 @@ def _object(head: str, sql: str) -> tuple[str | None, str | None]:
             kind = re.sub(r"\s+", "_", created[1].upper())
             found = ".".join(part for part in created.groups()[1:] if part)
             if re.match(r"\s*ALTER\s+TABLE", sql, re.IGNORECASE):
-                # The statement changes a table to add a constraint: the table itself is there.
+                # The statement alters a table to add a constraint: the table itself exists.
                 kind = "REF_CONSTRAINT" if "REFERENCES" in sql.upper() else "CONSTRAINT"
                 found = f"{created[2]}.{constraint[1]}" if constraint and created[3] else found
             if name is None and (object_type in (None, kind) or object_type in _INDEX_TYPES or constraint):
@@ -331,10 +331,10 @@ def _severity(codes: list[str], object_type: str | None, operation: Operation) -
     if head in _FATAL:
         return "fatal"
     if head == "ORA-31684":
-        # A sequence, or a table, that was there kept its own values: nothing was imported into it.
+        # An existing sequence or table kept its own values: nothing was imported into it.
         return "data" if object_type in ("SEQUENCE", "TABLE") else "harmless"
     if head == "ORA-39082":
-        # Created with compilation warnings; the check of invalid objects judges it.
+        # Created with compilation warnings; the check of invalid objects decides.
         return "object"
     if head in _DATA or every & {"ORA-02354", "ORA-01555", "ORA-31693"}:
         return "data"
@@ -352,7 +352,7 @@ def _severity(codes: list[str], object_type: str | None, operation: Operation) -
         return "index"
     if every & _FATAL:
         return "fatal"
-    # Not known: the careful reading is that something is missing.
+    # An unknown error: the safe assumption is that something is missing.
     return "data"
 
 
@@ -375,7 +375,7 @@ def _job(lines: Iterable[str]) -> str | None:
 
 
 def _end(lines: list[str]) -> _End | None:
-    """The job's last line that tells how it ended; None when it goes on after it, or there is none."""
+    """The job's last line about its end; None when there is no such line, or the job continued after it."""
     end: _End | None = None
     job = _job(lines)
     quoted = '"{}"."{}"'.format(*job.split(".", 1)) if job else None
@@ -408,7 +408,7 @@ def _end(lines: list[str]) -> _End | None:
         elif "fatal error" in lower:
             end = _End("fatal", None, elapsed)
         elif "user request" in lower or "reopened" in lower:
-            # Stopped on request, or going on after it: START_JOB continues it.
+            # Stopped on request, or resumed afterwards: START_JOB continues it.
             end = None
         elif elapsed is not None or re.search(r"\d\d:\d\d:\d\d", line):
             end = _End(None, None, elapsed)
@@ -428,13 +428,13 @@ def _outcome(end: _End | None, errors: list[LogError], exit_code: int | None) ->
     if "fatal" in severities:
         return "fatal"
     if end is not None:
-        # The last line is there in words that are not known here.
+        # The last line exists, in words that are unknown here.
         return "completed_with_errors" if errors else "success"
     return "success" if exit_code == 0 else "unfinished"
 
 
 def _dump_files(lines: list[str]) -> list[str]:
-    """Paths after "Dump file set for ... is:"; the last list of a log that was continued."""
+    """Paths after "Dump file set for ... is:"; of a continued log the last list."""
     found: list[str] = []
     for index, line in enumerate(lines):
         previous = lines[index - 1] if index else ""
@@ -446,7 +446,7 @@ def _dump_files(lines: list[str]) -> list[str]:
 
 
 def _decimal(text: str) -> float:
-    """``12.34``, ``12,34``, ``1,234.5``: the last separator is the decimal one: sizes stay below 1,024."""
+    """Value of ``12.34``, ``12,34`` or ``1,234.5``: the last separator is the decimal one, as sizes are below 1,024."""
     whole, _, fraction = re.sub(r"[\u00a0\u202f ]", "", text).replace(",", ".").rpartition(".")
     if not whole:
         return float(re.sub(r"\D", "", fraction) or 0)
@@ -458,7 +458,7 @@ def _decimal(text: str) -> float:
 
 @dataclass(frozen=True)
 class Status:
-    """The last STATUS block of a text; None where it does not tell."""
+    """The last STATUS block of a text; None for values that it does not show."""
 
     operation: str | None = None
     state: str | None = None
@@ -499,13 +499,13 @@ def parse_status(text: str) -> Status | None:
 
 
 def percent_done(text: str) -> float | None:
-    """Percent of the last STATUS block; None while no bytes are processed, when Data Pump leaves it out."""
+    """Percent of the last STATUS block; None until bytes are processed, since Data Pump omits it before."""
     status = parse_status(text)
     return status.percent if status else None
 
 
 def progress_line(text: str) -> str | None:
-    """One line for the log from what the client printed last: percent, bytes, object, tables done."""
+    """One line for the log from the client's last output: percent, bytes, object, finished tables."""
     status = parse_status(text)
     tables = [found for line in text.splitlines() if (found := _MOVED.match(_LOGTIME.sub("", line.strip())))]
     parts = []

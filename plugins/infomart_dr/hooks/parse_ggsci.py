@@ -1,7 +1,7 @@
-"""What ggsci prints, as values: pure functions over text, for the wordings of releases 11.2 to 21c.
+"""Values from the output of ggsci: pure functions over text, for the wordings of releases 11.2 to 21c.
 
-Sources: GoldenGate's command reference (docs.oracle.com, GCLIR) and published replies. Parsers look for words
-and numbers, never for columns; a line that is missing gives None, not an error.
+Sources: GoldenGate's command reference (docs.oracle.com, GCLIR) and published replies. Parsers search for words
+and numbers, never for columns. A missing line gives None, not an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INVALID = re.compile(r"^\s*(?:invalid command|unrecognized command)", re.IGNORE
 
 
 def replies(text: str) -> list[str]:
-    """Split ggsci's output into one reply a command; banner and prompts are dropped.
+    """Split ggsci's output into one reply per command, without banner and prompts.
 
     :param text: standard output, with prompts such as ``GGSCI (host as user@db) 2>``.
     :returns: replies in the order of the commands; the whole text when no prompt is found.
@@ -39,7 +39,7 @@ def _trim(text: str) -> str:
 
 
 def parse_release(text: str) -> str | None:
-    """Release in the banner, as ``Version 19.1.0.0.4 OGGCORE_19.1...``; None without one."""
+    """Release in the banner, such as ``Version 19.1.0.0.4 OGGCORE_19.1...``; None without one."""
     found = re.search(r"^\s*Version\s+(\d+(?:\.\d+)+)", text, re.MULTILINE)
     return found[1] if found else None
 
@@ -50,17 +50,17 @@ def error_lines(text: str) -> list[str]:
 
 
 def codes(text: str) -> list[str]:
-    """Message numbers in a text, in order, each once: ``OGG-01668``, ``ORA-01017``."""
+    """Distinct message numbers of a text, in order: ``OGG-01668``, ``ORA-01017``."""
     return list(dict.fromkeys(_CODE.findall(text)))
 
 
 def is_logged_in(text: str) -> bool:
-    """Whether DBLOGIN's reply says so."""
+    """DBLOGIN's reply reports a successful login."""
     return re.search(r"successfully\s+logged\s+into\s+database", text, re.IGNORECASE) is not None
 
 
 def is_missing(text: str) -> bool:
-    """Whether a reply says that the named group, trail or table is not there."""
+    """The reply says that the named group, trail or table does not exist."""
     return (
         re.search(
             r"does\s+not\s+exist"
@@ -74,7 +74,7 @@ def is_missing(text: str) -> bool:
 
 
 def is_present_already(text: str) -> bool:
-    """Whether a reply to ADD or REGISTER says that the thing is there already."""
+    """The reply to ADD or REGISTER says that the object exists already."""
     return (
         re.search(r"already\s+(?:exists?|registered|added|running|enabled|been)|ORA-00955\b", text, re.IGNORECASE)
         is not None
@@ -82,13 +82,13 @@ def is_present_already(text: str) -> bool:
 
 
 def duration(text: str | None) -> int | None:
-    """Seconds of ``842:45:01``; None for ``unknown``, ``N/A`` or nothing."""
+    """Seconds of ``842:45:01``; None for ``unknown``, ``N/A`` or an empty text."""
     found = re.fullmatch(_DURATION, (text or "").strip())
     return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3]) if found else None
 
 
 def _whole(text: str) -> int:
-    """A whole number whose thousands may be separated: ``1,218``, ``1.218``, ``1 218``."""
+    """A whole number with or without thousands separators: ``1,218``, ``1.218``, ``1 218``."""
     return int(re.sub(r"\D", "", text))
 
 
@@ -111,7 +111,7 @@ class ProgramStatus:
     group: str | None = None
     lag: int | None = None
     since_checkpoint: int | None = None
-    #: Only in replies that have a Type column (21c).
+    #: Only in replies with a Type column (21c).
     type: str | None = None
 
 
@@ -125,7 +125,7 @@ _PROGRAM = re.compile(
 def parse_info_all(text: str) -> list[ProgramStatus]:
     """INFO ALL. Lags are those of the last checkpoint: an ABENDED group can show 00:00:00.
 
-    :returns: manager, servers and groups in their order; an empty list when there is none.
+    :returns: manager, servers and groups in their order; may be empty.
     """
     found = []
     for line in text.splitlines():
@@ -133,7 +133,7 @@ def parse_info_all(text: str) -> list[ProgramStatus]:
         if not match:
             continue
         words = match[3].split()
-        # From the right: time since the checkpoint, then the lag; what is between is the type.
+        # From the right: time since the checkpoint, then the lag; the rest is the type.
         times: list[str] = []
         while words[1:] and len(times) < 2 and _is_time(words[-1]):
             times.insert(0, words.pop())
@@ -160,10 +160,10 @@ class GroupInfo:
 
     :param kind: EXTRACT or REPLICAT.
     :param status: STARTING, RUNNING, STOPPED, ABENDED, in upper case.
-    :param initialized: it was added and has never been started.
+    :param initialized: it was added and never started.
     :param since: start or creation, in the host's local time.
-    :param mode: INTEGRATED, PARALLEL ... when the reply says so.
-    :param lag: seconds, that of the last checkpoint.
+    :param mode: INTEGRATED, PARALLEL ... when the reply shows it.
+    :param lag: lag at the last checkpoint in seconds.
     :param updated_ago: seconds since that checkpoint.
     :param scn: position in the redo (Extract).
     :param trail: trail file at the read checkpoint (pump, Replicat).
@@ -239,7 +239,7 @@ def parse_scn(text: str) -> int | None:
 
 
 def _moment(text: str) -> datetime | None:
-    # More than six digits of a second are more than datetime takes.
+    # datetime takes at most six digits of a second.
     try:
         return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
     except ValueError:
@@ -248,7 +248,7 @@ def _moment(text: str) -> datetime | None:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Positions that a group reports by INFO ... DETAIL or SHOWCH; None where it reports none."""
+    """Positions that a group reports by INFO ... DETAIL or SHOWCH; None for a missing position."""
 
     #: Everything up to here is applied (Replicat).
     applied_csn: int | None = None
@@ -259,7 +259,7 @@ class Checkpoints:
 
 
 def parse_showch(text: str) -> Checkpoints:
-    """Checkpoints of a group. With parallel apply the low watermark is what is proven applied."""
+    """Checkpoints of a group. With parallel apply, everything up to the low watermark is proven applied."""
     low = _search(r"low\s+watermark(?:\s+csn)?(?:\s+(?:value|position))?\s*:\s*(\d+)", text)
     high = _search(r"high\s+watermark(?:\s+csn)?(?:\s+(?:value|position))?\s*:\s*(\d+)", text)
     applied = None
@@ -291,7 +291,7 @@ class TrailInfo:
 
 
 def parse_trails(text: str) -> list[TrailInfo]:
-    """INFO EXTTRAIL or INFO RMTTRAIL: one entry a trail and Extract."""
+    """INFO EXTTRAIL or INFO RMTTRAIL: one entry per trail and Extract."""
     found = []
     blocks = re.split(r"^(?=[ \t]*(?:Extract|Remote|Local)?[ \t]*Trail:)", text, flags=re.MULTILINE | re.I)
     for block in blocks:
@@ -313,7 +313,7 @@ def parse_trails(text: str) -> list[TrailInfo]:
 
 
 def parse_manager(text: str) -> bool | None:
-    """INFO MGR: True when it runs, False when it is down, None when the reply says neither."""
+    """INFO MGR: True: the manager runs; False: it is down; None: the reply says neither."""
     if _search(r"\b(?:manager|mgr)\s+(?:is\s+)?(?:down|not\s+(?:currently\s+)?running|stopped)", text):
         return False
     if _search(r"\b(?:manager|mgr)\s+(?:is\s+)?(?:already\s+)?running", text):
@@ -329,7 +329,7 @@ class LagReply:
     """LAG or SEND ... GETLAG.
 
     :param seconds: lag of the last record; None when it is unknown or nothing has been processed.
-    :param at_eof: the reader stands at the end of its trail or of the redo. No proof of a catch-up.
+    :param at_eof: the reader has reached the end of its trail or of the redo. This does not prove a catch-up.
     """
 
     seconds: int | None
@@ -341,7 +341,7 @@ class LagReply:
 
 
 def parse_lag(text: str) -> LagReply:
-    """LAG, in any wording; thousands may be separated."""
+    """LAG in any wording, with or without thousands separators."""
     last = _search(rf"last\s+record\s+lag:?\s+({_WHOLE})", text)
     timed = _search(rf"last\s+record\s+lag:?\s+({_DURATION})", text)
     low = _search(rf"low\s+watermark\s+lag:?\s*({_WHOLE})", text)
@@ -364,8 +364,8 @@ _COUNT = re.compile(r"^\s*Total\s+([A-Za-z][A-Za-z ]*?)\s+([\d.,'\u00a0\u202f ]*
 def parse_stats(text: str) -> dict[str, int]:
     """STATS, summed over the tables: ``{"inserts": 5, "updates": 0, ...}``.
 
-    Only the totals since the start count, so that daily and hourly ones are not added to them; where a table
-    has no such heading, its first block. Empty when nothing has been processed.
+    Only the totals since the start count, so that daily and hourly ones are not added to them. Of a table without such
+    a heading the first block counts. Empty when nothing has been processed.
     """
     totals: dict[str, int] = {}
     taken: dict[str, int] | None = None
@@ -386,7 +386,7 @@ def parse_stats(text: str) -> dict[str, int]:
 
 
 def _decimal(text: str) -> float:
-    """``1,234.00`` and ``1.234,00``: the last separator is the decimal one, two digits follow it."""
+    """Value of ``1,234.00`` or ``1.234,00``: the last separator is the decimal one, with two digits after it."""
     found = re.fullmatch(r"(.*?)[.,](\d{1,2})", text.strip())
     whole, fraction = (found[1], found[2]) if found else (text, "0")
     return float(f"{re.sub(r'[^0-9]', '', whole) or '0'}.{fraction}")
@@ -396,7 +396,7 @@ def _decimal(text: str) -> float:
 
 
 def parse_added(text: str) -> list[str]:
-    """What a reply says was added or deleted: ``["EXTRACT"]``, ``["RMTTRAIL"]``; upper case, any wording."""
+    """Kinds of objects that a reply reports as added or deleted: ``["EXTRACT"]``, ``["RMTTRAIL"]``; in upper case."""
     found = re.findall(
         r"^\s*(?:\d{4}-\S+\s+(?:\d\d:\S+\s+)?INFO\s+OGG-\d+:?\s+)?(EXTRACT|REPLICAT|EXTTRAIL|RMTTRAIL)\s*(?:\([^)\n]*\)\s*)?(?:[A-Z0-9_$]+\s+)?"
         r"(?:added|deleted|created)\b"
@@ -408,7 +408,7 @@ def parse_added(text: str) -> list[str]:
 
 
 def parse_registered(text: str) -> int | None:
-    """SCN of ``... successfully registered with database at SCN n``; None when none is named."""
+    """SCN of ``... successfully registered with database at SCN n``; None without one."""
     found = _search(r"registered\s+with\s+(?:the\s+)?database\s+at\s+SCN\s+(\d+)(?:\.(\d+))?", text)
     if not found:
         return None
@@ -417,7 +417,7 @@ def parse_registered(text: str) -> int | None:
 
 @dataclass(frozen=True)
 class Trandata:
-    """Supplemental logging: schemas and tables with it and without."""
+    """Supplemental logging: schemas and tables with it, and those without."""
 
     schemas_on: frozenset[str] = frozenset()
     schemas_off: frozenset[str] = frozenset()
@@ -485,8 +485,8 @@ def _bare(name: str) -> str:
 class LogRecord:
     """One record of ggserr.log.
 
-    :param time: None when it cannot be read; without zone before release 12.3.
-    :param message: without time, severity and code; further lines of the record follow.
+    :param time: None when it cannot be parsed; without zone before release 12.3.
+    :param message: the message without time, severity and code, with the further lines of the record.
     """
 
     time: datetime | None
@@ -503,10 +503,10 @@ _RECORD = re.compile(
 
 
 def parse_ggserr(text: str) -> list[LogRecord]:
-    """ggserr.log, in the format to 12.2 and in that from 12.3 on.
+    """Records of ggserr.log, in the format up to 12.2 or in that from 12.3 on.
 
-    Lines before the first record (the file was cut there) are dropped; other lines without a time belong to
-    the record before them.
+    Lines before the first record (the file was cut there) are dropped. Other lines without a time belong to the
+    record before them.
     """
     return [
         LogRecord(time, severity, code, "\n".join(lines).rstrip(), lines)

@@ -1,4 +1,4 @@
-"""Processes of a host, found by their command lines."""
+"""Search for processes of a host by their command lines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from __future__ import annotations
 def pgrep(pattern: str) -> list[str]:
     """The command that finds processes.
 
-    The first letter in brackets matches the process, and not the command line of a shell that runs the same pgrep,
-    here or for another task at the same moment.
+    The first letter is in brackets. So the pattern matches the process, and not the command line of a shell that runs
+    the same pgrep, here or for another task.
 
     :param pattern: ``process_pattern`` of the topology, which begins with a letter, a digit, ``_`` or ``/``.
     """

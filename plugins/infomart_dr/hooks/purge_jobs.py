@@ -1,6 +1,6 @@
-"""What purges an IDB, by four mechanisms: observed, held (disabled) and released (enabled), each time proven.
+"""Purge jobs of an IDB, by four mechanisms: observe, hold (disable) and release (enable), always with proof.
 
-A purge that runs is never killed: who wants to hold it waits for its end.
+A running purge is never killed: a hold waits for its end.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 
 #: The scheduler refuses to disable a job that runs (ORA-27478).
 _JOB_RUNS = "ORA-27478"
-#: Before a line of a crontab that is held; what follows is the line as it was.
+#: Mark before a held line of a crontab; the original line follows it.
 CRON_MARK = "#infomart_dr purge hold: "
 #: Exit codes of the site's own state command.
 ENABLED, DISABLED, RUNNING = 0, 3, 4
-#: crontab -l as bytes: the rest of the file must stay as it is.
+#: crontab -l as bytes: the rest of the file must stay unchanged.
 _READ = 'exec "$@"'
-#: On the crontab's host, relative to the home folder: the crontab to be installed, and the one before it.
+#: Files on the crontab's host, relative to the home folder: the crontab to install, and the previous one.
 CRONTAB_NEW, CRONTAB_BEFORE = ".infomart_dr/crontab.new", ".infomart_dr/crontab.before"
 
 
@@ -46,16 +46,16 @@ class Host(Protocol):
 
 
 class PurgeRunsError(TransientError):
-    """A purge is at work; it ends by itself."""
+    """A purge runs; it ends by itself."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """What a mechanism says of a job.
+    """State of a job, according to its mechanism.
 
-    :param running: a purge is at work; a disabled job's last run may still be.
+    :param running: a purge runs; it may be the last run of a disabled job.
     :param words: the state in the mechanism's own words.
-    :param memory: what a release needs to know of the time before the hold.
+    :param memory: data from before the hold that the release needs.
     """
 
     enabled: bool
@@ -67,10 +67,10 @@ class JobState:
 class PurgeJob(ABC):
     """One job that purges an IDB.
 
-    :param key: what it is called in the procedures' own tables and in messages.
+    :param key: its name in the procedures' own tables and in messages.
     """
 
-    #: Disabling it while it runs keeps the next run from starting, and lets this one end.
+    #: True: disabling it during a run prevents the next run and lets this one end.
     disable_while_running: ClassVar[bool] = False
 
     def __init__(self, key: str) -> None:
@@ -78,9 +78,9 @@ class PurgeJob(ABC):
 
     @abstractmethod
     def state(self) -> JobState:
-        """Look at the job.
+        """The state of the job.
 
-        :raises PermanentError: there is no such job, or it may not be seen.
+        :raises PermanentError: there is no such job, or the user may not see it.
         """
 
     @abstractmethod
@@ -90,21 +90,19 @@ class PurgeJob(ABC):
     def _enable(self, memory: str) -> None: ...
 
     def wait_for(self, state: JobState) -> None:
-        """Say that nothing can be done while a purge runs.
+        """Raise an error when a running purge prevents the hold.
 
-        :raises PurgeRunsError: it runs, and its job cannot be disabled meanwhile or is disabled already.
+        :raises PurgeRunsError: a purge runs, and its job cannot be disabled meanwhile or is disabled already.
         """
         if state.running and not (state.enabled and self.disable_while_running):
-            raise PurgeRunsError(
-                f"The purge job {self.key} runs now.", "It is looked at again; nothing needs to be done."
-            )
+            raise PurgeRunsError(f"The purge job {self.key} runs now.", "Do nothing: the task checks it again.")
 
     def hold(self) -> JobState:
         """Disable the job so that it deletes nothing.
 
-        :returns: the state before.
+        :returns: the state before the hold.
         :raises PurgeRunsError: a purge runs now; it ends by itself.
-        :raises GuardError: the job is enabled after the act.
+        :raises GuardError: the job is still enabled after the hold.
         """
         before = self.state()
         self.wait_for(before)
@@ -120,8 +118,8 @@ class PurgeJob(ABC):
             )
         if after.running:
             raise PurgeRunsError(
-                f"The purge job {self.key} is disabled, and its last run goes on.",
-                "It is looked at again; nothing needs to be done.",
+                f"The purge job {self.key} is disabled, and its last run continues.",
+                "Do nothing: the task checks it again.",
             )
         log.info("The purge job %s is held.", self.key)
         return before
@@ -129,24 +127,24 @@ class PurgeJob(ABC):
     def release(self, memory: str = "") -> JobState:
         """Enable the job again.
 
-        :param memory: of the state before the hold.
-        :returns: the state after.
+        :param memory: memory of the state before the hold.
+        :returns: the state after the release.
         :raises PurgeRunsError: a purge runs now although the job is disabled.
-        :raises GuardError: the job is not enabled after the act.
+        :raises GuardError: the job is not enabled after the release.
         """
         before = self.state()
         if before.enabled:
             log.info("The purge job %s is enabled already.", self.key)
             return before
         if before.running:
-            # What runs a disabled job is a person; and a state command that says "running" says no more than that.
-            raise PurgeRunsError(f"The purge job {self.key} runs now.", "It is enabled by the next look.")
+            # Only a person runs a disabled job; and a state command's "running" says nothing about enabled or disabled.
+            raise PurgeRunsError(f"The purge job {self.key} runs now.", "Do nothing: the next check enables it.")
         self._enable(memory)
         after = self.state()
         if not after.enabled:
             raise GuardError(
                 f"The purge job {self.key} is {after.words} after it was enabled.",
-                "Look why, and enable it by hand; the next look finds it enabled.",
+                "Find out why, and enable it by hand; the next check finds it enabled.",
             )
         log.info("The purge job %s is enabled.", self.key)
         return after
@@ -167,7 +165,7 @@ class SchedulerPurge(PurgeJob):
         rows = self._hook.select("scheduler_jobs", owner=owner, job_name=name)
         if not rows:
             raise PermanentError(
-                f"There is no scheduler job {self._name}, or the user of the connection may not see it.",
+                f"There is no scheduler job {self._name}, or the connection's user cannot see it.",
                 "Correct idbs.purge_jobs in the topology, or grant SELECT_CATALOG_ROLE.",
             )
         state = str(rows[0]["state"] or "").upper()
@@ -180,7 +178,7 @@ class SchedulerPurge(PurgeJob):
             if getattr(error, "code", None) != _JOB_RUNS:
                 raise
             raise PurgeRunsError(
-                f"The purge job {self.key} began to run meanwhile.", "It is looked at again."
+                f"The purge job {self.key} began to run meanwhile.", "Do nothing: the task checks it again."
             ) from None
 
     def _enable(self, memory: str) -> None:
@@ -188,13 +186,13 @@ class SchedulerPurge(PurgeJob):
 
 
 def next_run(noted: str, now: datetime) -> datetime:
-    """When a job that missed its runs runs next: at its time of day, never at once.
+    """Next run of a job that missed its runs: at its time of day, never immediately.
 
     :param noted: NEXT_DATE before the hold, in ISO form; empty when it was not known.
-    :param now: at the database's host.
+    :param now: time at the database's host.
     """
     at = datetime.fromisoformat(noted) if noted else now + timedelta(days=1)
-    # NEXT_DATE of a job that was broken already lies in the year 4000.
+    # NEXT_DATE of a job that was already broken is in the year 4000.
     if at > now + timedelta(days=366):
         return now + timedelta(days=1)
     missed = max(0, -((at - now) // timedelta(days=1)))
@@ -205,8 +203,8 @@ def next_run(noted: str, now: datetime) -> datetime:
 class DbmsJobPurge(PurgeJob):
     """A job of DBMS_JOB: a hold marks it broken.
 
-    The owner does that by DBMS_JOB; everybody else needs DBMS_IJOB. It is not done while the job runs: the end of the
-    run would take the mark away.
+    The owner uses DBMS_JOB; every other user needs DBMS_IJOB. A running job is not marked, since the end of the run
+    would remove the mark.
 
     :param hook: Oracle hook of the IDB's ``connection``.
     """
@@ -221,7 +219,7 @@ class DbmsJobPurge(PurgeJob):
             found = f"belongs to {rows[0]['priv_user']}" if rows else "is not in DBA_JOBS"
             raise PermanentError(
                 f"The job {self._settings.job} of {self._settings.owner} {found}.",
-                "Correct idbs.purge_jobs in the topology (a job that was submitted anew has another number).",
+                "Correct idbs.purge_jobs in the topology (a resubmitted job has a new number).",
             )
         return rows[0]
 
@@ -256,13 +254,13 @@ def _bare(line: bytes) -> bytes:
 
 
 def crontab_counts(text: bytes, line: str) -> tuple[int, int]:
-    """How often the line stands in a crontab, and how often it stands there held."""
+    """Number of times that the line is in a crontab, and number of times that it is held there."""
     lines = [_bare(each) for each in text.splitlines(keepends=True)]
     return lines.count(line.encode()), lines.count((CRON_MARK + line).encode())
 
 
 def crontab_held(text: bytes, line: str) -> bytes:
-    """The crontab with the line commented out; every other byte stays."""
+    """The crontab with the line commented out; every other byte is unchanged."""
     wanted = line.encode()
     return b"".join(
         CRON_MARK.encode() + each if _bare(each) == wanted else each for each in text.splitlines(keepends=True)
@@ -270,7 +268,7 @@ def crontab_held(text: bytes, line: str) -> bytes:
 
 
 def crontab_released(text: bytes, line: str) -> bytes:
-    """The crontab with the line as it was before the hold; a second held copy of it goes."""
+    """The crontab with the line as before the hold; a second held copy is removed."""
     held = (CRON_MARK + line).encode()
     kept, back = [], crontab_counts(text, line)[0] > 0
     for each in text.splitlines(keepends=True):
@@ -283,7 +281,7 @@ def crontab_released(text: bytes, line: str) -> bytes:
 
 
 class CronPurge(PurgeJob):
-    """A line of a user's crontab: a hold comments it out, with a mark that names these procedures.
+    """A line of a user's crontab. A hold comments it out, with a mark that names these procedures.
 
     :param host: the host of the crontab.
     """
@@ -302,9 +300,9 @@ class CronPurge(PurgeJob):
         lines, held = crontab_counts(self._text(), self._settings.line)
         if lines > 1 or not lines + held:
             raise PermanentError(
-                f"The line {self._settings.line!r} stands {lines} times in the crontab on {self._settings.host}, "
-                "and must stand there once.",
-                "Correct idbs.purge_jobs in the topology, or the crontab; blanks count.",
+                f"The line {self._settings.line!r} occurs {lines} times in the crontab on {self._settings.host}, "
+                "and must occur once.",
+                "Correct idbs.purge_jobs in the topology, or the crontab. Blanks must match too.",
             )
         running = self._host.run(pgrep(self._settings.process_pattern), check=False).exit_code
         if running not in (0, 1):
@@ -315,17 +313,17 @@ class CronPurge(PurgeJob):
         return JobState(bool(lines), running == 0, f"{words}{', running' if running == 0 else ''}")
 
     def _write(self, change: Any) -> None:
-        # Read right before it is written, and again after: others edit a crontab too.
+        # Read immediately before the change, and again after it: others edit a crontab too.
         old = self._text()
         new = change(old, self._settings.line)
         self._host.write_file(CRONTAB_BEFORE, old)
-        # From a file: of standard input, cron would install what had arrived when a connection breaks.
+        # From a file: with standard input, cron would install a part of it when the connection breaks.
         self._host.write_file(CRONTAB_NEW, new)
         self._host.run([*self._crontab, CRONTAB_NEW])
         if self._text() != new:
             raise GuardError(
-                f"The crontab on {self._settings.host} is not what was written.",
-                f"Look at it (crontab -l): somebody has changed it at the same time. It was as in ~/{CRONTAB_BEFORE}; "
+                f"The crontab on {self._settings.host} differs from the one that was installed.",
+                f"Read it (crontab -l): somebody changed it at the same time. ~/{CRONTAB_BEFORE} is the old version; "
                 "then clear this task.",
             )
 
@@ -337,7 +335,7 @@ class CronPurge(PurgeJob):
 
 
 class CommandPurge(PurgeJob):
-    """A purge behind commands of the site's own.
+    """A purge that commands of the site hold and release.
 
     :param host: the host of the commands.
     """
@@ -351,7 +349,7 @@ class CommandPurge(PurgeJob):
         words = {ENABLED: "enabled", DISABLED: "disabled", RUNNING: "running"}.get(done.exit_code)
         if words is None:
             raise UnexpectedReplyError(
-                f"The state command of {self.key} ended with exit code {done.exit_code}, which means no state: "
+                f"The state command of {self.key} ended with exit code {done.exit_code}, which is not a known state: "
                 f"{(done.stderr or done.stdout).strip()[-300:] or 'without output'}.",
                 f"It must end with {ENABLED} (enabled), {DISABLED} (disabled) or {RUNNING} (a purge runs now).",
             )

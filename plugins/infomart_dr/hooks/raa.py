@@ -2,7 +2,7 @@
 
 Source: guide, Disaster Recovery Procedure step 10 and Return to Normal step 19. The blank after
 ``-jdbcurl=`` in the second listing is a misprint. GIMAgg's exit codes are not published, so its output is
-looked at too.
+checked too.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 #: First release with labels and ``-insertPendingAgg``.
 LABELS_SINCE = (8, 1, 4)
-#: What the guide re-aggregates before the failure: all pending notifications are then accounted for.
+#: Time before the failure that the guide re-aggregates too: it covers all pending notifications.
 BEFORE_FAILURE = timedelta(hours=24)
-#: Seconds of an interval of DATE_TIME.
+#: Length of an interval of DATE_TIME in seconds.
 INTERVAL = 900
 
 _LABEL = re.compile(r"^\d{4}-\d{2}-\d{2}$")
@@ -49,7 +49,7 @@ class Statements(Protocol):
 
 
 class Result(Protocol):
-    """What a command on a host gives back."""
+    """Result of a command on a host."""
 
     @property
     def exit_code(self) -> int | None: ...
@@ -88,7 +88,7 @@ def _aware(moment: datetime, what: str) -> datetime:
 
 @dataclass(frozen=True)
 class ReaggregationWindow:
-    """What is aggregated again; both ends are aware and in UTC."""
+    """The interval to aggregate again. Both ends have a time zone, UTC."""
 
     start: datetime
     end: datetime
@@ -104,10 +104,10 @@ class ReaggregationWindow:
 
     @classmethod
     def after_failure(cls, failure: datetime, now: datetime) -> Self:
-        """From 24 hours before the failure until now, however long the recovery took.
+        """The interval from 24 hours before the failure until now, however long the recovery took.
 
-        :param failure: when the site failed; aware.
-        :param now: aware.
+        :param failure: time of the site's failure, with a time zone.
+        :param now: present time, with a time zone.
         :raises PermanentError: a time has no zone, or the failure lies in the future.
         """
         failure, now = _aware(failure, "failure time"), _aware(now, "present time")
@@ -119,15 +119,15 @@ class ReaggregationWindow:
         return cls(failure - BEFORE_FAILURE, now)
 
     def epochs(self) -> tuple[str, str]:
-        """Both ends as whole seconds since 1970; the end is rounded up."""
+        """Both ends as whole seconds since 1970, with the end rounded up."""
         end = int(self.end.timestamp()) + (1 if self.end.microsecond else 0)
         return str(int(self.start.timestamp())), str(end)
 
     def labels(self, hook: Statements, schema: str) -> tuple[str, str]:
-        """LABEL_YYYY_MM_DD of the intervals that hold both ends.
+        """LABEL_YYYY_MM_DD of the intervals that contain the two ends.
 
-        The label is in the deployment's time zone, which only the table knows; and its last row lies far in
-        the future, so it is never asked for its maximum.
+        The label is in the deployment's time zone, which only the table knows. The table's last row is far in the
+        future, so its maximum is never used.
 
         :param hook: Oracle hook of the Info Mart's ``info_mart_connection``.
         :param schema: the Info Mart's schema.
@@ -150,7 +150,7 @@ class ReaggregationWindow:
         if not _LABEL.match(label):
             raise PermanentError(
                 f"The label {label[:40]!r} of {shown(moment)} is not YYYY-MM-DD.",
-                "Look at LABEL_YYYY_MM_DD in DATE_TIME; the customer's calendar may be customised.",
+                "Check LABEL_YYYY_MM_DD in DATE_TIME; the calendar may be customised.",
             )
         return label
 
@@ -159,7 +159,7 @@ class ReaggregationWindow:
 
 
 def uses_labels(release: str) -> bool:
-    """True from RAA 8.1.4 on."""
+    """The release takes labels: RAA 8.1.4 and later."""
     return three_parts(release) >= LABELS_SINCE
 
 
@@ -169,10 +169,10 @@ def jdbc_url(host: str, port: int, service: str) -> str:
 
 
 def request_arguments(raa: Raa, start: str, end: str) -> list[str]:
-    """The request: both generations.
+    """The request's arguments, in both generations.
 
     :param start: label YYYY-MM-DD from 8.1.4 on, epoch seconds before it.
-    :raises PermanentError: the ends do not have the form that this release takes.
+    :raises PermanentError: the ends do not have this release's form.
     """
     labels = uses_labels(raa.release)
     form = _LABEL if labels else re.compile(r"^\d{1,12}$")
@@ -191,11 +191,11 @@ def reaggregation_command(raa: Raa, url: str, user: str, start: str, end: str) -
     """The command without the password, for reading and for logs: java's arguments from ``-jar`` on.
 
     :param url: jdbc URL.
-    :raises PermanentError: the URL is not one of Oracle's driver, or the ends have the wrong form.
+    :raises PermanentError: the URL is not for Oracle's driver, or the ends have the wrong form.
     """
     if not _JDBC_URL.match(url):
         raise PermanentError(
-            f"{url[:80]!r} is not a jdbc URL of Oracle's driver.", "Correct raa.jdbc_url in the topology."
+            f"{url[:80]!r} is not a jdbc URL for Oracle's driver.", "Correct raa.jdbc_url in the topology."
         )
     return [
         "-jar",
@@ -208,18 +208,18 @@ def reaggregation_command(raa: Raa, url: str, user: str, start: str, end: str) -
 
 
 def argument_file(arguments: list[str]) -> str:
-    """Text of a java argument file: one quoted argument a line, backslash and quote escaped.
+    """Text of a java argument file: one quoted argument per line, with backslash and quote escaped.
 
-    Source: Java's tool documentation, "java Command-Line Argument Files"; the launcher hands everything after
-    ``-jar`` to the program as it stands.
+    Source: Java's tool documentation, "java Command-Line Argument Files". The launcher passes everything after
+    ``-jar`` to the program unchanged.
 
-    :raises PermanentError: an argument has a control character, which the file cannot carry safely.
+    :raises PermanentError: an argument contains a control character, which is not safe in the file.
     """
     for argument in arguments:
         if re.search(r"[\x00-\x1f\x7f]", argument):
             raise PermanentError(
                 "An argument for java contains a control character.",
-                "Change the password or the topology's field that holds it.",
+                "Change the password, or the topology's field that contains it.",
             )
     quoted = (argument.replace("\\", "\\\\").replace('"', '\\"') for argument in arguments)
     return "".join(f'"{argument}"\n' for argument in quoted)
@@ -241,7 +241,7 @@ _TROUBLE = re.compile(
 class Reaggregation:
     """Runs GIMAgg.jar on an Info Mart Server's host.
 
-    Inserting the same request twice only aggregates the interval twice: a retry does no harm.
+    A second insert of the same request only aggregates the interval again, so a retry is harmless.
 
     :param host: the Info Mart Server's host.
     :param raa: ``raa`` of the topology.
@@ -255,11 +255,11 @@ class Reaggregation:
     def insert(self, url: str, user: str, password: str, start: str, end: str, *, job_id: str) -> str:
         """Insert the request.
 
-        :param url: jdbc URL as that host reaches the Info Mart.
+        :param url: jdbc URL at which that host reaches the Info Mart.
         :param job_id: names the argument file; the same for every retry of a step.
-        :returns: what GIMAgg printed, without the password.
+        :returns: output of GIMAgg, without the password.
         :raises CredentialsError: the database refused user or password.
-        :raises UnreachableError: the database was not reached.
+        :raises UnreachableError: GIMAgg did not reach the database.
         :raises RemoteCommandError: any other failure.
         """
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", job_id) or not password or not user:
@@ -296,7 +296,7 @@ class Reaggregation:
             self._host.write_file(path, argument_file(arguments), 0o600)
             return self._run([self._raa.java, f"@{path}"])
         finally:
-            # The host may be gone by now; a retry writes and removes the same file.
+            # The host may be unreachable by now; a retry writes and removes the same file.
             with contextlib.suppress(InfoMartError):
                 self._host.run(["rm", "-f", "--", path], check=False)
 
@@ -314,7 +314,7 @@ class Reaggregation:
                 f"GIMAgg did not reach the database: {printed}",
                 "Check raa.jdbc_url in the topology, the listener, and the network from this host.",
             )
-        hint = "Read its output; check raa.java and raa.jar in the topology."
+        hint = "Read this output; check raa.java and raa.jar in the topology."
         if "@" in text and "could not open" in text.lower():
             hint = "java before release 9 takes no argument file: set raa.password_delivery to command_line."
         raise RemoteCommandError(

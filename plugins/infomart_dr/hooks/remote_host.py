@@ -1,7 +1,7 @@
 """A host over SSH: short commands, small files, sizes and space. Host keys are always checked.
 
-Built on Airflow's SSHHook, so that connections are the customer's usual ones. Everything but bulk transfer
-goes by commands of a POSIX shell, which exist where an SFTP subsystem may be switched off.
+It uses Airflow's SSHHook, so that connections are the usual ones. Everything except bulk transfer uses commands of
+a POSIX shell, which exist even where the SFTP subsystem is off.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from infomart_dr.errors import (
 from infomart_dr.hooks.connections import missing
 from infomart_dr.topology import Topology
 
-# What paramiko logs with a traceback is raised here in one sentence; each connect in a task's log is noise.
+# Errors that paramiko logs with a traceback are raised here in one sentence; its line per connect is noise.
 logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
 
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
-#: Bytes of output that one command may give; more is a program gone wild.
+#: Limit of one command's output in bytes; more means that the program is out of control.
 _MAX_OUTPUT = 32 * 1024 * 1024
 _CHUNK = 65536
-#: Characters of output that an error shows.
+#: Number of characters of output that an error shows.
 _TAIL = 2000
 
 
@@ -72,21 +72,21 @@ class RawCompleted:
 
 
 def command_line(argv: Sequence[str], environment: Mapping[str, str] | None = None, cwd: str | None = None) -> str:
-    """Command string for the remote login shell, whichever it is: ``/bin/sh -c '...'``.
+    """Command string for any remote login shell: ``/bin/sh -c '...'``.
 
     :param argv: program and arguments, each quoted.
-    :param environment: variables that are no secrets; others go by standard input.
+    :param environment: variables without secrets; secrets go by standard input.
     :param cwd: folder; relative to the user's home.
-    :raises PermanentError: no program, a NUL, or a name of a variable that is none.
+    :raises PermanentError: there is no program, a NUL, or a variable's name is not valid.
     """
     if not argv or not argv[0]:
-        raise PermanentError("A command without a program was asked for.")
+        raise PermanentError("The command has no program.")
     parts = []
     if cwd is not None:
         parts.append(f"cd -- {shlex.quote(cwd)}")
     for name, value in (environment or {}).items():
         if not _VARIABLE.fullmatch(name):
-            raise PermanentError(f"{name[:60]!r} is not the name of a variable.", "Correct it in the topology.")
+            raise PermanentError(f"{name[:60]!r} is not a valid name of a variable.", "Correct it in the topology.")
         parts.append(f"{name}={shlex.quote(str(value))} && export {name}")
     parts.append("exec " + shlex.join(argv))
     text = " && ".join(parts)
@@ -96,7 +96,7 @@ def command_line(argv: Sequence[str], environment: Mapping[str, str] | None = No
 
 
 def parse_sizes(text: str) -> dict[str, int]:
-    """Sizes from lines ``<bytes> <name>``; anything else is skipped."""
+    """Sizes from lines ``<bytes> <name>``; other lines are skipped."""
     sizes = {}
     for line in text.splitlines():
         size, _, name = line.partition(" ")
@@ -108,14 +108,14 @@ def parse_sizes(text: str) -> dict[str, int]:
 def parse_free_space(text: str) -> int:
     """Free bytes from ``df -Pk``: the figure before the percentage, in KiB.
 
-    A long device name may break the line, and the file system's name may hold blanks.
+    A long device name may break the line, and the file system's name may contain blanks.
 
-    :raises UnexpectedReplyError: no such figure.
+    :raises UnexpectedReplyError: the text has no such figure.
     """
     found = re.findall(r"\s(-?\d+)\s+(\d+)%\s", text + "\n")
     if not found:
         raise UnexpectedReplyError(
-            f"df -Pk gave no figures: {text.strip()[-300:]!r}.", "Run df -Pk on the folder on that host."
+            f"df -Pk printed no figures: {text.strip()[-300:]!r}.", "Run df -Pk on the folder on that host."
         )
     return max(int(found[-1][0]), 0) * 1024
 
@@ -133,14 +133,14 @@ def tail(text: str, characters: int = _TAIL) -> str:
 
 
 class RemoteHost:
-    """A machine behind an Airflow SSH connection. One SSH connection is kept; use ``with``.
+    """A machine behind an Airflow SSH connection. It keeps one SSH connection open; use ``with``.
 
-    For one thread at a time.
+    Only one thread at a time may use it.
 
     :param ssh_connection: Airflow connection of type ssh.
     :param work_folder: folder of jobs and files of the procedures; relative to the user's home.
-    :param connect_timeout: seconds each for TCP, banner and login.
-    :param command_timeout: seconds for a command that names no limit.
+    :param connect_timeout: seconds for each of TCP, banner and login.
+    :param command_timeout: seconds for a command without its own limit.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class RemoteHost:
 
     @classmethod
     def from_topology(cls, topology: Topology, host_name: str) -> Self:
-        """Host of the topology by its name there."""
+        """A host by its name in the topology."""
         host = topology.host(host_name)
         return cls(
             host.ssh_connection,
@@ -187,11 +187,11 @@ class RemoteHost:
 
     @property
     def label(self) -> str:
-        """What messages call the host; without secrets."""
+        """Name of the host in messages; without secrets."""
         return f"{self.ssh_connection} ({self._address})" if self._address else self.ssh_connection
 
     def _hook(self) -> SSHHook:
-        """Airflow's hook, refused when it would not check host keys."""
+        """Airflow's hook; an error when it would not check host keys."""
         try:
             hook = SSHHook(
                 ssh_conn_id=self.ssh_connection,
@@ -204,7 +204,7 @@ class RemoteHost:
         except AirflowNotFoundException:
             raise missing(self.ssh_connection, "ssh") from None
         except (AirflowException, ValueError, OSError, paramiko.SSHException) as error:
-            # Parsing errors of keys name the kind of mistake, never the key.
+            # Parsing errors name the kind of mistake, never the key itself.
             raise CredentialsError(
                 f"The Airflow connection {self.ssh_connection} cannot be used: {str(error)[:200]}",
                 "Correct host, host_key, private_key or key_file of the connection.",
@@ -224,12 +224,12 @@ class RemoteHost:
             client = hook.get_conn()
             transport = client.get_transport()
             if transport is not None and isinstance(transport.sock, socket.socket):
-                # short commands are many small packets; each would wait for the other side's delayed ACK
+                # short commands are many small packets, each of which would wait for the other side's delayed ACK
                 transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return client
         except paramiko.BadHostKeyException as error:
             raise CredentialsError(
-                f"{self.label}: the host key is another one: found {error.key.get_name()} "
+                f"{self.label}: the host key has changed: found {error.key.get_name()} "
                 f"{error.key.fingerprint}, expected {error.expected_key.get_name()} "
                 f"{error.expected_key.fingerprint}.",
                 "Find out why. If the host was rebuilt, compare the fingerprint there "
@@ -256,14 +256,14 @@ class RemoteHost:
                     f"{self.label}: no usable key or password: {text[:200]}.",
                     "Put private_key or key_file into the extra fields of the Airflow connection.",
                 ) from None
-            # paramiko says the one or the other of a silent port, as its threads happen to run
+            # for a silent port paramiko gives either text, depending on its threads
             if "protocol banner" in text or "No existing session" in text:
                 text = f"the port accepts, but no SSH server answers ({text})"
             raise self._unreachable(text[:200] or type(error).__name__) from None
         except socket.gaierror as error:
             raise self._unreachable(f"the name cannot be resolved ({error.strerror})") from None
         except (OSError, EOFError) as error:
-            # paramiko's own errors are an OSError without a number
+            # paramiko's own errors are OSErrors without a number
             reason = getattr(error, "strerror", None) or str(error)
             raise self._unreachable(reason[:200] or type(error).__name__) from None
 
@@ -274,7 +274,7 @@ class RemoteHost:
         )
 
     def _unknown_key(self, hook: SSHHook) -> CredentialsError:
-        """The key that the host offers, so that a person can compare it."""
+        """Error with the key that the host offers, so that a person can compare it."""
         offered = "an unknown key"
         with contextlib.suppress(Exception):
             sock = socket.create_connection((hook.remote_host, int(hook.port or 22)), self.connect_timeout)
@@ -292,7 +292,7 @@ class RemoteHost:
         )
 
     def _channel(self) -> paramiko.Channel:
-        """A new session; a dropped connection is opened again, once, before anything is sent."""
+        """A new session. A dropped connection is reopened once, before anything is sent."""
         for attempt in (1, 2):
             fresh = self._client is None
             if self._client is None:
@@ -322,14 +322,14 @@ class RemoteHost:
     ) -> Completed:
         """Run a short command and wait for its end.
 
-        :param argv: program and arguments; no secrets, other users of the host see them.
-        :param stdin: standard input; the place for secrets.
-        :param environment: variables that are no secrets.
+        :param argv: program and arguments without secrets: other users of the host can see them.
+        :param stdin: standard input, also for secrets.
+        :param environment: variables without secrets.
         :param cwd: folder, relative to the user's home.
-        :param timeout: seconds; default ``command_timeout``. The program may live on when it is reached.
+        :param timeout: seconds; default: ``command_timeout``. The program may continue after the timeout.
         :param check: raise when the exit code is not 0.
         :raises RemoteCommandError: the program failed.
-        :raises UnreachableError: the host does not answer, or the program not in time.
+        :raises UnreachableError: the host does not answer, or the program does not end in time.
         :raises CredentialsError: login or host key was refused.
         """
         with stopwatch.outside():
@@ -349,9 +349,9 @@ class RemoteHost:
         timeout: float | None = None,
         check: bool = True,
     ) -> Completed:
-        """Run a POSIX sh script that comes with the product.
+        """Run a POSIX sh script of the product.
 
-        :param text: constant script text; what varies comes as ``$1`` ... or by standard input.
+        :param text: constant script text; variable parts come as ``$1`` ... or by standard input.
         :param arguments: ``$1``, ``$2`` ...
         """
         return self.run(
@@ -364,7 +364,7 @@ class RemoteHost:
         )
 
     def shell_bytes(self, text: str, *arguments: str) -> bytes:
-        """Output of a script that gives bytes.
+        """Output of a script, as bytes.
 
         :raises RemoteCommandError: the script failed.
         """
@@ -442,12 +442,12 @@ class RemoteHost:
                 if len(stdout) + len(stderr) > _MAX_OUTPUT:
                     raise UnexpectedReplyError(
                         f"{self.label}: {name} printed more than {_MAX_OUTPUT // 2**20} MiB.",
-                        "Run it by hand and look at its output.",
+                        "Run it by hand and check its output.",
                     )
                 if moved:
                     continue
                 if channel.eof_received or channel.closed:
-                    # the end may have come after the two looks
+                    # the end may have come after the two reads
                     if not channel.recv_ready() and not channel.recv_stderr_ready():
                         return bytes(stdout), bytes(stderr)
                     continue
@@ -459,11 +459,11 @@ class RemoteHost:
                 selector.select(min(remaining, 0.5))
 
     def _timeout(self, name: str, limit: float) -> UnreachableError:
-        # whatever waits in this connection is not to be trusted any more
+        # data that is still in this connection cannot be trusted any more
         self.close()
         return UnreachableError(
-            f"{self.label}: {name} gave no end within {limit:g} s.",
-            "Check the host's load and whether the program hangs there; timeouts.command in the topology is the limit.",
+            f"{self.label}: {name} did not end within {limit:g} s.",
+            "Check the host's load and whether the program hangs. The limit is timeouts.command of the topology.",
         )
 
     def _lost(self, name: str) -> UnreachableError:
@@ -477,12 +477,12 @@ class RemoteHost:
     def home(self) -> str:
         """The user's home folder, absolute."""
         if self._home is None:
-            # a login script may print something before
+            # a login script may print other lines first
             self._home = self.run(["pwd"]).stdout.strip().rsplit("\n", 1)[-1]
         return self._home
 
     def absolute(self, path: str) -> str:
-        """A path on the host, absolute; relative ones are below the user's home."""
+        """Absolute path on the host; a relative path is below the user's home."""
         return path if path.startswith("/") else f"{self.home()}/{path}"
 
     def work_path(self, *parts: str) -> str:
@@ -490,9 +490,9 @@ class RemoteHost:
         return "/".join([self.absolute(self.work_folder), *parts])
 
     def write_file(self, path: str, text: str | bytes, mode: int = 0o600) -> None:
-        """Write a file atomically; nobody else can read it at any time unless ``mode`` says so.
+        """Write a file atomically. Other users can never read it, unless ``mode`` allows it.
 
-        :param path: absolute, or relative to the home folder; missing folders are made with 0700.
+        :param path: absolute, or relative to the home folder; missing folders are created with 0700.
         :param mode: permissions.
         :raises RemoteCommandError: it cannot be written.
         """
@@ -507,7 +507,7 @@ class RemoteHost:
         )
 
     def read_file(self, path: str, limit: int = 1024 * 1024) -> str:
-        """Text of a file, at most ``limit`` bytes from its beginning.
+        """Text of a file, at most its first ``limit`` bytes.
 
         :raises RemoteCommandError: there is no such file, or it cannot be read.
         """
@@ -521,14 +521,14 @@ class RemoteHost:
         return self.shell_bytes(_READ, path, str(offset + 1), str(limit))
 
     def exists(self, path: str) -> bool:
-        """Whether a file or folder exists."""
+        """A file or folder exists."""
         return self.run(["test", "-e", path], check=False).exit_code == 0
 
     def file_sizes(self, folder: str, names: Sequence[str]) -> dict[str, int]:
         """Bytes of each of the named files that exists.
 
         :param folder: absolute, or relative to the home folder.
-        :param names: file names; others than plain ones are refused.
+        :param names: plain file names; others are refused.
         """
         _plain_names(names)
         if not names:
@@ -541,12 +541,12 @@ class RemoteHost:
         return parse_free_space(self.run(["df", "-Pk", folder]).stdout)
 
     def boot_id(self) -> str:
-        """Identifier that changes with each boot; empty where the system has none."""
+        """Identifier that changes with each boot; empty on a system without one."""
         return self.shell("cat /proc/sys/kernel/random/boot_id 2>/dev/null || :").stdout.strip()
 
     @contextlib.contextmanager
     def sftp(self) -> Iterator[paramiko.SFTPClient]:
-        """SFTP session over the kept connection."""
+        """SFTP session over the open connection."""
         channel = self._channel()
         try:
             channel.settimeout(self.command_timeout)
@@ -568,24 +568,24 @@ class RemoteHost:
 
 
 def _plain_names(names: Sequence[str]) -> None:
-    """File names that need no quoting anywhere: Data Pump makes no others."""
+    """Validate file names: they need no quoting anywhere, like those of Data Pump."""
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}", name):
             raise PermanentError(
-                f"{name[:80]!r} is not a plain file name.",
-                "Use letters, digits and _ . , + @ % = - in names of dump files.",
+                f"{name[:80]!r} is not a valid file name.",
+                "Give dump files names of letters, digits and _ . , + @ % = - only.",
             )
 
 
 def _feed(channel: Any, payload: bytes) -> None:
-    """Send standard input and its end; a program that does not read it is no error."""
+    """Send standard input and its end. A program may ignore it."""
     with contextlib.suppress(Exception):
         if payload:
             channel.sendall(payload)
         channel.shutdown_write()
 
 
-# Length is compared, since a connection that ends in the middle looks like the end of the input.
+# The length is compared, since a connection that breaks in the middle looks like the end of the input.
 _WRITE = """\
 umask 077
 case $1 in */*) mkdir -p -- "${1%/*}" || exit 1;; esac
@@ -601,7 +601,7 @@ _READ = """\
 tail -c "+$2" -- "$1" | head -c "$3"
 """
 
-# ls takes the size from the file's entry; wc would read gigabytes on some systems.
+# ls takes the size from the file's entry; on some systems wc would read gigabytes.
 _SIZES = """\
 cd -- "$1" || exit 1
 while IFS= read -r name; do

@@ -1,12 +1,12 @@
 """A program on another host that outlives the SSH connection, Airflow's worker and Airflow itself.
 
 A job is a folder named by an id that depends only on the run and the step, so a retry finds it again. On the
-host a small wrapper starts the program and always notes its exit code; who looks decides by process id, its
-start time and the machine's boot id whether it still runs. Nothing is ever started twice under one id: the
-wrapper claims the job with a hard link, which only one can make, and only the winner starts the program.
+host a small wrapper starts the program and always records its exit code. A check decides by process id, start time
+and the machine's boot id whether the job still runs. Nothing is ever started twice under one id: the wrapper claims
+the job with a hard link, which only one wrapper can make, and only that wrapper starts the program.
 
-Files of a job folder (0700): ``program.*`` and ``wrapper.*`` are what is run, ``process`` is the claim,
-``log`` its output, ``exit_code`` how it ended, ``files/`` what it was given (removed at its end).
+Files of a job folder (0700): ``program.*`` and ``wrapper.*`` are the scripts, ``process`` is the claim,
+``log`` the output, ``exit_code`` the result, ``files/`` the input files (removed at the job's end).
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ State = Literal["absent", "starting", "running", "ended", "vanished"]
 _JOB_ID = re.compile(r"^[A-Za-z0-9_.-]{1,100}$")
 _FILE_NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
-#: Bytes of log that one look brings.
+#: Bytes of log that one call reads.
 LOG_LIMIT = 256 * 1024
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What a look at a job showed.
+    """Observed status of a job.
 
-    :param state: ``absent`` no such job; ``starting`` prepared, not yet claimed by a wrapper; ``running``;
-        ``ended`` with an exit code; ``vanished`` no process and no exit code: the machine restarted or the
-        wrapper was killed, and how far the program came is unknown.
-    :param exit_code: the program's; 128 + n when signal n ended it.
+    :param state: ``absent``: no such job; ``starting``: prepared, not yet claimed by a wrapper; ``running``;
+        ``ended``: with an exit code; ``vanished``: no process and no exit code. Then the machine restarted or the
+        wrapper was killed, and the program's progress is unknown.
+    :param exit_code: exit code of the program; 128 + n when signal n ended it.
     :param pid: process id of the wrapper, which leads the process group.
-    :param command_seconds: seconds from the program's start to its end, or until now, by the host's clock.
+    :param command_seconds: seconds from the program's start to its end or until now, by the host's clock.
     :param log_size: bytes of output so far.
-    :param orphaned: the wrapper is gone and its program still runs, so its exit code will not be known.
+    :param orphaned: the wrapper has gone and its program still runs, so its exit code will stay unknown.
     """
 
     state: State
@@ -63,10 +63,10 @@ class JobStatus:
 
 
 def parse_status(text: str) -> JobStatus:
-    """Status from the ``name=value`` lines of the look at a job folder.
+    """Status from the ``name=value`` lines about a job folder.
 
-    :param text: output of the script that looks.
-    :raises UnexpectedReplyError: it is not that.
+    :param text: output of the script ``_LOOK``.
+    :raises UnexpectedReplyError: the text has another form.
     """
     found: dict[str, str] = {}
     for line in text.splitlines():
@@ -78,7 +78,7 @@ def parse_status(text: str) -> JobStatus:
         return JobStatus("absent")
     if state not in ("starting", "claimed"):
         raise UnexpectedReplyError(
-            f"The look at a job folder gave {text.strip()[-300:]!r}.", "Check /bin/sh on that host."
+            f"The check of a job folder printed {text.strip()[-300:]!r}.", "Check /bin/sh on that host."
         )
 
     def number(name: str) -> int | None:
@@ -102,12 +102,12 @@ def parse_status(text: str) -> JobStatus:
 
 
 def decode_log(chunk: bytes, *, final: bool = False) -> tuple[str, int]:
-    """Text of a piece of log, and how many bytes of it were used.
+    """Text of a piece of log, and the number of its bytes that were used.
 
-    A character cut off at the end is left for the next look; wrong bytes are replaced.
+    A character that is cut off at the end is left for the next call. Wrong bytes are replaced.
 
     :param chunk: bytes.
-    :param final: nothing follows, so a cut character is shown as a replacement.
+    :param final: nothing follows, so a cut character becomes a replacement character.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     text = decoder.decode(chunk, final)
@@ -120,17 +120,17 @@ def program_text(
     environment: Mapping[str, str] | None = None,
     cwd: str | None = None,
 ) -> str:
-    """POSIX sh script that runs a program, or a given script, with variables and folder set.
+    """POSIX sh script that sets variables and folder, and runs a program or a given script.
 
     :param program: words, each quoted, or the text of a script.
-    :param environment: variables that are no secrets.
+    :param environment: variables without secrets.
     :param cwd: folder; default: the user's home.
-    :raises PermanentError: no program, or a name of a variable that is none.
+    :raises PermanentError: there is no program, or a variable's name is not valid.
     """
     lines = ["#!/bin/sh"]
     for name, value in (environment or {}).items():
         if not _VARIABLE.fullmatch(name):
-            raise PermanentError(f"{name[:60]!r} is not the name of a variable.", "Correct it in the topology.")
+            raise PermanentError(f"{name[:60]!r} is not a valid name of a variable.", "Correct it in the topology.")
         lines.append(f"{name}={shlex.quote(str(value))}; export {name}")
     if cwd is not None:
         lines.append(f"cd -- {shlex.quote(cwd)} || exit 1")
@@ -138,7 +138,7 @@ def program_text(
         lines.append(program)
     else:
         if not program or not program[0]:
-            raise PermanentError("A job without a program was asked for.")
+            raise PermanentError("The job has no program.")
         lines.append("exec " + shlex.join(program))
     return "\n".join(lines) + "\n"
 
@@ -146,17 +146,19 @@ def program_text(
 class RemoteJob:
     """One job on one host.
 
-    :param host: where.
+    :param host: the host.
     :param job_id: letters, digits, ``_ . -``; must depend only on the run and the step.
-    :raises PermanentError: the id is another one.
+    :raises PermanentError: the id has another form.
     """
 
-    #: Seconds until a job that was prepared and not claimed is started again by :meth:`submit`.
+    #: Seconds after which :meth:`submit` starts a job again that was prepared and not claimed.
     grace = 10.0
 
     def __init__(self, host: RemoteHost, job_id: str) -> None:
         if not _JOB_ID.fullmatch(job_id) or job_id in (".", ".."):
-            raise PermanentError(f"{job_id[:120]!r} is not a job id.", "Use up to 100 letters, digits, _, . and - .")
+            raise PermanentError(
+                f"{job_id[:120]!r} is not a valid job id.", "Give up to 100 letters, digits, _, . and - ."
+            )
         self.host = host
         self.job_id = job_id
         #: Relative to the home folder unless the work folder is absolute.
@@ -169,7 +171,7 @@ class RemoteJob:
     # -- looking -----------------------------------------------------------------------------------
 
     def status(self) -> JobStatus:
-        """Look once.
+        """The status now.
 
         :raises UnreachableError: the host does not answer.
         """
@@ -178,9 +180,9 @@ class RemoteJob:
     def log(self, offset: int = 0, limit: int = LOG_LIMIT) -> tuple[str, int]:
         """Output from ``offset`` on, standard output and standard error as they came.
 
-        :param offset: byte position, 0 or what the last call gave.
+        :param offset: byte position: 0 or the one that the last call returned.
         :param limit: bytes at most.
-        :return: text and the next offset; the same offset when there is nothing new.
+        :return: text and the next offset, which is the same offset when there is nothing new.
         """
         chunk = self.host.shell_bytes(_LOG, self.folder, str(offset + 1), str(limit))
         text, used = decode_log(chunk)
@@ -197,23 +199,23 @@ class RemoteJob:
         cwd: str | None = None,
         files: Mapping[str, str] | None = None,
     ) -> JobStatus:
-        """Start the job, or attach to it when it was started before, whatever became of it.
+        """Start the job, or attach to one that was started before, whatever its state.
 
         :param program: words, or the text of a POSIX sh script (then with ``$INFOMART_JOB`` as its folder).
-        :param stdin: standard input; the place for secrets: it is unlinked before the program starts.
-        :param environment: variables that are no secrets.
+        :param stdin: standard input, also for secrets: its file is unlinked before the program starts.
+        :param environment: variables without secrets.
         :param cwd: folder; default: the user's home.
-        :param files: name and text of files, found by :meth:`file`; 0600, removed at the program's end.
-        :return: the status after the start; after an earlier start it may be ``ended`` or ``vanished``.
+        :param files: names and texts of files (0600), which :meth:`file` finds; removed at the program's end.
+        :return: the status after the start; for a job that was started before it may be ``ended`` or ``vanished``.
         :raises RemoteCommandError: the job cannot be prepared on the host.
         """
         text = program_text(program, environment, cwd)
         for name in files or {}:
             if not _FILE_NAME.fullmatch(name):
-                raise PermanentError(f"{name[:60]!r} is not a plain file name.")
+                raise PermanentError(f"{name[:60]!r} is not a valid file name.")
         status = self.status()
         if status.state == "starting":
-            # somebody prepared it just now; give that start its time before another one
+            # another start prepared it just now; that start gets its time before a new one
             status = self._wait_for_claim()
         if status.state not in ("absent", "starting"):
             return status
@@ -248,9 +250,9 @@ class RemoteJob:
     # -- ending ------------------------------------------------------------------------------------
 
     def kill(self, signal: Literal["TERM", "INT", "HUP", "KILL"] = "TERM", grace: float = 5) -> JobStatus:
-        """End the program with everything that it started: ``signal``, then KILL after ``grace`` seconds.
+        """End the program with all its child processes: ``signal``, then KILL after ``grace`` seconds.
 
-        :return: ``ended`` with the exit code, unless there was nothing to end.
+        :return: ``ended`` with the exit code, unless no process was there to end.
         """
         if signal not in ("TERM", "INT", "HUP", "KILL"):
             raise PermanentError(f"{signal!r} is not a signal that ends jobs.")
@@ -264,9 +266,9 @@ class RemoteJob:
         return self.status()
 
     def forget(self) -> None:
-        """Remove the job's folder, so that the same id can be started anew.
+        """Remove the job's folder, so that the same id can be started again.
 
-        :raises PermanentError: it still runs.
+        :raises PermanentError: the job still runs.
         """
         status = self.status()
         if status.state == "absent":
@@ -278,7 +280,7 @@ class RemoteJob:
                 f"{self.host.label}: job {self.job_id} still runs (process {status.pid}).",
                 "Wait for its end, or kill it first.",
             )
-        # renamed first, so that nobody sees half a job
+        # renamed first, so that no check finds half a job
         self.host.shell(
             'mv -- "$1" "$2" && rm -rf -- "$2"',
             self.folder,
@@ -286,12 +288,12 @@ class RemoteJob:
         )
 
 
-# -- what runs on the host: POSIX sh, no tools but the usual ones -------------------------------------
+# -- scripts on the host: POSIX sh, with the usual tools only ------------------------------------
 
 # $1 is the job folder in every script.
 _COMMON = """\
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo none; }
-# start time of a process: field 22 of its stat, counted after the name, which may hold blanks
+# start time of a process: field 22 of its stat, counted after the name, which may contain blanks
 start_of() {
   if [ -r "/proc/$1/stat" ]; then
     IFS= read -r stat < "/proc/$1/stat" || return 1
@@ -335,7 +337,7 @@ if [ -z "$pid" ]; then echo state=starting; exit 0; fi
 echo state=claimed
 echo "pid=$pid"
 echo "begun=$begun"
-# the exit code is read after the look at the process: it may have ended in between
+# the exit code is read after the check of the process: it may have ended in between
 [ -f exit_code ] || echo "alive=$(alive "$pid" "$pgid" "$boot" "$start")"
 if [ -f exit_code ]; then
   read -r code ended < exit_code
@@ -344,7 +346,7 @@ if [ -f exit_code ]; then
 fi
 """
 
-# no log yet is no error
+# a missing log is not an error
 _LOG = """\
 [ -f "$1/log" ] || exit 0
 tail -c "+$2" -- "$1/log" | head -c "$3"
@@ -355,7 +357,7 @@ umask 077
 mkdir -p -- "$2" && { mkdir -- "$1" 2>/dev/null || [ -d "$1" ]; } && chmod 700 "$1"
 """
 
-# Standard input lies in a file for a moment only: it is open and unlinked before anything is started.
+# Standard input is in a file for a moment only: the file is opened and unlinked before anything is started.
 _LAUNCH = """\
 mask=$(umask)
 umask 077
@@ -377,8 +379,8 @@ while [ $i -lt 20 ] && [ ! -f process ]; do sleep 0.1 2>/dev/null || sleep 1; i=
 exit 0
 """
 
-# The program runs in the foreground: a shell puts off traps until it ends, so its exit code is the true one.
-# ':' and not '' as traps, since ignored signals would stay ignored in the program.
+# The program runs in the foreground: the shell delays traps until the program ends, so its exit code is the true one.
+# The traps are ':' and not '', since ignored signals would stay ignored in the program.
 _WRAPPER = """\
 trap : TERM INT HUP QUIT USR1 USR2
 mask=$3
@@ -395,7 +397,7 @@ else
 fi
 printf 'pid=%s\\npgid=%s\\nboot=%s\\nstart=%s\\nbegun=%s\\n' \\
   $$ "$pgid" "$(boot_id)" "$start" "$(date +%s)" > "process.$token" || exit 1
-# a hard link is made or refused as a whole: whoever makes it owns the job
+# creating a hard link is atomic: the wrapper that creates it owns the job
 if ! ln "process.$token" process; then
   rm -f "process.$token" "program.$token" "wrapper.$token"
   exit 0
@@ -409,7 +411,7 @@ cd "$job"
 # some shells count signals from 256
 [ $code -gt 255 ] && code=$((code - 128))
 rm -rf files
-# a full file system is waited for, as long as a day
+# with a full file system the wrapper waits, up to a day
 i=0
 until printf '%s %s\\n' "$code" "$(date +%s)" > exit_code.new && mv -f exit_code.new exit_code; do
   i=$((i+1)); [ $i -gt 17280 ] && break
@@ -425,7 +427,7 @@ load
 [ -f exit_code ] && exit 0
 state=$(alive "$pid" "$pgid" "$boot" "$start")
 [ "$state" = dead ] && exit 0
-# without a group of its own, the wrapper's children are all that may be touched
+# without its own process group, only the wrapper's children may be ended
 targets() {
   if [ "$pid" = "$pgid" ]; then members "$pgid"; else
     ps -A -o pid= -o ppid= | while read -r p q; do [ "$q" = "$pid" ] && echo "$p"; done
@@ -436,7 +438,7 @@ short() { sleep 0.2 2>/dev/null || sleep 1; }
 send "$2"
 i=0
 while [ $i -lt "$3" ] && [ -n "$(targets)" ]; do short; i=$((i+1)); done
-# new children may come while the old ones go
+# new children may start while the old ones end
 i=0
 while [ $i -lt 10 ] && [ -n "$(targets)" ]; do send KILL; short; i=$((i+1)); done
 i=0

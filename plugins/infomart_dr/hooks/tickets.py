@@ -1,8 +1,8 @@
 """Messages of a run to a ticket: ServiceNow's work notes, Jira's comments, or a webhook.
 
-Each message has a key that depends only on what happened, and stands in what is written. ServiceNow and Jira are
-asked for the key before they are written to, at every attempt: the ticket is the one place that knows what it was
-told, also when the database, Airflow, or the answer to the last attempt was lost. A webhook gets the key as a header.
+Each message has a key that depends only on the event, and its text contains this key. At every attempt, ServiceNow and
+Jira are first searched for the key. Only the ticket itself always knows which messages it has, even when the database,
+Airflow, or the answer to the last attempt was lost. A webhook gets the key as a header.
 """
 
 from __future__ import annotations
@@ -27,52 +27,52 @@ from infomart_dr.topology import TICKET, TicketEvent, Tickets
 
 log = logging.getLogger(__name__)
 
-#: Signs of a text: a journal entry of ServiceNow is cut beyond 4000.
+#: Maximal length of a text in characters: ServiceNow cuts a journal entry after 4000.
 TEXT_LIMIT = 3900
 
 
 class Message(BaseModel):
-    """What happened in a run; the document that a webhook receives."""
+    """An event of a run; the document that a webhook receives."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: Of this document's shape.
+    #: Version of this document's shape.
     version: int = Field(1, description="Version of this document's shape.")
-    key: str = Field(description="The same whenever the same thing is told again; also the header Idempotency-Key.")
+    key: str = Field(description="The same for every delivery of the same event; also the header Idempotency-Key.")
     event: TicketEvent = Field(
-        description="started; waiting: a person must answer; chapter: a chapter of the procedure is done; "
-        "failed: a step failed for good; ended: nothing of the run is left to do."
+        description="started; waiting: a person must answer; chapter: a chapter of the procedure is finished; "
+        "failed: a step failed permanently; ended: the run has no tasks left."
     )
     # It becomes part of a query and of a path.
     ticket: str = Field(description="Number of the ticket.", pattern=f"^{TICKET}$")
     deployment: str
     dag_id: str
     run_id: str
-    plan: str = Field(description="Plan of the run; another run may go on with it.")
-    requested_by: str = Field(description="Airflow's user who started the run; empty for a schedule.")
-    task_id: str | None = Field(None, description="The step that waits or failed.")
+    plan: str = Field(description="Plan of the run; another run may continue it.")
+    requested_by: str = Field(description="Airflow user who started the run; empty for a scheduled run.")
+    task_id: str | None = Field(None, description="The step that waits or has failed.")
     try_number: int | None = None
-    chapter: str | None = Field(None, description="The chapter that is done.")
-    state: str | None = Field(None, description="Of an ended run: success or failed.")
-    reason: str | None = Field(None, description="Of a failed step: what was found.")
-    next_step: str | None = Field(None, description="Of a failed or waiting step: what to do next.")
+    chapter: str | None = Field(None, description="The finished chapter.")
+    state: str | None = Field(None, description="State of an ended run: success or failed.")
+    reason: str | None = Field(None, description="Finding of a failed step.")
+    next_step: str | None = Field(None, description="Next action after a failed or waiting step.")
     link: str = Field(description="Page of Airflow's web interface: the form, the step or the run.")
-    at: str = Field(description="When it happened, UTC, ISO 8601; it may be told later.")
-    text: str = Field(description="All of it in words, as it is written into a ticket.", max_length=TEXT_LIMIT)
+    at: str = Field(description="Time of the event, UTC, ISO 8601; delivery may be later.")
+    text: str = Field(description="The complete message in words, as written into a ticket.", max_length=TEXT_LIMIT)
 
 
 def key_of(*parts: object) -> str:
-    """Key of a message: twelve characters that depend on these parts only."""
+    """Key of a message: twelve characters that depend only on these parts."""
     return hashlib.sha1(json.dumps([str(part) for part in parts]).encode(), usedforsecurity=False).hexdigest()[:12]
 
 
 def marked(message: Message) -> str:
-    """The text with the mark by which it is found again, and when it happened: it may be told late."""
+    """The text with its searchable mark and the time of the event, since delivery may be late."""
     return f"{message.text}\n\n{mark(message)} {message.at}"
 
 
 def mark(message: Message) -> str:
-    """What stands below a text in a ticket."""
+    """Mark below a text in a ticket, with the message's key."""
     return f"infomart-dr:{message.key}"
 
 
@@ -80,7 +80,7 @@ class Ticketing(Protocol):
     """One ticketing system."""
 
     def deliver(self, message: Message) -> None:
-        """Write a message unless it is there; may be repeated."""
+        """Write a message unless the ticket has it; may be repeated."""
 
 
 class ServiceNowTicket:
@@ -92,7 +92,7 @@ class ServiceNowTicket:
     def deliver(self, message: Message) -> None:
         table, field = self._settings.table, self._settings.field
         path = f"/api/now/table/{table}"
-        # Display values: only they hold the entries of a journal field.
+        # Display values: only they contain the entries of a journal field.
         asked = {
             "sysparm_query": f"number={message.ticket}",
             "sysparm_fields": f"sys_id,{field}",
@@ -108,9 +108,9 @@ class ServiceNowTicket:
                 "Compare tickets.servicenow.table and tickets.pattern in the topology with the run's id.",
             )
         if mark(message) in str(rows[0].get(field) or ""):
-            log.info("The ticket %s has been told this already.", message.ticket)
+            log.info("The ticket %s has this message already.", message.ticket)
             return
-        # Square brackets around code would be taken for HTML.
+        # ServiceNow takes [code] for HTML.
         text = re.sub(r"\[(/?code)\]", r"(\1)", marked(message), flags=re.IGNORECASE)
         path += "/" + quote(str(rows[0]["sys_id"]), safe="")
         self._http.request("PATCH", path, f"{field} of {message.ticket}", json={field: text})
@@ -119,7 +119,7 @@ class ServiceNowTicket:
 class JiraTicket:
     """Comments of an issue."""
 
-    #: Comments that are searched, the newest first.
+    #: Number of comments to search, the newest first.
     SEARCHED: ClassVar[int] = 100
 
     def __init__(self, http: Http, settings: Tickets) -> None:
@@ -132,10 +132,10 @@ class JiraTicket:
         comments = answer.get("comments") if isinstance(answer, dict) else None
         if not isinstance(comments, list):
             raise PermanentError(
-                f"Jira's answer has no comments of {message.ticket}.", "Look whether Jira is behind it."
+                f"Jira's answer has no comments of {message.ticket}.", "Check whether the connection's address is Jira."
             )
         if mark(message) in json.dumps(comments):
-            log.info("The ticket %s has been told this already.", message.ticket)
+            log.info("The ticket %s has this message already.", message.ticket)
             return
         text = marked(message)
         body = document(text) if self._api == 3 else wiki(text)
@@ -143,12 +143,12 @@ class JiraTicket:
 
 
 def wiki(text: str) -> str:
-    """Text without meaning as wiki markup."""
+    """Text without any effect as wiki markup."""
     return re.sub(r"([{}\[\]|*!^~])", r"\\\1", text)
 
 
 def document(text: str) -> dict[str, Any]:
-    """Text in Atlassian's document format, one paragraph a line."""
+    """Text in Atlassian's document format, one paragraph per line."""
     lines = [
         {"type": "paragraph", "content": [{"type": "text", "text": line}] if line else []} for line in text.splitlines()
     ]
@@ -182,11 +182,11 @@ def ticketing(http: Http, settings: Tickets) -> Ticketing:
 
 @dataclass
 class Sent:
-    """What became of messages.
+    """Result of a delivery of messages.
 
-    :param told: keys of those that the ticketing system has now.
-    :param refused: keys of those that it will refuse again until a person has changed something.
-    :param problems: why others were not told.
+    :param told: keys of the delivered messages.
+    :param refused: keys of messages that the system will refuse again until a person has changed something.
+    :param problems: reasons why other messages were not delivered.
     """
 
     told: set[str] = field(default_factory=set)
@@ -195,12 +195,12 @@ class Sent:
 
     @property
     def problem(self) -> str | None:
-        """Why a message was not told, each reason once; None when all were."""
+        """The distinct reasons why messages were not delivered; None when all were delivered."""
         return "; ".join(dict.fromkeys(self.problems)) or None
 
 
 class _Sending:
-    """Messages on their way, within the topology's limit.
+    """A delivery of messages, within the topology's time limit.
 
     :param login: the Airflow connection.
     """
@@ -221,7 +221,7 @@ class _Sending:
             self.sent.problems.append(words(error))
 
     def _one(self, system: Ticketing, message: Message) -> bool:
-        """Deliver a message; False: the next one would meet the same."""
+        """Deliver a message; False: the next message would fail for the same reason."""
         # Another attempt must begin, and should end, before the limit.
         left = max(self._deadline - time.monotonic() - self._settings.timeout / 2, 0.0)
         trying = tenacity.Retrying(
@@ -239,7 +239,7 @@ class _Sending:
             self.sent.refused.add(message.key)
             self.sent.problems.append(words(error))
             if isinstance(error, CredentialsError) and not isinstance(error, ForbiddenError):
-                # Further tries with a wrong password lock the user.
+                # Further tries with a wrong password would lock the user.
                 self.sent.refused |= {each.key for each in self._messages} - self.sent.told
                 return False
             return True
@@ -248,15 +248,15 @@ class _Sending:
 
 
 def words(error: Exception) -> str:
-    """An error for a log; of one that nobody foresaw also its type."""
+    """An error for a log; an unexpected error with its type."""
     return str(error) if isinstance(error, InfoMartError) else f"{type(error).__name__}: {error}"
 
 
 def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> Sent:
-    """Deliver messages in their order, within the topology's limit whatever the other side does.
+    """Deliver messages in their order, within the topology's time limit, whatever the other side does.
 
-    One that is refused holds up no other; when the other side is away, those after it are left. What is still delivered
-    after the limit has its key.
+    A refused message does not delay the others. When the other side does not answer, later messages are not tried.
+    A message that arrives after the limit has its key, so that it is not written twice.
 
     :param login: the Airflow connection.
     """
@@ -266,5 +266,5 @@ def send(settings: Tickets, login: Any, messages: Sequence[Message]) -> Sent:
         bounded(sending.run, settings.limit, "tickets")
     except BusyError as error:
         late.append(str(error))
-    # A copy: what is left behind may still write.
+    # A copy, since an abandoned thread may still write.
     return Sent(set(sending.sent.told), set(sending.sent.refused), [*sending.sent.problems, *late])

@@ -1,7 +1,7 @@
-"""Copies a dump set between hosts and proves it: directly with rsync, or relayed through Airflow's machine.
+"""Copy of a dump set between hosts, with proof: directly with rsync, or relayed through Airflow's machine.
 
-Both ways write to the final names and resume after a cut; what has arrived is proven by :func:`checksums`
-alone. ``rsync --append`` is never used: it keeps a damaged beginning and reports success.
+Both ways write to the final names and resume after a lost connection. Only :func:`checksums` proves what has arrived.
+``rsync --append`` is never used: it keeps a damaged beginning and reports success.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,
 
 #: rsync(1), "EXIT VALUES", and ssh's 255: sockets, I/O, protocol stream, timeouts, signals, lost connections.
 _CURABLE_CODES = frozenset({10, 12, 20, 24, 30, 35, 255})
-#: Bytes that the relay has on the way for one file at a time.
+#: Bytes that the relay transfers for one file at a time.
 _WINDOW = 8 * 1024 * 1024
 _BLOCK = 32 * 1024
 
@@ -38,24 +38,24 @@ class TransferPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    #: Folders as the hosts see them.
+    #: Folders, by their paths on the hosts.
     source_folder: AbsolutePath
     target_folder: AbsolutePath
     #: Name and size in bytes.
     files: list[tuple[FileName, Annotated[int, Field(ge=0)]]] = Field(min_length=1)
-    #: The target as the source host reaches it; only for the direct way.
+    #: Address of the target for the source host; only for the direct way.
     target_user: str = Field("oracle", pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
     target_address: Address
     target_port: Port = 22
     #: Private key and known hosts on the source host; None: the user's own.
     key: AbsolutePath | None = None
     known_hosts: AbsolutePath | None = None
-    #: Files at a time.
+    #: Number of files that are copied at the same time.
     streams: int = Field(4, ge=1, le=16)
-    #: Kilobytes a second over all streams.
+    #: Kilobytes per second over all streams.
     bandwidth: int | None = Field(None, ge=1)
     rsync: str = Field("rsync", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
-    #: Compare contents also where size and time agree, after a checksum was wrong.
+    #: True after a wrong checksum: compare contents even where size and time agree.
     repair: bool = False
 
     @property
@@ -68,7 +68,7 @@ class TransferPlan(BaseModel):
 
 
 def ssh_command(plan: TransferPlan) -> str:
-    """The ``-e`` of rsync: no questions, host keys checked, dead links noticed in 15 s."""
+    """The ``-e`` of rsync: no prompts, host keys checked, dead links detected in 15 s."""
     words = ["ssh", "-p", str(plan.target_port)]
     if plan.key:
         words += ["-i", plan.key, "-o", "IdentitiesOnly=yes"]
@@ -83,15 +83,15 @@ def ssh_command(plan: TransferPlan) -> str:
         options["UserKnownHostsFile"] = f'"{plan.known_hosts}"' if " " in plan.known_hosts else plan.known_hosts
     for name, value in options.items():
         words += ["-o", f"{name}={value}"]
-    # rsync splits the text at blanks itself and knows quotes
+    # rsync itself splits the text at blanks and understands quotes
     return " ".join(f"'{word}'" if " " in word else word for word in words)
 
 
 def rsync_words(plan: TransferPlan) -> list[str]:
-    """rsync and its options; the file's name and the target follow.
+    """rsync and its options, without the file's name and the target.
 
-    ``--inplace`` resends about a megabyte after a cut and repairs a damaged beginning; ``--timeout`` ends a
-    stream whose link is dead; ``--protect-args`` keeps the remote shell away from the target's name.
+    ``--inplace`` resends about a megabyte after a lost connection and repairs a damaged beginning. ``--timeout`` ends
+    a stream whose link is dead. ``--protect-args`` protects the target's name from the remote shell.
     """
     words = [plan.rsync, "--times", "--inplace", "--protect-args", "--timeout=60", "-e", ssh_command(plan)]
     if plan.repair:
@@ -102,17 +102,17 @@ def rsync_words(plan: TransferPlan) -> list[str]:
 
 
 def direct_command(plan: TransferPlan) -> tuple[str, str]:
-    """Script for a job on the source host, and its standard input: one file name a line.
+    """Script for a job on the source host, and its standard input: one file name per line.
 
-    The script prints a line when a file is there or failed. Its exit code is rsync's: of the files that
-    failed, one whose reason is final counts before one that a retry may help against.
+    The script prints a line when a file has arrived or failed. Its exit code is rsync's. Among failed files, a
+    permanent reason counts before a transient one.
 
-    :param plan: what and where to.
+    :param plan: the copy.
     """
     address = f"[{plan.target_address}]" if ":" in plan.target_address else plan.target_address
     target = f"{plan.target_user}@{address}:{plan.target_folder}/"
     retryable = "|".join(str(code) for code in sorted(_CURABLE_CODES))
-    # xargs sees the code 1 only: 255 would make it stop at once, and others it replaces by 123
+    # xargs gets the code 1 only: 255 would stop it at once, and it replaces others by 123
     one = (
         f'{shlex.join(rsync_words(plan))} -- "$1" {shlex.quote(target)}\n'
         "code=$?\n"
@@ -140,9 +140,9 @@ def direct_command(plan: TransferPlan) -> tuple[str, str]:
 
 
 def classify_exit(code: int | None) -> Literal["done", "retryable", "final"]:
-    """What an exit code of the direct transfer means.
+    """The error for an exit code of the direct transfer.
 
-    :param code: rsync's or ssh's; None and above 128: ended by a signal.
+    :param code: exit code of rsync or ssh; None or above 128: a signal ended it.
     """
     if code == 0:
         return "done"
@@ -155,11 +155,11 @@ def classify_exit(code: int | None) -> Literal["done", "retryable", "final"]:
 
 
 def progress_line(sizes: Mapping[str, int], files: Mapping[str, int], rate: float | None = None) -> str:
-    """One line as ``3 of 8 files, 1.2 of 3.4 GB (35 %), 21 MB/s, 105 s left``.
+    """One line such as ``3 of 8 files, 1.2 of 3.4 GB (35 %), 21 MB/s, 105 s left``.
 
     :param sizes: bytes by name at the target.
     :param files: bytes by name of the whole set.
-    :param rate: bytes a second of late; None: not known.
+    :param rate: present bytes per second; None: unknown.
     """
     total = sum(files.values())
     here = sum(min(sizes.get(name, 0), size) for name, size in files.items())
@@ -185,11 +185,11 @@ def progress_line(sizes: Mapping[str, int], files: Mapping[str, int], rate: floa
 def checksum_script(folder: str, names: Sequence[str], parallel: int = 2) -> tuple[str, str]:
     """Script that prints ``<SHA-256> *<name>`` for each file, and its standard input.
 
-    openssl uses the processor's SHA instructions, about six times faster than sha256sum without them.
+    openssl uses the processor's SHA instructions; it is about six times faster than a sha256sum without them.
 
     :param folder: absolute path.
     :param names: plain file names.
-    :param parallel: files at a time.
+    :param parallel: number of files at the same time.
     """
     _check_names(names)
     script = (
@@ -206,15 +206,15 @@ def _check_names(names: Iterable[str]) -> None:
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}", name):
             raise PermanentError(
-                f"{name[:80]!r} is not a plain file name.",
-                "Use letters, digits and _ . , + @ % = - in names of dump files.",
+                f"{name[:80]!r} is not a valid file name.",
+                "Give dump files names of letters, digits and _ . , + @ % = - only.",
             )
 
 
 def parse_checksums(text: str) -> dict[str, str]:
     """SHA-256 by name, in lower case, from the output of openssl, sha256sum or shasum.
 
-    Other lines, as warnings, are skipped.
+    Other lines, such as warnings, are skipped.
     """
     found = {}
     for line in text.splitlines():
@@ -229,7 +229,7 @@ def parse_checksums(text: str) -> dict[str, str]:
 def checksums(
     host: RemoteHost, folder: str, names: Sequence[str], *, parallel: int = 2, timeout: float | None = None
 ) -> dict[str, str]:
-    """SHA-256 of files on a host, by name. For sets that take long, run :func:`checksum_script` as a job.
+    """SHA-256 of files on a host, by name. For large sets run :func:`checksum_script` as a job.
 
     :raises RemoteCommandError: a file cannot be read.
     :raises UnexpectedReplyError: a checksum is missing in the reply.
@@ -240,7 +240,7 @@ def checksums(
     found = parse_checksums(host.run(["/bin/sh", "-c", script], stdin=stdin, timeout=timeout).stdout)
     if missing := sorted(set(names) - set(found)):
         raise UnexpectedReplyError(
-            f"{host.label}: no checksum came back for {', '.join(missing)[:300]}.",
+            f"{host.label}: the reply has no checksum for {', '.join(missing)[:300]}.",
             "Run openssl dgst -sha256 -r on these files by hand.",
         )
     return {name: found[name] for name in names}
@@ -250,7 +250,7 @@ def checksums(
 
 
 def _clone(host: RemoteHost) -> RemoteHost:
-    """Another SSH connection to the same host: one connection is limited by its window."""
+    """Another SSH connection to the same host, since the window limits the speed of one connection."""
     return RemoteHost(
         host.ssh_connection,
         work_folder=host.work_folder,
@@ -264,13 +264,13 @@ def _prefix_sum(host: RemoteHost, path: str, length: int) -> str:
     script = (
         'head -c "$2" -- "$1" | if command -v openssl >/dev/null 2>&1; then openssl dgst -sha256 -r; else sha256sum; fi'
     )
-    # a gigabyte takes a few seconds; slow disks get ten times that
+    # a gigabyte takes a few seconds; the limit is ten times that, for slow disks
     done = host.shell(script, path, str(length), timeout=host.command_timeout + length / 20e6)
     return done.stdout.split()[0] if done.stdout.split() else ""
 
 
 class _Throttle:
-    """Keeps all streams together below a rate."""
+    """Limits the total rate of all streams."""
 
     def __init__(self, kilobytes: int | None) -> None:
         self._rate = kilobytes * 1000 if kilobytes else None
@@ -294,20 +294,20 @@ def relay(
     plan: TransferPlan,
     progress: Callable[[dict[str, int]], None] | None = None,
 ) -> dict[str, str]:
-    """Copy through Airflow's machine by SFTP, several files at a time, nothing kept here.
+    """Copy through Airflow's machine by SFTP, several files at a time, without storing them there.
 
-    A file that is partly there is continued when the SHA-256 of its beginning agrees at both hosts, else
-    copied again. The result names the SHA-256 of what was read, by name, for files copied whole in this call.
+    A partly copied file is continued when the SHA-256 of its beginning is equal at both hosts; otherwise it is copied
+    again. The result has the SHA-256 of the data that was read, by name, for files that this call copied completely.
 
-    :param source: where the files are.
-    :param target: where they go.
-    :param plan: which files, how many at a time, and how fast.
-    :param progress: called with the bytes at the target by name, from several threads in turn.
-    :raises UnreachableError: a connection was lost; call it again to continue.
+    :param source: host of the files.
+    :param target: host that receives them.
+    :param plan: the files, the number of streams, and the rate.
+    :param progress: called with the bytes at the target by name, by one thread after the other.
+    :raises UnreachableError: a connection was lost; the next call continues.
     :raises PermanentError: a file is missing or cannot be written.
     """
     work: queue.Queue[tuple[str, int]] = queue.Queue()
-    # big ones first, so that the streams end together
+    # largest files first, so that the streams end at about the same time
     for item in sorted(plan.files, key=lambda file: -file[1]):
         work.put(item)
     sizes: dict[str, int] = {}
@@ -319,7 +319,7 @@ def relay(
     telling = threading.Lock()
 
     def report(name: str, size: int) -> None:
-        # one at a time, so that figures never go back
+        # one call at a time, so that the numbers never decrease
         with telling:
             sizes[name] = size
             if progress:
@@ -350,10 +350,10 @@ def relay(
         for thread in threads:
             thread.join()
     finally:
-        # also when the task is ended meanwhile: nothing may go on writing behind its back
+        # also when the task is ended meanwhile: no thread may continue writing
         stop.set()
     if errors:
-        # what time cannot remedy comes first
+        # permanent errors come first
         raise sorted(errors, key=lambda error: error.retryable)[0]
     return sums
 
@@ -395,7 +395,7 @@ def _relay_file(
                     if len(block) != wanted:
                         raise PermanentError(
                             f"{source.label}: {origin} is shorter than the {size} bytes of the dump set.",
-                            "The export may still be writing, or the file was cut; export again.",
+                            "Check whether the export still writes, or the file was cut; export again.",
                         )
                     digest.update(block)
                     outgoing.write(block)
@@ -421,4 +421,6 @@ def _sftp_error(error: Exception, source: RemoteHost, target: RemoteHost, name: 
             f"{where}: the SFTP server reports a failure.",
             "Check the free space and the quota at the target.",
         )
-    return UnreachableError(f"{where}: the connection was lost ({error}).", "Check the network; it continues.")
+    return UnreachableError(
+        f"{where}: the connection was lost ({error}).", "Check the network; the retry continues the copy."
+    )

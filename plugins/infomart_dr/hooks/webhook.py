@@ -1,6 +1,6 @@
-"""A JSON message to an HTTP endpoint behind an Airflow connection: bounded in time, tried a few times.
+"""A JSON message to an HTTP endpoint behind an Airflow connection, with a time limit and a few tries.
 
-A receiver that has taken a message and whose answer was lost gets it again: ``Idempotency-Key`` tells.
+When the receiver's answer was lost, the message is sent again with the same ``Idempotency-Key``.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from infomart_dr.hooks.connections import connection
 from infomart_dr.hooks.http import BusyError, Http, bounded, growing
 
 _TRIES = 3
-#: Seconds that a receiver may ask for; a look at a deployment does not wait longer.
+#: Longest wait in seconds that a receiver may ask for; the watch of a deployment does not wait longer.
 _LONGEST_WAIT = 4.0
 
 
 class Webhook:
     """An endpoint.
 
-    :param connection_id: Airflow connection as :class:`~infomart_dr.hooks.http.Http` takes it; ``path`` in the extra
-        fields.
+    :param connection_id: Airflow connection in the form of :class:`~infomart_dr.hooks.http.Http`, with ``path`` in the
+        extra fields.
     :param timeout: seconds for one answer.
     :param limit: seconds for one message, whatever the receiver does.
     """
@@ -34,8 +34,8 @@ class Webhook:
     def post(self, message: Mapping[str, Any], key: str) -> None:
         """Send a message.
 
-        :param key: the same for every try.
-        :raises InfoMartError: it was not taken, or nobody knows.
+        :param key: key of the message, the same for every try.
+        :raises InfoMartError: the receiver did not accept it, or the result is unknown.
         """
         bounded(lambda: self._post(message, key), self._limit, "webhook")
 

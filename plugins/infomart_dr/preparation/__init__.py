@@ -1,1 +1,1 @@
-"""What is needed before Airflow runs: the topology checked, files rendered, connections listed, procedures printed."""
+"""Preparation before Airflow runs: check the topology, render files, list connections, print procedures."""

@@ -1,4 +1,4 @@
-"""Topology files, checked as a run would read them, and as far as their parameter files can be rendered."""
+"""Check of topology files: they are read as by a run, and their parameter files are rendered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infomart_dr.topology import Topology
 
 @dataclass(frozen=True)
 class Checked:
-    """A topology file and what is wrong with it.
+    """A topology file and its mistakes.
 
     :param deployment: None when the file could not be read.
     """
@@ -24,23 +24,23 @@ class Checked:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The topology files that a path stands for: itself, or the ``*.yaml`` of a folder.
+    """The topology files of a path: the path itself, or the ``*.yaml`` files of a folder.
 
-    :raises TopologyError: a folder without one.
+    :raises TopologyError: the folder has no topology file.
     """
     if not path.is_dir():
         return [path]
     files = sorted(path.glob("*.yaml"))
     if not files:
-        raise TopologyError(f"{path} holds no *.yaml file.", "Name each file <deployment>.yaml.")
+        raise TopologyError(f"{path} contains no *.yaml file.", "Name each file <deployment>.yaml.")
     return files
 
 
 def check(path: Path) -> list[Checked]:
-    """Every file behind a path, with all its mistakes.
+    """Every file of a path, with all its mistakes.
 
     :param path: a topology file, or a folder of ``<deployment>.yaml`` files.
-    :raises TopologyError: a folder without topology files.
+    :raises TopologyError: the folder has no topology file.
     """
     return [_check(file, in_folder=path.is_dir()) for file in files_of(path)]
 
@@ -52,14 +52,14 @@ def _check(file: Path, *, in_folder: bool) -> Checked:
         return Checked(file, None, error.mistakes)
     mistakes = []
     if in_folder and file.stem != topology.name:
-        # The parameter deployment of a run is looked for by the file's name.
-        mistakes.append(f"{file}: deployment: found {topology.name!r}; allowed: {file.stem!r}, as the file's name")
+        # A run finds the deployment of its parameter by the file's name.
+        mistakes.append(f"{file}: deployment: found {topology.name!r}; allowed: {file.stem!r}, the file's name")
     mistakes += [f"{file}: {mistake}" for mistake in _not_rendered(topology)]
     return Checked(file, topology.name, tuple(mistakes))
 
 
 def _not_rendered(topology: Topology) -> list[str]:
-    """What keeps GoldenGate's parameter files from being rendered; the pump's needs a pair, and is left out."""
+    """Reasons why parameter files cannot be rendered. The pump's file needs two sites and is not checked."""
     if topology.architecture == "active-active":
         return []
     found = []

@@ -1,6 +1,6 @@
-"""The Airflow connections that a topology needs: which machine and port, and what each account must be able to do.
+"""The Airflow connections that a topology needs, with machine, port and the privileges of each account.
 
-Privileges are read from the headers of ``include/sql``, so that the list and the statements cannot part.
+Privileges are read from the headers of ``include/sql``, so that the list always agrees with the statements.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from infomart_dr.topology import Host, Idb, Site, Tickets, Topology
 
 Account = Literal["dba", "info_mart", "goldengate", "idb"]
 
-#: Port of a database listener, where neither topology nor connection says another.
+#: Port of a database listener, unless the topology or the connection names another.
 LISTENER_PORT = 1521
 
-#: What a header of ``include/sql`` says after ``privilege:``, and whose it is. What needs no privilege is nobody's.
+#: Account by the text after ``privilege:`` in a header of ``include/sql``. A statement without a privilege has none.
 _ACCOUNTS: dict[str, Account] = {
     "SELECT_CATALOG_ROLE": "dba",
     "owner of the schema, or DROP ANY SEQUENCE": "dba",
@@ -45,7 +45,7 @@ _OF_MECHANISM = {
     "dbms_scheduler": {"scheduler_jobs", "disable_job", "enable_job"},
     "dbms_job": {"dbms_jobs", "dbms_job_break", "dbms_job_mend", "dbms_ijob_break", "dbms_ijob_mend"},
 }
-#: How a privilege is said to whoever grants it.
+#: Words of a privilege for the person who grants it.
 _WORDS = {
     "owner of the schema, or DROP ANY SEQUENCE": "DROP ANY SEQUENCE (this site as the target of a copy)",
     "owner of the schema, or SELECT on the table": "owner of the Info Mart's schema",
@@ -57,7 +57,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Privilege:
-    """What an account must be able to do.
+    """A privilege that an account needs.
 
     :param statements: files of ``include/sql`` that need it, without suffix.
     """
@@ -72,10 +72,10 @@ class Needed:
 
     :param fields: fields of the topology that name it.
     :param type: Airflow's connection type.
-    :param address: host as far as the topology knows it; empty: it does not.
-    :param login: the user as far as it is known.
+    :param address: the host; empty: the topology does not name it.
+    :param login: the user; empty: not known.
     :param extra: extra fields; placeholders in angle brackets.
-    :param remarks: what to mind when it is added.
+    :param remarks: hints for the person who adds it.
     """
 
     id: str
@@ -88,7 +88,7 @@ class Needed:
     extra: dict[str, Any] = field(default_factory=dict)
     privileges: list[Privilege] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    #: Whether it has a password; an SSH connection has a key.
+    #: False: it has a key, like an SSH connection.
     password: bool = True
     schema: str = ""
 
@@ -110,7 +110,7 @@ class Needed:
 
     @property
     def variable(self) -> str:
-        """Name of the environment variable in which Airflow looks for it."""
+        """Name of the environment variable from which Airflow reads it."""
         return f"AIRFLOW_CONN_{self.id.upper()}"
 
 
@@ -119,7 +119,7 @@ class Needed:
 
 @cache
 def statement_privileges() -> dict[str, str]:
-    """What each statement of ``include/sql`` says after ``privilege:``."""
+    """Text after ``privilege:`` in the header of each statement of ``include/sql``."""
     found = {}
     for file in sorted((include_folder() / "sql").glob("*.sql")):
         match = re.search(r"^-- privilege: *(.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
@@ -130,18 +130,18 @@ def statement_privileges() -> dict[str, str]:
 
 
 def account_of(statement: str) -> Account | None:
-    """Whose connection runs a statement; None where it needs no privilege.
+    """The account that runs a statement; None for a statement without a privilege.
 
-    :raises PermanentError: its header says something that is not known here.
+    :raises PermanentError: the header's privilege is not known here.
     """
-    # What follows a semicolon is about older releases.
+    # The text after a semicolon is about older releases.
     said = statement_privileges()[statement].split(";")[0].strip()
     if said.startswith("none"):
         return None
     if said not in _ACCOUNTS:
         raise PermanentError(
             f"{statement}.sql: privilege {said!r} belongs to no account.",
-            "Say whose it is in infomart_dr/preparation/connections.py.",
+            "Add its account in infomart_dr/preparation/connections.py.",
         )
     return "idb" if statement in _OF_THE_IDB else _ACCOUNTS[said]
 
@@ -158,9 +158,9 @@ def _privileges(account: Account, leave_out: tuple[str, ...] = ()) -> Iterator[P
 
 
 def grants() -> list[tuple[str, str, tuple[str, ...]]]:
-    """What each account must be able to do for the statements of ``include/sql``, whatever the topology.
+    """Privileges of every account for the statements of ``include/sql``, independent of a topology.
 
-    :returns: whose connection, the privilege, and the statements that need it.
+    :returns: the connection's name, the privilege, and the statements that need it.
     """
     names: dict[Account, str] = {
         "dba": "DBA",
@@ -190,8 +190,8 @@ def needed(topology: Topology) -> list[Needed]:
         there.remarks += [remark for remark in each.remarks if remark not in there.remarks]
         if (there.type, there.login) != (each.type, each.login):
             there.remarks.append(
-                f"{each.fields[0]} would be of type {each.type}, login {each.login or 'unknown'}: use another id there "
-                "unless one account serves both"
+                f"{each.fields[0]} would be of type {each.type}, login {each.login or 'unknown'}: give another id "
+                "there unless one account serves both"
             )
     return list(found.values())
 
@@ -212,14 +212,14 @@ def _all(topology: Topology) -> Iterator[Needed]:
         yield _outside(
             topology.watch.alert_connection,
             "watch.alert_connection",
-            "webhook that is told of alerts",
+            "webhook that receives alerts",
             "may post messages",
             "extra path: of the endpoint",
         )
 
 
 def _first_address(host: Host) -> tuple[str, str]:
-    """An address of a host, and the site that sees it there."""
+    """An address of a host, and the site from which it is reached there."""
     for site, reach in host.seen_from.items():
         return reach.address, site
     return "", ""
@@ -234,7 +234,7 @@ def _ssh(topology: Topology, name: str, host: Host) -> Needed:
         if name in (site.database.host, site.info_mart_server.host, site.management_layer.host)
     ]
     database = any(topology.sites[site].database.host == name for site in uses)
-    rights = [Privilege("SSH login with a key, without a question")]
+    rights = [Privilege("SSH login with a key, without a prompt")]
     if database:
         rights.append(
             Privilege(
@@ -259,7 +259,7 @@ def _ssh(topology: Topology, name: str, host: Host) -> Needed:
             "allow_host_key_change": False,
         },
         rights,
-        [f"address as {seen_from} sees it; use the one that Airflow's machines see"] if seen_from else [],
+        [f"address as seen from {seen_from}; give the one that Airflow's machines use"] if seen_from else [],
         password=False,
     )
 
@@ -268,7 +268,7 @@ def _databases(topology: Topology, name: str, site: Site) -> Iterator[Needed]:
     database = site.database
     address, seen_from = _first_address(topology.host(database.host))
     port = (topology.host(database.host).seen_from[seen_from].listener_port if seen_from else None) or LISTENER_PORT
-    remarks = [f"address as {seen_from} sees it; use the one that Airflow's machines see"] if seen_from else []
+    remarks = [f"address as seen from {seen_from}; give the one that Airflow's machines use"] if seen_from else []
     directory = database.data_pump.directory
 
     def oracle(field_name: str, what: str, login: str, privileges: list[Privilege], *more: str) -> Needed:
@@ -310,7 +310,7 @@ def _databases(topology: Topology, name: str, site: Site) -> Iterator[Needed]:
         "the Info Mart's owner",
         topology.info_mart.schema_name,
         info_mart,
-        "after an import at a target its login is used: a user that the import creates has the source's password",
+        "this login is used after an import at a target; a user that the import creates has the source's password",
     )
     yield oracle(
         "goldengate_connection", "GoldenGate's owner", site.goldengate.schema_name, list(_privileges("goldengate"))
@@ -346,7 +346,7 @@ def _management(name: str, site: Site) -> Needed:
         layer.connection,
         "http",
         [f"sites.{name}.management_layer.connection"],
-        f"user of the Configuration Layer at {name}; login and password only are used, by mlcmd on {layer.host}",
+        f"user of the Configuration Layer at {name}; mlcmd on {layer.host} uses login and password only",
         layer.configuration_server,
         layer.configuration_port,
         privileges=[Privilege("may start and stop the Info Mart Server's application, and read its status")],
@@ -379,7 +379,7 @@ def _tickets(tickets: Tickets) -> Needed:
 
 
 def _outside(connection: str, field_name: str, what: str, right: str, *remarks: str) -> Needed:
-    """A system outside, by HTTP."""
+    """An external system, reached by HTTP."""
     return Needed(
         connection,
         "http",
@@ -400,11 +400,11 @@ def _outside(connection: str, field_name: str, what: str, right: str, *remarks: 
 
 def environment_lines(connections: list[Needed]) -> list[str]:
     """AIRFLOW_CONN_ lines for an environment file; values are JSON, placeholders stand in angle brackets."""
-    lines = ["# Replace what stands in <>; mode 0600. One line a connection."]
+    lines = ["# Replace the placeholders in <>; mode 0600. One line per connection."]
     for each in connections:
         lines.append(f"# {each.what} ({', '.join(each.fields)})")
         line = f"{each.variable}={json.dumps(each.fields_for_airflow())}"
-        # A variable's name has no points and dashes.
+        # A variable's name cannot contain dots and dashes.
         if not re.fullmatch(r"[A-Z0-9_]+", each.variable):
             lines.append(f"# {each.id} cannot be an environment variable: give it an id of letters, digits and _, or")
             lines.append("# use a connections file.")
@@ -414,11 +414,11 @@ def environment_lines(connections: list[Needed]) -> list[str]:
 
 
 def filled(there: dict[str, Any], wanted: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """A file of connections with what is missing in it, and the ids that were added; what stands there stays."""
+    """A file's connections with the missing ones added, and the added ids; existing entries stay."""
     added = sorted(set(wanted) - set(there))
     return there | {name: wanted[name] for name in added}, added
 
 
 def import_file(connections: list[Needed]) -> dict[str, Any]:
-    """What ``airflow connections import`` and the local file backend read, with placeholders."""
+    """The document for ``airflow connections import`` and the local file backend, with placeholders."""
     return {each.id: each.fields_for_airflow() for each in connections}

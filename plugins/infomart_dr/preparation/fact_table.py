@@ -1,4 +1,4 @@
-"""The table of the facts that a plan remembers, made of their declarations."""
+"""The table of a plan's recorded facts, generated from their declarations."""
 
 from __future__ import annotations
 

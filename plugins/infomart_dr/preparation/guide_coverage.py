@@ -1,7 +1,7 @@
-"""Which steps of the guide the tasks do, which people do, and which are done otherwise.
+"""Coverage of the guide: steps that tasks do, steps that people do, and steps that are done otherwise.
 
-Coverage is read from the tasks' own references (``guide:853``), never written down a second time: a page that is
-kept by hand says what its author remembers. ``include/guide/items.yaml`` says only what no task can say.
+Coverage is read from the tasks' own references (``guide:853``), because a list kept by hand goes stale.
+``include/guide/items.yaml`` contains only what no task can state.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from infomart_dr.files import include_folder
 from infomart_dr.guide import Lines, parse_references, places
 
-#: A section of the documents, as ``docs/operating.md#clear``.
+#: A section of the documents, such as ``docs/operating.md#clear``.
 _PLACE = re.compile(r"\bdocs/([\w-]+\.md)(?:#([\w-]+))?")
 _TASK = re.compile(r"`([\w.]+)`")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
@@ -59,12 +59,12 @@ class Item(BaseModel):
 
     @property
     def explained(self) -> bool:
-        """Whether it says itself why no task need do it."""
+        """The item itself gives a reason why no task needs to do it."""
         return bool(self.human or self.departure or self.not_applicable)
 
 
 class Items(BaseModel):
-    """The file of the items."""
+    """The file ``include/guide/items.yaml``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,7 +74,7 @@ class Items(BaseModel):
 def load_items(file: Path | None = None) -> list[Item]:
     """The guide's items.
 
-    :param file: another file than ``include/guide/items.yaml``.
+    :param file: default: ``include/guide/items.yaml``.
     """
     file = file or include_folder() / "guide" / "items.yaml"
     return Items.model_validate(yaml.safe_load(file.read_text())).items
@@ -92,9 +92,9 @@ class GuideTask(NamedTuple):
 
 
 def reference_text(task: Any) -> str:
-    """Lines of the guide that a task names, with their step; empty: the task is no step of this package.
+    """Lines of the guide that a task names, with their step; empty: the task is not a step of this package.
 
-    :param task: an operator, or a mapped one, which has what its class says.
+    :param task: an operator, or a mapped one, which has its class's reference.
     """
     return str(getattr(task, "guide", "") or getattr(getattr(task, "operator_class", None), "guide", "") or "")
 
@@ -127,7 +127,7 @@ class Coverage:
         }
 
     def open(self, item: Item) -> bool:
-        """Whether no task does the item and nothing says why."""
+        """No task does the item, and nothing gives a reason."""
         return not self.by_item[item.id] and not item.explained
 
     def uncovered(self) -> list[str]:
@@ -135,16 +135,16 @@ class Coverage:
         return [f"{item.id} (guide:{item.lines}): {item.title}" for item in self.items if self.open(item)]
 
     def loose_references(self) -> list[str]:
-        """References of tasks that lead to no item."""
+        """References of tasks that match no item."""
         return [
-            f"{task.dag_id}.{task.task_id}: guide:{lines} is no item"
+            f"{task.dag_id}.{task.task_id}: guide:{lines} matches no item"
             for task in self.tasks
             for lines in task.lines
             if not any(lines.overlaps(item.lines) for item in self.items)
         ]
 
     def disorder(self) -> list[str]:
-        """Items that do not stand in the order of their lines, and ids that are used twice."""
+        """Items that are not in the order of their lines, and ids that are used twice."""
         found = [
             f"{after.id} (guide:{after.lines}) stands after {before.id} (guide:{before.lines})"
             for before, after in zip(self.items, self.items[1:], strict=False)
@@ -183,13 +183,13 @@ class Coverage:
             wrong = [f"docs/{page}#{section}" for page, section in places if not has_section(root, page, section)]
             wrong += [task for task in tasks if task not in known]
             if not places and not tasks:
-                wrong = ["it names no task and no section"]
+                wrong = ["it names neither a task nor a section"]
             found += [f"{item.id}: {each}" for each in wrong]
         return found
 
 
 def functions_of(file: Path) -> set[str]:
-    """Names of a module's functions; none of a file that is not there."""
+    """Names of a module's functions; empty when the file does not exist."""
     if not file.is_file():
         return set()
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -197,16 +197,16 @@ def functions_of(file: Path) -> set[str]:
 
 
 def has_section(root: Path, page: str, section: str) -> bool:
-    """Whether a page of the documents has a section.
+    """A page of the documents has this section.
 
-    :param section: its anchor as GitHub makes it; empty: the page itself.
+    :param section: its anchor in GitHub's form; empty: the page itself.
     """
     file = root / "docs" / page
     return file.is_file() and (not section or section in map(anchor, _HEADING.findall(file.read_text())))
 
 
 def anchor(heading: str) -> str:
-    """The anchor that GitHub makes of a heading."""
+    """GitHub's anchor for a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -224,17 +224,17 @@ edit this page.** Change a task's reference (the attribute `guide` of its operat
 
 The guide is Genesys' *Genesys Info Mart Business Continuity Deployment Guide*, release 8.1.4, as PDF (47 pages).
 Chapter and page are those of its table of contents; a range, as 38-39, means that the item stands on one of these
-pages or goes on over them. Each numbered step with its sub-steps, each note and warning and each instruction of a task
+pages or extends over them. Each numbered step with its sub-steps, each note and warning and each instruction of a task
 summary is an item; the titles are ours.
 
-A task covers an item when both name the same lines of the guide. Other items are *by hand* (people do it; the task or
-the section named instructs or checks), a *departure* (deliberately done otherwise) or *nothing to do*. A departure may
-stand beside tasks: they do it, but not as printed. An item without any of these is **open**.
+A task covers an item when both name the same lines of the guide. Other items are *by hand* (people do it; the named
+task or section instructs or checks), a *departure* (deliberately done otherwise) or *nothing to do*. A departure may
+appear together with tasks: the tasks do the step, but not as printed. An item without any of these is **open**.
 `tests/unit/test_guide_coverage.py` refuses open items, references that lead nowhere, tests that do not exist, and a
 stale page.
 
-DAG ids stand without `infomart_`, after the tasks that they have in common; `.name` is in the same task group as the
-task before it.
+DAG ids are written without `infomart_`, after the tasks that they have in common; `.name` is in the same task group as
+the task before it.
 """
 _SUMMARY_HEAD = (
     "| section | items | by tasks | by hand | departures | nothing to do | open |\n|---|---|---|---|---|---|---|"
@@ -256,7 +256,7 @@ def page(coverage: Coverage) -> str:
 
 
 def _summary(coverage: Coverage, sections: Mapping[str, Sequence[Item]]) -> str:
-    """Numbers by section; an item counts once, in the first column that it belongs to."""
+    """Numbers by section; an item counts once, in the first column that fits."""
     rows = [(name, _counts(coverage, items)) for name, items in sections.items()]
     rows.append(("**all**", _counts(coverage, coverage.items)))
     return "\n".join([_SUMMARY_HEAD, *(f"| {name} | {' | '.join(map(str, counts))} |" for name, counts in rows)]) + "\n"
@@ -284,7 +284,7 @@ def _row(coverage: Coverage, item: Item) -> str:
 
 
 def task_cell(tasks: Sequence[GuideTask]) -> str:
-    """Tasks by the DAGs that have them, as ``group.a, .b (cutover, return_to_normal)``."""
+    """Tasks by the DAGs that have them, such as ``group.a, .b (cutover, return_to_normal)``."""
     dags: dict[str, list[str]] = {}
     for task in tasks:
         dags.setdefault(task.task_id, []).append(task.dag_id.removeprefix("infomart_"))
@@ -310,7 +310,7 @@ def _reason_cell(item: Item) -> str:
 
 
 def _link(place: re.Match[str]) -> str:
-    """A link to a section; the page stands beside the others."""
+    """A link to a section of another page in the same folder."""
     name, section = place.groups()
     target = f"{name}#{section}" if section else name
     return f"[{target}]({target})"

@@ -1,6 +1,6 @@
-"""A procedure as its DAG file has it: chapters and tasks in order, and what each would do in a deployment.
+"""A procedure as its DAG file has it: chapters and tasks in order, and the effect of each task in a deployment.
 
-What can be said without a connection is said; what only a run can see is left open, never guessed.
+The outline states only facts that are known without a connection. Everything else stays open and is never guessed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from infomart_dr.plan.step import Step, is_failover
 from infomart_dr.preparation.guide_coverage import reference_text
 from infomart_dr.topology import BOTH_ROLES, Topology
 
-#: ``program``; ``person``: does it and confirms; ``decision``: a gate; ``open``: a person where something is missing,
-#: which only the run can see.
+#: ``program``; ``person``: a person does it and confirms; ``decision``: a gate; ``open``: a person does it where
+#: something is missing, which only the run can find out.
 Who = Literal["program", "person", "decision", "open"]
 
 
@@ -29,9 +29,9 @@ Who = Literal["program", "person", "decision", "open"]
 class OutlineTask:
     """A task of a procedure.
 
-    :param applies: None: only the run can see it.
+    :param applies: None: only the run can decide.
     :param why_not: why it does not apply.
-    :param at_the_end: it runs whatever happened before.
+    :param at_the_end: it runs even after a failure.
     :param after: tasks that it follows.
     """
 
@@ -77,7 +77,7 @@ class Outline:
 
 
 class NotWithoutConnection(GuardError):
-    """What is asked for can be seen over a connection only."""
+    """A question that only a connection can answer."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not checked here.", "Start the procedure.")
@@ -90,7 +90,7 @@ class _NewPlan(Ledger):
     """The ledger of a plan that has not begun."""
 
     def __init__(self) -> None:
-        """Nothing is noted, and nothing can be."""
+        """Empty: there is nothing recorded, and nothing can be recorded."""
 
     def get(self, fact: Fact[T]) -> T | None:
         return None
@@ -103,9 +103,9 @@ class _NewPlan(Ledger):
 
 
 class UnconnectedStep(Step):
-    """A step of a deployment of which only the topology is known.
+    """A step of a deployment, without connections: only its topology is known.
 
-    :param begun: the facts of the plan are unknown; False: the plan has none yet.
+    :param begun: True: the plan has facts, and they are unknown; False: the plan has none yet.
     """
 
     def __init__(self, topology: Topology, *, begun: bool, **arguments: Any) -> None:
@@ -115,12 +115,12 @@ class UnconnectedStep(Step):
 
     def _ledger(self, plan_id: str) -> Ledger:
         if self._begun:
-            raise NotWithoutConnection("What the plan has recorded")
+            raise NotWithoutConnection("The record of the plan")
         return _NewPlan()
 
 
 class Unconnected(Deployment):
-    """A deployment of which only the topology is known."""
+    """A deployment without connections: only its topology is known."""
 
     def __init__(self, topology: Topology) -> None:
         super().__init__(topology.name)
@@ -145,13 +145,13 @@ class Unconnected(Deployment):
 
 
 def outline(dag: Any, topology: Topology | None, given: Mapping[str, Any] | None = None) -> Outline:
-    """A procedure with what is known of it in a deployment.
+    """A procedure, with everything that is known of it in a deployment.
 
     :param dag: from a DAG file.
-    :param topology: None: nothing is said of what applies.
+    :param topology: None: the outline does not say which tasks apply.
     :param given: values of parameters.
-    :raises PermanentError: a parameter that the procedure does not have, or a value that its form refuses.
-    :raises TopologyError: the sites cannot be chosen, or the deployment is not of the procedure's architecture.
+    :raises PermanentError: the procedure has no such parameter, or its form refuses the value.
+    :raises TopologyError: the sites cannot be chosen, or the deployment has another architecture than the procedure.
     """
     params = _params(dag, dict(given or {}))
     for lock in (task for task in dag.tasks if topology is not None and hasattr(task, "must_fit")):
@@ -171,7 +171,7 @@ def outline(dag: Any, topology: Topology | None, given: Mapping[str, Any] | None
 
 
 def _has_target(dag: Any) -> bool:
-    """Whether the procedure works at two sites, which its lock says."""
+    """The procedure works at two sites, according to its lock."""
     return any(len(getattr(task, "sites", ())) > 1 for task in dag.tasks)
 
 
@@ -214,7 +214,7 @@ def _site(steps: Mapping[bool, Step], role: Literal["source", "target"]) -> str:
 
 
 def _chapters(dag: Any) -> Iterator[tuple[str, str, list[Any]]]:
-    """Task groups and lone tasks in the order in which they run; a group within a group belongs to the outer one."""
+    """Task groups and single tasks in their order; a nested group belongs to the outer one."""
     for node in dag.task_group.topological_sort():
         if hasattr(node, "children"):
             yield node.group_id, node.tooltip or "", list(_tasks(node))

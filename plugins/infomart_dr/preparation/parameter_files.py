@@ -12,7 +12,7 @@ from infomart_dr.hooks import data_pump, goldengate_parameters
 from infomart_dr.plan.step import plan_key
 from infomart_dr.topology import BOTH_ROLES, Pair, SiteRole
 
-#: Stands for the id of a plan that is not given.
+#: Stands for the id of a plan that has not begun.
 NEW_PLAN = "(a plan that has not begun)"
 
 
@@ -22,7 +22,7 @@ class ParameterFile:
 
     :param site: name of the site.
     :param path: where a plan writes it there.
-    :param note: what the reader must know of it.
+    :param note: remark for the reader.
     """
 
     site: str
@@ -32,7 +32,7 @@ class ParameterFile:
 
     @property
     def local(self) -> PurePosixPath:
-        """Path below a folder that holds several sites' files."""
+        """Path below a folder for the files of several sites."""
         return PurePosixPath(
             self.site, *(part for part in PurePosixPath(self.path).parts if part not in ("/", "~", ".."))
         )
@@ -40,7 +40,7 @@ class ParameterFile:
 
 @dataclass
 class Rendered:
-    """What was rendered, and what only a running plan knows."""
+    """The rendered files, and the values that only a running plan knows."""
 
     files: list[ParameterFile] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -65,21 +65,19 @@ def render(pair: Pair, *, plan_id: str = "", scn: int | None = None, dump_files:
                 site,
                 f"{home}/GLOBALS",
                 goldengate_parameters.render_globals(pair.topology, site),
-                "merged into the file that is there: its other lines stay",
+                "merged into the existing file, whose other lines stay",
             )
         )
     plan_id = plan_id or NEW_PLAN
     export, load = data_pump.export_job(plan_id), data_pump.import_job(plan_id)
     if scn is None:
-        found.missing.append(
-            "expdp: FLASHBACK_SCN is read from the source's database while a plan runs; give --scn to see the file"
-        )
+        found.missing.append("expdp: a plan reads FLASHBACK_SCN from the source's database; give --scn to see the file")
     else:
         text = data_pump.export_parameters(pair.topology, pair.site("source"), scn, export)
         found.files.append(_of_plan(pair, "source", plan_id, f"{export}.par", text))
     if not dump_files:
         found.missing.append(
-            "impdp: the dump files are named by the manifest that a plan writes after its export; give --dump-file for "
+            "impdp: the manifest, which a plan writes after its export, names the dump files; give --dump-file for "
             "each to see the file"
         )
     else:
@@ -97,10 +95,10 @@ def _of_plan(pair: Pair, role: SiteRole, plan_id: str, name: str, text: str) -> 
 
 
 def check_plan_id(plan_id: str) -> str:
-    """A run id as the forms allow it.
+    """The run id, in the form that the procedures allow.
 
-    :raises PermanentError: it is none.
+    :raises PermanentError: it has another form.
     """
     if not re.fullmatch(r"[A-Za-z0-9_.~:+\-]{0,250}", plan_id):
-        raise PermanentError(f"{plan_id[:60]!r} is not a run id.", "Give letters, digits and _ . ~ : + - only.")
+        raise PermanentError(f"{plan_id[:60]!r} is not a valid run id.", "Give letters, digits and _ . ~ : + - only.")
     return plan_id

@@ -10,7 +10,7 @@ import yaml
 from infomart_dr.hooks.tickets import Message
 from infomart_dr.plan.parameters import RUN_ID_LIMIT
 
-#: What Airflow accepts as a run's id, and what the procedures do.
+#: Form of a run's id: that of Airflow, and the shorter one of the procedures.
 RUN_ID = r"^[A-Za-z0-9_.~:+-]{1,250}$"
 NEW_RUN_ID = rf"^[A-Za-z0-9_.~:+-]{{1,{RUN_ID_LIMIT}}}$"
 
@@ -30,7 +30,7 @@ _RUN = {
         "queued_at": {"type": ["string", "null"], "format": "date-time"},
         "start_date": {"type": ["string", "null"], "format": "date-time"},
         "end_date": {"type": ["string", "null"], "format": "date-time"},
-        "triggering_user_name": {"type": ["string", "null"], "description": "Who asked for the run."},
+        "triggering_user_name": {"type": ["string", "null"], "description": "The user who started the run."},
         "conf": {"type": ["object", "null"]},
         "note": {"type": ["string", "null"]},
     },
@@ -55,7 +55,7 @@ _GATE = {
     "required": ["subject", "options"],
     "properties": {
         "subject": {"type": "string"},
-        "body": {"type": ["string", "null"], "description": "What the person should see before the answer, Markdown."},
+        "body": {"type": ["string", "null"], "description": "Information for the person who answers, in Markdown."},
         "options": {"type": "array", "items": {"type": "string"}, "description": "The possible answers."},
         "response_received": {"type": "boolean"},
         "task_instance": {"$ref": "#/components/schemas/TaskInstance"},
@@ -95,7 +95,7 @@ def parameters(dag: Any) -> dict[str, Any]:
     return {
         "type": "object",
         "title": f"conf of {dag.dag_id}",
-        "description": "Every key may be left out. Airflow accepts other keys too; the run's first task refuses them.",
+        "description": "Every key is optional. Airflow accepts other keys too; the run's first task refuses them.",
         "additionalProperties": False,
         "properties": properties,
     }
@@ -141,10 +141,10 @@ def document(dags: Iterable[Any]) -> dict[str, Any]:
                         "name": "response_received",
                         "in": "query",
                         "schema": {"type": "boolean"},
-                        "description": "false: those that wait for an answer.",
+                        "description": "false: only those that wait for an answer.",
                     },
                 ],
-                # Of a run that does not exist the list is empty.
+                # For a run that does not exist the list is empty.
                 missing=False,
             )
         },
@@ -159,21 +159,23 @@ def document(dags: Iterable[Any]) -> dict[str, Any]:
         "webhooks": {
             "message": {
                 "post": {
-                    "summary": "What a run tells, with the backend webhook of the topology's section tickets.",
+                    "summary": "A message of a run, sent when the topology's section tickets has the backend webhook.",
                     "parameters": [
                         {
                             "name": "Idempotency-Key",
                             "in": "header",
                             "required": True,
                             "schema": {"type": "string"},
-                            "description": "The message's key; a message may come more than once.",
+                            "description": "The message's key; a message may arrive more than once.",
                         }
                     ],
                     "requestBody": _body("Message"),
                     "responses": {
-                        "200": {"description": "Taken; any 2xx counts."},
-                        "409": {"description": "The key is known; counts as taken."},
-                        "429": {"description": "Come again, after the seconds of Retry-After; likewise 5xx."},
+                        "200": {"description": "Accepted; any 2xx counts."},
+                        "409": {"description": "The key is known; counts as accepted."},
+                        "429": {
+                            "description": "The message comes again after the seconds of Retry-After; likewise 5xx."
+                        },
                     },
                 }
             }
@@ -186,7 +188,7 @@ def document(dags: Iterable[Any]) -> dict[str, Any]:
 
 
 class _Plain(yaml.SafeDumper):
-    """Each part written out, also where two are the same."""
+    """A dumper that writes every part out, even where two are equal."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -205,7 +207,7 @@ def _token() -> dict[str, Any]:
     login = {"type": "object", "required": ["username", "password"], "properties": {"username": text, "password": text}}
     token = {"type": "object", "required": ["access_token"], "properties": {"access_token": text}}
     return {
-        "summary": "A token for the header Authorization: Bearer; it ends after a day (Airflow's jwt_expiration_time).",
+        "summary": "A token for the header Authorization: Bearer; valid for a day (Airflow's jwt_expiration_time).",
         "security": [],
         "requestBody": {"required": True, "content": {"application/json": {"schema": login}}},
         "responses": {
@@ -224,10 +226,10 @@ def _trigger(dag: Any) -> dict[str, Any]:
             "dag_run_id": {
                 "type": "string",
                 "pattern": NEW_RUN_ID,
-                "description": "The ticket's number. A second request with it is refused with 409. Airflow takes a "
+                "description": "The ticket's number. Airflow refuses a second request with it (409). Airflow accepts a "
                 "longer one; the run's first task refuses it.",
             },
-            "logical_date": {"type": "null", "description": "Must be there, and null."},
+            "logical_date": {"type": "null", "description": "Required, and always null."},
             "conf": {"$ref": f"#/components/schemas/{dag.dag_id}"},
             "note": {"type": ["string", "null"], "maxLength": 1000},
         },
@@ -238,10 +240,10 @@ def _trigger(dag: Any) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             "200": {"description": "Queued.", "content": {"application/json": {"schema": _ref("Run")}}},
-            "400": _refusal("A parameter has a wrong value; detail says which, and what is allowed."),
+            "400": _refusal("A parameter has a wrong value; detail names it and the allowed values."),
             "404": _refusal("Airflow has no such DAG."),
-            "409": _refusal("This run is already there: read its state, and do not start another."),
-            "422": _refusal("The body is not as it must be (logical_date is missing)."),
+            "409": _refusal("This run exists already: read its state, and do not start another."),
+            "422": _refusal("The body is not valid (for example, logical_date is missing)."),
             **_refusals(),
         },
     }
@@ -266,7 +268,7 @@ def _read(
         "summary": summary,
         "parameters": asked,
         "responses": {
-            "200": {"description": "What there is.", "content": {"application/json": {"schema": schema}}},
+            "200": {"description": "The result.", "content": {"application/json": {"schema": schema}}},
             **({"404": _refusal("There is no such run, step or try.")} if missing else {}),
             **_refusals(),
         },
@@ -279,10 +281,10 @@ def _answer(of_task: list[dict[str, Any]]) -> dict[str, Any]:
         "parameters": [*of_task, _path("map_index", type="integer", const=-1)],
         "requestBody": _body("Answer"),
         "responses": {
-            "200": {"description": "Taken; the step goes on."},
+            "200": {"description": "Accepted; the step continues."},
             "400": _refusal("Not one of the options."),
             "404": _refusal("There is no such gate."),
-            "409": _refusal("It is answered already, or does not wait."),
+            "409": _refusal("It is answered already, or does not wait for an answer."),
             **_refusals(),
         },
     }
@@ -302,7 +304,7 @@ def _refusal(text: str) -> dict[str, Any]:
 
 def _refusals() -> dict[str, Any]:
     return {
-        "401": _refusal("No token, or one that has ended."),
+        "401": _refusal("The token is missing or has expired."),
         "403": _refusal("The user may not do this."),
     }
 

@@ -1,8 +1,8 @@
-"""What exists: sites, hosts, connections, roles and options, read from one YAML file and validated.
+"""The topology: sites, hosts, connections, roles and options, read from one YAML file and validated.
 
-Every identifier that later reaches a shell, ggsci or SQL is checked here, once. A wrong file is reported
-whole: each mistake with the path of its field, what was found and what is allowed. docs/topology.md describes
-the file field by field.
+Every identifier that later reaches a shell, ggsci or SQL is validated here, once. All mistakes of a file are reported
+together, each with the path of its field, the value found and the allowed values. docs/topology.md describes the file
+field by field.
 """
 
 from __future__ import annotations

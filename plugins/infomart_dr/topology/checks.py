@@ -1,4 +1,4 @@
-"""Checks across the fields of a topology: names that must exist elsewhere, and what must differ or agree."""
+"""Checks across the fields of a topology: names that must exist elsewhere, values that must differ or agree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infomart_dr.topology.sites import Architecture, Site
 
 
 def wrong_references(architecture: Architecture, hosts: Mapping[str, Host], sites: Mapping[str, Site]) -> Iterator[str]:
-    """Each mistake: its field, what was found and what is allowed."""
+    """The mistakes, each with its field, the value found and the allowed values."""
     yield from _split_purge_jobs(sites)
     for name, site in sites.items():
         yield from _wrong_hosts(name, site, hosts)
@@ -28,7 +28,7 @@ def wrong_references(architecture: Architecture, hosts: Mapping[str, Host], site
 
 
 def _split_purge_jobs(sites: Mapping[str, Site]) -> Iterator[str]:
-    """Purges outside the database that several IDBs name: their holds must stand in the same tables."""
+    """Mistakes in purges outside the database that several IDBs name: their holds must be in the same tables."""
     first: dict[str, tuple[str, str]] = {}
     for name, site in sites.items():
         for idb in site.idbs:
@@ -39,8 +39,8 @@ def _split_purge_jobs(sites: Mapping[str, Site]) -> Iterator[str]:
                 other, connection = first.setdefault(job.key, (where, idb.connection))
                 if connection != idb.connection:
                     yield (
-                        f"{where}.purge_jobs.{number}: found the purge of {other}, whose connection is another; "
-                        f"allowed: IDBs with one connection, {connection}, or a purge of each IDB's own"
+                        f"{where}.purge_jobs.{number}: found the purge of {other}, which has another connection; "
+                        f"allowed: the same connection for both IDBs, {connection}, or a separate purge for each IDB"
                     )
 
 
@@ -65,7 +65,7 @@ def _used_twice(name: str, site: Site) -> Iterator[str]:
         yield f"sites.{name}.goldengate.trails: local and remote are both {trails.local!r}; allowed: two trails"
     groups = site.goldengate.groups
     if len({groups.extract, groups.pump, groups.replicat}) < 3:
-        yield f"sites.{name}.goldengate.groups: names are used twice; allowed: three different names"
+        yield f"sites.{name}.goldengate.groups: a name is used twice; allowed: three different names"
     names = [idb.name for idb in site.idbs]
     for double in sorted({each for each in names if names.count(each) > 1}):
         yield f"sites.{name}.idbs: found {double!r} twice; allowed: each IDB once"
@@ -88,7 +88,7 @@ def _wrong_application(name: str, site: Site, architecture: Architecture) -> Ite
     if architecture == "active-active" and None in own:
         yield (
             f"sites.{name}.info_mart_server: application or application_dbid is missing; "
-            "allowed: both, since each server of an active-active deployment has an object of its own"
+            "allowed: both, since each server of an active-active deployment has its own object"
         )
     if architecture == "active-standby" and own != (None, None):
         yield (

@@ -1,4 +1,4 @@
-"""The Info Mart database of a site, and Data Pump there."""
+"""The Info Mart database of a site, and its Data Pump."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from infomart_dr.topology.identifiers import (
 class DataPump(Model):
     """expdp and impdp at a site."""
 
-    #: Oracle directory object, and nothing else: its folder is read from DBA_DIRECTORIES.
+    #: Name of the Oracle directory object; its folder is read from DBA_DIRECTORIES.
     directory: Identifier = "GIM_DUMP"
-    #: Name part of the dump files; Data Pump adds the set's number.
+    #: Beginning of the dump files' names; Data Pump adds the number within the set.
     file_prefix: str = Field("gim", pattern=r"^[A-Za-z0-9_]{1,40}$")
     file_size: DumpSize = "2G"
     parallel: int = Field(2, ge=1, le=64)
@@ -38,7 +38,7 @@ class Database(Model):
 
     host: Name
     service: ServiceName
-    #: Release of the Oracle database, as ``11.2`` or ``19.0``.
+    #: Release of the Oracle database, such as ``11.2`` or ``19.0``.
     release: Release = "19.0"
     #: Airflow connections: a DBA, the Info Mart's owner, GoldenGate's owner.
     dba_connection: ConnectionId

@@ -24,7 +24,7 @@ from infomart_dr.topology.identifiers import (
 
 
 class Flags(Model):
-    """Options of mlcmd; not published by Genesys, so they are configuration."""
+    """Options of mlcmd. Genesys does not publish them, so they are configuration."""
 
     status: str = Field("-getappstatus", pattern=r"^-[A-Za-z-]+$")
     start: str = Field("-startapp", pattern=r"^-[A-Za-z-]+$")
@@ -40,14 +40,14 @@ class Endpoint(Model):
 
 
 class Jobs(Model):
-    """How a job of the Info Mart Server is started by its name; Genesys publishes no interface for it."""
+    """The way to start a job of the Info Mart Server by its name. Genesys publishes no interface for it."""
 
     #: ``human``: a person starts it and confirms; ``command``: the site's own command does.
     backend: Literal["human", "command"] = "human"
-    #: Program and arguments on the Info Mart Server's host; ``{job}`` stands for Job_MigrateGIM and the like. It must
-    #: end with 0 only when the job has succeeded.
+    #: Program and arguments on the Info Mart Server's host; ``{job}`` is replaced by a name such as Job_MigrateGIM.
+    #: The exit code must be 0 only after the job has succeeded.
     command: list[Word] = Field(default_factory=list)
-    #: Seconds for one job.
+    #: Time limit of one job in seconds.
     timeout: int = Field(7200, ge=10, le=86400)
 
     @model_validator(mode="after")
@@ -58,16 +58,16 @@ class Jobs(Model):
 
 
 class Reports(Model):
-    """GI2 or GCXI at a site; how it is brought into service is not published."""
+    """GI2 or GCXI at a site. Genesys does not publish how to bring it into service."""
 
     product: str = Field("GI2", pattern=r"^[A-Za-z0-9 ]{1,40}$")
     #: ``human``: a person brings it into service and confirms; ``command``: the site's own command does.
     backend: Literal["human", "command"] = "human"
     #: Host of the commands.
     host: Name | None = None
-    #: Program and arguments that bring the reports into service at this site; ``{site}`` stands for its name.
+    #: Program and arguments that bring the reports into service at this site; ``{site}`` is replaced by its name.
     start: list[Word] = Field(default_factory=list)
-    #: Program and arguments that end with 0 only when the reports are in service here.
+    #: Program and arguments whose exit code is 0 only while the reports are in service here.
     check: list[Word] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ class Reports(Model):
 
 
 class ManagementLayer(Model):
-    """Solution Control Server of a site, by mlcmd."""
+    """Solution Control Server of a site, reached by mlcmd."""
 
     host: Name
     command: Program = "mlcmd"
@@ -89,27 +89,27 @@ class ManagementLayer(Model):
     client: ObjectName = "default"
     #: Airflow connection with user and password of the Configuration Layer.
     connection: ConnectionId
-    #: ``command_line``: mlcmd itself wants the password as an argument, which users of that host can see in
-    #: ``ps``; ``standard_input``: ``command`` is a wrapper that reads it from there.
+    #: ``command_line``: mlcmd takes the password as an argument, which users of that host can see in ``ps``.
+    #: ``standard_input``: ``command`` is a wrapper that reads the password from standard input.
     password_delivery: Literal["command_line", "standard_input"] = "command_line"
     flags: Flags = Field(default_factory=Flags)
     running_words: list[str] = Field(default_factory=lambda: ["Running"])
     stopped_words: list[str] = Field(default_factory=lambda: ["Stopped"])
-    #: Seconds to wait for a start or a stop.
+    #: Time limit of a start or a stop in seconds.
     timeout: int = Field(300, ge=5, le=3600)
     #: Configuration Server as another site's hosts reach it, by site; default: as mlcmd reaches it.
     seen_from: dict[Name, Endpoint] = Field(default_factory=dict)
 
 
 class ConfigurationPaths(Model):
-    """Paths of GAX's internal REST interface; not published, so they are configuration."""
+    """Paths of GAX's internal REST interface. Genesys does not publish them, so they are configuration."""
 
     login: str = Field("/gax/api/session/login", pattern=r"^/[A-Za-z0-9_./{}?=&%-]*$")
     application: str = Field("/gax/api/cfg/applications/{name}", pattern=r"^/[A-Za-z0-9_./{}?=&%-]*$")
 
 
 class Configuration(Model):
-    """How Application objects are changed: by GAX's REST interface, or by a person who gets instructions."""
+    """The way to change Application objects: GAX's REST interface, or a person who gets instructions."""
 
     backend: Literal["gax", "manual"] = "manual"
     #: Airflow connection of GAX (host, port, user, password); only with ``gax``.
@@ -138,12 +138,12 @@ class InfoMartServer(Model):
     application: ObjectName | None = None
     application_dbid: int | None = Field(None, ge=1)
     log_file: AbsolutePath
-    #: LIKE pattern of PROGRAM in v$session for the server's sessions; a Java server may show as JDBC Thin Client.
+    #: LIKE pattern of PROGRAM in v$session for the server's sessions; a Java server may appear as JDBC Thin Client.
     session_program: str = Field("%gim_etl%", pattern=r"^[A-Za-z0-9_%@.() -]{1,64}$")
-    #: What its process is called, for ``pgrep -f``; proves that it is stopped.
+    #: Pattern of its process for ``pgrep -f``; proves that the server is stopped.
     process_pattern: ProcessPattern = "gim_etl"
-    #: Program and arguments on this host that end with 0 only when no service starts the server by itself; how the
-    #: service is set is not published. Empty: nobody looks.
+    #: Program and arguments on this host whose exit code is 0 only when no service starts the server automatically.
+    #: Genesys does not publish how the service is configured. Empty: no check.
     manual_start_check: list[Word] = Field(default_factory=list)
 
 
@@ -163,7 +163,7 @@ class Raa(Model):
 
 
 class InfoMart(Model):
-    """What all sites share."""
+    """Settings that all sites share."""
 
     release: Release
     schema_name: Identifier = Field("GIM", alias="schema")
@@ -172,12 +172,12 @@ class InfoMart(Model):
     application: ObjectName = "GIM"
     application_dbid: int = Field(ge=1)
     #: Key column by sequence, for the proof that no sequence is below the highest key in use:
-    #: ``{SEQ_X: TABLE.COLUMN}``; sequences that are not named are compared with the source only.
+    #: ``{SEQ_X: TABLE.COLUMN}``. Other sequences are compared with the source only.
     sequence_keys: dict[Identifier, QualifiedName] = Field(default_factory=dict)
     jobs: Jobs = Field(default_factory=Jobs)
     #: [gim-etl] extract-data-stuck-threshold in seconds.
     stuck_threshold: int = Field(28800, ge=60)
-    #: Log lines that mean trouble: message number or text, by what to do.
+    #: Advice by message number or text, for log lines that mean trouble.
     log_alarms: dict[str, str] = Field(
         default_factory=lambda: {
             "55-20152": "The server is in the migration state: run Job_MigrateGIM.",

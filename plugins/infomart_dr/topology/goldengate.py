@@ -22,7 +22,7 @@ from infomart_dr.topology.identifiers import (
 
 
 class Groups(Model):
-    """Names of GoldenGate's groups at a site, used whenever this site is source or target."""
+    """Names of GoldenGate's groups at a site, both as a source and as a target."""
 
     extract: GroupName = "EGIM"
     pump: GroupName = "PGIM"
@@ -30,7 +30,7 @@ class Groups(Model):
 
 
 class Trails(Model):
-    """Trails of a site: its own, and the one that arrives from the other site."""
+    """Trails of a site: its own trail, and the one that arrives from the other site."""
 
     local: TrailName = "./dirdat/em"
     remote: TrailName = "./dirdat/dp"
@@ -45,7 +45,7 @@ class AliasLogin(Model):
 
 
 class EncryptedLogin(Model):
-    """Login of releases without a credential store: ENCRYPT PASSWORD's output is in the parameter files."""
+    """Login of releases without a credential store: the parameter files contain the output of ENCRYPT PASSWORD."""
 
     user: Identifier
     #: Output of ``ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT``; never the password itself.
@@ -53,7 +53,7 @@ class EncryptedLogin(Model):
 
 
 def _kind_of_login(value: object) -> str:
-    """The one that is meant: mistakes are told of it alone."""
+    """The kind of login that the file means; mistakes are reported for this kind only."""
     if isinstance(value, EncryptedLogin):
         return "EncryptedLogin"
     encrypted = isinstance(value, dict) and "alias" not in value and {"user", "encrypted_password"} & set(value)
@@ -71,7 +71,7 @@ class GoldenGate(Model):
 
     home: AbsolutePath
     release: Release = "19.1"
-    #: How the Extract reads the redo.
+    #: The Extract's way to read the redo.
     capture: Literal["integrated", "classic"] = "integrated"
     manager_port: Port = 7809
     #: Schema of GoldenGate's own tables and of the procedures' lock, ledger and marker.
@@ -86,7 +86,7 @@ class GoldenGate(Model):
     environment: dict[VariableName, str] = Field(default_factory=dict)
 
     def trail_folder(self, trail: str) -> str:
-        """Absolute folder of a trail, which may be given below the home.
+        """Absolute folder of a trail, whose path may be relative to the home.
 
         :param trail: one of ``trails``.
         """

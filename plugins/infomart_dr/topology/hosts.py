@@ -8,7 +8,7 @@ from infomart_dr.topology.identifiers import AbsolutePath, Address, ConnectionId
 
 
 class Reach(Model):
-    """How one site's hosts reach another site's host."""
+    """Address and ports at which one site's hosts reach another site's host."""
 
     address: Address
     ssh_port: Port = 22

@@ -1,4 +1,4 @@
-"""Interaction Databases of a site, and what purges them."""
+"""Interaction Databases of a site, and their purge jobs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from infomart_dr.topology.identifiers import (
 
 
 class SchedulerJob(Model):
-    """A purge that DBMS_SCHEDULER starts; text ``OWNER.NAME`` stands for it."""
+    """A purge that DBMS_SCHEDULER starts. In the file it may be written as the text ``OWNER.NAME``."""
 
     mechanism: Literal["dbms_scheduler"]
     job: QualifiedName
 
     @property
     def key(self) -> str:
-        """What the job is called in the procedures' own tables."""
+        """The job's name in the procedures' own tables."""
         return self.job
 
 
@@ -42,7 +42,7 @@ class DbmsJob(Model):
 
     @property
     def key(self) -> str:
-        """What the job is called in the procedures' own tables."""
+        """The job's name in the procedures' own tables."""
         return f"dbms_job {self.owner}.{self.job}"
 
 
@@ -53,33 +53,33 @@ class CronJob(Model):
     host: Name
     #: The line as it stands in the crontab, with its schedule.
     line: str = Field(pattern=r"^[^#\s\x00-\x1f][^\x00-\x1f]{0,400}$")
-    #: Whose crontab; None: that of the user of the SSH connection. Another user's needs root.
+    #: Owner of the crontab; None: the user of the SSH connection. Another user's crontab needs root.
     user: UserName | None = None
-    #: What the purge's process is called, for ``pgrep -f``.
+    #: Pattern of the purge's process for ``pgrep -f``.
     process_pattern: ProcessPattern
 
     @property
     def key(self) -> str:
-        """What the job is called in the procedures' own tables."""
+        """The job's name in the procedures' own tables."""
         return f"cron {self.host} {self.user or '-'}: {self.line}"
 
 
 class CommandJob(Model):
-    """A purge that the site's own commands hold and release."""
+    """A purge that commands of the site hold and release."""
 
     mechanism: Literal["command"]
     name: Name
     host: Name
-    #: Program and arguments that hold the purge; must end with 0.
+    #: Program and arguments that hold the purge; their exit code must be 0.
     hold: list[Word] = Field(min_length=1)
-    #: Program and arguments that release it; must end with 0.
+    #: Program and arguments that release it; their exit code must be 0.
     release: list[Word] = Field(min_length=1)
     #: Program and arguments whose exit code is the state: 0 enabled, 3 disabled, 4 a purge runs now.
     state: list[Word] = Field(min_length=1)
 
     @property
     def key(self) -> str:
-        """What the job is called in the procedures' own tables."""
+        """The job's name in the procedures' own tables."""
         return f"command {self.host} {self.name}"
 
 
@@ -105,12 +105,13 @@ class Idb(Model):
     icon: ObjectName | None = None
     #: Site whose T-Server, Configuration Server or Interaction Server is behind it; None: the IDB's own site.
     source_site: Name | None = None
-    #: Owner of its tables, for counts of calls; None: nothing is counted.
+    #: Owner of its tables, for counting calls; None: no counting.
     schema_name: Identifier | None = Field(None, alias="schema")
-    #: Airflow connection that may disable the purge jobs, and read the tables where ``schema`` is given; the purge
-    #: holds are in tables of its user.
+    #: Airflow connection whose user may disable the purge jobs, and read the tables where ``schema`` is given. The
+    #: purge holds are in tables of this user.
     connection: ConnectionId
-    #: What purges it; a hold disables all of them.
+    #: Its purge jobs; a hold disables all of them.
     purge_jobs: list[PurgeJob] = Field(default_factory=list)
-    #: Daily partitions that are used in a ring: what is older is overwritten, held or not; None: no partitions.
+    #: Number of daily partitions that are used in a ring. The ring overwrites older data even under a hold. None: no
+    #: partitions.
     partition_ring_days: int | None = Field(14, ge=1, le=400)

@@ -1,4 +1,4 @@
-"""Kinds of values: each identifier that later reaches a shell, ggsci or SQL has its form here."""
+"""Kinds of values: the allowed form of every identifier that later reaches a shell, ggsci or SQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from infomart_dr.text import NAME
 
-#: Words for a form, by its pattern: a mistake is told in them.
+#: Description of a form by its pattern; messages about mistakes use it.
 FORMS: dict[str, str] = {}
 
 
@@ -64,13 +64,13 @@ MessageCode = Annotated[str, _form(r"^OGG-\d{5}$", "a message number such as OGG
 DumpSize = Annotated[str, _form(r"^[1-9][0-9]*[KMGT]?$", "a whole number; K, M, G or T may follow")]
 #: Name of an environment variable.
 VariableName = Annotated[str, _form(r"^[A-Za-z_][A-Za-z0-9_]*$", "the name of an environment variable")]
-#: A word of a command of the site's own: no line breaks and no NUL; ``{job}`` and ``{site}`` are filled in.
+#: A word of a site's command: no line breaks and no NUL; ``{job}`` and ``{site}`` are replaced.
 Word = Annotated[str, _form(r"^[^\x00-\x1f]{1,500}$", "text without line breaks, at most 500 characters")]
 #: Program: a name in PATH, or a path.
 Program = Annotated[str, _form(r"^[A-Za-z0-9_./-]{1,200}$", "letters, digits, _ . / and -, at most 200 characters")]
 #: User of a host.
 UserName = Annotated[str, _form(r"^[a-z_][a-z0-9_-]{0,31}$", "the name of a user of the host")]
-#: What a process is called, for ``pgrep -f``.
+#: Pattern of a process for ``pgrep -f``.
 ProcessPattern = Annotated[
     str, _form(r"^[A-Za-z0-9_/][A-Za-z0-9_.@: /-]{2,199}$", "part of a command line, at least 3 characters")
 ]
@@ -80,7 +80,7 @@ Release = Annotated[str, _form(r"^\d{1,2}\.\d{1,2}(\.\d{1,3}){0,2}$", "two to fo
 
 def _absolute(value: str) -> str:
     if not re.match(r"^(/|[A-Za-z]:[\\/])[^\x00-\x1f'\"`$;|&<>*?]*$", value):
-        raise ValueError("an absolute path without quotes, wildcards and shell signs is allowed")
+        raise ValueError("an absolute path without quotes, wildcards and shell signs")
     return value.rstrip("/") or value
 
 
@@ -89,6 +89,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Model(BaseModel):
-    """Strict: an unknown field is a mistake, and nothing changes after reading. It is written with the file's keys."""
+    """Base of the file's models: an unknown field is a mistake, values are immutable, output has the file's keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, serialize_by_alias=True)

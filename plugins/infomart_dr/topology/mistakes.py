@@ -1,4 +1,4 @@
-"""Mistakes of a topology file in words: the field, what was found, what is allowed."""
+"""Mistakes of a topology file in words: the field, the value found, the allowed values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yaml import MappingNode, Node, ScalarNode, SequenceNode
 from infomart_dr.topology.identifiers import FORMS, Model
 from infomart_dr.topology.topology import Topology
 
-#: Fields that have another name now.
+#: New name of each renamed field.
 RENAMED = {
     "timeouts.glance": "timeouts.inline_wait",
     "watch.look": "watch.run_limit",
@@ -39,9 +39,9 @@ _ALLOWED = {
 
 
 def mistakes_of(path: Path, error: ValidationError) -> list[str]:
-    """One line a mistake: file, field, what was found, what is allowed."""
+    """One line per mistake: file, field, value found, allowed values."""
     items = error.errors(include_url=False)
-    # A field with a slip in its name is one mistake, and not a missing one too.
+    # A misspelled field is one mistake; it is not reported as missing too.
     meant = {(*item["loc"][:-1], _nearest(item["loc"])) for item in items if item["type"] == "extra_forbidden"}
     told = [item for item in items if item["type"] != "missing" or item["loc"] not in meant]
     return list(dict.fromkeys(f"{path}: {line}" for item in told for line in _lines(item)))
@@ -51,7 +51,7 @@ def _lines(item: ErrorDetails) -> Iterator[str]:
     location, found = ".".join(_fields(item["loc"])), item.get("input")
     match item["type"]:
         case "value_error" if isinstance(found, dict | BaseModel):
-            # Cross-reference checks name their own field.
+            # Cross-reference checks name the field themselves.
             prefix = f"{location}: " if location else ""
             yield from (prefix + line for line in str(item["ctx"]["error"]).splitlines())
         case "missing":
@@ -72,7 +72,7 @@ def _discriminator(item: ErrorDetails) -> str:
 
 
 def _fields(path: tuple[int | str, ...]) -> list[str]:
-    """A path of pydantic's without what is no field: members of unions, and the mark of a key."""
+    """The fields of a pydantic path, without members of unions and without the mark of a key."""
     return [
         str(part)
         for number, part in enumerate(path)
@@ -82,7 +82,7 @@ def _fields(path: tuple[int | str, ...]) -> list[str]:
 
 
 def _shown(item: ErrorDetails) -> str:
-    """What was found, as the file has it."""
+    """The value found, as the file has it."""
     found = item.get("input")
     if item["type"] == "too_short":
         return f"{item['ctx']['actual_length']} entries"
@@ -135,7 +135,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What a document is, when it is no mapping."""
+    """The kind of a document that is not a mapping."""
     match value:
         case None:
             return "an empty file"
@@ -145,16 +145,16 @@ def kind_of(value: object) -> str:
             return f"{value!r}"[:120]
 
 
-# -- keys that stand twice ---------------------------------------------------------------------------
+# -- keys that appear twice --------------------------------------------------------------------------
 
 
 def doubles(document: Node | None) -> list[str]:
-    """Keys that stand twice in one mapping, each with its lines: YAML itself would take the last."""
+    """Keys that appear twice in one mapping, each with its lines. YAML itself would take the last one."""
     return list(_doubles(document, (), set()))
 
 
 def _doubles(node: Node | None, path: tuple[str, ...], seen: set[int]) -> Iterator[str]:
-    # What an anchor names is met again.
+    # A node behind an anchor is visited more than once.
     if id(node) in seen:
         return
     seen.add(id(node))
@@ -190,13 +190,13 @@ def _nearest(path: tuple[int | str, ...]) -> str:
 
 
 def _known(path: tuple[int | str, ...]) -> list[str]:
-    """Fields that may stand beside one, as the file calls them."""
+    """Fields that are allowed beside this one, by their names in the file."""
     models = _models_at(path[:-1])
     return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
 
 
 def _models_at(path: tuple[int | str, ...]) -> list[type[Model]]:
-    """Models that may stand at a path of pydantic's."""
+    """Models that are allowed at a pydantic path."""
     models: list[type[Model]] = [Topology]
     for part in path:
         fields = [
@@ -205,7 +205,7 @@ def _models_at(path: tuple[int | str, ...]) -> list[type[Model]]:
         if fields:
             models = [model for field in fields for model in _models_in(field.annotation)]
         else:
-            # A key, a number, or the member of a union that is meant.
+            # A key, a number, or the chosen member of a union.
             models = [model for model in models if model.__name__ == part] or models
     return models
 

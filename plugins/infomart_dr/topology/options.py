@@ -1,4 +1,4 @@
-"""How procedures go: the copy, gates, fencing and timeouts."""
+"""Options of the procedures: the copy, gates, fencing and timeouts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from infomart_dr.topology.identifiers import Model, Program
 
 
 class Transfer(Model):
-    """How the dump set travels."""
+    """The copy of the dump set between the sites."""
 
     #: ``direct``: rsync from host to host; ``relay``: through Airflow's machine by SFTP.
     method: Literal["direct", "relay"] = "direct"
-    #: Files at a time.
+    #: Number of files that are copied at the same time.
     streams: int = Field(4, ge=1, le=16)
     #: Kilobytes a second over all streams; None: no limit.
     bandwidth: int | None = Field(None, ge=1)
@@ -31,9 +31,9 @@ class Timeouts(Model):
     statement: int = Field(120, ge=1, le=7200)
     #: One short command over SSH.
     command: int = Field(60, ge=1, le=3600)
-    #: Between two looks at something that takes long.
+    #: Between two checks of something that takes long.
     poll: float = Field(5.0, ge=0.2, le=300)
-    #: Time that a task waits in its own process before the triggerer waits for it.
+    #: Waiting time in the task's own process, before the triggerer takes over the waiting.
     inline_wait: float = Field(10.0, ge=0, le=60)
     #: Until ETL jobs are quiet.
     quiesce: int = Field(1800, ge=10, le=86400)
@@ -42,16 +42,16 @@ class Timeouts(Model):
 
 
 class Approval(Model):
-    """Who may answer a gate."""
+    """Rules for answering a gate."""
 
-    #: The one who started a run cannot answer its gates.
+    #: True: the person who started a run cannot answer its gates.
     four_eyes: bool = False
 
 
 class Fencing(Model):
-    """How a site is proven dead before the other one takes over."""
+    """The proof that a site is dead, before the other site takes over."""
 
-    #: A refused connection comes from a host that lives; false: only what is accepted or answered counts.
+    #: True: a refused connection proves that the host is alive; false: only an accepted or answered one does.
     refused_is_alive: bool = True
     #: Seconds for one answer.
     timeout: float = Field(5.0, ge=0.5, le=60)

@@ -1,4 +1,4 @@
-"""Topology files: where they are, and how one is read."""
+"""Finding and reading topology files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parse(text: str, path: Path) -> Topology:
 
     :param text: YAML.
     :param path: file name for the messages.
-    :raises TopologyError: with every mistake, one a line.
+    :raises TopologyError: with every mistake, one per line.
     """
     document = _document(text, path)
     if not isinstance(document, dict):
@@ -66,7 +66,7 @@ def _refused(mistakes: list[str]) -> TopologyError:
 def read(path: Path) -> Topology:
     """Read a topology from a file.
 
-    :raises TopologyError: it cannot be read, or is wrong.
+    :raises TopologyError: the file cannot be read, or is wrong.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -106,8 +106,8 @@ def topology_file(deployment: str | None = None) -> Path:
         if deployment:
             if not re.fullmatch(NAME, deployment):
                 raise TopologyError(
-                    f"Deployment {deployment[:60]!r} is not a name.",
-                    "Use lower-case letters, digits, - and _.",
+                    f"{deployment[:60]!r} is not a valid name of a deployment.",
+                    "Give lower-case letters, digits, - and _.",
                 )
             files = [file for file in files if file.stem == deployment]
         if len(files) != 1:
@@ -121,22 +121,22 @@ def topology_file(deployment: str | None = None) -> Path:
 
 
 def deployments() -> list[str]:
-    """Names of all deployments: of the folder's files, or of the only file (whose name may be any).
+    """Names of all deployments, from the folder's files or from the only file, whose own name does not matter.
 
-    :raises TopologyError: the variable is not set, there is no file, or the only one is wrong.
+    :raises TopologyError: the variable is not set, there is no file, or the only file is wrong.
     """
     path = topology_folder()
     if not path.is_dir():
         return [load().name]
     if not (found := sorted(file.stem for file in path.glob("*.yaml"))):
-        raise TopologyError(f"{path} holds no topology file.", "Put a <deployment>.yaml there.")
+        raise TopologyError(f"{path} holds no topology file.", "Put a file <deployment>.yaml there.")
     return found
 
 
 def load(deployment: str | None = None) -> Topology:
     """Read the topology of a deployment.
 
-    :param deployment: its name; may be left out when there is only one.
+    :param deployment: its name; optional when there is only one.
     :raises TopologyError: no file, a wrong file, or another deployment's file.
     """
     path = topology_file(deployment)
@@ -144,6 +144,6 @@ def load(deployment: str | None = None) -> Topology:
     if deployment and topology.name != deployment:
         raise TopologyError(
             f"{path}: deployment: found {topology.name!r}; allowed: {deployment!r}, as the run asks.",
-            "Correct the parameter deployment, or the file.",
+            "Correct the parameter deployment or the file.",
         )
     return topology

@@ -12,7 +12,7 @@ from infomart_dr.topology.goldengate import GoldenGate
 from infomart_dr.topology.idbs import Idb
 from infomart_dr.topology.identifiers import Model
 
-#: What a site is for now; people change it in the file after a procedure.
+#: Current purpose of a site; people change it in the file after a procedure.
 Role = Literal["active", "standby", "failed", "new"]
 Architecture = Literal["active-standby", "active-active"]
 
@@ -32,5 +32,5 @@ class Site(Model):
 
     @property
     def purged_idbs(self) -> list[Idb]:
-        """IDBs whose purging can be held."""
+        """IDBs with purge jobs, which can be held."""
         return [idb for idb in self.idbs if idb.purge_jobs]

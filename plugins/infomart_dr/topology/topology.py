@@ -1,4 +1,4 @@
-"""A deployment as its file describes it, and the pair of sites that a procedure works between."""
+"""A deployment as its file describes it, and the two sites of a procedure."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from infomart_dr.topology.sites import Architecture, Role, Site
 from infomart_dr.topology.tickets import Tickets
 from infomart_dr.topology.watch import Watch
 
-#: ``source`` holds the data at the beginning of the plan, ``target`` is filled and takes over.
+#: ``source`` holds the data at the beginning of the plan; ``target`` receives them and takes over.
 SiteRole = Literal["source", "target"]
-#: Both, in the order in which they are asked and shown.
+#: Both, in the order in which they are checked and shown.
 BOTH_ROLES: tuple[SiteRole, SiteRole] = ("source", "target")
 
 
 class Topology(Model):
     """A deployment."""
 
-    #: Locks, ledgers and holds are kept under it; in the file: ``deployment``.
+    #: Name under which locks, ledgers and holds are stored; in the file: ``deployment``.
     name: Name = Field(alias="deployment")
     architecture: Architecture = "active-standby"
     info_mart: InfoMart
@@ -36,7 +36,7 @@ class Topology(Model):
     transfer: Transfer = Field(default_factory=Transfer)
     approval: Approval = Field(default_factory=Approval)
     fencing: Fencing = Field(default_factory=Fencing)
-    #: None: no ticket is told anything.
+    #: None: runs report to no ticket.
     tickets: Tickets | None = None
     timeouts: Timeouts = Field(default_factory=Timeouts)
     watch: Watch = Field(default_factory=Watch)
@@ -49,9 +49,9 @@ class Topology(Model):
         return self
 
     def must_be(self, architecture: Architecture, procedure: str) -> None:
-        """Refuse a procedure that is for the other architecture.
+        """Raise an error for a procedure of the other architecture.
 
-        :raises TopologyError: the deployment is of the other one.
+        :raises TopologyError: the deployment has another architecture.
         """
         if self.architecture != architecture:
             raise TopologyError(
@@ -61,7 +61,7 @@ class Topology(Model):
             )
 
     def answering_within(self, seconds: float, *names: str) -> Self:
-        """The same with shorter timeouts, where these are longer.
+        """A copy of this topology whose timeouts are at most the given ones.
 
         :param names: fields of ``timeouts``.
         """
@@ -70,7 +70,7 @@ class Topology(Model):
 
     @cached_property
     def active_site(self) -> str:
-        """The site that serves; of an active-active deployment the first in the file."""
+        """The active site; in an active-active deployment the first active one in the file."""
         return next(name for name, site in self.sites.items() if site.role == "active")
 
     def application(self, site: str) -> str:
@@ -99,15 +99,15 @@ class Topology(Model):
         return self.hosts[name]
 
     def reach(self, host: str, site: str) -> Reach | None:
-        """How hosts of ``site`` reach ``host``; None when the topology does not say."""
+        """The way from hosts of ``site`` to ``host``; None when the topology does not say."""
         return self.hosts[host].seen_from.get(site)
 
     def pair(self, source: str | None, target: str | None) -> Pair:
         """The two sites of a procedure that copies or moves.
 
         :param source: site that holds the data; default: the active one.
-        :param target: site that is filled or takes over; default: the only one with role ``new``, else the only one
-            with role ``standby``.
+        :param target: site that receives the data or takes over; default: the only one with role ``new``, else the
+            only one with role ``standby``.
         :raises TopologyError: a site does not exist, both are the same, or the default is not unique.
         """
         source = source or self.active_site
@@ -123,17 +123,17 @@ class Topology(Model):
     def failover_pair(
         self, failed_site: str | None, survivor: str | None, parameters: tuple[str, str] = ("failed_site", "survivor")
     ) -> Pair:
-        """The two sites of a failover, the lost one as source.
+        """The two sites of a failover, with the lost site as the source.
 
         :param failed_site: default: the active one of an active-standby deployment.
         :param survivor: default: the only standby; the other active one of an active-active deployment.
-        :param parameters: what the form that is read calls the two.
+        :param parameters: the form's names of the two parameters.
         :raises TopologyError: as for :meth:`pair`.
         """
         if self.architecture == "active-active":
             if not failed_site:
                 raise TopologyError(
-                    "The failed site is not given, and either site of an active-active deployment may be it.",
+                    "The failed site is not given. In an active-active deployment it may be either site.",
                     f"Give the parameter {parameters[0]}, one of: {', '.join(sorted(self.sites))}.",
                 )
             survivor = survivor or self._only("active", parameter=parameters[1], but=failed_site)

@@ -1,1 +1,1 @@
-"""Waiting in Airflow's triggerer."""
+"""Triggers, which wait in Airflow's triggerer."""

@@ -1,4 +1,4 @@
-"""Waiting for a condition: the triggerer asks a probe again and again, and holds no worker meanwhile."""
+"""Waiting for a condition: the triggerer calls a probe repeatedly, and no worker is occupied meanwhile."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from infomart_dr.plan.step import Observation, Step
 
 
 class ConditionTrigger(BaseTrigger):
-    """Ask ``probe(step, **arguments)``, or ``probe(deployment, **arguments)``, until it says done.
+    """Call ``probe(step, **arguments)``, or ``probe(deployment, **arguments)``, until its observation is satisfied.
 
-    Exactly one of ``step`` and ``deployment`` is given. All arguments are plain JSON without secrets: they stand in
-    Airflow's database.
+    Exactly one of ``step`` and ``deployment`` is given. All arguments are plain JSON without secrets, because Airflow
+    stores them in its database.
 
-    :param step: what :meth:`infomart_dr.plan.step.Step.arguments` gave.
+    :param step: the result of :meth:`infomart_dr.plan.step.Step.arguments`.
     :param deployment: name of a deployment; empty when there is only one topology file.
-    :param probe: dotted path of a function that returns a ``Observation``.
-    :param arguments: for the probe.
-    :param poll: seconds between two looks.
+    :param probe: dotted path of a function that returns an ``Observation``.
+    :param arguments: arguments of the probe.
+    :param poll: seconds between two calls of the probe.
     :param deadline: epoch seconds after which the event ``timeout`` is sent.
-    :param patience: seconds for which retryable errors are borne in a row.
-    :param silent: every error is logged and borne until the deadline, as ``silent_fail`` of a sensor asks for.
+    :param patience: seconds for which consecutive retryable errors are tolerated.
+    :param silent: every error is logged and tolerated until the deadline, as with ``silent_fail`` of a sensor.
 
     The event is ``{"state": "reached"|"timeout", "summary": ..., "details": ...}``, or ``{"state": "failed"}`` with the
     ``error`` as :func:`~infomart_dr.errors.class_name` gives it, ``retryable``, ``what`` and ``next_step``.
@@ -66,7 +66,7 @@ class ConditionTrigger(BaseTrigger):
         )
 
     def look(self) -> Observation:
-        """Ask the probe once (blocking)."""
+        """Call the probe once (blocking)."""
         from airflow.sdk.module_loading import import_string
 
         with self._subject() as subject:
@@ -87,17 +87,17 @@ class ConditionTrigger(BaseTrigger):
                 trouble_since = None
             except TransientError as error:
                 trouble_since = trouble_since or time.monotonic()
-                self.log.warning("Cannot look: %s", error)
+                self.log.warning("The check failed: %s", error)
                 if not self.silent and time.monotonic() - trouble_since > self.patience:
                     yield TriggerEvent({"state": "failed", **_describe(error)})
                     return
-                seen = Observation(False, f"cannot look: {error.what}")
+                seen = Observation(False, f"the check failed: {error.what}")
             except InfoMartError as error:
                 if not self.silent:
                     yield TriggerEvent({"state": "failed", **_describe(error)})
                     return
-                self.log.warning("Cannot look: %s", error)
-                seen = Observation(False, f"cannot look: {error.what}")
+                self.log.warning("The check failed: %s", error)
+                seen = Observation(False, f"the check failed: {error.what}")
             if seen.summary != told or time.monotonic() - told_at > 60:
                 self.log.info("observe: %s", seen.summary)
                 told, told_at = seen.summary, time.monotonic()

@@ -1,4 +1,4 @@
-"""Waits for a remote job without holding a worker, and shows its log while it runs."""
+"""Waiting for a remote job without a worker, with the job's log in the task's log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_DELAY = 60.0
 
 
 class RemoteJobTrigger(BaseTrigger):
-    """Fires once when a remote job has ended, has vanished, or its host is lost for too long.
+    """Fires once: when a remote job has ended or vanished, or when its host has not answered for too long.
 
     The event is a dictionary: ``state`` (``ended``, ``vanished``, ``absent``, ``unreachable`` or
     ``failed``), ``job_id``, ``exit_code``, ``log_offset``, ``seconds`` (the program's, by the host's
@@ -28,14 +28,14 @@ class RemoteJobTrigger(BaseTrigger):
     :param ssh_connection: Airflow connection of the host.
     :param work_folder: folder of jobs on the host.
     :param job_id: the job.
-    :param poll: seconds between two looks.
-    :param log_offset: bytes of the job's log that were shown already.
+    :param poll: seconds between two checks.
+    :param log_offset: number of bytes of the job's log that are already shown.
     :param connect_timeout: seconds to connect.
-    :param command_timeout: seconds for one look.
-    :param patience: seconds for which a host that does not answer is waited for.
-    :param progress: what to show of a transfer: ``ssh_connection`` and ``folder`` where the files grow,
-        ``files`` (list of name and size), ``every`` (each so many looks, default 6).
-    :param deadline: moment (epoch seconds) after which a job that still runs is not waited for any more.
+    :param command_timeout: seconds for one check.
+    :param patience: seconds of waiting for a host that does not answer.
+    :param progress: for showing the progress of a transfer: ``ssh_connection`` and ``folder`` where the files
+        grow, ``files`` (list of name and size), ``every`` (number of checks between two lines, default 6).
+    :param deadline: moment (epoch seconds) at which the waiting for a running job ends.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class RemoteJobTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until there is something to say."""
+        """Check the job until there is an event."""
         host = self._host()
         try:
             yield TriggerEvent(await self._wait(host))
         finally:
-            # a look that hangs in its thread must not hold the event loop
+            # a check that hangs in its thread must not block the event loop
             await asyncio.shield(asyncio.to_thread(host.close))
 
     async def _wait(self, host: RemoteHost) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class RemoteJobTrigger(BaseTrigger):
                 if now - lost_since >= self.patience:
                     return self._event("unreachable", error=error)
                 delay = min(max(delay, 1.0) * 2, _MAX_DELAY, max(self.patience, 0.1))
-                self.log.warning("%s Trying again in %.0f s; the job goes on meanwhile.", error, delay)
+                self.log.warning("%s The next try follows in %.0f s; the job continues meanwhile.", error, delay)
                 await asyncio.sleep(delay)
                 continue
             except InfoMartError as error:
@@ -124,10 +124,10 @@ class RemoteJobTrigger(BaseTrigger):
             if not status.active:
                 return self._event(status.state, status)
             if self.deadline is not None and time.time() > self.deadline:
-                return self._event("overdue", status, reason="It has not ended in time, and goes on.")
+                return self._event("overdue", status, reason="The job has not ended in time, and still runs.")
             if status.state == "starting":
                 looks += 1
-                # nobody claimed it: the submitter was lost; a retry starts it safely
+                # no wrapper claimed it, since the submitter was lost; a retry starts it safely
                 if looks * self.poll > 2 * job.grace:
                     return self._event("absent", status, reason="The job was prepared and never started.")
             else:
@@ -150,7 +150,7 @@ class RemoteJobTrigger(BaseTrigger):
         }
 
     async def _show_log(self, job: RemoteJob, *, everything: bool) -> None:
-        """New lines of the job's output go to the task's log; at its end also a line without an end."""
+        """Write new lines of the job's output to the task's log, at the job's end also an unfinished line."""
         while True:
             text, following = await asyncio.to_thread(job.log, self.log_offset)
             if following == self.log_offset:
@@ -171,8 +171,8 @@ class RemoteJobTrigger(BaseTrigger):
         try:
             self.log.info("%s", await asyncio.to_thread(self._progress))
         except InfoMartError as error:
-            # progress is a courtesy: the job itself tells whether all is well
-            self.log.info("No progress to show: %s", error)
+            # progress is a courtesy: the job's own result decides
+            self.log.info("The progress is not available: %s", error)
 
     def _progress(self) -> str:
         assert self.progress is not None
@@ -187,10 +187,10 @@ class RemoteJobTrigger(BaseTrigger):
         return progress_line(sizes, wanted, rate)
 
     async def on_kill(self) -> None:
-        """End the remote job: the deferred task was marked or cleared by a person."""
+        """End the remote job, because a person marked or cleared the deferred task."""
         await asyncio.to_thread(self._kill)
 
     def _kill(self) -> None:
         with self._host() as host:
             status = RemoteJob(host, self.job_id).kill()
-        self.log.info("Job %s was ended on request: %s.", self.job_id, status.state)
+        self.log.info("A person ended job %s: %s.", self.job_id, status.state)
