@@ -17,7 +17,7 @@ SENSOR_MODULES = (
 
 
 def get_provider_info() -> dict[str, Any]:
-    """What Airflow's provider discovery reads."""
+    """Information for Airflow's provider discovery."""
     return {
         "package-name": "infomart-dr",
         "name": "Genesys Info Mart disaster recovery",

@@ -1,4 +1,4 @@
-"""What Airflow's plugin manager loads."""
+"""The plugin that Airflow's plugin manager loads."""
 
 from __future__ import annotations
 

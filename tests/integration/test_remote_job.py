@@ -490,7 +490,7 @@ def test_time_is_the_programs_own(job: RemoteJob) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "x" * 101, "a;b", "a\n"])
 def test_job_ids_are_checked(name: str) -> None:
-    with pytest.raises(PermanentError, match="not a job id"):
+    with pytest.raises(PermanentError, match="not a valid job id"):
         RemoteJob(RemoteHost("host_one"), name)
 
 

@@ -154,7 +154,7 @@ def test_what_needs_a_running_plan_is_left_out_and_named() -> None:
     result = call("render", EXAMPLE)
     assert result.exit_code == 0
     assert "FLASHBACK_SCN" not in result.stdout
-    assert "left out: expdp" in result.stderr and "left out: impdp" in result.stderr
+    assert "omitted: expdp" in result.stderr and "omitted: impdp" in result.stderr
     answer = said(call("render", EXAMPLE, "--json"))
     assert len(answer["files"]) == 8 and len(answer["left_out"]) == 2
 
@@ -168,7 +168,7 @@ def test_a_printed_file_keeps_what_looks_like_markup() -> None:
     ("words", "expected"),
     [
         (["--dump-file", "../x.dmp"], "not a plain file name"),
-        (["--plan", "a b"], "not a run id"),
+        (["--plan", "a b"], "not a valid run id"),
         (["--target", "nowhere"], "no site 'nowhere'"),
         (["--source", "frankfurt", "--target", "frankfurt"], "both frankfurt"),
     ],
@@ -225,7 +225,7 @@ def test_connections_are_added_to_a_file_that_keeps_what_was_filled_in(tmp_path:
     document["another"] = {"conn_type": "http"}
     file.write_text(json.dumps(document))
     again = call("connections", EXAMPLE, "--into", file)
-    assert "1 added: ssh_gimdb_dub" in again.stdout and "not of this topology: another" in again.stdout
+    assert "1 added: ssh_gimdb_dub" in again.stdout and "not named by this topology: another" in again.stdout
     merged = json.loads(file.read_text())
     assert merged["oracle_dub_gim"]["password"] == "filled in"
     assert set(merged) == {*document, "ssh_gimdb_dub"}
@@ -299,7 +299,7 @@ def test_one_id_for_two_accounts_is_pointed_out(document: dict[str, Any]) -> Non
     document["sites"]["dublin"]["database"]["goldengate_connection"] = "oracle_dub_gim"
     read = topology_module.parse(yaml.safe_dump(document), Path("sites.yaml"))
     shared = next(each for each in connections_module.needed(read) if each.id == "oracle_dub_gim")
-    assert "use another id" in " ".join(shared.remarks)
+    assert "give another id" in " ".join(shared.remarks)
 
 
 # -- plan ------------------------------------------------------------------------------------------
@@ -357,7 +357,7 @@ def test_a_failover_says_what_the_deployment_has_no_use_for(tmp_path: Path, docu
     found = plan_of("failover", topology=written(tmp_path, document))
     assert found["configure_survivor.disable_aggregation"]["why_not"] == "the topology has no RAA"
     assert found["start_at_survivor.run_maintenance_job"]["applies"] is False
-    # Whether the server asks for a migration stands in its log.
+    # The server's log shows a required migration.
     assert found["start_at_survivor.run_migration_job"]["applies"] is None
     assert found["start_at_survivor.run_migration_job"]["who"] == "person"
 
@@ -396,7 +396,7 @@ def test_as_a_process_it_needs_no_home_no_settings_and_no_database_of_airflow(tm
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT / "plugins"),
         "HOME": "/nonexistent",
-        # Nobody answers there: whoever asks fails.
+        # Nothing listens there: every connection fails.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://nobody@127.0.0.1:1/none",
         "AIRFLOW__CORE__FERNET_KEY_CMD": "false",
         "AIRFLOW_HOME": "/nonexistent/airflow",

@@ -1,4 +1,4 @@
-"""The documents lead where they say."""
+"""The links of the documents are valid."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "tests" / "README.md", *sorted((ROOT
 
 
 def anchors(page: Path) -> set[str]:
-    """What a page's headings are called in links to them."""
+    """Anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
 
 
 def section(page: str, heading: str) -> str:
-    """What stands below a heading of a document, up to the next one of its rank."""
+    """Text below a heading of a document, up to the next one of its level."""
     text = (ROOT / "docs" / page).read_text().partition(f"\n{heading}\n")[2]
     return text.partition(f"\n{heading.split()[0]} ")[0]
 

@@ -1,4 +1,4 @@
-"""``scripts/documents.py`` writes the documents that are made of the DAG files, and finds stale ones."""
+"""``scripts/documents.py`` writes the documents that are generated from the DAG files, and finds stale ones."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def coverage() -> Coverage:
 
 
 def told(what: str, found: list[str]) -> str:
-    """One message with everything that was found."""
+    """One message with all findings."""
     return f"{len(found)} {what}:\n" + "\n".join(found)
 
 
@@ -66,7 +66,7 @@ def test_the_page_is_what_the_generator_writes(coverage: Coverage) -> None:
 
 
 def task(task_id: str, guide: str | None = None) -> Any:
-    """A task as a DAG has it; without ``guide`` it is no step of this package."""
+    """A task as a DAG has it; without ``guide`` it is not a step of this package."""
     made = SimpleNamespace(task_id=task_id)
     if guide is not None:
         made.guide = guide
@@ -109,7 +109,7 @@ def test_tasks_come_by_dag_and_in_their_order() -> None:
 
 
 def item(name: str, line: int, to_line: int | None = None, **more: Any) -> Item:
-    """An item with what a test needs."""
+    """An item with the fields that a test needs."""
     given = {"title": f"Do {name}.", "kind": "step", "section": "One"} | more
     return Item(id=name, line=line, to_line=to_line, **given)
 
@@ -162,7 +162,7 @@ def test_all_open_items_are_told_at_once() -> None:
 
 def test_a_reference_into_nowhere_names_its_task() -> None:
     coverage = Coverage([item("a", 1, 4)], [doing("g.x", (4, 9), (5, 6)), doing("y", (2, 2))])
-    assert coverage.loose_references() == ["infomart_one.g.x: guide:5-6 is no item"]
+    assert coverage.loose_references() == ["infomart_one.g.x: guide:5-6 matches no item"]
 
 
 def test_disorder_and_double_ids_are_told() -> None:

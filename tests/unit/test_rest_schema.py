@@ -1,4 +1,4 @@
-"""The OpenAPI document of the procedures: current, valid, true to Airflow's own, and its examples are accepted."""
+"""The OpenAPI document of the procedures: current, valid, consistent with Airflow's own, with valid examples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def resolved(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Val
 
 
 def body(document: dict[str, Any], dag_id: str) -> Draft202012Validator:
-    """Validator of what starts a DAG."""
+    """Validator of a request that starts a DAG."""
     request = document["paths"][f"/api/v2/dags/{dag_id}/dagRuns"]["post"]["requestBody"]
     return resolved(document, request["content"]["application/json"]["schema"])
 
@@ -106,7 +106,7 @@ def test_a_message_of_a_run_is_as_the_document_says(document: dict[str, Any]) ->
 
 
 def test_airflow_has_these_paths_with_these_answers_and_fields(document: dict[str, Any]) -> None:
-    """Held against the document of the Airflow that is installed."""
+    """Compared with the document of the installed Airflow."""
     from airflow.api_fastapi.app import create_app
 
     own = create_app(apps="core").openapi()

@@ -1,4 +1,4 @@
-"""Airflow's configuration, as far as it matters here."""
+"""Settings from Airflow's configuration."""
 
 from __future__ import annotations
 

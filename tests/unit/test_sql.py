@@ -1,4 +1,4 @@
-"""Every statement of include/sql: header, Oracle grammar, binds, no name that the topology decides."""
+"""Every statement of include/sql: header, Oracle grammar, binds, no name from the topology."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLACEHOLDERS = {"schema", "table", "column", "sequence"}
 HEADER = ("reads", "binds", "privilege", "source")
 #: Schemas whose objects every database has.
 PUBLIC = re.compile(r"^(g?v\$|dba_|all_|session_privs$|session_roles$|user_users$|dual$)")
-#: Words that Oracle refuses as a bind name (ORA-01745), of those that one might choose.
+#: Likely bind names that Oracle refuses (ORA-01745).
 RESERVED = set(
     re.findall(
         r"\w+",
@@ -39,7 +39,7 @@ RESERVED = set(
         """,
     )
 )
-#: What the topology decides; it must not stand in a file.
+#: Names from the topology; no file may contain them.
 SITE_NAMES = re.compile(r"\b(gim|ggate|ggs|system|sys(?!\.dbms_)|gim_dump)\.", re.IGNORECASE)
 #: sqlglot has no grammar for CALL and for blocks: one procedure of a package with binds and booleans.
 CALL = re.compile(r"call [a-z_]+\.[a-z_]+\((:\w+(, :\w+)*)?\)")
@@ -127,7 +127,7 @@ _CALLS = {"select", "value", "execute", "statement", "stream", "ensure_table", "
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
-    """Patterns of the texts in an expression; a part that is known at run time only stands for any word."""
+    """Patterns of the texts in an expression; a part that is only known at run time matches any word."""
     for each in ast.walk(node):
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
             yield re.escape(each.value)
@@ -136,7 +136,7 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 
 def _run_by_the_package() -> str:
-    """A pattern of what is given to those functions, or looped over."""
+    """A pattern of the names that those functions get, directly or in a loop."""
     found = set()
     # files.py makes a path of any name.
     for path in set(Path(infomart_dr.__file__).parent.rglob("*.py")) - {Path(files.__file__)}:
@@ -188,7 +188,7 @@ def test_the_row_hash_reads_times_by_an_explicit_format_and_survives_nulls():
     assert "to_char(B, 'YYYY-MM-DD HH24:MI:SS')" in sql
     assert "to_char(C, 'YYYY-MM-DD HH24:MI:SS.FF6')" in sql
     assert "G at time zone 'UTC'" in sql
-    # One NVL a column and one for the sum of an empty table.
+    # One NVL per column and one for the sum of an empty table.
     assert sql.count("nvl(") == 7 + 1
     assert sql.count("'|'") == 7 - 1, "columns are kept apart"
 

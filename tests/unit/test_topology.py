@@ -1,4 +1,4 @@
-"""The topology: a right file is read, a wrong one is reported whole, in one clear message."""
+"""The topology: a valid file is read; all mistakes of another one are in one clear message."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ WRONG = {
     "no event at all": (
         "tickets", {"backend": "jira", "connection": "jira", "events": []}, "found 0 entries; allowed: at least 1"),
     "a ticketing system without a connection": ("tickets", {"backend": "servicenow"}, "missing"),
-    "a warning beyond critical": ("watch", {"lag": {"warning": 9, "critical": 5}}, "at most that"),
-    "a warning below critical": ("watch", {"trail_free": {"warning": 1, "critical": 5}}, "at least that"),
+    "a warning beyond critical": ("watch", {"lag": {"warning": 9, "critical": 5}}, "allowed: at most critical"),
+    "a warning below critical": ("watch", {"trail_free": {"warning": 1, "critical": 5}}, "allowed: at least critical"),
     "a message number that is none": ("watch", {"ggserr_ignore": ["ORA-1"]}, "text of the form"),
     "a role that does not exist": ("sites.frankfurt.role", "activee", "'active', 'standby', 'failed' or 'new'"),
     "no site is active": ("sites.frankfurt.role", "standby", "exactly one"),
@@ -95,7 +95,7 @@ WRONG = {
         {"name": name, "data_source_key": 1, "dap": "D", "connection": connection, "purge_jobs": [
             {"mechanism": "cron", "host": "gimdb-fra", "line": "0 2 * * * x", "process_pattern": "purge"}]}
         for name, connection in (("a", "c"), ("b", "d"))
-    ], "IDBs with one connection, c,"),
+    ], "the same connection for both IDBs, c,"),
     "an IDB listed twice": ("sites.frankfurt.idbs", [
         {"name": "a", "data_source_key": 1, "dap": "D", "connection": "c"}] * 2, "each IDB once"),
     "a view from a site that does not exist": (
@@ -238,7 +238,7 @@ def test_a_folder_with_two_deployments_asks_for_one(tmp_path: Path, monkeypatch:
     with pytest.raises(TopologyError, match="one of: one, two"):
         topology.load()
     assert topology.load("two").name == "two"
-    with pytest.raises(TopologyError, match="not a name"):
+    with pytest.raises(TopologyError, match="not a valid name"):
         topology.load("../two")
 
 

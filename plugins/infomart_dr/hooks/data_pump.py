@@ -100,7 +100,7 @@ def _files(names: Iterable[str]) -> list[str]:
     for name in found:
         if not _FILE.match(name):
             raise PermanentError(
-                f"{name[:80]!r} is not a valid file name.",
+                f"{name[:80]!r} is not a plain file name.",
                 "Check the manifest of the dump set; its names must not contain folders.",
             )
     return found

@@ -572,7 +572,7 @@ def _plain_names(names: Sequence[str]) -> None:
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}", name):
             raise PermanentError(
-                f"{name[:80]!r} is not a valid file name.",
+                f"{name[:80]!r} is not a plain file name.",
                 "Give dump files names of letters, digits and _ . , + @ % = - only.",
             )
 

@@ -212,7 +212,7 @@ class RemoteJob:
         text = program_text(program, environment, cwd)
         for name in files or {}:
             if not _FILE_NAME.fullmatch(name):
-                raise PermanentError(f"{name[:60]!r} is not a valid file name.")
+                raise PermanentError(f"{name[:60]!r} is not a plain file name.")
         status = self.status()
         if status.state == "starting":
             # another start prepared it just now; that start gets its time before a new one

@@ -88,7 +88,7 @@ class Call:
 
 @dataclass
 class FakeHost:
-    """Answers commands by a function; keeps what it was asked."""
+    """Answers commands by a function, and keeps them."""
 
     answer: Callable[[Call], Completed]
     calls: list[Call] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Application objects: what a change alters, GAX's answers and conflicts, and instructions for a person."""
+"""Application objects: effects of a change, GAX's answers and conflicts, and instructions for a person."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_a_change_cannot_ask_for_both():
 
 
 def there_and_back(document, change):
-    """The object after a change and its inverse, what has no order without one."""
+    """The object after a change and its inverse; unordered parts are sorted."""
     before = from_gax(document)
     changed = from_gax(to_gax(before, change))
     after = to_gax(changed, inverse(before, change))
@@ -185,7 +185,7 @@ def test_the_inverse_touches_only_what_the_change_did():
 
 
 def test_an_option_that_was_not_there_goes_back_to_its_documented_default():
-    """It cannot be taken out again, and aggregation must not stay switched off."""
+    """The option cannot be removed again, and aggregation must not stay disabled."""
     bare = {**DOCUMENT, "options": {}}
     change = Change(options={"schedule": {"run-aggregates": "false", "run-scheduler": "true"}, "gim-etl": {"x": "1"}})
     after = there_and_back(bare, change)
@@ -267,7 +267,7 @@ def test_a_wrong_password_is_a_credentials_error_without_the_password(connection
 
 
 def test_an_unknown_object_is_final():
-    with pytest.raises(PermanentError, match="knows no Application object Other"):
+    with pytest.raises(PermanentError, match="has no Application object Other"):
         client(Gax()).read("Other")
 
 
@@ -299,7 +299,7 @@ def test_a_failure_is_told_in_words_of_gax():
     with pytest.raises(UnreachableError) as caught:
         client(gax).read("GIM Server")
     path = "/gax/api/cfg/applications/GIM%20Server"
-    assert caught.value.what == f"GAX at http://gax2:8080 gave no answer to GET {path} within 60 s."
+    assert caught.value.what == f"GAX at http://gax2:8080 did not answer GET {path} within 60 s."
 
 
 def test_a_body_that_cannot_be_decoded_is_a_typed_error():
@@ -311,7 +311,7 @@ def test_a_body_that_cannot_be_decoded_is_a_typed_error():
 
 def test_an_address_without_http_is_refused(connection):
     connection(schema="ftp")
-    with pytest.raises(TopologyError, match="gives no address of GAX") as caught:
+    with pytest.raises(TopologyError, match="has no valid address of GAX") as caught:
         client(Gax()).read("GIM Server")
     assert caught.value.next_step == "Set its schema to http or https."
 
@@ -353,7 +353,7 @@ def test_a_person_is_never_taken_for_a_proof():
         manual.read("GIM Server")
     with pytest.raises(PermanentError, match="site3-gim"):
         manual.apply("GIM Server", CUTOVER)
-    assert "Nothing" in manual.instructions("GIM Server", Change())
+    assert "needs no change" in manual.instructions("GIM Server", Change())
 
 
 def test_the_topology_chooses_the_backend(monkeypatch):

@@ -1,4 +1,4 @@
-"""Release of a Data Pump client, as its help prints it."""
+"""Release of a Data Pump client, from its help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ggsci: replies in old and new wording, logins without a readable secret, actions that look before and after."""
+"""ggsci: replies in old and new wording, logins without a readable secret, actions that check before and after."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_applied_csn_of_showch_and_detail() -> None:
     integrated = parse.parse_showch(
         "Low Watermark CSN value: 100\nHigh Watermark CSN value: 140\nLatest CSN of finished TXNs: 130"
     )
-    # What is proven is the low watermark: between the two, some transactions are not applied yet.
+    # The low watermark is proven: between the two, some transactions are not applied yet.
     assert (integrated.applied_csn, integrated.high_watermark) == (100, 140)
 
 
@@ -533,7 +533,7 @@ def test_a_password_goes_to_standard_input_only_and_is_scrubbed_from_replies(cap
 
 
 def test_nothing_is_changed_when_the_login_is_refused() -> None:
-    # ggsci itself goes on to the next command after a refused DBLOGIN.
+    # ggsci itself continues with the next command after a refused DBLOGIN.
     ggsci, host = hook(fixed("ERROR: Alias 'gg' not found in credential store domain 'x'.", "EXTRACT deleted."))
     with pytest.raises(CredentialsError):
         ggsci.execute("DELETE EXTRACT EGIM", login=True)

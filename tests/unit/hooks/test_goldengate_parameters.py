@@ -1,4 +1,4 @@
-"""Parameter files: one exclusion list in four places, none of the guide's misprints, what depends on releases."""
+"""Parameter files: one exclusion list in four places, none of the guide's misprints, differences between releases."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CTL_SCHEMA_INFO
 )
 #: Tables that the guide names for release 8.1.0 only.
 ONLY_8_1_0 = ["GIDB_GO_RECORD", "STG_UDH_MM"]
-#: What the guide's samples exclude in at least one of the four places.
+#: Tables that the guide's samples exclude in at least one of the four places.
 SAMPLES = re.findall(
     r"\S+",
     """TMP* DBMS_TAB* GIDB_G_* GIDB_GM* GIDB_GO* AGR_JUNK_NOTIFICATION AGR_LOCK AGR_NOTIFICATION G_CALL G_IR

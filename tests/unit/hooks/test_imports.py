@@ -1,4 +1,4 @@
-"""Hooks stand on the topology and the small modules alone, and none needs another that needs it."""
+"""Hooks import only the topology and the small modules, without circles."""
 
 from __future__ import annotations
 

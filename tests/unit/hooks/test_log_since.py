@@ -1,4 +1,4 @@
-"""ggserr.log from where the last look stood: the real shell over real files that grow and are rotated."""
+"""ggserr.log since the last position: the real shell over real files that grow and are rotated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""mlcmd's replies, and that start and stop observe, act once and prove the result."""
+"""mlcmd's replies; start and stop observe, act once and prove the result."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_blocks_are_read_in_every_shape(text, expected):
 
 
 class Host:
-    """Answers mlcmd; ``statuses`` are what each status call reports, the last one again and again."""
+    """Answers mlcmd; ``statuses`` are the replies of the status calls; the last one repeats."""
 
     def __init__(self, *statuses: str | SimpleNamespace | Exception, act: SimpleNamespace | None = None) -> None:
         self.statuses = list(statuses)

@@ -208,7 +208,7 @@ class FakeCursor:
 
 
 class FakeDatabase:
-    """What oracledb.connect gives."""
+    """The connection of oracledb.connect."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []

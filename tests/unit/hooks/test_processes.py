@@ -1,4 +1,4 @@
-"""Processes are found by their command lines; who looks for them is not."""
+"""Processes are found by their command lines; the searching command is not."""
 
 from __future__ import annotations
 

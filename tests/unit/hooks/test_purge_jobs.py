@@ -1,4 +1,4 @@
-"""Purge jobs of four mechanisms are observed, disabled or enabled once, and looked at again."""
+"""Purge jobs of four mechanisms are observed, disabled or enabled once, and checked again."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_a_hold_comments_the_line_out_and_a_release_puts_it_back() -> None:
 
 
 def test_a_crontab_is_installed_from_a_whole_file_and_the_one_before_it_is_kept() -> None:
-    """Of standard input cron would install what had arrived before a connection broke."""
+    """With standard input cron would install a part of it when the connection breaks."""
     host = CronHost()
 
     def lost(path: str, text: str | bytes, mode: int = 0o600) -> None:
@@ -298,7 +298,7 @@ def test_a_crontab_is_installed_from_a_whole_file_and_the_one_before_it_is_kept(
 
 def test_the_next_run_of_cron_is_held_while_the_last_one_is_left_to_end() -> None:
     host = CronHost(running=True)
-    with pytest.raises(PurgeRunsError, match="its last run goes on"):
+    with pytest.raises(PurgeRunsError, match="its last run continues"):
         cron(host).hold()
     assert HELD in host.text.decode()
     with pytest.raises(PurgeRunsError, match="runs now"):
@@ -317,7 +317,7 @@ def test_another_users_crontab_is_named() -> None:
 @pytest.mark.parametrize("text", ["# nothing\n", f"{LINE}\n{LINE}\n", LINE.replace("  ", " ") + "\n"])
 def test_a_line_that_does_not_stand_there_once_is_refused_and_nothing_is_written(text: str) -> None:
     host = CronHost(text)
-    with pytest.raises(PermanentError, match="must stand there once"):
+    with pytest.raises(PermanentError, match="must occur once"):
         cron(host).hold()
     assert host.text == text.encode()
 
@@ -325,7 +325,7 @@ def test_a_line_that_does_not_stand_there_once_is_refused_and_nothing_is_written
 def test_a_crontab_that_somebody_edits_at_the_same_time_stops_the_run() -> None:
     host = CronHost()
     host.others_edit = b"0 4 * * * y\n"
-    with pytest.raises(GuardError, match="not what was written"):
+    with pytest.raises(GuardError, match="differs from the one that was installed"):
         cron(host).hold()
 
 

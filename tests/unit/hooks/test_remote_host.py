@@ -28,13 +28,13 @@ def test_variables_are_exported_and_the_folder_is_entered() -> None:
 
 @pytest.mark.parametrize("name", ["", "A B", "1A", "A;B", "A=B", "A\n"])
 def test_names_of_variables_are_checked(name: str) -> None:
-    with pytest.raises(PermanentError, match="not the name of a variable"):
+    with pytest.raises(PermanentError, match="not a valid name of a variable"):
         command_line(["true"], {name: "x"})
 
 
 @pytest.mark.parametrize("words", [[], [""]])
 def test_a_program_is_needed(words: list[str]) -> None:
-    with pytest.raises(PermanentError, match="without a program"):
+    with pytest.raises(PermanentError, match="has no program"):
         command_line(words)
 
 

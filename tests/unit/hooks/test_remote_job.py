@@ -33,7 +33,7 @@ CLAIMED = "log_size=12\nnow=1110\nstate=claimed\npid=77\nbegun=1000\n"
             CLAIMED + "exit_code=0\nended=1060\n",
             JobStatus("ended", 0, pid=77, command_seconds=60, log_size=12),
         ),
-        # it ended between the look at the process and the look at the exit code
+        # it ended between the check of the process and the check of the exit code
         (
             CLAIMED + "alive=dead\nexit_code=5\nended=1060\n",
             JobStatus("ended", 5, pid=77, command_seconds=60, log_size=12),
@@ -48,7 +48,7 @@ CLAIMED = "log_size=12\nnow=1110\nstate=claimed\npid=77\nbegun=1000\n"
             "Authorized use only\nlog_size=      12\nnow=1110\nstate=claimed\npid=77\nbegun=\nalive=wrapper\n",
             JobStatus("running", pid=77, log_size=12),
         ),
-        # an exit code that is not written whole is none yet
+        # a partly written exit code does not count yet
         (CLAIMED + "alive=wrapper\nexit_code=\nended=\n", JobStatus("running", None, 77, 110, 12)),
     ],
 )
@@ -108,10 +108,10 @@ def test_a_missing_folder_ends_the_program_before_it_starts() -> None:
 
 @pytest.mark.parametrize("program", [[], [""]])
 def test_a_program_is_needed(program: list[str]) -> None:
-    with pytest.raises(PermanentError, match="without a program"):
+    with pytest.raises(PermanentError, match="has no program"):
         program_text(program)
 
 
 def test_names_of_variables_are_checked() -> None:
-    with pytest.raises(PermanentError, match="not the name of a variable"):
+    with pytest.raises(PermanentError, match="not a valid name of a variable"):
         program_text(["true"], {"A;rm": "x"})

@@ -1,4 +1,4 @@
-"""Messages to ServiceNow, Jira and a webhook: their shape, told once, and bounded whatever the other side does."""
+"""Messages to ServiceNow, Jira and a webhook: their shape, one delivery, and a time limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from infomart_dr.hooks.http import retry_after
 from infomart_dr.hooks.tickets import Message, key_of, send
 from infomart_dr.topology import Tickets
 
-#: What stands below a text: its key, and when it happened.
+#: Mark below a text: its key, and the time of the event.
 MARK = "infomart-dr:0a1b2c3d4e5f 2026-11-25T23:00:00+00:00"
 
 
@@ -189,7 +189,7 @@ def test_a_wrong_request_is_not_tried_again(receiver: Receiver) -> None:
 def test_a_refused_user_is_named_and_the_password_is_not(receiver: Receiver) -> None:
     receiver.answers = [Answer(401)]
     problem = send(settings(), login(receiver), [message()]).problem
-    assert problem is not None and "robot is refused (HTTP 401)" in problem and "a password" not in problem
+    assert problem is not None and "robot was refused (HTTP 401)" in problem and "a password" not in problem
 
 
 def test_a_receiver_that_knows_the_key_counts_as_told(receiver: Receiver) -> None:
@@ -202,7 +202,7 @@ def test_a_note_whose_answer_was_lost_is_not_written_again(receiver: Receiver) -
 
     def lost(request: Request) -> Answer:
         answer = records(request)
-        # The note is written; the answer comes when nobody waits any more.
+        # The note is written; the answer comes after the time limit.
         return Answer(200, answer.body, slow=5) if request.method == "PATCH" else answer
 
     receiver.decide = lost
@@ -235,7 +235,7 @@ def test_no_receiver_holds_a_task_beyond_the_limit(misbehave: Callable[[Receiver
         problem = send(settings(timeout=0.5, limit=2), login(receiver), [message("a" * 12), message("b" * 12)]).problem
         took = time.monotonic() - begun
     assert problem
-    # Two seconds, and what a loaded machine adds.
+    # Two seconds, and a margin for a loaded machine.
     assert took < 6
 
 

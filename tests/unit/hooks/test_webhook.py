@@ -1,4 +1,4 @@
-"""A JSON message to a receiver that misbehaves: bounded, tried again where it helps, with one key."""
+"""A JSON message to a receiver that misbehaves: a time limit, retries where they help, one key."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_an_answer_that_drips_byte_by_byte_holds_nobody_beyond_the_limit(
 ) -> None:
     with Receiver(decide=lambda request: answer) as found:
         begun = time.monotonic()
-        with pytest.raises(BusyError, match="no end within 1 s"):
+        with pytest.raises(BusyError, match="not finished within 1 s"):
             webhook(monkeypatch, found.port, limit=1.0).post({}, "k")
         assert time.monotonic() - begun < 4
 

@@ -1,4 +1,4 @@
-"""Notifiers called as Airflow calls them, over a receiver and one ledger a site."""
+"""Notifiers called as Airflow calls them, with a receiver and one ledger per site."""
 
 from __future__ import annotations
 

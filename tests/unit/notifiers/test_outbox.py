@@ -1,4 +1,4 @@
-"""What a ticket could not be told: kept at a site, told later in its order, once, and at no cost of the run."""
+"""Undelivered messages: kept at a site, delivered later in their order, once, without harm to the run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def dag() -> Any:
 
 
 class System:
-    """A webhook that is away or refuses tickets as it is told, and keeps what it took."""
+    """A webhook that is away or refuses tickets as configured, and keeps the accepted messages."""
 
     def __init__(self) -> None:
         self.away = False
@@ -52,7 +52,7 @@ class System:
 
 
 class World(Told):
-    """A run of a failover from site1 to site2, whose ticketing system can be away; and the look that comes later."""
+    """A run of a failover from site1 to site2, whose ticketing system can be away; and the later delivery."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, dag: Any, receiver: Receiver) -> None:
         super().__init__(monkeypatch, dag, receiver)

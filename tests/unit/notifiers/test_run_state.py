@@ -1,4 +1,4 @@
-"""What a run has come to, from its tasks' states: chapters, failures and the end, of real DAGs."""
+"""State of a run from its tasks' states: chapters, failures and the end, with real DAGs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_failed_step_leaves_the_way_back_and_the_lock_to_do(dag: Any) -> None:
 
 
 def test_a_run_that_got_no_lock_is_over_at_once(dag: Any) -> None:
-    """Nothing follows, not even the teardowns, whatever the scheduler has marked by then."""
+    """Nothing follows, not even the teardowns, whatever the scheduler has marked until then."""
     assert run_state.is_over(dag.tasks, {"take_lock": "failed"})
     assert not run_state.is_over(dag.tasks, {"take_lock": "up_for_retry"})
 

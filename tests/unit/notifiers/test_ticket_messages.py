@@ -1,4 +1,4 @@
-"""What a ticket is told of a run, and that telling never costs the run anything."""
+"""Messages of a run to a ticket; their delivery never harms the run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_last_step_of_a_chapter_tells_that_it_is_done_and_others_tell_nothin
     told.states |= {"release_lock": None, "drain_standby.raise_sequences": "running"}
     assert told("ends", "drain_standby.stop_goldengate") == []
     assert told("ends", "confirm_site_failure") == []
-    # Airflow notes the state of the task itself only later.
+    # Airflow records the state of the task itself only later.
     (done,) = told("ends", "drain_standby.raise_sequences")
     assert (done["event"], done["chapter"]) == ("chapter", "drain_standby")
     told.states["drain_standby.raise_sequences"] = "running"
@@ -104,7 +104,7 @@ def test_the_end_of_a_failed_run_names_what_failed_also_what_a_person_marked(tol
 
 @pytest.fixture
 def watching(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Watching of two deployments, started with a ticket's number."""
+    """A watch of two deployments, started with a ticket's number."""
     with Receiver() as receiver:
         found = Told(monkeypatch, DagBag(str(ROOT / "dags" / "infomart_watch.py")).dags["infomart_watch"], receiver)
         found.states = {"list_deployments": "success", "watch_0": "running", "watch_1": "running"}

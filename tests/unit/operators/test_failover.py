@@ -133,7 +133,7 @@ class Objects:
 
     def read(self, name: str) -> Any:
         if name not in self.stored:
-            raise PermanentError(f"GAX knows no Application object {name}.")
+            raise PermanentError(f"GAX has no Application object {name}.")
         return from_gax(self.stored[name])
 
     def apply(self, name: str, change: Change) -> Any:

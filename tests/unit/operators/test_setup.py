@@ -101,7 +101,7 @@ class Deployment(FakeStep):
     def configuration(self, role: str) -> Any:
         def read(name: str) -> Any:
             if name in self.missing_objects:
-                raise PermanentError(f"GAX knows no Application object {name}.")
+                raise PermanentError(f"GAX has no Application object {name}.")
             return SimpleNamespace(state=2 if name in self.disabled else 1)
 
         return SimpleNamespace(read=read)
@@ -163,8 +163,8 @@ def test_everything_that_is_missing_is_reported_at_once(step: Any) -> None:
         "minimal supplemental logging is off at site2 (ALTER DATABASE ADD SUPPLEMENTAL LOG DATA)",
         "enable_goldengate_replication is FALSE at site1",
         "lacks dirchk, dirdat, dirpcs, dirrpt (ggsci: CREATE SUBDIRS)",
-        "DAP DAP_GIM_site2 of site2: GAX knows no",
-        "DAP DAP_TS1_site1 of site1: GAX knows no",
+        "DAP DAP_GIM_site2 of site2: GAX has no",
+        "DAP DAP_TS1_site1 of site1: GAX has no",
     ):
         assert words in caught.value.what
 

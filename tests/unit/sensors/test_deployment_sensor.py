@@ -208,7 +208,7 @@ def test_silent_fail_bears_every_error_until_the_timeout() -> None:
     trigger = deferred(light(REFUSED, REFUSED, GONE, REACHED, deferrable=True, silent_fail=True, patience=0)).trigger
     assert event_of(trigger)["state"] == "reached"
     trigger = deferred(light(REFUSED, deferrable=True, silent_fail=True, timeout=0)).trigger
-    assert event_of(trigger) == {"state": "timeout", "summary": "cannot look: refused", "details": {}}
+    assert event_of(trigger) == {"state": "timeout", "summary": "the check failed: refused", "details": {}}
 
 
 def test_deferral_is_airflows_default() -> None:

@@ -1,4 +1,4 @@
-"""The trigger without a network: what it does with what it sees."""
+"""The trigger without a network: its events for given statuses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ARGUMENTS: dict[str, Any] = {
 
 
 class Script:
-    """Looks at a job, one after the other."""
+    """Statuses of a job, one after the other."""
 
     def __init__(self, *looks: JobStatus | Exception) -> None:
         self.looks = list(looks)
