@@ -7,7 +7,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _INTEGRATION = "Genesys Info Mart"
-#: Modules of the sensors that are made for other people's DAGs.
+#: Modules of the sensors for DAGs of other teams.
 SENSOR_MODULES = (
     "infomart_dr.sensors.catch_up",
     "infomart_dr.sensors.data_pump_job",

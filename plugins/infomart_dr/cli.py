@@ -183,7 +183,7 @@ def render(
     """Render the parameter files of Extract, pump, Replicat, GLOBALS, expdp and impdp, as a plan would write them.
 
     No database is needed. Two values exist only once a plan runs: the SCN, which the plan reads from the source's
-    database, and the names of the dump files, which stand in the manifest. Files that need them are omitted and listed.
+    database, and the names of the dump files, which are in the manifest. Files that need them are omitted and listed.
     """
     with _typed_errors(as_json):
         pair = _topology(topology, deployment, as_json).pair(source or None, target or None)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 class InfoMartError(Exception):
-    """A step cannot go on.
+    """A step cannot continue.
 
-    :param what: one sentence, what was found.
-    :param next_step: what the reader should do now; shown after the reason.
+    :param what: the finding, in one sentence.
+    :param next_step: the reader's next action; shown after the finding.
     """
 
     #: True where waiting may remedy the error; the operators' retry policy reads this.

@@ -48,7 +48,7 @@ def statement(name: str, **identifiers: str) -> str:
     A PL/SQL block keeps its last semicolon, which is part of it.
 
     :param name: file name without suffix.
-    :param identifiers: schema, table or column names that stand as ``{{ name }}`` in the file. Values are always
+    :param identifiers: schema, table or column names, written as ``{{ name }}`` in the file. Values are always
         binds.
     :raises PermanentError: an identifier is not a plain Oracle name.
     """

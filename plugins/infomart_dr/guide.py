@@ -21,7 +21,7 @@ from infomart_dr.files import include_folder
 
 #: ``guide:853`` or ``guide:869-877``; a text may have several.
 _ANCHOR = re.compile(r"\bguide:(\d+)(?:-(\d+))?")
-#: Anchors that stand together, such as ``guide:891-899, guide:929``: one reference for people.
+#: Adjoining anchors, such as ``guide:891-899, guide:929``: one reference for people.
 _ANCHORS = re.compile(r"\bguide:\d+(?:-\d+)?(?:, guide:\d+(?:-\d+)?)*")
 
 
@@ -54,7 +54,7 @@ Span = Annotated[Lines, BeforeValidator(_span)]
 
 
 class Part(BaseModel):
-    """Lines that stand on one page, or somewhere in a range of pages."""
+    """Lines on one page, or somewhere in a range of pages."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,9 +86,9 @@ class Guide(BaseModel):
         parts = [part for chapter in self.chapters for part in chapter.parts]
         for before, after in pairwise(parts):
             if after.lines.first <= before.lines.last or after.page.first < before.page.first:
-                raise ValueError(f"lines {after.lines}, page {after.page}, stand after lines {before.lines}")
+                raise ValueError(f"lines {after.lines}, page {after.page}, follow lines {before.lines}")
         if parts and parts[-1].page.last > self.pages:
-            raise ValueError(f"lines {parts[-1].lines} stand on page {parts[-1].page} of {self.pages}")
+            raise ValueError(f"lines {parts[-1].lines} are on page {parts[-1].page} of {self.pages}")
         return self
 
 

@@ -167,7 +167,7 @@ def test_a_reference_into_nowhere_names_its_task() -> None:
 
 def test_disorder_and_double_ids_are_told() -> None:
     coverage = Coverage([item("a", 5), item("b", 5), item("c", 4), item("a", 6)], [])
-    assert coverage.disorder() == ["c (guide:4) stands after b (guide:5)", "the id a is used 2 times"]
+    assert coverage.disorder() == ["c (guide:4) follows b (guide:5)", "the id a is used 2 times"]
 
 
 def test_a_test_is_found_as_a_function_of_its_file(tmp_path: Path) -> None:

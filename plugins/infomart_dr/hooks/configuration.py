@@ -71,7 +71,7 @@ class Change(Model):
 
 
 class Difference(Model):
-    """One field that differs from the wanted value; None stands for missing."""
+    """One field that differs from the wanted value; None means: missing."""
 
     field: str
     found: str | None

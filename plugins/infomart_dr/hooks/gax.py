@@ -139,7 +139,7 @@ class GaxConfiguration:
 
     :param connection_id: Airflow connection: host, port, user, password; schema ``http`` or ``https``
         (default); extra ``verify``: false, or the path of a CA file.
-    :param paths: paths from the topology; ``{name}`` stands for the object's name.
+    :param paths: paths from the topology; ``{name}`` is replaced by the object's name.
     :param connect_timeout: seconds for connecting, and for the login's answer.
     :param timeout: seconds for one answer.
     :param transport: only for tests.
@@ -224,7 +224,7 @@ class GaxConfiguration:
                 )
             return wanted
         raise TransientError(
-            f"The Application object {name} was changed by somebody else {ATTEMPTS} times in a row.",
+            f"Somebody else changed the Application object {name} {ATTEMPTS} times in a row.",
             "Find out who changes it; Airflow retries the step.",
         )
 

@@ -37,7 +37,7 @@ class Exclusion(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    #: Upper case without its schema; ``*`` stands for any characters.
+    #: Upper case without its schema; ``*`` matches any characters.
     name: str = Field(pattern=r"^[A-Z][A-Z0-9_$#]*\*?$")
     #: Source of the exclusion, such as ``guide:441``.
     source: str

@@ -81,7 +81,7 @@ class Host(Protocol):
 def _aware(moment: datetime, what: str) -> datetime:
     if moment.tzinfo is None:
         raise PermanentError(
-            f"The {what} {clock(moment)} has no time zone.", "Give it in UTC, as 2026-11-02T10:15:00Z."
+            f"The {what} {clock(moment)} has no time zone.", "Give it in UTC, such as 2026-11-02T10:15:00Z."
         )
     return moment.astimezone(UTC)
 
@@ -108,13 +108,13 @@ class ReaggregationWindow:
 
         :param failure: time of the site's failure, with a time zone.
         :param now: present time, with a time zone.
-        :raises PermanentError: a time has no zone, or the failure lies in the future.
+        :raises PermanentError: a time has no zone, or the failure is in the future.
         """
         failure, now = _aware(failure, "failure time"), _aware(now, "present time")
         if failure > now:
             raise PermanentError(
-                f"The failure time {shown(failure)} lies in the future (now {shown(now)}).",
-                "Give the time of the site failure in UTC.",
+                f"The failure time {shown(failure)} is in the future (now {shown(now)}).",
+                "Give the time of the site's failure in UTC.",
             )
         return cls(failure - BEFORE_FAILURE, now)
 

@@ -298,7 +298,7 @@ start_of() {
   if [ -r "/proc/$1/stat" ]; then
     IFS= read -r stat < "/proc/$1/stat" || return 1
     set -- ${stat##*') '}
-    # a zombie is no running process
+    # a zombie does not count as a running process
     [ "$1" = Z ] && return 1
     echo "${20}"
   else

@@ -399,7 +399,7 @@ def _outside(connection: str, field_name: str, what: str, right: str, *remarks: 
 
 
 def environment_lines(connections: list[Needed]) -> list[str]:
-    """AIRFLOW_CONN_ lines for an environment file; values are JSON, placeholders stand in angle brackets."""
+    """AIRFLOW_CONN_ lines for an environment file; values are JSON, placeholders are in angle brackets."""
     lines = ["# Replace the placeholders in <>; mode 0600. One line per connection."]
     for each in connections:
         lines.append(f"# {each.what} ({', '.join(each.fields)})")

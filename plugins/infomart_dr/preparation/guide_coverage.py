@@ -146,7 +146,7 @@ class Coverage:
     def disorder(self) -> list[str]:
         """Items that are not in the order of their lines, and ids that are used twice."""
         found = [
-            f"{after.id} (guide:{after.lines}) stands after {before.id} (guide:{before.lines})"
+            f"{after.id} (guide:{after.lines}) follows {before.id} (guide:{before.lines})"
             for before, after in zip(self.items, self.items[1:], strict=False)
             if after.line < before.line
         ]
@@ -223,7 +223,7 @@ edit this page.** Change a task's reference (the attribute `guide` of its operat
 ```
 
 The guide is Genesys' *Genesys Info Mart Business Continuity Deployment Guide*, release 8.1.4, as PDF (47 pages).
-Chapter and page are those of its table of contents; a range, as 38-39, means that the item stands on one of these
+Chapter and page are those of its table of contents; a range, such as 38-39, means that the item is on one of these
 pages or extends over them. Each numbered step with its sub-steps, each note and warning and each instruction of a task
 summary is an item; the titles are ours.
 

@@ -50,7 +50,7 @@ class OutlineTask:
 
 @dataclass
 class Chapter:
-    """A task group, or a task that stands alone."""
+    """A task group, or a single task."""
 
     name: str
     title: str
@@ -181,7 +181,8 @@ def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
     names = list(dag.params)
     if unknown := sorted(set(given) - set(names)):
         raise PermanentError(
-            f"{dag.dag_id} has no parameter {', '.join(unknown)}.", f"Give some of: {', '.join(names)}."
+            f"{dag.dag_id} has no parameter {', '.join(unknown)}.",
+            f"Give only parameters of this list: {', '.join(names)}.",
         )
     values = {}
     for name in names:

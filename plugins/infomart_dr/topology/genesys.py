@@ -155,7 +155,7 @@ class Raa(Model):
     #: Java launcher on the Info Mart Server's host.
     java: Program = "java"
     jar: Program = "agg/GIMAgg.jar"
-    #: ``argument_file``: arguments stand in a 0600 file (``java @file``, Java 9 and later);
+    #: ``argument_file``: arguments are in a 0600 file (``java @file``, Java 9 and later);
     #: ``command_line``: users of that host can see the password in ``ps``.
     password_delivery: Literal["argument_file", "command_line"] = "argument_file"
     #: jdbc URL by site; default ``jdbc:oracle:thin:@<connection's host>:<port>/<service>``.

@@ -51,7 +51,7 @@ class CronJob(Model):
 
     mechanism: Literal["cron"]
     host: Name
-    #: The line as it stands in the crontab, with its schedule.
+    #: The exact line of the crontab, with its schedule.
     line: str = Field(pattern=r"^[^#\s\x00-\x1f][^\x00-\x1f]{0,400}$")
     #: Owner of the crontab; None: the user of the SSH connection. Another user's crontab needs root.
     user: UserName | None = None

@@ -27,7 +27,7 @@ class Site(Model):
     management_layer: ManagementLayer
     configuration: Configuration = Field(default_factory=Configuration)
     idbs: list[Idb] = Field(default_factory=list)
-    #: GI2 or GCXI at this site; None: there is none.
+    #: GI2 or GCXI at this site; None: the site has none.
     reports: Reports | None = None
 
     @property
