@@ -182,7 +182,7 @@ def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(set(given) - set(names)):
         raise PermanentError(
             f"{dag.dag_id} has no parameter {', '.join(unknown)}.",
-            f"Give only parameters of this list: {', '.join(names)}.",
+            f"Give only these: {', '.join(names)}.",
         )
     values = {}
     for name in names:
