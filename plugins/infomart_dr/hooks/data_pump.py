@@ -115,7 +115,7 @@ def export_parameters(topology: Topology, site: Site, scn: int, job: str, *, dir
     :raises PermanentError: the SCN is not positive, or a name is not an Oracle name.
     """
     if isinstance(scn, bool) or not isinstance(scn, int) or scn <= 0:
-        raise PermanentError(f"The SCN is not a positive whole number: {scn!r}.", "Capture the SCN again.")
+        raise PermanentError(f"The SCN is not a positive whole number: {scn!r}.", "Clear capture_scn with Downstream.")
     settings = site.database.data_pump
     return files.render(
         "datapump/export.par.j2",
