@@ -125,11 +125,11 @@ class OracleCredentials(OracleError, CredentialsError):
     """The login was refused."""
 
 
-class OracleCurable(OracleError, TransientError):
+class OracleTransient(OracleError, TransientError):
     """A lost connection, a starting instance, a lock."""
 
 
-class OracleFinal(OracleError, PermanentError):
+class OraclePermanent(OracleError, PermanentError):
     """Any other error of Oracle: a person must act."""
 
 
@@ -181,7 +181,7 @@ def classify(text: str, subject: str, target: str) -> OracleError:
             step = "Wait for the retry. If the error stays, find the holder in V$LOCK or V$SESSION."
         else:
             step = "Wait for the retry. If the error stays, check the instance's alert log."
-        return OracleCurable(f"{subject}: {target}: {_CURABLE[code]} ({line}).", step, code=code)
+        return OracleTransient(f"{subject}: {target}: {_CURABLE[code]} ({line}).", step, code=code)
     if code in _MISSING_OBJECT:
         step = (
             "The object does not exist, or the user cannot see it: grant the privilege that the header of the "
@@ -189,7 +189,7 @@ def classify(text: str, subject: str, target: str) -> OracleError:
         )
     else:
         step = "Look up the code in Oracle's error messages. This statement committed nothing."
-    return OracleFinal(f"{subject}: {target}: {line}.", step, code=code)
+    return OraclePermanent(f"{subject}: {target}: {line}.", step, code=code)
 
 
 def _plain(value: ColumnValue) -> ColumnValue:

@@ -27,7 +27,7 @@ from tests.unit.operators.fakes import FakeLedger, FakeLock
 from infomart_dr import topology as product_topology
 from infomart_dr.evidence import loss as evidence
 from infomart_dr.guards.loss_reading import Calls, Facts
-from infomart_dr.hooks.oracle import InfoMartOracleHook, OracleFinal
+from infomart_dr.hooks.oracle import InfoMartOracleHook, OraclePermanent
 from infomart_dr.operators.loss import EstimateLoss
 from infomart_lab import config as lab_config
 from infomart_lab import configuration, icon, links, site_setup, topology
@@ -309,9 +309,9 @@ def test_the_info_mart_tells_its_facts_and_up_to_when_they_are_complete(lab: Lab
 
 def test_a_table_that_is_not_there_is_a_typed_error_also_in_a_stream(lab: Lab) -> None:
     calls = calls_of(lab, "NOBODY")
-    with pytest.raises(OracleFinal, match="idb_guids"):
+    with pytest.raises(OraclePermanent, match="idb_guids"):
         list(calls.guids(0, 10))
-    with pytest.raises(OracleFinal, match="idb_last_event"):
+    with pytest.raises(OraclePermanent, match="idb_last_event"):
         calls.last_event()
 
 

@@ -23,7 +23,7 @@ from infomart_dr.errors import (
     UnreachableError,
 )
 from infomart_dr.hooks import oracle
-from infomart_dr.hooks.oracle import InfoMartOracleHook, OracleError, OracleFinal, classify, deciding_code
+from infomart_dr.hooks.oracle import InfoMartOracleHook, OracleError, OraclePermanent, classify, deciding_code
 
 PASSWORD = "correct-horse-battery"
 
@@ -279,7 +279,7 @@ def test_ddl_reports_no_negative_row_count(database: FakeDatabase) -> None:
 
 def test_a_failed_statement_is_rolled_back_closed_and_named_without_binds(database: FakeDatabase) -> None:
     database.error = "ORA-00001: unique constraint (GGATE.PK) violated"
-    with pytest.raises(OracleFinal, match="Statement take_it") as caught:
+    with pytest.raises(OraclePermanent, match="Statement take_it") as caught:
         hook().execute("take_it", owner="bound-value")
     assert caught.value.code == "ORA-00001"
     assert "bound-value" not in str(caught.value)
@@ -310,5 +310,5 @@ def test_generated_statements_run_in_order_and_the_failing_one_is_named(database
     texts = [event[0] for event in database.events if isinstance(event, tuple)]
     assert texts == ["DROP SEQUENCE GIM.A", "DROP SEQUENCE GIM.B"]
     database.error = "ORA-02289: sequence does not exist"
-    with pytest.raises(OracleFinal, match=r"statement 1 \(DROP SEQUENCE GIM\.C\)"):
+    with pytest.raises(OraclePermanent, match=r"statement 1 \(DROP SEQUENCE GIM\.C\)"):
         hook().run_text("DROP SEQUENCE GIM.C")
