@@ -80,7 +80,7 @@ def _a_lost_site(lab: LabConfig, looks: Looks) -> None:
     supervisor.request(lab, "fail", site="site1")
     seen = looks.until("began", "site1/database/look")
     assert {("began", "site1/host/look"), ("began", "site2-site1/link/outage")} <= set(seen.told)
-    assert "will be given up" in seen.said["site2-site1/link/outage"]
+    assert "the Info Mart Server gives up the data of" in seen.said["site2-site1/link/outage"]
     assert any(name.startswith("hwm_age_seconds site2") for name in seen.figures), "the survivor is looked at"
     # The roles as a failover asks a person to write them down: nothing of the lost site is looked at any more.
     lab_config.change(lab.home, lambda stored: stored.roles.update(site1="failed", site2="active"))

@@ -69,7 +69,7 @@ def _replication_is_set_up_from_nothing(lab: LabConfig, serves: Callable[[str], 
 def _a_second_set_up_finds_its_goal_reached() -> None:
     run = Procedure("infomart_setup_replication", plan="setup-2")
     run.run()
-    assert run.results["check_already_done"]["summary"] == "nothing to do: site1 serves and site2 follows it already"
+    assert run.results["check_already_done"]["summary"] == "nothing to do: site1 already serves and site2 follows it"
     assert run.results["export_database.run_expdp"]["summary"].startswith("nothing to do")
     assert run.shown == {}
 
@@ -86,7 +86,7 @@ def _the_standby_takes_over(lab: LabConfig, serves: Callable[[str], bool]) -> No
 def _a_second_switchover_finds_its_goal_reached(serves: Callable[[str], bool]) -> None:
     run = Procedure("infomart_switchover", plan="switch-2", params={"source": "site1", "target": "site2"})
     run.run()
-    assert "site2 serves and site1 follows it already" in run.results["check_already_done"]["summary"]
+    assert "site2 already serves and site1 follows it" in run.results["check_already_done"]["summary"]
     assert run.shown == {} and serves("site2")
 
 

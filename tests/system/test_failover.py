@@ -88,7 +88,7 @@ def _a_cut_link_is_no_site_failure(lab: LabConfig, serves: Callable[[str], bool]
     links.change(lab, "site1", "site2", cut=True)
     try:
         run = failover("cut")
-        with pytest.raises(GuardError, match=r"site1 lives: .*seen from Airflow's place.*two Info Mart Servers"):
+        with pytest.raises(GuardError, match=r"site1 is alive: .*probed from Airflow.*two Info Mart Servers"):
             run.run()
         assert run.shown == {}
         _untouched(lab, serves)
@@ -101,7 +101,7 @@ def _half_a_site_stops_the_run(lab: LabConfig, serves: Callable[[str], bool]) ->
     for names, endpoint in ((("ssh",), "SSH of site1-"), (("postgres", "oracle"), "database listener")):
         with part_of_a_dead_site(lab, *names):
             run = failover(f"half-{names[-1]}")
-            with pytest.raises(GuardError, match=f"site1 lives: .*{endpoint}"):
+            with pytest.raises(GuardError, match=f"site1 is alive: .*{endpoint}"):
                 run.run()
             assert run.shown == {}
             _untouched(lab, serves)
@@ -126,7 +126,7 @@ def _a_site_that_comes_back_in_the_middle_stops_the_start_and_the_standby_follow
             ask(lab, "heal", site="site1")
 
     run = failover("back", before=comes_back)
-    with pytest.raises(GuardError, match=r"site1 lives.*Two servers never write"):
+    with pytest.raises(GuardError, match=r"site1 is alive.*Two servers .*never write"):
         run.run()
     assert "standby again" in run.results["return_standby"]["summary"]
     assert not serves("site2")
@@ -167,7 +167,7 @@ def _the_survivor_takes_over(lab: LabConfig, serves: Callable[[str], bool]) -> N
 def _a_second_failover_finds_its_goal_reached() -> None:
     run = failover("again")
     run.run()
-    assert "site2 serves already" in run.results["check_already_done"]["summary"]
+    assert "site2 already serves" in run.results["check_already_done"]["summary"]
     assert run.shown == {}
 
 
@@ -201,5 +201,5 @@ def _the_recovered_site_becomes_the_standby(lab: LabConfig, serves: Callable[[st
         params={"source": "site2", "target": "site1", "option": "source stays active"},
     )
     again.run()
-    assert again.results["check_already_done"]["summary"] == "nothing to do: site2 serves and site1 follows it already"
+    assert again.results["check_already_done"]["summary"] == "nothing to do: site2 already serves and site1 follows it"
     assert again.shown == {}

@@ -93,5 +93,5 @@ def _the_same_plan_goes_on_and_ends_clean(lab: LabConfig, serves: Callable[[str]
     # Another run for the same goal finds it reached, and asks nobody.
     again = Procedure(plan="plan-2", params={"source": "site2", "target": "site3"})
     again.run()
-    assert again.results["check_already_done"]["summary"] == "nothing to do: site3 serves and site2 follows it already"
+    assert again.results["check_already_done"]["summary"] == "nothing to do: site3 already serves and site2 follows it"
     assert again.shown == {} and serves("site3") and not serves("site2")

@@ -68,7 +68,7 @@ def test_a_second_airflow_takes_the_lock_over_and_finds_finished_steps_finished(
         second.trigger(DAG, run.run_id, {"plan": plan, "take_lock_from": plan, "reason": "the first Airflow is lost"})
         run.wait(lambda: None, seconds=1200)
         assert run.state == "success", run.failures()
-        assert f"took the lock of lab over from plan {plan}" in second.log(DAG, run.run_id, "take_lock")
+        assert f"took over the lock of lab from plan {plan}" in second.log(DAG, run.run_id, "take_lock")
         for name in FINISHED:
             log = second.log(DAG, run.run_id, name)
             assert any(words in log for words in FOUND_DONE), f"{name} was done again: {log}"

@@ -238,7 +238,9 @@ def test_an_unknown_key_of_conf_is_refused_by_the_first_task_before_anything_is_
     assert start(client, "INC0000005", {"soorce": "site1"}).status_code == 200
     assert ended(client, "INC0000005") == "failed"
     said = log(client, "INC0000005", "take_lock")
-    assert "'soorce' is no parameter of this DAG (nearest: 'source'). Its parameters: deployment, failure_time" in said
+    assert (
+        "'soorce' is not a parameter of this DAG (nearest: 'source'). Its parameters: deployment, failure_time" in said
+    )
     assert "observe:" not in said
     tasks = client.get(f"{RUNS}/INC0000005/taskInstances").json()["task_instances"]
     assert {task["task_id"]: task["try_number"] for task in tasks}["take_lock"] == 1
@@ -305,7 +307,7 @@ def test_a_ticketing_system_that_is_silent_or_refuses_costs_a_run_its_limit_and_
         receiver.decide = lambda request: Answer(slow=30)
         assert start(client, "INC0000007").status_code == 200
         assert ended(client, "INC0000007") == "success"
-        assert log(client, "INC0000007", "take_lock").count("The ticket was not told (begins)") == 1
+        assert log(client, "INC0000007", "take_lock").count("Ticket message not sent (begins)") == 1
         receiver.decide = lambda request: Answer(400)
         assert start(client, "INC0000008").status_code == 200
         assert ended(client, "INC0000008") == "success"
@@ -360,7 +362,7 @@ def test_what_no_ticket_could_be_told_is_told_by_watching_once_and_in_the_order_
         )
         task = gate["task_instance"]["task_id"]
         until(lambda: waits(lab, "INC0000010") == 2, "two messages that wait")
-        assert "Kept in DR_LEDGER at site1: infomart_watch tells it." in log(client, "INC0000010", "take_lock")
+        assert "Kept in DR_LEDGER at site1: infomart_watch will send it." in log(client, "INC0000010", "take_lock")
         refused = {request.body["key"]: request.body for request in receiver.requests if request.body}
 
         receiver.decide = before

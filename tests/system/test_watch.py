@@ -158,7 +158,9 @@ def _a_cut_link_counts_down_and_ends(lab: LabConfig, looks: Looks) -> None:
     try:
         seen = looks.until("began", "site1-site2/link/outage")
         said = seen.said["site1-site2/link/outage"]
-        assert re.search(r"\(Airflow reaches it\); in 7 h 5\d min data of site2 \(ts2-\S+\) will be given up", said)
+        assert re.search(
+            r"\(Airflow reaches it\); in 7 h 5\d min the Info Mart Server gives up the data of site2 \(ts2-\S+\)", said
+        )
         assert 0 < seen.figures["link_left_seconds site1 site2"] < 28_800
         # Critical once: the countdown comes near.
         with thresholds(link_left=40_000):

@@ -1,1 +1,1 @@
-"""What a run leaves behind as proof: noted facts, manifests, reports."""
+"""The evidence of runs and surveys: manifests, estimates, marks, findings, undelivered messages."""

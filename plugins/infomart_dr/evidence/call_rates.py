@@ -1,4 +1,4 @@
-"""How many calls a stretch of time may have held: rates of what was counted before it, with bounds."""
+"""The possible number of calls in a span of time: bounds from the rates of the calls counted before it."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import NamedTuple, Self
 
-#: Standard deviations of a Poisson count that a bound allows for: one estimate in some hundreds lies outside.
+#: Standard deviations of a Poisson count that a bound allows for: one estimate in several hundred lies outside.
 SIGMAS = 3.0
-#: Seconds before a gap from which the rate is taken: the shortest of them with so many calls.
+#: Seconds before a gap that give the rate: the shortest of these spans that has this many calls.
 BASES, BASE_CALLS = (60, 300, 900, 1800, 3600), 1000
-#: Seconds of the shortest stretch that shows how a rate changes: shorter ones show chance only.
+#: Seconds of the shortest span that shows a change of the rate: shorter ones show only chance.
 SHORTEST = 10
-#: Calls that a silence must have swallowed to be an outage: no other silence is as long.
+#: Calls that must be missing from a silence for it to count as an outage: chance causes no silence this long.
 SILENT_CALLS = 30
-#: Seconds of history, and of it so many times what lies ahead, that show how a rate changes; with less, this more.
+#: Enough history to show the changes of a rate: these seconds, and this many times the span ahead. With less history,
+#: the bounds are widened by this part.
 HISTORY, HISTORY_GAPS, UNSEEN_CHANGE = 3600, 4, 0.25
-#: Calls below which the pattern of another time or source says nothing.
+#: Calls below which the pattern of another time or source is not used.
 PATTERN_CALLS = 30
 
 
 def fewest(mean: float) -> float:
     """Lower bound of a count with this mean.
 
-    Calls end independently of each other, so their number is a Poisson count, and the square root of a Poisson count
-    has the standard deviation 1/2 whatever its mean.
+    Calls end independently of each other, so their number is a Poisson count. The square root of a Poisson count has
+    the standard deviation 1/2, whatever its mean.
     """
     return max(0.0, math.sqrt(mean) - SIGMAS / 2) ** 2
 
 
 def most(mean: float) -> float:
-    """Upper bound of a count with this mean; not 0 for a mean of 0."""
+    """Upper bound of a count with this mean; above 0 even for a mean of 0."""
     return (math.sqrt(mean) + SIGMAS / 2) ** 2
 
 
@@ -41,9 +42,9 @@ class Activity:
     """Calls that ended, by time.
 
     :param seconds: length of a bucket.
-    :param calls: number of calls by the bucket's beginning (UTC seconds); a bucket without calls is left out.
-    :param begins: from when on the numbers are complete.
-    :param ends: up to when (exclusive); ``calls`` has none after it.
+    :param calls: number of calls by the bucket's start (UTC seconds); a bucket without calls is left out.
+    :param begins: time from which on the numbers are complete.
+    :param ends: time up to which they are complete (exclusive); ``calls`` has none after it.
     """
 
     seconds: int
@@ -55,8 +56,8 @@ class Activity:
     def read(cls, seconds: int, calls: Mapping[int, int], after: int, ends: int) -> Self:
         """Activity from the buckets of a statement.
 
-        :param after: where the statement's window begins. Where the calls begin later, the first bucket may be cut
-            (an IDB that is new or was purged) and is left out.
+        :param after: start of the statement's window. If the calls start later (a new or purged IDB), the first bucket
+            may be incomplete and is left out.
         """
         begins = after + -after % seconds
         if calls and min(calls) > begins:
@@ -64,10 +65,10 @@ class Activity:
         return cls(seconds, calls, begins, max(ends, begins))
 
     def after_outage(self) -> Activity:
-        """What came after the last time at which the data source, or its ICON, was down.
+        """The activity after the last outage of the data source or its ICON.
 
-        A rate that is taken over an outage is too low. A silence is one when the calls after it, at their rate, would
-        have had to fill it.
+        A rate that includes an outage is too low. A silence counts as an outage if, at the rate of the calls after it,
+        too many calls are missing from it.
         """
         silent_to, calls = self.ends, 0
         for bucket in sorted(
@@ -81,11 +82,11 @@ class Activity:
         return self
 
     def between(self, start: float, end: float) -> float:
-        """Calls from ``start`` to ``end``, of cut buckets a part; only what lies in the known span counts."""
+        """Calls from ``start`` to ``end`` within the known span; a cut bucket counts in proportion."""
         start, end = max(start, self.begins), min(end, self.ends)
         if end <= start:
             return 0.0
-        # The last bucket may be cut by the end of what is known: all its calls lie before that.
+        # The end of the known span may cut the last bucket; all of its calls lie before that end.
         found = 0.0
         bucket = int(start // self.seconds) * self.seconds
         while bucket < end:
@@ -96,12 +97,12 @@ class Activity:
         return found
 
     def stretches(self, *lengths: float) -> Iterator[tuple[float, ...]]:
-        """Calls a second in stretches of about these lengths that follow each other, at every place they fit in."""
+        """Calls a second in adjacent spans of about these lengths, at every position in the known span."""
         steps = [max(1, round(length / self.seconds)) for length in lengths]
         first = self.begins + -self.begins % self.seconds
         sums = list(accumulate((self.calls.get(b, 0) for b in range(first, self.ends, self.seconds)), initial=0))
         if self.ends % self.seconds:
-            # The last bucket is not over.
+            # The last bucket is not complete.
             sums.pop()
         borders = list(accumulate(steps, initial=0))
         for place in range(len(sums) - borders[-1]):
@@ -112,12 +113,12 @@ class Activity:
 
     @classmethod
     def together(cls, several: Sequence[Activity]) -> Activity | None:
-        """The sum of several activities, over the span in which all are known; None: there is no such span."""
+        """The sum of several activities over the span in which all are known; None: there is no such span."""
         begins = max((one.begins for one in several), default=0)
         ends = min((one.ends for one in several), default=0)
         if not several or len({one.seconds for one in several}) > 1:
             return None
-        # A bucket in which one of them ends is whole in another.
+        # A bucket in which one of them ends is complete in another.
         ends -= ends % several[0].seconds
         if ends <= begins:
             return None
@@ -129,29 +130,29 @@ class Activity:
 
 
 class Pattern(NamedTuple):
-    """Calls whose ups and downs tell those of another source or time.
+    """Calls whose ups and downs predict those of another source or time.
 
-    :param shift: seconds by which it lies earlier: a day, for the source's own calls of the day before.
+    :param shift: seconds by which it is earlier: a day, for the source's own calls of the day before.
     """
 
     activity: Activity
     shift: int = 0
 
     def carried(self, base: tuple[float, float], wanted: tuple[float, float], expected: float) -> float | None:
-        """The number of calls in ``wanted`` if they go on from ``base`` as this does; None where it does not tell.
+        """The number of calls in ``wanted`` if the rate changes from ``base`` as this pattern does; None: unknown.
 
-        :param expected: their number if the rate in ``base`` stays.
+        :param expected: the number at the unchanged rate of ``base``.
         """
         if (ratio := self._ratio(base, wanted)) is not None:
             return expected * ratio
         start, end = (moment - self.shift for moment in wanted)
         if self.shift and self.activity.begins <= start and end <= self.activity.ends:
-            # Nothing to compare with right before, as when the endpoints open: as many as the day before.
+            # No calls right before it to compare with, as at opening time: as many as the day before.
             return self.activity.between(start, end)
         return None
 
     def _ratio(self, base: tuple[float, float], wanted: tuple[float, float]) -> float | None:
-        """Rate in ``wanted`` over the rate in ``base``; None where it knows too little of either."""
+        """Rate in ``wanted`` divided by the rate in ``base``; None where it has too few calls in either."""
         rates = []
         for start, end in (base, wanted):
             start, end = start - self.shift, min(end - self.shift, self.activity.ends)
@@ -164,19 +165,19 @@ class Pattern(NamedTuple):
 
 @dataclass(frozen=True)
 class Rates:
-    """What is known of a data source's call rate.
+    """The known call rate of a data source.
 
-    :param patterns: what else moves as its calls do.
+    :param patterns: other activities that change as its calls do.
     """
 
     activity: Activity
     patterns: tuple[Pattern, ...] = ()
 
     def bounds(self, start: float, end: float) -> tuple[float, float] | None:
-        """Lower and upper bound of the number of calls from ``start`` to ``end``, of which nothing is known.
+        """Lower and upper bound of the number of calls from ``start`` to ``end``, a span without data.
 
-        The rate right before is carried on: unchanged, as it changed over such a gap anywhere in the known span, and as
-        the patterns go. The truth may follow any of them. None: there is no history.
+        The rate right before it is extended in three ways: unchanged; with the changes that it showed over such a gap
+        in the known span; and with those of the patterns. The truth may follow any of them. None: there is no history.
         """
         length = end - start
         if length <= 0:
@@ -194,11 +195,11 @@ class Rates:
         return min(found), max(found)
 
     def _base(self, ends: float) -> tuple[float, float] | None:
-        """The span before a gap from which the rate is taken."""
+        """The span before a gap that gives the rate."""
         known = ends - self.activity.begins
         if known < self.activity.seconds:
             return None
-        # Short enough for its changes to be seen in the rest of the history.
+        # Short enough that the rest of the history shows its changes.
         longest = max(known / 3, min(known, SHORTEST))
         fitting: list[float] = [length for length in BASES if length < longest] or [longest]
         for length in fitting:
@@ -209,7 +210,7 @@ class Rates:
     def _as_seen(self, base: float, gap: float, ahead: float, expected: float) -> list[float]:
         """Lowest and highest number if the rate changes as it did between such a span and such a gap in the past.
 
-        :param ahead: seconds from what is known to the gap's end.
+        :param ahead: seconds from the end of the known span to the end of the gap.
         """
         known = self.activity.ends - self.activity.begins
         seen = min(max(gap, SHORTEST), max(known / 3, self.activity.seconds))

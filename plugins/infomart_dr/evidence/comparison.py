@@ -15,11 +15,11 @@ INTERVAL = 900
 
 @dataclass(frozen=True)
 class Window:
-    """Calls of one data source that are to be looked for among the facts.
+    """Calls of one data source to search for among the facts.
 
     :param key: DATA_SOURCE_KEY.
-    :param after: beginning (exclusive).
-    :param mark: calls up to here are extracted.
+    :param after: start (exclusive).
+    :param mark: calls up to this time are extracted.
     :param until: end, at or above the mark; calls above the mark may have facts, too.
     :param calls: number of calls at or below the mark, by interval.
     """
@@ -33,13 +33,13 @@ class Window:
 
 @dataclass
 class Compared:
-    """What the comparison of one data source found.
+    """The result of the comparison of one data source.
 
-    :param missing: calls at or below the mark without a fact, in the intervals that are not complete.
-    :param ordinary: how many of these would have none anyway, at most.
+    :param missing: calls at or below the mark without a fact, in the incomplete intervals.
+    :param ordinary: most of these that would never have a fact anyway.
     :param share: share of calls that never become a fact here.
     :param again: calls above the mark that have a fact.
-    :param trouble: why it could not be made; the numbers are void then.
+    :param trouble: the reason why the comparison failed; the numbers are invalid then.
     """
 
     missing: int = 0
@@ -55,25 +55,26 @@ Guids = Callable[[int, int, int], Iterable[tuple[str, int]]]
 
 
 class Comparison:
-    """Calls of IDBs against the facts, newest first, until every source is complete again.
+    """Calls of IDBs compared with the facts, newest first, until every source is complete again.
 
-    What a lost server had not transformed, or what was not replicated, are the newest calls: transactions arrive in
-    their order, and each transformation takes up what is extracted. So two complete intervals in a row end the look
-    at guids, and for what is older the numbers by interval must do; where those differ, guids are looked at, too.
+    The calls that a lost server had not transformed, or that were not replicated, are the newest: transactions arrive
+    in their order, and each transformation processes all extracted calls. So two complete intervals in a row end the
+    comparison of guids. Older intervals are compared by number; where the numbers differ, their guids are compared,
+    too.
 
-    :param windows: what to look for.
+    :param windows: the calls to search for.
     :param calls: ``(key, after, until)`` to guid and end of the calls.
     :param facts: ``(from_key, to_key)`` to the guids of the facts that ended in these intervals.
     :param fact_counts: number of facts by interval.
     """
 
-    #: Complete intervals in a row that end the look.
+    #: Complete intervals in a row that end the comparison of guids.
     CALM = 2
-    #: Intervals in one pass, and calls at which a pass gets no further interval.
+    #: Most intervals in a pass, and calls above which a pass gets no further interval.
     PASS_INTERVALS, PASS_CALLS = 4, 400_000
-    #: Where the share of calls without a fact is measured: seconds below the mark.
+    #: Seconds below the mark at which the share of calls without a fact is measured.
     REFERENCE_AGE = 4 * 3600
-    #: Intervals that are looked at because their numbers differ.
+    #: Most intervals whose guids are compared because their numbers differ.
     DIFFERING = 32
 
     def __init__(
@@ -86,14 +87,14 @@ class Comparison:
         self._windows = {window.key: window for window in windows}
         self._calls, self._facts, self._fact_counts = calls, facts, fact_counts
         self.found = {window.key: Compared() for window in windows}
-        #: Facts that the numbers miss in intervals that were not checked.
+        #: Missing facts, by number, in intervals whose guids were not compared.
         self.unseen = 0
         #: Ends of the calls without a fact, by source and interval.
         self._missing: dict[tuple[int, int], list[int]] = {}
         self._looked: set[tuple[int, int]] = set()
 
     def run(self) -> dict[int, Compared]:
-        """Make the comparison."""
+        """Run the comparison."""
         self._walk()
         self._look_where_numbers_differ()
         self._sum_up()
@@ -105,7 +106,7 @@ class Comparison:
         return [window for key, window in self._windows.items() if not self.found[key].trouble]
 
     def _keys(self) -> list[int]:
-        """Intervals with anything to look at, newest first."""
+        """Intervals with calls to compare, newest first."""
         keys = {interval for window in self._windows.values() for interval in window.calls}
         for window in self._windows.values():
             keys |= set(range(window.mark - window.mark % INTERVAL, window.until + 1, INTERVAL))
@@ -125,7 +126,7 @@ class Comparison:
             yield part
 
     def _walk(self) -> None:
-        """Look from the newest interval back, until each source is complete."""
+        """Compare from the newest interval back, until each source is complete."""
         calm = dict.fromkeys(self._windows, 0)
         measured: set[int] = set()
         for part in self._passes(self._keys()):
@@ -136,14 +137,15 @@ class Comparison:
             for window in active:
                 after = self._calm(window, part, calm[window.key])
                 if after < self.CALM and window.key not in measured and window.mark >= min(part):
-                    # Complete intervals without one missing call prove that every call becomes a fact; without them:
+                    # Complete intervals without a missing call prove that every call becomes a fact. Without such
+                    # intervals the share is measured.
                     measured.add(window.key)
                     self._measure(window)
                     after = self._calm(window, part, calm[window.key])
                 calm[window.key] = after
 
     def _calm(self, window: Window, part: Sequence[int], before: int) -> int:
-        """Complete intervals in a row, at or below the mark, after these ones."""
+        """Complete intervals in a row, at or below the mark, once these are counted."""
         for interval in part:
             if number := window.calls.get(interval, 0):
                 before = before + 1 if self._complete(window.key, interval, number) else 0
@@ -156,7 +158,7 @@ class Comparison:
         return missing == 0 if share == 0 else missing <= most(share * number)
 
     def _look(self, windows: Sequence[Window], intervals: Sequence[int]) -> None:
-        """Find the calls of some intervals that have no fact; no interval twice."""
+        """Find the calls without a fact in some intervals; no interval is compared twice."""
         first, last = min(intervals), max(intervals) + INTERVAL - 1
         sought: dict[int, dict[str, int]] = {}
         for window in windows:
@@ -172,7 +174,7 @@ class Comparison:
             self._looked |= new
         above = {key: sum(ts > self._windows[key].mark for ts in found.values()) for key, found in sought.items()}
         if any(sought.values()):
-            # A call's own end and its fact's may lie on either side of an interval's border.
+            # The ends of a call and of its fact may be in two neighbouring intervals.
             for guid in self._facts(first - INTERVAL, last + 1):
                 for left in sought.values():
                     left.pop(guid, None)
@@ -184,7 +186,7 @@ class Comparison:
                     self._missing.setdefault((key, ts - ts % INTERVAL), []).append(ts)
 
     def _measure(self, window: Window) -> None:
-        """Measure the share of calls that never become a fact, where all has long been transformed."""
+        """Measure the share of calls that never become a fact, in an interval that was transformed long ago."""
         interval = (window.mark - self.REFERENCE_AGE) // INTERVAL * INTERVAL
         number = window.calls.get(interval, 0)
         if not number or interval <= window.after:
@@ -194,7 +196,7 @@ class Comparison:
         self.found[window.key].share = min(most(missing) / number, 1.0) if missing else 0.0
 
     def _look_where_numbers_differ(self) -> None:
-        """Look at the older intervals of which the numbers say that facts are missing."""
+        """Compare the guids of older intervals whose numbers show missing facts."""
         short = self._short()
         largest = sorted(short, key=lambda interval: (-short[interval], -interval))
         for interval in largest[: self.DIFFERING]:
@@ -202,7 +204,7 @@ class Comparison:
         self.unseen = sum(short[interval] for interval in largest[self.DIFFERING :])
 
     def _short(self) -> dict[int, int]:
-        """Facts that must be missing, by interval: there are fewer than the calls of these sources alone."""
+        """Number of missing facts by interval: all facts there are fewer than the calls of these sources."""
         short: dict[int, int] = {}
         for interval in self._keys():
             windows = [w for w in self._alive() if w.after < interval and interval + INTERVAL <= w.mark]

@@ -1,6 +1,6 @@
-"""How long a procedure will take, from the rates of earlier runs, or from assumed ones with wide bounds.
+"""The duration of a procedure, from the rates of earlier runs, or from assumed rates with wide bounds.
 
-Pure functions. An estimate is two numbers, never one: what is between them is not known.
+Pure functions. An estimate is always two numbers: the duration lies between them, and nobody knows where.
 """
 
 from __future__ import annotations
@@ -19,31 +19,30 @@ Phase = Literal["export", "transfer", "import"]
 PHASES: tuple[Phase, ...] = ("export", "transfer", "import")
 
 MEGABYTE = 1_000_000
-#: Bytes of the schema a second, slowest and fastest, where no earlier run was measured: Data Pump with two workers on
-#: anything from one old disk to a flash array; a transfer over 100 Mbit/s to 10 Gbit/s of a set that is compressed or
-#: not.
+#: Bytes of the schema a second, slowest and fastest, without a measured run: Data Pump with two workers on anything
+#: from one old disk to a flash array; a transfer of a compressed or uncompressed set over 100 Mbit/s to 10 Gbit/s.
 ASSUMED_RATES: dict[Phase, tuple[float, float]] = {
     "export": (15 * MEGABYTE, 300 * MEGABYTE),
     "transfer": (10 * MEGABYTE, 800 * MEGABYTE),
     "import": (5 * MEGABYTE, 150 * MEGABYTE),
 }
-#: Seconds that a phase takes however small the schema is.
+#: Seconds that a phase takes for even the smallest schema.
 ASSUMED_BEGIN: dict[Phase, tuple[float, float]] = {"export": (5, 120), "transfer": (1, 60), "import": (5, 300)}
 #: Bytes of redo a second that a Replicat applies.
 ASSUMED_APPLY = (5 * MEGABYTE, 50 * MEGABYTE)
 #: Bytes of the schema a second that the comparison of all tables reads.
 ASSUMED_COMPARE = (30 * MEGABYTE, 500 * MEGABYTE)
-#: Seconds for stop, configuration and start of an Info Mart Server: without and with waiting for running ETL jobs.
+#: Seconds for stop, configuration and start of an Info Mart Server: without and with a wait for running ETL jobs.
 ASSUMED_SWITCH = (60.0, 1800.0)
-#: Seconds of a failover beside waiting for people: the standby is drained, configured and started.
+#: Seconds of a failover without waits for people: the standby is drained, configured and started.
 ASSUMED_FAILOVER = (120.0, 3600.0)
-#: A measured rate is trusted by this factor up and down: load and network differ from day to day.
+#: Factor, up and down, by which a measured rate may be wrong: load and network differ from day to day.
 MARGIN = 1.5
 
 
 @dataclass(frozen=True)
 class Span:
-    """A time in seconds between two bounds, and what it rests on.
+    """A duration in seconds between two bounds, and its basis.
 
     :param high: infinite where it may never end.
     """
@@ -63,10 +62,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an earlier run took.
+    """The durations of an earlier run.
 
-    :param size: bytes of the schema then.
-    :param seconds: by phase, of those that were noted.
+    :param size: bytes of the schema at that time.
+    :param seconds: by phase, for the recorded phases.
     :param outage: seconds from the final stop to the start at the other site.
     """
 
@@ -77,7 +76,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Times of the parts of a procedure that copies, and of those in which nobody loads data."""
+    """Durations of the parts of a procedure that copies, and of its outages."""
 
     export: Span
     transfer: Span
@@ -91,12 +90,12 @@ class Estimate:
 
     @property
     def copy(self) -> Span:
-        """From the SCN until the Replicat may start: so long trails and archived redo are kept."""
+        """Time from the SCN until the Replicat may start, during which trails and archived redo are kept."""
         return self.export + self.transfer + self.load
 
 
 def per_second(row: Mapping[str, Any]) -> float:
-    """A rate from the bytes that were written and the seconds in which they were."""
+    """A rate, from the bytes written and the seconds of the writing."""
     seconds = float(row["seconds"] or 0)
     return float(row["bytes"] or 0) / seconds if seconds > 0 else 0.0
 
@@ -104,7 +103,7 @@ def per_second(row: Mapping[str, Any]) -> float:
 def _phase(phase: Phase, size: int, runs: Sequence[Measured]) -> Span:
     measured = [(run.size, run.seconds[phase]) for run in runs if run.size > 0 and run.seconds.get(phase, 0) > 0]
     if measured:
-        # Never slower with a smaller schema than it was then: the fixed part of the time is not known.
+        # The fixed part of the time is unknown: a smaller schema counts as no slower, and a larger one as no faster.
         times = [seconds * max(size / before, 1.0) for before, seconds in measured]
         shrunk = [seconds * min(size / before, 1.0) for before, seconds in measured]
         return Span(min(shrunk) / MARGIN, max(times) * MARGIN, f"measured in {len(measured)} run(s)")
@@ -113,7 +112,7 @@ def _phase(phase: Phase, size: int, runs: Sequence[Measured]) -> Span:
 
 
 def _catch_up(copy: Span, redo: float) -> Span:
-    """Changes made during the copy are applied while new ones are made."""
+    """The changes made during the copy are applied while new changes are made."""
     slow, fast = ASSUMED_APPLY
     low = copy.low * redo / fast
     high = copy.high * redo / (slow - redo) if redo < slow else math.inf
@@ -121,10 +120,10 @@ def _catch_up(copy: Span, redo: float) -> Span:
 
 
 def estimate(size: int, runs: Sequence[Measured] = (), *, redo: float = 0.0) -> Estimate:
-    """Estimate the times.
+    """Estimate the durations.
 
     :param size: bytes of the schema.
-    :param runs: what earlier runs took.
+    :param runs: durations of earlier runs.
     :param redo: bytes of redo a second at the source.
     """
     export, transfer, load = (_phase(phase, size, runs) for phase in PHASES)
@@ -149,8 +148,8 @@ def estimate(size: int, runs: Sequence[Measured] = (), *, redo: float = 0.0) -> 
 def parts(procedure: str, estimated: Estimate, replicated: bool) -> dict[str, Span]:
     """The parts of an estimate that a procedure has, by their name for people.
 
-    :param replicated: the deployment is active-standby; without replication nothing is caught up, and nothing is cut
-        over: a second server starts beside the first.
+    :param replicated: the deployment is active-standby. Without replication there is neither catch-up nor cutover: a
+        second server starts beside the first.
     """
     match procedure:
         case "failover":
@@ -169,7 +168,7 @@ def parts(procedure: str, estimated: Estimate, replicated: bool) -> dict[str, Sp
 # -- earlier runs ----------------------------------------------------------------------------------
 
 
-#: Facts from which :func:`measured_runs` takes the times of earlier runs.
+#: Facts from which :func:`measured_runs` computes the durations of earlier runs.
 MEASURED: tuple[Fact[Any], ...] = (
     facts.SCHEMA_BYTES,
     facts.EXPORT_SECONDS,
@@ -185,9 +184,9 @@ MEASURED: tuple[Fact[Any], ...] = (
 def measured_runs(rows: Iterable[Mapping[str, Any]]) -> list[Measured]:
     """Earlier runs from rows of the ledger: plan_id, name, value and noted_at.
 
-    An export that was not interrupted has noted its time. The transfer lies between the manifest and the note that it
-    arrived, the import between the drop of the sequences and its own note; the cutover's outage between final stop and
-    new start. These are measured with their interruptions.
+    An uninterrupted export has recorded its duration. The others are differences of times, with their interruptions:
+    the transfer from the manifest to the arrival, the import from the drop of the sequences to its end, the cutover's
+    outage from the final stop to the new start.
     """
     plans: dict[str, dict[str, tuple[str, datetime]]] = {}
     for row in rows:
@@ -220,7 +219,7 @@ def _between(recorded: Mapping[str, tuple[str, datetime]], first: Fact[Any], sec
 
 
 def _apart(recorded: Mapping[str, tuple[str, datetime]], first: Fact[Any], second: Fact[Any]) -> float:
-    """Seconds between the notes of two facts; 0 without both."""
+    """Seconds between the recordings of two facts; 0 without both."""
     if first.name not in recorded or second.name not in recorded:
         return 0.0
     return max((recorded[second.name][1] - recorded[first.name][1]).total_seconds(), 0.0)

@@ -1,4 +1,4 @@
-"""High-water marks (CTL_EXTRACT_HWM) as values: lowest by data source, and held against a moment."""
+"""High-water marks (CTL_EXTRACT_HWM) as values: lowest by data source, and compared with a moment."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 from infomart_dr.times import span
 
-#: Tables whose marks are those of calls, as the releases call them.
+#: Tables of calls, under their names in the different releases.
 _CALL_TABLE = re.compile(r"^(GIDB_)?G_CALL(_V|_MM)?$")
 
 
 @dataclass
 class Marks:
-    """High-water marks of a site against a moment.
+    """High-water marks of a site compared with a moment.
 
-    :param moved: data sources whose marks lie beyond it.
-    :param idle: data sources whose marks lie before it, and whose IDBs hold nothing beyond the mark.
-    :param lost: data sources whose site is lost: nothing moves their marks any more.
-    :param unknown: data sources without calls, whose marks lie before it: nothing tells whether they are idle.
-    :param behind: the others, with how far.
+    :param moved: data sources whose marks are past it.
+    :param idle: data sources whose marks are before it, and whose IDBs hold no call beyond the mark.
+    :param lost: data sources whose site is lost: their marks no longer move.
+    :param unknown: data sources without calls whose marks are before it: they may be idle or not.
+    :param behind: the others, with their distance from it.
     """
 
     moved: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Marks:
 
 
 def lowest(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
-    """The lowest mark of each data source, from rows of the statement ``hwm``; a table without one says nothing."""
+    """The lowest mark of each data source, from rows of the statement ``hwm``; tables without a mark do not count."""
     found: dict[int, int] = {}
     for row in rows:
         if row["max_ts"] is None:
@@ -54,14 +54,14 @@ def lowest(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
 
 
 def is_of_calls(row: Mapping[str, Any]) -> bool:
-    """Whether a row of the statement ``hwm`` is about calls."""
+    """The row of the statement ``hwm`` is about calls."""
     return _CALL_TABLE.match(str(row["table_name"]).upper()) is not None
 
 
 def with_calls(rows: Iterable[Mapping[str, Any]]) -> set[int]:
-    """Data sources that have calls, so that G_CALL tells whether anything waits in an IDB.
+    """Data sources that have calls, so that G_CALL shows the data waiting in an IDB.
 
-    G_CALL of a Configuration Server's or OCS's IDB is empty, whatever waits there.
+    G_CALL in the IDB of a Configuration Server or OCS is always empty, even if data waits there.
     """
     return {int(row["data_source_key"]) for row in rows if is_of_calls(row)}
 
@@ -73,13 +73,13 @@ def against(
     counted: Collection[int],
     idle: Callable[[int, int], bool],
 ) -> Marks:
-    """Hold marks against a moment.
+    """Compare marks with a moment.
 
     :param found: lowest mark by data source.
     :param since: epoch seconds.
     :param lost: data sources whose site is lost.
     :param counted: data sources with calls.
-    :param idle: whether no IDB of a data source holds a call beyond its mark; asked only where it matters.
+    :param idle: true when no IDB of a data source holds a call beyond its mark; called only where needed.
     """
     marks = Marks()
     for key, mark in sorted(found.items()):

@@ -1,7 +1,7 @@
-"""What a failover loses: counts where an Interaction Database can be asked, times and a call rate where not.
+"""The loss of a failover: counted where an Interaction Database answers, estimated from the call rate elsewhere.
 
-The cases are the guide's (guide:325-346). Each data source gets a lower and an upper bound; a bound that would need a
-guess is left open. Nothing here reads anything: ``operators/loss.py`` does.
+The cases are the guide's (guide:325-346). Each data source gets a lower and an upper bound; a bound that would be a
+guess is left open. These are pure functions; :mod:`infomart_dr.guards.loss_reading` reads the data.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from infomart_dr.evidence.call_rates import Rates
 from infomart_dr.guide import readable
 from infomart_dr.times import clock, shown
 
-#: When the estimate is made: before the gate, after the standby is drained, at the end of the failover.
+#: Time of the estimate: before the gate, after the standby is drained, at the end of the failover.
 Moment = Literal["before", "drained", "end"]
-#: Bytes of a fact in the ledger.
+#: Most bytes of the summary in the ledger.
 SUMMARY_LIMIT = 3500
 
 
-# -- what is known ------------------------------------------------------------------------------------
+# -- input --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Failure:
-    """When the site was lost: somewhere from ``low`` to ``high`` (UTC seconds), and how that is known."""
+    """The time of the site's loss: between ``low`` and ``high`` (UTC seconds), with the evidence for it."""
 
     low: int
     high: int
@@ -35,39 +35,40 @@ class Failure:
 
 
 def failure_between(given: int | None, tolerance: int, sign: int | None, first_look: int) -> Failure:
-    """When the site was lost, by what was said and by what is seen at the survivor.
+    """The time of the site's loss, from a person's statement and from the survivor's data.
 
-    :param given: what a person said; None: nothing.
-    :param tolerance: seconds by which that may be wrong: how finely it was written.
-    :param sign: last sign of life of the lost site that the survivor holds.
-    :param first_look: when the first estimate was made: the site was lost by then.
+    :param given: the time that a person gave; None: no time.
+    :param tolerance: seconds by which it may be wrong, from the precision in which it was written.
+    :param sign: last sign of life of the lost site at the survivor.
+    :param first_look: time of the first estimate: the site was lost before it.
     """
     seen = min(sign if sign is not None else first_look, first_look)
     if given is None:
-        what = f"last sign of life {shown(sign)}" if sign is not None else "no sign of life is seen at the survivor"
+        what = f"last sign of life {shown(sign)}" if sign is not None else "the survivor has no sign of life of it"
         return Failure(
             seen if sign is not None else 0,
             first_look,
-            f"not given; {what}, first look {shown(first_look)}. The parameter failure_time narrows the bounds",
+            f"not given; {what}, first estimate {shown(first_look)}. The parameter failure_time narrows the bounds",
         )
     floor = seen if sign is not None else given - tolerance
     low, high = (min(max(given + by, floor), first_look) for by in (-tolerance, tolerance))
     why = f"given as {shown(given)}"
     if given + tolerance < floor:
-        why += f", but the site lived at {shown(sign)}"
+        why += f", but the site was alive at {shown(sign)}"
     elif given - tolerance > first_look:
-        why += f", but the first look was at {shown(first_look)}"
+        why += f", but the first estimate was at {shown(first_look)}"
     return Failure(low, high, why)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What the IDB of a data source that is not lost with the site says.
+    """The counts from the remaining IDB of a data source.
 
-    :param last_event: everything before is in it.
-    :param missing: calls at or below the mark without a fact; ``ordinary``: of these would have none anyway, at most.
+    :param last_event: time up to which it is complete.
+    :param missing: calls at or below the mark without a fact.
+    :param ordinary: most of these that would never have a fact anyway.
     :param waiting: calls above the mark, up to the failure, without a fact.
-    :param again: calls above the mark that have one.
+    :param again: calls above the mark that have a fact.
     :param tail: number of calls by second, from the last event on.
     """
 
@@ -81,7 +82,7 @@ class Counted:
     tail: Mapping[int, int] = field(default_factory=dict)
 
     def delivered(self, start: int) -> int:
-        """Calls in it from ``start`` on, which is not before the last event."""
+        """Calls in it from ``start`` on; ``start`` is at or after the last event."""
         return sum(number for second, number in self.tail.items() if second >= start)
 
 
@@ -90,16 +91,16 @@ class SourceState:
     """One data source as the survivor shows it.
 
     :param key: DATA_SOURCE_KEY.
-    :param at_failed_site: its T-Server stood at the lost site.
-    :param placed: the topology says so for certain.
-    :param idb: the IDB that is left; empty: none.
-    :param trouble: why the IDB that is left was not counted.
-    :param carries_calls: calls are extracted from it, not only configuration or the like.
+    :param at_failed_site: its T-Server was at the lost site.
+    :param placed: the topology states this without doubt.
+    :param idb: the remaining IDB; empty: none.
+    :param trouble: the reason why the remaining IDB was not counted.
+    :param carries_calls: calls are extracted from it, not only configuration and the like.
     :param mark: replicated high-water mark; None: it has none.
-    :param covered: its calls up to here are among the facts; None: unknown.
-    :param counted: what its IDB says; None: it was not counted.
+    :param covered: time up to which its calls are among the facts; None: unknown.
+    :param counted: the counts from its IDB; None: it was not counted.
     :param rates: its call rate; None: unknown.
-    :param shared: the rate is that of all sources without a counted IDB together.
+    :param shared: the rate is the joint rate of all sources without a counted IDB.
     """
 
     key: int
@@ -120,15 +121,15 @@ class SourceState:
         return f"{self.key} ({self.name})" if self.name else str(self.key)
 
 
-# -- what it means ------------------------------------------------------------------------------------
+# -- conclusions --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that happens to a data source's calls.
+    """One fate of a data source's calls.
 
     :param case: ``a`` to ``e``, as in the guide's order; ``a'`` is the exception from ``a``.
-    :param high: None: nobody knows.
+    :param high: None: unknown.
     """
 
     case: str
@@ -142,7 +143,7 @@ class Part:
 
 @dataclass(frozen=True)
 class SourceEstimate:
-    """What happens to one data source."""
+    """The fate of one data source's calls."""
 
     key: int
     name: str
@@ -153,12 +154,12 @@ class SourceEstimate:
 
     @property
     def low(self) -> int:
-        # Which of several sources the facts' rate belongs to is unknown.
+        # Nobody knows to which of several sources the facts' rate belongs.
         return 0 if self.shared else self.low_alone
 
     @property
     def low_alone(self) -> int:
-        """Lower bound if the rate of all uncounted sources were its own."""
+        """Lower bound if the joint rate of all uncounted sources were its own."""
         return sum(part.low for part in self.parts)
 
     @property
@@ -177,7 +178,7 @@ class SourceEstimate:
 
 
 class Earlier(NamedTuple):
-    """An estimate that was noted before."""
+    """An estimate that was recorded before."""
 
     moment: str
     low: int
@@ -186,7 +187,7 @@ class Earlier(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Earlier:
-        """Read what :meth:`LossEstimate.summary` wrote."""
+        """Read the text of :meth:`LossEstimate.summary`."""
         noted = json.loads(text)
         return cls(
             noted["moment"], noted["low"], noted["high"], {key: (low, high) for key, _, low, high in noted["sources"]}
@@ -197,7 +198,7 @@ class Earlier(NamedTuple):
 class LossEstimate:
     """The loss of a failover, in bounds.
 
-    :param drained: the Replicat has applied all that arrived: no fact comes any more.
+    :param drained: the Replicat has applied everything that arrived, so no further fact will come.
     :param made_at: UTC seconds.
     """
 
@@ -209,7 +210,7 @@ class LossEstimate:
     sources: tuple[SourceEstimate, ...]
     notes: tuple[str, ...] = ()
     earlier: tuple[Earlier, ...] = ()
-    #: Facts that the numbers miss in intervals whose guids were not checked.
+    #: Missing facts, by number, in intervals whose guids were not compared.
     unseen: int = 0
     made_at: int = 0
 
@@ -222,21 +223,21 @@ class LossEstimate:
     def high(self) -> int | None:
         alone = [source.high for source in self.sources if not source.shared]
         shared = [source.high for source in self.sources if source.shared]
-        # The shared rate is that of all of them together, so the longest gap at the whole rate bounds their sum.
+        # The shared rate is their joint rate, so the longest gap at that rate bounds their sum.
         together = None if None in shared else max((high for high in shared if high is not None), default=0)
         return added([*alone, together, self.unseen])
 
-    # -- shown -------------------------------------------------------------------------------------
+    # -- for people --------------------------------------------------------------------------------
 
     def sentence(self) -> str:
         """The estimate in one line, for the log."""
-        state = "" if self.drained else "; an upper view, the standby is not drained"
-        return f"calls lost: {bounds(self.low, self.high)}, without those active at {self.failed_site}{state}"
+        state = "" if self.drained else "; this is an upper limit, because the standby is not drained"
+        return f"calls lost: {bounds(self.low, self.high)}, without calls active at {self.failed_site}{state}"
 
     def to_markdown(self, limit: int | None = None) -> str:
-        """The report as the person at the gate reads it.
+        """The report for the person at the gate.
 
-        :param limit: bytes; the sources that lose least are then put together in one row.
+        :param limit: bytes; a longer report shows the sources that lose least in one common row.
         """
         blocks = [self._rows(source) for source in self._ordered()]
         for whole in range(len(blocks), -1, -1):
@@ -261,13 +262,13 @@ class LossEstimate:
         }
         title = titles[self.moment] if self.moment != "before" or not self.drained else titles["drained"]
         lines = [
-            f"**{title}. Calls lost: {bounds(self.low, self.high)}**, without those active at {self.failed_site}",
+            f"**{title}. Calls lost: {bounds(self.low, self.high)}**, without calls active at {self.failed_site}",
             "",
         ]
         if not self.drained:
             lines += [
-                f"This is an upper view: facts that have arrived at {self.survivor} and are not applied yet make the "
-                "loss smaller.",
+                f"This is an upper limit: facts that have arrived at {self.survivor} but are not applied yet will make "
+                "the loss smaller.",
                 "",
             ]
         lines += [f"Failure: {between(self.failure.low or None, self.failure.high)} UTC ({self.failure.why}).", ""]
@@ -284,37 +285,39 @@ class LossEstimate:
         return rows
 
     def _active(self) -> str:
-        why = readable("a call that has not ended is in no database as one (guide:327)")
+        why = readable("no database holds a call before it has ended (guide:327)")
         return f"| all at {self.failed_site} | | calls active at the failure are lost | unknown | | {why} |"
 
     def _foot(self) -> list[str]:
         lines = [f"- {note}" for note in self.notes]
         if self.unseen:
-            lines.append(f"- {self.unseen:,} facts are missing by number in older intervals that were not checked.")
+            lines.append(
+                f"- {self.unseen:,} facts are missing by number in older intervals whose calls were not compared."
+            )
         lines += [
-            f"- Told {'before the draining' if e.moment == 'before' else 'after it'}: {bounds(e.low, e.high)}."
+            f"- Estimate {'before' if e.moment == 'before' else 'after'} the draining: {bounds(e.low, e.high)}."
             for e in self.earlier
         ]
         lines += [f"- {line}" for line in self.disagreements()]
         return ["", *lines] if lines else []
 
     def disagreements(self) -> list[str]:
-        """Sources whose bounds lie outside those of an earlier estimate: something is not as it was taken to be."""
+        """Sources whose bounds contradict an earlier estimate: one of its assumptions was wrong."""
         found = []
         for earlier in self.earlier:
             for source in self.sources:
                 low, high = earlier.sources.get(source.key, (0, None))
                 if (high is not None and source.low > high) or (source.high is not None and source.high < low):
                     found.append(
-                        f"{source.label}: now {bounds(source.low, source.high)}, outside {bounds(low, high)} of "
-                        f"{earlier.moment!r}: look why"
+                        f"{source.label}: now {bounds(source.low, source.high)}, outside {bounds(low, high)} of the "
+                        f"estimate {earlier.moment!r}: find out why"
                     )
         return found
 
-    # -- kept --------------------------------------------------------------------------------------
+    # -- for programs ------------------------------------------------------------------------------
 
     def to_json(self) -> str:
-        """Everything, for a file or another program."""
+        """The complete estimate, for a file or another program."""
         return json.dumps(
             {
                 "moment": self.moment,
@@ -333,7 +336,7 @@ class LossEstimate:
         )
 
     def summary(self) -> str:
-        """What the ledger keeps: at most :data:`SUMMARY_LIMIT` bytes; the sources that lose least are left out."""
+        """The part for the ledger: at most :data:`SUMMARY_LIMIT` bytes; the sources that lose least are left out."""
         kept = [[s.key, s.mark, s.low, s.high] for s in self._ordered()]
         while True:
             text = json.dumps(
@@ -369,9 +372,9 @@ def estimate(
 ) -> LossEstimate:
     """The loss by data source.
 
-    :param drained: the Replicat has applied all that arrived. Without it every lower bound is 0: what has arrived may
-        hold any fact and any mark up to the failure.
-    :param unseen: facts that are missing by number in intervals whose guids were not checked.
+    :param drained: the Replicat has applied everything that arrived. Otherwise every lower bound is 0: the rest of the
+        trail may contain any fact and any mark up to the failure.
+    :param unseen: missing facts, by number, in intervals whose guids were not compared.
     """
     alone = sum(state.shared for state in sources) < 2
     found = []
@@ -386,7 +389,7 @@ def estimate(
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What the state of one data source means."""
+    """The conclusions from the state of one data source."""
 
     moment: Moment
     failed_site: str
@@ -398,12 +401,12 @@ class _Meaning:
     def parts(self) -> list[Part]:
         state = self.state
         if not state.carries_calls:
-            return [Part("-", "no calls come from it", why="its marks are of other tables; those data are not counted")]
+            return [Part("-", "it has no calls", why="its marks are of other tables, whose data are not counted")]
         if state.counted is not None:
             return self._counted(state.counted)
         return self._uncounted()
 
-    # -- an IDB that was asked -----------------------------------------------------------------------
+    # -- with a counted IDB --------------------------------------------------------------------------
 
     def _counted(self, counted: Counted) -> list[Part]:
         parts = [*self._extracted(counted), *self._waiting(counted)]
@@ -413,13 +416,13 @@ class _Meaning:
 
     def _extracted(self, counted: Counted) -> Iterable[Part]:
         if not self.drained:
-            why = "extracted, no fact here yet; what has arrived may still bring it"
+            why = "extracted, no fact here yet; the rest of the trail may still bring it"
             yield Part("c", "may be lost", 0, counted.missing, counted.missing_from, counted.missing_to, why)
             return
         low = max(0, counted.missing - counted.ordinary)
-        why = readable(f"extracted once, no fact at {self.survivor}: not transformed or not replicated (guide:338)")
+        why = readable(f"extracted, but no fact at {self.survivor}: not transformed or not replicated (guide:338)")
         if counted.ordinary:
-            why += f"; up to {counted.ordinary:,} of them never become a fact, by older intervals"
+            why += f"; going by older intervals, up to {counted.ordinary:,} of them would never become a fact"
         what = "lost" if counted.missing else "nothing extracted is lost"
         if not counted.missing:
             why = f"every call in {self.state.idb} up to the mark has its fact"
@@ -429,39 +432,39 @@ class _Meaning:
         mark = self.state.mark
         waiting = f"{counted.waiting:,} calls are in {self.state.idb}" if counted.waiting else "no call waits"
         if self.moment == "end":
-            waiting = f"{counted.again:,} that waited have their fact now, {counted.waiting:,} have none yet"
+            waiting = f"{counted.again:,} waiting calls have their fact now, {counted.waiting:,} have none yet"
             yield Part("a", "extracted after the start", 0, 0, mark, self.failure.high, waiting)
             return
         if self.drained:
             why = readable(f"{waiting} above the mark (guide:337)")
             yield Part("a", "will be extracted", 0, 0, mark, None, why)
         else:
-            why = f"{waiting}, not extracted by what is applied; what has arrived may move the mark without their facts"
+            why = f"{waiting} above the applied mark; the rest of the trail may move the mark without their facts"
             yield Part("a", "will be extracted, or may be lost", 0, counted.waiting, mark, None, why)
         if counted.again:
-            why = readable(f"{counted.again:,} calls above the mark have a fact already (guide:340-346)")
+            why = readable(f"{counted.again:,} calls above the mark already have a fact (guide:340-346)")
             yield Part("d", "may be extracted twice", 0, 0, mark, None, why)
 
     def _undelivered(self, counted: Counted) -> Part:
         state = self.state
-        # Up to `covered` all calls have their fact; between the last event and the mark some may.
+        # Up to `covered` all calls have their fact; between the last event and the mark some may have one.
         start = max(counted.last_event, self._covered() or 0)
         high = self._at_most(start, self.failure.high + 1, counted.delivered(start))
         low = 0
         if self.drained and state.placed:
             later = max(counted.last_event, state.mark or 0)
             low = self._at_least(later, self.failure.low, counted.delivered(later))
-        why = f"not in {state.idb} when its ICON's site was lost: by the call rate, from its last event to the failure"
+        why = f"not in {state.idb} when its ICON's site was lost; by the call rate from its last event to the failure"
         if not state.placed:
             why += "; the topology does not say where its T-Server is (source_site)"
         what = "lost in ICON's queue" if self.drained else "may be lost in ICON's queue"
         return Part("a'", what, low, high, start, self.failure.high, why)
 
-    # -- nothing to ask ------------------------------------------------------------------------------
+    # -- without a counted IDB -----------------------------------------------------------------------
 
     def _uncounted(self) -> list[Part]:
         state = self.state
-        by_rate = f"{state.trouble}: by the call rate" if state.trouble else "by the call rate"
+        by_rate = f"{state.trouble}; by the call rate" if state.trouble else "by the call rate"
         parts = [] if state.mark is None else [self._extracted_uncounted(state.mark, by_rate)]
         covered = self._covered()
         start = max(state.mark or 0, covered or 0)
@@ -469,12 +472,12 @@ class _Meaning:
         low, what, end = 0, "will be extracted, or may be lost", self.failure.high
         if not state.idb:
             low = self._at_least(start, self.failure.low) if self.drained and start else 0
-            what = "lost" if self.drained else "lost, unless what has arrived brings them"
-            case, why = "b", readable(f"not extracted, and no IDB of it is left (guide:337); {by_rate}")
+            what = "lost" if self.drained else "lost, unless the rest of the trail brings them"
+            case, why = "b", readable(f"not extracted, and all of its IDBs are lost (guide:337); {by_rate}")
         elif state.at_failed_site:
-            case, why = "a'", f"{state.idb} may have them all, or they were lost in ICON's queue; {by_rate}"
+            case, why = "a'", f"{state.idb} may hold them all, or they were lost in ICON's queue; {by_rate}"
         else:
-            case, why = "a", readable(f"{state.idb} goes on (guide:337)")
+            case, why = "a", readable(f"{state.idb} is still filled (guide:337)")
             if self.drained:
                 what, high = "will be extracted", 0
         parts.append(Part(case, what, low, high, start or None, end if case != "a" else None, why))
@@ -483,16 +486,16 @@ class _Meaning:
     def _extracted_uncounted(self, mark: int, by_rate: str) -> Part:
         covered = self._covered()
         if covered is not None and covered >= mark:
-            why = "the last transformation that is here took all up to the mark"
+            why = "the last transformation in this Info Mart processed all calls up to the mark"
             return Part("c", "nothing extracted is lost", start=mark, end=mark, why=why)
         high = None if covered is None else self._at_most(covered, mark)
-        why = readable(f"extracted, and there is no IDB to ask whether all have a fact (guide:338); {by_rate}")
+        why = readable(f"extracted, but no IDB can show that all have a fact (guide:338); {by_rate}")
         return Part("c", "may be lost", 0, high, covered, mark, why)
 
     # -- numbers -------------------------------------------------------------------------------------
 
     def _covered(self) -> int | None:
-        """Up to where all calls have their fact, never above the mark."""
+        """Time up to which all calls have their fact, at most the mark."""
         covered, mark = self.state.covered, self.state.mark
         return covered if covered is None or mark is None else min(covered, mark)
 
@@ -521,7 +524,7 @@ def added(numbers: Iterable[int | None]) -> int | None:
 
 
 def between(start: int | None, end: int | None) -> str:
-    """Two moments; the date is not said twice."""
+    """Two moments; a common date is written once."""
     if start is None or end is None:
         return "" if start is None and end is None else f"{clock(start)} -" if end is None else f"- {clock(end)}"
     if start == end:

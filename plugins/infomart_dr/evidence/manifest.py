@@ -1,8 +1,8 @@
-"""What a dump set is: SCN, files with sizes and SHA-256, source, releases, exclusion list, dictionary, times.
+"""The manifest of a dump set: SCN, files with sizes and SHA-256, source, releases, exclusion list, dictionary, times.
 
-The manifest is written once the export is proven. Everything after it reads from the manifest: the SCN of
-AFTERCSN (rule 2), the proof of the files before sequences are dropped (rule 3), the indexes and sequences
-that must be there after the import (rule 5).
+It is written once the export is proven. All later steps read it: for the SCN of AFTERCSN (rule 2), for the proof of
+the files before sequences are dropped (rule 3), and for the indexes and sequences that must exist after the import
+(rule 5).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pydantic import (
 from infomart_dr.errors import GuardError, UnexpectedReplyError
 from infomart_dr.topology import Identifier, Name, Release
 
-#: Form of the manifest; raised when a reader could misunderstand an older one.
+#: Version of the manifest's format; raised when a reader could misunderstand an older one.
 SCHEMA_VERSION = 1
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -38,7 +38,7 @@ _LISTED = 20
 
 
 class Model(BaseModel):
-    """Strict and unchangeable."""
+    """A strict, immutable model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,14 +52,17 @@ class DumpFile(Model):
 
 
 class ExclusionList(Model):
-    """The list of excluded tables that was in force."""
+    """The list of excluded tables that was used."""
 
     name: str = Field(min_length=1, max_length=200)
     sha256: Sha256
 
 
 class Index(Model):
-    """An index of the source; ``generated``: the database chose the name, so only the columns count."""
+    """An index of the source.
+
+    :param generated: the database chose the name, so only the columns count.
+    """
 
     name: str
     table: str
@@ -137,7 +140,7 @@ class Manifest(Model):
     # -- writing and reading -------------------------------------------------------------------------
 
     def canonical_json(self) -> str:
-        """The same text for the same manifest, everywhere: sorted keys, no blanks, ASCII."""
+        """A text that is equal for equal manifests: sorted keys, no blanks, ASCII."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     def digest(self) -> str:
@@ -158,9 +161,9 @@ class Manifest(Model):
         """Read a manifest and prove that nobody changed it.
 
         :param text: as :meth:`to_text` wrote it.
-        :param digest: what the ledger noted; None: only the digest in the text is compared.
-        :raises UnexpectedReplyError: it is not a manifest of this form.
-        :raises GuardError: its digest is another one.
+        :param digest: the digest in the ledger; None: only the digest in the text is compared.
+        :raises UnexpectedReplyError: it is not a manifest of this version.
+        :raises GuardError: its digest differs.
         """
         try:
             document = json.loads(text)
@@ -169,19 +172,19 @@ class Manifest(Model):
         except ValidationError as error:
             places = sorted({".".join(str(p) for p in item["loc"]) or "(whole)" for item in error.errors()})
             raise UnexpectedReplyError(
-                f"The manifest is not of form {SCHEMA_VERSION}: {', '.join(places[:_LISTED])}.",
-                "Use the manifest of this dump set, or export again.",
+                f"The manifest does not have the format of version {SCHEMA_VERSION}: {', '.join(places[:_LISTED])}.",
+                "Use the manifest of this dump set, or export again with a new plan.",
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise UnexpectedReplyError(
-                f"The text is no manifest ({type(error).__name__}).",
-                "Use the manifest of this dump set, or export again.",
+                f"The text is not a manifest ({type(error).__name__}).",
+                "Use the manifest of this dump set, or export again with a new plan.",
             ) from None
         for expected, origin in ((stated, "in the file"), (digest, "in the ledger")):
             if expected is not None and expected != manifest.digest():
                 raise GuardError(
-                    f"The manifest's digest is {manifest.digest()}; {origin} stands {str(expected)[:64]}.",
-                    "The manifest was changed or belongs to another dump set: export again.",
+                    f"The manifest's digest is {manifest.digest()}, but {origin} it is {str(expected)[:64]}.",
+                    "Somebody changed the manifest, or it belongs to another dump set: export again with a new plan.",
                 )
         return manifest
 
@@ -190,22 +193,22 @@ class Manifest(Model):
     def require_scn(self, scn: int | str) -> int:
         """The one SCN (rule 2).
 
-        :param scn: the SCN that a step is about to use, or found in use.
-        :raises GuardError: it is another one.
+        :param scn: the SCN that a step is about to use, or has found in use.
+        :raises GuardError: it differs.
         """
         text = str(scn).strip()
         if not re.fullmatch(r"[0-9]+", text) or int(text) != self.scn:
             raise GuardError(
                 f"The SCN {text[:40]!r} is not that of the dump set ({self.scn}).",
-                "FLASHBACK_SCN, manifest and AFTERCSN must be one number: find out where the other one comes "
-                "from; nothing was started with it.",
+                "FLASHBACK_SCN, manifest and AFTERCSN must be the same number: find out where the other number comes "
+                "from. Nothing was started with it.",
             )
         return self.scn
 
     def prove(self, files_at_target: Mapping[str, tuple[int, str]]) -> None:
-        """Prove that the set has arrived whole (rule 3).
+        """Prove that the set has arrived complete and unchanged (rule 3).
 
-        :param files_at_target: size in bytes and SHA-256 by file name; files of other sets are passed over.
+        :param files_at_target: size in bytes and SHA-256 by file name; files of other sets are ignored.
         :raises GuardError: lists each file that is missing or differs.
         """
         wrong = []
@@ -221,9 +224,10 @@ class Manifest(Model):
         if wrong:
             rest = f" and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
             raise GuardError(
-                f"{len(wrong)} of {len(self.files)} files of the dump set are not as the manifest says: "
+                f"{len(wrong)} of {len(self.files)} files of the dump set differ from the manifest: "
                 f"{'; '.join(wrong[:_LISTED])}{rest}.",
-                "Run the transfer again; it repairs files that differ. Nothing was dropped at the target.",
+                "Clear transfer_files with Downstream: the transfer repairs files that differ. Nothing was dropped at "
+                "the target.",
             )
 
 

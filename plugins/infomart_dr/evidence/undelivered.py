@@ -1,7 +1,7 @@
-"""Messages that no ticket could be told yet, in GoldenGate's schema: they outlive their task, its worker, its Airflow.
+"""Undelivered ticket messages, in GoldenGate's schema: they outlive their task, its worker and its Airflow.
 
-They stand in the ledger's table, under a plan id that no run can have: of each message a head, and the document in
-parts. Whoever tells one takes it first, by replacing the head that it has read; so two Airflows do not both tell it.
+They are in the ledger's table, under a plan id that no run can have: for each message a head, and the document in
+parts. A sender first takes a message by replacing the head that it has read, so two Airflows never both send it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from infomart_dr.plan.ledger import pieces
 
 log = logging.getLogger(__name__)
 
-#: Plan id of what no ticket could be told yet; no run id can be this one.
+#: Plan id of the undelivered messages; no run id can equal it.
 UNTOLD = "(tickets)"
 _HEAD, _PART = "head ", "part "
 _DUPLICATE = "ORA-00001"
@@ -26,11 +26,11 @@ _DUPLICATE = "ORA-00001"
 
 @dataclass(frozen=True)
 class Head:
-    """What changes of a message that waits; seconds since 1970.
+    """The changing part of a waiting message; seconds since 1970.
 
-    :param kept: when it was put here; the order in which messages are told.
-    :param taken: when somebody began to tell it; 0: nobody does.
-    :param after: not before, because it was refused.
+    :param kept: time at which it was put here, which gives the order of sending.
+    :param taken: time at which a sender took it; 0: no sender has it.
+    :param after: earliest time to send it, after a refusal.
     """
 
     kept: float
@@ -39,7 +39,7 @@ class Head:
 
     @classmethod
     def read(cls, text: str) -> Head:
-        """A head; of one that is not understood, the oldest of all."""
+        """A head from its text; an unreadable one counts as the oldest of all."""
         try:
             return cls(**{name: float(value) for name, value in json.loads(text).items()})
         except (ValueError, TypeError, AttributeError):
@@ -53,8 +53,8 @@ class Head:
 class Undelivered:
     """A message that waits.
 
-    :param stands: its head as it stands in the table.
-    :param message: None: another release wrote it.
+    :param stands: the text of its head in the table.
+    :param message: None: another release wrote it, and this one cannot read it.
     :param parts: names of the entries with its document.
     """
 
@@ -76,15 +76,15 @@ class UndeliveredStore:
         self._plan = {"deployment": deployment, "plan_id": UNTOLD}
 
     def read(self, session: Statements) -> list[Undelivered]:
-        """What waits, in the order in which it shall be told."""
+        """Waiting messages, in the order of sending."""
         entries = {row["name"]: row["value"] for row in session.select("ledger_all", self._in, **self._plan)}
         keys = [name.removeprefix(_HEAD) for name in entries if name.startswith(_HEAD)]
         return sorted((_untold(key, entries) for key in keys), key=lambda each: each.head.kept)
 
     def keep(self, session: Statements, message: Message, head: Head) -> bool:
-        """Put a message here, in a transaction of the caller.
+        """Keep a message, in a transaction of the caller.
 
-        :returns: False when it is here already; nothing may be committed then.
+        :returns: False when it is already kept; the caller must not commit then.
         """
         document = json.dumps(message.model_dump(mode="json", exclude_none=True), separators=(",", ":"))
         parts = {f"{_PART}{message.key} {number:03d}": piece for number, piece in enumerate(pieces(document))}
@@ -98,21 +98,21 @@ class UndeliveredStore:
         return True
 
     def take(self, session: Statements, waiting: Sequence[Undelivered], now: float) -> list[Undelivered]:
-        """Take messages to tell them; those of them that nobody else has taken meanwhile."""
+        """Take messages for sending; returns those that no other sender has taken in the meantime."""
         taken = [(each, replace(each.head, taken=now)) for each in waiting]
         return [
             replace(each, head=head, stands=head.text()) for each, head in taken if self._replace(session, each, head)
         ]
 
     def give_back(self, session: Statements, taken: Undelivered, after: float = 0.0) -> None:
-        """Let a message wait on.
+        """Return a message to the waiting ones.
 
-        :param after: not before this time.
+        :param after: earliest time to send it.
         """
         self._replace(session, taken, replace(taken.head, taken=0.0, after=after))
 
     def forget(self, session: Statements, waiting: Undelivered) -> None:
-        """Remove a message that was told, or is told no more."""
+        """Remove a message that was sent or is discarded."""
         for name in (f"{_HEAD}{waiting.key}", *waiting.parts):
             session.execute("ledger_forget", self._in, **self._plan, entry=name)
 
@@ -135,5 +135,5 @@ def _untold(key: str, entries: dict[str, str]) -> Undelivered:
     try:
         message = Message.model_validate_json("".join(entries[name] for name in parts))
     except ValueError as error:
-        log.warning("A message that waits for its ticket is not understood (%s): %s", key, str(error).splitlines()[0])
+        log.warning("A waiting ticket message cannot be read (%s): %s", key, str(error).splitlines()[0])
     return Undelivered(key, Head.read(stands), stands, message, parts)

@@ -1,7 +1,7 @@
-"""The state between two looks, in GoldenGate's schema: it outlives an Airflow, and two Airflows see the same.
+"""The state between two surveys, in GoldenGate's schema: it outlives an Airflow, and two Airflows see the same.
 
-It stands in the ledger's table, under a plan id that no run can have, at each site that is looked at. The newest copy
-counts. A look replaces the copy that it has read and no other; whoever comes second has told nothing.
+It is in the ledger's table, under a plan id that no run can have, at each site of the survey. The newest copy counts.
+A survey replaces only the copy that it has read. If another survey was first, it fails to do so and sends nothing.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from infomart_dr.plan.ledger import pieces
 
 log = logging.getLogger(__name__)
 
-#: Plan id of the deployment's own state of watching; no run id can be this one.
+#: Plan id of the deployment's own state of watching; no run id can equal it.
 WATCH = "(watch)"
-#: Entry whose value changes with each look, and the prefix of those that hold the state.
+#: Entry whose value changes with each survey, and the prefix of the entries with the state.
 _LOOK, _PART = "look", "state "
 _DUPLICATE, _NO_TABLE = "ORA-00001", "ORA-00942"
 
 
 class Statements(Protocol):
-    """The part of an Oracle session that is needed here."""
+    """The part of an Oracle session that this module needs."""
 
     def select(self, name: str, identifiers: Any = None, **binds: Any) -> list[dict[str, Any]]: ...
     def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int: ...
@@ -33,9 +33,9 @@ class Statements(Protocol):
 
 @dataclass
 class Copy:
-    """The state as one site holds it.
+    """The copy of the state at one site.
 
-    :param entries: the rows it was read from; empty: the site holds none.
+    :param entries: the rows that it was read from; empty: the site has none.
     """
 
     state: State
@@ -43,7 +43,7 @@ class Copy:
 
 
 def parts(state: State) -> dict[str, str]:
-    """Entries that hold a state."""
+    """Entries with the parts of a state."""
     text = json.dumps(state.model_dump(mode="json", exclude_defaults=True), separators=(",", ":"))
     return {f"{_PART}{number:03d}": piece for number, piece in enumerate(pieces(text))}
 
@@ -61,25 +61,26 @@ class WatchStore:
     def read(self, session: Statements) -> Copy:
         """The site's copy.
 
-        :raises InfoMartError: the table cannot be read; :func:`is_no_table` tells whether it is only missing.
+        :raises InfoMartError: the table cannot be read; :func:`is_no_table` recognises a missing table.
         """
         entries = {row["name"]: row["value"] for row in session.select("ledger_all", self._in, **self._plan)}
         text = "".join(value for name, value in sorted(entries.items()) if name.startswith(_PART))
         try:
             state = State.model_validate_json(text) if text else State()
         except ValueError as error:
-            # An older or newer release wrote it: a new beginning tells what stands once more, and loses nothing.
-            log.warning("The state of the last look is not understood and is made anew: %s", error)
+            # Another release wrote it. A new state reports the present conditions once more, and loses nothing.
+            log.warning("The state of the last survey cannot be read and is recreated: %s", error)
             state = State()
         return Copy(state, entries)
 
     def replace(self, session: Statements, copy: Copy, state: State) -> bool:
-        """Put a state in the place of the copy that was read; in a transaction of the caller.
+        """Replace the copy that was read by a new state, in a transaction of the caller.
 
-        :returns: False when somebody else has replaced it meanwhile; nothing may be committed then.
+        :returns: False when another survey has replaced it in the meantime; the caller must not commit then.
         """
         wanted = {_LOOK: f"{state.number} {state.at:.3f}", **parts(state)}
-        # The look first: its row is locked until the end of the transaction, and a second one waits and finds it gone.
+        # This entry first: its row stays locked until the transaction ends, so a second survey waits and then finds
+        # that it has changed.
         for name, value in wanted.items():
             old = copy.entries.get(name)
             if old == value:
@@ -105,5 +106,5 @@ class WatchStore:
 
 
 def is_no_table(error: Exception) -> bool:
-    """Whether an error says that the ledger's table does not exist yet."""
+    """The error says that the ledger's table does not exist yet."""
     return code_of(error) == _NO_TABLE

@@ -1,7 +1,7 @@
-"""From what a look saw to what is wrong, and from one look to the next: pure functions, nothing is asked here.
+"""From the answers of a survey to findings, and from one survey to the next: pure functions.
 
-A finding has a key ``<subject>/<what>``. A condition begins with the first look that finds it, and ends with the first
-look that could see its subject and does not find it any more: a site that cannot be reached ends nothing.
+A finding has a key ``<subject>/<what>``. A condition begins with the first survey that finds it. It ends with the first
+survey that could judge its subject and no longer finds it; so an unreachable site ends no condition.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from infomart_dr.text import size_text
 from infomart_dr.times import span
 from infomart_dr.topology import Falling, Rising, Topology, Watch
 
-#: ``info`` is shown and never told; the others begin a condition.
+#: ``info`` is shown and never reported; the others begin a condition.
 Level = Literal["info", "warning", "critical"]
 LEVELS: tuple[Level, ...] = ("info", "warning", "critical")
 
-#: Samples of free space that are kept, and the part of ``trail_window`` without which no growth is told from noise.
+#: Most samples of free space, and the part of ``trail_window`` that they must span to tell growth from noise.
 _SAMPLES, _SHORTEST_PART = 24, 0.25
-#: Characters of a message of ggserr.log that a finding shows.
+#: Most characters of a message of ggserr.log in a finding.
 _SHOWN = 300
 _STARTS = ("RUNNING", "STARTING")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a look found.
+    """A fault found by a survey.
 
-    :param key: ``<subject>/<what>``, the same in every look.
-    :param sentence: what is wrong.
-    :param remedy: what to do now.
+    :param key: ``<subject>/<what>``, the same in every survey.
+    :param sentence: the fault.
+    :param remedy: the next step.
     """
 
     key: str
@@ -57,7 +57,7 @@ class Finding:
 
 
 def subject_of(key: str) -> str:
-    """What a condition is about: its key without the last part."""
+    """The subject of a condition: its key without the last part."""
     return key.rpartition("/")[0]
 
 
@@ -76,17 +76,17 @@ def worst(levels: Iterable[Level]) -> Level:
     return max(levels, key=LEVELS.index, default="info")
 
 
-# -- what a look may see -----------------------------------------------------------------------------
+# -- the subjects of a survey ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What follows from the roles in the topology.
+    """The subjects that follow from the roles in the topology.
 
-    :param sites: sites that are looked at: active and standby ones.
+    :param sites: sites of the survey: active and standby ones.
     :param active: sites whose server runs.
-    :param replications: from the active site to each standby; none of an active-active deployment.
-    :param links: between the active sites and all others that are looked at.
+    :param replications: from the active site to each standby; none in an active-active deployment.
+    :param links: from each active site to all other sites of the survey.
     :param idbs: site and name of the IDBs whose purging can be held, at all sites that are not lost.
     """
 
@@ -115,7 +115,7 @@ class Roles:
         )
 
     def subjects(self) -> set[str]:
-        """All that a whole look judges."""
+        """All subjects that a complete survey judges."""
         per_site = ("database", "lock", "host", "groups", "ggserr", "trail")
         found = {f"{site}/{what}" for site in self.sites for what in per_site}
         found |= {f"{site}/hwm" for site in self.active}
@@ -124,17 +124,20 @@ class Roles:
         return found | {holds_of(site, idb) for site, idb in self.idbs}
 
 
-# -- the plan under way ------------------------------------------------------------------------------
+# -- the running plan --------------------------------------------------------------------------------
 
 
 def plan_finding(site: str, holder: Holder, now: float, watch: Watch) -> Finding:
-    """The plan that holds the deployment's lock at a site; a warning once it may be a dead one.
+    """The plan that holds the deployment's lock at a site; a warning once the plan may be dead.
 
-    A plan leaves a sign of life before each step that changes something, and none while it waits.
+    A plan records a sign of life before each step that changes something, and none while it waits.
     """
     quiet = now - holder.heartbeat_at.timestamp()
     key = f"{site}/lock/plan"
-    said = f"Plan {holder.plan_id} of {holder.owner} holds the lock at {site}: groups and lag are not judged meanwhile"
+    said = (
+        f"Plan {holder.plan_id} of {holder.owner} holds the lock at {site}; "
+        "until it releases the lock, groups and lag are not judged"
+    )
     numbers: dict[str, float] = {"quiet_seconds": round(quiet)}
     if quiet < watch.plan_quiet:
         return Finding(key, "info", f"{said}.", "", numbers)
@@ -142,8 +145,8 @@ def plan_finding(site: str, holder: Holder, now: float, watch: Watch) -> Finding
         key,
         "warning",
         f"{said}. Its last sign of life is {span(quiet)} old.",
-        "Look whether its run waits, as at a gate. Once nothing of it runs any more, go on with it or free the lock: "
-        'docs/operating.md, "The lock of a dead plan".',
+        "Check whether its run waits, for example at a gate. If none of its programs still runs, resume the plan or "
+        'release the lock: docs/operating.md, "The lock of a dead plan".',
         numbers,
     )
 
@@ -154,12 +157,12 @@ def plan_finding(site: str, holder: Holder, now: float, watch: Watch) -> Finding
 def group_findings(
     site: str, programs: Sequence[ProgramStatus], must_run: Collection[str], known: Collection[str], watch: Watch
 ) -> list[Finding]:
-    """Manager and groups of a site, by Status, Lag and Time Since Chkpt together.
+    """Manager and groups of a site, judged by Status, Lag and Time Since Chkpt together.
 
-    The lag is that of the last checkpoint, so it says nothing of a group that does not run or makes none.
+    The lag is that of the last checkpoint, so it says nothing about a group that does not run or makes no checkpoint.
 
-    :param must_run: groups that follow from the site's role; empty: not even the manager must run.
-    :param known: groups that the topology names at this site; others are not ours.
+    :param must_run: groups that the site's role requires; empty: not even the manager must run.
+    :param known: groups that the topology names at this site; other groups are ignored.
     """
     found = []
     there = {program.group: program for program in programs if program.group}
@@ -170,7 +173,7 @@ def group_findings(
                 f"{site}/groups/MANAGER",
                 "critical",
                 f"GoldenGate's manager at {site} is {managers[0] if managers else 'missing'}.",
-                "START MGR in ggsci; nothing is received or restarted without it.",
+                "START MGR in ggsci; without it the site receives no trail and restarts no group.",
             )
         )
     for name in sorted({*must_run, *known}):
@@ -181,7 +184,7 @@ def group_findings(
             finding = Finding(
                 f"{site}/groups/{name}",
                 "warning",
-                f"{program.program} {name} at {site} is {program.status}, which the site's role does not ask for.",
+                f"{program.program} {name} at {site} is {program.status}, but the site's role does not require it.",
                 "STOP it, or correct the roles in the topology.",
             )
         else:
@@ -210,7 +213,7 @@ def _must_run(site: str, name: str, program: ProgramStatus | None, watch: Watch)
             key,
             "critical",
             f"{label} is {program.status}{ago}.",
-            f"VIEW REPORT {name} and ggserr.log say why; correct the cause, then START {program.program} {name}.",
+            f"Find the cause (VIEW REPORT {name}, ggserr.log) and correct it; then START {program.program} {name}.",
             numbers,
         )
     if since is not None and since >= watch.checkpoint:
@@ -219,8 +222,8 @@ def _must_run(site: str, name: str, program: ProgramStatus | None, watch: Watch)
             key,
             "critical",
             f"{label} is {program.status} but has made no checkpoint for {span(since)}: it is stuck. "
-            f"The lag it shows ({shown}) is of that time.",
-            f"SEND {program.program} {name}, STATUS; a long transaction, a lock or the link may hold it.",
+            f"The lag that it shows ({shown}) is as old.",
+            f"SEND {program.program} {name}, STATUS. A long transaction, a lock or the link may block it.",
             numbers,
         )
     if lag is not None and (level := rising(lag, watch.lag)) != "info":
@@ -228,7 +231,7 @@ def _must_run(site: str, name: str, program: ProgramStatus | None, watch: Watch)
             key,
             level,
             f"{label} is {program.status} with a lag of {span(lag)}.",
-            "See whether it shrinks; load, the link and the target's database are the usual causes.",
+            "Check whether the lag is falling. Usual causes: load, the link, the target database.",
             numbers,
         )
     return None
@@ -239,9 +242,9 @@ def _must_run(site: str, name: str, program: ProgramStatus | None, watch: Watch)
 
 @dataclass(frozen=True)
 class Lag:
-    """What the marker rows say.
+    """The replication lag by the marker rows.
 
-    :param seconds: end to end; where ``exact`` is false, it is at least that.
+    :param seconds: end to end; a lower bound where ``exact`` is false.
     """
 
     seconds: float
@@ -255,25 +258,25 @@ def lag_of(
     arrived: Collection[str],
     asked_at: float,
 ) -> Lag:
-    """The lag from marker rows; only one clock, the source's, is in it.
+    """The lag from marker rows, by the source's clock alone.
 
-    :param arrived_after: seconds after which this look's marker was seen at the target; None: it was not.
-    :param waited: seconds for which it was waited for.
+    :param arrived_after: seconds until this survey's marker arrived at the target; None: it did not.
+    :param waited: seconds of the wait for it.
     :param written: markers at the source with their times.
-    :param arrived: those at the target.
-    :param asked_at: the source's time of the question.
+    :param arrived: markers at the target.
+    :param asked_at: the source's time of the query.
     """
     if arrived_after is not None:
         return Lag(arrived_after, True)
     here = set(arrived)
     newest = max((time for marker, time in written if marker in here), default=float("-inf"))
-    # Transactions are applied in their order: what is older than one that is there has arrived, or is another target's.
+    # Transactions are applied in order: a marker older than an arrived one has arrived, too, or is another target's.
     waiting = [asked_at - time for marker, time in written if marker not in here and time > newest]
     return Lag(max([waited, *(age + waited for age in waiting)]), False)
 
 
 def lag_findings(source: str, target: str, lag: Lag, watch: Watch) -> list[Finding]:
-    """Replication lag against its thresholds."""
+    """Replication lag compared with its thresholds."""
     level = rising(lag.seconds, watch.lag)
     if level == "info":
         return []
@@ -282,8 +285,8 @@ def lag_findings(source: str, target: str, lag: Lag, watch: Watch) -> list[Findi
         Finding(
             f"{source}-{target}/lag/marker",
             level,
-            f"A change at {source} takes {how} until it is at {target}.",
-            f"What {target} lacks would be lost with {source}: look at the groups of both sites and at the link.",
+            f"A change at {source} takes {how} to reach {target}.",
+            f"Check the groups of both sites and the link: changes that {target} lacks would be lost with {source}.",
             {"lag_seconds": round(lag.seconds, 1)},
         )
     ]
@@ -293,7 +296,7 @@ def lag_findings(source: str, target: str, lag: Lag, watch: Watch) -> list[Findi
 
 
 class Trouble(BaseModel):
-    """An error of ggserr.log that has not been quiet for long enough."""
+    """An error of ggserr.log that is not yet old enough to end."""
 
     last: float
     count: int
@@ -303,9 +306,9 @@ class Trouble(BaseModel):
 def troubles(
     before: Mapping[str, Trouble], records: Iterable[LogRecord], now: float, watch: Watch
 ) -> dict[str, Trouble]:
-    """Errors by code: those that were not quiet for long enough, and the new ones.
+    """Errors by code: earlier ones that are not old enough to end, and new ones.
 
-    :param records: of this look.
+    :param records: of this survey.
     """
     found = {code: old for code, old in before.items() if now - old.last < watch.ggserr_quiet}
     for record in records:
@@ -319,13 +322,13 @@ def troubles(
 
 
 def ggserr_findings(site: str, found: Mapping[str, Trouble]) -> list[Finding]:
-    """Errors of ggserr.log, one finding a message number."""
+    """Errors of ggserr.log, one finding per message number."""
     return [
         Finding(
             f"{site}/ggserr/{code}",
             "warning",
             f"ggserr.log at {site} has {trouble.count} new error(s) {code}: {trouble.message}",
-            "Read ggserr.log there; if nobody needs to know, put the number into watch.ggserr_ignore.",
+            "Read ggserr.log there. If the error is harmless, add its number to watch.ggserr_ignore.",
             {"errors": trouble.count},
         )
         for code, trouble in sorted(found.items())
@@ -336,7 +339,7 @@ def ggserr_findings(site: str, found: Mapping[str, Trouble]) -> list[Finding]:
 
 
 def newest_marks(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
-    """High-water mark by data source: that of its calls, or where it has none the newest of its tables."""
+    """High-water mark by data source: the mark of its calls, or, without calls, the newest mark of its tables."""
     calls: dict[int, int] = {}
     others: dict[int, int] = {}
     for row in rows:
@@ -349,14 +352,14 @@ def newest_marks(rows: Iterable[Mapping[str, Any]]) -> dict[int, int]:
 
 
 class Standing(BaseModel):
-    """A high-water mark and since when it is this one."""
+    """A high-water mark and the time since which it has not moved."""
 
     mark: int
     since: float
 
 
 def standing(before: Mapping[str, Standing], marks: Mapping[int, int], now: float) -> dict[str, Standing]:
-    """Since when each mark stands where it is."""
+    """Each mark with the time since which it has not moved."""
     found = {}
     for key, mark in marks.items():
         old = before.get(str(key))
@@ -373,11 +376,11 @@ def hwm_findings(
     now: float,
     watch: Watch,
 ) -> list[Finding]:
-    """Old high-water marks; of a data source without calls never more than a warning, since nothing may have happened.
+    """Old high-water marks; for a data source without calls at most a warning, since it may simply be idle.
 
-    :param names: data sources by key, for the sentence.
+    :param names: names of the data sources by key, for the sentence.
     :param counted: data sources with calls.
-    :param idle: data sources whose IDBs hold nothing beyond the mark.
+    :param idle: data sources whose IDBs hold no call beyond the mark.
     """
     found = []
     for key, stands in sorted(marks.items(), key=lambda entry: int(entry[0])):
@@ -386,15 +389,19 @@ def hwm_findings(
         if level == "info" or int(key) in idle:
             continue
         name, calls = names.get(int(key)), int(key) in counted
-        moved = f"and stands still for at least {span(still)}" if still > 0 else "and moves"
+        moved = f"and has not moved for at least {span(still)}" if still > 0 else "and moves"
         found.append(
             Finding(
                 f"{site}/hwm/{key}",
                 level if calls else "warning",
                 f"The high-water mark of data source {key}{f' ({name})' if name else ''} at {site} is {span(age)} old "
-                f"{moved}: what happened since is not in the Info Mart"
-                + ("." if calls else ", if anything did: it has no calls that could be counted."),
-                f"Look at the ETL jobs and the log of the Info Mart Server at {site}, and whether it reaches the IDB.",
+                f"{moved}: "
+                + (
+                    "later calls are not in the Info Mart."
+                    if calls
+                    else "later data, if there is any, is not in the Info Mart. Without calls nobody can tell."
+                ),
+                f"Check the ETL jobs, the log of the Info Mart Server at {site}, and its connection to the IDB.",
                 {"age_seconds": age, "still_seconds": still},
             )
         )
@@ -405,16 +412,16 @@ def hwm_findings(
 
 
 def samples(before: Sequence[tuple[float, int]], free: int, now: float, watch: Watch) -> list[tuple[float, int]]:
-    """Free space over the last ``trail_window`` seconds, this look's last."""
+    """Free space over the last ``trail_window`` seconds, with this survey's value last."""
     kept = [(at, value) for at, value in before if now - watch.trail_window <= at < now]
     while len(kept) >= _SAMPLES:
-        # Thinner, not shorter: the span is what tells a growth.
+        # Thinned out, not shortened: a long span is needed to measure growth.
         kept = kept[::2]
     return [*kept, (now, free)]
 
 
 def seconds_until_full(points: Sequence[tuple[float, int]], watch: Watch) -> float | None:
-    """Seconds until the disk is full at the growth between the looks; None when it does not grow, or too few tell."""
+    """Seconds until the disk is full at the measured growth; None: it does not grow, or there are too few samples."""
     if len(points) < 2 or points[-1][0] - points[0][0] < watch.trail_window * _SHORTEST_PART:
         return None
     growth = (points[0][1] - points[-1][1]) / (points[-1][0] - points[0][0])
@@ -422,19 +429,22 @@ def seconds_until_full(points: Sequence[tuple[float, int]], watch: Watch) -> flo
 
 
 def trail_findings(site: str, folder: str, points: Sequence[tuple[float, int]], watch: Watch) -> list[Finding]:
-    """Free space where the trails are, and when it ends."""
+    """Free space for the trails, and the time until it ends."""
     free = points[-1][1]
     left = seconds_until_full(points, watch)
     level = falling(free / 1_000_000, watch.trail_free)
     numbers: dict[str, float] = {"free_bytes": free}
-    sentence = f"{size_text(free)} are free for trails at {site} ({folder})"
+    sentence = f"Trails at {site} ({folder}) have {size_text(free)} of free space"
     if left is not None:
         numbers["full_in_seconds"] = round(left)
         level = worst([level, falling(left, watch.trail_full)])
         sentence += f"; full in {span(left)} at the growth of the last {span(points[-1][0] - points[0][0])}"
     if level == "info":
         return []
-    remedy = "See whether pump and Replicat keep up and PURGEOLDEXTRACTS removes what they have read; else add space."
+    remedy = (
+        "Check that pump and Replicat keep up, and that PURGEOLDEXTRACTS removes the files they have read. "
+        "Otherwise add space."
+    )
     return [Finding(f"{site}/trail/disk", level, sentence + ".", remedy, numbers)]
 
 
@@ -443,10 +453,10 @@ def trail_findings(site: str, folder: str, points: Sequence[tuple[float, int]], 
 
 @dataclass(frozen=True)
 class Outage:
-    """A link that does not answer.
+    """An outage of a link.
 
-    :param since: the earliest moment at which it may have begun.
-    :param left: seconds until the data of the other site is given up; None: that site has no data sources.
+    :param since: the earliest possible start.
+    :param left: seconds until the server gives up the other site's data; None: that site has no data sources.
     """
 
     since: float
@@ -456,10 +466,10 @@ class Outage:
 def outage_of(
     last_up: float | None, oldest_mark: float | None, has_sources: bool, threshold: float, now: float
 ) -> Outage:
-    """A link outage against ``extract-data-stuck-threshold``, counted from the earliest moment that is possible.
+    """A link outage compared with ``extract-data-stuck-threshold``, counted from its earliest possible start.
 
-    :param last_up: the last look that found it up; None: none did.
-    :param oldest_mark: the oldest high-water mark of the other site's data sources; of use when no look found it up.
+    :param last_up: time of the last survey that found it up; None: none did.
+    :param oldest_mark: oldest high-water mark of the other site's data sources; used when no survey found it up.
     """
     since = last_up if last_up is not None else min(now, oldest_mark) if oldest_mark else now
     return Outage(since, threshold - (now - since) if has_sources else None)
@@ -472,23 +482,23 @@ def link_findings(
     """An outage and its countdown.
 
     :param outage: None: the link is up.
-    :param seen_by_airflow: Airflow itself reaches the other site, so that the link alone is cut.
+    :param seen_by_airflow: Airflow itself reaches the other site, so only the link is cut.
     :param sources: names of the other site's data sources.
     """
     if outage is None:
         return []
     where = "Airflow reaches it" if seen_by_airflow else "Airflow does not reach it either"
     lasts = now - outage.since
-    sentence = f"{there} is not reached from {here} for at most {span(lasts)} ({where})"
+    sentence = f"{here} has not reached {there} for up to {span(lasts)} ({where})"
     numbers: dict[str, float] = {"outage_seconds": round(lasts)}
     level: Level = "warning"
     if outage.left is not None:
         numbers["left_seconds"] = round(outage.left)
         named = f" ({', '.join(sources)})" if sources else ""
         if outage.left > 0:
-            sentence += f"; in {span(outage.left)} data of {there}{named} will be given up"
+            sentence += f"; in {span(outage.left)} the Info Mart Server gives up the data of {there}{named}"
         else:
-            sentence += f"; data of {there}{named} is given up for {span(-outage.left)} now"
+            sentence += f"; the Info Mart Server gave up the data of {there}{named} {span(-outage.left)} ago"
         level = "critical" if outage.left <= watch.link_left else "warning"
     return [
         Finding(
@@ -515,19 +525,19 @@ def holds_of(site: str, idb: str) -> str:
 def hold_findings(
     site: str, idb: str, since: float, oldest: float, ceiling: float, now: float, watch: Watch
 ) -> list[Finding]:
-    """What an IDB whose purging is held has to keep, against its ceiling.
+    """The age of the calls that a held IDB must keep, compared with its ceiling.
 
-    :param since: when its purging stopped.
-    :param oldest: from when on calls are needed still.
-    :param ceiling: seconds after which a call is overwritten, held or not.
+    :param since: time at which its purging stopped.
+    :param oldest: time from which on calls are still needed.
+    :param ceiling: seconds after which a call is overwritten even under a hold.
     """
     age = now - oldest
     level = rising(100 * age / ceiling, watch.hold_age)
     if level == "info":
         return []
     left = ceiling - age
-    when = f"in {span(left)}" if left > 0 else f"since {span(-left)}"
-    sentence = f"Purging of {site}/{idb} is held for {span(now - since)}"
+    gone = f"will be overwritten in {span(left)}" if left > 0 else f"have been overwritten for {span(-left)}"
+    sentence = f"Purging of {site}/{idb} has been held for {span(now - since)}"
     if oldest < since:
         sentence += f", and its extraction is {span(age)} behind"
         remedy = "Let extraction catch up"
@@ -537,21 +547,21 @@ def hold_findings(
         Finding(
             f"{holds_of(site, idb)}/age",
             level,
-            f"{sentence}; a partitioned IDB overwrites what is held {when}.",
-            f"{remedy} (docs/purge-holds.md): the data goes with the ring, hold or not.",
+            f"{sentence}; the oldest calls that it must keep {gone}.",
+            f"{remedy} (docs/purge-holds.md): the partition ring overwrites the data even under a hold.",
             {"age_seconds": age, "left_seconds": left},
         )
     ]
 
 
-# -- what could not be seen ---------------------------------------------------------------------------------
+# -- subjects that could not be judged ----------------------------------------------------------------------
 
 
 def not_seen(subject: str, error: InfoMartError) -> Finding:
-    """A subject that could not be looked at; what stands of it stays as it was."""
+    """A subject that gave no answer; its conditions stay as they were."""
     what, _, part = subject.rpartition("/")
     shown = f"{part} of {what}" if what else part
-    return Finding(f"{subject}/look", "critical", f"Could not look at {shown}: {error.what}", error.next_step)
+    return Finding(f"{subject}/look", "critical", f"Could not check {shown}: {error.what}", error.next_step)
 
 
 def no_markers(source: str, target: str) -> Finding:
@@ -559,18 +569,18 @@ def no_markers(source: str, target: str) -> Finding:
     return Finding(
         f"{source}-{target}/lag/look",
         "info",
-        f"There is no marker table at {source}: the lag to {target} is not measured.",
-        "infomart_setup_replication makes it, and the parameter files that carry it.",
+        f"There is no marker table at {source}, so the lag to {target} is not measured.",
+        "infomart_setup_replication creates the table and adds it to the parameter files.",
     )
 
 
-# -- from one look to the next -------------------------------------------------------------------------------
+# -- from one survey to the next -----------------------------------------------------------------------------
 
 
 class Condition(BaseModel):
-    """Something that is wrong since a look found it.
+    """A fault that lasts since a survey found it.
 
-    :param told: the worst level that was told.
+    :param told: the worst level that was reported.
     """
 
     level: Level
@@ -584,11 +594,11 @@ What = Literal["began", "worse", "ended"]
 
 
 class Alert(BaseModel):
-    """What is told, once.
+    """A message that is sent once.
 
-    :param id: the same for whoever tells it, so that a receiver knows a second telling.
-    :param waits: ways by which it has still to be told.
-    :param taken: when somebody began to tell it.
+    :param id: the same for every sender, so that a receiver recognises a duplicate.
+    :param waits: channels by which it is still to be sent.
+    :param taken: time at which a sender took it.
     """
 
     id: str
@@ -604,22 +614,22 @@ class Alert(BaseModel):
     taken: float = 0.0
 
     def message(self) -> dict[str, Any]:
-        """What a receiver gets; plain JSON."""
+        """The message for a receiver; plain JSON."""
         return self.model_dump(mode="json", exclude={"waits", "taken"})
 
 
 class State(BaseModel):
-    """What one look leaves to the next, whichever Airflow makes it."""
+    """The state that one survey leaves for the next, whichever Airflow runs it."""
 
     #: Surveys so far: the highest number is the newest state.
     number: int = 0
     at: float = 0.0
-    #: Where ggserr.log was read to, by site: file and bytes.
+    #: Position up to which ggserr.log was read, by site: file and bytes.
     positions: dict[str, tuple[int, int]] = Field(default_factory=dict)
     errors: dict[str, dict[str, Trouble]] = Field(default_factory=dict)
     marks: dict[str, dict[str, Standing]] = Field(default_factory=dict)
     space: dict[str, list[tuple[float, int]]] = Field(default_factory=dict)
-    #: When each link was last seen up.
+    #: Time at which each link was last up.
     links: dict[str, float] = Field(default_factory=dict)
     conditions: dict[str, Condition] = Field(default_factory=dict)
     outbox: list[Alert] = Field(default_factory=list)
@@ -633,10 +643,10 @@ def transitions(
     watched: Collection[str],
     now: float,
 ) -> tuple[dict[str, Condition], list[Alert]]:
-    """Conditions after a look, and what is new.
+    """Conditions after a survey, and the alerts about their changes.
 
-    :param judged: subjects that this look could see; a condition of another one stays as it was.
-    :param watched: subjects that are looked at at all; a condition of another one ends.
+    :param judged: subjects that this survey could judge; a condition of any other subject stays as it was.
+    :param watched: subjects of a complete survey; a condition of any other subject ends.
     """
     after: dict[str, Condition] = {}
     alerts: list[Alert] = []
@@ -670,7 +680,7 @@ def transitions(
             after[key] = old
             continue
         lasted = f"after {span(now - old.since)}"
-        ended = f"Not watched any more, {lasted}" if gone else f"Ended {lasted}"
+        ended = f"No longer watched, {lasted}" if gone else f"Ended {lasted}"
         alerts.append(
             Alert(
                 id=alert_id(deployment, key, old.since, "ended"),

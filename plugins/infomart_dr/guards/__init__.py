@@ -1,1 +1,1 @@
-"""What must hold before a step that cannot be undone."""
+"""Questions about sites and programs that must be answered before a step that cannot be undone."""

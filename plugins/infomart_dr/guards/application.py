@@ -1,4 +1,4 @@
-"""Application objects: their wanted state, their real one, and what two servers' objects differ in."""
+"""Application objects: their wanted state, their real state, and the differences between two servers' objects."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def collecting_objects(step: Step, role: SiteRole) -> list[str]:
 
 
 def configured(step: Step, role: SiteRole, name: str, change: Change) -> Observation:
-    """Whether an Application object is as a change wants it."""
+    """An Application object compared with the change that it must show."""
     left = differences(step.configuration(role).read(name), change)
     if left:
-        return Observation(False, f"{name} differs: {'; '.join(map(str, left))}")
-    return Observation(True, f"{name} is as it must be")
+        return Observation(False, f"{name} is not yet as required: {'; '.join(map(str, left))}")
+    return Observation(True, f"{name} is as required")
 
 
 def application_host(step: Step, role: SiteRole) -> str | None:
@@ -59,7 +59,7 @@ def lost_objects(step: Step) -> list[str]:
 
 
 def survivor_changes(step: Step) -> dict[str, Change]:
-    """What the Application objects must be once the lost site is ignored, and the server moved where it must move."""
+    """Changes by Application object: they ignore the lost site, and move the server to the survivor where needed."""
     lost = lost_objects(step)
     can_disable = three_parts(step.topology.info_mart.release) >= (8, 1, 2)
     dropped = [] if can_disable else lost
@@ -80,15 +80,15 @@ def survivor_changes(step: Step) -> dict[str, Change]:
 
 
 def own_access_points(step: Step) -> set[str]:
-    """Info Mart DAPs, which are what the two servers' objects must differ in."""
+    """Info Mart DAPs of all sites: the one connection in which the two servers' objects must differ."""
     return {site.info_mart_server.dap for site in step.topology.sites.values()}
 
 
 def configuration_differences(step: Step, one: Application, other: Application) -> list[str]:
-    """What two servers' objects have otherwise, besides name, host, command line and Info Mart."""
+    """Differences of two servers' objects, without those in name, host, command line and Info Mart."""
     own = own_access_points(step)
     found = [
-        f"connection {name} is connected to {one.name if name in one.connections else other.name} only"
+        f"only {one.name if name in one.connections else other.name} is connected to {name}"
         for name in sorted(set(one.connections) ^ set(other.connections))
         if name not in own
     ]

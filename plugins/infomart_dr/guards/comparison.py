@@ -1,4 +1,4 @@
-"""The replicated tables of both sites, compared by rows and row hashes."""
+"""The replicated tables of both sites, compared by row counts and row hashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMPARE_TIMEOUT = 3600.0
 
 
 def replicated_tables(step: Step) -> dict[SiteRole, dict[str, list[tuple[str, str]]]]:
-    """Columns by table of the replicated tables at each site."""
+    """The replicated tables of each site, with their columns."""
     release = step.topology.info_mart.release
     found: dict[SiteRole, dict[str, list[tuple[str, str]]]] = {}
     for role in BOTH_ROLES:
@@ -38,7 +38,7 @@ def replicated_tables(step: Step) -> dict[SiteRole, dict[str, list[tuple[str, st
 
 
 def fingerprints(step: Step, role: SiteRole, tables: dict[str, list[tuple[str, str]]]) -> dict[str, tuple[int, int]]:
-    """Rows and sum of row hashes by table of one site."""
+    """Row count and sum of the row hashes of each table of one site."""
     from infomart_dr.hooks.oracle import InfoMartOracleHook
 
     hook = InfoMartOracleHook(

@@ -1,4 +1,4 @@
-"""A Data Pump job that somebody else started: whether it runs still, and what its log says."""
+"""A Data Pump job that somebody else started: its state and the outcome in its log."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def job_ended(
     log_file: str = "",
     operation: Operation = "export",
 ) -> Observation:
-    """Probe: a Data Pump job does not run any more.
+    """Probe: a Data Pump job no longer runs.
 
     :param site: empty: the active site.
     :param job: JOB_NAME.
     :param owner: user that started it; empty: the user of the site's DBA connection.
-    :param check_log: its log must say that it succeeded.
+    :param check_log: its log must also report success.
     :param log_file: name in the site's Data Pump directory; empty: the job's name and ``.log``.
-    :param operation: whose log it is.
-    :raises GuardError: the log is missing, or does not say success.
+    :param operation: the operation that wrote the log.
+    :raises GuardError: the log is missing, or does not report success.
     """
     site = site or deployment.topology.active_site
     name, user = _plain("job", job.upper()), _plain("owner", owner.upper()) if owner else None
@@ -45,19 +45,17 @@ def job_ended(
     if found is not None and state not in _STOPPED:
         details = {"site": site, "job": name, "state": state, "attached_sessions": found.attached_sessions}
         return Observation(False, f"the Data Pump job {found.owner}.{name} at {site} is {state}", details)
-    what = f"there is no Data Pump job {name} at {site}: it has ended, or never began"
+    what = f"there is no Data Pump job {name} at {site}: it has ended, or it never started"
     if found is not None:
-        what = (
-            f"the Data Pump job {found.owner}.{name} at {site} is {state}: it was stopped, and START_JOB continues it"
-        )
+        what = f"the Data Pump job {found.owner}.{name} at {site} is {state}: somebody stopped it, START_JOB resumes it"
     if not check_log:
         return Observation(True, what, {"site": site, "job": name, "state": state})
     file = log_file or f"{name}.log"
     if not _FILE.match(file):
-        raise PermanentError(f"{file[:80]!r} is not a plain file name.", "Give the name of the log without its folder.")
+        raise PermanentError(f"{file[:80]!r} is not a plain file name.", "Give the log's name without its folder.")
     report = _report(deployment, site, file, operation)
     details = {"site": site, "job": name, "state": state, **_figures(report)}
-    said = f"{file} at {site} says {report.outcome.replace('_', ' ')}, {report.total_rows} rows"
+    said = f"{file} at {site} reports {report.outcome.replace('_', ' ')}, {report.total_rows} rows"
     if state is None and (report.outcome == "success" or _only_harmless(report)):
         return Observation(True, f"the Data Pump job {name} at {site} has ended: {said}", details)
     raise GuardError(f"{what}; {said}{_errors(report)}.", _next_step(report))
@@ -74,7 +72,7 @@ def _report(deployment: Deployment, site: str, file: str, operation: Operation) 
     host, path = deployment.host(site), f"{folder}/{file}"
     if not host.exists(path):
         raise GuardError(
-            f"There is no log {path} at {site}.", "Give log_file as the job has it, or see whether the job ever began."
+            f"There is no log {path} at {site}.", "Give log_file as the job has it, or check whether the job started."
         )
     return classify_log(host.read_file(path, limit=_LONGEST_LOG), operation)
 
@@ -98,5 +96,5 @@ def _errors(report: LogReport) -> str:
 
 
 def _next_step(report: LogReport) -> str:
-    # A job that stands still is not finished, whatever its log has so far.
+    # A stopped job is not finished, whatever its log says so far.
     return NEXT_STEPS["unfinished"] if report.outcome == "success" else next_step(report)

@@ -1,4 +1,4 @@
-"""The data dictionary of a site: tables, indexes, constraints, sequences, and what two sites differ in."""
+"""The data dictionary of a site: tables, indexes, constraints, sequences, and the differences between two sites."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 
 def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
-    """Whether a table of GoldenGate's schema is there."""
+    """The table exists in the site's database."""
     found = step.goldengate_database(role).value("table_exists", owner=schema, table_name=table)
     return bool(int(found or 0))
 
@@ -37,9 +37,9 @@ def invalid_objects(step: Step, role: SiteRole) -> set[str]:
 
 
 def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
-    """Constraints, triggers and sequences of one dictionary that another lacks or has otherwise.
+    """Constraints, triggers and sequences of one dictionary that are missing or different in another.
 
-    Objects whose name the database chose are compared by what they do.
+    Objects with a generated name are compared by their definition.
     """
     differences = []
 
@@ -64,7 +64,7 @@ def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
 
 
 def sequence_faults(step: Step) -> tuple[list[str], list[str]]:
-    """Sequences that the target lacks, and those that lie below the source's or the highest key in use."""
+    """Sequences that the target lacks, and those that are lower than the source's or than the highest key in use."""
     last = {
         role: {
             row["sequence_name"]: int(row["last_number"])
@@ -89,14 +89,14 @@ def sequence_faults(step: Step) -> tuple[list[str], list[str]]:
             "highest_key", {"schema": step.schema, "table": table, "column": column}
         )
         if name not in target:
-            missing.append(f"{name} of {key} is missing")
+            missing.append(f"{name} (for {key}) is missing")
         elif highest is not None and target[name] <= int(highest):
-            low.append(f"{name} is {target[name]}, {key} goes up to {highest}")
+            low.append(f"{name} is {target[name]}, the highest {key} is {highest}")
     return missing, low
 
 
 def parity_faults(step: Step) -> tuple[list[str], int]:
-    """How the target's dictionary differs from the source's, and the number of indexes compared."""
+    """Differences of the target's dictionary from the source's, and the number of indexes compared."""
     source, target = dictionary_of(step, "source"), dictionary_of(step, "target")
     differences = dictionary_differences(source, target)
     shapes = {(index.table, index.unique, tuple(index.columns)) for index in target.indexes}

@@ -1,4 +1,4 @@
-"""The dump set: room and undo for it, and the manifest that proves it.
+"""The dump set: free space and undo for it, and the manifest that proves it.
 
 Nothing in the product deletes a dump file. An export of the same plan overwrites the plan's own files
 (REUSE_DUMPFILES), the transfer repairs a damaged one in place, and people remove old sets.
@@ -49,7 +49,7 @@ def path_of_directory(dba: InfoMartOracleHook, directory: str, site: str) -> str
 
 @dataclass(frozen=True)
 class Room:
-    """What a Data Pump directory has to hold, and what its file system has free; bytes."""
+    """Bytes that a Data Pump directory must hold, and bytes that its file system has free."""
 
     folder: str
     needed: int
@@ -61,16 +61,16 @@ class Room:
 
 
 def export_room(step: Step, role: SiteRole) -> Room:
-    """Room for the export: the dump set is not larger than the schema."""
+    """Space for the export: the dump set is at most as large as the schema."""
     folder = directory_path(step, role)
     return Room(folder, schema_bytes(step, role), step.host(role).free_space(folder))
 
 
 def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
-    """Room at the target for a dump set.
+    """Space at the target for a dump set.
 
     :param total: bytes of the set.
-    :param names: its files; what of them is there already needs no room.
+    :param names: its files; those that are already at the target need no more space.
     """
     folder, host = directory_path(step, "target"), step.host("target")
     there = sum(host.file_sizes(folder, names).values()) if names else 0
@@ -83,7 +83,7 @@ def schema_bytes(step: Step, role: SiteRole) -> int:
 
 
 def measured_runs(step: Step) -> list[estimates.Measured]:
-    """What earlier runs of the deployment took, as the ledger at the surviving site has it."""
+    """Durations of earlier runs of the deployment, from the ledger at the surviving site."""
     schema = step.site(step.ledger_role).goldengate.schema_name
     if not table_exists(step, step.ledger_role, schema, "DR_LEDGER"):
         return []
@@ -96,11 +96,11 @@ def measured_runs(step: Step) -> list[estimates.Measured]:
 
 @dataclass(frozen=True)
 class Undo:
-    """How long a database keeps undo, against the time in which an export reads as of its SCN.
+    """How long a database keeps undo, compared with the time in which an export reads as of its SCN.
 
     :param retention: UNDO_RETENTION in seconds.
-    :param export: how long the export may take.
-    :param room: bytes that the undo tablespace may grow to; None: its data files are not to be seen.
+    :param export: possible duration of the export.
+    :param room: bytes that the undo tablespace may grow to; None: its data files are not visible to this account.
     :param rate: bytes of undo a second, over the last day.
     """
 
@@ -121,12 +121,12 @@ class Undo:
 
     @property
     def fits(self) -> bool:
-        """The tablespace holds the undo of the longest export, as far as it is seen."""
+        """The tablespace holds the undo of the longest export, or its size is not visible."""
         return self.room is None or self.room >= self.needed
 
     @property
     def needed(self) -> float:
-        """Bytes of undo that are written in the longest export, if it is like the last day."""
+        """Bytes of undo written during the longest export, at the rate of the last day."""
         return self.rate * self.export.high
 
     def time_text(self) -> str:
@@ -134,10 +134,10 @@ class Undo:
 
     def room_text(self) -> str:
         if self.room is None:
-            return "the data files of the undo tablespace are not to be seen"
+            return "the undo tablespace's data files are not visible to this account"
         return (
-            f"the undo tablespace can take {size_text(self.room)}; undo of {size_text(self.rate)}/s for up to "
-            f"{span(self.export.high)} comes to {size_text(self.needed)}"
+            f"the undo tablespace can hold {size_text(self.room)}; undo of {size_text(self.rate)}/s for up to "
+            f"{span(self.export.high)} needs {size_text(self.needed)}"
         )
 
 
@@ -145,7 +145,7 @@ def export_undo(step: Step, role: SiteRole, size: int, runs: Sequence[estimates.
     """Undo for an export.
 
     :param size: bytes of the schema.
-    :param runs: what earlier runs took.
+    :param runs: durations of earlier runs.
     """
     dba = step.dba(role)
     space = dba.select("undo_space")
@@ -177,7 +177,7 @@ def manifest_path(step: Step) -> str:
 
 
 def missing_indexes(step: Step) -> list[str]:
-    """Indexes of the manifest that the target lacks or cannot use; generated names are compared by columns."""
+    """Indexes of the manifest that are missing or unusable at the target; generated names are compared by columns."""
     wanted = proven_manifest(step).dictionary.indexes
     found = dictionary_of(step, "target").indexes
     unusable = {

@@ -1,4 +1,4 @@
-"""The ETL: is anything being extracted or transformed, and is anything left between the two."""
+"""The ETL: jobs that run, and rows that are extracted but not transformed."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from infomart_dr.topology import SiteRole
 
 
 def etl_is_quiet(step: Step, role: SiteRole) -> Observation:
-    """Probe: nothing is being extracted or transformed, and nothing extracted waits for transformation.
+    """Probe: nothing is being extracted or transformed, and no extracted row waits for transformation.
 
-    GIDB_G_* and CTL_TRANSFORM_HISTORY are not replicated and the high-water mark is: a copy or a cutover
+    The high-water mark is replicated; GIDB_G_* and CTL_TRANSFORM_HISTORY are not. So a copy or a cutover
     between extraction and transformation doubles or loses calls.
     """
     database = step.info_mart(role)
     running = database.select("etl_running", {"schema": step.schema})
     if running:
-        return Observation(False, f"ETL runs: {sorted_names([str(row['job']) for row in running])}")
+        return Observation(False, f"ETL is running: {sorted_names([str(row['job']) for row in running])}")
     pending = database.select("etl_pending", {"schema": step.schema})
     if pending:
         rows = sum(int(row["row_count"] or 0) for row in pending)
         return Observation(False, f"{rows} extracted row(s) of {len(pending)} data source(s) are not transformed yet")
-    return Observation(True, f"ETL at {step.name(role)} is quiet, all that was extracted is transformed")
+    return Observation(True, f"ETL at {step.name(role)} is idle, and every extracted row is transformed")

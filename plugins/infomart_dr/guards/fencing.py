@@ -1,8 +1,8 @@
-"""Is a site dead? Its endpoints are probed from Airflow's place and from the survivor (rule 4).
+"""Proof that a site is dead: its endpoints are probed from Airflow and from the survivor (rule 4).
 
-An endpoint is a TCP port of the site: database listener, SSH, Management Layer, GoldenGate's manager. A site is dead
-when none of its endpoints answers at either place. An answer proves life. Silence alone proves nothing, since a cut
-network looks the same: so two places, and a person who confirms.
+An endpoint is a TCP port of the site: database listener, SSH, Management Layer, GoldenGate's manager. A site counts as
+dead when none of its endpoints answers either place. One answer proves that it is alive. Silence alone proves nothing,
+since a cut network looks the same. Hence two places, and a person who confirms.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from infomart_dr.plan.step import Step
 from infomart_dr.topology import Site, SiteRole, Topology
 
 Place = Literal["airflow", "survivor"]
-#: ``answers``: it sent something; ``open``: it accepted and said nothing; ``refused``: refused, or closed at once, as
-#: by a proxy without anything behind it; ``silent``: nothing came back, or there is no way there.
+#: ``answers``: it sent data; ``open``: it accepted the connection and sent nothing; ``refused``: refused, or closed at
+#: once, as by a proxy with nothing behind it; ``silent``: no reply, or no route.
 State = Literal["answers", "open", "refused", "silent"]
 
-#: Seconds for which an accepted connection is listened to.
+#: Seconds to wait for data on an accepted connection.
 _LISTEN = 1.0
 
 
@@ -50,7 +50,7 @@ class Answer:
     state: State
 
     def is_alive(self, refused_is_alive: bool) -> bool:
-        """Whether it proves that the site lives."""
+        """It proves that the site is alive."""
         return self.state in ("answers", "open") or (self.state == "refused" and refused_is_alive)
 
 
@@ -107,7 +107,7 @@ def site_endpoints(topology: Topology, site: Site, seen_by: str | None) -> list[
     return found
 
 
-# -- knocking --------------------------------------------------------------------------------------
+# -- probing ---------------------------------------------------------------------------------------
 
 
 def probe_endpoint(endpoint: Endpoint, timeout: float) -> State:
@@ -117,7 +117,7 @@ def probe_endpoint(endpoint: Endpoint, timeout: float) -> State:
     except (ConnectionRefusedError, ConnectionResetError):
         return "refused"
     except OSError:
-        # A time-out, no route, or a name that nobody knows any more.
+        # A time-out, no route, or a host name that no longer resolves.
         return "silent"
     with contextlib.closing(line):
         line.settimeout(_LISTEN)
@@ -129,7 +129,7 @@ def probe_endpoint(endpoint: Endpoint, timeout: float) -> State:
             return "refused"
 
 
-#: What the shell says when there is no way to an endpoint; anything that is not listed is no proof of silence.
+#: The shell's words when an endpoint cannot be reached; any other words do not prove silence.
 _NO_WAY = (
     "timed out",
     "No route to host",
@@ -141,9 +141,9 @@ _NO_WAY = (
 
 
 def probe_script(targets: Sequence[Endpoint], timeout: float) -> str:
-    """Script for bash that probes all endpoints at the same time, one line ``<number> <state>`` each.
+    """Script for bash that probes all endpoints at the same time and prints a line ``<number> <state>`` for each.
 
-    A state that it does not understand is printed as ``unknown`` with the shell's words.
+    It prints a state that it does not recognise as ``unknown`` with the shell's words.
     """
     silent = "|".join(f'*"{words}"*' for words in _NO_WAY)
     lines = [
@@ -153,7 +153,7 @@ def probe_script(targets: Sequence[Endpoint], timeout: float) -> str:
         # The shell's own message says whether the connection was refused; the exit code does not.
         f"  said=$(timeout {timeout + _LISTEN:g} bash -c '",
         '    exec 3<>"/dev/tcp/$1/$2" || exit 9',
-        # Said at once: an endpoint that took long to accept lives, also when the time is over while it is listened to.
+        # Printed at once: an endpoint that accepted late is alive, even if the time runs out before it sends data.
         "    echo accepted",
         f"    IFS= read -r -n 1 -t {_LISTEN:g} -u 3; code=$?",
         '    [ "$code" -gt 128 ] && echo open && exit 0',
@@ -162,7 +162,7 @@ def probe_script(targets: Sequence[Endpoint], timeout: float) -> str:
         '  \' probe_endpoint "$2" "$3" 2>&1); ended=$?',
         '  case "$ended $said" in',
         '    "124 accepted"*) echo "$1 open" ;;',
-        # Its time was over before there was a connection.
+        # The time ran out before it accepted.
         '    "124 "*) echo "$1 silent" ;;',
         '    "0 accepted"*open|"0 accepted"*answers|"0 accepted"*refused) echo "$1 ${said##*[!a-z]}" ;;',
         '    *"Connection refused"*|*"onnection reset"*) echo "$1 refused" ;;',
@@ -191,16 +191,16 @@ def parse_probe(text: str, targets: Sequence[Endpoint]) -> list[State]:
     missing = [str(endpoint) for number, endpoint in enumerate(targets) if number not in states]
     if missing:
         raise UnexpectedReplyError(
-            f"The survivor's host does not know about {', '.join(missing)}: {text.strip()[-300:] or 'no output'}.",
-            "Check that bash and timeout are in the path of its user; nothing is proven without them.",
+            f"The survivor's host gave no result for {', '.join(missing)}: {text.strip()[-300:] or 'no output'}.",
+            "Check that bash and timeout are in the path of its user; the probe proves nothing without them.",
         )
     return [states[number] for number in range(len(targets))]
 
 
 def probe_all(step: Step, role: SiteRole, place: Place) -> list[Answer]:
-    """Knock at every endpoint of a site from one place.
+    """Probe every endpoint of a site from one place.
 
-    :raises InfoMartError: the survivor's host cannot be reached: nothing is proven then.
+    :raises InfoMartError: the survivor's host cannot be reached, so nothing is proven.
     """
     targets, timeout = endpoints(step, role, place), step.topology.fencing.timeout
     if place == "airflow":
@@ -218,36 +218,39 @@ def probe_all(step: Step, role: SiteRole, place: Place) -> list[Answer]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the answers come to."""
+    """The conclusion from the answers."""
 
     answers: list[Answer]
     alive: list[Answer]
 
     @property
     def dead(self) -> bool:
-        """No endpoint proves life."""
+        """No endpoint proves that the site is alive."""
         return not self.alive
 
     def sentence(self, site: str) -> str:
         """For the log and for errors."""
         if self.alive:
             shown = ", ".join(
-                f"{answer.endpoint} {'accepts' if answer.state == 'open' else answer.state}, "
-                f"seen from {name(answer.place)}"
+                f"{answer.endpoint} {_WORDS.get(answer.state, answer.state)} (probed from {name(answer.place)})"
                 for answer in self.alive
             )
-            return f"{site} lives: {shown}"
+            return f"{site} is alive: {shown}"
         places = " and ".join(dict.fromkeys(name(answer.place) for answer in self.answers))
-        return f"{site} is silent: {len(self.answers)} endpoints probed from {places}, none answers"
+        return f"{site} is silent: none of {len(self.answers)} endpoints answered, probed from {places}"
+
+
+#: States of a live endpoint, in words.
+_WORDS: dict[State, str] = {"answers": "answered", "open": "accepted"}
 
 
 def name(place: Place) -> str:
     """A place in words."""
-    return {"airflow": "Airflow's place", "survivor": "the survivor"}[place]
+    return {"airflow": "Airflow", "survivor": "the survivor"}[place]
 
 
 def judge(step: Step, role: SiteRole, places: Sequence[Place] = ("airflow", "survivor")) -> Verdict:
-    """Knock from some places and judge."""
+    """Probe a site from some places and judge the answers."""
     answers = [answer for place in places for answer in probe_all(step, role, place)]
     refused = step.topology.fencing.refused_is_alive
     return Verdict(answers, [answer for answer in answers if answer.is_alive(refused)])

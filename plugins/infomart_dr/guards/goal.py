@@ -1,4 +1,4 @@
-"""The goal of a procedure: is it reached already."""
+"""The goal of a procedure, and the evidence that it is already reached."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ Goal = Literal["failover", "moved", "follows", "both serve"]
 
 
 def reached_already(step: Step, goal: Goal) -> str | None:
-    """Why a goal counts as reached; None when it is not."""
+    """The reason why a goal counts as reached; None when it is not."""
     if goal == "failover":
         if step.topology.architecture == "active-active":
             return _sources_are_dropped(step)
-        # Without a look at the lost site, which cannot be asked.
+        # The lost site cannot be asked.
         seen = running_at(step, "target")
-        return f"{step.name('target')} serves already ({seen.summary})" if seen.satisfied else None
+        return f"{step.name('target')} already serves ({seen.summary})" if seen.satisfied else None
     if goal == "both serve":
         both = serving(step, "source").satisfied and serving(step, "target").satisfied
-        return f"{step.name('source')} and {step.name('target')} both serve already" if both else None
+        return f"{step.name('source')} and {step.name('target')} already both serve" if both else None
     serves: SiteRole = "target" if goal == "moved" else "source"
     follows: SiteRole = "source" if goal == "moved" else "target"
-    # A site that is not filled yet has no groups; asked first, since it may have no server either.
+    # Asked first: a site that is not filled yet has no groups, and may have no server either.
     if not replicates(step, "to_source" if goal == "moved" else "to_target"):
         return None
     if not serving(step, serves).satisfied or server_runs(step, follows):
         return None
-    return f"{step.name(serves)} serves and {step.name(follows)} follows it already"
+    return f"{step.name(serves)} already serves and {step.name(follows)} follows it"
 
 
 def _sources_are_dropped(step: Step) -> str | None:
-    """Of an active-active deployment: the survivor's server ignores the lost site already."""
+    """Of an active-active deployment: the reason why the survivor's server counts as ignoring the lost site."""
     if step.site("target").configuration.backend == "manual":
         return None
     changes = survivor_changes(step).items()
     if all(configured(step, "target", name, change).satisfied for name, change in changes):
-        return f"{step.name('target')} ignores {step.name('source')} already"
+        return f"{step.name('target')} already ignores {step.name('source')}"
     return None

@@ -1,4 +1,4 @@
-"""High-water marks of a site against a moment: which data sources are past it, and which need not be."""
+"""High-water marks of a site compared with a moment: the data sources that are past it, and those that need not be."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def nothing_beyond(
     topology: Topology, oracle: Callable[[str], InfoMartOracleHook], sites: Iterable[str], key: int, mark: int
 ) -> bool:
-    """Whether no IDB of a data source holds a call beyond its mark; false unless each of them can be asked.
+    """No IDB of a data source holds a call beyond its mark; false unless each of them can be asked.
 
     :param oracle: hook of a connection.
-    :param sites: whose IDBs are asked; no lost one: what only it holds cannot be extracted.
+    :param sites: sites whose IDBs are asked, without lost ones: calls that only those hold cannot be extracted.
     """
     asked = False
     for name in sites:
@@ -40,9 +40,9 @@ def nothing_beyond(
 
 
 def marks(step: Step, role: SiteRole, since: int) -> Marks:
-    """High-water marks of a site, by data source, against a moment.
+    """High-water marks of a site, by data source, compared with a moment.
 
-    A data source without calls never moves its mark: where an IDB can be asked, it tells.
+    The mark of a data source without new calls does not move. Where its IDB can be asked, it counts as idle.
 
     :param since: epoch seconds.
     """
@@ -60,12 +60,12 @@ def judged(
     lost: Collection[str],
     keys: Collection[int] | None = None,
 ) -> Marks:
-    """High-water marks against a moment, from rows of the statement ``hwm``.
+    """High-water marks compared with a moment, from rows of the statement ``hwm``.
 
     :param oracle: hook of a connection, for the IDBs.
     :param site: the site that the rows are of.
-    :param lost: lost sites; nothing is asked of them.
-    :param keys: the data sources that matter; None: all.
+    :param lost: lost sites, which are not asked.
+    :param keys: the data sources to judge; None: all.
     """
     rows = [row for row in rows if keys is None or int(row["data_source_key"]) in keys]
     sites = [name for name in dict.fromkeys([site, *topology.sites]) if name not in lost]
@@ -79,7 +79,7 @@ def judged(
 
 
 def _sources_of(topology: Topology, sites: Collection[str]) -> set[int]:
-    """Data sources whose T-Server stands at one of these sites."""
+    """Data sources whose T-Server is at one of these sites."""
     return {
         idb.data_source_key
         for name, site in topology.sites.items()
@@ -89,15 +89,15 @@ def _sources_of(topology: Topology, sites: Collection[str]) -> set[int]:
 
 
 def is_lost(step: Step, site: str) -> bool:
-    """Whether a site is lost, by the topology or by the failover that runs."""
+    """The site is lost, by the topology or by the running failover."""
     return step.topology.site(site).role == "failed" or (step.failover and site == step.name("source"))
 
 
 def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Observation:
-    """Probe: high-water marks of a site lie beyond a moment (epoch seconds): extraction works."""
+    """Probe: the high-water marks of a site are past a moment (epoch seconds), so extraction works."""
     found = marks(step, role, since)
     if not found.passed:
-        what = f"{'; '.join(found.behind) or 'no rows'}{found.others()}"
+        what = f"{'; '.join(found.behind) or 'no marks'}{found.others()}"
         return Observation(False, f"high-water marks at {step.name(role)}: {what}")
     what = f"{len(found.moved)} high-water mark(s) at {step.name(role)} moved past the start{found.others()}"
     return Observation(True, what)
@@ -108,35 +108,35 @@ def marks_passed(deployment: Deployment, site: str, since: int, data_sources: Se
 
     :param site: empty: the active site.
     :param since: epoch seconds.
-    :param data_sources: the keys that matter; empty: all that have a mark.
+    :param data_sources: keys of the data sources to judge; empty: all that have a mark.
     """
     topology = deployment.topology
     site = site or topology.active_site
     moment = times.shown(since)
     topology.site(site)
     if time.time() <= since:
-        # An IDB that is empty now says nothing of the calls until then.
-        return Observation(False, f"high-water marks at {site}: {moment} has not come yet")
+        # An empty IDB says nothing about the calls that come before the moment.
+        return Observation(False, f"high-water marks at {site}: {moment} is in the future")
     lost = [name for name, each in topology.sites.items() if each.role == "failed"]
     if site in lost:
         raise GuardError(
-            f"{site} has the role failed in the topology: its high-water marks cannot be asked.",
-            "Give the site that serves, or correct the role in the topology.",
+            f"{site} has the role failed in the topology: its high-water marks cannot be read.",
+            "Give the serving site, or correct the role in the topology.",
         )
     rows = deployment.info_mart(site).select("hwm", {"schema": topology.info_mart.schema_name})
     found = judged(topology, deployment.oracle, rows, site, since, lost, set(data_sources) or None)
     details = {"site": site, "moved": found.moved, "idle": found.idle, "lost": found.lost, "behind": found.behind}
-    # A data source that was asked for must be judged, whichever it is.
+    # A data source that was asked for must be judged, whatever its kind.
     missing = sorted(set(data_sources) - set(lowest(rows)))
     unjudged = found.unknown if data_sources else []
     waits = [
         *found.behind,
         *(f"data source {key}: no mark" for key in missing),
-        *(f"data source {key}: not past it, and without calls that would tell whether it is idle" for key in unjudged),
+        *(f"data source {key}: not past it, and without calls nobody can tell whether it is idle" for key in unjudged),
     ]
     if waits or not found.passed:
         return Observation(
-            False, f"high-water marks at {site}, to pass {moment}: {'; '.join(waits) or 'no rows'}", details
+            False, f"high-water marks at {site}, to pass {moment}: {'; '.join(waits) or 'no marks'}", details
         )
     return Observation(
         True, f"high-water marks at {site} have passed {moment}: {len(found.moved)} moved{found.others()}", details

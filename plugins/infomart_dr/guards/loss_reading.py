@@ -1,4 +1,4 @@
-"""What a loss estimate reads: marks, calls and facts of the survivor and of the IDBs that are left."""
+"""The data of a loss estimate: marks, calls and facts of the survivor and of the remaining IDBs."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ T = TypeVar("T")
 DAY = 86400
 
 
-#: Seconds of the past that a call rate is taken from, and of its buckets.
+#: Seconds of history for a call rate, and seconds of a bucket in it.
 RATE_SECONDS, RATE_BUCKET = 7200, 2
-#: Bytes that a fact of the ledger may have.
+#: Most bytes of a fact in the ledger.
 FACT_LIMIT = 3900
-#: Seconds above the high-water mark in which facts are looked for.
+#: Seconds above the high-water mark that are searched for facts.
 ABOVE_SECONDS = 3600
 
 
-#: Rows that are fetched at a time.
+#: Rows per fetch.
 FETCH_ROWS = 10_000
 
 
-#: IDBs that are asked at the same time.
+#: IDBs asked at the same time.
 AT_A_TIME = 4
 
 
@@ -55,10 +55,10 @@ WITH_SECONDS = re.compile(r"\d\d:\d\d:\d\d")
 class Source:
     """A data source of the topology, as a failover sees it.
 
-    :param at_failed_site: its T-Server stood at the lost site.
-    :param placed: the topology says so for certain.
-    :param idb: the IDB that is left, the survivor's own first; None: all of them are lost.
-    :param trouble: why that one cannot be counted.
+    :param at_failed_site: its T-Server was at the lost site.
+    :param placed: the topology states this without doubt.
+    :param idb: the remaining IDB, preferably the survivor's own; None: all of them are lost.
+    :param trouble: the reason why this IDB cannot be counted.
     """
 
     key: int
@@ -74,7 +74,7 @@ class Source:
 
 
 def sources_of(topology: Topology, failed: str, survivor: str) -> list[Source]:
-    """The data sources of all sites, by their keys."""
+    """The data sources of all sites, ordered by key."""
     entries: dict[int, list[tuple[str, Idb]]] = {}
     for name, site in topology.sites.items():
         for idb in site.idbs:
@@ -100,7 +100,7 @@ def sources_of(topology: Topology, failed: str, survivor: str) -> list[Source]:
 
 
 def _apart(sources: Sequence[Source]) -> list[Source]:
-    """Sources that share an IDB's tables are not counted: nothing there tells their calls apart."""
+    """Exclude sources that share an IDB's tables from the count: their calls cannot be told apart."""
     places = [(s.idb.connection, s.idb.schema_name) if s.idb and s.idb.schema_name else None for s in sources]
     return [
         replace(source, trouble=f"{source.name} holds several data sources")
@@ -111,14 +111,14 @@ def _apart(sources: Sequence[Source]) -> list[Source]:
 
 
 def epoch(value: datetime | SupportsInt | None) -> int | None:
-    """UTC seconds of a number or a time; a time without a zone is UTC."""
+    """UTC seconds of a number or a time; a time without zone is UTC."""
     if isinstance(value, datetime):
         return int(utc(value).timestamp())
     return None if value is None else int(value)
 
 
 def marks_of(rows: Iterable[Row]) -> tuple[dict[int, int], set[int]]:
-    """High-water marks of the calls by data source, and the sources whose marks are all of other tables."""
+    """High-water marks of the calls by data source, and the sources that have only marks of other tables."""
     marks: dict[int, int] = {}
     keys = set()
     for row in rows:
@@ -132,7 +132,7 @@ def marks_of(rows: Iterable[Row]) -> tuple[dict[int, int], set[int]]:
 def stream(
     hook: InfoMartOracleHook, name: str, identifiers: Mapping[str, str], **binds: Bind
 ) -> Iterator[tuple[ColumnValue, ...]]:
-    """Rows of a query as they come, never all of them at once.
+    """Rows of a query one by one, never all of them in memory.
 
     :param name: file in ``include/sql`` without suffix.
     """
@@ -164,11 +164,11 @@ class Calls:
         self._hook, self._in = hook, {"schema": schema}
 
     def last_event(self) -> int | None:
-        """Everything before is in the IDB."""
+        """Time up to which the IDB is complete."""
         return epoch(self._hook.value("idb_last_event", self._in))
 
     def by_bucket(self, seconds: int, after: int, until: int) -> dict[int, int]:
-        """Number of calls by the bucket's beginning, of those that ended after ``after`` and up to ``until``."""
+        """Number of calls by the bucket's start, for calls that ended after ``after`` and up to ``until``."""
         if until <= after:
             return {}
         rows = self._hook.select(
@@ -200,13 +200,13 @@ class Facts:
         return marks_of(self._hook.select("hwm", self._in))
 
     def sign_of_life(self) -> int | None:
-        """When the last transaction that is here was written."""
+        """Time at which the newest transaction in this Info Mart was written."""
         return epoch(self._hook.value("fact_sign_of_life", self._in))
 
     def covered(self, since: int) -> tuple[dict[int, int], int | None]:
-        """Up to when the calls of each source are among the facts, and the end of the newest fact.
+        """By source: time up to which its calls are among the facts; and the end of the newest fact.
 
-        :param since: what is older is not checked.
+        :param since: older facts are not checked.
         """
         key = since - since % INTERVAL
         row = self._hook.select("fact_newest", self._in, from_key=key, oldest_key=key - DAY)[0]
@@ -214,12 +214,12 @@ class Facts:
         if row["audit_key"] is None or newest is None:
             return {}, newest
         rows = self._hook.select("fact_covered", self._in, audit_key=int(row["audit_key"]), since_ts=since)
-        # A transformation may commit in parts, so nothing counts as covered beyond the newest fact.
+        # A transformation may commit in parts, so coverage ends at the newest fact.
         found = {int(r["data_source_key"]): int(r["covered_ts"]) for r in rows if r["covered_ts"] is not None}
         return {source: min(ts, newest) for source, ts in found.items()}, newest
 
     def by_bucket(self, seconds: int, after: int, until: int) -> dict[int, int]:
-        """Number of facts by the bucket's beginning; whole intervals around ``after`` and ``until``."""
+        """Number of facts by the bucket's start; whole intervals around ``after`` and ``until``."""
         if until <= after:
             return {}
         first = after - after % INTERVAL
@@ -241,13 +241,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Base:
-    """What the lost server left at the survivor; it stands once the standby is drained.
+    """The data that the lost server left at the survivor; final once the standby is drained.
 
-    :param other: data sources whose marks are all of other tables than G_CALL.
-    :param covered: up to when the calls of a source are among the facts.
+    :param other: data sources that have only marks of other tables than G_CALL.
+    :param covered: by source, time up to which its calls are among the facts.
     :param newest: end of the newest fact.
     :param sign: last sign of life of the lost site in the Info Mart.
-    :param drained: nothing arrives any more, and no server has extracted here since.
+    :param drained: everything that arrived is applied, and no server has extracted here since.
     :param served: the survivor's server was started.
     """
 
@@ -260,7 +260,7 @@ class Base:
     served: bool = False
 
     def to_text(self, proof: str) -> str:
-        """For the ledger; times as differences, to keep many sources short."""
+        """For the ledger; times are stored as differences, so that many sources fit."""
         base = max(self.marks.values(), default=0)
         noted = {"proof": proof[:200], "base": base, "newest": self.newest, "sign": self.sign}
 
@@ -272,12 +272,12 @@ class Base:
             return json.dumps({**noted, "other": sorted(self.other), "sources": sources}, separators=(",", ":"))
 
         whole = text(self.covered)
-        # The marks are what must stand; without the rest some upper bounds are open.
+        # The marks are indispensable; without the rest some upper bounds stay open.
         return whole if len(whole) <= FACT_LIMIT else text({})
 
     @classmethod
     def from_text(cls, text: str, proof: str) -> Base | None:
-        """What was noted; None when it was noted for another draining."""
+        """The recorded data; None when they belong to another draining."""
         noted = json.loads(text)
         if noted["proof"] != proof[:200]:
             return None
@@ -293,7 +293,7 @@ class Base:
 
 
 class Reading:
-    """What is read for one estimate."""
+    """The data read for one estimate."""
 
     def __init__(self, step: Step, failed: str, survivor: str, window: int) -> None:
         self.window = window
@@ -312,7 +312,7 @@ class Reading:
     # -- asking IDBs ---------------------------------------------------------------------------------
 
     def _each(self, work: Callable[[int, Calls], T]) -> dict[int, T]:
-        """Ask the IDBs that still answer, some at a time; one that fails is not asked again."""
+        """Ask the IDBs that still answer, a few at a time; one that fails is not asked again."""
 
         def safely(key: int) -> tuple[int, T | InfoMartError]:
             try:
@@ -336,17 +336,17 @@ class Reading:
         self._trouble[key] = f"its IDB cannot be asked: {' '.join(why.split())[:160]}"
 
     def ask_last_events(self) -> None:
-        """Ask the IDBs up to when they are complete."""
+        """Ask the IDBs for the time up to which they are complete."""
         for key, last in self._each(lambda _, calls: calls.last_event()).items():
             if last is None:
                 self._give_up(key, "G_DSS_GCC_PROVIDER has no last event")
             elif last > time.time() + INTERVAL:
-                self._give_up(key, f"its last event, {shown(last)}, is to come: LEVENT_ITIME is not in UTC")
+                self._give_up(key, f"its last event, {shown(last)}, is in the future: LEVENT_ITIME is not in UTC")
             else:
                 self._last_event[key] = last
 
     def signs(self, base: Base) -> int | None:
-        """Last sign of life of the lost site: what it wrote, and what its T-Servers reported."""
+        """Last sign of life of the lost site: its newest write, or the newest event of its T-Servers."""
         signs = [
             self._last_event[s.key] for s in self.sources if s.at_failed_site and s.placed and s.key in self._asked()
         ]
@@ -357,7 +357,7 @@ class Reading:
     # -- numbers -------------------------------------------------------------------------------------
 
     def states(self, base: Base, failure: Failure) -> list[SourceState]:
-        """What is known of each data source."""
+        """The knowledge about each data source."""
         below, above = self._intervals(base, failure)
         self._compare(base, below, above, failure)
         rates = self._rates(base, below)
@@ -370,7 +370,7 @@ class Reading:
 
         def below(key: int, calls: Calls) -> dict[int, int]:
             mark = base.marks.get(key)
-            # Longer than the window, so that the day before tells what comes after such an hour.
+            # Longer than the window, so that the day before shows how such an hour goes on.
             return {} if mark is None else calls.by_bucket(INTERVAL, mark - self.window - RATE_SECONDS, mark)
 
         def above(key: int, calls: Calls) -> dict[int, int]:
@@ -404,7 +404,7 @@ class Reading:
                 self._give_up(key, found.trouble)
 
     def _rates(self, base: Base, below: Mapping[int, dict[int, int]]) -> dict[int, Rates]:
-        """Call rates of the sources whose IDB is asked."""
+        """Call rates of the sources whose IDB answers."""
         oldest = min([*self._last_event.values(), *base.marks.values(), *base.covered.values()], default=0)
 
         def recent(key: int, calls: Calls) -> Activity:
@@ -418,7 +418,7 @@ class Reading:
         for key, activity in found.items():
             patterns = [Pattern(others)] if others is not None else []
             if (mark := base.marks.get(key)) is not None and below.get(key):
-                # The interval of the mark is cut off at it.
+                # The mark cuts its interval, so that one is left out.
                 after, ends = mark - self.window - RATE_SECONDS, mark - mark % INTERVAL
                 day = Activity.read(INTERVAL, below[key], after, ends)
                 patterns.append(Pattern(day, DAY))
@@ -426,7 +426,7 @@ class Reading:
         return rates
 
     def _uncounted_rates(self, base: Base, rates: Mapping[int, Rates]) -> Rates | None:
-        """Call rate of all sources without a counted IDB together: the facts that are no counted source's."""
+        """Joint call rate of all sources without a counted IDB: the facts that belong to no counted source."""
         counted = set(rates) & set(self._asked())
         others = [s for s in self.sources if s.key not in counted and s.key not in base.other]
         reach = min((base.covered[key] for key in base.marks if key in base.covered), default=None)
@@ -445,7 +445,7 @@ class Reading:
             )
             left[bucket] = max(0, round(facts.get(bucket, 0) - known))
         activity = Activity.read(RATE_BUCKET, {b: n for b, n in left.items() if n}, begins, ends).after_outage()
-        # No IDB tells what these did since then, but the others' calls go on.
+        # No IDB shows the later calls of these sources, but the calls of the others show how the rate goes on.
         groups = [
             [s.key for s in self.sources if s.at_failed_site == lost and s.key in counted] for lost in (False, True)
         ]
@@ -492,19 +492,21 @@ class Reading:
         )
 
     def notes(self, base: Base) -> list[str]:
-        """What a person should know besides the numbers."""
+        """Remarks for a person, beside the numbers."""
         found = []
         known = {source.key for source in self.sources}
         if unknown := sorted((set(base.marks) | base.other) - known):
-            found.append(f"Not in the topology, so not estimated: data source {', '.join(map(str, unknown))}.")
+            found.append(f"Not estimated, because not in the topology: data source {', '.join(map(str, unknown))}.")
         highest = max(base.marks.values(), default=None)
         if base.newest is not None and highest is not None and base.newest > highest:
             found.append(
                 readable(
-                    f"Facts reach {shown(base.newest)}, beyond every mark: what lies between is extracted twice "
-                    "where its IDB is left (guide:340-346)."
+                    f"The newest fact is of {shown(base.newest)}, later than every mark: calls after the marks are "
+                    "extracted twice where their IDB remains (guide:340-346)."
                 )
             )
         if base.served and not base.drained:
-            found.append("The survivor's server ran before the marks were noted: what it extracted is taken for lost.")
+            found.append(
+                "The survivor's server ran before the marks were recorded: the calls it extracted count as lost."
+            )
         return found

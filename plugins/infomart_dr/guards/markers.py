@@ -1,7 +1,7 @@
-"""The life of a marker: a row that is written at one site, seen at another, and removed only when it was seen there.
+"""The life of a marker: a row that is written at one site, arrives at another, and is removed only after that.
 
-Each marker is an insert with an id of its own, never an update: a row that is not at the target would stop the
-Replicat. None is written and none removed while a plan holds the lock: the plan may copy the target anew.
+Each marker is an insert with an id of its own, never an update: an update of a row that the target lacks would stop
+the Replicat. While a plan holds the lock, no marker is written or removed: the plan may copy the target again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DUPLICATE = "ORA-00001"
 def is_at(deployment: Deployment, site: str, marker: str) -> Observation:
     """Probe: a marker that somebody wrote is at a site.
 
-    :param marker: its whole id.
+    :param marker: its complete id.
     """
     schema = deployment.site(site).goldengate.schema_name
     try:
@@ -41,13 +41,13 @@ def is_at(deployment: Deployment, site: str, marker: str) -> Observation:
 
 
 def caught_up(deployment: Deployment, source: str, target: str, key: str) -> Observation:
-    """Probe: what was committed at a site before its marker was written is at another site.
+    """Probe: all changes that a site committed before its marker are at another site.
 
-    Writes the marker where there is none, and removes it when it has arrived.
+    Writes the marker where there is none, and removes it after it has arrived.
 
     :param source: empty: the active site.
     :param target: empty: the new site, else the standby.
-    :param key: what the marker's id begins with; the same in every try of whoever asks.
+    :param key: begin of the marker's id; the same in every try of the same task.
     """
     pair = deployment.topology.pair(source or None, target or None)
     source, target = pair.source, pair.target
@@ -61,10 +61,10 @@ def caught_up(deployment: Deployment, source: str, target: str, key: str) -> Obs
         written = {marker}
     newest = max(written, key=_scn)
     details = {"source": source, "target": target, "marker": newest, "scn": _scn(newest)}
-    # The newest alone counts: an older one is of an earlier wait, whose removal failed.
+    # Only the newest counts: an older one is from an earlier wait whose removal failed.
     there = _written(deployment, target, source, begin)
     if newest not in there and plan:
-        # What a plan under way stops is not judged.
+        # A running plan may have stopped replication on purpose.
         return _under(plan, source, target, details)
     goldengate = deployment.site(target).goldengate
     seen = arrival(
@@ -73,7 +73,7 @@ def caught_up(deployment: Deployment, source: str, target: str, key: str) -> Obs
         newest in there,
         source,
         target,
-        f"Set replication from {source} to {target} up (infomart_setup_replication), or give the sites it is for.",
+        f"Set up replication from {source} to {target} (infomart_setup_replication), or give two replicated sites.",
     )
     if seen.satisfied and not plan:
         _remove(deployment, source, target, written & there)
@@ -93,12 +93,12 @@ def _typed(error: InfoMartError, site: str) -> InfoMartError:
         return error
     return GuardError(
         f"There is no marker table at {site}.",
-        "infomart_setup_replication makes it, and the parameter files that carry it.",
+        "Run infomart_setup_replication: it creates the table and adds it to the parameter files.",
     )
 
 
 def _written(deployment: Deployment, site: str, writer: str, begin: str) -> set[str]:
-    """Ids of the markers at a site that another one, or itself, wrote."""
+    """Ids of the markers at a site that a writer, this site or another, wrote."""
     schema = deployment.site(site).goldengate.schema_name
     try:
         rows = deployment.goldengate_database(site).select(
@@ -106,13 +106,13 @@ def _written(deployment: Deployment, site: str, writer: str, begin: str) -> set[
         )
     except InfoMartError as error:
         raise _typed(error, site) from error
-    # LIKE takes _ for any character.
+    # In LIKE, _ stands for any character.
     found = {str(row["marker_id"]) for row in rows}
     return {marker for marker in found if marker.startswith(begin) and marker[len(begin) :].isdigit()}
 
 
 def _plan(deployment: Deployment, source: str, target: str) -> Holder | None:
-    """The plan that holds the lock; a failover's stands at the survivor."""
+    """The plan that holds the lock; a failover's lock is at the survivor."""
     return PlanLock.at(deployment, source).holder() or PlanLock.at(deployment, target).holder()
 
 
@@ -121,17 +121,17 @@ def _under(plan: Holder | None, source: str, target: str, details: JsonObject | 
     what = "has not arrived" if details else "is not written yet"
     return Observation(
         False,
-        f"the marker from {source} to {target} {what}: {name} is under way and may stop replication",
+        f"the marker from {source} to {target} {what}: {name} is running and may stop replication",
         details or {"source": source, "target": target},
     )
 
 
 def _write(deployment: Deployment, source: str, begin: str) -> str | None:
-    """Write a marker; None: a plan has taken the lock meanwhile."""
+    """Write a marker; None: a plan has taken the lock in the meantime."""
     settings, topology = deployment.site(source).goldengate, deployment.topology
     scn = int(deployment.dba(source).value("current_scn"))
     marker = f"{begin}{scn}"
-    # Before 12c the Extract leaves out whatever GoldenGate's own user writes.
+    # Before 12c the Extract skips all changes by GoldenGate's own user.
     hook = deployment.goldengate_database(source) if has_tags(settings) else deployment.dba(source)
     try:
         with hook.transaction() as session:
@@ -139,7 +139,7 @@ def _write(deployment: Deployment, source: str, begin: str) -> str | None:
                 return None
             session.execute("marker_put", {"schema": settings.schema_name}, marker_id=marker, site=source, scn=scn)
     except InfoMartError as error:
-        # Of an earlier question whose answer was lost.
+        # An earlier try wrote it, and its answer was lost.
         if code_of(error) != _DUPLICATE:
             raise _typed(error, source) from error
     log.info("act: marker %s written at %s", marker, source)
@@ -147,8 +147,8 @@ def _write(deployment: Deployment, source: str, begin: str) -> str | None:
 
 
 def _remove(deployment: Deployment, source: str, target: str, markers: Collection[str]) -> None:
-    """Remove markers that have arrived; what is left behind is harmless, and no reason to fail."""
-    # From 12c on GoldenGate carries the removal to the target; before, it leaves out what its own user does.
+    """Remove markers that have arrived; one that stays is harmless, so a failure here is only logged."""
+    # From 12c on GoldenGate replicates the removal; before 12c it skips the changes by its own user.
     carried = has_tags(deployment.site(source).goldengate)
     for site in (source,) if carried else (source, target):
         schema = deployment.site(site).goldengate.schema_name
@@ -157,5 +157,5 @@ def _remove(deployment: Deployment, source: str, target: str, markers: Collectio
                 for marker in sorted(markers):
                     session.execute("marker_forget", {"schema": schema}, marker_id=marker)
         except InfoMartError as error:
-            log.warning("Not removed at %s, which is harmless: %s: %s", site, ", ".join(sorted(markers)), error)
+            log.warning("Markers not removed at %s (harmless): %s: %s", site, ", ".join(sorted(markers)), error)
             return

@@ -1,4 +1,4 @@
-"""What must be there before replication is set up or a site stands by."""
+"""Prerequisites of setting up replication and of a standby."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ GOLDENGATE_FOLDERS = ("dirprm", "dirdat", "dirchk", "dirrpt", "dirpcs")
 
 
 def standby_faults(step: Step) -> Iterator[str]:
-    """What keeps the target from being a standby: a server that runs or is missing, an object that points elsewhere."""
+    """Reasons why the target is not a standby: a server that runs or is missing, an object that points elsewhere."""
     if signs := server_runs(step, "target"):
-        yield f"the Info Mart Server at {step.name('target')} runs ({', '.join(signs)})"
+        yield f"the Info Mart Server at {step.name('target')} is running ({', '.join(signs)})"
     wanted, found = step.site("source").info_mart_server.host_object, application_host(step, "source")
     if found not in (None, wanted):
         yield f"the Application object {step.application('source')} has the host {found}, not {wanted}"
@@ -26,14 +26,14 @@ def standby_faults(step: Step) -> Iterator[str]:
 
 
 def deployment_faults(step: Step, role: SiteRole) -> Iterator[str]:
-    """Whether the Info Mart Server's software is at a site."""
+    """The Info Mart Server's software, where it is missing at a site."""
     root = step.site(role).info_mart_server.root
     if not step.host(role, "gim").exists(root):
         yield f"the Info Mart Server is not deployed at {step.name(role)}: {root} is missing"
 
 
 def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
-    """What a site's database lacks as an end of replication: archive mode, minimal logging, the parameter."""
+    """Settings that a site's database lacks for replication: archive mode, minimal logging, the parameter."""
     dba, name = step.dba(role), step.name(role)
     row = dba.select("supplemental_logging")[0]
     if row["log_mode"] != "ARCHIVELOG":
@@ -54,7 +54,7 @@ def goldengate_faults(step: Step, role: SiteRole) -> Iterator[str]:
 
 
 def access_point_faults(step: Step, role: SiteRole, asked: SiteRole = "source") -> Iterator[str]:
-    """DAPs of a site that are not there; where a person does the configuration, they cannot be seen from here.
+    """DAPs of a site that are missing; with the manual configuration backend they cannot be checked.
 
     :param asked: the site whose configuration interface is asked.
     """

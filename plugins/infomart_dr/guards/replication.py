@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ParameterFile:
-    """A parameter file of a site: what it must be, and what is there.
+    """A parameter file of a site: its required text, and its present one.
 
     :param there: None when there is no such file.
     """
@@ -37,11 +37,11 @@ class ParameterFile:
 
     @property
     def right(self) -> bool:
-        """Nothing is to be written."""
+        """The file has the required text."""
         return self.there == self.text
 
     def diff(self) -> str:
-        """What writing it would change; passwords that stand in the old file are not shown."""
+        """The changes that writing it would make; passwords of the old file are not shown."""
         lines = difflib.unified_diff(
             without_passwords(self.there or "").splitlines(),
             without_passwords(self.text).splitlines(),
@@ -54,7 +54,7 @@ class ParameterFile:
 
 
 def parameter_files(step: Step) -> list[ParameterFile]:
-    """GLOBALS and the parameter files of both sites, rendered and as they are."""
+    """GLOBALS and the parameter files of both sites, as rendered and as present."""
     found: list[ParameterFile] = []
     roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
     for role, other in roles:
@@ -74,14 +74,14 @@ def parameter_files(step: Step) -> list[ParameterFile]:
 
 
 def groups_of(step: Step, direction: Direction) -> list[tuple[SiteRole, str]]:
-    """Groups of a direction and the sites that they run at: Extract, pump, Replicat."""
+    """Groups of a direction with the role of their site: Extract, pump, Replicat."""
     capturing, applying = ends(direction)
     there, here = step.site(capturing).goldengate.groups, step.site(applying).goldengate.groups
     return [(capturing, there.extract), (capturing, there.pump), (applying, here.replicat)]
 
 
 def states_of(step: Step, direction: Direction) -> dict[str, str | None]:
-    """States of the groups of a direction as ``site:group``; None: there is no such group."""
+    """States by ``site:group`` of the groups of a direction; None: there is no such group."""
     return {f"{step.name(role)}:{name}": step.ggsci(role).status(name) for role, name in groups_of(step, direction)}
 
 
@@ -96,9 +96,9 @@ def replicates(step: Step, direction: Direction) -> bool:
 
 
 def no_older_transactions(step: Step, direction: Direction) -> Observation:
-    """Probe: no transaction is open that began before the capture.
+    """Probe: no transaction that began before the capture is open.
 
-    Such a transaction is in neither the dump nor the trail (GoldenGate drops it, the dump does not see it).
+    Such a transaction would be lost: GoldenGate drops it, and the dump does not contain it.
     """
     capturing = ends(direction)[0]
     scn = step.ledger.require(facts.CAPTURE_SCN.of(direction))
@@ -113,8 +113,8 @@ def no_older_transactions(step: Step, direction: Direction) -> Observation:
     ]
     return Observation(
         False,
-        f"{len(rows)} transaction(s) began before the capture and are open: {'; '.join(sessions)}. "
-        "End them (commit, roll back, or ask the DBA); nothing is killed by this procedure.",
+        f"{len(rows)} transaction(s) began before the capture and are still open: {'; '.join(sessions)}. "
+        "End them (commit, roll back, or ask the DBA); this procedure kills no session.",
         {"sessions": sessions},
     )
 
@@ -122,9 +122,9 @@ def no_older_transactions(step: Step, direction: Direction) -> Observation:
 def marker_arrived(step: Step, direction: Direction, marker: str, added_by: str = "") -> Observation:
     """Probe: the marker row that was written at the capturing site is at the applying site.
 
-    Lag, "At EOF" and the checkpoint are shown beside it and decide nothing.
+    Lag, "At EOF" and the checkpoint are shown for information only.
 
-    :param added_by: task that adds the Replicat when it is cleared; empty: no task of the run's DAG does.
+    :param added_by: task that adds the Replicat when it is cleared; empty: the run's DAG has none.
     """
     capturing, applying = ends(direction)
     goldengate = step.site(applying).goldengate
@@ -142,12 +142,12 @@ def marker_arrived(step: Step, direction: Direction, marker: str, added_by: str 
 
 
 def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str, without_replicat: str) -> Observation:
-    """A marker's arrival, with what the Replicat says of itself beside it.
+    """A marker's arrival, with the Replicat's own status for information.
 
     :param ggsci: of the target.
     :param arrived: the row is at the target.
     :param source: site that wrote the marker.
-    :param without_replicat: what to do when there is no such Replicat.
+    :param without_replicat: the next step when there is no such Replicat.
     :raises GuardError: there is no such Replicat, so that nothing can arrive.
     :raises TransientError: it does not run.
     """
@@ -164,25 +164,25 @@ def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str
         return Observation(True, f"the marker arrived at {target} ({beside})", details)
     if info is None:
         raise GuardError(
-            f"There is no {replicat} at {target}; the marker from {source} cannot arrive.", without_replicat
+            f"There is no {replicat} at {target}: the marker from {source} cannot arrive.", without_replicat
         )
     if status in ("ABENDED", "STOPPED"):
         # The manager's AUTORESTART may bring it back; when it does not, the wait ends with this message.
         raise TransientError(
-            f"{replicat} at {target} is {status}; the marker from {source} cannot arrive. "
+            f"{replicat} at {target} is {status}: the marker from {source} cannot arrive. "
             f"{ggsci.report_tail(replicat)}",
-            f"Correct what the report names and START REPLICAT {replicat}.",
+            f"Correct the error in the report, then START REPLICAT {replicat}.",
         )
     return Observation(False, f"the marker from {source} has not arrived ({beside})", details)
 
 
 def newest_trail_file(step: Step) -> tuple[str, int] | None:
-    """Name and size of the last file of the trail that arrived at the survivor; None when there is none."""
+    """Name and size of the trail's last file that arrived at the survivor; None when there is none."""
     goldengate = step.site("target").goldengate
     folder, _, name = goldengate.trails.remote.rpartition("/")
     script = (
         f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
-        # A copy that somebody put beside it, as dp000000002.bak, is no trail file.
+        # A copy beside it, such as dp000000002.bak, is not a trail file.
         f"last=; for f in {shlex.quote(name)}[0-9]*; do case ${{f#??}} in *[!0-9]*) continue;; esac; "
         '[ -f "$f" ] && last=$f; done; '
         '[ -z "$last" ] || wc -c "$last"'
@@ -194,7 +194,7 @@ def newest_trail_file(step: Step) -> tuple[str, int] | None:
 def replicat_at_trail_end(step: Step) -> Observation:
     """Probe: the survivor's Replicat has applied everything that arrived before the site was lost.
 
-    At EOF alone is no proof: it must stand in the last file of the trail.
+    "At EOF" alone does not prove it: the Replicat must also be in the last file of the trail.
     """
     name = step.site("target").goldengate.groups.replicat
     ggsci = step.ggsci("target")
@@ -206,13 +206,13 @@ def replicat_at_trail_end(step: Step) -> Observation:
         )
     if info is None:
         raise GuardError(
-            f"There is no {where}: nobody knows whether the standby holds what was replicated.",
-            "When it is complete by another proof, start a run with the parameter accept_missing_replicat.",
+            f"There is no {where}: nothing proves that the standby is complete.",
+            "If you have another proof that it is, start a run with the parameter accept_missing_replicat.",
         )
     if info.status == "ABENDED":
         raise TransientError(
-            f"{where} is ABENDED, and what arrived is not applied. {ggsci.report_tail(name)}",
-            f"Correct what the report names and START REPLICAT {name}.",
+            f"{where} is ABENDED: changes that arrived are not applied. {ggsci.report_tail(name)}",
+            f"Correct the error in the report, then START REPLICAT {name}.",
         )
     newest = newest_trail_file(step)
     place = f"{info.trail or 'no trail file'} RBA {info.rba if info.rba is not None else 'unknown'}"
@@ -223,11 +223,11 @@ def replicat_at_trail_end(step: Step) -> Observation:
     what = f"{where} is {info.status} at {place}; the last file is {file}, {size} bytes"
     in_last_file = bool(info.trail) and str(info.trail).rpartition("/")[2] == file
     if info.status != "RUNNING":
-        # A stopped one counts only where its position says by itself that nothing is left.
+        # A stopped Replicat counts only if its own position is the end of the trail.
         return Observation(in_last_file and info.rba == size, what, details)
     return Observation(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), details)
 
 
 def is_up(status: str | None) -> bool:
-    """Whether a group does, or is about to do, something."""
+    """The group runs or starts."""
     return status in ("RUNNING", "STARTING")

@@ -1,4 +1,4 @@
-"""The Info Mart Server of a site: running, serving or proven stopped, and the messages of its log."""
+"""The Info Mart Server of a site: running, serving or proven stopped; and the messages in its log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infomart_dr.topology import SiteRole
 def server_runs(step: Step, role: SiteRole) -> list[str]:
     """Signs that the Info Mart Server of a site runs: Management Layer, process, database sessions.
 
-    :return: what was found; empty when it is proven stopped.
+    :return: the signs; empty when it is proven stopped.
     """
     signs = []
     site = step.site(role)
@@ -36,7 +36,7 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
 def server_processes(step: Step, role: SiteRole) -> list[str]:
     """Processes of the Info Mart Server on a site's host.
 
-    :raises GuardError: the host cannot say.
+    :raises GuardError: pgrep does not work on the host.
     """
     server = step.site(role).info_mart_server
     found = step.host(role, "gim").run(pgrep(server.process_pattern), check=False)
@@ -49,22 +49,22 @@ def server_processes(step: Step, role: SiteRole) -> list[str]:
 
 
 def running_at(step: Step, role: SiteRole) -> Observation:
-    """Whether the Info Mart Server of a site runs, whatever its scheduler does."""
+    """The Info Mart Server of a site runs, whatever its scheduler does."""
     site = step.site(role)
     host = application_host(step, role)
     layer = step.management_layer(role)
     status = layer.status(step.application_dbid(role))
     if host is None:
-        # The Management Layer may speak of a server elsewhere, and only a person can read where: the process tells.
+        # The Management Layer may mean a server at another host, and only a person can read which. The process decides.
         here = bool(server_processes(step, role))
-        where = f"by the Management Layer, {'a' if here else 'no'} process on {site.info_mart_server.host}"
+        where = f"(Management Layer), {'a' if here else 'no'} process on {site.info_mart_server.host}"
     else:
         here, where = host == site.info_mart_server.host_object, f"on {host}"
     return Observation(layer.is_running(status) and here, f"Info Mart Server: {status.status} {where}")
 
 
 def serving(step: Step, role: SiteRole) -> Observation:
-    """Whether the Info Mart Server of a site runs with its scheduler on."""
+    """The Info Mart Server of a site runs with its scheduler on."""
     running = running_at(step, role)
     scheduled = True
     if step.site(role).configuration.backend != "manual":
@@ -75,11 +75,11 @@ def serving(step: Step, role: SiteRole) -> Observation:
 
 
 def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:
-    """Error of a start while the other site's server shows signs that it runs (rule 4)."""
+    """Error of a start while the other site's server still shows signs of running (rule 4)."""
     return GuardError(
-        f"The Info Mart Server at {step.name(role)} still runs: {', '.join(signs)}. "
-        "Two servers never write for one deployment.",
-        "Stop that one first.",
+        f"The Info Mart Server at {step.name(role)} is still running: {', '.join(signs)}. "
+        "Two servers must never write for one deployment.",
+        "Stop that server first.",
     )
 
 
@@ -91,7 +91,7 @@ def log_size(step: Step, role: SiteRole) -> int:
 
 
 def server_log(step: Step, role: SiteRole) -> str:
-    """A site's server log since the plan noted its length; empty when there is none."""
+    """A site's server log since the plan recorded its length; empty when there is none."""
     path = step.site(role).info_mart_server.log_file
     begin = step.ledger.get(facts.SERVER_LOG_BEGIN) or 0
     size = log_size(step, role)
@@ -102,7 +102,7 @@ def server_log(step: Step, role: SiteRole) -> str:
     return step.host(role, "gim").read_bytes(path, begin, 64 * 1024 * 1024).decode("utf-8", "replace")
 
 
-#: Messages by which the server says that it is in the migration state (guide:1041).
+#: Messages with which the server reports the migration state (guide:1041).
 MIGRATION_MARKS = ("55-20152", "55-20034")
 
 

@@ -1,7 +1,7 @@
-"""One look at a deployment: every site, database and host at the same time, each for itself, all bounded in time.
+"""One survey of a deployment: all sites, databases and hosts are asked at the same time, within a time limit.
 
-Whatever cannot be asked is a finding, and what it would have shown is left out of what was judged. What was seen is
-judged in :mod:`infomart_dr.evidence.watching`.
+A part that gives no answer is a finding, and its subjects are not judged. :mod:`infomart_dr.evidence.watching`
+judges the answers.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ K = TypeVar("K")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: Seconds between two looks for the marker at the target.
+#: Seconds between two queries for the marker at the target.
 _MARKER_POLL = 0.25
-#: Threads of one look; the site's hosts and databases answer side by side.
+#: Threads of one survey; hosts and databases answer at the same time.
 _AT_A_TIME = 12
 
 
 @dataclass
 class Survey:
-    """What a look came to.
+    """The result of a survey.
 
-    :param judged: subjects that could be seen.
+    :param judged: subjects that gave an answer.
     :param figures: gauges: name, tags, value.
     :param copies: the state at each site whose database was read, by site.
-    :param arrived: this deployment's markers that were seen at a target, by source and target.
+    :param arrived: this deployment's markers that have arrived at a target, by source and target.
     """
 
     roles: Roles
@@ -66,37 +66,37 @@ class Survey:
 
     @property
     def ledger_site(self) -> str | None:
-        """The site whose copy decides who tells: the first that could be read, the active one before all."""
+        """The site whose copy decides which Airflow sends the alerts: the first readable one, the active site first."""
         return next((site for site in self.roles.sites if site in self.copies), None)
 
     def add(self, subject: str, findings: list[Finding]) -> None:
-        """A subject that was seen, with what it showed."""
+        """Add the findings of a subject that gave an answer."""
         self.judged.add(subject)
         self.findings += findings
 
     def figure(self, name: str, value: float | None, **tags: str) -> None:
-        """A gauge, where there is a value."""
+        """Add a gauge, unless it has no value."""
         if value is not None:
             self.figures.append((name, tags, value))
 
 
 def bounded(topology: Topology) -> Topology:
-    """A topology whose timeouts are no longer than watching allows."""
+    """A topology whose time-outs fit into the limits of watching."""
     return topology.answering_within(topology.watch.timeout, "connect", "statement", "command")
 
 
 class _Asking:
-    """Questions that are asked at the same time until a deadline."""
+    """Questions asked at the same time, with one deadline."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
-        self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="look")
+        self._pool = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="survey")
 
     def __enter__(self) -> _Asking:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Each thread ends by its own limits; none is waited for here.
+        # Each thread ends by its own time limits; nobody waits for them here.
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def start(self, question: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Future[T]:
@@ -111,20 +111,20 @@ class _Asking:
         return found
 
     def answer(self, future: Future[T]) -> T | InfoMartError:
-        """The answer, or why there is none."""
+        """The answer, or the error in its place."""
         wait([future], timeout=max(self._deadline - time.monotonic(), 0.0))
         if not future.done():
-            return UnreachableError("no answer within the time of a look.", "Survey at the site's load and network.")
+            return UnreachableError("no answer within the survey's time limit.", "Check the site's load and network.")
         try:
             return future.result()
         except InfoMartError as error:
             return error
         except Exception as error:
-            # A mistake of ours must not hide what the other sites say.
-            log.exception("A part of the look failed")
+            # An error of this program must not hide the answers of the other sites.
+            log.exception("A part of the survey failed")
             return InfoMartError(
-                f"the look itself failed ({type(error).__name__}: {str(error)[:200]}).",
-                "Report it with the task's log; the rest of the look holds.",
+                f"the survey itself failed here ({type(error).__name__}: {str(error)[:200]}).",
+                "Report it with the task's log; the rest of the survey is valid.",
             )
 
 
@@ -133,7 +133,7 @@ class _Asking:
 
 @dataclass
 class _AtDatabase:
-    """What GoldenGate's schema at a site said."""
+    """The answer of GoldenGate's schema at a site."""
 
     copy: Copy
     plan: Holder | None = None
@@ -160,17 +160,17 @@ def _prefix(deployment: str) -> str:
 def _markers(session: Statements, schema: str, site: str, deployment: str) -> tuple[list[tuple[str, float]], float]:
     """This deployment's markers that a site wrote, with their times, and the database's own time."""
     rows = session.select("markers", {"schema": schema}, site=site, pattern=f"{_prefix(deployment)}%")
-    # LIKE takes _ for any character; a deployment's name may have one.
+    # In LIKE, _ stands for any character, and a deployment's name may contain one.
     rows = [row for row in rows if str(row["marker_id"]).startswith(_prefix(deployment))]
     asked_at = max((_seconds(row["asked_at"]) for row in rows), default=time.time())
     return [(str(row["marker_id"]), _seconds(row["written_at"])) for row in rows], asked_at
 
 
 def _read_database(deployment: Deployment, site: str, marks: bool, token: str, ledger: bool = False) -> _AtDatabase:
-    """State and lock at a site; at the source of a replication, where no plan holds the lock, also a new marker row.
+    """State and lock at a site. At the source of a replication, unless a plan holds the lock, also a new marker row.
 
     :param marks: the site is the source of a replication.
-    :param ledger: the ledger is there for certain; without it, it is made first.
+    :param ledger: the ledger's table is known to exist; otherwise a missing one is created.
     """
     topology, settings = deployment.topology, deployment.site(site)
     schema = settings.goldengate.schema_name
@@ -184,7 +184,7 @@ def _read_database(deployment: Deployment, site: str, marks: bool, token: str, l
             if _writes_own_markers(settings):
                 _mark(session, found, schema, site, topology.name, token)
         if found.marker is None:
-            # Before 12c the Extract leaves out whatever GoldenGate's own user writes.
+            # Before 12c the Extract skips all changes by GoldenGate's own user.
             with deployment.dba(site).transaction() as session:
                 _mark(session, found, schema, site, topology.name, token)
     except InfoMartError as error:
@@ -209,16 +209,16 @@ def _mark(session: Statements, found: _AtDatabase, schema: str, site: str, deplo
 
 
 def _without_tables(hook: InfoMartOracleHook, schema: str, deployment: str) -> _AtDatabase:
-    """A site at which no procedure has run yet: there are no lock and no markers to look for."""
+    """The answer of a site at which no procedure has run yet: it has neither lock nor markers."""
     with hook.transaction() as session:
         return _AtDatabase(WatchStore(schema, deployment).read(session))
 
 
 @dataclass
 class _Arrival:
-    """What a target had of the markers.
+    """The markers at a target.
 
-    :param after: seconds after which the newest was seen; None: it was not.
+    :param after: seconds until the newest arrived; None: it did not.
     """
 
     after: float | None
@@ -230,7 +230,7 @@ def _wait_for_marker(deployment: Deployment, source: str, target: str, written: 
     topology = deployment.topology
     schema = deployment.site(target).goldengate.schema_name
     end = written.marked + topology.watch.marker_wait
-    # One session for all questions: each statement sees what is committed by then.
+    # One session for all queries: each statement sees the changes committed by then.
     with deployment.goldengate_database(target).transaction() as session:
         while True:
             there = {marker for marker, _ in _markers(session, schema, source, topology.name)[0]}
@@ -243,7 +243,7 @@ def _wait_for_marker(deployment: Deployment, source: str, target: str, written: 
 
 
 def _high_water_marks(deployment: Deployment, site: str, state: State, now: float) -> _Marks:
-    """High-water marks by data source, the sources with calls, and those of them with an old mark that are idle."""
+    """High-water marks by data source; the sources with calls; and those of them with an old mark that are idle."""
     topology = deployment.topology
     rows = deployment.info_mart(site).select("hwm", {"schema": topology.info_mart.schema_name})
     marks = watching.newest_marks(rows)
@@ -254,7 +254,7 @@ def _high_water_marks(deployment: Deployment, site: str, state: State, now: floa
 
 
 def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
-    """Whether an IDB says that there was no call beyond a mark; false where none can be asked."""
+    """An IDB holds no call beyond the mark; false where no IDB can be asked."""
     topology = deployment.topology
     asked = False
     for name in dict.fromkeys([site, *topology.sites]):
@@ -263,7 +263,7 @@ def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
         for idb in topology.sites[name].idbs:
             if idb.data_source_key != key or idb.schema_name is None:
                 continue
-            # One that gives no answer says nothing; what cannot be reached is a finding of its own.
+            # An IDB that gives no answer proves nothing; the failure itself is a finding of its own.
             with suppress(InfoMartError):
                 calls = deployment.oracle(idb.connection).value(
                     "idb_calls_above", {"schema": idb.schema_name}, low=mark
@@ -275,7 +275,7 @@ def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
 
 
 def _find_holds(deployment: Deployment, holds: PurgeHolds, site: str, name: str, now: float) -> list[Finding]:
-    """Purge holds of one IDB against its partition ring."""
+    """Purge holds of one IDB, compared with its partition ring."""
     idb = next(idb for idb in deployment.site(site).idbs if idb.name == name)
     ring, here = idb.partition_ring_days, holds.of(site, idb)
     since = here.since()
@@ -291,7 +291,7 @@ def _find_holds(deployment: Deployment, holds: PurgeHolds, site: str, name: str,
 
 @dataclass
 class _AtHost:
-    """What a site's database host said; a part that gave no answer is an error in its place."""
+    """The answer of a site's database host; a part that gave none is an error in its place."""
 
     groups: list[ProgramStatus] | InfoMartError | None
     log: tuple[list[LogRecord], tuple[int, int]] | InfoMartError | None
@@ -303,14 +303,14 @@ def _attempt(question: Callable[[], T]) -> T | InfoMartError:
     try:
         return question()
     except UnreachableError:
-        # The host is away: nothing else of it will answer either.
+        # The host does not answer, so none of its other parts will.
         raise
     except InfoMartError as error:
         return error
 
 
 def trail_folder(roles: Roles, name: str, site: Site) -> str:
-    """Folder of the trail that grows at a site: its own where it is replicated from, else the one that arrives."""
+    """Folder of the trail that grows at a site: the local trail at a source, else the trail that arrives."""
     goldengate = site.goldengate
     writes = any(source == name for source, _ in roles.replications)
     return goldengate.trail_folder(goldengate.trails.local if writes else goldengate.trails.remote)
@@ -332,7 +332,7 @@ def _ask_host(
 
 
 def _links(deployment: Deployment, site: str, others: list[str]) -> dict[str, bool]:
-    """Whether any endpoint of the other sites answers to this site's database host."""
+    """By other site: at least one of its endpoints answers this site's database host."""
     if not others:
         return {}
     topology = deployment.topology
@@ -353,10 +353,10 @@ def _links(deployment: Deployment, site: str, others: list[str]) -> dict[str, bo
 
 
 def survey(deployment: Deployment, token: str) -> Survey:
-    """Survey at everything and judge it.
+    """Survey all sites and judge the answers.
 
     :param deployment: with a :func:`bounded` topology.
-    :param token: makes this look's marker its own.
+    :param token: makes the marker's id unique to this survey.
     """
     topology = deployment.topology
     roles = Roles.of(topology)
@@ -394,7 +394,7 @@ def survey(deployment: Deployment, token: str) -> Survey:
             )
             for site in roles.sites
         }
-        # One for all: it asks each site for its marks once.
+        # One object for all IDBs: it asks each site for its marks only once.
         purge_holds = PurgeHolds(deployment)
         holds = {idb: asking.start(_find_holds, deployment, purge_holds, *idb, now) for idb in roles.idbs}
 
@@ -419,7 +419,7 @@ def survey(deployment: Deployment, token: str) -> Survey:
 def _judge_databases(seen: Survey, topology: Topology, databases: _Databases) -> bool:
     """Judge databases and locks.
 
-    :returns: whether a plan holds the lock at any site: a failover's stands at the survivor.
+    :returns: a plan holds the lock at some site; a failover's lock is at the survivor.
     """
     held = False
     for site, found in databases.items():
@@ -538,7 +538,7 @@ def _judge_holds(
         subject = watching.holds_of(site, idb)
         if not isinstance(answer, InfoMartError):
             seen.add(subject, answer)
-        # A site whose own database is away is a finding already; its IDBs need not be one each.
+        # A site whose database does not answer is already a finding; its IDBs need none of their own.
         elif not isinstance(databases.get(site), InfoMartError):
             seen.findings.append(watching.not_seen(subject, answer))
 

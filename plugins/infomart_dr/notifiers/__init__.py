@@ -1,1 +1,1 @@
-"""What the outside world is told of a run."""
+"""Messages to tickets about a run."""

@@ -1,7 +1,7 @@
-"""Tell tickets; what they could not be told is kept at a site and told later.
+"""Send messages to tickets; keep undelivered ones at a site and send them later.
 
-By the next message of the same run, which tells first what waits for its ticket, or by ``infomart_watch``. A database
-that is away loses the message, with a warning, and nothing else.
+The next message for the same ticket sends them first, or ``infomart_watch`` sends them. If the database does not
+answer either, the message is lost with a warning; the run goes on.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ T = TypeVar("T")
 
 #: Seconds for one answer of the database.
 _ANSWER = 5
-#: Seconds after which a message is told no more.
+#: Seconds after which a message is discarded.
 KEPT_FOR = 7 * 86400.0
-#: Messages that wait at a site at most; the oldest go first.
+#: Most messages that wait at a site; the oldest are discarded first.
 KEPT_AT_MOST = 200
-#: Seconds until ``infomart_watch`` tries again what was refused: a person must change something first.
+#: Seconds until ``infomart_watch`` sends a refused message again: a person must change something first.
 REFUSED_FOR = 3600.0
-#: Seconds that whoever took a message has beyond ``tickets.limit``.
+#: Seconds beyond ``tickets.limit`` for which a taken message is reserved.
 _TAKEN = 60.0
 
 
 def bounded(topology: Topology) -> Topology:
-    """A topology whose databases answer soon or not at all: a task waits for them with its message."""
+    """A topology with short database time-outs, because a task waits while its message is kept."""
     return topology.answering_within(_ANSWER, "connect", "statement")
 
 
 class Box:
-    """The messages that wait at one site. Nothing here raises: telling must go on without it.
+    """The messages that wait at one site. Nothing here raises: sending must work without it.
 
     :param deployment: with a :func:`bounded` topology.
     """
@@ -55,11 +55,11 @@ class Box:
         self._lease = deployment.topology.tickets.limit + _TAKEN if deployment.topology.tickets else _TAKEN
 
     def waiting(self) -> list[Undelivered]:
-        """What waits, in the order in which it shall be told; nothing where the database cannot say."""
-        return self._attempt("look for", self._store.read, otherwise=[])
+        """Waiting messages in the order of sending; none where the database does not answer."""
+        return self._attempt("read", self._store.read, otherwise=[])
 
     def take(self, wanted: Sequence[Undelivered]) -> list[Undelivered]:
-        """Take messages to tell them, but for those that somebody else tells just now."""
+        """Reserve messages for sending, without those that another process is sending."""
         now = time.time()
         free = [each for each in wanted if each.message is not None and now - each.head.taken >= self._lease]
         if not free:
@@ -67,7 +67,7 @@ class Box:
         return self._attempt("take", lambda session: self._store.take(session, free, now), otherwise=[])
 
     def settle(self, taken: Sequence[Undelivered], sent: Sent) -> None:
-        """Forget what was told, and let the rest wait on."""
+        """Remove the sent messages; the rest continue to wait."""
 
         def change(session: Session) -> None:
             for each in taken:
@@ -78,27 +78,30 @@ class Box:
                     self._store.give_back(session, each, after)
 
         if taken:
-            self._attempt("note what became of", change, otherwise=None)
+            self._attempt("record the outcome of", change, otherwise=None)
 
     def forget(self, waiting: Sequence[Undelivered], why: str) -> None:
-        """Tell some messages no more."""
+        """Discard messages.
+
+        :param why: the reason, for the log.
+        """
 
         def change(session: Session) -> None:
             for each in waiting:
                 self._store.forget(session, each)
 
         if waiting:
-            self._attempt("forget", change, otherwise=None)
-            log.error("%d message(s) for tickets are told no more, because %s.", len(waiting), why)
+            self._attempt("discard", change, otherwise=None)
+            log.error("%d ticket message(s) discarded: %s.", len(waiting), why)
 
     def keep(self, messages: Iterable[Message], refused: set[str]) -> str:
         """Keep messages for later.
 
-        :returns: a sentence for the log: what becomes of them.
+        :returns: a sentence for the log about their fate.
         """
         for number, message in enumerate(messages):
             now = time.time()
-            # A clock that stands still must not change their order.
+            # Keeps their order even if the clock does not advance.
             head = Head(now + number * 1e-3, after=now + REFUSED_FOR if message.key in refused else 0.0)
             try:
                 with self._hook.transaction() as session:
@@ -107,8 +110,8 @@ class Box:
             except _KeptAlready:
                 continue
             except Exception as error:
-                return f"Lost: DR_LEDGER at {self.site} does not keep it: {words(error)}"
-        return f"Kept in DR_LEDGER at {self.site}: infomart_watch tells it."
+                return f"Lost: it cannot be kept in DR_LEDGER at {self.site}: {words(error)}"
+        return f"Kept in DR_LEDGER at {self.site}: infomart_watch will send it."
 
     def _attempt(self, what: str, change: Callable[[Session], T], *, otherwise: T) -> T:
         try:
@@ -116,21 +119,21 @@ class Box:
                 return change(session)
         except Exception as error:
             if not is_no_table(error):
-                log.info("Could not %s messages that wait for a ticket at %s: %s", what, self.site, words(error))
+                log.info("Could not %s waiting ticket messages at %s: %s", what, self.site, words(error))
             return otherwise
 
 
 class _KeptAlready(Exception):
-    """Another process has kept the same message meanwhile."""
+    """Another process has kept the same message in the meantime."""
 
 
 def tell(deployment: Deployment, site: str, messages: Sequence[Message]) -> str | None:
-    """Tell a ticket, and before it what waits for this ticket.
+    """Send messages to a ticket, after those that already wait for it.
 
     :param deployment: with a :func:`bounded` topology that has a section ``tickets``.
-    :param site: where is kept what cannot be told.
-    :param messages: of one ticket.
-    :returns: what was not told, and what becomes of it; None when all was.
+    :param site: the site that keeps undelivered messages.
+    :param messages: all for one ticket.
+    :returns: the problem, and the fate of undelivered messages; None when all were sent.
     """
     settings = deployment.topology.tickets
     assert settings is not None
@@ -143,22 +146,22 @@ def tell(deployment: Deployment, site: str, messages: Sequence[Message]) -> str 
     box.settle(taken, sent)
     undelivered = [message for message in fresh if message.key not in sent.told]
     if not undelivered:
-        return f"{sent.problem} It waits on." if sent.problem else None
+        return f"{sent.problem} The message continues to wait." if sent.problem else None
     left = [each for each in waiting if each.key not in sent.told]
-    box.forget(left[: max(len(left) + len(undelivered) - KEPT_AT_MOST, 0)], f"{KEPT_AT_MOST} wait")
+    box.forget(left[: max(len(left) + len(undelivered) - KEPT_AT_MOST, 0)], f"{KEPT_AT_MOST} already wait")
     return f"{sent.problem} {box.keep(undelivered, sent.refused)}"
 
 
 def deliver_pending(deployment: Deployment, sites: Iterable[str]) -> None:
-    """Tell what waits at some sites, all within ``tickets.limit``; whatever happens is a line in the log.
+    """Send the messages that wait at some sites, all within ``tickets.limit``; a failure is only a line in the log.
 
-    :param deployment: its topology has the timeouts of the caller.
+    :param deployment: its topology has the caller's time-outs.
     """
     try:
         if deployment.topology.tickets is not None:
             _tell_what_waits(deployment, deployment.topology.tickets, [Box(deployment, site) for site in sites])
     except Exception as error:
-        log.warning("What waits for tickets was not told: %s", words(error))
+        log.warning("The waiting ticket messages were not sent: %s", words(error))
 
 
 def _tell_what_waits(deployment: Deployment, settings: Tickets, boxes: Sequence[Box]) -> None:
@@ -169,13 +172,13 @@ def _tell_what_waits(deployment: Deployment, settings: Tickets, boxes: Sequence[
     sent = _send(settings, _messages([each for _, each in taken]))
     for box in boxes:
         box.settle([each for its, each in taken if its is box], sent)
-    log.info("tell: %d of %d message(s) that waited for their tickets", len(sent.told), len(taken))
+    log.info("tickets: %d of %d waiting message(s) sent", len(sent.told), len(taken))
     if sent.problem:
-        log.warning("The ticket was not told (later): %s It waits on.", sent.problem)
+        log.warning("Ticket message not sent (again): %s The message continues to wait.", sent.problem)
 
 
 def _due(box: Box) -> list[Undelivered]:
-    """What may be told now; what is too old is forgotten."""
+    """The messages that are due; messages that are too old are discarded."""
     now = time.time()
     waiting = box.waiting()
     old = [each for each in waiting if now - each.head.kept >= KEPT_FOR]
@@ -189,7 +192,7 @@ def _messages(waiting: Iterable[Undelivered]) -> list[Message]:
 
 def _send(settings: Tickets, messages: Sequence[Message]) -> Sent:
     try:
-        # Here and not in the thread of the sending: Airflow's supervisor is asked.
+        # Not in the sending thread: this asks Airflow's supervisor.
         login = connection(settings.connection)
     except Exception as error:
         return Sent(problems=[words(error)])

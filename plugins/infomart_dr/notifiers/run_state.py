@@ -1,6 +1,6 @@
-"""What a run has come to, from its tasks' states: chapters that are done, steps that failed, and whether it is over.
+"""The state of a run from its tasks' states: finished chapters, failed steps, and the end of the run.
 
-Pure functions over the DAG's tasks and a mapping of states, one a task, so that any task of the run can tell.
+Pure functions over the DAG's tasks and their states, so that every task of the run can report it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from airflow.sdk import TaskGroup
 
-#: States in which Airflow leaves a task alone.
+#: States that Airflow does not change any more.
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-#: Rules by which a failed task above keeps a task from running.
+#: Trigger rules by which a failed upstream task keeps a task from running.
 _NEEDS_SUCCESS = ("all_success", "none_failed", "none_failed_min_one_success")
 
 States = Mapping[str, str | None]
 
 
 class Node(Protocol):
-    """The part of an Airflow task that is needed here."""
+    """The part of an Airflow task that this module needs."""
 
     @property
     def task_id(self) -> str: ...
@@ -37,17 +37,17 @@ class Node(Protocol):
 
 
 def is_mapped(map_index: int | None) -> bool:
-    """Whether a task instance is one of several of its task."""
+    """The task instance is one of several of its task."""
     return map_index is not None and map_index >= 0
 
 
 def instance_name(task_id: str, map_index: int | None) -> str:
-    """Name of a task instance in Airflow's answer to the question for states."""
+    """Name of a task instance in Airflow's answer about states."""
     return f"{task_id}_{map_index}" if is_mapped(map_index) else task_id
 
 
 def folded(tasks: Iterable[Node], states: States) -> dict[str, str | None]:
-    """One state a task, of Airflow's answer, which names the instances of a mapped task ``<task>_<number>``."""
+    """One state per task, from Airflow's answer, which names the instances of a mapped task ``<task>_<number>``."""
     names = {task.task_id for task in tasks}
     found: dict[str, list[str | None]] = {}
     for name, state in states.items():
@@ -58,7 +58,7 @@ def folded(tasks: Iterable[Node], states: States) -> dict[str, str | None]:
 
 
 def _together(states: list[str | None]) -> str | None:
-    """State of a task from those of its instances: it runs as long as one does, and fails with any."""
+    """State of a task from those of its instances: it runs while any instance runs, and fails when any fails."""
     for state in states:
         if state not in FINISHED:
             return state
@@ -66,9 +66,9 @@ def _together(states: list[str | None]) -> str | None:
 
 
 def expected(tasks: Iterable[Node], states: States) -> dict[str, str | None]:
-    """State of each task, with those that can run no more as ``upstream_failed``; None: it may still run.
+    """State of each task; tasks that can no longer run count as ``upstream_failed``; None: it may still run.
 
-    The scheduler marks what follows a failure only after the failed task has told of it.
+    The scheduler marks the tasks after a failure only after the failed task has reported it.
     """
     nodes: dict[str, Node] = {task.task_id: task for task in tasks}
     found: dict[str, str | None] = {}
@@ -94,12 +94,12 @@ def expected(tasks: Iterable[Node], states: States) -> dict[str, str | None]:
 
 
 def is_over(tasks: Iterable[Node], states: States) -> bool:
-    """Whether nothing of a run is left to do."""
+    """No task of the run is left to do."""
     return all(value is not None for value in expected(tasks, states).values())
 
 
 def failed(tasks: Iterable[Node], states: States) -> list[str]:
-    """Tasks that failed, in the DAG's order; of teardowns only those that fail the run."""
+    """Failed tasks, in the DAG's order; of the teardowns only those that fail the run."""
     return [
         task.task_id
         for task in tasks
@@ -109,7 +109,7 @@ def failed(tasks: Iterable[Node], states: States) -> list[str]:
 
 
 def chapter_of(task: Node) -> TaskGroup | None:
-    """The outermost task group of a task, a chapter of the procedure; None: the task stands alone."""
+    """The outermost task group of a task, a chapter of the procedure; None: the task is in no group."""
     group, found = task.task_group, None
     while group is not None and group.group_id:
         found = group
@@ -118,6 +118,6 @@ def chapter_of(task: Node) -> TaskGroup | None:
 
 
 def is_done(group: TaskGroup, states: States) -> bool:
-    """Whether a chapter is done: every step is over, none failed, and one at least was not skipped."""
+    """The chapter is done: all steps have ended, none failed, and at least one was not skipped."""
     values = {states.get(task.task_id) for task in group.iter_tasks()}
     return values <= {"success", "skipped"} and "success" in values

@@ -1,12 +1,12 @@
-"""Tell the ticket behind a run what happens.
+"""Report the events of a run to its ticket.
 
-Airflow calls this in the worker, as callbacks of each task: before a first task runs, after a task has ended for
-good, and, at a gate, before the task parks. Of a worker that was killed the DAG processor calls it. A task that has
-ended looks at the states of all: whether its chapter is done, and whether the run is over. So nothing hangs on a
-process of its own, and what a person has marked by hand is seen at the end.
+Airflow calls this in the worker, as callbacks of the tasks: before a first task runs, after a task has finally ended,
+and at a gate before the task is deferred. After the death of a worker, the DAG processor calls it. A task that has
+ended reads the states of all tasks to find out whether its chapter is done and the run is over. So no separate process
+is needed, and states that a person has set by hand are taken into account at the end.
 
-A task whose process was killed calls nothing. When it was the last one, the DAG's own callback tells the end, which
-the DAG processor calls for each run that failed.
+A task whose process was killed calls nothing. If it was the last one, the DAG's own callback reports the end: the DAG
+processor calls it for each failed run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Moments in which Airflow calls: those of a task, and that its run has failed.
+#: Moments at which Airflow calls: four of a task, and the failure of the run.
 Moment = Literal["begins", "waits", "ends", "fails", "run fails"]
 
 
@@ -47,17 +47,17 @@ class _Gate(Protocol):
     options: list[str]
 
 
-#: Signs of one step's result in the report.
+#: Characters of a step's result, and of a step's report, in the message.
 _RESULT_LIMIT, _REPORT_LIMIT = 400, 2000
 
 
 class TicketNotifier(BaseNotifier):
-    """Write to the ticket what a moment of a task means for its run.
+    """Report to the ticket the meaning of a task's moment for its run.
 
-    Never fails the task, and never holds it longer than ``tickets.limit`` of the topology and a few seconds for the
-    database that keeps what could not be told. What was not told is one warning in the task's log.
+    Never fails the task, and never delays it longer than ``tickets.limit`` of the topology and a few seconds for the
+    database that keeps undelivered messages. An undelivered message is one warning in the task's log.
 
-    :param moment: when Airflow calls.
+    :param moment: the moment at which Airflow calls.
     """
 
     def __init__(self, moment: Moment) -> None:
@@ -65,20 +65,20 @@ class TicketNotifier(BaseNotifier):
         self.moment: Moment = moment
 
     def __call__(self, *args: Context) -> None:
-        # No template is rendered: there is none, and the DAG that ``dag.test()`` gives its own callback cannot.
+        # Templates are not rendered: there are none, and the DAG that ``dag.test()`` passes cannot render any.
         self.notify(args[0])
 
     def notify(self, context: Context) -> None:
         try:
             problem = self._tell(context)
         except Exception as error:
-            # Also a mistake in here must not cost a run its step.
+            # Even an error in this code must not fail the step.
             problem = f"{type(error).__name__}: {error}"
         if problem:
-            log.warning("The ticket was not told (%s): %s", self.moment, redact(problem))
+            log.warning("Ticket message not sent (%s): %s", self.moment, redact(problem))
 
     def _tell(self, context: Context) -> str | None:
-        # Airflow leaves the task out where none has failed, and everything else with it.
+        # Without a failed task, Airflow passes a context without task and run.
         if "task" not in context or (self.moment == "begins" and context["task"].upstream_task_ids):
             return None
         try:
@@ -88,7 +88,7 @@ class TicketNotifier(BaseNotifier):
         if topology.tickets is None:
             return None
         if self.moment == "run fails" and topology.tickets.backend == "webhook":
-            # It cannot be asked what it knows, and the end of nearly every failed run has been told by a task.
+            # A webhook cannot be asked for earlier messages, and nearly always a task has already reported the end.
             return None
         run = Run(topology, context)
         if run.ticket is None:
@@ -97,19 +97,19 @@ class TicketNotifier(BaseNotifier):
         return _deliver(topology, context, messages) if messages else None
 
     def _without_topology(self, context: Context, error: InfoMartError) -> str | None:
-        """What there is to warn of when a run has no topology; None: nobody asked for a ticket."""
+        """The warning for a run without a topology; None: it has no ticket."""
         if getattr(context["dag_run"], "run_type", "") == "scheduled":
             return None
         if context["params"].get("deployment") or not _are_several():
             return f"no topology: {error.what}"
-        # A run for all deployments, or one that will fail for want of one: said once, if a ticket is meant.
+        # The run is for all deployments, or will fail for lack of one: warned once, if it names a ticket.
         if self.moment == "begins" and any(_ticket(topology, context) for topology in _topologies()):
             return f"{error.what} {error.next_step}"
         return None
 
 
 def _are_several() -> bool:
-    """Whether a run must choose its deployment."""
+    """A run must name its deployment, because there are several."""
     try:
         return len(topology_module.deployments()) > 1
     except InfoMartError:
@@ -117,7 +117,7 @@ def _are_several() -> bool:
 
 
 def _topologies() -> Iterator[Topology]:
-    """Topologies of all deployments that have a right one."""
+    """The valid topologies of all deployments."""
     for name in topology_module.deployments():
         with suppress(InfoMartError):
             yield topology_module.load(name)
@@ -129,14 +129,14 @@ def _ticket(topology: Topology, context: Context) -> str | None:
 
 
 def _deliver(topology: Topology, context: Context, messages: Sequence[Message]) -> str | None:
-    """Tell messages, or keep them where lock and ledger of the plan are."""
+    """Send messages, or keep them at the site of the plan's lock and ledger."""
     with Step.from_context(context) as step:
         step.deployment.topology = outbox.bounded(topology)
         return outbox.tell(step.deployment, ledger_site(step), messages)
 
 
 def ledger_site(step: Step) -> str:
-    """The site where lock and ledger are; of a run whose parameters name none, one that should live."""
+    """The site of lock and ledger; a run whose parameters name none uses a site that should be alive."""
     try:
         name = step.name(step.ledger_role)
         step.topology.site(name)
@@ -147,10 +147,10 @@ def ledger_site(step: Step) -> str:
 
 
 class Run:
-    """A run as its ticket is told of it.
+    """A run as its ticket sees it.
 
     :param topology: of the run's deployment, with a section ``tickets``.
-    :param context: of the task in which Airflow calls.
+    :param context: of the task for which Airflow calls.
     """
 
     def __init__(self, topology: Topology, context: Context) -> None:
@@ -161,12 +161,12 @@ class Run:
         self._run, self._params = context["dag_run"], context["params"]
         self.plan = self._params.get("plan") or self._run.run_id
         self.reason = str(self._params.get("reason") or "")
-        # Only the form of infomart_purge_hold has a field for it.
+        # Only the form of infomart_purge_hold has this field.
         field = str(self._params.get("ticket") or "")
         self.ticket = self._settings.ticket_in(self._run.run_id, self.plan, field, self.reason)
 
     def messages(self, moment: Moment) -> list[Message]:
-        """What there is to tell at a moment of this task."""
+        """The messages of a moment of this task."""
         match moment:
             case "begins":
                 return [self._started()]
@@ -227,9 +227,9 @@ class Run:
         )
 
     def _afterwards(self, own: str | None) -> list[Message]:
-        """A chapter that is done by this task, and the end of the run.
+        """The chapter that this task completes, and the end of the run.
 
-        :param own: state of this task, which Airflow notes only after it has called.
+        :param own: state of this task, which Airflow records only after this call.
         """
         states = self._states({run_state.instance_name(self._task.task_id, self._index): own})
         told = []
@@ -257,13 +257,13 @@ class Run:
         if done := [name for name, chapter in chapters.items() if run_state.is_done(chapter, states)]:
             lines.append(f"Done: {', '.join(done)}.")
         if failures:
-            lines.append(f"Failed: {', '.join(failures)}. Correct what the reason names, and clear that step.")
+            lines.append(f"Failed: {', '.join(failures)}. Correct the cause, then clear the failed step.")
         lines += self._report(states)
-        # A run that was cleared ends once more.
+        # A cleared run ends again.
         return self._message("ended", [self._run.clear_number or 0], lines, link=self._page(), state=state)
 
     def _report(self, states: Mapping[str, str | None]) -> list[str]:
-        """What the steps that sum a run up have found."""
+        """The results of the steps that sum up a run."""
         lines = []
         for task in self._dag.tasks:
             if not getattr(task, "in_report", False) or states.get(task.task_id) != "success":
@@ -277,16 +277,16 @@ class Run:
                 lines.append(f"{task.task_id}: {text}")
         return lines
 
-    # -- what they are made of ---------------------------------------------------------------------
+    # -- parts of a message ------------------------------------------------------------------------
 
     @property
     def _requester(self) -> str:
-        return self._run.triggering_user_name or "nobody by name (a schedule, or the command line)"
+        return self._run.triggering_user_name or "an unnamed user (a schedule, or the command line)"
 
     def _states(self, known: Mapping[str, str | None]) -> dict[str, str | None]:
         """States of the run's tasks.
 
-        :param known: of task instances, what Airflow does not know yet.
+        :param known: states of task instances that Airflow does not know yet.
         """
         found = self._instance.get_task_states(dag_id=self._dag.dag_id, run_ids=[self._run.run_id])
         return run_state.folded(self._dag.tasks, {**(found.get(self._run.run_id) or {}), **known})
@@ -301,7 +301,7 @@ class Run:
     ) -> Message:
         head = f"[{self._deployment}] {self._dag.dag_id} {self._run.run_id}"
         body = "\n".join(str(redact(line)) for line in [head, *lines])
-        # The link is what nobody can do without.
+        # The link is indispensable, so the text is cut before it.
         room = TEXT_LIMIT - len(link) - 1
         text = f"{body if len(body) <= room else body[: room - 4] + ' ...'}\n{link}"
         return Message(
@@ -321,19 +321,19 @@ class Run:
 
 
 def reason_of(error: object) -> tuple[str, str]:
-    """What a step was stopped by, and what to do next."""
+    """The cause of a step's failure, and the next step."""
     if isinstance(error, InfoMartError):
-        return error.what, error.next_step or "Look at the log of this task, then clear it."
+        return error.what, error.next_step or "Read the log of this task, then clear it."
     if error is None:
         return (
-            "Its process ended without a word: it was killed, or its machine was lost.",
-            "Look at the log of this task and at Airflow's workers; then clear it.",
+            "Its process ended without a message: it was killed, or its machine was lost.",
+            "Read the log of this task and check Airflow's workers; then clear it.",
         )
-    return f"{type(error).__name__}: {error}", "Look at the log of this task, then clear it."
+    return f"{type(error).__name__}: {error}", "Read the log of this task, then clear it."
 
 
 def callbacks() -> dict[str, list[TicketNotifier]]:
-    """``default_args`` that make every task tell."""
+    """``default_args`` that make every task report to the ticket."""
     return {
         "on_execute_callback": [TicketNotifier("begins")],
         "on_success_callback": [TicketNotifier("ends")],

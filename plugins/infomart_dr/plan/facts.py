@@ -1,7 +1,7 @@
-"""The facts that a plan remembers: name, type, meaning, the tasks that record one and those that forget it.
+"""The facts that a plan remembers: name, type, meaning, the tasks that record a fact and those that remove it.
 
 A fact is the same in every retry. :mod:`infomart_dr.plan.ledger` keeps it in DR_LEDGER, as text. The table in
-docs/operating.md is made from these declarations.
+docs/operating.md is generated from these declarations.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Fact(Generic[T]):
     :param name: its name in DR_LEDGER, at most 100 bytes.
     :param meaning: one line for people.
     :param recorded_by: ids of the tasks that record it, without their groups; empty: the lock's own bookkeeping.
-    :param forgotten_by: ids of the tasks after which it holds no more.
+    :param forgotten_by: ids of the tasks after which it is no longer true.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Fact(Generic[T]):
     def read(self, text: str) -> T:
         """The value of a recorded text.
 
-        :raises UnexpectedReplyError: the text is no such value; somebody else wrote it.
+        :raises UnexpectedReplyError: the text is not a value of this kind; another program wrote it.
         """
         try:
             return self._read(text)
@@ -76,9 +76,9 @@ class Fact(Generic[T]):
         return self._show(text)
 
     def record_again(self) -> str:
-        """The step that a person takes to have the fact recorded."""
+        """The instruction for a person to have the fact recorded."""
         if not self.recorded_by:
-            return "Begin a new plan."
+            return "Start a new plan."
         first, *others = self.recorded_by
         other = f" (in other procedures {', '.join(others)})" if others else ""
         return f"Clear {first}{other} with Downstream."
@@ -89,7 +89,7 @@ class Fact(Generic[T]):
 
 @dataclass(frozen=True)
 class Facts(Generic[T]):
-    """Facts of one kind, one for each direction, site, place or object.
+    """Facts of one kind, one per direction, site, place or object.
 
     :param pattern: name in DR_LEDGER with ``{}`` for the key.
     :param keys: words for the key in the table, such as ``site``.
@@ -100,15 +100,15 @@ class Facts(Generic[T]):
     kind: Fact[T]
 
     def of(self, key: str) -> Fact[T]:
-        """The fact of one key."""
+        """The fact for a key."""
         return self.named(self.pattern.format(key))
 
     def named(self, name: str) -> Fact[T]:
-        """The fact of a name in DR_LEDGER."""
+        """The fact with a name in DR_LEDGER."""
         return replace(self.kind, name=name)
 
     def has(self, name: str) -> bool:
-        """A name in DR_LEDGER is one of these."""
+        """The name in DR_LEDGER belongs to one of these facts."""
         before, _, after = self.pattern.partition("{}")
         return name.startswith(before) and name.endswith(after) and len(name) > len(before) + len(after)
 
@@ -138,7 +138,7 @@ def _yes(text: str) -> bool:
 
 
 def _number(text: str) -> int:
-    # Not int() alone, which takes '1_000' and ' 12' too.
+    # Not int() alone, which also accepts '1_000' and ' 12'.
     if not text.isascii() or not text.removeprefix("-").isdigit():
         raise ValueError("not a whole number")
     return int(text)
@@ -164,7 +164,7 @@ def _word(value: bool) -> str:
 
 
 def _json(value: JsonObject) -> str:
-    # Not escaped: a text of the form must fit in whatever letters it is.
+    # Not escaped: a text from the form must fit, in any script.
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -191,34 +191,34 @@ def _object(name: str, meaning: str, *recorded_by: str, forgotten_by: tuple[str,
 
 _BACK_OUT = ("return_service_to_source",)
 _STANDBY_AGAIN = ("return_standby",)
-#: Tasks after which the comparison of an earlier stop holds no more.
+#: Tasks after which the comparison of an earlier stop is no longer true.
 _STOPPED_ANEW = ("stop_info_mart_server", "note_final_stop", *_BACK_OUT)
 
 # -- the plan itself -------------------------------------------------------------------------------
 
-SITES = _text("sites", "Source and target; another run of the plan must name the same", "take_lock")
+SITES = _text("sites", "Source and target; every later run of the plan must name the same", "take_lock")
 REQUESTED = Facts(
     "requested {}",
     "run",
-    _object("", "Who started a run of the plan, when, and the reason given", "take_lock"),
+    _object("", "Person, time and reason of a run of the plan", "take_lock"),
 )
 BEGUN = _flag("begun", "The plan is under way", "check_already_done")
 GOAL_REACHED = _text(
     "goal_reached",
-    "The reason why the plan has nothing to do: its goal was reached before it began",
+    "Evidence that the goal was reached before the plan began, so that it has nothing to do",
     "check_already_done",
     forgotten_by=("check_already_done",),
 )
 PURGE_HOLD = _object(
     "purge_hold",
-    "Owner, reason, begin and ceiling of the plan's hold; the hold itself is at the IDBs",
+    "Owner, reason, start and ceiling of the plan's hold; the hold itself is in the IDBs",
     "hold_idb_purging",
     forgotten_by=("hold_idb_purging",),
 )
 #: Of the plan id ``(replication)``: the deployment's own fact.
 REPLICATION_PLAN = _text(
     "plan",
-    "Under the plan id `(replication)`: the plan whose capture runs; a plan whose capture was replaced cannot go on",
+    "Under the plan id `(replication)`: the plan whose capture runs; a plan whose capture was replaced cannot resume",
     "remove_old_replication",
     forgotten_by=("remove_old_replication",),
 )
@@ -226,10 +226,10 @@ REPLICATION_PLAN = _text(
 # -- replication -----------------------------------------------------------------------------------
 
 OLD_REPLICATION_REMOVED = _flag(
-    "old_replication_removed", "Older groups and trails are out of the way", "remove_old_replication"
+    "old_replication_removed", "Older groups and trails are removed", "remove_old_replication"
 )
 CHECKPOINT_TABLE_RECREATED = _flag(
-    "checkpoint_table_recreated", "The checkpoint tables of both sites are new", "recreate_checkpoint_table"
+    "checkpoint_table_recreated", "The checkpoint tables of both sites are recreated", "recreate_checkpoint_table"
 )
 SUPPLEMENTAL_LOGGING = Facts(
     "supplemental_logging:{}",
@@ -247,12 +247,12 @@ CAPTURE_ADDED = Facts(
 GGSERR_BEGIN = Facts(
     "ggserr:{}",
     "direction:site",
-    _integer("", "Length of ggserr.log before the capture; only what follows is judged", "add_extract"),
+    _integer("", "Length of ggserr.log before the capture; only later messages are judged", "add_extract"),
 )
 CAPTURE_SCN = Facts(
     "{}_capture_scn",
     "direction",
-    _integer("", "First SCN after the Extract ran; older transactions must end", "start_extract_and_pump"),
+    _integer("", "SCN when the Extract ran; transactions that are older must end", "start_extract_and_pump"),
 )
 SEQUENCES_FLUSHED = Facts("{}_sequences_flushed", "direction", _flag("", "FLUSH SEQUENCE is done", "flush_sequences"))
 
@@ -260,17 +260,17 @@ SEQUENCES_FLUSHED = Facts("{}_sequences_flushed", "direction", _flag("", "FLUSH 
 
 SCHEMA_BYTES = _integer("schema_bytes", "Size of the schema, for the estimates of later runs", "check_export_space")
 SCN = _integer("scn", "The one SCN: FLASHBACK_SCN, manifest and AFTERCSN", "capture_scn")
-EXPORT_STARTED = _moment("export_started", "Begin of the export", "run_expdp")
+EXPORT_STARTED = _moment("export_started", "Start of the export", "run_expdp")
 EXPORT_ENDED = _moment("export_ended", "End of the export", "run_expdp")
-EXPORT_SECONDS = _integer("export_seconds", "Duration of an export that nothing interrupted", "run_expdp")
-EXPORTED = _text("exported", "Job of the finished export; no server is stopped for it again", "run_expdp")
+EXPORT_SECONDS = _integer("export_seconds", "Duration of an uninterrupted export", "run_expdp")
+EXPORTED = _text("exported", "Job of the finished export; a retry stops no server for it again", "run_expdp")
 MANIFEST_DIGEST = _text("manifest_digest", "SHA-256 of the manifest", "write_manifest")
 TRANSFERRED = _text(
     "transferred", "Digest of the manifest whose files arrived", "transfer_files", forgotten_by=("verify_dump_set",)
 )
 TRANSFER_REPAIR = _flag(
     "transfer_repair",
-    "A file arrived damaged: the next transfer compares contents",
+    "A file arrived damaged; the next transfer compares contents",
     "verify_dump_set",
     forgotten_by=("transfer_files",),
 )
@@ -289,7 +289,7 @@ IMPORTED = _moment("imported", "End of the import", "run_impdp")
 
 SERVER_TOUCHED = _moment(
     "server_touched",
-    "The back-out answers for the service from here on",
+    "From this time on the back-out must restore the service",
     "hold_scheduler",
     "start_second_server",
     "start_info_mart_server",
@@ -305,7 +305,7 @@ NOTED_SCN = _integer(
 )
 TABLES_COMPARED = _text(
     "tables_compared",
-    "Number of tables and rows that are equal since the final stop",
+    "Number of tables and rows found equal after the final stop",
     "compare_tables",
     forgotten_by=_STOPPED_ANEW,
 )
@@ -331,7 +331,7 @@ APPLICATION_MOVED = _text(
 )
 SERVER_LOG_BEGIN = _integer(
     "server_log_begin",
-    "Length of the server's log before the start; only what follows is judged",
+    "Length of the server's log before the start; only later messages are judged",
     "start_info_mart_server_at_target",
     "start_info_mart_server",
     "start_second_server",
@@ -341,7 +341,7 @@ SERVER_LOG_BEGIN = _integer(
 )
 POINT_OF_NO_RETURN = _moment(
     "point_of_no_return",
-    "Recorded **before** the new site's server starts: no back-out starts the old one again",
+    "Recorded **before** the new site's server starts; from then on no back-out starts the old server again",
     "start_info_mart_server_at_target",
     "start_info_mart_server",
     "start_second_server",
@@ -368,7 +368,7 @@ SITE_FAILURE_CONFIRMED = _text(
 )
 STANDBY_TOUCHED = _moment(
     "standby_touched",
-    "The back-out answers for the standby from here on",
+    "From this time on the back-out must restore the standby",
     "stop_goldengate",
     "drop_failed_sources",
     "hold_scheduler",
@@ -377,7 +377,7 @@ STANDBY_TOUCHED = _moment(
 )
 STANDBY_DRAINED = _text(
     "standby_drained",
-    "Position up to which the standby has applied what arrived",
+    "Position up to which the standby has applied the trail",
     "stop_goldengate",
     forgotten_by=("stop_goldengate", *_STANDBY_AGAIN),
 )
@@ -401,11 +401,11 @@ AGGREGATION_DISABLED = _flag(
 )
 LOSS_FIRST_LOOK = _moment(
     "loss_first_look",
-    "Time of the first loss estimate: the site was lost by then",
+    "Time of the first loss estimate; the site was lost before it",
     "estimate_loss",
     forgotten_by=("probe_from_airflow", "probe_from_survivor", "confirm_site_failure", *_STANDBY_AGAIN),
 )
-LOSS_MARKS = _text("loss_marks", "High-water marks once the standby was drained", "estimate_loss_again", "report_loss")
+LOSS_MARKS = _text("loss_marks", "High-water marks after the draining", "estimate_loss_again", "report_loss")
 LOSS_SUMMARY = Facts(
     "loss:{}",
     "moment",
@@ -422,18 +422,18 @@ LOSS_REPORT = _text(
 )
 MIGRATION_STATE = _flag(
     "migration_state",
-    "The server says that it is in the migration state",
+    "The server reports the migration state",
     "check_migration_state",
     forgotten_by=("check_migration_state",),
 )
 ETL_JOB_DONE = Facts(
-    "job:{}", "job", _text("", "Way and time in which the job succeeded", "run_migration_job", "run_maintenance_job")
+    "job:{}", "job", _text("", "Method and time of the job's success", "run_migration_job", "run_maintenance_job")
 )
 LOG_AFTER_MIGRATION = _integer(
     "log_after_migration", "Length of the server's log after the migration", "run_migration_job"
 )
 REAGGREGATION_REQUESTED = _text(
-    "reaggregation_requested", "The interval that RAA was asked to aggregate again", "request_reaggregation"
+    "reaggregation_requested", "The interval that RAA must aggregate again", "request_reaggregation"
 )
 
 

@@ -1,7 +1,7 @@
 """Facts of a plan that must be the same in every retry: recorded once, at the surviving site, beside the lock.
 
-A recorded fact stands: an SCN taken a second time, or a failure time typed in again, would be another fact.
-XCom is no place for them, because clearing a task loses it and another Airflow never sees it.
+A recorded fact is never replaced: an SCN taken a second time, or a failure time typed in again, would be a different
+fact. XCom cannot keep them: clearing a task loses its XCom, and another Airflow never sees it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ T = TypeVar("T")
 _DUPLICATE = "ORA-00001"
 #: Bytes of a value, and of a name.
 _VALUE_LIMIT, _NAME_LIMIT = 4000, 100
-#: Bytes of one entry of a text that stands in several.
+#: Bytes of one entry, when a text needs several.
 _PIECE = 3900
 
 
 def pieces(text: str) -> list[str]:
-    """A text of plain ASCII as values of the ledger: a character is a byte then, in every character set."""
+    """A plain ASCII text as values of the ledger; in ASCII a character is a byte in every character set."""
     return [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
 
 
 class Recorded:
     """The facts of a plan at one moment.
 
-    :param texts: values as they stand in DR_LEDGER, by name.
+    :param texts: values as DR_LEDGER has them, by name.
     """
 
     def __init__(self, texts: Mapping[str, str]) -> None:
@@ -47,7 +47,7 @@ class Recorded:
         return fact.name in self._texts
 
     def text(self, fact: AnyFact) -> str | None:
-        """The value as it stands in DR_LEDGER; None when the plan has none."""
+        """The value as DR_LEDGER has it; None when the plan has none."""
         return self._texts.get(fact.name)
 
     def get(self, fact: Fact[T]) -> T | None:
@@ -79,7 +79,7 @@ class Ledger:
         return cls(deployment.goldengate_database(site), schema, deployment.topology.name, plan_id)
 
     def ensure_table(self) -> None:
-        """Make the table when it is missing."""
+        """Create the table when it is missing."""
         ensure_table(self._hook, self._schema, "DR_LEDGER", "create_ledger_table")
 
     def get(self, fact: Fact[T]) -> T | None:
@@ -105,7 +105,7 @@ class Ledger:
         """Record a value unless there is one; a recorded value is never overwritten.
 
         :param value: 1 to 4000 bytes as text (Oracle stores an empty text as NULL).
-        :returns: the value that stands: compare it with your own.
+        :returns: the recorded value; the caller compares it with its own.
         :raises PermanentError: name or value is empty or too long.
         """
         name, text = fact.name, fact.write(value)
@@ -115,7 +115,7 @@ class Ledger:
                 raise PermanentError(f"The {what} of the fact {name[:60]!r} has {size} bytes; allowed: 1 to {limit}.")
         standing = self._get(name)
         if standing is not None:
-            log.info("%s is recorded already: %s.", name, standing)
+            log.info("%s is already recorded: %s.", name, standing)
             return fact.read(standing)
         try:
             self._hook.execute("ledger_put", self._in, **self._plan, entry=name, value=text)
@@ -128,13 +128,13 @@ class Ledger:
         return written
 
     def forget(self, fact: AnyFact) -> bool:
-        """Forget a fact that was undone, as when the service was returned and the SCN holds no more.
+        """Remove a fact that is no longer true, such as an SCN after the service was returned to the source.
 
         :returns: False when the plan had none.
         """
         forgotten = self._hook.execute("ledger_forget", self._in, **self._plan, entry=fact.name) == 1
         if forgotten:
-            log.info("Forgot %s.", fact.name)
+            log.info("Removed %s.", fact.name)
         return forgotten
 
     def all(self) -> Recorded:

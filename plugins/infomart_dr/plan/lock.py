@@ -1,8 +1,7 @@
 """One plan at a time per deployment (rule 6): a row in GoldenGate's schema at the surviving site.
 
-The lock does not end by itself: a plan that waits at a gate for hours still holds it, and a plan whose
-Airflow is lost has left the deployment in between. So only its own plan releases it, or a person takes it
-over, knowingly.
+The lock does not expire. A plan that waits at a gate for hours still holds it, and a plan whose Airflow is lost has
+left the deployment half changed. So only the plan itself releases the lock, or a person takes it over deliberately.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _DUPLICATE = "ORA-00001"
 
 
 class Statements(Protocol):
-    """The part of InfoMartOracleHook that is needed here."""
+    """The part of InfoMartOracleHook that this module needs."""
 
     def select(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> list[Row]: ...
     def value(self, name: str, identifiers: Mapping[str, str] | None = None, **binds: Bind) -> ColumnValue: ...
@@ -36,7 +35,7 @@ class Statements(Protocol):
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock; times are UTC."""
+    """The plan and run that hold the lock; times are UTC."""
 
     plan_id: str
     owner: str
@@ -45,7 +44,7 @@ class Holder:
     heartbeat_at: datetime
 
     def is_run(self, plan_id: str, owner: str) -> bool:
-        """Whether this run of this plan holds it; two runs may go on with one plan, one after the other."""
+        """This run of this plan holds the lock; several runs may resume one plan, one after the other."""
         return (self.plan_id, self.owner) == (plan_id, owner)
 
     def __str__(self) -> str:
@@ -54,7 +53,7 @@ class Holder:
 
 
 def ensure_table(hook: Statements, schema: str, table: str, statement: str) -> None:
-    """Make one of the procedures' own tables unless it exists; two plans may do it at the same time.
+    """Create one of the procedures' own tables unless it exists; two plans may do it at the same time.
 
     :param table: DR_LOCK, DR_LEDGER or DR_MARKER.
     :param statement: the CREATE TABLE in ``include/sql``.
@@ -63,7 +62,7 @@ def ensure_table(hook: Statements, schema: str, table: str, statement: str) -> N
         return
     try:
         hook.execute(statement, {"schema": schema})
-        log.info("Made the table %s.%s.", schema, table)
+        log.info("Created the table %s.%s.", schema, table)
     except Exception as error:
         if code_of(error) != _ALREADY_THERE:
             raise
@@ -87,7 +86,7 @@ class PlanLock:
         return cls(deployment.goldengate_database(site), schema, deployment.topology.name)
 
     def ensure_tables(self) -> None:
-        """Make the tables of lock, ledger and marker where they are missing."""
+        """Create the tables of lock, ledger and marker where they are missing."""
         for table, statement in (
             ("DR_LOCK", "create_lock_table"),
             ("DR_LEDGER", "create_ledger_table"),
@@ -96,7 +95,7 @@ class PlanLock:
             ensure_table(self._hook, self._schema, table, statement)
 
     def holder(self) -> Holder | None:
-        """Who holds the lock; None when it is free or its table does not exist yet."""
+        """The holder of the lock; None when it is free or its table does not exist yet."""
         if not self._hook.value("table_exists", owner=self._schema, table_name="DR_LOCK"):
             return None
         rows = self._hook.select("lock_holder", self._in, deployment=self._deployment)
@@ -112,10 +111,10 @@ class PlanLock:
         )
 
     def take(self, plan_id: str, owner: str, reason: str) -> Holder:
-        """Take the lock; the run that holds it already takes it again without harm.
+        """Take the lock; a run that already holds it may take it again.
 
         :param plan_id: the same for every step and retry of a plan.
-        :param owner: the run that answers for it.
+        :param owner: the run that is responsible for it.
         :raises GuardError: another plan holds it, or another run of the same plan.
         """
         _check("plan_id", plan_id)
@@ -136,22 +135,22 @@ class PlanLock:
             except Exception as error:
                 if code_of(error) != _DUPLICATE:
                     raise
-            # Read back: the insert's answer may belong to a race, or to an earlier try whose reply was lost.
+            # Read back: another run may have been first, or an earlier try whose reply was lost.
             holder = self.holder()
         if holder is None or not holder.is_run(plan_id, owner):
             raise self._held(holder)
         return holder
 
     def require(self, plan_id: str, owner: str) -> Holder:
-        """Prove that a run still holds the lock, and leave a sign of life.
+        """Prove that a run still holds the lock, and record a sign of life.
 
         :raises GuardError: it does not.
         """
         holder = self.holder()
         if holder is None:
             raise GuardError(
-                f"Plan {plan_id} does not hold the lock of {self._deployment}: nobody does.",
-                "Clear take_lock with what follows it, or start a new run with this plan.",
+                f"Plan {plan_id} no longer holds the lock of {self._deployment}; the lock is free.",
+                "Clear take_lock with Downstream, or start a new run with this plan.",
             )
         if not holder.is_run(plan_id, owner):
             raise self._held(holder)
@@ -159,7 +158,7 @@ class PlanLock:
         return holder
 
     def heartbeat(self, plan_id: str) -> bool:
-        """Leave a sign of life.
+        """Record a sign of life.
 
         :returns: False when the plan does not hold the lock.
         """
@@ -187,8 +186,8 @@ class PlanLock:
     def take_over(self, plan_id: str, owner: str, reason: str, held_by: str) -> Holder:
         """Take the lock from a plan that a person has named and knows to be dead.
 
-        :param held_by: the plan that loses it; a lock of any other plan stays.
-        :raises GuardError: it is held by yet another plan.
+        :param held_by: the plan that loses the lock; a lock of any other plan stays.
+        :raises GuardError: yet another plan holds it.
         """
         _check("plan_id", plan_id)
         _check("owner", owner)
@@ -204,15 +203,15 @@ class PlanLock:
         holder = self.holder()
         if holder is None or holder.plan_id != plan_id:
             raise self._held(holder)
-        log.warning("Plan %s took the lock of %s over from plan %s.", plan_id, self._deployment, held_by)
+        log.warning("Plan %s took over the lock of %s from plan %s.", plan_id, self._deployment, held_by)
         return holder
 
     def _held(self, holder: Holder | None) -> GuardError:
         return GuardError(
-            f"The deployment {self._deployment} is locked by {holder or 'a plan that released it meanwhile'}.",
-            f"See the row in {self._schema}.DR_LOCK at the surviving site. Wait until that run has ended, or end "
-            "it; if its Airflow is lost, prove that nothing of it runs any more and take the lock over: start a "
-            "run with its plan as the parameter take_lock_from.",
+            f"The deployment {self._deployment} is locked by {holder or 'a plan that has released it since'}.",
+            f"See the row in {self._schema}.DR_LOCK at the surviving site. Wait until that run has ended, or end it. "
+            "If its Airflow is lost: prove that none of its programs still runs, then take over the lock with a new "
+            "run that names its plan in the parameter take_lock_from.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a step works with at run time: topology, plan, and the hooks of either site, made when they are asked for."""
+"""The tools of a step at run time: topology, plan, and the hooks of both sites, created on first use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Plan id of the deployment's own fact about whose capture runs; no run id can be this one.
+#: Plan id of the deployment's own fact about the plan whose capture runs; no run id can equal it.
 REPLICATION = "(replication)"
 
 
@@ -67,7 +67,7 @@ class Step:
     :param source: site name; empty for the active site.
     :param target: site name; empty for the only new or standby site.
     :param failover: the source is the lost site, and the target the survivor.
-    :param plan_id: the plan; an older one's id goes on with that plan.
+    :param plan_id: the plan; the id of an older one resumes that plan.
     :param params: the run's parameters.
     """
 
@@ -91,7 +91,7 @@ class Step:
         self.owner = owner
         #: Airflow's user who started the run; empty for a schedule.
         self.requester = requester
-        #: Time that the run was asked for; clearing the run does not change it.
+        #: Time at which the run was requested; clearing the run does not change it.
         self.run_after = run_after
         self.deployment = Deployment(deployment)
 
@@ -114,7 +114,7 @@ class Step:
         )
 
     def arguments(self) -> JsonObject:
-        """What a trigger needs to make the same step again; plain JSON, no secrets."""
+        """The arguments with which a trigger creates the same step; plain JSON, no secrets."""
         return {
             "deployment": self._deployment,
             "source": self._source,
@@ -148,7 +148,7 @@ class Step:
 
     @property
     def ledger_role(self) -> SiteRole:
-        """The surviving site, where lock and ledger live."""
+        """Role of the surviving site, which has lock and ledger."""
         return "target" if self.failover else "source"
 
     @property
@@ -160,7 +160,7 @@ class Step:
         return self.topology.site(self.name(role))
 
     def name(self, role: SiteRole) -> str:
-        """Site behind a role; the source is known without a target."""
+        """Site of a role; the source is known even without a target."""
         if role == "source" and not self.failover:
             return self._source or self.topology.active_site
         return self.pair.name(role)
@@ -185,12 +185,12 @@ class Step:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Noted facts of the plan; they live at the surviving site."""
+        """Recorded facts of the plan, at the surviving site."""
         return self._ledger(self.plan_id)
 
     @cached_property
     def replication(self) -> Ledger:
-        """The plan whose capture runs; a plan that was overtaken finds the other's id."""
+        """The ledger entry about the plan whose capture runs; a replaced plan finds the other's id there."""
         return self._ledger(REPLICATION)
 
     def _ledger(self, plan_id: str) -> Ledger:
@@ -225,7 +225,7 @@ class Step:
         return self.deployment.goldengate_database(self.name(role))
 
     def host(self, role: SiteRole, kind: HostKind = "db") -> RemoteHost:
-        """A host of a site; one SSH connection a step."""
+        """A host of a site; one SSH connection per step."""
         return self.deployment.host(self.name(role), kind)
 
     def ggsci(self, role: SiteRole) -> Ggsci:

@@ -1,4 +1,4 @@
-"""Passwords that end, and privileges of the database users."""
+"""Password expiry and privileges of the database users."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from infomart_dr.topology import DbmsJob, Idb, SchedulerJob, SiteRole
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook
 
-#: Days before a password's end from which on it is warned of.
+#: Days before a password's expiry from which on the check warns.
 EXPIRY_DAYS = 14
 
 
 def account_verdict(name: str, row: Mapping[str, Any], now: datetime) -> Verdict:
-    """Whether an account will still let in.
+    """The account allows logins, now and in the next days.
 
     :param name: the Airflow connection.
     :param row: of the statement ``own_account``.
@@ -31,13 +31,13 @@ def account_verdict(name: str, row: Mapping[str, Any], now: datetime) -> Verdict
     if status != "OPEN":
         return warning(f"{user} of {name} is {status}", remedy)
     if expiry is None:
-        return ok(f"{user}: no end")
+        return ok(f"{user}: never expires")
     days = (expiry.replace(tzinfo=None) - now).total_seconds() / 86400
     if days <= 0:
-        return blocked(f"the password of {user} ({name}) has expired on {expiry:%Y-%m-%d}", remedy)
+        return blocked(f"the password of {user} ({name}) expired on {expiry:%Y-%m-%d}", remedy)
     if days < EXPIRY_DAYS:
         return warning(f"the password of {user} ({name}) expires on {expiry:%Y-%m-%d}, in {days:.0f} day(s)", remedy)
-    return ok(f"{user}: until {expiry:%Y-%m-%d}")
+    return ok(f"{user}: expires on {expiry:%Y-%m-%d}")
 
 
 def _accounts(context: CheckContext, role: SiteRole) -> list[Verdict]:
@@ -62,9 +62,9 @@ ACCOUNTS = Check(
 
 
 def missing_privileges(held: set[str], wanted: Sequence[tuple[str, ...]]) -> list[str]:
-    """Those of the wanted privileges that are not held.
+    """The required privileges that are missing.
 
-    :param wanted: each a group of which one is enough; the first is named when none is held.
+    :param wanted: groups of privileges; one of each group is enough. The first is named when none is held.
     """
     return [group[0] for group in wanted if not held & set(group)]
 
@@ -76,9 +76,9 @@ _IMPORT = ("DATAPUMP_IMP_FULL_DATABASE", "IMP_FULL_DATABASE")
 
 
 def wanted_privileges(copies: bool, role: SiteRole, *, tags: bool = True) -> dict[str, list[tuple[str, ...]]]:
-    """What the users of a site need, by the kind of their connection (docs/getting-started.md, Grants).
+    """Privileges that the users of a site need, by kind of connection (docs/getting-started.md, Grants).
 
-    :param tags: GoldenGate knows tags; before 12c the DBA writes the markers.
+    :param tags: GoldenGate supports tags; before 12c the DBA writes the markers.
     """
     dba: list[tuple[str, ...]] = [_DICTIONARY]
     if copies and role == "source":
@@ -99,25 +99,25 @@ def _privileges(context: CheckContext, role: SiteRole) -> list[Verdict]:
 
 
 def _held(hook: InfoMartOracleHook, wanted: Sequence[tuple[str, ...]]) -> Verdict:
-    """Whether the user of a connection has at least one of each group of privileges."""
+    """The user of a connection has at least one of each group of privileges."""
     held = {str(row["privilege"]) for row in hook.select("privileges")}
     held |= {str(row["role"]) for row in hook.select("roles")}
     missing = missing_privileges(held, wanted)
     user = hook.get_connection(hook.conn_id).login
     return faults(
         [f"{user} ({hook.conn_id}) lacks {each}" for each in missing],
-        f"{user} has what is needed",
+        f"{user} has the required privileges",
         "; ".join(f"GRANT {each} TO {user}" for each in missing) + ".",
     )
 
 
 def hold_privileges(user: str, idbs: Iterable[Idb], tables: bool) -> list[tuple[str, ...]]:
-    """What the user of an IDB's connection needs to hold its purge jobs (docs/purge-holds.md, Mechanisms).
+    """Privileges that the user of an IDB's connection needs to hold its purge jobs (docs/purge-holds.md, Mechanisms).
 
-    ALTER on another owner's job, and EXECUTE on a package, are object privileges, which are not seen here.
+    ALTER on another owner's job, and EXECUTE on a package, are object privileges; they are not checked here.
 
     :param user: in capitals.
-    :param tables: the tables of the holds are there already.
+    :param tables: the tables of the holds already exist.
     """
     wanted: list[tuple[str, ...]] = [] if tables else [("CREATE TABLE",)]
     jobs = [job for idb in idbs for job in idb.purge_jobs]
@@ -143,13 +143,13 @@ def _idb_privileges(context: CheckContext, role: SiteRole) -> list[Verdict]:
 
 PRIVILEGES = Check(
     "privileges",
-    "System privileges and roles of the DBA and of GoldenGate's user that the procedure uses",
+    "System privileges and roles of the DBA and of GoldenGate's user that the procedure needs",
     _privileges,
     needs=("dba_connection", "goldengate_connection"),
 )
 IDB_PRIVILEGES = Check(
     "idb_privileges",
-    "System privileges and roles of the IDBs' users, by which purge jobs are held",
+    "System privileges and roles of the IDBs' users for holding purge jobs",
     _idb_privileges,
     needs=("idb_connections",),
 )

@@ -1,4 +1,4 @@
-"""Clocks against Airflow's, releases against the topology's."""
+"""Clocks compared with Airflow's, releases compared with the topology's."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
 from infomart_dr.topology import SiteRole
 
-#: Seconds by which a clock may differ from Airflow's: high-water marks, holds and logs are compared with it.
+#: Seconds by which a clock may differ from Airflow's, since high-water marks, holds and logs are compared with it.
 CLOCK_WARNING, CLOCK_LIMIT = 10.0, 120.0
 
 
 def clock_verdict(what: str, difference: float) -> Verdict:
-    """Whether a clock is near Airflow's.
+    """The clock is close to Airflow's.
 
-    :param difference: seconds; positive: it is ahead.
+    :param difference: seconds; positive: the clock is ahead.
     """
     said = f"the clock of {what} is {abs(difference):.0f} s {'ahead of' if difference > 0 else 'behind'} Airflow's"
     if abs(difference) < CLOCK_WARNING:
@@ -29,7 +29,7 @@ def clock_verdict(what: str, difference: float) -> Verdict:
 
 
 def _difference(look: Callable[..., float]) -> float:
-    """Seconds by which a clock is ahead: that of the look against the middle of its duration here."""
+    """Seconds by which a clock is ahead: its reading compared with the middle of the reading's duration here."""
     begin = time.time()
     there = look()
     return float(there) - (begin + time.time()) / 2
@@ -46,7 +46,7 @@ def _database_clock(context: CheckContext, role: SiteRole) -> Verdict:
 def _host_clocks(context: CheckContext, role: SiteRole) -> list[Verdict]:
     step, site = context.step, context.step.site(role)
     hosts = {site.database.host: step.host(role), site.info_mart_server.host: step.host(role, "gim")}
-    # Whole seconds: half of one is added.
+    # date gives whole seconds, so half a second is added.
     return [
         clock_verdict(name, _difference(lambda host=host: parse_seconds(host.run(["date", "-u", "+%s"]).stdout) + 0.5))
         for name, host in hosts.items()
@@ -54,9 +54,9 @@ def _host_clocks(context: CheckContext, role: SiteRole) -> list[Verdict]:
 
 
 def parse_seconds(text: str) -> int:
-    """Seconds since 1970 as ``date +%s`` prints them.
+    """Seconds since 1970 from the output of ``date +%s``.
 
-    :raises UnexpectedReplyError: it prints something else.
+    :raises UnexpectedReplyError: the output is something else.
     """
     if not re.fullmatch(r"\d{9,12}", text.strip()):
         raise UnexpectedReplyError(f"date -u +%s gave {text.strip()[:60]!r}.", "Run it by hand on that host.")
@@ -64,7 +64,7 @@ def parse_seconds(text: str) -> int:
 
 
 def release_faults(what: str, found: str, wanted: str, parts: int = 2) -> Iterator[str]:
-    """A release that is not the topology's; its first parts count."""
+    """The difference between a release and the topology's, by their first parts."""
     numbers = [re.findall(r"\d+", text)[:parts] for text in (found, wanted)]
     shortest = min(map(len, numbers))
     if shortest == 0 or numbers[0][:shortest] != numbers[1][:shortest]:
@@ -104,7 +104,7 @@ def _info_mart_release(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
     found = step.info_mart("source").value("job_version", {"schema": step.schema})
     if found is None:
-        return not_checked("no extraction has been noted here that would tell the server's release")
+        return not_checked("no extraction is recorded here that would show the server's release")
     wanted = step.topology.info_mart.release
     return faults(
         release_faults("the Info Mart Server", str(found), wanted, parts=3),
@@ -115,34 +115,38 @@ def _info_mart_release(context: CheckContext, role: SiteRole) -> Verdict:
 
 DATABASE_CLOCK = Check(
     "database_clock",
-    f"The database's clock against Airflow's: warned of from {CLOCK_WARNING:.0f} s, blocked from {CLOCK_LIMIT:.0f} s",
+    f"The database's clock compared with Airflow's: warning from {CLOCK_WARNING:.0f} s, "
+    f"blocked from {CLOCK_LIMIT:.0f} s",
     _database_clock,
     needs=("dba_connection",),
 )
 HOST_CLOCKS = Check(
-    "host_clocks", "The clocks of both hosts against Airflow's", _host_clocks, needs=("database_host", "server_host")
+    "host_clocks",
+    "The clocks of both hosts compared with Airflow's",
+    _host_clocks,
+    needs=("database_host", "server_host"),
 )
 DATABASE_RELEASE = Check(
     "database_release",
-    "Release of the database (V$INSTANCE) against the topology's",
+    "Release of the database (V$INSTANCE) compared with the topology's",
     _database_release,
     needs=("dba_connection",),
 )
 GOLDENGATE_RELEASE = Check(
     "goldengate_release",
-    "Release in ggsci's banner against the topology's",
+    "Release in ggsci's banner compared with the topology's",
     _goldengate_release,
     needs=("goldengate",),
 )
 DATA_PUMP_CLIENTS = Check(
     "data_pump_client",
-    "expdp at the source and impdp at the target start; their release is the database's",
+    "expdp at the source and impdp at the target start, and have the database's release",
     _data_pump_clients,
     needs=("database_host", "dba_connection"),
 )
 INFO_MART_RELEASE = Check(
     "info_mart_release",
-    "JOB_VERSION of the newest extraction against the topology's release",
+    "JOB_VERSION of the newest extraction compared with the topology's release",
     _info_mart_release,
     needs=("info_mart_connection",),
 )

@@ -1,4 +1,4 @@
-"""What the checks of one report share: a step that looks only, and refuses what would change something."""
+"""The shared parts of one report's checks: a read-only step that refuses every change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class NoLedger:
-    """The ledger of no plan: nothing is noted, and nothing can be."""
+    """The ledger of no plan: it has no facts and accepts none."""
 
     def get(self, fact: Fact[Any]) -> None:
         return None
@@ -32,7 +32,7 @@ class NoLedger:
         return Recorded({})
 
     def require(self, fact: Fact[T]) -> T:
-        raise GuardError(f"A readiness check has no plan, and so no fact {fact.name!r}.")
+        raise GuardError(f"A readiness check has no plan, so it has no fact {fact.name!r}.")
 
     def put_once(self, fact: Fact[T], value: T) -> T:
         raise _refused(f"recording {fact}")
@@ -43,12 +43,12 @@ class NoLedger:
 
 def _refused(what: str) -> PermanentError:
     return PermanentError(
-        f"A readiness check changes nothing; refused: {what}.", "Report this: it is a fault of the check."
+        f"A readiness check must not change anything; refused: {what}.", "Report this: the check itself is wrong."
     )
 
 
 class ReadOnlyDeployment(Deployment):
-    """A deployment whose databases and hosts refuse what would change them."""
+    """A deployment whose databases and hosts refuse every change."""
 
     def oracle(self, connection: str) -> InfoMartOracleHook:
         hook = super().oracle(connection)
@@ -66,7 +66,7 @@ def _never(what: str, *_: object, **__: object) -> Any:
 
 
 class ReadOnlyStep(Step):
-    """A step without a plan that looks only."""
+    """A read-only step without a plan."""
 
     def __init__(self, *, deployment: str, source: str, target: str, failover: bool) -> None:
         super().__init__(deployment=deployment, source=source, target=target, failover=failover, plan_id="(readiness)")
@@ -77,7 +77,7 @@ class ReadOnlyStep(Step):
 
 
 class CheckContext:
-    """What the checks of one report share.
+    """The shared data of one report's checks.
 
     :param procedure: one of :data:`PROCEDURES`.
     """
@@ -109,10 +109,10 @@ class CheckContext:
         return estimates.estimate(self.schema_bytes, self.runs, redo=self.redo_rate)
 
     def may_come_with_the_import(self, role: SiteRole) -> bool:
-        """Whether the Info Mart's owner may be missing at a site until the import makes it."""
+        """The import may create the Info Mart's owner at the site, so the owner may be missing now."""
         return self.copies and role == "target"
 
     @property
     def copies(self) -> bool:
-        """The procedure copies the database, and prepares the target's replication itself."""
+        """The procedure copies the database and sets up the target's replication itself."""
         return self.procedure in ("return_to_normal", "setup_replication", "database_transfer")

@@ -1,7 +1,7 @@
-"""What a procedure will need, looked at by the parts that the real run uses, and changing nothing.
+"""The needs of each procedure, checked with the code of the real run and without any change.
 
-A list of checks a procedure, in :data:`PROCEDURES`. The checks of reach come first: what needs them is not checked
-when they fail.
+:data:`PROCEDURES` has a list of checks for each procedure. The checks of reach come first: when one fails, the checks
+that need it are not checked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Finding, Planned
 from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
 
-#: A check of both sites, or of one.
+#: A check for both sites, or for one.
 Item = Check | tuple[Check, SiteRole]
 
 
@@ -28,7 +28,7 @@ def _names(*checks: Check) -> frozenset[str]:
     return frozenset(check.name for check in checks)
 
 
-#: A check of both sites is planned for one of them.
+#: A check that covers both sites at once is planned for one of them.
 _ONCE: SiteRole = "target"
 _REACH = (
     reach.DBA,
@@ -95,10 +95,10 @@ _FOLLOW: tuple[Item, ...] = (
 
 @dataclass(frozen=True)
 class Procedure:
-    """Checks of a procedure, and those of them that an active-active deployment has no use for.
+    """Checks of a procedure, and those of them that do not apply to an active-active deployment.
 
     :param failover: the source is the site that may be lost.
-    :param only: the architecture that it is for; None: both.
+    :param only: the architecture of the procedure; None: both.
     """
 
     name: str
@@ -120,7 +120,7 @@ PROCEDURES: dict[str, Procedure] = {
             "failover",
             _list(*_TAKE_OVER, *_FOLLOW, *_SERVE, (services.LOCK, "target"), (services.ENDPOINTS, "source")),
             failover=True,
-            # Nothing is replicated, and the survivor's server runs.
+            # There is no replication, and the survivor's server runs.
             not_active_active=_names(
                 services.ROLE,
                 reach.GGSCI,
@@ -153,7 +153,7 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure(
             "return_to_normal",
             _list(*_REACH, *_STATE, *_COPY, *_SERVE, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
-            # A copy as of one SCN that nothing follows.
+            # A copy as of one SCN, without replication after it.
             not_active_active=_names(
                 reach.GGSCI,
                 clocks_and_releases.GOLDENGATE_RELEASE,
@@ -179,7 +179,7 @@ PROCEDURES: dict[str, Procedure] = {
 
 
 def all_checks() -> list[Check]:
-    """Every check, each once, in the order in which they are run."""
+    """Every check once, in the order of the run."""
     return list(dict.fromkeys(planned.check for each in PROCEDURES.values() for planned in each.planned))
 
 
@@ -196,9 +196,9 @@ def table_of_checks() -> str:
 
 
 def fitting(topology: Topology) -> list[tuple[str, str, str]]:
-    """Procedures that the roles of a topology call for, each with source and target.
+    """Procedures that fit the roles of a topology, each with source and target.
 
-    A new site calls for those that fill it, a standby for those that make it serve.
+    A new site needs those that fill it, a standby those that make it serve.
     """
     sites = topology.sites
     active = [name for name, site in sites.items() if site.role == "active"]
@@ -220,9 +220,9 @@ def fitting(topology: Topology) -> list[tuple[str, str, str]]:
 
 
 def estimated_times(context: CheckContext, findings: Sequence[Finding]) -> dict[str, str]:
-    """The parts of the estimate; empty when the databases that it comes from could not be asked.
+    """The parts of the estimate; empty when a check could not query the databases behind it.
 
-    They are not asked again then: a wrong password that is tried too often locks the account.
+    Such a database is not queried again: too many logins with a wrong password lock the account.
     """
     sites = {context.step.name("source"), context.step.name(context.step.ledger_role)}
     asked = ("dba_connection", "goldengate_connection")
@@ -231,7 +231,7 @@ def estimated_times(context: CheckContext, findings: Sequence[Finding]) -> dict[
     try:
         estimated = context.estimate
     except InfoMartError:
-        # The checks that it serves have said why.
+        # The checks that use the estimate have reported the reason.
         return {}
     replicated = context.step.topology.architecture == "active-standby"
     return {name: span.text() for name, span in estimates.parts(context.procedure, estimated, replicated).items()}

@@ -1,4 +1,4 @@
-"""Connections, hosts, Management Layer, configuration, GoldenGate: what everything else needs."""
+"""Connections, hosts, Management Layer, configuration, GoldenGate: the basis of all other checks."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _info_mart_connection(context: CheckContext, role: SiteRole) -> Verdict:
         context.without_owner.add(role)
         return warning(
             error.what,
-            f"When the user is to come with the import: its password is then the source's, which {hook.conn_id} "
-            "must have.",
+            f"If the import will create the user, it will have the source's password: put that into {hook.conn_id}. "
+            "Otherwise correct the login.",
         )
     return ok(f"{hook.conn_id} logs in")
 
@@ -43,7 +43,7 @@ def _goldengate_connection(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def idb_connections(step: Step, role: SiteRole) -> list[str]:
-    """Airflow connections of a site's IDBs, each once."""
+    """Airflow connections of a site's IDBs, without duplicates."""
     return list(dict.fromkeys(idb.connection for idb in step.site(role).idbs))
 
 
@@ -51,13 +51,13 @@ def _idb_connections(context: CheckContext, role: SiteRole) -> Verdict:
     names = idb_connections(context.step, role)
     for name in names:
         context.step.oracle(name).value("database_clock")
-    return ok(f"{', '.join(names) or 'no connection'}: log in")
+    return ok(f"{', '.join(names)}: all log in" if names else "there are no IDB connections")
 
 
 def _host(context: CheckContext, role: SiteRole, kind: Any) -> Verdict:
     host = context.step.host(role, kind)
     host.run(["true"])
-    return ok(f"{host.label} lets in, its host key is that of the connection")
+    return ok(f"{host.label} accepts the login, and its host key is the connection's")
 
 
 def _management_layer(context: CheckContext, role: SiteRole) -> Verdict:
@@ -74,7 +74,7 @@ def _configuration(context: CheckContext, role: SiteRole) -> Verdict:
     if application.dbid != wanted:
         return blocked(
             f"{application.name} has the DBID {application.dbid}, the topology says {wanted}",
-            "Correct application_dbid: the Management Layer starts and stops by it.",
+            "Correct application_dbid: the Management Layer starts and stops the server by it.",
         )
     return ok(f"{application.name} can be read")
 
@@ -87,10 +87,10 @@ def _ggsci(context: CheckContext, role: SiteRole) -> Verdict:
     running = step.ggsci(role).manager_status()
     home = step.site(role).goldengate.home
     if running:
-        return ok(f"{home} has its folders, the manager runs")
+        return ok(f"{home} has its folders, and the manager runs")
     remedy = f"START MGR in ggsci at {step.name(role)}."
     if context.copies:
-        return warning(f"the manager in {home} is down", f"{remedy} The procedure does it, too.")
+        return warning(f"the manager in {home} is down", f"{remedy} Otherwise the procedure starts it.")
     return blocked(f"the manager in {home} is down", remedy)
 
 
@@ -115,12 +115,12 @@ IDBS = Check(
 )
 DATABASE_HOST = Check(
     "database_host",
-    "The database host lets Airflow in by SSH, with the host key that the connection holds",
+    "The database host accepts Airflow's SSH login and has the host key of the connection",
     lambda context, role: _host(context, role, "db"),
 )
 SERVER_HOST = Check(
     "server_host",
-    "The Info Mart Server's host lets Airflow in by SSH, with the host key that the connection holds",
+    "The Info Mart Server's host accepts Airflow's SSH login and has the host key of the connection",
     lambda context, role: _host(context, role, "gim"),
 )
 MANAGEMENT = Check(
@@ -136,7 +136,7 @@ CONFIGURATION = Check(
 )
 GGSCI = Check(
     "goldengate",
-    "GoldenGate's home has its folders, ggsci starts, the manager runs",
+    "GoldenGate's home has its folders, ggsci starts, and the manager runs",
     _ggsci,
     needs=("database_host",),
 )

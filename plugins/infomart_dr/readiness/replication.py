@@ -13,9 +13,9 @@ from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, wa
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
-#: Seconds of lag from which on the standby is too far behind.
+#: Seconds of lag above which the standby is too far behind.
 LAG_LIMIT = 900
-#: Seconds after which an open transaction will make a capture wait.
+#: Seconds after which an open transaction counts as old: a capture would wait for it.
 OLD_TRANSACTION = 1800.0
 
 
@@ -23,7 +23,7 @@ def _supplemental_logging(context: CheckContext, role: SiteRole) -> Verdict:
     return faults(
         prerequisites.database_faults(context.step, role),
         "ARCHIVELOG, minimal supplemental logging",
-        "Do what is named, as a DBA; ARCHIVELOG mode needs a restart of the database.",
+        "Correct each of these as a DBA; ARCHIVELOG mode needs a restart of the database.",
     )
 
 
@@ -34,7 +34,8 @@ def _schema_logging(context: CheckContext, role: SiteRole) -> Verdict:
         return ok(f"supplemental logging of {step.schema} is on")
     return blocked(
         f"supplemental logging of {step.schema} is off",
-        f"ADD SCHEMATRANDATA {step.schema} in ggsci (ADD TRANDATA before 12c): changed rows cannot be found otherwise.",
+        f"ADD SCHEMATRANDATA {step.schema} in ggsci (ADD TRANDATA before 12c): without it the Replicat cannot find "
+        "the changed rows.",
     )
 
 
@@ -46,16 +47,16 @@ def _parameter_files(context: CheckContext, role: SiteRole) -> Verdict:
         if not file.right and (context.copies or _in_use(step, file))
     ]
     if context.copies:
-        return ok(f"{len(differing)} file(s) would be written" if differing else "as rendered")
+        return ok(f"the procedure would write {len(differing)} file(s)" if differing else "all files are as rendered")
     remedy = (
-        "Compare the exclusion lists and settings with those that infomart-dr renders; stop the group, write the file, "
-        "start the group."
+        "Compare the exclusion lists and settings with those that infomart-dr renders. Then stop the group, write the "
+        "file, and start the group."
     )
-    return faults(differing, "the files in use are as rendered, exclusion lists among them", remedy)
+    return faults(differing, "the files in use are as rendered, including the exclusion lists", remedy)
 
 
 def _in_use(step: Step, file: replication_guard.ParameterFile) -> bool:
-    """Whether a file belongs to the direction in which the target follows the source."""
+    """The file belongs to the direction in which the target follows the source."""
     groups = step.site(file.role).goldengate.groups
     used = (groups.extract, groups.pump) if file.role == "source" else (groups.replicat,)
     return file.path.rpartition("/")[2] in {"GLOBALS", *(f"{name.lower()}.prm" for name in used)}
@@ -66,7 +67,7 @@ def group_verdict(name: str, info: Any) -> Verdict:
 
     :param info: :class:`~infomart_dr.hooks.parse_ggsci.GroupInfo`; None: there is no such group.
     """
-    remedy = f"VIEW REPORT {name} in ggsci, correct what it names, START {name}."
+    remedy = f"VIEW REPORT {name} in ggsci, correct the error in it, then START {name}."
     if info is None:
         return blocked(f"there is no {name}", "Run infomart_setup_replication.")
     if info.status != "RUNNING":
@@ -74,7 +75,7 @@ def group_verdict(name: str, info: Any) -> Verdict:
     behind = (info.lag or 0) + (info.updated_ago or 0)
     if behind > LAG_LIMIT:
         return warning(f"{name} is RUNNING and {span(behind)} behind", "Find out why: link, load or a lock.")
-    return ok(f"{name} RUNNING, {span(behind)} behind")
+    return ok(f"{name} is RUNNING, {span(behind)} behind")
 
 
 def _groups(context: CheckContext, role: SiteRole) -> list[Verdict]:
@@ -91,9 +92,9 @@ def _parity(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def _sequences(context: CheckContext, role: SiteRole) -> Verdict:
-    """Values travel behind the rows: only what is missing is wrong while the source serves."""
+    """Sequence values arrive after the rows, so while the source serves only a missing sequence is a fault."""
     missing, low = dictionary.sequence_faults(context.step)
-    later = f"; {len(low)} of them are lower for now, as the source serves" if low else ""
+    later = f"; {len(low)} of them are lower, which is normal while the source serves" if low else ""
     fine = f"every sequence in use is at {context.step.name('target')}{later}"
     return faults(missing, fine, "Create the sequence at the target, above the highest key; correct sequence_keys.")
 
@@ -123,7 +124,7 @@ SCHEMA_LOGGING = Check(
 )
 PARAMETERS = Check(
     "parameter_files",
-    "Parameter files and GLOBALS against the rendered ones, exclusion lists among them; a copy writes them itself",
+    "Parameter files and GLOBALS compared with the rendered ones, including exclusion lists; a copy writes them itself",
     _parameter_files,
     needs=("database_host",),
     once=True,
@@ -143,7 +144,7 @@ PARITY = Check(
 )
 SEQUENCES = Check(
     "sequences",
-    "Every sequence of the source, and of sequence_keys, is at the target",
+    "Every sequence of the source and of sequence_keys exists at the target",
     _sequences,
     needs=("dba_connection", "info_mart_connection"),
     once=True,

@@ -1,7 +1,7 @@
-"""Checks that change nothing: what each looks at, what it found, and the remedy; run in order, reported whole.
+"""Checks without side effects: subject, result and remedy of each; they run in order and fill one report.
 
-A check that cannot look is blocked, with the reason. The checks that need what it could not reach are *not checked*:
-one fault is reported once.
+A check that gets no answer is blocked, with the reason. The checks that need the same answer are *not checked*, so
+that one fault is reported once.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from infomart_dr.errors import InfoMartError, UnreachableError
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 Level = Literal["ok", "not checked", "warning", "blocked"]
-#: The worse, the further.
+#: From best to worst.
 LEVELS: tuple[Level, ...] = ("ok", "not checked", "warning", "blocked")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a look came to.
+    """The result of a check.
 
     :param what: one sentence.
-    :param remedy: what to do; empty when nothing is to be done.
+    :param remedy: the next step; empty when there is none.
     :param unreachable: something did not answer.
     """
 
@@ -50,9 +50,9 @@ def not_checked(what: str, remedy: str = "") -> Verdict:
 
 
 def faults(found: Iterable[str], fine: str, remedy: str, level: Level = "blocked") -> Verdict:
-    """A verdict over a list of what is wrong.
+    """A verdict from a list of faults.
 
-    :param fine: the sentence when nothing is.
+    :param fine: the sentence when there are none.
     """
     wrong = list(found)
     if not wrong:
@@ -65,12 +65,12 @@ def faults(found: Iterable[str], fine: str, remedy: str, level: Level = "blocked
 class Check:
     """A named check.
 
-    :param looks_at: for the list of all checks.
+    :param looks_at: its subject, for the list of all checks.
     :param look: ``(context, role)`` to one verdict or several.
-    :param needs: checks of the same site without which this one cannot look.
-    :param behind: checks of the same site that, when nothing answered them, tell the same of this one.
-    :param of_source: checks of the source that this one needs, whichever site it looks at.
-    :param once: it is about both sites, and needs what it needs at both.
+    :param needs: checks of the same site that must pass before this one.
+    :param behind: checks of the same site; if they got no answer, this one would get none either.
+    :param of_source: checks of the source that this one needs, whatever its own site.
+    :param once: it covers both sites at once, and its needs apply to both.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Planned:
-    """A check in the list of a procedure, with the sites that it looks at."""
+    """A check in the list of a procedure, with the roles of its sites."""
 
     check: Check
     roles: tuple[SiteRole, ...] = BOTH_ROLES
@@ -107,7 +107,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found for one procedure of one deployment.
+    """The findings for one procedure of one deployment.
 
     :param estimate: times by part, for people.
     """
@@ -128,7 +128,7 @@ class Report:
 
     @property
     def level(self) -> Level:
-        """The worst level; what was not checked by itself is fine."""
+        """The worst level; a check that was not checked counts as ok."""
         worst = max((LEVELS.index(finding.level) for finding in self.findings), default=0)
         return LEVELS[worst] if LEVELS[worst] in ("warning", "blocked") else "ok"
 
@@ -137,7 +137,7 @@ class Report:
 
     @property
     def name(self) -> str:
-        """The deployment; a file that cannot be read may be the only one and nameless."""
+        """The deployment; an unreadable only topology file has no name."""
         return self.deployment or "the topology file"
 
     @property
@@ -145,11 +145,11 @@ class Report:
         return f"{self.procedure} of {self.name} ({self.source or '?'} -> {self.target or '?'})"
 
     def blocked_sentence(self) -> str:
-        """All that is blocked, in one sentence; empty when nothing is."""
+        """All blocked findings in one sentence; empty without any."""
         return blocked_sentence([self])
 
     def table(self) -> str:
-        """For the log: one line a finding."""
+        """For the log: one line per finding."""
         rows = [(finding.level, finding.check, finding.site, finding.what) for finding in self.findings]
         widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
         return "\n".join(
@@ -157,9 +157,9 @@ class Report:
         )
 
     def markdown(self) -> str:
-        """The report."""
+        """The report as Markdown."""
         counted = ", ".join(f"{len(self.of(level))} {level}" for level in reversed(LEVELS) if self.of(level))
-        lines = [f"## {self.title}: {self.level}", "", f"{counted or 'nothing was looked at'}.", ""]
+        lines = [f"## {self.title}: {self.level}", "", f"{counted or 'nothing was checked'}.", ""]
         if self.estimate:
             lines += ["| part | estimated time |", "|---|---|"]
             lines += [f"| {part} | {time} |" for part, time in self.estimate.items()] + [""]
@@ -172,7 +172,7 @@ class Report:
 
 
 def blocked_sentence(reports: Sequence[Report]) -> str:
-    """All that is blocked in several reports, each fault once with the procedures that meet it; empty: nothing is."""
+    """All blocked findings of several reports, each fault once with its procedures; empty without any."""
     met: dict[tuple[str, str], list[str]] = {}
     for report in reports:
         for finding in report.of("blocked"):
@@ -185,7 +185,7 @@ def blocked_sentence(reports: Sequence[Report]) -> str:
 def examine(planned: Sequence[Planned], context: Any, site_name: Callable[[SiteRole], str]) -> list[Finding]:
     """Run checks in their order.
 
-    :param context: what the checks get.
+    :param context: passed to the checks.
     """
     found: dict[tuple[str, SiteRole], Finding] = {}
     findings: list[Finding] = []
@@ -201,7 +201,7 @@ def examine(planned: Sequence[Planned], context: Any, site_name: Callable[[SiteR
 
 
 def _missing(check: Check, role: SiteRole, found: Mapping[tuple[str, SiteRole], Finding]) -> Verdict | None:
-    """A verdict when something that the check needs could not be looked at."""
+    """The verdict when something that the check needs did not pass; None: it can run."""
     needed = [(name, one) for one in (BOTH_ROLES if check.once else (role,)) for name in check.needs]
     needed += [(name, "source") for name in check.of_source]
     for key in needed:
@@ -217,7 +217,7 @@ def _look(check: Check, context: Any, role: SiteRole) -> Verdict:
     try:
         verdicts = check.look(context, role)
     except InfoMartError as error:
-        what, remedy = error.what, error.next_step or "Look at the log."
+        what, remedy = error.what, error.next_step or "Read the task's log."
         return Verdict("blocked", what, remedy, isinstance(error, UnreachableError))
     if isinstance(verdicts, Verdict):
         return verdicts
@@ -225,9 +225,9 @@ def _look(check: Check, context: Any, role: SiteRole) -> Verdict:
 
 
 def merge(verdicts: Sequence[Verdict]) -> Verdict:
-    """Several verdicts of one check as one: the worst level, with every sentence of that level and worse ones."""
+    """Several verdicts of one check as one: the worst level, with the sentences of that level and of all warnings."""
     if not verdicts:
-        return ok("nothing to look at")
+        return ok("nothing to check")
     worst = max(LEVELS.index(verdict.level) for verdict in verdicts)
     shown = [verdict for verdict in verdicts if LEVELS[worst] == verdict.level or verdict.level in LEVELS[2:]]
     return Verdict(

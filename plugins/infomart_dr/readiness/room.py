@@ -1,4 +1,4 @@
-"""Free space and undo against the size of the schema, the redo and the estimated times."""
+"""Free space and undo compared with the size of the schema, the redo and the estimated times."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _data_pump_directory(context: CheckContext, role: SiteRole) -> Verdict:
     if not host.exists(folder):
         return blocked(
             f"{folder} of the directory {step.site(role).database.data_pump.directory} is missing on {host.label}",
-            "Make the folder, for the database's user and for the user of the SSH connection.",
+            "Create the folder, writable for the database's user and for the user of the SSH connection.",
         )
     if host.run(["test", "-w", folder], check=False).exit_code != 0:
-        return blocked(f"{folder} cannot be written by the user of {host.label}", "Give this user write access to it.")
-    return ok(f"{folder} is there and can be written")
+        return blocked(f"the user of {host.label} cannot write to {folder}", "Give this user write access to it.")
+    return ok(f"{folder} exists and is writable")
 
 
 def _export_space(context: CheckContext, role: SiteRole) -> Verdict:
@@ -31,7 +31,7 @@ def _export_space(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def _import_space(context: CheckContext, role: SiteRole) -> Verdict:
-    """Before there is a dump set it is taken to be as large as the schema."""
+    """A dump set that does not exist yet counts as large as the schema."""
     return _room(dump_set_guard.import_room(context.step, context.schema_bytes), context.step.name(role))
 
 
@@ -39,14 +39,14 @@ def _room(room: dump_set_guard.Room, site: str) -> Verdict:
     what = f"{room.folder} has {size_text(room.free)} free, up to {size_text(room.needed)} needed"
     if room.fits:
         return ok(what)
-    return blocked(what, f"Make room at {site}, or point the directory object to another file system.")
+    return blocked(what, f"Free space at {site}, or point the directory object to another file system.")
 
 
 def _tablespace(context: CheckContext, role: SiteRole) -> Verdict:
-    """The Info Mart's owner tells its tablespace; the schema that is replaced gives its room back."""
+    """The tablespace of the Info Mart's owner; the replaced schema frees its own space."""
     step = context.step
     if role in context.without_owner:
-        return not_checked(f"{step.schema} does not log in at {step.name(role)} yet, which tells the tablespace")
+        return not_checked(f"the tablespace is unknown while {step.schema} cannot log in at {step.name(role)}")
     name = str(step.info_mart(role).select("own_account")[0]["default_tablespace"])
     found = step.dba(role).select("tablespace_free", tablespace_name=name)
     if not found:
@@ -54,38 +54,42 @@ def _tablespace(context: CheckContext, role: SiteRole) -> Verdict:
     row = found[0]
     growth = max(int(row["max_bytes"]) - int(row["bytes"]), 0)
     room = int(row["free_bytes"]) + growth + dump_set_guard.schema_bytes(step, role)
-    what = f"tablespace {name} can take {size_text(room)}, the schema has {size_text(context.schema_bytes)}"
+    what = f"tablespace {name} can hold {size_text(room)}, the schema has {size_text(context.schema_bytes)}"
     if room >= context.schema_bytes:
         return ok(what)
     return blocked(what, f"Add data files to {name} at {step.name(role)}, or let them grow.")
 
 
 def undo_verdict(undo: dump_set_guard.Undo) -> Verdict:
-    """Whether the export can read as of its SCN to its end."""
+    """The export can read as of its SCN until it ends."""
     what = undo.time_text()
-    remedy = "ALTER SYSTEM SET undo_retention, with an undo tablespace that can hold it; ORA-01555 spoils an export."
+    remedy = (
+        "ALTER SYSTEM SET undo_retention, with a large enough undo tablespace; otherwise ORA-01555 ends the export."
+    )
     if undo.too_short:
         return blocked(what, remedy)
     return ok(what) if undo.covers else warning(what, remedy)
 
 
 def undo_space_verdict(undo: dump_set_guard.Undo) -> Verdict:
-    """Whether the undo tablespace can keep what the export reads.
+    """The undo tablespace can keep the undo that the export reads.
 
-    Never blocked: the rate is that of a day in which the server ran, and it is stopped for the export.
+    Never blocked: the rate is that of a day with a running server, and the server is stopped for the export.
     """
     what = undo.room_text()
     if undo.room is None:
-        return not_checked(what, "Look at its data files and at V$UNDOSTAT where they are, as in CDB$ROOT.")
+        return not_checked(
+            what, "Check its data files and V$UNDOSTAT in the container that has them, such as CDB$ROOT."
+        )
     if undo.fits:
         return ok(what)
     return warning(what, "Add a data file to the undo tablespace, let it grow, or copy in a quiet hour.")
 
 
 def _trail_space(context: CheckContext, role: SiteRole) -> Verdict:
-    """Trails are kept from the capture until they are applied; they are not larger than the redo.
+    """Trails are kept from the capture until they are applied; they are at most as large as the redo.
 
-    The source writes its own trail, the target gets the one that arrives.
+    The source needs space for its local trail, the target for the trail that arrives.
     """
     step = context.step
     goldengate = step.site(role).goldengate
@@ -96,25 +100,25 @@ def _trail_space(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def _kept_for(context: CheckContext) -> estimates.Span:
-    """How long changes may have to be kept."""
+    """The time for which changes may have to be kept."""
     if context.copies:
         return context.estimate.copy
-    # A standby that follows: half a day of a cut link.
+    # For a standby that follows: a link that is cut for up to half a day.
     return estimates.Span(3600, 12 * 3600)
 
 
 def space_verdict(what: str, free: int, rate: float, kept: estimates.Span) -> Verdict:
-    """Whether changes of some time have room.
+    """The changes of a time fit.
 
     :param rate: bytes of redo a second.
-    :param kept: for how long.
+    :param kept: the time.
     """
     need = rate * kept.high
     said = (
-        f"{what} has {size_text(free)}; redo of {size_text(rate)}/s for up to {span(kept.high)} comes to "
+        f"{what} has {size_text(free)} free; redo of {size_text(rate)}/s for up to {span(kept.high)} needs "
         f"{size_text(need)}"
     )
-    remedy = "Make room, or copy in a quiet hour."
+    remedy = "Free space, or copy in a quiet hour."
     if free >= need:
         return ok(said)
     return (blocked if free < rate * kept.low else warning)(said, remedy)
@@ -123,7 +127,7 @@ def space_verdict(what: str, free: int, rate: float, kept: estimates.Span) -> Ve
 def _redo_space(context: CheckContext, role: SiteRole) -> Verdict:
     rows = context.step.dba(role).select("recovery_area")
     if not rows or not int(rows[0]["space_limit"] or 0):
-        return not_checked("archived redo does not go into a recovery area", "Look at the archive destination.")
+        return not_checked("archived redo does not go into a recovery area", "Check the archive destination.")
     row = rows[0]
     free = int(row["space_limit"]) - int(row["space_used"]) + int(row["space_reclaimable"])
     return space_verdict(f"the recovery area {row['name']}", free, context.redo_rate, _kept_for(context))
@@ -131,52 +135,52 @@ def _redo_space(context: CheckContext, role: SiteRole) -> Verdict:
 
 DIRECTORY = Check(
     "data_pump_directory",
-    "Data Pump's directory object exists, its folder is there and can be written",
+    "Data Pump's directory object exists, and its folder exists and is writable",
     _data_pump_directory,
     needs=("dba_connection", "database_host"),
 )
 EXPORT_SPACE = Check(
     "export_space",
-    "Free space of the source's directory against the size of the schema",
+    "Free space of the source's directory compared with the size of the schema",
     _export_space,
     needs=("dba_connection", "database_host", "data_pump_directory"),
 )
 IMPORT_SPACE = Check(
     "import_space",
-    "Free space of the target's directory against the size of the schema, with transfer.space_factor",
+    "Free space of the target's directory compared with the size of the schema, with transfer.space_factor",
     _import_space,
     needs=("dba_connection", "database_host", "data_pump_directory"),
     of_source=("dba_connection",),
 )
 TABLESPACE = Check(
     "tablespace",
-    "Room of the Info Mart's tablespace at the target against the size of the schema",
+    "Space in the Info Mart's tablespace at the target compared with the size of the schema",
     _tablespace,
     needs=("dba_connection", "info_mart_connection"),
     of_source=("dba_connection",),
 )
 UNDO = Check(
     "undo_retention",
-    "undo_retention at the source against the estimated time of the export",
+    "undo_retention at the source compared with the estimated time of the export",
     lambda context, role: undo_verdict(context.undo),
     needs=("dba_connection", "goldengate_connection"),
 )
 UNDO_SPACE = Check(
     "undo_tablespace",
-    "Room of the source's undo tablespace against the undo that is written in that time (V$UNDOSTAT, last day)",
+    "Space in the source's undo tablespace compared with the undo written in that time (V$UNDOSTAT, last day)",
     lambda context, role: undo_space_verdict(context.undo),
     needs=("dba_connection", "goldengate_connection"),
 )
 TRAIL_SPACE = Check(
     "trail_space",
-    "Free space for the trails against the redo that is written while the copy is made, or in 12 hours of a cut link",
+    "Free space for the trails compared with the redo written during the copy, or during 12 hours of a cut link",
     _trail_space,
     needs=("database_host", "goldengate"),
     of_source=("dba_connection", "goldengate_connection"),
 )
 REDO_SPACE = Check(
     "redo_space",
-    "Room for archived redo at the source against the same (V$RECOVERY_FILE_DEST, V$ARCHIVED_LOG)",
+    "Space for archived redo at the source compared with the same (V$RECOVERY_FILE_DEST, V$ARCHIVED_LOG)",
     _redo_space,
     needs=("dba_connection", "goldengate_connection"),
 )

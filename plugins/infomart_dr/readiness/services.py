@@ -18,20 +18,20 @@ def _data_pump_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
             remedy = f"Attach to it and KILL_JOB, or drop its master table {job}."
             found.append(warning(f"the Data Pump job {job} was left behind at {name}", remedy))
         else:
-            remedy = "Let it end: it takes workers, undo and space."
+            remedy = "Let it end first: it uses workers, undo and space."
             found.append(blocked(f"the Data Pump job {job} is {state} at {name}", remedy))
     return found or [ok("no Data Pump job")]
 
 
 def _scheduler_jobs(context: CheckContext, role: SiteRole) -> Verdict:
-    """Jobs of the Info Mart's owner would write into a database that is filled from elsewhere."""
+    """Jobs of the Info Mart's owner would write into a database that replication or a copy fills."""
     step = context.step
     rows = step.dba(role).select("scheduler_jobs_of", owner=step.schema)
     enabled = [f"{row['owner']}.{row['job_name']}" for row in rows if str(row["enabled"]).upper() == "TRUE"]
     return faults(
         [f"the scheduler job {name} is enabled at {step.name(role)}" for name in enabled],
         f"no job of {step.schema} is enabled",
-        "DBMS_SCHEDULER.DISABLE it: what it writes here is in no other database.",
+        "DBMS_SCHEDULER.DISABLE it: the rows that it writes here would be in no other database.",
         "warning",
     )
 
@@ -40,17 +40,17 @@ def _purge_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
     found = []
     for idb in context.step.site(role).idbs:
         for job in context.step.deployment.purge_jobs(idb):
-            # One that runs is no fault: a hold waits for its end.
+            # A running job is not a fault: a hold waits for its end.
             state = job.state()
-            now = ", and a purge runs now; a hold waits for its end" if state.running else ""
+            now = "; a purge runs now, and a hold would wait for its end" if state.running else ""
             found.append(ok(f"{idb.name}: {job.key} is {state.words}{now}"))
     return [*found, *(warning(*each) for each in _of_two_users(context, role))]
 
 
 def _of_two_users(context: CheckContext, role: SiteRole) -> list[tuple[str, str]]:
-    """Database jobs that IDBs name over different connections: a hold of one is not seen at the other.
+    """Database jobs that IDBs name over different connections: a hold over one connection is not visible to the other.
 
-    Databases often have jobs of equal names; only within one database it may be one job.
+    Databases often have jobs with equal names; only within one database may it be the same job.
     """
     named: dict[str, dict[str, str]] = {}
     for idb in context.step.site(role).idbs:
@@ -68,7 +68,7 @@ def _of_two_users(context: CheckContext, role: SiteRole) -> list[tuple[str, str]
                 found.append(
                     (
                         f"{' and '.join(names)} name {key} of one database over different connections",
-                        "Give them the same connection if it is one job: the hold of one is not seen at the other.",
+                        "If it is one job, give them the same connection; otherwise one does not see the other's hold.",
                     )
                 )
     return found
@@ -79,7 +79,7 @@ def _server_stopped(context: CheckContext, role: SiteRole) -> Verdict:
     return faults(
         server_guard.server_runs(step, role),
         f"the Info Mart Server at {step.name(role)} is stopped",
-        "Stop it, and see that no service starts it by itself: two servers never write for one deployment.",
+        "Stop it, and make sure that no service starts it by itself: two servers must never write for one deployment.",
     )
 
 
@@ -102,8 +102,8 @@ def _manual_start(context: CheckContext, role: SiteRole) -> Verdict:
     settings = step.site(role).info_mart_server
     if not settings.manual_start_check:
         return not_checked(
-            "how the server's service starts is not published, and the site has given no command",
-            f"Give sites.{step.name(role)}.info_mart_server.manual_start_check, or look at the service by hand.",
+            "the topology has no command that shows how the server's service starts",
+            f"Give sites.{step.name(role)}.info_mart_server.manual_start_check, or check the service by hand.",
         )
     done = step.host(role, "gim").run(settings.manual_start_check, check=False)
     said = (done.stdout + done.stderr).strip()[-200:] or f"exit code {done.exit_code}"
@@ -111,18 +111,18 @@ def _manual_start(context: CheckContext, role: SiteRole) -> Verdict:
         return ok(said)
     return blocked(
         f"the Info Mart Server's service at {step.name(role)} starts by itself: {said}",
-        "Set the service to start manually: a host that restarts would start a second Info Mart Server.",
+        "Set the service to manual start: a restart of the host would start a second Info Mart Server.",
     )
 
 
 def _access_points(context: CheckContext, role: SiteRole) -> Verdict:
-    """DAPs of a site; the serving server has its own Info Mart's and no other's."""
+    """DAPs of a site; the serving server is connected to the DAP of its own Info Mart and to no other's."""
     step = context.step
     if step.site(role).configuration.backend == "manual":
         return not_checked("a person changes Application objects here (configuration.backend is manual)")
     wrong = list(prerequisites.access_point_faults(step, role, asked=role))
     if wrong:
-        return faults(wrong, "", "Create the DAPs that are named, or correct the topology.")
+        return faults(wrong, "", "Create the missing DAPs, or correct the topology.")
     backend = step.configuration(role)
     site = step.site(role)
     for dap in (site.info_mart_server.dap, *(idb.dap for idb in site.idbs)):
@@ -135,10 +135,11 @@ def _access_points(context: CheckContext, role: SiteRole) -> Verdict:
         if connected != [site.info_mart_server.dap]:
             wrong.append(
                 f"{step.application(role)} is connected to {', '.join(connected) or 'no Info Mart DAP'}, "
-                f"not to {site.info_mart_server.dap} alone"
+                f"not only to {site.info_mart_server.dap}"
             )
-    fine = f"{site.info_mart_server.dap} and {len(site.idbs)} DAP(s) of IDBs are there, with their roles"
-    return faults(wrong, fine, "Correct [gim-etl] role and the connections: INFO_MART is allowed on one connected DAP.")
+    fine = f"{site.info_mart_server.dap} and {len(site.idbs)} DAP(s) of IDBs exist with their roles"
+    remedy = "Correct [gim-etl] role and the connections: only one connected DAP may have the role INFO_MART."
+    return faults(wrong, fine, remedy)
 
 
 def site_programs(topology: Topology, site: str, procedure: str) -> dict[str, list[str]]:
@@ -178,30 +179,30 @@ def _programs(context: CheckContext, role: SiteRole) -> Verdict:
         count += 1
         if not step.host(role, "gim").exists(path):
             missing.append(f"{path} is missing on {step.site(role).info_mart_server.host}")
-    return faults(missing, f"{count} program(s) are there", "Install what is named, or correct the topology.")
+    return faults(missing, f"all {count} program(s) exist", "Install the missing ones, or correct the topology.")
 
 
 def _lock(context: CheckContext, role: SiteRole) -> Verdict:
     holder = context.step.lock.holder()
     if holder is None:
-        return ok("nobody holds the deployment's lock")
+        return ok("the deployment's lock is free")
     return blocked(f"the deployment is locked by {holder}", "Wait until that run has ended, or end it.")
 
 
 def _role(context: CheckContext, role: SiteRole) -> Verdict:
-    """The run goes by what it finds and not by this role; but a site that nobody has filled cannot take over."""
+    """A run checks the site itself, not this role. But a site that is not filled cannot take over."""
     said = context.step.site(role).role
     if said == "standby":
-        return ok("the topology says that it is the standby")
+        return ok("it is the standby in the topology")
     return warning(
         f"the topology gives it the role {said}, not standby",
-        "Make it a standby first (infomart_setup_replication, infomart_return_to_normal); if it is one, correct the "
+        "Make it a standby first (infomart_setup_replication, infomart_return_to_normal). If it is one, correct its "
         "role in the topology file.",
     )
 
 
 def _endpoints(context: CheckContext, role: SiteRole) -> list[Verdict]:
-    """The endpoints of a site that lives must answer, or their silence would prove nothing after its loss."""
+    """The endpoints of a live site must answer; otherwise their silence would prove nothing after its loss."""
     step = context.step
     found = []
     for place in ("airflow", "survivor"):
@@ -209,9 +210,9 @@ def _endpoints(context: CheckContext, role: SiteRole) -> list[Verdict]:
         silent = [str(answer.endpoint) for answer in answers if answer.state not in ("answers", "open")]
         found.append(
             faults(
-                [f"{endpoint} gives no answer, seen from {fencing.name(place)}" for endpoint in silent],
-                f"{len(answers)} endpoints answer, seen from {fencing.name(place)}",
-                "Start what is down, open the port, or correct seen_from: silence there proves nothing otherwise.",
+                [f"{endpoint} gives no answer (probed from {fencing.name(place)})" for endpoint in silent],
+                f"all {len(answers)} endpoints answer (probed from {fencing.name(place)})",
+                "Start the program, open the port, or correct seen_from: otherwise its silence proves nothing.",
                 "warning",
             )
         )
@@ -220,19 +221,19 @@ def _endpoints(context: CheckContext, role: SiteRole) -> list[Verdict]:
 
 DATA_PUMP_JOBS = Check(
     "data_pump_jobs",
-    "Data Pump jobs that run, or were left behind (DBA_DATAPUMP_JOBS)",
+    "Data Pump jobs that run or were left behind (DBA_DATAPUMP_JOBS)",
     _data_pump_jobs,
     needs=("dba_connection",),
 )
 SCHEDULER_JOBS = Check(
     "scheduler_jobs",
-    "Enabled scheduler jobs of the Info Mart's owner at the target, which would write beside the replication",
+    "Enabled scheduler jobs of the Info Mart's owner at the target, which would write there beside the replication",
     _scheduler_jobs,
     needs=("dba_connection",),
 )
 PURGE_JOBS = Check(
     "purge_jobs",
-    "The IDBs' purge jobs are visible to their connection; one that runs would be waited for; no job has two users",
+    "The IDBs' purge jobs are visible to their connection (a hold waits for a running one); no job has two users",
     _purge_jobs,
     needs=("idb_connections",),
 )
@@ -249,30 +250,30 @@ SERVER_SERVES = Check(
     needs=("server_host", "management_layer", "configuration"),
 )
 SERVER_DEPLOYED = Check(
-    "server_deployed", "The Info Mart Server's root is on the host", _server_deployed, needs=("server_host",)
+    "server_deployed", "The Info Mart Server's root exists on the host", _server_deployed, needs=("server_host",)
 )
 MANUAL_START = Check(
     "manual_start",
-    "No service starts the target's server by itself, by the site's own command (manual_start_check)",
+    "No service starts the target's server by itself, according to the site's own command (manual_start_check)",
     _manual_start,
     needs=("server_host",),
 )
 ACCESS_POINTS = Check(
     "access_points",
-    "The site's DAPs exist with their roles; the serving server is connected to its own Info Mart's alone",
+    "The site's DAPs exist with their roles; the serving server is connected only to the DAP of its own Info Mart",
     _access_points,
     needs=("configuration",),
 )
 PROGRAMS = Check(
     "programs",
-    "pgrep, RAA's java and jar, and the site's own commands are on their hosts",
+    "pgrep, RAA's java and jar, and the site's own commands exist on their hosts",
     _programs,
     needs=("server_host",),
 )
-ROLE = Check("role", "The topology's role of the site that takes over: standby", _role)
+ROLE = Check("role", "The site that takes over has the role standby in the topology", _role)
 LOCK = Check("lock", "No plan holds the deployment's lock", _lock, needs=("goldengate_connection",))
 ENDPOINTS = Check(
     "endpoints",
-    "The endpoints of the site that may be lost answer from Airflow's place and from the survivor, as long as it lives",
+    "The endpoints of the site that may be lost answer Airflow and the survivor while the site is alive",
     _endpoints,
 )

@@ -1,4 +1,4 @@
-"""Readiness: which procedures a deployment may need, what each would meet, and a report. Nothing is changed."""
+"""Readiness: the procedures that a deployment may need, the checks of each, and a report. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-#: Value of the parameter ``procedure``: every one that the roles of the sites call for.
+#: Value of the parameter ``procedure``: every procedure that the site roles allow.
 ALL_THAT_FIT = "all that fit"
 
 
@@ -34,12 +34,12 @@ class ReadinessOperator(BaseOperator):
 
     @classmethod
     def documentation(cls) -> str:
-        """The task's page; a mapped task must be given it."""
+        """The task's page, which a mapped task must get as an argument."""
         return page(cls.__doc__, cls.guide, cls.where, "nothing", "nothing to undo")
 
 
 class ListCases(ReadinessOperator):
-    """List what is to be checked: a procedure of a deployment each, from the roles in the topology."""
+    """List the cases to check: one per deployment and procedure, from the roles in the topology."""
 
     def execute(self, context: Context) -> list[dict[str, str]]:
         params = context["params"]
@@ -55,10 +55,12 @@ class ListCases(ReadinessOperator):
 
 
 def list_cases(deployment: str, procedure: str, source: str, target: str) -> list[dict[str, str]]:
-    """Cases to check. A topology that cannot be read, or has no site for a procedure, is a case with ``error`` and
-    ``remedy``: the others are checked all the same.
+    """Cases to check.
 
-    :raises InfoMartError: nothing is to be checked.
+    A topology that cannot be read, or has no site for a procedure, becomes a case with ``error`` and ``remedy``, so
+    that the others are still checked.
+
+    :raises InfoMartError: there is nothing to check.
     """
     cases: list[dict[str, str]] = []
     for name in [deployment] if deployment else _names():
@@ -71,14 +73,14 @@ def list_cases(deployment: str, procedure: str, source: str, target: str) -> lis
             cases.append(_case(known, procedure, source, target) | {"error": error.what, "remedy": error.next_step})
     if not cases:
         raise GuardError(
-            "The roles of the sites call for no procedure: there is neither a standby nor a new site.",
+            "No procedure fits the site roles: there is neither a standby nor a new site.",
             "Set the roles in the topology, or choose a procedure, source and target.",
         )
     return cases
 
 
 def _names() -> list[str]:
-    """Deployments to check; an empty name stands for the only file, which is then reported where it is wrong."""
+    """Deployments to check; an empty name means the only topology file, even if it is invalid."""
     return topology_module.deployments() if topology_module.topology_folder().is_dir() else [""]
 
 
@@ -103,7 +105,7 @@ def _case(deployment: str, procedure: str, source: str, target: str) -> dict[str
 
 
 class CheckReadiness(ReadinessOperator):
-    """Walk the guards and preconditions of one procedure as the real run would, and tell what each came to.
+    """Run the guards and preconditions of one procedure as the real run would, and report each result.
 
     :param case: of :class:`ListCases`.
     """
@@ -120,7 +122,7 @@ class CheckReadiness(ReadinessOperator):
         self.log.info("%s\n%s", report.title, report.table())
         for finding in report.findings:
             if finding.level in ("warning", "blocked"):
-                self.log.warning("%s: %s. Cure: %s", finding.level, finding.sentence(), finding.remedy)
+                self.log.warning("%s: %s. Next: %s", finding.level, finding.sentence(), finding.remedy)
         for part, time in report.estimate.items():
             self.log.info("estimate: %s: %s", part, time)
         return report.to_json()
@@ -142,12 +144,12 @@ def check(case: dict[str, str]) -> Report:
 
 
 class ReportReadiness(ReadinessOperator):
-    """Put the reports together; fail, in one sentence of all that is blocked, when anything is.
+    """Join the reports; fail with one sentence about all blocked findings, if there are any.
 
-    It runs also when a check has broken off, and then names the cases without a report.
+    It also runs after a check has failed unexpectedly, and then names the cases without a report.
 
     :param cases: of :class:`ListCases`.
-    :param reports: of :class:`CheckReadiness`, one a case that came to an end.
+    :param reports: of :class:`CheckReadiness`, one per finished case.
     """
 
     where = "Airflow"
@@ -167,17 +169,17 @@ class ReportReadiness(ReadinessOperator):
         for case in self.cases or []:
             key = (case["deployment"], case["procedure"], case["source"], case["target"])
             if key not in done:
-                wrong.append(f"{case['procedure']} of {case['deployment']}: the check broke off, see its task")
+                wrong.append(f"{case['procedure']} of {case['deployment']}: the check failed, see its task's log")
         if not self.cases:
-            wrong.append("the cases to check could not be listed, see list_cases")
+            wrong.append("the cases could not be listed, see the log of list_cases")
         result = {
             "level": "blocked" if wrong else "warning" if any(r.level == "warning" for r in reports) else "ok",
             "blocked": wrong,
             "markdown": text,
         }
-        # Pushed by itself too: a failed task returns nothing.
+        # Pushed explicitly, since a failed task returns nothing.
         if (instance := context.get("ti")) is not None:
             instance.xcom_push(key="readiness", value=result)
         if wrong:
-            raise GuardError(f"Not ready: {'; '.join(wrong)}.", "Do what the report's column remedy says.")
+            raise GuardError(f"Not ready: {'; '.join(wrong)}.", "Follow the column remedy of the report.")
         return result

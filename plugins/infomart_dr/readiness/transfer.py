@@ -1,4 +1,4 @@
-"""The way of the dump set from host to host."""
+"""The route of the dump set from host to host."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ def _rsync(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def known_host_faults(text: str, address: str, port: int, key_type: str, key: str) -> Iterator[str]:
-    """What is wrong with a host's entry in a known_hosts file, hashed entries included.
+    """The faults of a host's entry in a known_hosts file, hashed entries included.
 
-    :param text: the file.
-    :param key_type: ``ssh-ed25519`` and the like, with :param key: in base64, of the key that Airflow knows.
+    :param text: the file's text.
+    :param key_type: type of the key that Airflow knows, such as ``ssh-ed25519``.
+    :param key: that key in base64.
     """
     from io import StringIO
 
@@ -47,7 +48,7 @@ def known_host_faults(text: str, address: str, port: int, key_type: str, key: st
         try:
             entry = HostKeyEntry.from_line(line.strip()) if line.strip() and not line.startswith("#") else None
         except (InvalidHostKey, paramiko.SSHException):
-            # A line that cannot be read helps nobody; the others count.
+            # An unreadable line is skipped.
             entry = None
         if entry is not None and entry.hostnames and entry.key is not None:
             for name in entry.hostnames:
@@ -56,11 +57,11 @@ def known_host_faults(text: str, address: str, port: int, key_type: str, key: st
     if not found:
         yield f"there is no host key of {wanted}"
     elif key_type in found and found[key_type].get_base64() != key:
-        yield f"the {key_type} host key of {wanted} is another one than Airflow's connection has"
+        yield f"the {key_type} host key of {wanted} differs from the one in Airflow's connection"
 
 
 def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
-    """The way of the dump set from host to host: it is in the topology, the port answers, both keys are there."""
+    """The route of the dump set from host to host: the topology has it, the port answers, both keys exist."""
     step = context.step
     topology = step.topology
     if topology.transfer.method == "relay":
@@ -78,7 +79,7 @@ def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
     state = fencing.parse_probe(done.stdout + done.stderr, [endpoint])[0]
     if state not in ("answers", "open"):
         return blocked(
-            f"{endpoint} is {state}, seen from {source}",
+            f"{endpoint} is {state} (probed from {source})",
             "Open the port between the database hosts, correct seen_from, or set transfer.method to relay.",
         )
     wrong = []
@@ -95,14 +96,14 @@ def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
             f"{each} ({file} on {source})"
             for each in known_host_faults(text, reach.address, reach.ssh_port, words[0], words[1])
         ]
-    remedy = f"Put key and known host into place on {source}; rsync asks no questions and accepts no unknown host."
+    remedy = f"Install the key and the known host on {source}: rsync runs without prompts and refuses unknown hosts."
     return faults(wrong, f"{source} reaches {target} at {reach.address}:{reach.ssh_port} and knows its key", remedy)
 
 
 RSYNC = Check("rsync", "rsync starts on both database hosts, 3.0 or later", _rsync, needs=("database_host",))
 ROUTE = Check(
     "transfer_route",
-    "The source's database host reaches the target's: port, private key, and a known host key equal to Airflow's",
+    "The source's database host reaches the target's: port, private key, and the same host key as Airflow's",
     _transfer_route,
     needs=("database_host",),
     once=True,

@@ -358,7 +358,7 @@ def test_the_truth_lies_within_the_bounds_before_and_after_draining_and_at_the_e
     assert all(truth[key] > 0 for key in (101, 104)), "the rehearsal must lose something"
     assert_within(before, truth)
     drained = estimate(step, "drained")
-    assert drained["drained"] and "Told before the draining" in drained["report"]
+    assert drained["drained"] and "Estimate before the draining" in drained["report"]
     assert_within(drained, truth)
     assert by_key(drained)[102] == (truth[102], truth[102]), "the survivor's own source is exact"
     (ha,) = [s for s in drained["sources"] if s["key"] == 101]

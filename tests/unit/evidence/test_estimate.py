@@ -1,4 +1,4 @@
-"""Estimates: bounds that hold what was measured, wide ones where nothing was, and what they say of themselves."""
+"""Estimates: bounds around measured times, wide bounds without any, and the basis that they name."""
 
 from __future__ import annotations
 

@@ -235,10 +235,10 @@ def test_a_given_failure_is_as_exact_as_it_was_written() -> None:
 def test_a_given_failure_is_not_believed_against_what_is_seen() -> None:
     early = loss.failure_between(FAILED - 500, 1, FAILED - 40, FAILED + 600)
     assert (early.low, early.high) == (FAILED - 40, FAILED - 40)
-    assert "the site lived at" in early.why
+    assert "the site was alive at" in early.why
     late = loss.failure_between(FAILED + 5000, 1, FAILED - 40, FAILED + 600)
     assert (late.low, late.high) == (FAILED + 600, FAILED + 600)
-    assert "the first look was at" in late.why
+    assert "the first estimate was at" in late.why
 
 
 def test_without_a_sign_of_life_nothing_is_lost_for_certain() -> None:
@@ -313,7 +313,7 @@ def test_c_calls_that_never_become_facts_count_in_the_upper_bound_only() -> None
 
 def test_d_facts_above_an_older_mark_are_extracted_twice_and_not_lost() -> None:
     made = estimate(state(at_failed_site=False, counted=counted(again=40, waiting=2)))
-    assert "40 calls above the mark have a fact already" in part(made, "d").why
+    assert "40 calls above the mark already have a fact" in part(made, "d").why
     assert (made.low, made.high) == (0, 0)
     with pytest.raises(ValueError):
         part(estimate(state(at_failed_site=False)), "d")
@@ -322,7 +322,7 @@ def test_d_facts_above_an_older_mark_are_extracted_twice_and_not_lost() -> None:
 def test_e_active_calls_are_said_to_be_lost_in_an_unknown_number() -> None:
     report = estimate(state()).to_markdown()
     assert "| calls active at the failure are lost | unknown |" in report
-    assert "without those active at site1" in report
+    assert "without calls active at site1" in report
 
 
 def test_before_the_standby_is_drained_everything_without_a_fact_may_be_lost_and_nothing_must_be() -> None:
@@ -330,11 +330,11 @@ def test_before_the_standby_is_drained_everything_without_a_fact_may_be_lost_and
     made = estimate(state(counted=seen), drained=False, moment="before")
     assert made.low == 0
     assert (made.high or 0) > 9075 + 300
-    assert "upper view" in made.to_markdown()
+    assert "upper limit" in made.to_markdown()
     for moment in ("before", "drained"):
         after = estimate(state(counted=seen), drained=True, moment=moment)  # type: ignore[arg-type]
         assert after.low >= 75 and (after.high or 0) < 800
-        assert "upper view" not in after.to_markdown()
+        assert "upper limit" not in after.to_markdown()
 
 
 @pytest.mark.parametrize("idb", ["", "ts1-site2"])
@@ -405,7 +405,7 @@ def test_unseen_facts_are_part_of_the_upper_bound() -> None:
 
 def test_the_end_says_what_became_of_the_calls_that_waited() -> None:
     made = estimate(state(at_failed_site=False, counted=counted(missing=75, again=580, waiting=20)), moment="end")
-    assert "580 that waited have their fact now, 20 have none yet" in part(made, "a").why
+    assert "580 waiting calls have their fact now, 20 have none yet" in part(made, "a").why
     assert (made.low, made.high) == (75, 75)
     with pytest.raises(ValueError):
         part(made, "d")
@@ -459,7 +459,7 @@ def test_the_json_has_everything() -> None:
 def test_an_estimate_is_held_against_the_earlier_ones() -> None:
     before = Earlier.parse(estimate(state(), drained=False, moment="before").summary())
     now = estimate(state(), moment="end", earlier=[before])
-    assert "Told before the draining: 0 to " in now.to_markdown()
+    assert "Estimate before the draining: 0 to " in now.to_markdown()
     assert now.disagreements() == []
     wrong = before._replace(sources={101: (0, 3)})
     (line,) = estimate(state(counted=counted(missing=9)), earlier=[wrong]).disagreements()
@@ -470,7 +470,7 @@ def test_an_estimate_is_held_against_the_earlier_ones() -> None:
 
 
 class World:
-    """Calls and facts of some sources; counts what is read."""
+    """Calls and facts of some sources; counts the reads."""
 
     def __init__(self, rate: int = 2, hours: float = 6, keys: Sequence[int] = (101,)) -> None:
         self.mark = T0 + int(hours * 3600) + 500

@@ -1,4 +1,4 @@
-"""A manifest says what a dump set is, the same everywhere, and proves what has arrived."""
+"""A manifest describes a dump set, the same everywhere, and proves the files that have arrived."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state between two looks: read whole, replaced whole, and by one look only."""
+"""The state between two surveys: read whole, replaced whole, and by one survey only."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_of_two_first_looks_one_is_first() -> None:
 
 
 def test_a_note_of_what_was_told_stops_a_look_that_has_not_seen_it() -> None:
-    """The look's number is the same then; the parts tell."""
+    """The survey's number is the same then; the parts differ."""
     site = FakeSite()
     assert STORE.replace(site, STORE.read(site), state(1, 2))
     slow, noting = STORE.read(site), STORE.read(site)

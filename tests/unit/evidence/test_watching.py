@@ -1,4 +1,4 @@
-"""What a look saw becomes findings, and findings become alerts: once at the beginning, once at the end."""
+"""The answers of a survey become findings, and findings become alerts: once at the begin, once at the end."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_groups_that_run_near_the_present_are_no_finding() -> None:
         ("EXTRACT STOPPED EGIM 00:00:06 842:45:01", "critical", "is STOPPED; its last checkpoint is 35 d 2 h old"),
         ("EXTRACT STOPPED EGIM unknown unknown", "critical", "is STOPPED."),
         ("EXTRACT RUNNING EGIM 00:00:00 00:10:00", "critical", "RUNNING but has made no checkpoint for 10 min"),
-        ("EXTRACT RUNNING EGIM unknown 02:00:00", "critical", "The lag it shows (unknown) is of that time"),
+        ("EXTRACT RUNNING EGIM unknown 02:00:00", "critical", "The lag that it shows (unknown) is as old"),
         ("EXTRACT STARTING EGIM 00:00:00 00:30:00", "critical", "is STARTING but has made no checkpoint"),
         ("EXTRACT RUNNING EGIM 00:05:00 00:00:03", "warning", "is RUNNING with a lag of 5 min"),
         ("EXTRACT RUNNING EGIM 00:30:00 00:00:03", "critical", "is RUNNING with a lag of 30 min"),
@@ -170,14 +170,14 @@ def test_an_old_mark_is_found_unless_its_source_is_idle() -> None:
     }
     found = watching.hwm_findings("site1", marks, {101: "ts-fra"}, {101, 102, 103, 104}, {104}, NOW, WATCH)
     assert levels(found) == {"site1/hwm/101": "warning", "site1/hwm/102": "critical"}
-    assert "101 (ts-fra) at site1 is 2 h old and stands still for at least 1 h 40 min" in found[0].sentence
+    assert "101 (ts-fra) at site1 is 2 h old and has not moved for at least 1 h 40 min" in found[0].sentence
     assert "and moves" in found[1].sentence
 
 
 def test_an_old_mark_of_a_source_without_calls_is_a_warning_at_most() -> None:
     marks = {"7": Standing(mark=int(NOW) - 99_999, since=NOW - 9000)}
     (found,) = watching.hwm_findings("site1", marks, {}, set(), set(), NOW, WATCH)
-    assert found.level == "warning" and "if anything did" in found.sentence
+    assert found.level == "warning" and "Without calls nobody can tell" in found.sentence
 
 
 # -- disk ----------------------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_samples_keep_the_window_and_stay_few() -> None:
 def test_an_outage_counts_down_from_the_last_look_that_found_the_link_up() -> None:
     outage = watching.outage_of(NOW - 21_000, NOW - 25_000, True, 28_800, NOW)
     (finding,) = watching.link_findings("site1", "site2", outage, True, ["ts2"], NOW, WATCH)
-    assert "in 2 h 10 min data of site2 (ts2) will be given up" in finding.sentence
+    assert "in 2 h 10 min the Info Mart Server gives up the data of site2 (ts2)" in finding.sentence
     assert finding.level == "warning" and finding.numbers["left_seconds"] == 7800
     assert "(Operation Modes, pp. 12-13)" in finding.remedy
 
@@ -234,7 +234,7 @@ def test_it_becomes_critical_before_the_data_is_given_up_and_stays_so_after_it()
     assert watching.link_findings("a", "b", near, True, [], NOW, WATCH)[0].level == "critical"
     over = watching.outage_of(NOW - 30_000, None, True, 28_800, NOW)
     (finding,) = watching.link_findings("a", "b", over, False, [], NOW, WATCH)
-    assert finding.level == "critical" and "data of b is given up for 20 min now" in finding.sentence
+    assert finding.level == "critical" and "gave up the data of b 20 min ago" in finding.sentence
     assert "Airflow does not reach it either" in finding.sentence
 
 
@@ -261,20 +261,20 @@ def test_a_hold_is_warned_of_before_the_partition_ring_comes_round() -> None:
         since = NOW - age * day
         findings = watching.hold_findings("site2", "ts1", since, since, ring * day, NOW, WATCH)
         assert all(finding.subject == "site2/ts1/holds" for finding in findings)
-        return [(finding.level, finding.sentence.partition("overwrites ")[2]) for finding in findings]
+        return [(finding.level, finding.sentence.partition("must keep ")[2]) for finding in findings]
 
     assert found(9) == [] and found(15, ring=60) == []
-    assert found(10) == [("warning", "what is held in 4 d.")]
-    assert found(13) == [("critical", "what is held in 24 h.")]
-    assert found(15) == [("critical", "what is held since 24 h.")]
+    assert found(10) == [("warning", "will be overwritten in 4 d.")]
+    assert found(13) == [("critical", "will be overwritten in 24 h.")]
+    assert found(15) == [("critical", "have been overwritten for 24 h.")]
 
 
 def test_a_hold_is_warned_of_by_the_oldest_call_that_is_not_extracted() -> None:
     day = 86_400.0
     (finding,) = watching.hold_findings("site2", "ts1", NOW - day, NOW - 13 * day, 14 * day, NOW, WATCH)
     assert finding.level == "critical"
-    assert "is held for 24 h, and its extraction is 13 d behind; a partitioned IDB overwrites" in finding.sentence
-    assert finding.sentence.endswith("what is held in 24 h.") and "extraction catch up" in finding.remedy
+    assert "has been held for 24 h, and its extraction is 13 d behind; the oldest calls" in finding.sentence
+    assert finding.sentence.endswith("will be overwritten in 24 h.") and "extraction catch up" in finding.remedy
 
 
 # -- roles ---------------------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def test_a_plan_is_a_warning_once_it_has_given_no_sign_of_life_for_so_long(quiet
     assert sooner.level == "warning"
 
 
-# -- from one look to the next -----------------------------------------------------------------------------------
+# -- from one survey to the next ---------------------------------------------------------------------------------
 
 
 def finding(key: str = "site2/groups/RGIM", level: Any = "warning", sentence: str = "It is stopped.") -> Finding:
@@ -384,7 +384,7 @@ def test_a_part_that_could_not_be_asked_leaves_what_stood_of_it_and_ends_when_it
     broken = watching.not_seen("site2/groups", UnreachableError("ggsci hangs.", ""))
     conditions, told = after(conditions, broken, judged=ALL - {"site2/groups"})
     assert told == [("began", "site2/groups/look", "critical")]
-    assert broken.sentence == "Could not look at groups of site2: ggsci hangs."
+    assert broken.sentence == "Could not check groups of site2: ggsci hangs."
     _, told = after(conditions, finding())
     assert told == [("ended", "site2/groups/look", "critical")]
 
@@ -392,7 +392,7 @@ def test_a_part_that_could_not_be_asked_leaves_what_stood_of_it_and_ends_when_it
 def test_what_is_not_watched_any_more_ends_with_that_reason() -> None:
     before = {"site9/groups/RGIM": Condition(level="critical", told="critical", since=NOW - 60, sentence="Down.")}
     conditions, alerts = watching.transitions("lab", before, [], set(), ALL, NOW)
-    assert conditions == {} and alerts[0].sentence == "Not watched any more, after 60 s: Down."
+    assert conditions == {} and alerts[0].sentence == "No longer watched, after 60 s: Down."
 
 
 def test_information_is_never_told() -> None:

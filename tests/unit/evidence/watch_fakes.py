@@ -20,7 +20,7 @@ class OracleLike(Exception):
 
 
 class FakeSite:
-    """One site's DR_LEDGER; a transaction holds it alone, as the row lock of the look does."""
+    """One site's DR_LEDGER; a transaction holds it alone, as the row lock of the survey does."""
 
     def __init__(self) -> None:
         #: Entries and their values, by plan id.

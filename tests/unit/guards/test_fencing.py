@@ -1,4 +1,4 @@
-"""Is a site dead? What an endpoint says, from Airflow's place and by the survivor's shell, and what it comes to."""
+"""Proof that a site is dead: answers of endpoints to Airflow and to the survivor's shell, and their verdict."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_survivor_without_the_programs_proves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "0 unknown: 126 permission denied", "0 asleep"])
 def test_what_the_script_does_not_understand_is_no_proof_of_silence(text: str) -> None:
-    with pytest.raises(UnexpectedReplyError, match="does not know about listener"):
+    with pytest.raises(UnexpectedReplyError, match="gave no result for listener"):
         parse_probe(text, [Endpoint("listener", "db1", 1521)])
 
 
@@ -111,7 +111,7 @@ def test_what_is_accepted_or_answered_lives_and_a_refusal_too_unless_the_topolog
 
 
 class World:
-    """A lost site1 and a survivor site2, as the topology tells of them."""
+    """A lost site1 and a survivor site2, as the topology describes them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.step: Any = SimpleNamespace(
@@ -177,10 +177,10 @@ def test_one_door_that_answers_from_one_place_is_enough_to_live(world: World, mo
     monkeypatch.setattr(fencing, "probe_all", lambda step, role, place: seen[place])
     verdict = fencing.judge(world.step, "source")
     assert not verdict.dead
-    assert verdict.sentence("site1") == "site1 lives: SSH of db1 (db1:22) accepts, seen from Airflow's place"
+    assert verdict.sentence("site1") == "site1 is alive: SSH of db1 (db1:22) accepted (probed from Airflow)"
     seen["airflow"][1] = Answer(ssh, "airflow", "silent")
     verdict = fencing.judge(world.step, "source")
     assert verdict.dead
     assert verdict.sentence("site1") == (
-        "site1 is silent: 4 endpoints probed from Airflow's place and the survivor, none answers"
+        "site1 is silent: none of 4 endpoints answered, probed from Airflow and the survivor"
     )

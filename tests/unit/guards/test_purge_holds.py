@@ -117,7 +117,7 @@ def test_a_job_that_somebody_enables_under_a_hold_is_disabled_again_and_reported
     place(here)
     assert enforce(here).reported == []
     job.enabled = True
-    assert "ICON.PURGE was enabled by somebody" in enforce(here).reported[0]
+    assert "somebody enabled ICON.PURGE under a hold" in enforce(here).reported[0]
     assert not job.enabled
     assert tables.jobs[0]["enabled_again"] == 1
     assert enforce(here).reported == []
@@ -190,7 +190,7 @@ def test_two_airflows_see_the_same_holds(tables: Tables) -> None:
 
 
 def test_a_hold_that_another_airflow_places_while_the_job_is_given_back_holds(tables: Tables) -> None:
-    """The second finds the job disabled still, and does nothing; the first must look again after enabling."""
+    """The second finds the job disabled still, and does nothing; the first must check again after enabling."""
 
     class Racing(Job):
         def _enable(self, memory: str) -> None:
@@ -225,7 +225,7 @@ def test_a_job_that_purges_two_idbs_is_given_back_with_the_last(tables: Tables) 
 
 
 def before_the_next_row_is_forgotten(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Let somebody else act between a look at a job and its end."""
+    """Let another run act between the reading of a job and the end of the check."""
     forget, meanwhile = HoldStore.forget, iter([act])
 
     def slowly(self: HoldStore, row: HeldJob) -> bool:
@@ -350,7 +350,7 @@ def test_a_held_job_that_left_the_topology_is_named_and_its_row_stays(tables: Ta
     place(here)
     enforce(here)
     report = enforce(idb(tables, Job("ICON.NEW")), NOW + days(3))
-    assert "ICON.OLD is held and no longer in the topology" in report.warnings[0]
+    assert "ICON.OLD is held but no longer in the topology" in report.warnings[0]
     assert tables.jobs
 
 
@@ -358,7 +358,7 @@ def test_a_held_job_that_left_the_topology_is_named_also_while_its_hold_stands(t
     here = idb(tables, Job("ICON.OLD"))
     place(here)
     enforce(here)
-    assert "ICON.OLD is held and no longer" in enforce(idb(tables, Job("ICON.NEW"))).warnings[0]
+    assert "ICON.OLD is held but no longer" in enforce(idb(tables, Job("ICON.NEW"))).warnings[0]
 
 
 # -- the partition ring ----------------------------------------------------------------------------
@@ -504,7 +504,7 @@ def test_a_data_source_without_calls_is_never_taken_for_idle(tables: Tables) -> 
     world.table = "GIDB_GO_CAMPAIGN"
     end = End(until_site="site3", until_time=NOW - days(1))
     why, (warning,) = is_over(world, end, tables)
-    assert why is None and "has no calls that would tell" in warning
+    assert why is None and "without calls nobody can tell" in warning
     world.marks[101] = T + 1
     assert is_over(world, end, tables)[0]
 
@@ -553,7 +553,7 @@ def test_an_idb_whose_connection_is_missing_keeps_no_other_from_the_guard(
     assert not there.jobs[0].enabled and second.errors == []  # type: ignore[attr-defined]
 
 
-# -- what left the topology ------------------------------------------------------------------------
+# -- jobs that left the topology --------------------------------------------------------------------
 
 
 def held_in(tables: Tables, **row: Any) -> None:
@@ -574,8 +574,8 @@ def test_a_job_that_is_held_for_an_idb_that_left_the_topology_is_named(name: str
     world = Deployment(ds101=T)
     held_in(world.databases.setdefault(connection, Tables()), name=name)
     (warning,) = warnings_of(world)
-    assert warning.startswith(f"site2/{name}: ICON.OLD is held and no longer in the topology")
-    assert "enable it by hand where it was enabled (yes), then delete its row" in warning
+    assert warning.startswith(f"site2/{name}: ICON.OLD is held but no longer in the topology")
+    assert "enable it by hand (it was enabled before the hold), then delete its row" in warning
 
 
 def test_what_other_deployments_hold_and_what_a_lost_site_held_is_not_taken_for_left() -> None:
@@ -618,9 +618,7 @@ def test_a_connection_of_no_held_idb_that_gives_no_answer_does_not_fail_the_guar
 ) -> None:
     world = Deployment(ds101=T)
     no_connection(world, monkeypatch, "d")
-    assert "nobody can tell whether a job is held that left the topology: There is no connection d" in "".join(
-        warnings_of(world)
-    )
+    assert "cannot check for held jobs that left the topology: There is no connection d" in "".join(warnings_of(world))
 
 
 def test_an_idb_that_gives_no_answer_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -630,7 +628,7 @@ def test_an_idb_that_gives_no_answer_is_told_once(monkeypatch: pytest.MonkeyPatc
     assert [label for report in reports for label, _ in report.errors] == ["site2/ts1: holds"]
 
 
-# -- what is not extracted -------------------------------------------------------------------------
+# -- calls not yet extracted -----------------------------------------------------------------------
 
 
 def mark(before: timedelta) -> int:
@@ -666,7 +664,7 @@ def test_where_nobody_can_tell_what_is_extracted_the_age_is_that_of_the_hold(tab
     place(here, end=End(ends_at=NOW + days(20)))
     assert ring_warnings(world, here) == []
     (warning,) = ring_warnings(world, here, NOW + days(10))
-    assert "purging has stopped for 10.0 of 14 days of the partition ring: calls from" in warning
+    assert "purging has been stopped for 10.0 of 14 days of the partition ring: calls from" in warning
 
 
 @pytest.mark.parametrize("until", [None, NOW - days(1)], ids=["a plan's", "by hand"])

@@ -1,4 +1,4 @@
-"""One look: all is asked at the same time, in bounds, and what gives no answer is a finding beside the others."""
+"""One survey: all is asked at the same time, within limits; a part without an answer is one finding among others."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class World:
         return self.databases[ACTIVE]
 
     def purge_holds(self) -> Any:
-        """What the guard says of the IDBs."""
+        """The purge guard's answer about the IDBs."""
 
         def since(label: str) -> datetime | None:
             if label in self.silent_idbs or self.databases[label.partition("/")[0]].away:
@@ -245,7 +245,7 @@ def test_a_mistake_of_ours_hides_nothing_either(world: World) -> None:
     world.ggsci_says[STANDBY] = wrong
     seen = world.look()
     assert found(seen) == {f"{STANDBY}/host/look": "critical"}
-    assert "the look itself failed (KeyError: 'lag')" in seen.findings[0].sentence
+    assert "the survey itself failed here (KeyError: 'lag')" in seen.findings[0].sentence
 
 
 def test_a_part_that_hangs_does_not_hold_the_look_beyond_its_time(world: World) -> None:

@@ -20,7 +20,7 @@ RUN = "INC0012345"
 
 
 class Told:
-    """Calls a notifier as Airflow does, and keeps what arrived. The active site is site2."""
+    """Calls a notifier as Airflow does, and keeps the received messages. The active site is site2."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, dag: Any, receiver: Receiver) -> None:
         self.dag, self.receiver = dag, receiver

@@ -94,7 +94,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-# -- kept, and told later ------------------------------------------------------------------------------
+# -- kept, and sent later ------------------------------------------------------------------------------
 
 
 def test_a_gate_whose_ticketing_system_is_away_is_told_by_the_next_look(
@@ -104,7 +104,7 @@ def test_a_gate_whose_ticketing_system_is_away_is_told_by_the_next_look(
     world("waits", "confirm_site_failure", "running")
     assert world.system.got == [] and world.waits == ["waiting"]
     (warning,) = warnings(caplog)
-    assert warning.endswith("Kept in DR_LEDGER at site2: infomart_watch tells it.")
+    assert warning.endswith("Kept in DR_LEDGER at site2: infomart_watch will send it.")
     world.look()
     assert world.waits == ["waiting"], "it is away still"
     world.system.away = False
@@ -273,7 +273,7 @@ def test_a_message_that_waited_a_week_is_told_no_more_and_the_log_says_so(
     world.later(7 * 86400)
     world.look()
     assert world.system.got == [] and world.rows == {}
-    assert warnings(caplog)[-1] == "1 message(s) for tickets are told no more, because they waited for 7 days."
+    assert warnings(caplog)[-1] == "1 ticket message(s) discarded: they waited for 7 days."
 
 
 def test_of_too_many_messages_the_oldest_go(
@@ -287,7 +287,7 @@ def test_of_too_many_messages_the_oldest_go(
     with world.site.transaction() as session:
         found = [each.message.ticket for each in UndeliveredStore("GGATE", "lab").read(session) if each.message]
     assert found == ["INC0000002", "INC0000003", "INC0000004"]
-    assert "1 message(s) for tickets are told no more, because 3 wait." in caplog.text
+    assert "1 ticket message(s) discarded: 3 already wait." in caplog.text
 
 
 def test_a_message_of_another_release_waits_and_hinders_none(world: World) -> None:
@@ -305,7 +305,7 @@ def test_a_message_of_another_release_waits_and_hinders_none(world: World) -> No
     assert world.rows == {}
 
 
-# -- what it costs ---------------------------------------------------------------------------------------
+# -- the cost --------------------------------------------------------------------------------------------
 
 
 def test_a_message_costs_one_query_while_nothing_waits_and_none_without_a_message_or_a_ticket(world: World) -> None:
@@ -327,7 +327,7 @@ def test_a_database_that_is_away_too_loses_the_message_with_one_warning(
     world.system.away = world.site.away = True
     world("waits", "confirm_site_failure", "running")
     (warning,) = warnings(caplog)
-    assert "HTTP 503" in warning and "Lost: DR_LEDGER at site2 does not keep it: no listener answers." in warning
+    assert "HTTP 503" in warning and "Lost: it cannot be kept in DR_LEDGER at site2: no listener answers." in warning
 
 
 def test_a_database_that_is_away_hinders_no_message(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -372,7 +372,7 @@ def test_whatever_happens_a_look_goes_on(
     world("begins", "take_lock", "running")
     monkeypatch.setattr(outbox, "send", lambda *_: 1 / 0)
     world.look()
-    assert "What waits for tickets was not told: ZeroDivisionError" in caplog.text
+    assert "The waiting ticket messages were not sent: ZeroDivisionError" in caplog.text
     assert world.waits == ["started"]
 
 

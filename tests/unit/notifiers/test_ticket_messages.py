@@ -31,7 +31,7 @@ def told(monkeypatch: pytest.MonkeyPatch, dag: Any) -> Any:
         yield Told(monkeypatch, dag, receiver)
 
 
-# -- what is told --------------------------------------------------------------------------------------
+# -- the messages --------------------------------------------------------------------------------------
 
 
 def test_the_first_task_tells_the_start_with_who_asked_and_why(told: Told) -> None:
@@ -64,9 +64,9 @@ def test_the_last_step_of_a_chapter_tells_that_it_is_done_and_others_tell_nothin
 
 def test_a_failure_tells_the_reason_and_the_next_action(told: Told) -> None:
     told.states |= {"confirm_site_failure": "running", "return_standby": None, "release_lock": None}
-    error = GuardError("site1 lives: SSH answers.", "Switch it off.")
+    error = GuardError("site1 is alive: SSH answered.", "Switch it off.")
     (failure,) = told("fails", "gather_evidence.probe_from_airflow", "failed", error=error, tries=2)
-    assert (failure["reason"], failure["next_step"]) == ("site1 lives: SSH answers.", "Switch it off.")
+    assert (failure["reason"], failure["next_step"]) == ("site1 is alive: SSH answered.", "Switch it off.")
     assert "Failed: gather_evidence.probe_from_airflow (try 2)" in failure["text"]
     assert failure["link"].endswith("/tasks/gather_evidence.probe_from_airflow?try_number=2")
 
@@ -175,7 +175,7 @@ def test_a_run_that_names_a_ticket_and_no_deployment_says_once_why_it_tells_noth
     several: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert said(several, caplog) == [
-        "The ticket was not told (begins): /topologies holds 2 topology files. Give the parameter deployment."
+        "Ticket message not sent (begins): /topologies holds 2 topology files. Give the parameter deployment."
     ]
 
 
@@ -188,14 +188,14 @@ def test_a_topology_that_is_wrong_is_a_warning_of_every_run_that_somebody_starte
     monkeypatch.setattr(tickets.topology_module, "load", load)
     monkeypatch.setattr(tickets.topology_module, "deployments", lambda: [load(None)])
     watching("ends", "watch", index=0)
-    assert "The ticket was not told (ends): no topology: The file is wrong." in caplog.text
+    assert "Ticket message not sent (ends): no topology: The file is wrong." in caplog.text
     caplog.clear()
     watching.run_type = "scheduled"
     watching("ends", "watch", index=0)
     assert caplog.text == ""
 
 
-# -- the end, told by the DAG's own callback --------------------------------------------------------------
+# -- the end, reported by the DAG's callback --------------------------------------------------------------
 
 
 def test_the_end_of_a_run_whose_last_step_was_killed_is_told_by_its_dag_once(told: Told) -> None:
@@ -286,9 +286,9 @@ def test_a_failure_to_send_is_one_warning_and_no_error(told: Told, caplog: pytes
     told.receiver.decide = lambda request: Answer(400)
     with caplog.at_level(logging.WARNING):
         told("begins", "take_lock")
-    assert [record.message for record in caplog.records if "not told" in record.message] == [
-        "The ticket was not told (begins): the webhook for INC0012345 at 127.0.0.1: HTTP 400. "
-        "Kept in DR_LEDGER at site2: infomart_watch tells it."
+    assert [record.message for record in caplog.records if "not sent" in record.message] == [
+        "Ticket message not sent (begins): the webhook for INC0012345 at 127.0.0.1: HTTP 400. "
+        "Kept in DR_LEDGER at site2: infomart_watch will send it."
     ]
 
 
@@ -302,7 +302,7 @@ def test_a_mistake_of_its_own_is_a_warning_too(
     monkeypatch.setattr(tickets.topology_module, "load", broken)
     with caplog.at_level(logging.WARNING):
         told(moment, "take_lock")
-    assert f"The ticket was not told ({moment}): RuntimeError: boom" in caplog.text
+    assert f"Ticket message not sent ({moment}): RuntimeError: boom" in caplog.text
 
 
 def test_a_long_report_is_cut_and_keeps_its_link(told: Told) -> None:
@@ -322,6 +322,6 @@ def test_a_secret_that_airflow_knows_is_masked(told: Told) -> None:
 
 def test_what_a_step_was_stopped_by_has_a_next_action_whatever_it_was() -> None:
     assert reason_of(GuardError("No.", "Look.")) == ("No.", "Look.")
-    assert reason_of(GuardError("No."))[1].startswith("Look at the log")
-    assert reason_of(ValueError("x")) == ("ValueError: x", "Look at the log of this task, then clear it.")
+    assert reason_of(GuardError("No."))[1].startswith("Read the log")
+    assert reason_of(ValueError("x")) == ("ValueError: x", "Read the log of this task, then clear it.")
     assert "killed" in reason_of(None)[0]

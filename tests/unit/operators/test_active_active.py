@@ -114,7 +114,7 @@ def test_every_other_difference_is_named_with_the_object_that_has_it(step: Any) 
     step.stored["GIM_site2"]["options"]["log"] = {"verbose": "all"}
     found = configuration_differences(step, step.read("GIM_site2"), step.read("GIM_site1"))
     assert found == [
-        "connection DAP_TS2_site2 is connected to GIM_site2 only",
+        "only GIM_site2 is connected to DAP_TS2_site2",
         "connection ICON_TS1_site1 is connected to GIM_site1 only",
         "[gim-etl] days-to-keep-gidb-facts: '14' and '30'",
         "[log] verbose: 'all' and None",
@@ -201,7 +201,7 @@ def test_of_an_active_standby_pair_the_source_does_not_start_while_the_standbys_
     step.pair = SimpleNamespace(other=lambda role: "target")
     running = ["process 7"]
     replace_question(monkeypatch, "server_runs", lambda step, role: running if role == "target" else [])
-    with pytest.raises(GuardError, match=r"at site1 still runs: process 7.*Two servers never write"):
+    with pytest.raises(GuardError, match=r"at site1 is still running: process 7.*Two servers must never write"):
         serve(step)
     assert step.started == []
     running.clear()

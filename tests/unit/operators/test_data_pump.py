@@ -313,9 +313,9 @@ def test_readiness_and_the_run_judge_undo_by_the_same_measured_exports(
 @pytest.mark.parametrize(
     ("tablespace", "level", "what"),
     [
-        (45 * GIGABYTE // 100, "ok", "comes to 450.0 MB"),
-        (45 * GIGABYTE // 100 - 1, "warning", "comes to 450.0 MB"),
-        (None, "not checked", "not to be seen"),
+        (45 * GIGABYTE // 100, "ok", "needs 450.0 MB"),
+        (45 * GIGABYTE // 100 - 1, "warning", "needs 450.0 MB"),
+        (None, "not checked", "not visible"),
     ],
 )
 def test_an_undo_tablespace_that_may_be_too_small_is_warned_of_and_stops_nothing(

@@ -262,7 +262,7 @@ def test_a_survivor_without_a_replicat_is_accepted_only_by_the_runs_parameter(st
 def test_an_abended_replicat_may_be_cured_and_its_report_is_shown(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
     step.goldengate.states["RGIM"] = "ABENDED"
-    with pytest.raises(TransientError, match=r"ABENDED, and what arrived is not applied. OGG-01296"):
+    with pytest.raises(TransientError, match=r"ABENDED: changes that arrived are not applied. OGG-01296"):
         replicat_at_trail_end(step)
 
 
@@ -739,7 +739,7 @@ def test_a_door_that_answers_stops_the_run_and_the_evidence_is_noted_anew_each_t
     probe = ProbeFailedSite(task_id="probe", place="survivor")
     endpoints.alive = True
     with pytest.raises(
-        GuardError, match=r"site1 lives: SSH of site1-db.*seen from the survivor.*two Info Mart Servers"
+        GuardError, match=r"site1 is alive: SSH of site1-db.*probed from the survivor.*two Info Mart Servers"
     ):
         probe._run(step)
     endpoints.alive = False
@@ -830,7 +830,7 @@ def test_the_survivor_starts_once_and_the_point_of_no_return_is_noted_before_it(
 
 def test_the_survivor_does_not_start_when_a_door_of_the_lost_site_answers(ready: Any, endpoints: Endpoints) -> None:
     endpoints.alive = True
-    with pytest.raises(GuardError, match=r"site1 lives.*Two servers never write"):
+    with pytest.raises(GuardError, match=r"site1 is alive.*Two servers .*never write"):
         start(ready)
     not_started(ready)
 

@@ -83,9 +83,9 @@ def test_a_goal_that_is_reached_before_makes_every_other_step_needless(world: Wo
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step()
-    assert look(step)["summary"] == "nothing to do: site3 serves and site2 follows it already"
+    assert look(step)["summary"] == "nothing to do: site3 already serves and site2 follows it"
     assert "begun" not in step.ledger
-    assert needless(step, None) == "nothing to do: site3 serves and site2 follows it already"
+    assert needless(step, None) == "nothing to do: site3 already serves and site2 follows it"
 
 
 def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reached(world: World) -> None:
@@ -156,7 +156,7 @@ def test_a_standby_is_set_up_when_the_source_serves_and_the_target_follows_it(wo
     world.follows("target", "source")
     assert reached_already(step, "follows") is None, "that is the other direction"
     world.follows("source", "target")
-    assert reached_already(step, "follows") == "site2 serves and site3 follows it already"
+    assert reached_already(step, "follows") == "site2 already serves and site3 follows it"
 
 
 @pytest.mark.parametrize("option", ["target takes over", "source stays active"])
@@ -198,7 +198,7 @@ def test_a_failover_is_done_when_the_survivor_serves_and_the_lost_site_is_never_
     step = world.step()
     assert reached_already(step, "failover") is None
     world.runs = {"target"}
-    assert reached_already(step, "failover") == "site3 serves already (Running)"
+    assert reached_already(step, "failover") == "site3 already serves (Running)"
     assert set(world.asked) == {"target"}
 
 
@@ -208,7 +208,7 @@ def test_of_two_active_sites_a_failover_is_done_when_every_object_ignores_the_lo
     world.wrong = {"DAP_TS1_site1"}
     assert reached_already(step, "failover") is None
     world.wrong = set()
-    assert reached_already(step, "failover") == "site3 ignores site2 already"
+    assert reached_already(step, "failover") == "site3 already ignores site2"
 
 
 def test_where_a_person_configures_nobody_can_say_that_the_lost_site_is_ignored(world: World) -> None:
@@ -223,4 +223,4 @@ def test_two_sites_serve_only_when_both_do(world: World) -> None:
     world.serves = {"source"}
     assert reached_already(step, "both serve") is None
     world.serves = {"source", "target"}
-    assert reached_already(step, "both serve") == "site2 and site3 both serve already"
+    assert reached_already(step, "both serve") == "site2 and site3 already both serve"

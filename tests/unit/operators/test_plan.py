@@ -197,7 +197,7 @@ def test_a_held_idb_without_calls_keeps_the_plans_hold_until_its_mark_has_passed
     ]
     step.info_mart = lambda role: SimpleNamespace(select=lambda *a, **b: rows)
     seen = high_water_mark_passed_hold(step, "target")
-    assert not seen.satisfied and "without calls that would tell" in seen.summary
+    assert not seen.satisfied and "without calls nobody can tell" in seen.summary
     rows[0]["data_source_key"] = HELD_KEY + 2
     assert high_water_mark_passed_hold(step, "target").satisfied
 

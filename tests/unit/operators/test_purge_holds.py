@@ -502,7 +502,7 @@ def test_the_guard_reports_what_somebody_enabled(world: World, guard: Any) -> No
     place(world, which="ts1")
     world.jobs["ts1"].enabled = True
     assert guard()["reported"] == [
-        "site2/ts1: ICON.A was enabled by somebody under a hold, and is disabled again",
+        "site2/ts1: somebody enabled ICON.A under a hold; it is disabled again",
     ]
     assert guard()["reported"] == []
 

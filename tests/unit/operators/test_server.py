@@ -71,7 +71,7 @@ def back(step: Any) -> dict[str, Any]:
 
 def test_a_start_that_is_refused_is_not_past_the_point_of_no_return(world: World) -> None:
     step = world.step(**STOPPED)
-    with pytest.raises(GuardError, match="Two servers never write"):
+    with pytest.raises(GuardError, match="Two servers must never write"):
         start(step)
     assert "point_of_no_return" not in step.ledger
     world.runs.clear()

@@ -156,7 +156,7 @@ def test_everything_that_is_missing_is_reported_at_once(step: Any) -> None:
         check(step)
     for words in (
         "9 prerequisite(s) are missing",
-        "the Info Mart Server at site2 runs (process 7)",
+        "the Info Mart Server at site2 is running (process 7)",
         "the Application object GIM has the host site2-gim, not site1-gim",
         "is not deployed at site2",
         "the database of site1 is in NOARCHIVELOG mode",

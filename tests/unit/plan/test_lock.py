@@ -19,7 +19,7 @@ class CodedError(Exception):
 
 
 class Database:
-    """DR_LOCK with its primary key, and a log of what was executed."""
+    """DR_LOCK with its primary key, and a log of the executed statements."""
 
     def __init__(self) -> None:
         self.tables: set[str] = set()
@@ -96,7 +96,7 @@ def test_another_plan_is_told_who_holds_it_since_when_and_what_to_do(database, l
     lock.take(PLAN, "anna@airflow-1", "return to normal")
     with pytest.raises(GuardError) as caught:
         lock.take(OTHER, "ben", "failover")
-    for part in (PLAN, "anna@airflow-1", "2026-11-02 10:00", "return to normal", "GGATE.DR_LOCK", "take the lock over"):
+    for part in (PLAN, "anna@airflow-1", "2026-11-02 10:00", "return to normal", "GGATE.DR_LOCK", "take over the lock"):
         assert part in str(caught.value)
     assert not caught.value.retryable
     assert database.rows["emea"]["plan_id"] == PLAN
@@ -149,7 +149,7 @@ def test_each_deployment_has_its_own_lock(database, lock):
 
 
 def test_a_step_proves_that_its_plan_still_holds_the_lock(database, lock):
-    with pytest.raises(GuardError, match="nobody does"):
+    with pytest.raises(GuardError, match="the lock is free"):
         lock.require(PLAN, "anna")
     before = lock.take(PLAN, "anna", "x").heartbeat_at
     lock.require(PLAN, "anna")

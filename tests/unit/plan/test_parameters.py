@@ -1,4 +1,4 @@
-"""Unknown keys of a run's conf are refused, with what was meant."""
+"""Unknown keys of a run's conf are refused, with the nearest parameter."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ def test_declared_keys_pass(conf: dict[str, Any]) -> None:
 def test_an_unknown_key_is_named_with_the_nearest_parameter_and_all_that_exist(key: str, nearest: str) -> None:
     wrong = undeclared({key: "x", "reason": "y"}, DECLARED)
     assert wrong is not None
-    assert wrong.startswith(f"{key!r} is no parameter of this DAG (nearest: {nearest!r})")
+    assert wrong.startswith(f"{key!r} is not a parameter of this DAG (nearest: {nearest!r})")
     assert wrong.endswith("Its parameters: deployment, failure_time, reason, source, target.")
 
 
 def test_every_unknown_key_is_named_and_a_strange_one_without_a_guess() -> None:
     wrong = undeclared({"zzz": 1, "tarrget": 2}, DECLARED)
     assert wrong is not None
-    assert "'tarrget' is no parameter of this DAG (nearest: 'target'); 'zzz' is no parameter of this DAG. Its" in wrong
+    assert (
+        "'tarrget' is not a parameter of this DAG (nearest: 'target'); 'zzz' is not a parameter of this DAG. Its"
+        in wrong
+    )
 
 
 def test_a_long_key_does_not_fill_the_message_and_a_dag_without_parameters_says_so() -> None:
@@ -48,13 +51,11 @@ def context(conf: Any, run_id: str = "CHG-1") -> dict[str, Any]:
 def test_the_run_is_refused_for_good_with_what_to_do_next() -> None:
     refuse_wrong_run(context(None))
     refuse_wrong_run(context({"reason": "CHG-1"}))
-    with pytest.raises(PermanentError, match=r"nothing was done: 'tarrget'.*Next: Start a new run"):
+    with pytest.raises(PermanentError, match=r"nothing was changed: 'tarrget'.*Next: Start a new run"):
         refuse_wrong_run(context({"tarrget": "site3"}))
 
 
 def test_an_id_that_would_not_fit_later_is_refused_before_anything_is_touched() -> None:
     refuse_wrong_run(context(None, "x" * RUN_ID_LIMIT))
-    with pytest.raises(
-        PermanentError, match=r"201 bytes, allowed are 200, and nothing was done.*Next: Start a new run"
-    ):
+    with pytest.raises(PermanentError, match=r"201 bytes; allowed: 200\. Nothing was changed.*Next: Start a new run"):
         refuse_wrong_run(context(None, "x" * (RUN_ID_LIMIT + 1)))

@@ -342,7 +342,7 @@ def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again
 
 
 def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci() -> None:
-    """Before 12c DBLOGIN takes the password of the connection; any look would fail here."""
+    """Before 12c DBLOGIN takes the password of the connection; any query would fail here."""
     refused = check("goldengate_connection", raises(CredentialsError("refused.", "Correct it.")))
     fine = [check(name) for name in replication.SCHEMA_LOGGING.needs if name != refused.name]
     assert levels(refused, *fine, replication.SCHEMA_LOGGING)["schema_logging", "site1"] == "not checked"
@@ -352,7 +352,7 @@ def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
     step = SimpleNamespace(name=site_name, ledger_role="source")
     looks = CheckContext(step, "switchover")  # type: ignore[arg-type]
     refused = Finding("dba_connection", "site1", "blocked", "refused", "correct it")
-    # Any look would fail: the step has no databases.
+    # Any query would fail: the step has no databases.
     assert procedures.estimated_times(looks, [refused]) == {}
 
 
@@ -368,7 +368,7 @@ OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIJu7Y8F0qkG2y7y5nq1q7v1H5f6J8o9p0r1s2t3u4v5x"
         (f"db3 ssh-ed25519 {KEY}\n", 22, ""),
         (f"# comment\n\n[db3]:2222,10.0.0.3 ssh-ed25519 {KEY} comment\n", 2222, ""),
         (f"db3 ssh-ed25519 {KEY}\n", 2222, "no host key of [db3]:2222"),
-        (f"db3 ssh-ed25519 {OTHER}\n", 22, "another one"),
+        (f"db3 ssh-ed25519 {OTHER}\n", 22, "differs from"),
         ("db3 ssh-ed25519 garbage\n", 22, "no host key"),
         ("", 22, "no host key"),
     ],
@@ -516,7 +516,7 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
             lambda: step.host("source").write_file("/x", "y"),
             lambda: step.lock.heartbeat("plan"),
         ):
-            with pytest.raises(PermanentError, match="changes nothing"):
+            with pytest.raises(PermanentError, match="must not change anything"):
                 change()
 
 

@@ -122,7 +122,7 @@ CASES = [
 
 
 class Instance:
-    """A task instance that keeps what is pushed."""
+    """A task instance that keeps the pushed values."""
 
     def __init__(self) -> None:
         self.pushed: dict[str, Any] = {}
@@ -159,7 +159,7 @@ def test_a_blocked_check_fails_the_run_in_one_sentence_and_the_report_is_there_a
 
 
 def test_a_check_that_broke_off_is_named_and_fails_the_run() -> None:
-    assert reported(["ok"])[1]["error"] == "Not ready: switchover of west: the check broke off, see its task."
+    assert reported(["ok"])[1]["error"] == "Not ready: switchover of west: the check failed, see its task's log."
 
 
 def test_a_list_that_failed_fails_the_report() -> None:

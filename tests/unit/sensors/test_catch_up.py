@@ -187,13 +187,13 @@ def test_nothing_is_written_and_nothing_removed_while_a_plan_holds_the_lock(worl
     world.replicat = None
     seen = world.ask()
     assert not seen.satisfied and world.acts == []
-    assert seen.summary.startswith("the marker from site1 to site2 is not written yet: plan plan-9 is under way")
+    assert seen.summary.startswith("the marker from site1 to site2 is not written yet: plan plan-9 is running")
     world.locks[site] = FakeLock()
     world.replicat = "RUNNING"
     world.ask()
     world.locks[site] = FakeLock("plan-9", "a run")
     world.replicat = "STOPPED"
-    assert "has not arrived: plan plan-9 is under way" in world.ask().summary, "what a plan stops is not judged"
+    assert "has not arrived: plan plan-9 is running" in world.ask().summary, "what a plan stops is not judged"
     world.replicate()
     assert world.ask().satisfied
     assert world.acts == ["marker_put site1 ggate"]
@@ -202,7 +202,7 @@ def test_nothing_is_written_and_nothing_removed_while_a_plan_holds_the_lock(worl
 def test_a_plan_that_takes_the_lock_right_before_the_marker_is_seen(world: World) -> None:
     now = datetime.now(UTC)
     world.lock_rows = [{"plan_id": "p", "owner": "o", "reason": "r", "taken_at": now, "heartbeat_at": now}]
-    assert "a plan is under way" in world.ask().summary and world.acts == []
+    assert "a plan is running" in world.ask().summary and world.acts == []
 
 
 def test_a_removal_that_fails_is_no_reason_to_fail(world: World) -> None:
@@ -219,17 +219,17 @@ def test_an_insert_that_is_there_already_counts(world: World) -> None:
 
 def test_a_replicat_that_is_missing_or_down_is_named_with_what_to_do(world: World) -> None:
     world.replicat = None
-    with pytest.raises(GuardError, match=r"There is no RGIM at site2; .* Next: Set replication from site1 to site2 up"):
+    with pytest.raises(GuardError, match=r"There is no RGIM at site2: .* Next: Set up replication from site1 to site2"):
         world.ask()
     world.replicat = "ABENDED"
-    with pytest.raises(TransientError, match=r"RGIM at site2 is ABENDED; .* OGG-01296 it broke"):
+    with pytest.raises(TransientError, match=r"RGIM at site2 is ABENDED: .* OGG-01296 it broke"):
         world.ask()
 
 
 @pytest.mark.parametrize("site", ["site1", "site2"])
 def test_a_site_without_a_marker_table_is_final(world: World, site: str) -> None:
     world.without_table.add(site)
-    with pytest.raises(GuardError, match=f"There is no marker table at {site}. Next: infomart_setup_replication"):
+    with pytest.raises(GuardError, match=f"There is no marker table at {site}. Next: Run infomart_setup_replication"):
         world.ask()
     with pytest.raises(GuardError, match=f"There is no marker table at {site}"):
         markers.is_at(world, site, "m")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A Data Pump job does not run any more, and its log says success."""
+"""A Data Pump job no longer runs, and its log reports success."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ def test_a_job_that_runs_or_is_about_to_is_waited_for(world: World, state: str) 
 def test_a_job_that_is_gone_has_ended(world: World) -> None:
     world.state = None
     seen = world.ask(owner="anna")
-    assert seen.satisfied and "it has ended, or never began" in seen.summary
+    assert seen.satisfied and "it has ended, or it never started" in seen.summary
     assert world.asked == [("NIGHTLY", "ANNA")]
 
 
 def test_a_stopped_job_does_not_run_and_says_so(world: World) -> None:
     world.state = "NOT RUNNING"
     seen = world.ask()
-    assert seen.satisfied and seen.summary.endswith("is NOT RUNNING: it was stopped, and START_JOB continues it")
+    assert seen.satisfied and seen.summary.endswith("is NOT RUNNING: somebody stopped it, START_JOB resumes it")
     world.logs["/dump/NIGHTLY.log"] = GOOD
     with pytest.raises(GuardError, match="NOT RUNNING"):
         world.ask(check_log=True)
@@ -92,7 +92,9 @@ def test_the_log_says_success(world: World) -> None:
     world.state = None
     world.logs["/dump/NIGHTLY.log"] = GOOD
     seen = world.ask(check_log=True)
-    assert seen.summary == "the Data Pump job NIGHTLY at site1 has ended: NIGHTLY.log at site1 says success, 120 rows"
+    assert (
+        seen.summary == "the Data Pump job NIGHTLY at site1 has ended: NIGHTLY.log at site1 reports success, 120 rows"
+    )
     assert seen.details == {
         "site": "site1",
         "job": "NIGHTLY",
@@ -109,10 +111,13 @@ def test_the_log_says_success(world: World) -> None:
 @pytest.mark.parametrize(
     ("log", "words"),
     [
-        (BAD, r"says fatal, 0 rows, 1 error\(s\), the first: ORA-39002: invalid operation.* Next: Check the directory"),
-        ("", "says unfinished, 0 rows. Next: The log has no end"),
-        (GOOD[:60], "says unfinished"),
-        (RERUN.replace("USER", "TABLE"), "says completed with errors, .*ORA-31684"),
+        (
+            BAD,
+            r"reports fatal, 0 rows, 1 error\(s\), the first: ORA-39002: invalid operation.* Next: Check the directory",
+        ),
+        ("", "reports unfinished, 0 rows. Next: The log has no end"),
+        (GOOD[:60], "reports unfinished"),
+        (RERUN.replace("USER", "TABLE"), "reports completed with errors, .*ORA-31684"),
     ],
 )
 def test_a_log_that_does_not_say_success_is_final(world: World, log: str, words: str) -> None:

@@ -103,7 +103,7 @@ def test_an_idle_data_source_and_one_of_a_lost_site_are_not_waited_for(world: Wo
 
 def test_a_moment_that_has_not_come_is_not_passed_however_empty_the_idbs_are(world: World) -> None:
     world.waiting = {101: 0, 102: 0}
-    assert "has not come yet" in world.ask(since=int(time.time()) + 60).summary
+    assert "is in the future" in world.ask(since=int(time.time()) + 60).summary
     assert world.asked == []
 
 
@@ -114,13 +114,13 @@ def test_only_the_given_data_sources_matter_and_each_must_be_judged(world: World
     world.tables[101] = "GIDB_GC_AGENT"
     assert world.ask().satisfied, "one without calls is not judged unless it was asked for"
     seen = world.ask(data_sources=(101,))
-    assert not seen.satisfied and "without calls that would tell whether it is idle" in seen.summary
+    assert not seen.satisfied and "without calls nobody can tell whether it is idle" in seen.summary
 
 
 def test_without_any_mark_nothing_is_passed(world: World) -> None:
     world.marks.clear()
     seen = world.ask()
-    assert not seen.satisfied and seen.summary.endswith(": no rows")
+    assert not seen.satisfied and seen.summary.endswith(": no marks")
 
 
 def test_a_site_that_does_not_exist_is_final(world: World) -> None:

@@ -46,11 +46,11 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_any_hold_is_waited_for_at_every_idb(world: World) -> None:
-    assert world.ask().summary == "no purge hold holds at site2/ts1, site2/ts2"
+    assert world.ask().summary == "no purge hold is active at site2/ts1, site2/ts2"
     world.place("ts2", "CHG1")
     seen = world.ask()
     assert not seen.satisfied
-    assert seen.summary.startswith("1 purge hold(s) hold: site2/ts2: CHG1 of anna (index rebuild), from ")
+    assert seen.summary.startswith("1 active purge hold(s): site2/ts2: CHG1 of anna (index rebuild), from ")
     assert world.ask(which="ts1").satisfied
     world.release("ts2", "CHG1")
     assert world.ask().details == {"idbs": ["site2/ts1", "site2/ts2"], "holding": []}
@@ -72,7 +72,7 @@ def test_a_hold_that_nobody_placed_is_named(world: World) -> None:
     seen = world.ask("CHG9")
     assert (seen.satisfied, seen.summary) == (
         True,
-        "the purge hold CHG9 does not hold: it is not known at site2/ts1, site2/ts2",
+        "the purge hold CHG9 is not active: it is unknown at site2/ts1, site2/ts2",
     )
 
 

@@ -1,12 +1,12 @@
-"""IDB purge holds (rule 8): who holds purging, why and until when, and what that means for the purge jobs.
+"""IDB purge holds (rule 8): owner, reason and end of each hold, and its effect on the purge jobs.
 
-The state lives in the database of each IDB, in two tables of the connection's own user. So it outlives a lost site,
-a lost Airflow and a cleared run, and two Airflows see the same. DR_PURGE_HOLD has a row a hold; DR_PURGE_JOB has a
-row for each job that a hold has disabled, or found disabled, and that is not given back yet.
+The state is in the database of each IDB, in two tables of the connection's own user. So it outlives a lost site,
+a lost Airflow and a cleared run, and two Airflows see the same. DR_PURGE_HOLD has one row per hold. DR_PURGE_JOB has
+one row per job that a hold has disabled, or found disabled, and that is not given back yet.
 
-Nothing here waits: what cannot be done now (a purge runs) is said, and done by the next look. The order makes two
-runs at the same time harmless: who holds writes the hold first and looks at the job then; who gives a job back
-enables it first and looks for holds then.
+Nothing here waits. If a job cannot be changed now because its purge runs, this is reported, and the next check does
+it. Two runs at the same time are harmless because of the order: a run that holds writes the hold first and reads the
+job after it; a run that gives a job back enables it first and reads the holds after it.
 """
 
 from __future__ import annotations

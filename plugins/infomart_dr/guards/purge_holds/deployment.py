@@ -1,4 +1,4 @@
-"""Holds of all IDBs of a deployment, and when they are over."""
+"""Holds of all IDBs of a deployment, and the conditions that end them."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class PurgeHolds:
         return IdbHolds(site, idb, store, self._deployment.purge_jobs(idb))
 
     def of_sites(self, sites: Iterable[str]) -> list[IdbHolds]:
-        """Every IDB of these sites that has purge jobs."""
+        """The IDBs of these sites that have purge jobs."""
         return [self.of(site, idb) for site in sites for idb in self._deployment.site(site).purged_idbs]
 
     def living(self) -> list[str]:
-        """Sites that are not lost; a lost site's IDBs cannot be asked, and nothing is extracted from them."""
+        """Sites that are not lost; the IDBs of a lost site cannot be asked, and nothing is extracted from them."""
         return [name for name, site in self._deployment.topology.sites.items() if site.role != "failed"]
 
     def choose(self, which: str = "") -> list[IdbHolds]:
-        """IDBs by the name of an IDB or of a site; empty: all of the sites that are not lost.
+        """IDBs by the name of an IDB or of a site; empty: all IDBs of the sites that are not lost.
 
-        :raises TopologyError: no such name, a lost site, or an IDB without purge jobs.
+        :raises TopologyError: there is no such name, the site is lost, or the IDB has no purge jobs.
         """
         topology, living = self._deployment.topology, self.living()
         if not which:
@@ -53,7 +53,7 @@ class PurgeHolds:
         if not found:
             names = sorted({*topology.sites, *(idb.name for site in topology.sites.values() for idb in site.idbs)})
             raise TopologyError(
-                f"There is no IDB and no site with IDBs {which!r}.", f"Give one of: {', '.join(names)}."
+                f"There is neither an IDB nor a site with IDBs named {which!r}.", f"Give one of: {', '.join(names)}."
             )
         there = [(site, idb) for site, idb in found if site in living]
         if not there:
@@ -65,12 +65,12 @@ class PurgeHolds:
         if not chosen:
             raise TopologyError(
                 f"{which} has no purge_jobs in the topology: there is nothing to hold.",
-                "Name what purges it under idbs.purge_jobs.",
+                "Add the jobs that purge it under idbs.purge_jobs.",
             )
         return chosen
 
     def enforce_all(self) -> list[Report]:
-        """Make the purge jobs of every IDB that is not lost match its holds; a trouble of one stops no other."""
+        """Make the purge jobs of every IDB that is not lost match its holds; an error of one stops no other."""
         reports = []
         for site in self.living():
             for idb in self._deployment.site(site).purged_idbs:
@@ -83,18 +83,18 @@ class PurgeHolds:
         return reports + self._left_behind({report.idb for report in reports if report.errors})
 
     def _left_behind(self, in_trouble: set[str]) -> list[Report]:
-        """Held jobs of IDBs that left the topology, or have no purge jobs there any more.
+        """Held jobs of IDBs that the topology no longer names, or names without purge jobs.
 
-        Every connection of the topology is asked, since the one of such an IDB may be another's, too.
+        Asks every connection of the topology, since such an IDB may share one with others.
 
-        :param in_trouble: IDBs with an error already: the same one is not told twice.
+        :param in_trouble: IDBs that already have an error: the same error is not reported twice.
         """
         topology, asked = self._deployment.topology, dict[str, list[str]]()
         for site in self.living():
             for idb in topology.site(site).idbs:
                 asked.setdefault(idb.connection, []).append(f"{site}/{idb.name}")
         purged = {f"{name}/{idb.name}" for name, site in topology.sites.items() for idb in site.purged_idbs}
-        # By what a row is of: two connections may be of one user.
+        # By IDB and job: two connections may have the same user.
         reports: dict[tuple[str, ...], Report] = {}
         for connection, idbs in asked.items():
             try:
@@ -108,8 +108,8 @@ class PurgeHolds:
             except Exception as error:
                 report = reports[(connection,)] = Report(", ".join(idbs))
                 if purged.isdisjoint(idbs):
-                    # Nothing can be held there that the topology names: no hold is in danger.
-                    report.warnings.append(f"nobody can tell whether a job is held that left the topology: {error}")
+                    # The topology names no purge job there, so no hold is in danger.
+                    report.warnings.append(f"cannot check for held jobs that left the topology: {error}")
                 elif in_trouble.isdisjoint(idbs):
                     report.failed("jobs that left the topology", error)
         return list(reports.values())
@@ -124,7 +124,7 @@ class PurgeHolds:
                 rows = self._deployment.info_mart(site).select("hwm", schema)
                 self._marks[site] = lowest(rows), with_calls(rows)
             except InfoMartError as error:
-                # Not asked once more for each IDB: a site that is away takes its time to give no answer.
+                # Kept, so that not every IDB asks again: a site that does not answer costs the whole time-out.
                 self._marks[site] = error
         found = self._marks[site]
         if isinstance(found, InfoMartError):
@@ -132,7 +132,7 @@ class PurgeHolds:
         return found
 
     def passed(self, site: str, key: int, moment: datetime, now: datetime) -> str | None:
-        """Why the mark of a data source counts as past a moment at a site; None: it does not.
+        """The reason why the mark of a data source counts as past a moment at a site; None: it does not.
 
         :raises InfoMartError: the site cannot be asked.
         """
@@ -140,10 +140,10 @@ class PurgeHolds:
         if topology.site(site).role == "failed":
             raise GuardError(
                 f"{site} has the role failed and cannot be asked.",
-                "Place another hold with an end that can come, where purging must stay held; then release this one.",
+                "If purging must stay held, place another hold with an end that can be reached; then release this one.",
             )
         since = int(moment.timestamp())
-        # Rule 8 is about one IDB: the marks of other data sources say nothing of it.
+        # Rule 8 is about one IDB: the marks of other data sources say nothing about it.
         found, counted = self._lowest(site)
         marks = against(
             {each: mark for each, mark in found.items() if each == key},
@@ -159,43 +159,43 @@ class PurgeHolds:
             return f"the high-water mark of data source {key} at {site} has passed {shown(moment)}"
         if marks.unknown and now > moment:
             raise GuardError(
-                f"Data source {key} has no calls that would tell whether it is idle, and its mark at {site} has not "
-                f"passed {shown(moment)}.",
-                "Look in GIM Manager whether all of it is extracted; then release the hold by hand.",
+                f"The mark of data source {key} at {site} has not passed {shown(moment)}, and without calls nobody can "
+                "tell whether the data source is idle.",
+                "Check in GIM Manager whether all of its data is extracted; then release the hold by hand.",
             )
         if marks.idle:
             return f"data source {key} has no call beyond its high-water mark at {site}"
         return None
 
     def over(self, idb: IdbHolds, hold: Hold, now: datetime, warnings: list[str]) -> str | None:
-        """Why a hold is over; None: it is not, or nobody can tell, which keeps it.
+        """The reason why a hold is over; None: it is not, or it cannot be judged and stays.
 
-        :param warnings: gets what keeps a hold that nobody can judge.
+        :param warnings: receives the reason why a hold cannot be judged.
         """
         end = hold.end
         if end.ends_at is not None and end.ends_at <= now:
-            return f"its end {shown(end.ends_at)} has come"
+            return f"its end {shown(end.ends_at)} is reached"
         if end.until_site is None or end.until_time is None:
             return None
         try:
             return self.passed(end.until_site, idb.settings.data_source_key, end.until_time, now)
         except Exception as error:
-            warnings.append(f"the hold {hold.hold_id} is kept, since nobody can tell whether it is over: {error}")
+            warnings.append(f"the hold {hold.hold_id} is kept because its end cannot be checked: {error}")
             return None
 
     def waiting(self, idb: IdbHolds, since: datetime, now: datetime) -> tuple[datetime, int] | None:
-        """Up to when an IDB is extracted, and how many calls it holds beyond that; None: not known.
+        """Time up to which an IDB is extracted, and the number of calls beyond it; None: unknown.
 
-        Asked are the sites whose marks its holds wait for; where there is none, the active ones.
+        Asks the sites whose marks its holds wait for, or the active sites where there are none.
 
-        :param since: when purging stopped.
+        :param since: time at which purging stopped.
         """
         settings = idb.settings
         if settings.schema_name is None:
             return None
         try:
             ends = [hold.end for hold in idb.active(now) if hold.end.until_site]
-            # Until it is filled, the marks of such a site are those of an earlier life, or none.
+            # Until such a site is filled, it has no marks, or outdated ones.
             filled = [end for end in ends if end.until_time is None or self._role(end.until_site) == "new"]
             sites = {end.until_site for end in ends if end not in filled}
             if filled or not sites:
@@ -207,10 +207,10 @@ class PurgeHolds:
             connection = self._deployment.oracle(settings.connection)
             calls = int(connection.value("idb_calls_above", {"schema": settings.schema_name}, low=min(known)))
         except InfoMartError as error:
-            log.warning("%s: what is not extracted cannot be counted: %s", idb.label, error)
+            log.warning("%s: cannot count the calls that are not extracted: %s", idb.label, error)
             return None
         extracted = datetime.fromtimestamp(min(known), UTC)
-        # What the active ones have extracted since, a site that is filled may lack.
+        # The site that is being filled may lack calls that the active sites have extracted since.
         return None if filled and not (calls and extracted < since) else (extracted, calls)
 
     def _role(self, site: str | None) -> str | None:
@@ -218,9 +218,9 @@ class PurgeHolds:
         return found.role if found else None
 
     def enforce(self, idb: IdbHolds, now: datetime | None = None) -> Report:
-        """Make the purge jobs of one IDB match its holds; must be repeatable and never waits.
+        """Make the purge jobs of one IDB match its holds; repeatable, and without waiting.
 
-        :returns: the report; what could not be done is in its errors, so that other IDBs do not wait for this one.
+        :returns: the report. Failures are in its errors, so that other IDBs do not wait for this one.
         """
         now = now or datetime.now(UTC)
         warnings: list[str] = []
@@ -238,18 +238,18 @@ class PurgeHolds:
 
 
 def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> Observation:
-    """Probe: nothing holds the purging of a deployment's IDBs.
+    """Probe: no hold on the purging of a deployment's IDBs is active.
 
-    :param hold: id of the hold that matters; empty: every one.
+    :param hold: id of the hold to check; empty: every hold.
     :param which: name of an IDB or of a site; empty: every IDB of the sites that are not lost.
-    :raises TopologyError: no such name, or no IDB whose purging could be held.
+    :raises TopologyError: there is no such name, or no IDB with purge jobs.
     """
     now, holding, placed = datetime.now(UTC), [], False
     idbs = PurgeHolds(deployment).choose(which)
     if not idbs:
         raise TopologyError(
             f"No IDB of {deployment.topology.name} has purge_jobs in the topology: there is nothing to hold.",
-            "Name what purges the IDBs under idbs.purge_jobs.",
+            "Add the jobs that purge the IDBs under idbs.purge_jobs.",
         )
     for idb in idbs:
         for found in idb.store.holds():
@@ -260,8 +260,9 @@ def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> O
                 holding.append(f"{idb.label}: {found}")
     details = {"idbs": [idb.label for idb in idbs], "holding": holding}
     if holding:
-        return Observation(False, f"{len(holding)} purge hold(s) hold: {'; '.join(holding)}", details)
+        return Observation(False, f"{len(holding)} active purge hold(s): {'; '.join(holding)}", details)
     subject = f"the purge hold {hold}" if hold else "no purge hold"
     if hold and not placed:
-        return Observation(True, f"{subject} does not hold: it is not known at {', '.join(details['idbs'])}", details)
-    return Observation(True, f"{subject} {'is released' if hold else 'holds'} at {', '.join(details['idbs'])}", details)
+        return Observation(True, f"{subject} is not active: it is unknown at {', '.join(details['idbs'])}", details)
+    state = "is released" if hold else "is active"
+    return Observation(True, f"{subject} {state} at {', '.join(details['idbs'])}", details)

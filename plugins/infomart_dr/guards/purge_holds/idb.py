@@ -17,30 +17,30 @@ log = logging.getLogger(__name__)
 
 
 def typed(error: Exception) -> InfoMartError:
-    """An error of the procedures, for one that may be a fault of their own."""
+    """The error itself, or a permanent one for an unexpected error."""
     if isinstance(error, InfoMartError):
         return error
-    return PermanentError(f"{type(error).__name__}: {error}", "Report this with the task's log: nobody foresaw it.")
+    return PermanentError(f"{type(error).__name__}: {error}", "Unexpected error. Report it with the task log.")
 
 
 def raise_all(errors: Sequence[tuple[str, InfoMartError]]) -> None:
-    """Raise one error for all; final when any of them is. Without any, nothing is raised."""
+    """Raise one error for all: permanent when any of them is; none without errors."""
     if not errors:
         return
     kind = TransientError if all(error.retryable for _, error in errors) else PermanentError
     what = " ".join(f"{label}: {error.what}" for label, error in errors)
-    raise kind(what, errors[0][1].next_step or "Look at each of these; the others are done.")
+    raise kind(what, errors[0][1].next_step or "Correct each of these; all others are done.")
 
 
 @dataclass
 class Report:
-    """What a look at one IDB came to.
+    """The result for one IDB.
 
     :param changed: jobs that were disabled or enabled, and holds that ended.
-    :param reported: what somebody should know: a job was enabled under a hold.
-    :param warnings: what will go wrong if nobody acts.
-    :param running: jobs whose purge runs now; they are looked at again.
-    :param errors: what could not be done, with the job or the IDB.
+    :param reported: events that a person should know: a job was enabled under a hold.
+    :param warnings: dangers if nobody acts.
+    :param running: jobs whose purge runs now; the next check handles them again.
+    :param errors: failures, with the job or the IDB.
     """
 
     idb: str
@@ -52,17 +52,17 @@ class Report:
     errors: list[tuple[str, InfoMartError]] = field(default_factory=list)
 
     def failed(self, what: str, error: Exception) -> None:
-        """Keep an error: what else is to be done must not wait for it."""
+        """Keep an error, so that the rest of the work goes on."""
         log.warning("%s: %s: %s", self.idb, what, error, exc_info=not isinstance(error, InfoMartError))
         self.errors.append((f"{self.idb}: {what}", typed(error)))
 
 
 def left_behind(row: HeldJob) -> str:
-    """A warning of a job whose row stays: the topology does not name it."""
+    """The warning about a held job that the topology does not name."""
     return (
-        f"{row.job} is held and no longer in the topology, so that nothing enables it: put it back until its holds are "
-        f"over; or enable it by hand where it was enabled ({'yes' if row.was_enabled else 'no'}), then delete its row "
-        "in DR_PURGE_JOB"
+        f"{row.job} is held but no longer in the topology, so nothing will enable it. Put it back into the topology "
+        f"until its holds are over. Or {'enable it by hand' if row.was_enabled else 'leave it disabled'} (it was "
+        f"{'enabled' if row.was_enabled else 'disabled'} before the hold), then delete its row in DR_PURGE_JOB"
     )
 
 
@@ -70,7 +70,7 @@ class IdbHolds:
     """Holds and purge jobs of one IDB.
 
     :param jobs: the topology's purge jobs.
-    :param clock: what time it is.
+    :param clock: gives the present time.
     """
 
     def __init__(
@@ -90,15 +90,15 @@ class IdbHolds:
         return {job.key: job.state() for job in self.jobs}
 
     def active(self, now: datetime) -> list[Hold]:
-        """The holds that hold now."""
+        """The holds that are active now."""
         return [hold for hold in self.store.holds() if hold.active(now)]
 
     def since(self) -> datetime | None:
-        """When purging stopped: the oldest of the held jobs."""
+        """Time at which purging stopped: that of the oldest held job."""
         return min((job.held_since for job in self.store.jobs() if self.store.is_own(job)), default=None)
 
     def hold_jobs(self, report: Report | None = None) -> Report:
-        """Disable every purge job; those that run, and errors, are named in the report."""
+        """Disable every purge job; the report names those that run, and errors."""
         report = report or Report(self.label)
         for job in self.jobs:
             try:
@@ -118,7 +118,7 @@ class IdbHolds:
         return [each for each in self.store.jobs() if each.job == job and not self.store.is_own(each)]
 
     def _held_for_others(self, job: str, now: datetime) -> list[str]:
-        """Other IDBs that the same job purges and that are held now; a row alone may be about to go."""
+        """Other IDBs that the same job purges and that are held now; a row alone proves no hold."""
         return sorted(
             f"{each.site}/{each.idb}"
             for each in self._others(job)
@@ -130,7 +130,7 @@ class IdbHolds:
             row, state = self._row(job.key), job.state()
             job.wait_for(state)
             if row is None:
-                # Noted before it is changed: nobody may take the hold for the state before it.
+                # Recorded before the change: the held state must never be mistaken for the state before the hold.
                 others = self._others(job.key)
                 was = state.enabled or any(other.was_enabled for other in others)
                 memory = state.memory or next((other.memory for other in others if other.memory), "")
@@ -145,20 +145,20 @@ class IdbHolds:
                 return
             before = job.hold()
             if row is None or row.changes == 1:
-                # From now on, who finds it enabled knows that somebody has done that.
+                # From now on, a job that is found enabled was enabled by somebody else.
                 self.store.touch(job.key)
             if before.enabled:
                 report.changed.append(f"{job.key} is disabled")
             if row is not None and row.changes > 1 and state.enabled:
-                report.reported.append(f"{job.key} was enabled by somebody under a hold, and is disabled again")
+                report.reported.append(f"somebody enabled {job.key} under a hold; it is disabled again")
             return
         raise GuardError(
-            f"The purge job {job.key} of {self.label} is noted and forgotten again and again.",
-            "Look whether two Airflows disagree about the holds (clocks, topologies).",
+            f"Purge job {job.key} of {self.label} keeps being recorded and removed: two Airflows disagree.",
+            "Compare the clocks and topologies of both Airflows.",
         )
 
     def give_back(self, now: datetime, report: Report | None = None) -> Report:
-        """Enable the jobs that were enabled before, where nothing holds them any more."""
+        """Enable the jobs that were enabled before, where no hold is left."""
         report = report or Report(self.label)
         jobs = {job.key: job for job in self.jobs}
         for row in [each for each in self.store.jobs() if self.store.is_own(each)]:
@@ -187,7 +187,7 @@ class IdbHolds:
         self.store.forget(row)
         then = max(now, self._clock())
         held = self.active(then) or (not others and self._held_for_others(row.job, then))
-        # A row that is still there was written by somebody who holds; one that is gone was given back twice.
+        # A row that is still there was written by another run that holds; one that is gone was given back twice.
         if held or self._row(row.job) is not None:
             self._hold(job, report)
 
@@ -199,8 +199,8 @@ class IdbHolds:
     ) -> Report:
         """Make the jobs match the holds.
 
-        :param over: why a hold is over; None: it is not.
-        :param waiting: for :func:`ring_warning`, given when purging stopped; asked where there is a ring.
+        :param over: the reason why a hold is over; None: it is not.
+        :param waiting: for :func:`ring_warning`, from the time at which purging stopped; called only for a ring.
         """
         report = Report(self.label)
         active = []

@@ -1,4 +1,4 @@
-"""Holds and held jobs, and the two tables in which they stand, in the database of an IDB."""
+"""Holds and held jobs, and their two tables in the database of an IDB."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from infomart_dr.times import shown, utc
 from infomart_dr.values import Bind
 
 _DUPLICATE = "ORA-00001"
-#: Begins the id of a plan's hold, so that no run of infomart_purge_hold has the same.
+#: Prefix of the id of a plan's hold, so that no run of infomart_purge_hold has the same.
 _PLAN = "plan "
-#: A hold that begins so soon after it is placed holds at once, whatever the clock says of another Airflow that looks.
+#: A hold that begins within this time of its placing is active at once, whatever the clock of another Airflow says.
 _AT_ONCE = timedelta(minutes=5)
-#: Bytes of an owner.
+#: Most bytes of an owner.
 OWNER_LIMIT = 250
-#: Who is noted for a hold that nobody released.
+#: Recorded as the releaser of a hold that reached its end.
 _ITS_END = "its own end"
 
 
 @dataclass(frozen=True)
 class End:
-    """What ends a hold: a time, or the moment when the high-water mark of a site has passed a time.
+    """The end of a hold: a time, or the moment at which the high-water mark of a site has passed a time.
 
-    A plan's hold has only the site at first: the plan gives it the time, or releases it.
+    A plan's hold has only the site at first; the plan adds the time, or releases the hold.
     """
 
     ends_at: datetime | None = None
@@ -58,8 +58,8 @@ def _stored(moment: datetime | None) -> datetime | None:
 class Hold:
     """A hold on the purging of one IDB; times are UTC.
 
-    :param end_asked_at: when the run was asked for that set the end; None: nobody has changed it.
-    :param changes: how often the end was changed.
+    :param end_asked_at: time at which the run that set the end was requested; None: the end was never changed.
+    :param changes: number of changes of the end.
     """
 
     hold_id: str
@@ -77,16 +77,16 @@ class Hold:
 
     @property
     def of_plan(self) -> bool:
-        """A plan's hold: only a plan changes its end."""
+        """A plan placed the hold, and only a plan changes its end."""
         return self.hold_id.startswith(_PLAN)
 
     @property
     def until_its_plan(self) -> bool:
-        """It has no end that the guard could find reached."""
+        """The hold has no end that the purge guard could check; its plan must release it."""
         return self.released_at is None and self.end.ends_at is None and self.end.until_time is None
 
     def active(self, now: datetime) -> bool:
-        """Whether it holds now; whether it is over is another question."""
+        """The hold is active now; its end is not checked here."""
         return self.released_at is None and (self.begins_at <= now or self.begins_at - self.placed_at < _AT_ONCE)
 
     def __str__(self) -> str:
@@ -101,9 +101,9 @@ class Hold:
 class HeldJob:
     """A purge job that a hold has disabled, or found disabled.
 
-    :param was_enabled: it is enabled at the end.
-    :param changes: how often the row was written.
-    :param enabled_again: how often somebody enabled it under a hold.
+    :param was_enabled: it was enabled before the hold, and is enabled again after it.
+    :param changes: number of writes of the row.
+    :param enabled_again: number of times that somebody enabled it under a hold.
     """
 
     deployment: str
@@ -131,11 +131,11 @@ class HoldStore:
         self.idb = {"deployment": deployment, "site": site, "idb": idb}
 
     def of(self, job: HeldJob) -> HoldStore:
-        """The holds of the IDB that a row is of, in the same tables."""
+        """The store of the IDB of a row, in the same tables."""
         return HoldStore(self._hook, self._schema, job.deployment, job.site, job.idb)
 
     def ensure_tables(self) -> None:
-        """Make the tables where they are missing."""
+        """Create the tables where they are missing."""
         ensure_table(self._hook, self._schema, "DR_PURGE_HOLD", "create_purge_hold_table")
         ensure_table(self._hook, self._schema, "DR_PURGE_JOB", "create_purge_job_table")
 
@@ -144,7 +144,7 @@ class HoldStore:
         return bool(self._hook.value("table_exists", owner=self._schema, table_name="DR_PURGE_JOB"))
 
     def holds(self) -> list[Hold]:
-        """All holds of the IDB, also those that were released; none where there is no table yet."""
+        """All holds of the IDB, released ones included; none where there is no table yet."""
         if not self._there:
             return []
         return [
@@ -172,7 +172,7 @@ class HoldStore:
     def place(self, hold_id: str, owner: str, ticket: str, reason: str, begins_at: datetime, end: End) -> bool:
         """Write a hold.
 
-        :returns: False when there is one of this id, placed or released, which stands as it is.
+        :returns: False when a hold with this id exists, active or released; it is not changed.
         """
         _short("id", hold_id, 300)
         _short("owner", owner, OWNER_LIMIT)
@@ -199,23 +199,23 @@ class HoldStore:
         return True
 
     def extend(self, hold_id: str, end: End, asked_at: datetime) -> bool:
-        """Give an open hold another end.
+        """Change the end of an open hold.
 
-        :param asked_at: when the run was asked for that does it.
-        :returns: False when it is released, or a run that was asked for later has set the end.
+        :param asked_at: time at which the run that does this was requested.
+        :returns: False when the hold is released, or a run that was requested later has set the end.
         """
         binds = {**self.idb, **end.binds(), "hold_id": hold_id, "asked_at": _stored(asked_at)}
         return self._hook.execute("purge_hold_extend", self._in, **binds) == 1
 
     def reopen(self, hold_id: str, owner: str, begins_at: datetime, until_site: str) -> bool:
-        """Let a hold hold again that is released or has an end by now: a plan that is gone on with."""
+        """Reactivate a hold that was released or given an end, when its plan resumes."""
         binds = {"owner": owner, "begins_at": _stored(begins_at), "until_site": until_site}
         return self._hook.execute("purge_hold_reopen", self._in, **self.idb, hold_id=hold_id, **binds) == 1
 
     def release(self, hold_id: str, by: str, why: str) -> bool:
-        """Note that an open hold is released.
+        """Record the release of an open hold.
 
-        :returns: False when there is no open one of this id.
+        :returns: False when there is no open hold with this id.
         """
         return (
             self._hook.execute(
@@ -230,15 +230,15 @@ class HoldStore:
         )
 
     def over(self, hold: Hold, why: str) -> bool:
-        """Note that a hold is released since its end has come.
+        """Record the release of a hold that has reached its end.
 
-        :returns: False when it is released already, or has another end by now.
+        :returns: False when it is already released, or has another end by now.
         """
         binds = {**self.idb, "released_by": _ITS_END, "released_why": cut(why, 1000)}
         return self._hook.execute("purge_hold_over", self._in, **binds, hold_id=hold.hold_id, changes=hold.changes) == 1
 
     def jobs(self) -> list[HeldJob]:
-        """Jobs that are held in this database, of all IDBs and deployments."""
+        """Held jobs in this database, of all IDBs and deployments."""
         if not self._there:
             return []
         return [
@@ -258,13 +258,13 @@ class HoldStore:
         ]
 
     def is_own(self, job: HeldJob) -> bool:
-        """Whether a row is of this IDB."""
+        """The row belongs to this IDB."""
         return {"deployment": job.deployment, "site": job.site, "idb": job.idb} == self.idb
 
     def note(self, job: str, was_enabled: bool, memory: str) -> bool:
-        """Note a job before it is disabled.
+        """Record a job before it is disabled.
 
-        :returns: False when another run has noted it.
+        :returns: False when another run has recorded it.
         """
         was = "Y" if was_enabled else "N"
         try:
@@ -276,11 +276,11 @@ class HoldStore:
         return True
 
     def touch(self, job: str) -> bool:
-        """Say that a hold needs the job; False when it was forgotten meanwhile."""
+        """Record that a hold needs the job; False when its row was removed in the meantime."""
         return self._hook.execute("purge_job_touch", self._in, **self.idb, job=job) == 1
 
     def enabled_again(self, job: str, memory: str) -> bool:
-        """Note, for each IDB that it purges, that somebody has enabled the job; False when all have forgotten it."""
+        """Record, for each IDB that it purges, that somebody enabled the job; False when no row is left."""
         return self._hook.execute("purge_job_enabled_again", self._in, job=job, memory=memory or None) > 0
 
     def forget(self, job: HeldJob) -> bool:
