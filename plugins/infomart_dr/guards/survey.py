@@ -103,7 +103,7 @@ class _Asking:
         return self._pool.submit(question, *arguments, **named)
 
     def answers(self, futures: Mapping[K, Future[T]]) -> dict[K, T | InfoMartError]:
-        """The answers to questions of one kind."""
+        """The answers of several futures, by key."""
         found = {}
         for key, future in futures.items():
             answer = self.answer(future)
@@ -143,7 +143,7 @@ class _AtDatabase:
     asked_at: float = 0.0
 
 
-#: Of each site what its database said, or why it said nothing.
+#: By site, the answer of its database, or the error in its place.
 _Databases: TypeAlias = Mapping[str, _AtDatabase | InfoMartError]
 #: Marks by data source, sources with calls, idle sources.
 _Marks: TypeAlias = tuple[dict[int, int], set[int], set[int]]

@@ -41,7 +41,7 @@ Moment = Literal["begins", "waits", "ends", "fails", "run fails"]
 
 
 class _Gate(Protocol):
-    """The part of a human step that is needed here."""
+    """The part of a human step that this module needs."""
 
     subject: str
     options: list[str]

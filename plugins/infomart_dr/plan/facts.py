@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Declared(Protocol):
-    """A fact, or a kind of facts, whatever type its value has."""
+    """A fact or a kind of facts, for any type of value."""
 
     @property
     def meaning(self) -> str: ...
@@ -30,7 +30,7 @@ class Declared(Protocol):
 
 
 class AnyFact(Declared, Protocol):
-    """One fact, whatever type its value has."""
+    """One fact, for any type of value."""
 
     @property
     def name(self) -> str: ...

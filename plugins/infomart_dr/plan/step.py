@@ -37,7 +37,7 @@ FAILOVER = "failover"
 
 
 def is_failover(dag: DAG) -> bool:
-    """The DAG is a failover, as it says itself by ``step_defaults(failover=True)``."""
+    """The DAG is a failover: it was declared with ``step_defaults(failover=True)``."""
     return bool((dag.default_args or {}).get(FAILOVER))
 
 

@@ -115,7 +115,7 @@ def test_every_other_difference_is_named_with_the_object_that_has_it(step: Any) 
     found = configuration_differences(step, step.read("GIM_site2"), step.read("GIM_site1"))
     assert found == [
         "only GIM_site2 is connected to DAP_TS2_site2",
-        "connection ICON_TS1_site1 is connected to GIM_site1 only",
+        "only GIM_site1 is connected to ICON_TS1_site1",
         "[gim-etl] days-to-keep-gidb-facts: '14' and '30'",
         "[log] verbose: 'all' and None",
     ]
