@@ -69,7 +69,10 @@ def _a_cut_link_is_told_from_both_ends(lab: LabConfig, looks: Looks) -> None:
         seen = looks.until("began", "site1-site2/link/outage")
         assert ("began", "site2-site1/link/outage") in seen.told
         for key in ("site1-site2/link/outage", "site2-site1/link/outage"):
-            assert re.search(r"\(Airflow reaches it\); in 7 h 5\d min data of site\d ", seen.said[key])
+            assert re.search(
+                r"\(Airflow reaches it\); in 7 h 5\d min the Info Mart Server gives up the data of site\d ",
+                seen.said[key],
+            )
     finally:
         links.heal(lab, "site1", "site2")
     seen = looks.until("ended", "site1-site2/link/outage")

@@ -219,4 +219,4 @@ def test_a_copy_waits_for_an_export_and_a_log_that_says_failure_ends_the_run_at_
     bad = Run(airflow, "example_wait_for_data_pump_job", "d2", {"job": "BAD"})
     assert bad.ended() == "failed"
     assert bad.tasks()["ended"]["try_number"] == 1
-    assert "BAD.log at site1 says fatal" in bad.log("ended") and "Next: " in bad.log("ended")
+    assert "BAD.log at site1 reports fatal" in bad.log("ended") and "Next: " in bad.log("ended")
