@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -21,6 +22,71 @@ if TYPE_CHECKING:
     from infomart_dr.hooks.remote_host import RemoteHost
 
 HostKind = Literal["db", "gim", "management"]
+
+
+@dataclass(frozen=True)
+class SiteAccess:
+    """One site of a deployment: its settings, and its programs and databases, made when they are asked for.
+
+    :param name: the site's name.
+    """
+
+    deployment: Deployment
+    name: str
+
+    @property
+    def settings(self) -> Site:
+        """The site in the topology."""
+        return self.deployment.site(self.name)
+
+    @property
+    def application(self) -> str:
+        """Application object of the Info Mart Server."""
+        return self.deployment.topology.application(self.name)
+
+    @property
+    def application_dbid(self) -> int:
+        """DBID of that object."""
+        return self.deployment.topology.application_dbid(self.name)
+
+    @property
+    def dba(self) -> InfoMartOracleHook:
+        """The database, as a DBA."""
+        return self.deployment.dba(self.name)
+
+    @property
+    def info_mart(self) -> InfoMartOracleHook:
+        """The database, as the Info Mart's owner."""
+        return self.deployment.info_mart(self.name)
+
+    @property
+    def goldengate_database(self) -> InfoMartOracleHook:
+        """The database, as GoldenGate's owner."""
+        return self.deployment.goldengate_database(self.name)
+
+    @property
+    def ggsci(self) -> Ggsci:
+        """GoldenGate's command interpreter."""
+        return self.deployment.ggsci(self.name)
+
+    @property
+    def data_pump(self) -> DataPump:
+        """expdp and impdp."""
+        return self.deployment.data_pump(self.name)
+
+    @property
+    def management_layer(self) -> ManagementLayer:
+        """Start, stop and status of applications."""
+        return self.deployment.management_layer(self.name)
+
+    @property
+    def configuration(self) -> ConfigurationBackend:
+        """The configuration backend."""
+        return self.deployment.configuration(self.name)
+
+    def host(self, kind: HostKind = "db") -> RemoteHost:
+        """A host; one SSH connection a step."""
+        return self.deployment.host(self.name, kind)
 
 
 class Deployment:
@@ -51,6 +117,10 @@ class Deployment:
 
     def site(self, name: str) -> Site:
         return self.topology.site(name)
+
+    def at(self, site: str) -> SiteAccess:
+        """A site by its name."""
+        return SiteAccess(self, site)
 
     # -- databases ---------------------------------------------------------------------------------
 

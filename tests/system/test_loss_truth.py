@@ -49,7 +49,7 @@ def replicate(lab: LabConfig) -> None:
     run = Procedure("infomart_switchover", plan="groups", params={"source": "site1", "target": "site2"})
     with Step.from_context(run.context) as step:
         for role, names in (("source", ("EGIM", "PGIM")), ("target", ("RGIM",))):
-            ggsci = step.ggsci(role)  # type: ignore[arg-type]
+            ggsci = step.at(role).ggsci  # type: ignore[arg-type]
             ggsci.start_manager()
             for name in names:
                 ggsci.start(name)

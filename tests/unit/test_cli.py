@@ -387,7 +387,14 @@ def test_without_a_procedure_all_are_listed() -> None:
 def test_the_printed_plan_has_guide_changes_and_undo() -> None:
     text = call("outline", "return_to_normal", "--topology", EXAMPLE).stdout
     assert "infomart_return_to_normal in contact-centre: frankfurt -> dublin" in text
-    for part in ("guide:   ", "changes: ", "undo:    ", "(person decides)", "does not apply: ", "whatever happened"):
+    for part in (
+        "guide:   ",
+        "changes: ",
+        "undo:    ",
+        "(person decides)",
+        "does not apply: ",
+        "always runs at the end",
+    ):
         assert part in text
 
 

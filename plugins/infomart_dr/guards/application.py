@@ -15,7 +15,7 @@ def option(section: str, name: str, value: str) -> Change:
 
 def move_to(step: Step, role: SiteRole) -> Change:
     """The change that makes the Application object run at a site: host, command line, DAPs (guide:1115)."""
-    here, there = step.site(role), step.site(step.pair.other(role))
+    here, there = step.at(role).settings, step.at(step.pair.other(role)).settings
     return Change(
         host=here.info_mart_server.host_object,
         command_line=here.info_mart_server.command_line,
@@ -27,8 +27,8 @@ def move_to(step: Step, role: SiteRole) -> Change:
 
 def collecting_objects(step: Step, role: SiteRole) -> list[str]:
     """DAPs of a site's IDBs, and ICONs that write them or collect from the site's data sources (guide:1118)."""
-    here = step.name(role)
-    found = {idb.dap for idb in step.site(role).idbs}
+    here = step.at(role).name
+    found = {idb.dap for idb in step.at(role).settings.idbs}
     for name, site in step.topology.sites.items():
         found |= {idb.icon for idb in site.idbs if idb.icon and here in (name, idb.source_site or name)}
     return sorted(found)
@@ -36,7 +36,7 @@ def collecting_objects(step: Step, role: SiteRole) -> list[str]:
 
 def configured(step: Step, role: SiteRole, name: str, change: Change) -> Observation:
     """An Application object compared with the change that it must show."""
-    left = differences(step.configuration(role).read(name), change)
+    left = differences(step.at(role).configuration.read(name), change)
     if left:
         return Observation(False, f"{name} is not yet as required: {'; '.join(map(str, left))}")
     return Observation(True, f"{name} is as required")
@@ -44,15 +44,15 @@ def configured(step: Step, role: SiteRole, name: str, change: Change) -> Observa
 
 def application_host(step: Step, role: SiteRole) -> str | None:
     """Host property of the Application object; None where only a person can read it."""
-    if step.site(role).configuration.backend == "manual":
+    if step.at(role).settings.configuration.backend == "manual":
         return None
-    return step.configuration(role).read(step.application(role)).host
+    return step.at(role).configuration.read(step.at(role).application).host
 
 
 def lost_objects(step: Step) -> list[str]:
     """DAPs of the IDBs at the lost site, and ICONs that collect from data sources there."""
-    lost = step.name("source")
-    found = [idb.dap for idb in step.site("source").idbs]
+    lost = step.at("source").name
+    found = [idb.dap for idb in step.at("source").settings.idbs]
     for name, site in step.topology.sites.items():
         found += [idb.icon for idb in site.idbs if idb.icon and (idb.source_site or name) == lost]
     return sorted(set(found))
@@ -63,7 +63,7 @@ def survivor_changes(step: Step) -> dict[str, Change]:
     lost = lost_objects(step)
     can_disable = three_parts(step.topology.info_mart.release) >= (8, 1, 2)
     dropped = [] if can_disable else lost
-    here, there = step.site("target").info_mart_server, step.site("source").info_mart_server
+    here, there = step.at("target").settings.info_mart_server, step.at("source").settings.info_mart_server
     if step.topology.architecture == "active-active":
         main = Change(disconnect=dropped)
     else:
@@ -73,7 +73,7 @@ def survivor_changes(step: Step) -> dict[str, Change]:
             connect=[here.dap, *(name for name in collecting_objects(step, "target") if name not in lost)],
             disconnect=[there.dap, *dropped],
         )
-    changes = {step.application("target"): main}
+    changes = {step.at("target").application: main}
     if can_disable:
         changes |= {name: Change(enabled=False) for name in lost}
     return changes

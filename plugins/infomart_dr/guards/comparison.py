@@ -18,7 +18,7 @@ def replicated_tables(step: Step) -> dict[SiteRole, dict[str, list[tuple[str, st
     release = step.topology.info_mart.release
     found: dict[SiteRole, dict[str, list[tuple[str, str]]]] = {}
     for role in BOTH_ROLES:
-        dba = step.dba(role)
+        dba = step.at(role).dba
         tables: dict[str, list[tuple[str, str]]] = {
             row["table_name"]: []
             for row in dba.select("tables", owner=step.schema)
@@ -42,7 +42,7 @@ def fingerprints(step: Step, role: SiteRole, tables: dict[str, list[tuple[str, s
     from infomart_dr.hooks.oracle import InfoMartOracleHook
 
     hook = InfoMartOracleHook(
-        step.site(role).database.info_mart_connection,
+        step.at(role).settings.database.info_mart_connection,
         connect_timeout=step.topology.timeouts.connect,
         statement_timeout=COMPARE_TIMEOUT,
     )

@@ -9,13 +9,13 @@ from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
     """The table exists in the site's database."""
-    found = step.goldengate_database(role).value("table_exists", owner=schema, table_name=table)
+    found = step.at(role).goldengate_database.value("table_exists", owner=schema, table_name=table)
     return bool(int(found or 0))
 
 
 def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Dictionary:
     """The Info Mart's schema at a site, as the manifest writes it."""
-    dba = step.dba(role)
+    dba = step.at(role).dba
     rows = {
         name: dba.select(name, owner=step.schema)
         for name in (
@@ -32,7 +32,7 @@ def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None 
 
 def invalid_objects(step: Step, role: SiteRole) -> set[str]:
     """Invalid objects of the schema as ``TYPE NAME``."""
-    rows = step.dba(role).select("invalid_objects", owner=step.schema)
+    rows = step.at(role).dba.select("invalid_objects", owner=step.schema)
     return {f"{row['object_type']} {row['object_name']}" for row in rows}
 
 
@@ -68,24 +68,24 @@ def sequence_faults(step: Step) -> tuple[list[str], list[str]]:
     last = {
         role: {
             row["sequence_name"]: int(row["last_number"])
-            for row in step.dba(role).select("sequences", owner=step.schema)
+            for row in step.at(role).dba.select("sequences", owner=step.schema)
         }
         for role in BOTH_ROLES
     }
     source, target = last["source"], last["target"]
     missing = [
-        f"{name}: missing at {step.name('target')}, {value} at {step.name('source')}"
+        f"{name}: missing at {step.at('target').name}, {value} at {step.at('source').name}"
         for name, value in sorted(source.items())
         if name not in target
     ]
     low = [
-        f"{name}: {target[name]} at {step.name('target')}, {value} at {step.name('source')}"
+        f"{name}: {target[name]} at {step.at('target').name}, {value} at {step.at('source').name}"
         for name, value in sorted(source.items())
         if name in target and target[name] < value
     ]
     for name, key in sorted(step.topology.info_mart.sequence_keys.items()):
         table, column = key.split(".")
-        highest = step.info_mart("target").value(
+        highest = step.at("target").info_mart.value(
             "highest_key", {"schema": step.schema, "table": table, "column": column}
         )
         if name not in target:

@@ -29,7 +29,7 @@ def directory_path(step: Step, role: SiteRole) -> str:
 
     :raises GuardError: the directory object is missing.
     """
-    return path_of_directory(step.dba(role), step.site(role).database.data_pump.directory, step.name(role))
+    return path_of_directory(step.at(role).dba, step.at(role).settings.database.data_pump.directory, step.at(role).name)
 
 
 def path_of_directory(dba: InfoMartOracleHook, directory: str, site: str) -> str:
@@ -63,7 +63,7 @@ class Room:
 def export_room(step: Step, role: SiteRole) -> Room:
     """Space for the export: the dump set is at most as large as the schema."""
     folder = directory_path(step, role)
-    return Room(folder, schema_bytes(step, role), step.host(role).free_space(folder))
+    return Room(folder, schema_bytes(step, role), step.at(role).host().free_space(folder))
 
 
 def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
@@ -72,22 +72,22 @@ def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
     :param total: bytes of the set.
     :param names: its files; those that are already at the target need no more space.
     """
-    folder, host = directory_path(step, "target"), step.host("target")
+    folder, host = directory_path(step, "target"), step.at("target").host()
     there = sum(host.file_sizes(folder, names).values()) if names else 0
     return Room(folder, int((total - there) * step.topology.transfer.space_factor), host.free_space(folder))
 
 
 def schema_bytes(step: Step, role: SiteRole) -> int:
     """Size of the Info Mart's schema at a site."""
-    return int(step.dba(role).select("schema_size", owner=step.schema)[0]["bytes"])
+    return int(step.at(role).dba.select("schema_size", owner=step.schema)[0]["bytes"])
 
 
 def measured_runs(step: Step) -> list[estimates.Measured]:
     """Durations of earlier runs of the deployment, from the ledger at the surviving site."""
-    schema = step.site(step.ledger_role).goldengate.schema_name
+    schema = step.at(step.ledger_role).settings.goldengate.schema_name
     if not table_exists(step, step.ledger_role, schema, "DR_LEDGER"):
         return []
-    hook = step.goldengate_database(step.ledger_role)
+    hook = step.at(step.ledger_role).goldengate_database
     names = {f"fact_{number}": fact.name for number, fact in enumerate(estimates.MEASURED, start=1)}
     return estimates.measured_runs(
         hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.name, **names)
@@ -147,7 +147,7 @@ def export_undo(step: Step, role: SiteRole, size: int, runs: Sequence[estimates.
     :param size: bytes of the schema.
     :param runs: durations of earlier runs.
     """
-    dba = step.dba(role)
+    dba = step.at(role).dba
     space = dba.select("undo_space")
     return Undo(
         int(dba.value("undo_retention") or 0),
@@ -163,17 +163,17 @@ def proven_manifest(step: Step) -> Manifest:
     :raises GuardError: it is missing or was changed.
     """
     digest = step.ledger.require(facts.MANIFEST_DIGEST)
-    host = step.host("source")
+    host = step.at("source").host()
     path = manifest_path(step)
     if not host.exists(path):
-        raise GuardError(f"The manifest {path} is missing at {step.name('source')}.", "Start a new plan.")
+        raise GuardError(f"The manifest {path} is missing at {step.at('source').name}.", "Start a new plan.")
     manifest = Manifest.from_text(host.read_file(path, limit=64 * 1024 * 1024), digest)
     manifest.require_scn(step.ledger.require(facts.SCN))
     return manifest
 
 
 def manifest_path(step: Step) -> str:
-    return step.host("source").work_path(step.plan_folder, "manifest.json")
+    return step.at("source").host().work_path(step.plan_folder, "manifest.json")
 
 
 def missing_indexes(step: Step) -> list[str]:
@@ -182,7 +182,7 @@ def missing_indexes(step: Step) -> list[str]:
     found = dictionary_of(step, "target").indexes
     unusable = {
         row["index_name"]
-        for row in step.dba("target").select("indexes", owner=step.schema)
+        for row in step.at("target").dba.select("indexes", owner=step.schema)
         if str(row["status"]) == "UNUSABLE"
     }
     names = {index.name for index in found if index.name not in unusable}

@@ -13,7 +13,7 @@ def etl_is_quiet(step: Step, role: SiteRole) -> Observation:
     The high-water mark is replicated; GIDB_G_* and CTL_TRANSFORM_HISTORY are not. So a copy or a cutover
     between extraction and transformation doubles or loses calls.
     """
-    database = step.info_mart(role)
+    database = step.at(role).info_mart
     running = database.select("etl_running", {"schema": step.schema})
     if running:
         return Observation(False, f"ETL is running: {sorted_names([str(row['job']) for row in running])}")
@@ -21,4 +21,4 @@ def etl_is_quiet(step: Step, role: SiteRole) -> Observation:
     if pending:
         rows = sum(int(row["row_count"] or 0) for row in pending)
         return Observation(False, f"{rows} extracted row(s) of {len(pending)} data source(s) are not transformed yet")
-    return Observation(True, f"ETL at {step.name(role)} is idle, and every extracted row is transformed")
+    return Observation(True, f"ETL at {step.at(role).name} is idle, and every extracted row is transformed")

@@ -64,7 +64,7 @@ def endpoints(step: Step, role: SiteRole, place: Place) -> list[Endpoint]:
     :param place: ``airflow``, or ``survivor`` for the database host of the other site.
     """
     seen_by = step.pair.name(step.pair.other(role)) if place == "survivor" else None
-    return site_endpoints(step.topology, step.site(role), seen_by)
+    return site_endpoints(step.topology, step.at(role).settings, seen_by)
 
 
 def site_endpoints(topology: Topology, site: Site, seen_by: str | None) -> list[Endpoint]:
@@ -208,7 +208,7 @@ def probe_all(step: Step, role: SiteRole, place: Place) -> list[Answer]:
             states: list[State] = list(pool.map(lambda endpoint: probe_endpoint(endpoint, timeout), targets))
     else:
         other = step.pair.other(role)
-        done = step.host(other).run(["bash", "-s"], stdin=probe_script(targets, timeout), check=False)
+        done = step.at(other).host().run(["bash", "-s"], stdin=probe_script(targets, timeout), check=False)
         states = parse_probe(done.stdout + done.stderr, targets)
     return [Answer(endpoint, place, state) for endpoint, state in zip(targets, states, strict=True)]
 

@@ -22,10 +22,10 @@ def reached_already(step: Step, goal: Goal) -> str | None:
             return _sources_are_dropped(step)
         # The lost site cannot be asked.
         seen = running_at(step, "target")
-        return f"{step.name('target')} already serves ({seen.summary})" if seen.satisfied else None
+        return f"{step.at('target').name} already serves ({seen.summary})" if seen.satisfied else None
     if goal == "both serve":
         both = serving(step, "source").satisfied and serving(step, "target").satisfied
-        return f"{step.name('source')} and {step.name('target')} already both serve" if both else None
+        return f"{step.at('source').name} and {step.at('target').name} already both serve" if both else None
     serves: SiteRole = "target" if goal == "moved" else "source"
     follows: SiteRole = "source" if goal == "moved" else "target"
     # Asked first: a site that is not filled yet has no groups, and may have no server either.
@@ -33,14 +33,14 @@ def reached_already(step: Step, goal: Goal) -> str | None:
         return None
     if not serving(step, serves).satisfied or server_runs(step, follows):
         return None
-    return f"{step.name(serves)} already serves and {step.name(follows)} follows it"
+    return f"{step.at(serves).name} already serves and {step.at(follows).name} follows it"
 
 
 def _sources_are_dropped(step: Step) -> str | None:
     """Of an active-active deployment: the reason why the survivor's server counts as ignoring the lost site."""
-    if step.site("target").configuration.backend == "manual":
+    if step.at("target").settings.configuration.backend == "manual":
         return None
     changes = survivor_changes(step).items()
     if all(configured(step, "target", name, change).satisfied for name, change in changes):
-        return f"{step.name('target')} already ignores {step.name('source')}"
+        return f"{step.at('target').name} already ignores {step.at('source').name}"
     return None

@@ -46,9 +46,9 @@ def marks(step: Step, role: SiteRole, since: int) -> Marks:
 
     :param since: epoch seconds.
     """
-    rows = step.info_mart(role).select("hwm", {"schema": step.schema})
+    rows = step.at(role).info_mart.select("hwm", {"schema": step.schema})
     lost = [name for name in step.topology.sites if is_lost(step, name)]
-    return judged(step.topology, lambda connection: step.oracle(connection), rows, step.name(role), since, lost)
+    return judged(step.topology, lambda connection: step.oracle(connection), rows, step.at(role).name, since, lost)
 
 
 def judged(
@@ -90,7 +90,7 @@ def _sources_of(topology: Topology, sites: Collection[str]) -> set[int]:
 
 def is_lost(step: Step, site: str) -> bool:
     """The site is lost, by the topology or by the running failover."""
-    return step.topology.site(site).role == "failed" or (step.failover and site == step.name("source"))
+    return step.topology.site(site).role == "failed" or (step.failover and site == step.at("source").name)
 
 
 def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Observation:
@@ -98,8 +98,8 @@ def high_water_mark_moved(step: Step, role: SiteRole, since: int) -> Observation
     found = marks(step, role, since)
     if not found.passed:
         what = f"{'; '.join(found.behind) or 'no marks'}{found.others()}"
-        return Observation(False, f"high-water marks at {step.name(role)}: {what}")
-    what = f"{len(found.moved)} high-water mark(s) at {step.name(role)} moved past the start{found.others()}"
+        return Observation(False, f"high-water marks at {step.at(role).name}: {what}")
+    what = f"{len(found.moved)} high-water mark(s) at {step.at(role).name} moved past the start{found.others()}"
     return Observation(True, what)
 
 

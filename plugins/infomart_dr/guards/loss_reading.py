@@ -297,7 +297,7 @@ class Reading:
 
     def __init__(self, step: Step, failed: str, survivor: str, window: int) -> None:
         self.window = window
-        self.facts = Facts(step.info_mart("target"), step.schema)
+        self.facts = Facts(step.at("target").info_mart, step.schema)
         self.sources = sources_of(step.topology, failed, survivor)
         self.unseen = 0
         self._calls = {

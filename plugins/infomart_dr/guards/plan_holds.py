@@ -20,7 +20,7 @@ from infomart_dr.topology.topology import SiteRole
 
 def idbs_of_plan(step: Step) -> list[IdbHolds]:
     """The IDBs at both sites that have purge jobs."""
-    return PurgeHolds(step.deployment).of_sites([step.name("source"), step.name("target")])
+    return PurgeHolds(step.deployment).of_sites([step.at("source").name, step.at("target").name])
 
 
 def site_at_the_end(step: Step, role: SiteRole) -> SiteRole:

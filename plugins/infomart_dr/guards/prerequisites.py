@@ -18,23 +18,23 @@ GOLDENGATE_FOLDERS = ("dirprm", "dirdat", "dirchk", "dirrpt", "dirpcs")
 def standby_faults(step: Step) -> Iterator[str]:
     """Reasons why the target is not a standby: a server that runs or is missing, an object that points elsewhere."""
     if signs := server_runs(step, "target"):
-        yield f"the Info Mart Server at {step.name('target')} is running ({', '.join(signs)})"
-    wanted, found = step.site("source").info_mart_server.host_object, application_host(step, "source")
+        yield f"the Info Mart Server at {step.at('target').name} is running ({', '.join(signs)})"
+    wanted, found = step.at("source").settings.info_mart_server.host_object, application_host(step, "source")
     if found not in (None, wanted):
-        yield f"the Application object {step.application('source')} has the host {found}, not {wanted}"
+        yield f"the Application object {step.at('source').application} has the host {found}, not {wanted}"
     yield from deployment_faults(step, "target")
 
 
 def deployment_faults(step: Step, role: SiteRole) -> Iterator[str]:
     """The Info Mart Server's software, where it is missing at a site."""
-    root = step.site(role).info_mart_server.root
-    if not step.host(role, "gim").exists(root):
-        yield f"the Info Mart Server is not deployed at {step.name(role)}: {root} is missing"
+    root = step.at(role).settings.info_mart_server.root
+    if not step.at(role).host("gim").exists(root):
+        yield f"the Info Mart Server is not deployed at {step.at(role).name}: {root} is missing"
 
 
 def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
     """Settings that a site's database lacks for replication: archive mode, minimal logging, the parameter."""
-    dba, name = step.dba(role), step.name(role)
+    dba, name = step.at(role).dba, step.at(role).name
     row = dba.select("supplemental_logging")[0]
     if row["log_mode"] != "ARCHIVELOG":
         yield f"the database of {name} is in {row['log_mode']} mode"
@@ -47,10 +47,10 @@ def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
 
 def goldengate_faults(step: Step, role: SiteRole) -> Iterator[str]:
     """Folders that a site's GoldenGate home lacks."""
-    home, host = step.site(role).goldengate.home, step.host(role)
+    home, host = step.at(role).settings.goldengate.home, step.at(role).host()
     missing = [folder for folder in GOLDENGATE_FOLDERS if not host.exists(f"{home}/{folder}")]
     if missing:
-        yield f"{step.name(role)}: {home} lacks {sorted_names(missing)} (ggsci: CREATE SUBDIRS)"
+        yield f"{step.at(role).name}: {home} lacks {sorted_names(missing)} (ggsci: CREATE SUBDIRS)"
 
 
 def access_point_faults(step: Step, role: SiteRole, asked: SiteRole = "source") -> Iterator[str]:
@@ -58,11 +58,11 @@ def access_point_faults(step: Step, role: SiteRole, asked: SiteRole = "source") 
 
     :param asked: the site whose configuration interface is asked.
     """
-    if step.site(asked).configuration.backend == "manual":
+    if step.at(asked).settings.configuration.backend == "manual":
         return
-    site = step.site(role)
+    site = step.at(role).settings
     for dap in [site.info_mart_server.dap, *sorted({idb.dap for idb in site.idbs})]:
         try:
-            step.configuration(asked).read(dap)
+            step.at(asked).configuration.read(dap)
         except PermanentError as error:
-            yield f"DAP {dap} of {step.name(role)}: {error.what}"
+            yield f"DAP {dap} of {step.at(role).name}: {error.what}"

@@ -58,12 +58,12 @@ def parameter_files(step: Step) -> list[ParameterFile]:
     found: list[ParameterFile] = []
     roles: list[tuple[SiteRole, SiteRole]] = [("source", "target"), ("target", "source")]
     for role, other in roles:
-        name, host, home = step.name(role), step.host(role), step.site(role).goldengate.home
+        name, host, home = step.at(role).name, step.at(role).host(), step.at(role).settings.goldengate.home
 
         def there(path: str, host: RemoteHost = host) -> str | None:
             return host.read_file(path) if host.exists(path) else None
 
-        for file, text in parameters.render_site(step.topology, name, step.name(other)).items():
+        for file, text in parameters.render_site(step.topology, name, step.at(other).name).items():
             path = f"{home}/{file}"
             found.append(ParameterFile(role, path, text, there(path)))
         path = f"{home}/GLOBALS"
@@ -76,13 +76,15 @@ def parameter_files(step: Step) -> list[ParameterFile]:
 def groups_of(step: Step, direction: Direction) -> list[tuple[SiteRole, str]]:
     """Groups of a direction with the role of their site: Extract, pump, Replicat."""
     capturing, applying = ends(direction)
-    there, here = step.site(capturing).goldengate.groups, step.site(applying).goldengate.groups
+    there, here = step.at(capturing).settings.goldengate.groups, step.at(applying).settings.goldengate.groups
     return [(capturing, there.extract), (capturing, there.pump), (applying, here.replicat)]
 
 
 def states_of(step: Step, direction: Direction) -> dict[str, str | None]:
     """States by ``site:group`` of the groups of a direction; None: there is no such group."""
-    return {f"{step.name(role)}:{name}": step.ggsci(role).status(name) for role, name in groups_of(step, direction)}
+    return {
+        f"{step.at(role).name}:{name}": step.at(role).ggsci.status(name) for role, name in groups_of(step, direction)
+    }
 
 
 def states_text(states: Mapping[str, str | None]) -> str:
@@ -92,7 +94,7 @@ def states_text(states: Mapping[str, str | None]) -> str:
 
 def replicates(step: Step, direction: Direction) -> bool:
     """Extract, pump and Replicat of a direction run."""
-    return all(step.ggsci(role).status(name) == "RUNNING" for role, name in groups_of(step, direction))
+    return all(step.at(role).ggsci.status(name) == "RUNNING" for role, name in groups_of(step, direction))
 
 
 def no_older_transactions(step: Step, direction: Direction) -> Observation:
@@ -102,9 +104,9 @@ def no_older_transactions(step: Step, direction: Direction) -> Observation:
     """
     capturing = ends(direction)[0]
     scn = step.ledger.require(facts.CAPTURE_SCN.of(direction))
-    rows = step.dba(capturing).select("open_transactions", before_scn=scn)
+    rows = step.at(capturing).dba.select("open_transactions", before_scn=scn)
     if not rows:
-        return Observation(True, f"no transaction older than SCN {scn} is open at {step.name(capturing)}")
+        return Observation(True, f"no transaction older than SCN {scn} is open at {step.at(capturing).name}")
     sessions = [
         f"session {row['sid']},{row['serial']}@{row['inst_id']} of {row['username']}"
         f" ({row['program'] or 'unknown program'} on {row['machine'] or 'unknown machine'},"
@@ -127,14 +129,16 @@ def marker_arrived(step: Step, direction: Direction, marker: str, added_by: str 
     :param added_by: task that adds the Replicat when it is cleared; empty: the run's DAG has none.
     """
     capturing, applying = ends(direction)
-    goldengate = step.site(applying).goldengate
-    row = step.goldengate_database(applying).select("marker_get", {"schema": goldengate.schema_name}, marker_id=marker)
+    goldengate = step.at(applying).settings.goldengate
+    row = step.at(applying).goldengate_database.select(
+        "marker_get", {"schema": goldengate.schema_name}, marker_id=marker
+    )
     return arrival(
-        step.ggsci(applying),
+        step.at(applying).ggsci,
         goldengate.groups.replicat,
         bool(row),
-        step.name(capturing),
-        step.name(applying),
+        step.at(capturing).name,
+        step.at(applying).name,
         f"Clear {added_by} with Downstream."
         if added_by
         else "Find out who removed it. If replication is not set up, run infomart_setup_replication.",
@@ -178,7 +182,7 @@ def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str
 
 def newest_trail_file(step: Step) -> tuple[str, int] | None:
     """Name and size of the trail's last file that arrived at the survivor; None when there is none."""
-    goldengate = step.site("target").goldengate
+    goldengate = step.at("target").settings.goldengate
     folder, _, name = goldengate.trails.remote.rpartition("/")
     script = (
         f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
@@ -187,7 +191,7 @@ def newest_trail_file(step: Step) -> tuple[str, int] | None:
         '[ -f "$f" ] && last=$f; done; '
         '[ -z "$last" ] || wc -c "$last"'
     )
-    words = step.host("target").run(["sh", "-c", script]).stdout.split()
+    words = step.at("target").host().run(["sh", "-c", script]).stdout.split()
     return (words[1], int(words[0])) if len(words) == 2 else None
 
 
@@ -196,10 +200,10 @@ def replicat_at_trail_end(step: Step) -> Observation:
 
     "At EOF" alone does not prove it: the Replicat must also be in the last file of the trail.
     """
-    name = step.site("target").goldengate.groups.replicat
-    ggsci = step.ggsci("target")
+    name = step.at("target").settings.goldengate.groups.replicat
+    ggsci = step.at("target").ggsci
     info = ggsci.info(name)
-    where = f"{name} at {step.name('target')}"
+    where = f"{name} at {step.at('target').name}"
     if info is None and step.params.get("accept_missing_replicat"):
         return Observation(
             True, f"there is no {where}; the run was started with accept_missing_replicat", {"trail": None}
@@ -217,7 +221,7 @@ def replicat_at_trail_end(step: Step) -> Observation:
     newest = newest_trail_file(step)
     place = f"{info.trail or 'no trail file'} RBA {info.rba if info.rba is not None else 'unknown'}"
     if newest is None:
-        return Observation(True, f"no trail has arrived at {step.name('target')}", {"trail": None})
+        return Observation(True, f"no trail has arrived at {step.at('target').name}", {"trail": None})
     file, size = newest
     details = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
     what = f"{where} is {info.status} at {place}; the last file is {file}, {size} bytes"

@@ -16,16 +16,16 @@ def server_runs(step: Step, role: SiteRole) -> list[str]:
     :return: the signs; empty when it is proven stopped.
     """
     signs = []
-    site = step.site(role)
+    site = step.at(role).settings
     if application_host(step, role) == site.info_mart_server.host_object:
-        layer = step.management_layer(role)
-        status = layer.status(step.application_dbid(role))
+        layer = step.at(role).management_layer
+        status = layer.status(step.at(role).application_dbid)
         if not layer.is_stopped(status):
             signs.append(f"Management Layer says {status.status}")
     if processes := server_processes(step, role):
         signs.append(f"process {' '.join(processes)} on {site.info_mart_server.host}")
     if site.role != "new" or step.ledger.has(facts.TABLES_COMPARED):
-        sessions = step.dba(role).select(
+        sessions = step.at(role).dba.select(
             "sessions_of", username=step.schema, program=site.info_mart_server.session_program
         )
         if sessions:
@@ -38,8 +38,8 @@ def server_processes(step: Step, role: SiteRole) -> list[str]:
 
     :raises GuardError: pgrep does not work on the host.
     """
-    server = step.site(role).info_mart_server
-    found = step.host(role, "gim").run(pgrep(server.process_pattern), check=False)
+    server = step.at(role).settings.info_mart_server
+    found = step.at(role).host("gim").run(pgrep(server.process_pattern), check=False)
     if found.exit_code not in (0, 1):
         raise GuardError(
             f"pgrep on {server.host} ended with {found.exit_code}: {found.stderr.strip()[:200]}",
@@ -50,10 +50,10 @@ def server_processes(step: Step, role: SiteRole) -> list[str]:
 
 def running_at(step: Step, role: SiteRole) -> Observation:
     """The Info Mart Server of a site runs, whatever its scheduler does."""
-    site = step.site(role)
+    site = step.at(role).settings
     host = application_host(step, role)
-    layer = step.management_layer(role)
-    status = layer.status(step.application_dbid(role))
+    layer = step.at(role).management_layer
+    status = layer.status(step.at(role).application_dbid)
     if host is None:
         # The Management Layer may mean a server at another host, and only a person can read which. The process decides.
         here = bool(server_processes(step, role))
@@ -67,9 +67,9 @@ def serving(step: Step, role: SiteRole) -> Observation:
     """The Info Mart Server of a site runs with its scheduler on."""
     running = running_at(step, role)
     scheduled = True
-    if step.site(role).configuration.backend != "manual":
+    if step.at(role).settings.configuration.backend != "manual":
         change = option("schedule", "run-scheduler", "true")
-        scheduled = configured(step, role, step.application(role), change).satisfied
+        scheduled = configured(step, role, step.at(role).application, change).satisfied
     what = f"{running.summary}, run-scheduler {'true' if scheduled else 'false'}"
     return Observation(running.satisfied and scheduled, what)
 
@@ -77,7 +77,7 @@ def serving(step: Step, role: SiteRole) -> Observation:
 def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:
     """Error of a start while the other site's server still shows signs of running (rule 4)."""
     return GuardError(
-        f"The Info Mart Server at {step.name(role)} is still running: {', '.join(signs)}. "
+        f"The Info Mart Server at {step.at(role).name} is still running: {', '.join(signs)}. "
         "Two servers must never write for one deployment.",
         "Stop that server first.",
     )
@@ -85,21 +85,21 @@ def second_server(step: Step, role: SiteRole, signs: list[str]) -> GuardError:
 
 def log_size(step: Step, role: SiteRole) -> int:
     """Bytes of a site's server log; 0 when there is none."""
-    folder, _, name = step.site(role).info_mart_server.log_file.rpartition("/")
-    host = step.host(role, "gim")
+    folder, _, name = step.at(role).settings.info_mart_server.log_file.rpartition("/")
+    host = step.at(role).host("gim")
     return host.file_sizes(folder, [name]).get(name, 0) if host.exists(folder) else 0
 
 
 def server_log(step: Step, role: SiteRole) -> str:
     """A site's server log since the plan recorded its length; empty when there is none."""
-    path = step.site(role).info_mart_server.log_file
+    path = step.at(role).settings.info_mart_server.log_file
     begin = step.ledger.get(facts.SERVER_LOG_BEGIN) or 0
     size = log_size(step, role)
     if size < begin:
         begin = 0  # the log was rotated
     if size == 0:
         return ""
-    return step.host(role, "gim").read_bytes(path, begin, 64 * 1024 * 1024).decode("utf-8", "replace")
+    return step.at(role).host("gim").read_bytes(path, begin, 64 * 1024 * 1024).decode("utf-8", "replace")
 
 
 #: Messages with which the server reports the migration state (guide:1041).

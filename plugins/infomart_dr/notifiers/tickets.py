@@ -138,7 +138,7 @@ def _deliver(topology: Topology, context: Context, messages: Sequence[Message]) 
 def ledger_site(step: Step) -> str:
     """The site of lock and ledger; a run whose parameters name none uses a site that should be alive."""
     try:
-        name = step.name(step.ledger_role)
+        name = step.at(step.ledger_role).name
         step.topology.site(name)
     except InfoMartError:
         sites = Roles.of(step.topology).sites

@@ -27,7 +27,7 @@ class CaptureScnOfCopy(CaptureScn):
     def act(self, step: Step, seen: Observation) -> None:
         if signs := server_runs(step, "source"):
             raise GuardError(f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler with Downstream.")
-        step.ledger.put_once(facts.SCN, int(step.dba("source").value("current_scn")))
+        step.ledger.put_once(facts.SCN, int(step.at("source").dba.value("current_scn")))
 
 
 class CreateInfoMart(HumanStep):
@@ -39,17 +39,17 @@ class CreateInfoMart(HumanStep):
     under_lock = False
 
     def observe(self, step: Step) -> Observation:
-        rows = step.dba("target").select("tables", owner=step.schema)
+        rows = step.at("target").dba.select("tables", owner=step.schema)
         there = {row["table_name"] for row in rows} >= {"CTL_EXTRACT_HWM", "INTERACTION_FACT"}
-        what = f"{step.schema} at {step.name('target')} has {len(rows)} tables"
+        what = f"{step.schema} at {step.at('target').name} has {len(rows)} tables"
         return Observation(there, what if there else f"{what}, but not those of an Info Mart")
 
     def instructions(self, step: Step) -> str | None:
         if self.observe(step).satisfied:
             return None
-        database = step.site("target").database
+        database = step.at("target").settings.database
         return (
-            f"1. On service `{database.service}` at {step.name('target')}, run the scripts of the Genesys Info Mart "
+            f"1. On service `{database.service}` at {step.at('target').name}, run the scripts of the Genesys Info Mart "
             f"{step.topology.info_mart.release} installation as the user `{step.schema}`.\n"
             "2. Its schema must be identical to that of the other Info Mart.\n"
             "3. Answer *Done*. This step then checks the tables."
@@ -67,11 +67,11 @@ class KeepConfigurationInStep(ConfigurationOperator):
     undo = "the task log lists the differences, old value first"
 
     def wanted(self, step: Step) -> dict[str, Change]:
-        backend = step.configuration(self.role)
+        backend = step.at(self.role).configuration
         collecting = sorted({*collecting_objects(step, "source"), *collecting_objects(step, "target")})
         # Where a person configures, the other object cannot be read; the instructions name what to copy.
-        options = {} if step.site(self.role).configuration.backend == "manual" else self._options(backend, step)
-        here, there = step.site("target").info_mart_server, step.site("source").info_mart_server
+        options = {} if step.at(self.role).settings.configuration.backend == "manual" else self._options(backend, step)
+        here, there = step.at("target").settings.info_mart_server, step.at("source").settings.info_mart_server
         target = Change(
             host=here.host_object,
             command_line=here.command_line,
@@ -80,14 +80,14 @@ class KeepConfigurationInStep(ConfigurationOperator):
             options=options,
         )
         changes: dict[str, Change] = {name: Change(enabled=True) for name in collecting}
-        changes[step.application("source")] = Change(connect=collecting)
-        changes[step.application("target")] = target
+        changes[step.at("source").application] = Change(connect=collecting)
+        changes[step.at("target").application] = target
         return changes
 
     @staticmethod
     def _options(backend: Any, step: Step) -> dict[str, dict[str, str]]:
         options = {
-            section: dict(entries) for section, entries in backend.read(step.application("source")).options.items()
+            section: dict(entries) for section, entries in backend.read(step.at("source").application).options.items()
         }
         # The other server's scheduler may be off for the export.
         options.setdefault("schedule", {})["run-scheduler"] = "true"
@@ -100,13 +100,13 @@ class CompareConfiguration(CheckOperator):
     guide = "Keep the configuration of the two servers in sync (guide:380)"
 
     def does_not_apply(self, step: Step) -> str | None:
-        if step.site("source").configuration.backend == "manual":
+        if step.at("source").settings.configuration.backend == "manual":
             return "the Application objects cannot be read (configuration.backend is manual)"
         return None
 
     def observe(self, step: Step) -> Observation:
-        backend = step.configuration("source")
-        names = step.application("source"), step.application("target")
+        backend = step.at("source").configuration
+        names = step.at("source").application, step.at("target").application
         found = configuration_differences(step, backend.read(names[0]), backend.read(names[1]))
         if found:
             return Observation(False, f"{names[0]} and {names[1]} differ: {'; '.join(found[:8])}")
@@ -133,16 +133,18 @@ class StartSecondServer(StepOperator):
         return Observation(seen.satisfied and noted is not None, seen.summary)
 
     def act(self, step: Step, seen: Observation) -> None:
-        if step.site("target").configuration.backend != "manual":
-            connected = set(step.configuration("target").read(step.application("target")).connections)
-            own = step.site("target").info_mart_server.dap
+        if step.at("target").settings.configuration.backend != "manual":
+            connected = set(step.at("target").configuration.read(step.at("target").application).connections)
+            own = step.at("target").settings.info_mart_server.dap
             if connected & own_access_points(step) != {own}:
                 raise GuardError(
-                    f"{step.application('target')} is connected to {sorted(connected & own_access_points(step))}. "
+                    f"{step.at('target').application} is connected to {sorted(connected & own_access_points(step))}. "
                     f"It must be connected to {own} only, or two servers write to one Info Mart.",
                     "Clear keep_configuration_in_step with Downstream.",
                 )
-        cross_point_of_no_return(step, lambda: step.management_layer("target").start(step.application_dbid("target")))
+        cross_point_of_no_return(
+            step, lambda: step.at("target").management_layer.start(step.at("target").application_dbid)
+        )
 
     def next_step(self) -> str:
         return "Read the server's log at the target, correct the cause, then clear this task."
@@ -156,5 +158,5 @@ class BringChosenReports(BringReportsIntoService):
     def does_not_apply(self, step: Step) -> str | None:
         chosen: SiteRole = "target" if step.params.get("report_source") == "target" else "source"
         if chosen != self.role:
-            return f"the run asks for reports from {step.name(chosen)}"
+            return f"the run asks for reports from {step.at(chosen).name}"
         return super().does_not_apply(step)

@@ -28,7 +28,7 @@ class ProveSequences(CheckOperator):
         missing, low = sequence_faults(step)
         if wrong := missing + low:
             return Observation(False, f"sequences are too low: {'; '.join(wrong[:8])}")
-        count = len(step.dba("target").select("sequences", owner=step.schema))
+        count = len(step.at("target").dba.select("sequences", owner=step.schema))
         return Observation(True, f"{count} sequences lie above every key in use", {"sequences": count})
 
     def next_step(self) -> str:
@@ -71,7 +71,7 @@ class CompareTables(StepOperator):
             sides = {role: pool.submit(fingerprints, step, role, tables[role]) for role in BOTH_ROLES}
             source, target = sides["source"].result(), sides["target"].result()
         differing = [
-            f"{table}: {source.get(table)} at {step.name('source')}, {target.get(table)} at {step.name('target')}"
+            f"{table}: {source.get(table)} at {step.at('source').name}, {target.get(table)} at {step.at('target').name}"
             for table in sorted(set(source) | set(target))
             if source.get(table) != target.get(table)
         ]

@@ -35,11 +35,11 @@ class ConfigurationOperator(HumanStep):
     def wanted(self, step: Step) -> dict[str, Change]:
         """Changes by Application object, in their order."""
         change = self.change(step)
-        return {} if change is None else {step.application(self.role): change}
+        return {} if change is None else {step.at(self.role).application: change}
 
     def instructions(self, step: Step) -> str | None:
         wanted = self.wanted(step)
-        if step.site(self.role).configuration.backend != "manual" or not wanted:
+        if step.at(self.role).settings.configuration.backend != "manual" or not wanted:
             return None
         manual = ManualConfiguration()
         return "\n\n".join(manual.instructions(name, change) for name, change in wanted.items())
@@ -67,10 +67,10 @@ class ConfigurationOperator(HumanStep):
     def _record_objects(self, step: Step) -> None:
         """Record the objects' present state; return_standby restores it when the failover does not happen."""
         step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
-        if step.site(self.role).configuration.backend == "manual":
+        if step.at(self.role).settings.configuration.backend == "manual":
             return
         for name, change in self.wanted(step).items():
-            back = inverse(step.configuration(self.role).read(name), change)
+            back = inverse(step.at(self.role).configuration.read(name), change)
             before = {"object": name, "change": back.model_dump(exclude_defaults=True)}
             # An object's name may be longer than a fact's.
             digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:12]
@@ -79,7 +79,7 @@ class ConfigurationOperator(HumanStep):
     def act(self, step: Step, seen: Observation) -> None:
         self.before(step)
         for name, change in self.wanted(step).items():
-            for difference in step.configuration(self.role).apply(name, change):
+            for difference in step.at(self.role).configuration.apply(name, change):
                 self.log.info("act: %s: %s", name, difference)
 
     def next_step(self) -> str:
@@ -149,7 +149,7 @@ class SetAggregation(ConfigurationOperator):
 
     def _done_by_a_person(self, step: Step) -> bool:
         """A person has done it in this plan and is not asked again: the step cannot read the object."""
-        manual = step.site(self.role).configuration.backend == "manual"
+        manual = step.at(self.role).settings.configuration.backend == "manual"
         return not self.on and manual and step.ledger.has(facts.AGGREGATION_DISABLED)
 
     def instructions(self, step: Step) -> str | None:
@@ -196,9 +196,9 @@ class ConfigureApplication(ConfigurationOperator):
         step.ledger.require(facts.FINAL_STOP)
         step.ledger.require(facts.TABLES_COMPARED)
         # Recorded first: the back-out must know that the object may point to the target.
-        step.ledger.put_once(facts.APPLICATION_MOVED, step.name("target"))
+        step.ledger.put_once(facts.APPLICATION_MOVED, step.at("target").name)
 
     def wanted(self, step: Step) -> dict[str, Change]:
         # A failover has disabled these; they are used again.
         enabled = {name: Change(enabled=True) for name in collecting_objects(step, self.role)}
-        return {**enabled, step.application(self.role): move_to(step, self.role)}
+        return {**enabled, step.at(self.role).application: move_to(step, self.role)}

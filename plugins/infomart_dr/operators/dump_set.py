@@ -95,7 +95,7 @@ class CaptureScn(StepOperator):
             raise GuardError(older.summary, "Clear wait_for_older_transactions with Downstream.")
         if signs := server_runs(step, "source"):
             raise GuardError(f"The Info Mart Server runs: {', '.join(signs)}.", "Clear hold_scheduler with Downstream.")
-        scn = int(step.dba("source").value("current_scn"))
+        scn = int(step.at("source").dba.value("current_scn"))
         if scn < captured:
             raise GuardError(
                 f"SCN {scn} is older than the capture's SCN {captured}.",
@@ -126,7 +126,7 @@ class DataPumpOperator(JobOperator):
 
     def report(self, step: Step) -> LogReport | None:
         """The job's log in the directory, classified; None when there is none."""
-        host = step.host(self.role)
+        host = step.at(self.role).host()
         path = f"{directory_path(step, self.role)}/{self.job_name(step)}.log"
         if not host.exists(path):
             return None
@@ -134,7 +134,7 @@ class DataPumpOperator(JobOperator):
 
     def put_log_aside(self, step: Step) -> None:
         """Rename the log of an earlier try: a try that ends before its job starts writes none."""
-        host = step.host(self.role)
+        host = step.at(self.role).host()
         path = f"{directory_path(step, self.role)}/{self.job_name(step)}.log"
         if host.exists(path):
             host.run(["mv", "-f", "--", path, f"{path}.{len(self.attempts(step))}"])
@@ -145,7 +145,7 @@ class DataPumpOperator(JobOperator):
 
     def observe(self, step: Step) -> Observation:
         name = self.job_name(step)
-        job = step.data_pump(self.role).job(name)
+        job = step.at(self.role).data_pump.job(name)
         report = self.report(step)
         if job is not None:
             return Observation(False, f"job {name} is {job.state}")
@@ -164,7 +164,7 @@ class DataPumpOperator(JobOperator):
         return Observation(self.acceptable(report), what, details)
 
     def act(self, step: Step, seen: Observation) -> None:
-        data_pump, name = step.data_pump(self.role), self.job_name(step)
+        data_pump, name = step.at(self.role).data_pump, self.job_name(step)
         job, latest = data_pump.job(name), self.latest(step)
         if latest is not None and latest[1].active:
             return self.wait(step, latest[0])
@@ -179,8 +179,8 @@ class DataPumpOperator(JobOperator):
         else:
             self.prepare(step)
             self.put_log_aside(step)
-            parameters = step.host(self.role).work_path(step.plan_folder, f"{name}.par")
-            step.host(self.role).write_file(parameters, self.parameters(step))
+            parameters = step.at(self.role).host().work_path(step.plan_folder, f"{name}.par")
+            step.at(self.role).host().write_file(parameters, self.parameters(step))
             self.log.info("act: start job %s", name)
             attempt.submit(
                 data_pump.command(self.program, parameters),
@@ -191,7 +191,7 @@ class DataPumpOperator(JobOperator):
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
         name = self.job_name(step)
-        job = step.data_pump(self.role).job(name)
+        job = step.at(self.role).data_pump.job(name)
         if job is not None:
             raise TransientError(
                 f"The client of job {name} has ended ({event['state']}, exit code {event.get('exit_code')}) "
@@ -229,7 +229,7 @@ class RunExpdp(DataPumpOperator):
 
     def parameters(self, step: Step) -> str:
         return export_parameters(
-            step.topology, step.site("source"), step.ledger.require(facts.SCN), self.job_name(step)
+            step.topology, step.at("source").settings, step.ledger.require(facts.SCN), self.job_name(step)
         )
 
     def prepare(self, step: Step) -> None:
@@ -287,7 +287,7 @@ class ChecksumOperator(JobOperator):
     def collect(self, step: Step, event: dict[str, Any]) -> None:
         if self.ended(event) != 0:
             raise failed(
-                f"The checksums at {step.name(self.role)} failed.",
+                f"The checksums at {step.at(self.role).name} failed.",
                 self.printed(step, event),
                 "Check that the files exist and are readable, then clear this task.",
             )
@@ -332,9 +332,9 @@ class WriteManifest(ChecksumOperator):
         report = self._export(step).report(step)
         assert sums is not None and report is not None
         folder = directory_path(step, "source")
-        sizes = step.host("source").file_sizes(folder, self.names(step))
-        identity = step.dba("source").select("database_identity")[0]
-        source, release = step.site("source"), step.topology.info_mart.release
+        sizes = step.at("source").host().file_sizes(folder, self.names(step))
+        identity = step.at("source").dba.select("database_identity")[0]
+        source, release = step.at("source").settings, step.topology.info_mart.release
         name, digest = parameters.exclusion_list(release), parameters.exclusion_digest(release)
         started, ended = (
             datetime.fromtimestamp(step.ledger.require(fact), UTC)
@@ -343,7 +343,7 @@ class WriteManifest(ChecksumOperator):
         manifest = evidence.Manifest(
             deployment=step.topology.name,
             plan_id=step.plan_id,
-            source_site=step.name("source"),
+            source_site=step.at("source").name,
             database_name=str(identity["name"]),
             dbid=int(identity["dbid"]),
             oracle_release=source.database.release,
@@ -358,7 +358,7 @@ class WriteManifest(ChecksumOperator):
             export_ended=ended,
             dictionary=dictionary_of(step, "source", row_counts=report.rows),
         )
-        step.host("source").write_file(manifest_path(step), manifest.to_text())
+        step.at("source").host().write_file(manifest_path(step), manifest.to_text())
         step.ledger.put_once(facts.MANIFEST_DIGEST, manifest.digest())
 
 
@@ -373,9 +373,8 @@ class CheckFreeSpace(CheckOperator):
     def observe(self, step: Step) -> Observation:
         manifest = proven_manifest(step)
         room = import_room(step, manifest.total_bytes, [file.name for file in manifest.files])
-        what = (
-            f"{room.folder} at {step.name('target')} has {size_text(room.free)} free, {size_text(room.needed)} needed"
-        )
+        where = f"{room.folder} at {step.at('target').name}"
+        what = f"{where} has {size_text(room.free)} free, {size_text(room.needed)} needed"
         return Observation(room.fits, what, {"free_bytes": room.free, "needed_bytes": room.needed})
 
     def next_step(self) -> str:
@@ -394,14 +393,15 @@ class TransferDumpSet(JobOperator):
         from infomart_dr.hooks.transfer import TransferPlan
 
         manifest = proven_manifest(step)
-        topology, target = step.topology, step.site("target")
-        source_host = topology.host(step.site("source").database.host)
+        topology, target = step.topology, step.at("target").settings
+        source_host = topology.host(step.at("source").settings.database.host)
         target_host = topology.host(target.database.host)
-        reach = topology.reach(target.database.host, step.name("source"))
+        reach = topology.reach(target.database.host, step.at("source").name)
         if reach is None and topology.transfer.method == "direct":
             raise GuardError(
-                f"The topology does not say how {step.name('source')} reaches {target.database.host}.",
-                f"Add hosts.{target.database.host}.seen_from.{step.name('source')}, or set transfer.method to relay.",
+                f"The topology does not say how {step.at('source').name} reaches {target.database.host}.",
+                f"Add hosts.{target.database.host}.seen_from.{step.at('source').name}, "
+                "or set transfer.method to relay.",
             )
         return TransferPlan(
             source_folder=directory_path(step, "source"),
@@ -420,12 +420,12 @@ class TransferDumpSet(JobOperator):
 
     def observe(self, step: Step) -> Observation:
         plan = self.plan(step)
-        sizes = step.host("target").file_sizes(plan.target_folder, [name for name, _ in plan.files])
+        sizes = step.at("target").host().file_sizes(plan.target_folder, [name for name, _ in plan.files])
         there = [name for name, size in plan.files if sizes.get(name) == size]
         complete = len(there) == len(plan.files) and step.ledger.has(facts.TRANSFERRED)
         return Observation(
             complete and not plan.repair,
-            f"{len(there)} of {len(plan.files)} file(s) are at {step.name('target')}",
+            f"{len(there)} of {len(plan.files)} file(s) are at {step.at('target').name}",
             {"files": len(plan.files), "bytes": plan.total},
         )
 
@@ -438,7 +438,7 @@ class TransferDumpSet(JobOperator):
         from infomart_dr.hooks.transfer import direct_command
 
         progress = {
-            "ssh_connection": step.host("target").ssh_connection,
+            "ssh_connection": step.at("target").host().ssh_connection,
             "folder": plan.target_folder,
             "files": [list(file) for file in plan.files],
         }
@@ -461,7 +461,7 @@ class TransferDumpSet(JobOperator):
                 told = time.monotonic()
                 self.log.info("%s", progress_line(sizes, dict(plan.files)))
 
-        relay(step.host("source"), step.host("target"), plan, tell)
+        relay(step.at("source").host(), step.at("target").host(), plan, tell)
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
         from infomart_dr.hooks.transfer import classify_exit
@@ -482,7 +482,7 @@ class TransferDumpSet(JobOperator):
 
     def _arrived(self, step: Step) -> None:
         manifest = proven_manifest(step)
-        host = step.host("target")
+        host = step.at("target").host()
         host.write_file(host.work_path(step.plan_folder, "manifest.json"), manifest.to_text())
         step.ledger.forget(facts.TRANSFER_REPAIR)
         step.ledger.put_once(facts.TRANSFERRED, manifest.digest())
@@ -509,7 +509,7 @@ class VerifyDumpSet(ChecksumOperator):
         manifest = proven_manifest(step)
         sums = self.sums(step) or {}
         folder = directory_path(step, "target")
-        sizes = step.host("target").file_sizes(folder, self.names(step))
+        sizes = step.at("target").host().file_sizes(folder, self.names(step))
         try:
             manifest.prove({name: (sizes.get(name, 0), sums.get(name, "")) for name in self.names(step)})
         except GuardError:
@@ -539,10 +539,12 @@ class DropSequences(StepOperator):
         if step.ledger.has(facts.SEQUENCES_DROPPED):
             return Observation(True, "this plan has dropped the sequences")
         names = self._names(step)
-        return Observation(False, f"{len(names)} sequence(s) at {step.name('target')}: {sorted_names(names) or 'none'}")
+        return Observation(
+            False, f"{len(names)} sequence(s) at {step.at('target').name}: {sorted_names(names) or 'none'}"
+        )
 
     def _names(self, step: Step) -> list[str]:
-        rows = step.dba("target").select("sequences", owner=step.schema)
+        rows = step.at("target").dba.select("sequences", owner=step.schema)
         # Sequences of identity columns belong to their table and go with it.
         return [row["sequence_name"] for row in rows if not row["sequence_name"].startswith("ISEQ$$_")]
 
@@ -553,12 +555,12 @@ class DropSequences(StepOperator):
                 "The dump set at the target is not proven; the sequences were not dropped.",
                 "Clear verify_dump_set with Downstream.",
             )
-        if manifest.source_site == step.name("target"):
+        if manifest.source_site == step.at("target").name:
             raise GuardError(
                 "The target is the site that was exported.", "Start a new plan with the right source and target."
             )
         for name in self._names(step):
-            step.dba("target").execute("drop_sequence", {"schema": step.schema, "sequence": name})
+            step.at("target").dba.execute("drop_sequence", {"schema": step.schema, "sequence": name})
         if left := self._names(step):
             raise GuardError(f"Sequences are left: {sorted_names(left)}.", "Drop them by hand, then clear this task.")
         step.ledger.put_once(facts.SEQUENCES_DROPPED, True)
@@ -579,7 +581,7 @@ class RunImpdp(DataPumpOperator):
 
     def parameters(self, step: Step) -> str:
         files = [file.name for file in proven_manifest(step).files]
-        return import_parameters(step.topology, step.site("target"), files, self.job_name(step))
+        return import_parameters(step.topology, step.at("target").settings, files, self.job_name(step))
 
     def finish(self, step: Step, seen: Observation) -> None:
         step.ledger.put_once(facts.IMPORTED, int(time.time()))
@@ -588,10 +590,10 @@ class RunImpdp(DataPumpOperator):
         if step.ledger.require(facts.DUMP_SET_PROVEN) != proven_manifest(step).digest():
             raise GuardError("The dump set at the target is not proven.", "Clear verify_dump_set with Downstream.")
         step.ledger.require(facts.SEQUENCES_DROPPED)
-        replicat = step.site("target").goldengate.groups.replicat
-        if step.topology.architecture == "active-standby" and step.ggsci("target").info(replicat) is not None:
+        replicat = step.at("target").settings.goldengate.groups.replicat
+        if step.topology.architecture == "active-standby" and step.at("target").ggsci.info(replicat) is not None:
             raise GuardError(
-                f"{replicat} exists at {step.name('target')}: an import now would undo the changes it has applied.",
+                f"{replicat} exists at {step.at('target').name}: an import now would undo the changes it has applied.",
                 f"If {replicat} has applied nothing yet, stop and delete it, then clear this task. Otherwise start a "
                 "new plan.",
             )
@@ -632,7 +634,7 @@ class CheckImportLog(CheckOperator):
         # This import does not count: the next one begins with dropping the sequences, and writes a log of its own.
         job = RunImpdp(task_id="import_of_the_log", role="target").job_name(step)
         path = f"{directory_path(step, 'target')}/{job}.log"
-        host = step.host("target")
+        host = step.at("target").host()
         if host.exists(path):
             host.run(["mv", "-f", "--", path, f"{path}.refused"])
         step.ledger.forget(facts.SEQUENCES_DROPPED)
@@ -660,7 +662,7 @@ class RecreateMissingIndexes(DataPumpOperator):
         missing = missing_indexes(step)
         return Observation(
             not missing,
-            f"indexes missing at {step.name('target')}: {sorted_names(missing) or 'none'}",
+            f"indexes missing at {step.at('target').name}: {sorted_names(missing) or 'none'}",
             {"missing": missing[:50]},
         )
 
@@ -668,15 +670,15 @@ class RecreateMissingIndexes(DataPumpOperator):
         latest = self.latest(step)
         if latest is not None and latest[1].active:
             return self.wait(step, latest[0])
-        data_pump, name = step.data_pump(self.role), self.job_name(step)
+        data_pump, name = step.at(self.role).data_pump, self.job_name(step)
         if (job := data_pump.job(self.job_name(step, back=1))) is not None:
             raise TransientError(f"Job {job.name} is {job.state}; its client has ended.", "The retry checks it again.")
         files = [file.name for file in proven_manifest(step).files]
-        host = step.host(self.role)
+        host = step.at(self.role).host()
         path = host.work_path(step.plan_folder, f"{name}.par")
         host.write_file(
             path,
-            index_parameters(step.topology, step.site("target"), files, name, missing_indexes(step)),
+            index_parameters(step.topology, step.at("target").settings, files, name, missing_indexes(step)),
         )
         attempt = self.new_attempt(step)
         attempt.submit(

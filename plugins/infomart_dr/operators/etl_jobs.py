@@ -35,12 +35,12 @@ class CheckMigrationState(CheckOperator):
         step.ledger.forget(facts.MIGRATION_STATE)
         step.ledger.put_once(facts.MIGRATION_STATE, bool(found))
         what = f"in the migration state ({', '.join(found)})" if found else "not in the migration state"
-        return Observation(True, f"the server at {step.name(self.role)} is {what}", {"migration": bool(found)})
+        return Observation(True, f"the server at {step.at(self.role).name} is {what}", {"migration": bool(found)})
 
     def _extracts(self, step: Step) -> bool:
         """The server extracts, so it is not in the migration state; no need to wait for a message."""
         began = step.ledger.require(facts.POINT_OF_NO_RETURN)
-        newest = step.info_mart(self.role).value("latest_extraction", {"schema": step.schema})
+        newest = step.at(self.role).info_mart.value("latest_extraction", {"schema": step.schema})
         return newest is not None and int(newest) > began
 
 
@@ -70,8 +70,8 @@ class RunEtlJob(JobOperator, HumanStep):
         if step.topology.info_mart.jobs.backend == "command" or step.ledger.get(self.done) is not None:
             return None
         return (
-            f"1. Open GIM Manager (or the Administration Console) of {step.name(self.role)}.\n"
-            f"2. Start **{self.etl_job}** of the application `{step.application(self.role)}`.\n"
+            f"1. Open GIM Manager (or the Administration Console) of {step.at(self.role).name}.\n"
+            f"2. Start **{self.etl_job}** of the application `{step.at(self.role).application}`.\n"
             "3. Wait until its status shows that it has completed successfully.\n"
             "4. Answer *Done*. If the job failed, answer *Not possible*: the run then stops here."
         )
@@ -163,36 +163,36 @@ class BringReportsIntoService(HumanStep):
     settle_seconds = 30
 
     def does_not_apply(self, step: Step) -> str | None:
-        if step.site(self.role).reports is None:
-            return f"the topology has no reports at {step.name(self.role)}"
+        if step.at(self.role).settings.reports is None:
+            return f"the topology has no reports at {step.at(self.role).name}"
         return None
 
     def instructions(self, step: Step) -> str | None:
-        reports = step.site(self.role).reports
+        reports = step.at(self.role).settings.reports
         assert reports is not None
         if reports.backend == "command":
             return None
-        site = step.site(self.role)
+        site = step.at(self.role).settings
         return (
-            f"1. Bring **{reports.product}** at {step.name(self.role)} into service.\n"
+            f"1. Bring **{reports.product}** at {step.at(self.role).name} into service.\n"
             f"2. Its data source must be the Info Mart there: service `{site.database.service}`, "
             f"schema `{step.schema}`.\n"
             "3. Open one of today's reports and check that it has data. Then answer *Done*."
         )
 
     def _words(self, step: Step, words: list[str]) -> list[str]:
-        return [word.replace("{site}", step.name(self.role)) for word in words]
+        return [word.replace("{site}", step.at(self.role).name) for word in words]
 
     def observe(self, step: Step) -> Observation:
-        reports = step.site(self.role).reports
+        reports = step.at(self.role).settings.reports
         assert reports is not None and reports.host is not None
         with self._host(step, reports.host) as host:
             done = host.run(self._words(step, reports.check), check=False)
-        what = f"{reports.product} at {step.name(self.role)} is {'' if done.exit_code == 0 else 'not '}in service"
+        what = f"{reports.product} at {step.at(self.role).name} is {'' if done.exit_code == 0 else 'not '}in service"
         return Observation(done.exit_code == 0, what)
 
     def act(self, step: Step, seen: Observation) -> None:
-        reports = step.site(self.role).reports
+        reports = step.at(self.role).settings.reports
         assert reports is not None and reports.host is not None
         with self._host(step, reports.host) as host:
             done = host.run(self._words(step, reports.start), check=False)

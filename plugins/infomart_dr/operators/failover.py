@@ -50,7 +50,7 @@ class ProbeFailedSite(CheckOperator):
 
     def observe(self, step: Step) -> Observation:
         verdict = fencing.judge(step, "source", [self.place])
-        what = verdict.sentence(step.name("source"))
+        what = verdict.sentence(step.at("source").name)
         if verdict.alive:
             what += ". The site is not completely lost; after a failover two Info Mart Servers would write"
         return Observation(verdict.dead, what, {"evidence": fencing.evidence(verdict.answers)})
@@ -115,16 +115,18 @@ class StopGoldenGate(StepOperator):
     undo = "the back-out return_standby starts them again before the point of no return"
 
     def observe(self, step: Step) -> Observation:
-        ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
+        ggsci, groups = step.at("target").ggsci, step.at("target").settings.goldengate.groups
         running = [name for name in (groups.replicat, groups.pump, groups.extract) if is_up(ggsci.status(name))]
         if ggsci.manager_status():
             running.append("manager")
         noted = step.ledger.get(facts.STANDBY_DRAINED)
-        what = f"still running at {step.name('target')}: {', '.join(running)}" if running else "GoldenGate is stopped"
+        what = (
+            f"still running at {step.at('target').name}: {', '.join(running)}" if running else "GoldenGate is stopped"
+        )
         return Observation(not running and noted is not None, what, {"drained_to": noted})
 
     def act(self, step: Step, seen: Observation) -> None:
-        ggsci, groups = step.ggsci("target"), step.site("target").goldengate.groups
+        ggsci, groups = step.at("target").ggsci, step.at("target").settings.goldengate.groups
         # The proof holds while the manager stays stopped: nothing can have arrived since.
         if not step.ledger.has(facts.STANDBY_DRAINED) or ggsci.manager_status():
             self._drain(step)
@@ -140,7 +142,7 @@ class StopGoldenGate(StepOperator):
             raise GuardError(f"The standby is not drained: {drained.summary}.", f"Wait until it is drained; {AGAIN}")
         # Recorded first: the back-out must know that it has to start GoldenGate again.
         step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
-        ggsci = step.ggsci("target")
+        ggsci = step.at("target").ggsci
         # The manager first: nothing may arrive between the last check of the trail and the stop.
         self.log.info("act: %s", ggsci.stop_manager().what)
         after = replicat_at_trail_end(step)
@@ -163,16 +165,16 @@ class RaiseSequences(StepOperator):
 
     def low(self, step: Step) -> dict[str, int]:
         """Sequences that are too low, each with the highest key in use."""
-        rows = step.dba("target").select("sequences", owner=step.schema)
+        rows = step.at("target").dba.select("sequences", owner=step.schema)
         next_value = {row["sequence_name"]: int(row["last_number"]) for row in rows}
         found = {}
         for name, key in sorted(step.topology.info_mart.sequence_keys.items()):
             table, column = key.split(".")
             names = {"schema": step.schema, "table": table, "column": column}
-            highest = int(step.info_mart("target").value("highest_key", names) or 0)
+            highest = int(step.at("target").info_mart.value("highest_key", names) or 0)
             if name not in next_value:
                 raise GuardError(
-                    f"Sequence {name} of {key} is missing at {step.name('target')}.",
+                    f"Sequence {name} of {key} is missing at {step.at('target').name}.",
                     f"Create it above {highest}; {AGAIN}",
                 )
             if next_value[name] <= highest:
@@ -188,14 +190,14 @@ class RaiseSequences(StepOperator):
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.STANDBY_DRAINED)
         low = self.low(step)
-        if version(step.site("target").database.release) < (18,):
+        if version(step.at("target").settings.database.release) < (18,):
             wanted = "; ".join(f"{name} above {highest}" for name, highest in low.items())
             raise GuardError(
                 f"Sequences lie too low, and this Oracle release has no RESTART: {wanted}.",
                 f"Drop and create them with a higher START WITH; {AGAIN}",
             )
         for name, highest in low.items():
-            step.info_mart("target").run_text(sequence_restart(step.schema, name, highest + self.MARGIN))
+            step.at("target").info_mart.run_text(sequence_restart(step.schema, name, highest + self.MARGIN))
             self.log.info("act: %s restarts with %s", name, highest + self.MARGIN)
 
 
@@ -247,7 +249,7 @@ class StartAtSurvivor(StepOperator):
         verdict = fencing.judge(step, "source")
         if not verdict.dead:
             raise GuardError(
-                f"{verdict.sentence(step.name('source'))}. Two servers never write for one deployment.",
+                f"{verdict.sentence(step.at('source').name)}. Two servers never write for one deployment.",
                 # A start that was interrupted after it was recorded is not undone: the server may have received it.
                 "The server here may have started. Make sure that only one of the two runs, then clear this task."
                 if step.ledger.has(facts.POINT_OF_NO_RETURN)
@@ -258,15 +260,17 @@ class StartAtSurvivor(StepOperator):
                 f"Another program already writes to the survivor's Info Mart: {writers}.",
                 f"Find out which one it is and stop it; {AGAIN}",
             )
-        cross_point_of_no_return(step, lambda: step.management_layer("target").start(step.application_dbid("target")))
+        cross_point_of_no_return(
+            step, lambda: step.at("target").management_layer.start(step.at("target").application_dbid)
+        )
 
     @staticmethod
     def _writers(step: Step) -> str:
         """Sessions of an Info Mart Server, wherever it runs, in the survivor's database."""
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             return ""
-        program = step.site("target").info_mart_server.session_program
-        rows = step.dba("target").select("sessions_of", username=step.schema, program=program)
+        program = step.at("target").settings.info_mart_server.session_program
+        rows = step.at("target").dba.select("sessions_of", username=step.schema, program=program)
         return ", ".join(
             f"session {row['sid']},{row['serial']} of {row['program']} on {row['machine']}" for row in rows
         )
@@ -311,22 +315,26 @@ class ReturnStandby(StepOperator):
             return self._aggregates(step)
         if step.topology.architecture == "active-active":
             return Observation(True, "the survivor's server ran all the time; the lost site stays ignored")
-        return Observation(False, f"the run ended before {step.name('target')} took over: it becomes a standby again")
+        return Observation(
+            False, f"the run ended before {step.at('target').name} took over: it becomes a standby again"
+        )
 
     def _aggregates(self, step: Step) -> Observation:
         """Past the point of no return aggregation must not stay switched off, however the run ended."""
         past = "past the point of no return: the survivor serves, or a failed step shows why not"
-        if not step.topology.raa.enabled or step.site("target").configuration.backend == "manual":
+        if not step.topology.raa.enabled or step.at("target").settings.configuration.backend == "manual":
             return Observation(True, past)
-        on = configured(step, "target", step.application("target"), option("schedule", "run-aggregates", "true"))
+        on = configured(step, "target", step.at("target").application, option("schedule", "run-aggregates", "true"))
         return Observation(on.satisfied, past if on.satisfied else f"{past}; aggregation is switched off")
 
     def act(self, step: Step, seen: Observation) -> None:
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
-            step.configuration("target").apply(step.application("target"), option("schedule", "run-aggregates", "true"))
+            step.at("target").configuration.apply(
+                step.at("target").application, option("schedule", "run-aggregates", "true")
+            )
             return
         self._configuration(step)
-        ggsci, name = step.ggsci("target"), step.site("target").goldengate.groups.replicat
+        ggsci, name = step.at("target").ggsci, step.at("target").settings.goldengate.groups.replicat
         self.log.info("act: %s", ggsci.start_manager().what)
         if ggsci.info(name) is not None:
             self.log.info("act: %s", ggsci.start(name).what)
@@ -334,13 +342,13 @@ class ReturnStandby(StepOperator):
             step.ledger.forget(fact)
 
     def _configuration(self, step: Step) -> None:
-        if step.site("target").configuration.backend == "manual":
+        if step.at("target").settings.configuration.backend == "manual":
             self.log.warning("act: a person must restore the Application objects; the logs of this run show how")
             return
         for fact, entry in reversed(step.ledger.all().of(facts.OBJECT_BEFORE)):
             name = entry["object"]
             try:
-                for difference in step.configuration("target").apply(name, Change.model_validate(entry["change"])):
+                for difference in step.at("target").configuration.apply(name, Change.model_validate(entry["change"])):
                     self.log.info("act: %s: %s", name, difference)
                 step.ledger.forget(fact)
             except InfoMartError as error:
@@ -350,7 +358,7 @@ class ReturnStandby(StepOperator):
     def verify(self, step: Step) -> Observation:
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             return self._aggregates(step)
-        return Observation(True, f"{step.name('target')} is a standby again")
+        return Observation(True, f"{step.at('target').name} is a standby again")
 
 
 class ReportNewRoles(StepOperator):
@@ -365,7 +373,7 @@ class ReportNewRoles(StepOperator):
         self.roles = dict(roles)
 
     def observe(self, step: Step) -> Observation:
-        wanted = {step.name(role): value for role, value in self.roles.items()}
+        wanted = {step.at(role).name: value for role, value in self.roles.items()}
         left = {name: role for name, role in wanted.items() if step.topology.site(name).role != role}
         if not left:
             return Observation(True, "the topology's roles are right", {"roles": wanted})

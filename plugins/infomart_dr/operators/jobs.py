@@ -29,7 +29,7 @@ class JobOperator(StepOperator):
 
     def host(self, step: Step) -> RemoteHost:
         """The host that runs the job."""
-        return step.host(self.role, self.host_kind)
+        return step.at(self.role).host(self.host_kind)
 
     def attempts(self, step: Step) -> list[RemoteJob]:
         """The attempts made so far, oldest first."""

@@ -53,10 +53,10 @@ class TakeLock(StepOperator):
         return Observation(False, what, self._facts(step))
 
     def _sites(self, step: Step) -> str:
-        return " -> ".join(step.name(role) for role in self.sites)
+        return " -> ".join(step.at(role).name for role in self.sites)
 
     def _facts(self, step: Step) -> dict[str, Any]:
-        return {"plan": step.plan_id, **{role: step.name(role) for role in self.sites}}
+        return {"plan": step.plan_id, **{role: step.at(role).name for role in self.sites}}
 
     def act(self, step: Step, seen: Observation) -> None:
         reason = f"{step.params.get('reason') or 'not given'}; requested by {step.requester or 'an unknown person'}"
@@ -119,7 +119,7 @@ class ReleaseLock(StepOperator):
             if not service.satisfied:
                 # Without the lock, a cleared return_service_to_source would conclude that it has nothing to restore.
                 raise GuardError(
-                    f"{step.name(role)} must serve but does not ({service.summary}); the lock stays held.",
+                    f"{step.at(role).name} must serve but does not ({service.summary}); the lock stays held.",
                     "Correct the cause. Clear the failed step and this run's back-out, then clear this task.",
                 )
         step.lock.release(step.plan_id)

@@ -42,17 +42,17 @@ class RequestReaggregation(StepOperator):
         return requested(step)
 
     def act(self, step: Step, seen: Observation) -> None:
-        raa, site, name = step.topology.raa, step.site(self.role), step.name(self.role)
+        raa, site, name = step.topology.raa, step.at(self.role).settings, step.at(self.role).name
         window = self.window(step, datetime.now(UTC))
         if uses_labels(raa.release):
-            start, end = window.labels(step.info_mart(self.role), step.schema)
+            start, end = window.labels(step.at(self.role).info_mart, step.schema)
             asked = f"{start} to {end}"
         else:
             start, end = window.epochs()
             asked = f"{shown(window.start)} to {shown(window.end)}"
         login = connection(site.database.info_mart_connection)
         url = raa.jdbc_url.get(name) or jdbc_url(login.host, int(login.port or 1521), site.database.service)
-        printed = Reaggregation(step.host(self.role, "gim"), raa, site.info_mart_server.root).insert(
+        printed = Reaggregation(step.at(self.role).host("gim"), raa, site.info_mart_server.root).insert(
             url, login.login, login.password, start, end, job_id=f"{step.key}-reaggregate"
         )
         self.log.info("act: GIMAgg: %s", printed or "(no output)")

@@ -62,22 +62,22 @@ class PrepareGoldenGateSchema(StepOperator):
     def observe(self, step: Step) -> Observation:
         missing = []
         for role in BOTH_ROLES:
-            goldengate = step.site(role).goldengate
+            goldengate = step.at(role).settings.goldengate
             for table in ("DR_MARKER", goldengate.checkpoint_table):
                 if not table_exists(step, role, goldengate.schema_name, table):
-                    missing.append(f"{step.name(role)}:{goldengate.schema_name}.{table}")
+                    missing.append(f"{step.at(role).name}:{goldengate.schema_name}.{table}")
         if missing:
             return Observation(False, f"missing: {sorted_names(missing)}")
         return Observation(True, "the tables exist at both sites")
 
     def act(self, step: Step, seen: Observation) -> None:
         for role in BOTH_ROLES:
-            goldengate = step.site(role).goldengate
+            goldengate = step.at(role).settings.goldengate
             schema = goldengate.schema_name
             if not table_exists(step, role, schema, "DR_MARKER"):
-                step.goldengate_database(role).execute("create_marker_table", {"schema": schema})
+                step.at(role).goldengate_database.execute("create_marker_table", {"schema": schema})
             if not table_exists(step, role, schema, goldengate.checkpoint_table):
-                step.ggsci(role).add_checkpoint_table()
+                step.at(role).ggsci.add_checkpoint_table()
 
 
 class RemoveOldReplication(StepOperator):
@@ -106,12 +106,12 @@ class RemoveOldReplication(StepOperator):
     def observe(self, step: Step) -> Observation:
         if step.ledger.has(facts.OLD_REPLICATION_REMOVED):
             return Observation(True, "this plan has removed the older replication")
-        left = [f"{step.name(role)}:{name}" for role in BOTH_ROLES for name in self._groups(step, role)]
+        left = [f"{step.at(role).name}:{name}" for role in BOTH_ROLES for name in self._groups(step, role)]
         return Observation(False, f"groups left: {sorted_names(left) or 'none'}")
 
     def _ours(self, step: Step, role: SiteRole) -> tuple[str, ...]:
         """Groups of a site that are not in use."""
-        groups = step.site(role).goldengate.groups
+        groups = step.at(role).settings.goldengate.groups
         return {
             "": (groups.replicat, groups.pump, groups.extract),
             "capture": (groups.replicat,),
@@ -120,7 +120,7 @@ class RemoveOldReplication(StepOperator):
 
     def _groups(self, step: Step, role: SiteRole) -> list[str]:
         """Those of them that exist."""
-        there = {program.group for program in step.ggsci(role).info_all() if program.group}
+        there = {program.group for program in step.at(role).ggsci.info_all() if program.group}
         return [name for name in self._ours(step, role) if name in there]
 
     def act(self, step: Step, seen: Observation) -> None:
@@ -128,10 +128,10 @@ class RemoveOldReplication(StepOperator):
         step.replication.forget(facts.REPLICATION_PLAN)
         step.replication.put_once(facts.REPLICATION_PLAN, step.plan_id)
         for role in BOTH_ROLES:
-            ggsci = step.ggsci(role)
-            goldengate = step.site(role).goldengate
+            ggsci = step.at(role).ggsci
+            goldengate = step.at(role).settings.goldengate
             for name in self._groups(step, role):
-                self.log.info("act: %s: remove %s: %s", step.name(role), name, ggsci.info(name))
+                self.log.info("act: %s: remove %s: %s", step.at(role).name, name, ggsci.info(name))
                 self._keep_definition(step, role, name, ggsci.definition(name))
                 ggsci.stop(name)
                 if name == goldengate.groups.extract and goldengate.capture == "integrated":
@@ -142,16 +142,16 @@ class RemoveOldReplication(StepOperator):
 
     def _aside(self, step: Step, role: SiteRole) -> str:
         """Folder for what was removed."""
-        return f"{step.site(role).goldengate.home}/dirdat/old-{step.key}"
+        return f"{step.at(role).settings.goldengate.home}/dirdat/old-{step.key}"
 
     def _keep_definition(self, step: Step, role: SiteRole, name: str, text: str) -> None:
-        host, folder = step.host(role), self._aside(step, role)
+        host, folder = step.at(role).host(), self._aside(step, role)
         host.run(["mkdir", "-p", "--", folder])
         host.write_file(f"{folder}/{name.lower()}.info", text + "\n")
 
     def _put_aside(self, step: Step, role: SiteRole) -> None:
         """Move unused trails, and the working files of removed groups, into that folder."""
-        goldengate = step.site(role).goldengate
+        goldengate = step.at(role).settings.goldengate
         trails = {
             "": (goldengate.trails.local, goldengate.trails.remote),
             "capture": (goldengate.trails.remote,),
@@ -172,7 +172,7 @@ class RemoveOldReplication(StepOperator):
                 f'[ -f "$f" ] || continue; to="$aside/$(basename "$(dirname "$f")")"; '
                 'mkdir -p "$to" && mv -- "$f" "$to/" || exit 1; done'
             )
-        step.host(role).run(["sh", "-c", "\n".join(lines)])
+        step.at(role).host().run(["sh", "-c", "\n".join(lines)])
 
 
 class RecreateCheckpointTable(StepOperator):
@@ -194,13 +194,13 @@ class RecreateCheckpointTable(StepOperator):
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.OLD_REPLICATION_REMOVED)
         for role in BOTH_ROLES:
-            ggsci = step.ggsci(role)
+            ggsci = step.at(role).ggsci
             replicats = [program.group or "" for program in ggsci.info_all() if program.program.upper() == "REPLICAT"]
             if replicats:
                 # They belong to somebody else, and their checkpoints are in the table.
-                self.log.warning("act: %s: the table stays: %s use it", step.name(role), sorted_names(replicats))
+                self.log.warning("act: %s: the table stays: %s use it", step.at(role).name, sorted_names(replicats))
                 continue
-            self.log.info("act: %s: %s", step.name(role), ggsci.recreate_checkpoint_table().what)
+            self.log.info("act: %s: %s", step.at(role).name, ggsci.recreate_checkpoint_table().what)
         step.ledger.put_once(facts.CHECKPOINT_TABLE_RECREATED, True)
 
 
@@ -216,7 +216,9 @@ class RenderParameterFiles(StepOperator):
 
     def observe(self, step: Step) -> Observation:
         differing = [
-            f"{step.name(file.role)}:{file.path.rsplit('/', 1)[-1]}" for file in parameter_files(step) if not file.right
+            f"{step.at(file.role).name}:{file.path.rsplit('/', 1)[-1]}"
+            for file in parameter_files(step)
+            if not file.right
         ]
         if differing:
             return Observation(False, f"to be written: {sorted_names(differing)}")
@@ -226,10 +228,10 @@ class RenderParameterFiles(StepOperator):
         for file in parameter_files(step):
             if file.right:
                 continue
-            host = step.host(file.role)
+            host = step.at(file.role).host()
             if file.there is not None:
                 host.write_file(f"{file.path}.before-{step.key}", file.there)
-                self.log.info("act: %s: replace %s\n%s", step.name(file.role), file.path, file.diff())
+                self.log.info("act: %s: replace %s\n%s", step.at(file.role).name, file.path, file.diff())
             host.write_file(file.path, file.text)
 
 
@@ -249,7 +251,7 @@ class EnableSupplementalLogging(StepOperator):
 
     def _fact(self, step: Step) -> Fact[str]:
         kind = facts.SUPPLEMENTAL_LOGGING_AGAIN if self.again else facts.SUPPLEMENTAL_LOGGING
-        return kind.of(step.name(self.role))
+        return kind.of(step.at(self.role).name)
 
     def observe(self, step: Step) -> Observation:
         # ggsci's own commands observe, act and verify in one: enabling it twice changes nothing.
@@ -257,9 +259,9 @@ class EnableSupplementalLogging(StepOperator):
         return Observation(noted is not None, noted or "supplemental logging is not yet proven to be on")
 
     def act(self, step: Step, seen: Observation) -> None:
-        goldengate = step.site(self.role).goldengate
+        goldengate = step.at(self.role).settings.goldengate
         release = step.topology.info_mart.release
-        ggsci = step.ggsci(self.role)
+        ggsci = step.at(self.role).ggsci
         done = [
             ggsci.enable_schema_trandata(step.schema, lambda table: not is_excluded(release, table)),
             ggsci.enable_table_trandata(goldengate.schema_name, "DR_MARKER"),
@@ -281,19 +283,19 @@ class AddExtract(ReplicationOperator):
     undo = "STOP and DELETE the groups, UNREGISTER EXTRACT; Return to Normal does it after the cutover"
 
     def observe(self, step: Step) -> Observation:
-        ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
+        ggsci, groups = step.at(self.capturing).ggsci, step.at(self.capturing).settings.goldengate.groups
         extract, pump = ggsci.info(groups.extract), ggsci.info(groups.pump)
         noted = step.ledger.get(facts.CAPTURE_ADDED.of(self.direction))
         if extract is None or pump is None or noted is None:
             there = [name for name, info in ((groups.extract, extract), (groups.pump, pump)) if info]
-            return Observation(False, f"groups at {step.name(self.capturing)}: {sorted_names(there) or 'none'}")
-        return Observation(True, f"{groups.extract} and {groups.pump} are added at {step.name(self.capturing)}")
+            return Observation(False, f"groups at {step.at(self.capturing).name}: {sorted_names(there) or 'none'}")
+        return Observation(True, f"{groups.extract} and {groups.pump} are added at {step.at(self.capturing).name}")
 
     def act(self, step: Step, seen: Observation) -> None:
-        site = step.site(self.capturing)
-        ggsci, goldengate = step.ggsci(self.capturing), site.goldengate
+        site = step.at(self.capturing).settings
+        ggsci, goldengate = step.at(self.capturing).ggsci, site.goldengate
         trails, groups = goldengate.trails, goldengate.groups
-        remote = step.site(self.applying).goldengate.trails.remote
+        remote = step.at(self.applying).settings.goldengate.trails.remote
         integrated = goldengate.capture == "integrated"
         self._note_logs(step)
         if integrated and ggsci.info(groups.extract) is None:
@@ -305,9 +307,9 @@ class AddExtract(ReplicationOperator):
     def _note_logs(self, step: Step) -> None:
         """Record the size of ggserr.log at both sites, so that the later check reads only what follows."""
         for role in BOTH_ROLES:
-            home = step.site(role).goldengate.home
-            size = step.host(role).file_sizes(home, ["ggserr.log"]).get("ggserr.log", 0)
-            step.ledger.put_once(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.name(role)}"), size)
+            home = step.at(role).settings.goldengate.home
+            size = step.at(role).host().file_sizes(home, ["ggserr.log"]).get("ggserr.log", 0)
+            step.ledger.put_once(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.at(role).name}"), size)
 
 
 class StartCapture(ReplicationOperator):
@@ -319,20 +321,20 @@ class StartCapture(ReplicationOperator):
     undo = "STOP EXTRACT"
 
     def observe(self, step: Step) -> Observation:
-        ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
+        ggsci, groups = step.at(self.capturing).ggsci, step.at(self.capturing).settings.goldengate.groups
         states = {name: ggsci.status(name) for name in (groups.extract, groups.pump)}
         what = states_text(states)
         running = all(state == "RUNNING" for state in states.values())
         if running:
             # A transaction that is older than this SCN may be missed: recorded once, after the Extract ran.
             scn = step.ledger.put_once(
-                facts.CAPTURE_SCN.of(self.direction), int(step.dba(self.capturing).value("current_scn"))
+                facts.CAPTURE_SCN.of(self.direction), int(step.at(self.capturing).dba.value("current_scn"))
             )
             return Observation(True, f"{what}; capture is complete from SCN {scn} on", {"scn": int(scn)})
         return Observation(False, what)
 
     def act(self, step: Step, seen: Observation) -> None:
-        ggsci, groups = step.ggsci(self.capturing), step.site(self.capturing).goldengate.groups
+        ggsci, groups = step.at(self.capturing).ggsci, step.at(self.capturing).settings.goldengate.groups
         ggsci.start_manager()
         for name in (groups.extract, groups.pump):
             ggsci.start(name)
@@ -350,7 +352,7 @@ class FlushSequences(ReplicationOperator):
         return Observation(bool(flushed), "sequences are flushed" if flushed else "sequences are not flushed")
 
     def act(self, step: Step, seen: Observation) -> None:
-        step.ggsci(self.capturing).flush_sequence(step.schema)
+        step.at(self.capturing).ggsci.flush_sequence(step.schema)
         step.ledger.put_once(facts.SEQUENCES_FLUSHED.of(self.direction), True)
 
 
@@ -366,7 +368,7 @@ class CheckReplicationRuns(ReplicationOperator):
 
     def act(self, step: Step, seen: Observation) -> None:
         raise GuardError(
-            f"{step.name(self.applying)} does not follow {step.name(self.capturing)}: {seen.summary}.",
+            f"{step.at(self.applying).name} does not follow {step.at(self.capturing).name}: {seen.summary}.",
             "Start the groups, then clear this task. If replication is not set up yet, run infomart_setup_replication.",
         )
 
@@ -380,13 +382,15 @@ class AddReplicat(ReplicationOperator):
     undo = "STOP and DELETE REPLICAT"
 
     def observe(self, step: Step) -> Observation:
-        name = step.site(self.applying).goldengate.groups.replicat
-        info = step.ggsci(self.applying).info(name)
-        return Observation(info is not None, f"{name} at {step.name(self.applying)}: {info.status if info else 'none'}")
+        name = step.at(self.applying).settings.goldengate.groups.replicat
+        info = step.at(self.applying).ggsci.info(name)
+        return Observation(
+            info is not None, f"{name} at {step.at(self.applying).name}: {info.status if info else 'none'}"
+        )
 
     def act(self, step: Step, seen: Observation) -> None:
-        goldengate = step.site(self.applying).goldengate
-        step.ggsci(self.applying).add_replicat(goldengate.groups.replicat, goldengate.trails.remote)
+        goldengate = step.at(self.applying).settings.goldengate
+        step.at(self.applying).ggsci.add_replicat(goldengate.groups.replicat, goldengate.trails.remote)
 
 
 class StartReplicatAfterCsn(ReplicationOperator):
@@ -407,16 +411,16 @@ class StartReplicatAfterCsn(ReplicationOperator):
         return manifest.scn
 
     def observe(self, step: Step) -> Observation:
-        name = step.site(self.applying).goldengate.groups.replicat
+        name = step.at(self.applying).settings.goldengate.groups.replicat
         scn = self.scn(step)
-        state = step.ggsci(self.applying).status(name)
+        state = step.at(self.applying).ggsci.status(name)
         if state == "RUNNING":
             return Observation(True, f"{name} is RUNNING after CSN {scn}", {"after_csn": scn})
         return Observation(False, f"{name} is {state or 'missing'}")
 
     def act(self, step: Step, seen: Observation) -> None:
-        name = step.site(self.applying).goldengate.groups.replicat
-        ggsci = step.ggsci(self.applying)
+        name = step.at(self.applying).settings.goldengate.groups.replicat
+        ggsci = step.at(self.applying).ggsci
         ggsci.start_manager()
         ggsci.start(name, after_csn=self.scn(step))
         ggsci.wait_running(name, timeout=60)
@@ -432,13 +436,13 @@ class NoteToSourceScn(ReplicationOperator):
         scn = step.ledger.get(facts.TO_SOURCE_SCN)
         return Observation(
             scn is not None,
-            f"SCN {scn} of {step.name(self.capturing)} is recorded" if scn else "the SCN is not recorded yet",
+            f"SCN {scn} of {step.at(self.capturing).name} is recorded" if scn else "the SCN is not recorded yet",
             {"scn": scn},
         )
 
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.TABLES_COMPARED)
-        step.ledger.put_once(facts.TO_SOURCE_SCN, int(step.dba(self.capturing).value("current_scn")))
+        step.ledger.put_once(facts.TO_SOURCE_SCN, int(step.at(self.capturing).dba.value("current_scn")))
 
 
 # -- direction -------------------------------------------------------------------------------------
@@ -460,7 +464,7 @@ class StopReplicationToTarget(StepOperator):
         # Recorded first: the back-out then starts the groups again.
         step.ledger.put_once(facts.TO_TARGET_STOPPED, True)
         for role, name in groups_of(step, "to_target"):
-            step.ggsci(role).stop(name)
+            step.at(role).ggsci.stop(name)
 
 
 class RemoveReplicationToTarget(StopReplicationToTarget):
@@ -472,7 +476,9 @@ class RemoveReplicationToTarget(StopReplicationToTarget):
 
     def observe(self, step: Step) -> Observation:
         left = [
-            f"{step.name(role)}:{name}" for role, name in groups_of(step, "to_target") if step.ggsci(role).info(name)
+            f"{step.at(role).name}:{name}"
+            for role, name in groups_of(step, "to_target")
+            if step.at(role).ggsci.info(name)
         ]
         return Observation(
             not left, f"groups of replication to the target that are left: {sorted_names(left) or 'none'}"
@@ -481,8 +487,8 @@ class RemoveReplicationToTarget(StopReplicationToTarget):
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.POINT_OF_NO_RETURN)
         for role, name in groups_of(step, "to_target"):
-            goldengate = step.site(role).goldengate
-            ggsci = step.ggsci(role)
+            goldengate = step.at(role).settings.goldengate
+            ggsci = step.at(role).ggsci
             if ggsci.info(name) is None:
                 continue
             ggsci.stop(name)
@@ -499,11 +505,11 @@ class CheckGoldenGateLog(ReplicationOperator):
     def observe(self, step: Step) -> Observation:
         errors = []
         for role in BOTH_ROLES:
-            host, home = step.host(role), step.site(role).goldengate.home
-            begin = step.ledger.require(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.name(role)}"))
+            host, home = step.at(role).host(), step.at(role).settings.goldengate.home
+            begin = step.ledger.require(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.at(role).name}"))
             text = host.read_bytes(f"{home}/ggserr.log", begin, 16 * 1024 * 1024).decode("utf-8", "replace")
             errors += [
-                f"{step.name(role)}: {record.code} {record.message}"
+                f"{step.at(role).name}: {record.code} {record.message}"
                 for record in parse_ggserr(text)
                 if record.severity == "ERROR"
             ]

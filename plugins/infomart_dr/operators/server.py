@@ -32,7 +32,7 @@ class CutoverGate(Gate):
     guide = "Return to Normal 8 (guide:1109)"
 
     def evidence(self, step: Step) -> str:
-        source, target = step.name("source"), step.name("target")
+        source, target = step.at("source").name, step.at("target").name
         return (
             f"**Deployment {step.topology.name}: from {source} to {target}.** The Info Mart Server at {source} stops, "
             f"{target} takes over, and {source} becomes its standby."
@@ -52,13 +52,13 @@ class StopInfoMartServer(StepOperator):
 
     def observe(self, step: Step) -> Observation:
         signs = server_runs(step, self.role)
-        where = f"Info Mart Server at {step.name(self.role)}"
+        where = f"Info Mart Server at {step.at(self.role).name}"
         return Observation(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is stopped")
 
     def act(self, step: Step, seen: Observation) -> None:
         # The server has run, whoever started it: a comparison made at an earlier stop no longer holds.
         forget_final_stop(step)
-        step.management_layer(self.role).stop(step.application_dbid(self.role), graceful=True)
+        step.at(self.role).management_layer.stop(step.at(self.role).application_dbid, graceful=True)
 
     def next_step(self) -> str:
         return "Find out why the server does not stop. Stop it by hand, then clear this task."
@@ -92,7 +92,7 @@ class NoteFinalStop(StepOperator):
         signs = server_runs(step, "source")
         if signs:
             raise GuardError(
-                f"The Info Mart Server at {step.name('source')} runs: {', '.join(signs)}.",
+                f"The Info Mart Server at {step.at('source').name} runs: {', '.join(signs)}.",
                 "Clear final_stop_and_comparison.hold_scheduler with Downstream.",
             )
         forget_final_stop(step)
@@ -134,13 +134,15 @@ class ServeAtSource(StepOperator):
         return serving(step, "source")
 
     def act(self, step: Step, seen: Observation) -> None:
-        if step.site("source").configuration.backend != "manual":
-            step.configuration("source").apply(step.application("source"), option("schedule", "run-scheduler", "true"))
+        if step.at("source").settings.configuration.backend != "manual":
+            step.at("source").configuration.apply(
+                step.at("source").application, option("schedule", "run-scheduler", "true")
+            )
         if step.topology.architecture == "active-standby":
             # The other site's server must not run.
             start_server(step, "source")
         else:
-            step.management_layer("source").start(step.application_dbid("source"))
+            step.at("source").management_layer.start(step.at("source").application_dbid)
 
     def next_step(self) -> str:
         return "Start the source's server by hand; then clear this task."
@@ -159,12 +161,12 @@ def start_server(step: Step, role: SiteRole) -> None:
         if role != "source" or step.ledger.has(facts.POINT_OF_NO_RETURN):
             raise
         log.warning(
-            "observe: %s cannot be asked, and this plan never started a server there: %s", step.name(other), error
+            "observe: %s cannot be asked, and this plan never started a server there: %s", step.at(other).name, error
         )
         signs = []
     if signs:
         raise second_server(step, other, signs)
-    step.management_layer(role).start(step.application_dbid(role))
+    step.at(role).management_layer.start(step.at(role).application_dbid)
 
 
 class ProveSourceStopped(CheckOperator):
@@ -174,7 +176,7 @@ class ProveSourceStopped(CheckOperator):
 
     def observe(self, step: Step) -> Observation:
         signs = server_runs(step, "source")
-        where = f"the Info Mart Server at {step.name('source')}"
+        where = f"the Info Mart Server at {step.at('source').name}"
         return Observation(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is proven stopped")
 
     def next_step(self) -> str:
@@ -227,10 +229,10 @@ class CheckServerLog(CheckOperator):
     guide = "Return to Normal 16 (guide:1122); DR 9 (guide:1050); active-active 2 (guide:407)"
 
     def observe(self, step: Step) -> Observation:
-        path = step.site(self.role).info_mart_server.log_file
-        host = step.host(self.role, "gim")
+        path = step.at(self.role).settings.info_mart_server.log_file
+        host = step.at(self.role).host("gim")
         if not host.exists(path):
-            return Observation(False, f"{path} does not exist on {step.site(self.role).info_mart_server.host}")
+            return Observation(False, f"{path} does not exist on {step.at(self.role).settings.info_mart_server.host}")
         text = server_log(step, self.role)
         alarms = step.topology.info_mart.log_alarms
         found = sorted({f"{mark}: {alarms[mark]}" for line in text.splitlines() for mark in alarms if mark in line})
@@ -270,7 +272,7 @@ class ReturnServiceToSource(StepOperator):
             if not target.satisfied:
                 both = step.topology.architecture == "active-active"
                 raise GuardError(
-                    f"The plan is past the point of no return and {step.name('target')} does not serve: "
+                    f"The plan is past the point of no return and {step.at('target').name} does not serve: "
                     f"{target.summary}.",
                     "Correct the cause and clear the step that starts its server"
                     + ("." if both else "; never start the source's server."),
@@ -294,11 +296,11 @@ class ReturnServiceToSource(StepOperator):
         # The standby of a cutover that did not happen must not be written to: the Replicat stops first.
         for role, name in reversed(groups_of(step, "to_source")):
             try:
-                done = step.ggsci(role).stop(name)
-                self.log.info("act: %s: %s", step.name(role), done.what)
+                done = step.at(role).ggsci.stop(name)
+                self.log.info("act: %s: %s", step.at(role).name, done.what)
             except InfoMartError as error:
                 # The service comes first; a group left running at the new site has no writer behind it.
-                self.log.warning("act: %s at %s was not stopped: %s", name, step.name(role), error)
+                self.log.warning("act: %s at %s was not stopped: %s", name, step.at(role).name, error)
         forget_final_stop(step)
         if not serving(step, "source").satisfied:
             self._serve(step)
@@ -307,18 +309,18 @@ class ReturnServiceToSource(StepOperator):
 
     def _serve(self, step: Step) -> None:
         """Point the Application object back and start the server."""
-        application = step.application("source")
-        if step.site("source").configuration.backend == "manual":
+        application = step.at("source").application
+        if step.at("source").settings.configuration.backend == "manual":
             instructions = ManualConfiguration().instructions(application, move_to(step, "source"))
             if step.ledger.has(facts.APPLICATION_MOVED):
                 raise GuardError(
-                    f"The Application object may point to {step.name('target')}, and only a person can change it:\n"
+                    f"The Application object may point to {step.at('target').name}, and only a person can change it:\n"
                     f"{instructions}",
                     "THE SERVICE IS DOWN. Do this and start the Info Mart Server by hand now, then clear this task.",
                 )
             self.log.warning("A person must make sure of this now:\n%s", instructions)
         else:
-            step.configuration("source").apply(application, move_to(step, "source"))
+            step.at("source").configuration.apply(application, move_to(step, "source"))
         start_server(step, "source")
 
     def _restart_replication_to_target(self, step: Step) -> None:
@@ -327,7 +329,7 @@ class ReturnServiceToSource(StepOperator):
             return
         try:
             for role, name in groups_of(step, "to_target"):
-                self.log.info("act: %s: %s", step.name(role), step.ggsci(role).start(name).what)
+                self.log.info("act: %s: %s", step.at(role).name, step.at(role).ggsci.start(name).what)
             step.ledger.forget(facts.TO_TARGET_STOPPED)
         except InfoMartError as error:
             self.log.warning("act: replication to the target was not started again: %s", error)

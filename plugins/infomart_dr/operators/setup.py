@@ -60,7 +60,7 @@ class ApproveParameterFiles(Gate):
         parts = []
         for file in parameter_files(step):
             if not file.right:
-                parts.append(f"**{step.name(file.role)}: {file.path}**\n\n```diff\n{file.diff()}\n```")
+                parts.append(f"**{step.at(file.role).name}: {file.path}**\n\n```diff\n{file.diff()}\n```")
         text = "\n\n".join(parts)
         return (
             text
@@ -87,7 +87,9 @@ class CreateHwmIndex(StepOperator):
 
     @staticmethod
     def _has_table(step: Step, role: SiteRole) -> bool:
-        return any(row["table_name"] == "CTL_EXTRACT_HWM" for row in step.dba(role).select("tables", owner=step.schema))
+        return any(
+            row["table_name"] == "CTL_EXTRACT_HWM" for row in step.at(role).dba.select("tables", owner=step.schema)
+        )
 
     @staticmethod
     def _has_index(step: Step, role: SiteRole) -> bool:
@@ -98,15 +100,15 @@ class CreateHwmIndex(StepOperator):
         )
 
     def observe(self, step: Step) -> Observation:
-        lacking = [step.name(role) for role in self._lacking(step)]
+        lacking = [step.at(role).name for role in self._lacking(step)]
         return Observation(
             not lacking, f"the index is missing at {', '.join(lacking)}" if lacking else "the index exists"
         )
 
     def act(self, step: Step, seen: Observation) -> None:
         for role in self._lacking(step):
-            step.info_mart(role).execute("hwm_index", {"schema": step.schema})
-            self.log.info("act: I_C_EXTR_HWM_ID created at %s", step.name(role))
+            step.at(role).info_mart.execute("hwm_index", {"schema": step.schema})
+            self.log.info("act: I_C_EXTR_HWM_ID created at %s", step.at(role).name)
 
 
 # -- a new site ------------------------------------------------------------------------------------
@@ -123,14 +125,14 @@ class UseNewSources(ConfigurationOperator):
 
     def wanted(self, step: Step) -> dict[str, Change]:
         names = collecting_objects(step, "target")
-        if step.site(self.role).configuration.backend != "manual":
+        if step.at(self.role).settings.configuration.backend != "manual":
             # The next step reports the objects that do not exist yet.
             names = [name for name in names if self._exists(step, name)]
-        return {**{name: Change(enabled=True) for name in names}, step.application(self.role): Change(connect=names)}
+        return {**{name: Change(enabled=True) for name in names}, step.at(self.role).application: Change(connect=names)}
 
     def _exists(self, step: Step, name: str) -> bool:
         try:
-            step.configuration(self.role).read(name)
+            step.at(self.role).configuration.read(name)
         except PermanentError:
             return False
         return True
@@ -148,12 +150,12 @@ class DeployIcons(HumanStep):
         missing = self.missing(step)
         if not missing:
             return None
-        lines = [f"1. At {step.name('target')} the following is missing or wrong:"]
+        lines = [f"1. At {step.at('target').name} the following is missing or wrong:"]
         lines += [f"   - {each}" for each in missing]
         lines += [
             "2. Deploy a redundant pair of ICON applications per data source; the Application objects of the lost "
             "site's ICONs and DAPs may be reused. Set their state to *Enabled*.",
-            f"3. Of each pair, one IDB belongs to {step.name('target')} and the other to {step.name('source')}.",
+            f"3. Of each pair, one IDB belongs to {step.at('target').name} and the other to {step.at('source').name}.",
             "4. Answer *Done* once calls arrive. This step then checks again.",
         ]
         return "\n".join(lines)
@@ -164,12 +166,12 @@ class DeployIcons(HumanStep):
 
     @staticmethod
     def _objects(step: Step) -> Iterator[str]:
-        if step.site("source").configuration.backend == "manual":
+        if step.at("source").settings.configuration.backend == "manual":
             return
-        for idb in step.site("target").idbs:
+        for idb in step.at("target").settings.idbs:
             for name in filter(None, (idb.dap, idb.icon)):
                 try:
-                    state = step.configuration("source").read(name).state
+                    state = step.at("source").configuration.read(name).state
                 except PermanentError:
                     yield f"the Application object {name} does not exist"
                     continue
@@ -186,7 +188,7 @@ class DeployIcons(HumanStep):
         for name, site in step.topology.sites.items():
             for idb in site.idbs:
                 sites.setdefault(idb.data_source_key, set()).add(name)
-        source, target = step.name("source"), step.name("target")
+        source, target = step.at("source").name, step.at("target").name
         for key, found in sorted(sites.items()):
             if target in found and len(found) > 1 and source not in found:
                 yield f"data source {key} has IDBs at {', '.join(sorted(found))} and none at {source}"
@@ -197,7 +199,7 @@ class DeployIcons(HumanStep):
         return None if value is None else int(value)
 
     def _silent(self, step: Step) -> Iterator[str]:
-        for idb in step.site("target").idbs:
+        for idb in step.at("target").settings.idbs:
             if idb.schema_name is not None:
                 try:
                     if self._last_event(step, idb) is None:
@@ -207,7 +209,7 @@ class DeployIcons(HumanStep):
 
     def _old(self, step: Step) -> Iterator[str]:
         """IDBs whose last event is old. In a quiet hour that may be right; a person decides."""
-        for idb in step.site("target").idbs:
+        for idb in step.at("target").settings.idbs:
             if idb.schema_name is not None:
                 with contextlib.suppress(InfoMartError):
                     last = self._last_event(step, idb)
@@ -217,14 +219,14 @@ class DeployIcons(HumanStep):
     def observe(self, step: Step) -> Observation:
         missing = self.missing(step)
         if missing:
-            return Observation(False, f"at {step.name('target')}: {'; '.join(missing)}")
-        return Observation(True, f"{len(step.site('target').idbs)} IDB(s) at {step.name('target')} collect")
+            return Observation(False, f"at {step.at('target').name}: {'; '.join(missing)}")
+        return Observation(True, f"{len(step.at('target').settings.idbs)} IDB(s) at {step.at('target').name} collect")
 
     def confirmed(self, step: Step) -> Observation | None:
         missing = [*self._objects(step), *self._pairs(step), *self._silent(step)]
         old = list(self._old(step))
         what = "; ".join(missing or old) or "every IDB collects"
-        return Observation(not missing, f"at {step.name('target')}: {what}")
+        return Observation(not missing, f"at {step.at('target').name}: {what}")
 
 
 class DeployServer(HumanStep):
@@ -238,26 +240,26 @@ class DeployServer(HumanStep):
     def instructions(self, step: Step) -> str | None:
         if self.observe(step).satisfied:
             return None
-        site = step.site("target")
+        site = step.at("target").settings
         return (
             f"1. Deploy the Genesys Info Mart Server on `{site.info_mart_server.host}` in "
             f"`{site.info_mart_server.root}`, and GIM Manager or the Administration Console.\n"
-            f"2. Do not create an Application object: `{step.application('target')}` is reused.\n"
+            f"2. Do not create an Application object: `{step.at('target').application}` is reused.\n"
             "3. Do not create an Info Mart database: a later step provides it.\n"
             "4. Do not start the server. Make sure that no service starts it automatically.\n"
             "5. Answer *Done*. This step then checks again."
         )
 
     def observe(self, step: Step) -> Observation:
-        site = step.site("target")
-        if not step.host("target", "gim").exists(site.info_mart_server.root):
+        site = step.at("target").settings
+        if not step.at("target").host("gim").exists(site.info_mart_server.root):
             return Observation(False, f"{site.info_mart_server.root} is missing on {site.info_mart_server.host}")
         if signs := server_runs(step, "target"):
             raise GuardError(
-                f"The Info Mart Server at {step.name('target')} runs: {', '.join(signs)}.",
+                f"The Info Mart Server at {step.at('target').name} runs: {', '.join(signs)}.",
                 "Stop it, make sure that no service starts it automatically, then clear this task.",
             )
-        return Observation(True, f"the Info Mart Server is deployed at {step.name('target')} and stopped")
+        return Observation(True, f"the Info Mart Server is deployed at {step.at('target').name} and stopped")
 
     def confirmed(self, step: Step) -> Observation | None:
         return self.observe(step)

@@ -10,21 +10,16 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-from infomart_dr.deployment import Deployment, HostKind
-from infomart_dr.hooks.configuration import ConfigurationBackend
-from infomart_dr.hooks.data_pump import DataPump
-from infomart_dr.hooks.ggsci import Ggsci
+from infomart_dr.deployment import Deployment, SiteAccess
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import PlanLock
-from infomart_dr.topology import Pair, Site, SiteRole, Topology
+from infomart_dr.topology import Pair, SiteRole, Topology
 from infomart_dr.values import JsonObject
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
 
-    from infomart_dr.hooks.management_layer import ManagementLayer
     from infomart_dr.hooks.oracle import InfoMartOracleHook
-    from infomart_dr.hooks.remote_host import RemoteHost
 
 log = logging.getLogger(__name__)
 
@@ -156,22 +151,15 @@ class Step:
         """Eight characters that depend on the plan only; part of job names and folders."""
         return plan_key(self.plan_id)
 
-    def site(self, role: SiteRole) -> Site:
-        return self.topology.site(self.name(role))
+    def at(self, role: SiteRole) -> SiteAccess:
+        """The site behind a role, with its programs and databases."""
+        return self.deployment.at(self._name(role))
 
-    def name(self, role: SiteRole) -> str:
+    def _name(self, role: SiteRole) -> str:
         """Site of a role; the source is known even without a target."""
         if role == "source" and not self.failover:
             return self._source or self.topology.active_site
         return self.pair.name(role)
-
-    def application(self, role: SiteRole) -> str:
-        """Application object of the Info Mart Server at a site."""
-        return self.topology.application(self.name(role))
-
-    def application_dbid(self, role: SiteRole) -> int:
-        """DBID of that object."""
-        return self.topology.application_dbid(self.name(role))
 
     @property
     def schema(self) -> str:
@@ -194,11 +182,11 @@ class Step:
         return self._ledger(REPLICATION)
 
     def _ledger(self, plan_id: str) -> Ledger:
-        return Ledger.at(self.deployment, self.name(self.ledger_role), plan_id)
+        return Ledger.at(self.deployment, self._name(self.ledger_role), plan_id)
 
     @cached_property
     def lock(self) -> PlanLock:
-        return PlanLock.at(self.deployment, self.name(self.ledger_role))
+        return PlanLock.at(self.deployment, self._name(self.ledger_role))
 
     @property
     def holds_lock(self) -> bool:
@@ -206,40 +194,9 @@ class Step:
         holder = self.lock.holder()
         return holder is not None and holder.is_run(self.plan_id, self.owner)
 
-    # -- programs and databases of a site --------------------------------------------------------------
-
     def oracle(self, connection: str) -> InfoMartOracleHook:
         """Hook of any Airflow connection, with the topology's timeouts."""
         return self.deployment.oracle(connection)
-
-    def dba(self, role: SiteRole) -> InfoMartOracleHook:
-        """The database of a site, as a DBA."""
-        return self.deployment.dba(self.name(role))
-
-    def info_mart(self, role: SiteRole) -> InfoMartOracleHook:
-        """The database of a site, as the Info Mart's owner."""
-        return self.deployment.info_mart(self.name(role))
-
-    def goldengate_database(self, role: SiteRole) -> InfoMartOracleHook:
-        """The database of a site, as GoldenGate's owner."""
-        return self.deployment.goldengate_database(self.name(role))
-
-    def host(self, role: SiteRole, kind: HostKind = "db") -> RemoteHost:
-        """A host of a site; one SSH connection per step."""
-        return self.deployment.host(self.name(role), kind)
-
-    def ggsci(self, role: SiteRole) -> Ggsci:
-        return self.deployment.ggsci(self.name(role))
-
-    def data_pump(self, role: SiteRole) -> DataPump:
-        return self.deployment.data_pump(self.name(role))
-
-    def management_layer(self, role: SiteRole) -> ManagementLayer:
-        return self.deployment.management_layer(self.name(role))
-
-    def configuration(self, role: SiteRole) -> ConfigurationBackend:
-        """The configuration backend of a site."""
-        return self.deployment.configuration(self.name(role))
 
 
 def _is_plain(value: object) -> bool:

@@ -211,7 +211,7 @@ def _step(dag: Any, topology: Topology, params: dict[str, Any], *, begun: bool) 
 
 
 def _site(steps: Mapping[bool, Step], role: Literal["source", "target"]) -> str:
-    return steps[True].name(role)
+    return steps[True].at(role).name
 
 
 def _chapters(dag: Any) -> Iterator[tuple[str, str, list[Any]]]:
@@ -241,7 +241,7 @@ def _task(task: Any, steps: Mapping[bool, Step] | None) -> OutlineTask:
     applies, why_not = _applies(task, steps[True]) if steps else (None, "")
     where = _line(doc, "Acts at").removeprefix("the ").removesuffix(" site")
     if steps and where in BOTH_ROLES:
-        where = steps[True].name("source" if where == "source" else "target")
+        where = steps[True].at("source" if where == "source" else "target").name
     return OutlineTask(
         task_id=task.task_id,
         title=doc.strip().splitlines()[0] if doc.strip() else "",

@@ -41,7 +41,7 @@ def account_verdict(name: str, row: Mapping[str, Any], now: datetime) -> Verdict
 
 
 def _accounts(context: CheckContext, role: SiteRole) -> list[Verdict]:
-    step, database = context.step, context.step.site(role).database
+    step, database = context.step, context.step.at(role).settings.database
     names = [database.dba_connection, database.goldengate_connection]
     if role not in context.without_owner:
         names.insert(1, database.info_mart_connection)
@@ -92,8 +92,8 @@ def wanted_privileges(copies: bool, role: SiteRole, *, tags: bool = True) -> dic
 
 def _privileges(context: CheckContext, role: SiteRole) -> list[Verdict]:
     step = context.step
-    tags = has_tags(step.site(role).goldengate)
-    hooks = {"dba": step.dba(role), "goldengate": step.goldengate_database(role)}
+    tags = has_tags(step.at(role).settings.goldengate)
+    hooks = {"dba": step.at(role).dba, "goldengate": step.at(role).goldengate_database}
     wanted = wanted_privileges(context.copies, role, tags=tags)
     return [_held(hooks[kind], groups) for kind, groups in wanted.items()]
 
@@ -136,7 +136,7 @@ def _idb_privileges(context: CheckContext, role: SiteRole) -> list[Verdict]:
         tables = all(
             hook.value("table_exists", owner=user, table_name=table) for table in ("DR_PURGE_HOLD", "DR_PURGE_JOB")
         )
-        idbs = [idb for idb in step.site(role).idbs if idb.connection == name]
+        idbs = [idb for idb in step.at(role).settings.idbs if idb.connection == name]
         found.append(_held(hook, hold_privileges(user, idbs, tables)))
     return found
 

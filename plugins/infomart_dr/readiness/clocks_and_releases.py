@@ -37,15 +37,15 @@ def _difference(look: Callable[..., float]) -> float:
 
 def _database_clock(context: CheckContext, role: SiteRole) -> Verdict:
     def look() -> float:
-        now: datetime = context.step.dba(role).value("database_clock")
+        now: datetime = context.step.at(role).dba.value("database_clock")
         return now.replace(tzinfo=UTC).timestamp()
 
-    return clock_verdict(f"the database of {context.step.name(role)}", _difference(look))
+    return clock_verdict(f"the database of {context.step.at(role).name}", _difference(look))
 
 
 def _host_clocks(context: CheckContext, role: SiteRole) -> list[Verdict]:
-    step, site = context.step, context.step.site(role)
-    hosts = {site.database.host: step.host(role), site.info_mart_server.host: step.host(role, "gim")}
+    step, site = context.step, context.step.at(role).settings
+    hosts = {site.database.host: step.at(role).host(), site.info_mart_server.host: step.at(role).host("gim")}
     # date gives whole seconds, so half a second is added.
     return [
         clock_verdict(name, _difference(lambda host=host: parse_seconds(host.run(["date", "-u", "+%s"]).stdout) + 0.5))
@@ -72,8 +72,8 @@ def release_faults(what: str, found: str, wanted: str, parts: int = 2) -> Iterat
 
 
 def _database_release(context: CheckContext, role: SiteRole) -> Verdict:
-    wanted = context.step.site(role).database.release
-    found = str(context.step.dba(role).select("instance")[0]["version"])
+    wanted = context.step.at(role).settings.database.release
+    found = str(context.step.at(role).dba.select("instance")[0]["version"])
     return faults(release_faults("the database", found, wanted), f"database {found}", _CORRECT_RELEASE)
 
 
@@ -81,15 +81,15 @@ _CORRECT_RELEASE = "Correct the topology: commands and parameter files depend on
 
 
 def _goldengate_release(context: CheckContext, role: SiteRole) -> Verdict:
-    wanted = context.step.site(role).goldengate.release
-    found = context.step.ggsci(role).release()
+    wanted = context.step.at(role).settings.goldengate.release
+    found = context.step.at(role).ggsci.release()
     return faults(release_faults("GoldenGate", found, wanted), f"GoldenGate {found}", _CORRECT_RELEASE)
 
 
 def _data_pump_clients(context: CheckContext, role: SiteRole) -> Verdict:
     program = "expdp" if role == "source" else "impdp"
-    found = context.step.data_pump(role).release(program)  # type: ignore[arg-type]
-    database = str(context.step.dba(role).select("instance")[0]["version"])
+    found = context.step.at(role).data_pump.release(program)  # type: ignore[arg-type]
+    database = str(context.step.at(role).dba.select("instance")[0]["version"])
     return faults(
         [
             f"{program} has the release {found}, the database {database}"
@@ -102,7 +102,7 @@ def _data_pump_clients(context: CheckContext, role: SiteRole) -> Verdict:
 
 def _info_mart_release(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
-    found = step.info_mart("source").value("job_version", {"schema": step.schema})
+    found = step.at("source").info_mart.value("job_version", {"schema": step.schema})
     if found is None:
         return not_checked("no extraction is recorded here that would show the server's release")
     wanted = step.topology.info_mart.release

@@ -94,7 +94,7 @@ class CheckContext:
     @cached_property
     def redo_rate(self) -> float:
         """Bytes of redo a second at the source, over the last day."""
-        return estimates.per_second(self.step.dba("source").select("redo_written")[0])
+        return estimates.per_second(self.step.at("source").dba.select("redo_written")[0])
 
     @cached_property
     def runs(self) -> list[estimates.Measured]:

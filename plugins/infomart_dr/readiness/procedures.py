@@ -224,7 +224,7 @@ def estimated_times(context: CheckContext, findings: Sequence[Finding]) -> dict[
 
     Such a database is not queried again: too many logins with a wrong password lock the account.
     """
-    sites = {context.step.name("source"), context.step.name(context.step.ledger_role)}
+    sites = {context.step.at("source").name, context.step.at(context.step.ledger_role).name}
     asked = ("dba_connection", "goldengate_connection")
     if any(each.check in asked and each.site in sites and each.level != "ok" for each in findings):
         return {}

@@ -13,7 +13,7 @@ from infomart_dr.topology import SiteRole
 
 
 def _dba_connection(context: CheckContext, role: SiteRole) -> Verdict:
-    hook = context.step.dba(role)
+    hook = context.step.at(role).dba
     row = hook.select("database_identity")[0]
     if str(row["open_mode"]) != "READ WRITE":
         return blocked(f"{hook.conn_id}: {row['name']} is open {row['open_mode']}", "Open the database READ WRITE.")
@@ -21,7 +21,7 @@ def _dba_connection(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def _info_mart_connection(context: CheckContext, role: SiteRole) -> Verdict:
-    hook = context.step.info_mart(role)
+    hook = context.step.at(role).info_mart
     try:
         hook.value("database_clock")
     except CredentialsError as error:
@@ -37,14 +37,14 @@ def _info_mart_connection(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def _goldengate_connection(context: CheckContext, role: SiteRole) -> Verdict:
-    hook = context.step.goldengate_database(role)
+    hook = context.step.at(role).goldengate_database
     hook.value("database_clock")
     return ok(f"{hook.conn_id} logs in")
 
 
 def idb_connections(step: Step, role: SiteRole) -> list[str]:
     """Airflow connections of a site's IDBs, without duplicates."""
-    return list(dict.fromkeys(idb.connection for idb in step.site(role).idbs))
+    return list(dict.fromkeys(idb.connection for idb in step.at(role).settings.idbs))
 
 
 def _idb_connections(context: CheckContext, role: SiteRole) -> Verdict:
@@ -55,22 +55,22 @@ def _idb_connections(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def _host(context: CheckContext, role: SiteRole, kind: Any) -> Verdict:
-    host = context.step.host(role, kind)
+    host = context.step.at(role).host(kind)
     host.run(["true"])
     return ok(f"{host.label} accepts the login, and its host key is the connection's")
 
 
 def _management_layer(context: CheckContext, role: SiteRole) -> Verdict:
-    status = context.step.management_layer(role).status(context.step.application_dbid(role))
-    return ok(f"the Management Layer knows {context.step.application(role)}: {status.status}")
+    status = context.step.at(role).management_layer.status(context.step.at(role).application_dbid)
+    return ok(f"the Management Layer knows {context.step.at(role).application}: {status.status}")
 
 
 def _configuration(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
-    if step.site(role).configuration.backend == "manual":
+    if step.at(role).settings.configuration.backend == "manual":
         return not_checked("a person changes Application objects here (configuration.backend is manual)")
-    application = step.configuration(role).read(step.application(role))
-    wanted = step.application_dbid(role)
+    application = step.at(role).configuration.read(step.at(role).application)
+    wanted = step.at(role).application_dbid
     if application.dbid != wanted:
         return blocked(
             f"{application.name} has the DBID {application.dbid}, the topology says {wanted}",
@@ -84,11 +84,11 @@ def _ggsci(context: CheckContext, role: SiteRole) -> Verdict:
     wrong = list(prerequisites.goldengate_faults(step, role))
     if wrong:
         return faults(wrong, "", "Prepare GoldenGate's home (docs/getting-started.md).")
-    running = step.ggsci(role).manager_status()
-    home = step.site(role).goldengate.home
+    running = step.at(role).ggsci.manager_status()
+    home = step.at(role).settings.goldengate.home
     if running:
         return ok(f"{home} has its folders, and the manager runs")
-    remedy = f"START MGR in ggsci at {step.name(role)}."
+    remedy = f"START MGR in ggsci at {step.at(role).name}."
     if context.copies:
         return warning(f"the manager in {home} is down", f"{remedy} Otherwise the procedure starts it.")
     return blocked(f"the manager in {home} is down", remedy)

@@ -30,7 +30,7 @@ def _supplemental_logging(context: CheckContext, role: SiteRole) -> Verdict:
 def _schema_logging(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
     release = step.topology.info_mart.release
-    if step.ggsci(role).schema_trandata_enabled(step.schema, lambda table: not is_excluded(release, table)):
+    if step.at(role).ggsci.schema_trandata_enabled(step.schema, lambda table: not is_excluded(release, table)):
         return ok(f"supplemental logging of {step.schema} is on")
     return blocked(
         f"supplemental logging of {step.schema} is off",
@@ -42,7 +42,7 @@ def _schema_logging(context: CheckContext, role: SiteRole) -> Verdict:
 def _parameter_files(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
     differing = [
-        f"{step.name(file.role)}: {file.path} {'is not as rendered' if file.there is not None else 'is missing'}"
+        f"{step.at(file.role).name}: {file.path} {'is not as rendered' if file.there is not None else 'is missing'}"
         for file in replication_guard.parameter_files(step)
         if not file.right and (context.copies or _in_use(step, file))
     ]
@@ -57,7 +57,7 @@ def _parameter_files(context: CheckContext, role: SiteRole) -> Verdict:
 
 def _in_use(step: Step, file: replication_guard.ParameterFile) -> bool:
     """The file belongs to the direction in which the target follows the source."""
-    groups = step.site(file.role).goldengate.groups
+    groups = step.at(file.role).settings.goldengate.groups
     used = (groups.extract, groups.pump) if file.role == "source" else (groups.replicat,)
     return file.path.rpartition("/")[2] in {"GLOBALS", *(f"{name.lower()}.prm" for name in used)}
 
@@ -80,7 +80,7 @@ def group_verdict(name: str, info: Any) -> Verdict:
 
 def _groups(context: CheckContext, role: SiteRole) -> list[Verdict]:
     step = context.step
-    groups, ggsci = step.site(role).goldengate.groups, step.ggsci(role)
+    groups, ggsci = step.at(role).settings.goldengate.groups, step.at(role).ggsci
     names = (groups.extract, groups.pump) if role == "source" else (groups.replicat,)
     return [group_verdict(name, ggsci.info(name)) for name in names]
 
@@ -88,19 +88,19 @@ def _groups(context: CheckContext, role: SiteRole) -> list[Verdict]:
 def _parity(context: CheckContext, role: SiteRole) -> Verdict:
     wrong, count = dictionary.parity_faults(context.step)
     fine = f"{count} indexes and all constraints, triggers and sequences are equal"
-    return faults(wrong, fine, f"Create what is missing at {context.step.name('target')}, or enable or compile it.")
+    return faults(wrong, fine, f"Create what is missing at {context.step.at('target').name}, or enable or compile it.")
 
 
 def _sequences(context: CheckContext, role: SiteRole) -> Verdict:
     """Sequence values arrive after the rows, so while the source serves only a missing sequence is a fault."""
     missing, low = dictionary.sequence_faults(context.step)
     later = f"; {len(low)} of them are lower, which is normal while the source serves" if low else ""
-    fine = f"every sequence in use is at {context.step.name('target')}{later}"
+    fine = f"every sequence in use is at {context.step.at('target').name}{later}"
     return faults(missing, fine, "Create the sequence at the target, above the highest key; correct sequence_keys.")
 
 
 def _open_transactions(context: CheckContext, role: SiteRole) -> Verdict:
-    rows = context.step.dba(role).select("open_transactions_age")
+    rows = context.step.at(role).dba.select("open_transactions_age")
     old = [
         f"session {row['sid']} of {row['username']} ({row['program'] or 'unknown program'}) since {row['start_time']}"
         for row in rows

@@ -14,10 +14,11 @@ from infomart_dr.topology import SiteRole
 def _data_pump_directory(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
     folder = dump_set_guard.directory_path(step, role)
-    host = step.host(role)
+    host = step.at(role).host()
     if not host.exists(folder):
         return blocked(
-            f"{folder} of the directory {step.site(role).database.data_pump.directory} is missing on {host.label}",
+            f"{folder} of the directory {step.at(role).settings.database.data_pump.directory} is missing on "
+            f"{host.label}",
             "Create the folder, writable for the database's user and for the user of the SSH connection.",
         )
     if host.run(["test", "-w", folder], check=False).exit_code != 0:
@@ -27,12 +28,12 @@ def _data_pump_directory(context: CheckContext, role: SiteRole) -> Verdict:
 
 def _export_space(context: CheckContext, role: SiteRole) -> Verdict:
     room = dump_set_guard.export_room(context.step, role)
-    return _room(room, context.step.name(role))
+    return _room(room, context.step.at(role).name)
 
 
 def _import_space(context: CheckContext, role: SiteRole) -> Verdict:
     """A dump set that does not exist yet counts as large as the schema."""
-    return _room(dump_set_guard.import_room(context.step, context.schema_bytes), context.step.name(role))
+    return _room(dump_set_guard.import_room(context.step, context.schema_bytes), context.step.at(role).name)
 
 
 def _room(room: dump_set_guard.Room, site: str) -> Verdict:
@@ -46,9 +47,9 @@ def _tablespace(context: CheckContext, role: SiteRole) -> Verdict:
     """The tablespace of the Info Mart's owner; the replaced schema frees its own space."""
     step = context.step
     if role in context.without_owner:
-        return not_checked(f"the tablespace is unknown while {step.schema} cannot log in at {step.name(role)}")
-    name = str(step.info_mart(role).select("own_account")[0]["default_tablespace"])
-    found = step.dba(role).select("tablespace_free", tablespace_name=name)
+        return not_checked(f"the tablespace is unknown while {step.schema} cannot log in at {step.at(role).name}")
+    name = str(step.at(role).info_mart.select("own_account")[0]["default_tablespace"])
+    found = step.at(role).dba.select("tablespace_free", tablespace_name=name)
     if not found:
         return blocked(f"tablespace {name} has no data file", f"Add a data file to {name}.")
     row = found[0]
@@ -57,7 +58,7 @@ def _tablespace(context: CheckContext, role: SiteRole) -> Verdict:
     what = f"tablespace {name} can hold {size_text(room)}, the schema has {size_text(context.schema_bytes)}"
     if room >= context.schema_bytes:
         return ok(what)
-    return blocked(what, f"Add data files to {name} at {step.name(role)}, or let them grow.")
+    return blocked(what, f"Add data files to {name} at {step.at(role).name}, or let them grow.")
 
 
 def undo_verdict(undo: dump_set_guard.Undo) -> Verdict:
@@ -92,10 +93,13 @@ def _trail_space(context: CheckContext, role: SiteRole) -> Verdict:
     The source needs space for its local trail, the target for the trail that arrives.
     """
     step = context.step
-    goldengate = step.site(role).goldengate
+    goldengate = step.at(role).settings.goldengate
     folder = goldengate.trail_folder(goldengate.trails.local if role == "source" else goldengate.trails.remote)
     return space_verdict(
-        f"{folder} at {step.name(role)}", step.host(role).free_space(folder), context.redo_rate, _kept_for(context)
+        f"{folder} at {step.at(role).name}",
+        step.at(role).host().free_space(folder),
+        context.redo_rate,
+        _kept_for(context),
     )
 
 
@@ -125,7 +129,7 @@ def space_verdict(what: str, free: int, rate: float, kept: estimates.Span) -> Ve
 
 
 def _redo_space(context: CheckContext, role: SiteRole) -> Verdict:
-    rows = context.step.dba(role).select("recovery_area")
+    rows = context.step.at(role).dba.select("recovery_area")
     if not rows or not int(rows[0]["space_limit"] or 0):
         return not_checked("archived redo does not go into a recovery area", "Check the archive destination.")
     row = rows[0]

@@ -10,9 +10,9 @@ from infomart_dr.topology import DbmsJob, SchedulerJob, SiteRole, Topology
 
 
 def _data_pump_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
-    name = context.step.name(role)
+    name = context.step.at(role).name
     found = []
-    for row in context.step.dba(role).select("datapump_jobs"):
+    for row in context.step.at(role).dba.select("datapump_jobs"):
         job, state = f"{row['owner_name']}.{row['job_name']}", str(row["state"]).strip()
         if state == "NOT RUNNING":
             remedy = f"Attach to it and KILL_JOB, or drop its master table {job}."
@@ -26,10 +26,10 @@ def _data_pump_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
 def _scheduler_jobs(context: CheckContext, role: SiteRole) -> Verdict:
     """Jobs of the Info Mart's owner would write into a database that replication or a copy fills."""
     step = context.step
-    rows = step.dba(role).select("scheduler_jobs_of", owner=step.schema)
+    rows = step.at(role).dba.select("scheduler_jobs_of", owner=step.schema)
     enabled = [f"{row['owner']}.{row['job_name']}" for row in rows if str(row["enabled"]).upper() == "TRUE"]
     return faults(
-        [f"the scheduler job {name} is enabled at {step.name(role)}" for name in enabled],
+        [f"the scheduler job {name} is enabled at {step.at(role).name}" for name in enabled],
         f"no job of {step.schema} is enabled",
         "DBMS_SCHEDULER.DISABLE it: the rows that it writes here would be in no other database.",
         "warning",
@@ -38,7 +38,7 @@ def _scheduler_jobs(context: CheckContext, role: SiteRole) -> Verdict:
 
 def _purge_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
     found = []
-    for idb in context.step.site(role).idbs:
+    for idb in context.step.at(role).settings.idbs:
         for job in context.step.deployment.purge_jobs(idb):
             # A running job is not a fault: a hold waits for its end.
             state = job.state()
@@ -53,7 +53,7 @@ def _of_two_users(context: CheckContext, role: SiteRole) -> list[tuple[str, str]
     Databases often have jobs with equal names; only within one database may it be the same job.
     """
     named: dict[str, dict[str, str]] = {}
-    for idb in context.step.site(role).idbs:
+    for idb in context.step.at(role).settings.idbs:
         for job in idb.purge_jobs:
             if isinstance(job, SchedulerJob | DbmsJob):
                 named.setdefault(job.key, {}).setdefault(idb.connection, idb.name)
@@ -78,7 +78,7 @@ def _server_stopped(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
     return faults(
         server_guard.server_runs(step, role),
-        f"the Info Mart Server at {step.name(role)} is stopped",
+        f"the Info Mart Server at {step.at(role).name} is stopped",
         "Stop it, and make sure that no service starts it by itself: two servers must never write for one deployment.",
     )
 
@@ -88,29 +88,29 @@ def _server_serves(context: CheckContext, role: SiteRole) -> Verdict:
     seen = server_guard.serving(step, role)
     if seen.satisfied:
         return ok(seen.summary)
-    return warning(seen.summary, f"Start the Info Mart Server at {step.name(role)} with run-scheduler true.")
+    return warning(seen.summary, f"Start the Info Mart Server at {step.at(role).name} with run-scheduler true.")
 
 
 def _server_deployed(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
-    remedy = f"Deploy it, or correct sites.{step.name(role)}.info_mart_server.root."
-    return faults(prerequisites.deployment_faults(step, role), step.site(role).info_mart_server.root, remedy)
+    remedy = f"Deploy it, or correct sites.{step.at(role).name}.info_mart_server.root."
+    return faults(prerequisites.deployment_faults(step, role), step.at(role).settings.info_mart_server.root, remedy)
 
 
 def _manual_start(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
-    settings = step.site(role).info_mart_server
+    settings = step.at(role).settings.info_mart_server
     if not settings.manual_start_check:
         return not_checked(
             "the topology has no command that shows how the server's service starts",
-            f"Give sites.{step.name(role)}.info_mart_server.manual_start_check, or check the service by hand.",
+            f"Give sites.{step.at(role).name}.info_mart_server.manual_start_check, or check the service by hand.",
         )
-    done = step.host(role, "gim").run(settings.manual_start_check, check=False)
+    done = step.at(role).host("gim").run(settings.manual_start_check, check=False)
     said = (done.stdout + done.stderr).strip()[-200:] or f"exit code {done.exit_code}"
     if done.exit_code == 0:
         return ok(said)
     return blocked(
-        f"the Info Mart Server's service at {step.name(role)} starts by itself: {said}",
+        f"the Info Mart Server's service at {step.at(role).name} starts by itself: {said}",
         "Set the service to manual start: a restart of the host would start a second Info Mart Server.",
     )
 
@@ -118,23 +118,23 @@ def _manual_start(context: CheckContext, role: SiteRole) -> Verdict:
 def _access_points(context: CheckContext, role: SiteRole) -> Verdict:
     """DAPs of a site; the serving server is connected to the DAP of its own Info Mart and to no other's."""
     step = context.step
-    if step.site(role).configuration.backend == "manual":
+    if step.at(role).settings.configuration.backend == "manual":
         return not_checked("a person changes Application objects here (configuration.backend is manual)")
     wrong = list(prerequisites.access_point_faults(step, role, asked=role))
     if wrong:
         return faults(wrong, "", "Create the missing DAPs, or correct the topology.")
-    backend = step.configuration(role)
-    site = step.site(role)
+    backend = step.at(role).configuration
+    site = step.at(role).settings
     for dap in (site.info_mart_server.dap, *(idb.dap for idb in site.idbs)):
         found = backend.read(dap).options.get("gim-etl", {}).get("role", "")
         if (found == "INFO_MART") != (dap == site.info_mart_server.dap):
             wrong.append(f"DAP {dap} has the role {found or 'none'}")
     if role == "source" or step.topology.architecture == "active-active":
         own = {other.info_mart_server.dap for other in step.topology.sites.values()}
-        connected = sorted(own & set(backend.read(step.application(role)).connections))
+        connected = sorted(own & set(backend.read(step.at(role).application).connections))
         if connected != [site.info_mart_server.dap]:
             wrong.append(
-                f"{step.application(role)} is connected to {', '.join(connected) or 'no Info Mart DAP'}, "
+                f"{step.at(role).application} is connected to {', '.join(connected) or 'no Info Mart DAP'}, "
                 f"not only to {site.info_mart_server.dap}"
             )
     fine = f"{site.info_mart_server.dap} and {len(site.idbs)} DAP(s) of IDBs exist with their roles"
@@ -165,7 +165,7 @@ def site_programs(topology: Topology, site: str, procedure: str) -> dict[str, li
 
 def _programs(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
-    name = step.name(role)
+    name = step.at(role).name
     missing, count = [], 0
     for host, programs in site_programs(step.topology, name, context.procedure).items():
         for program in programs:
@@ -174,11 +174,11 @@ def _programs(context: CheckContext, role: SiteRole) -> Verdict:
             if done.exit_code != 0:
                 missing.append(f"{program} is not in the path on {host}")
     if step.topology.raa.enabled and context.procedure != "database_transfer":
-        root, jar = step.site(role).info_mart_server.root, step.topology.raa.jar
+        root, jar = step.at(role).settings.info_mart_server.root, step.topology.raa.jar
         path = jar if jar.startswith("/") else f"{root}/{jar}"
         count += 1
-        if not step.host(role, "gim").exists(path):
-            missing.append(f"{path} is missing on {step.site(role).info_mart_server.host}")
+        if not step.at(role).host("gim").exists(path):
+            missing.append(f"{path} is missing on {step.at(role).settings.info_mart_server.host}")
     return faults(missing, f"all {count} program(s) exist", "Install the missing ones, or correct the topology.")
 
 
@@ -191,7 +191,7 @@ def _lock(context: CheckContext, role: SiteRole) -> Verdict:
 
 def _role(context: CheckContext, role: SiteRole) -> Verdict:
     """A run checks the site itself, not this role. But a site that is not filled cannot take over."""
-    said = context.step.site(role).role
+    said = context.step.at(role).settings.role
     if said == "standby":
         return ok("it is the standby in the topology")
     return warning(

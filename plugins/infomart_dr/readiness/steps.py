@@ -139,7 +139,7 @@ def check(case: dict[str, str]) -> Report:
         deployment=case["deployment"], source=case["source"], target=case["target"], failover=procedure.failover
     ) as step:
         context = CheckContext(step, procedure.name)
-        findings = examine(procedure.checks(step.topology.architecture), context, step.name)
+        findings = examine(procedure.checks(step.topology.architecture), context, lambda role: step.at(role).name)
         return Report(**about, findings=findings, estimate=estimated_times(context, findings))
 
 

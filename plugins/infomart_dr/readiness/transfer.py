@@ -17,11 +17,11 @@ def _rsync(context: CheckContext, role: SiteRole) -> Verdict:
     if step.topology.transfer.method == "relay":
         return not_checked("files travel through Airflow's machine (transfer.method is relay)")
     program = step.topology.transfer.rsync
-    done = step.host(role).run([program, "--version"], check=False)
+    done = step.at(role).host().run([program, "--version"], check=False)
     found = re.search(r"version\s+v?(\d+)\.(\d+)(\.\d+)?", done.stdout)
     if found is None:
         return blocked(
-            f"{program} does not start on {step.site(role).database.host}: "
+            f"{program} does not start on {step.at(role).settings.database.host}: "
             f"{(done.stderr or done.stdout).strip()[-200:] or f'exit code {done.exit_code}'}",
             "Install rsync there, correct transfer.rsync, or set transfer.method to relay.",
         )
@@ -66,14 +66,14 @@ def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
     topology = step.topology
     if topology.transfer.method == "relay":
         return not_checked("files travel through Airflow's machine (transfer.method is relay)")
-    source, target = step.site("source").database.host, step.site("target").database.host
-    reach = topology.reach(target, step.name("source"))
+    source, target = step.at("source").settings.database.host, step.at("target").settings.database.host
+    reach = topology.reach(target, step.at("source").name)
     if reach is None:
         return blocked(
-            f"the topology does not say how {step.name('source')} reaches {target}",
-            f"Add hosts.{target}.seen_from.{step.name('source')}, or set transfer.method to relay.",
+            f"the topology does not say how {step.at('source').name} reaches {target}",
+            f"Add hosts.{target}.seen_from.{step.at('source').name}, or set transfer.method to relay.",
         )
-    host, settings = step.host("source"), topology.host(source)
+    host, settings = step.at("source").host(), topology.host(source)
     endpoint = fencing.Endpoint(f"SSH of {target}", reach.address, reach.ssh_port)
     done = host.run(["bash", "-s"], stdin=fencing.probe_script([endpoint], topology.fencing.timeout), check=False)
     state = fencing.parse_probe(done.stdout + done.stderr, [endpoint])[0]

@@ -28,7 +28,7 @@ class WaitForQuietEtl(StepSensor):
             seen = etl_is_quiet(step, self.role)
             if not seen.satisfied:
                 raise GuardError(
-                    f"The Info Mart Server at {step.name(self.role)} is stopped, but {seen.summary}.",
+                    f"The Info Mart Server at {step.at(self.role).name} is stopped, but {seen.summary}.",
                     "Start it with run-scheduler true and let Job_TransformGIM finish. Then clear hold_scheduler with "
                     "Downstream.",
                 )

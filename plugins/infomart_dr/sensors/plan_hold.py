@@ -60,7 +60,7 @@ class HoldPurging(StepSensor):
             # Data collected from now on must be processed too before the hold ends.
             step.ledger.forget(facts.PURGE_HOLD)
         step.ledger.put_once(facts.PURGE_HOLD, fact)
-        site = step.name(site_at_the_end(step, "target"))
+        site = step.at(site_at_the_end(step, "target")).name
         for idb in idbs:
             # The hold first, then the jobs: the guard may run at any time.
             placed = idb.store.place(hold, step.owner, "", reason, now, End(until_site=site))
@@ -109,7 +109,7 @@ class ReleasePurgeHold(StepSensor):
     def prepare(self, step: Step) -> None:
         # From now on the guard can end the hold too, if this Airflow is lost.
         since = datetime.fromtimestamp(step.ledger.require(facts.PURGE_HOLD)["since"], UTC)
-        end = End(until_site=step.name(site_at_the_end(step, self.role)), until_time=since)
+        end = End(until_site=step.at(site_at_the_end(step, self.role)).name, until_time=since)
         for idb in idbs_of_plan(step):
             idb.store.extend(plan_hold(step.plan_id), end, datetime.now(UTC))
 

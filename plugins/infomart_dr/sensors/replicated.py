@@ -64,17 +64,17 @@ class WaitForCatchUp(StepSensor):
 
     def prepare(self, step: Step) -> None:
         capturing = ends(self.direction)[0]
-        goldengate = step.site(capturing).goldengate
+        goldengate = step.at(capturing).settings.goldengate
         schema = goldengate.schema_name
         # Before 12c the Extract leaves out all that GoldenGate's own user writes, its markers too.
-        database = step.goldengate_database(capturing) if has_tags(goldengate) else step.dba(capturing)
+        database = step.at(capturing).goldengate_database if has_tags(goldengate) else step.at(capturing).dba
         if not database.select("marker_get", {"schema": schema}, marker_id=self.marker(step)):
-            scn = int(step.dba(capturing).value("current_scn"))
+            scn = int(step.at(capturing).dba.value("current_scn"))
             database.execute(
                 "marker_put",
                 {"schema": schema},
                 marker_id=self.marker(step),
-                site=step.name(capturing),
+                site=step.at(capturing).name,
                 scn=scn,
             )
             self.log.info("act: marker %s written at SCN %s", self.marker(step), scn)
@@ -88,7 +88,7 @@ class WaitForFinalCatchUp(WaitForCatchUp):
 
     def prepare(self, step: Step) -> None:
         step.ledger.require(facts.FINAL_STOP)
-        scn = step.ledger.put_once(facts.NOTED_SCN, int(step.dba("source").value("current_scn")))
+        scn = step.ledger.put_once(facts.NOTED_SCN, int(step.at("source").dba.value("current_scn")))
         self.log.info("observe: SCN %s recorded after the writers stopped", scn)
         super().prepare(step)
 

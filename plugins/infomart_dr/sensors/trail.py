@@ -24,8 +24,8 @@ class WaitForTrailEnd(StepSensor):
 
     def prepare(self, step: Step) -> None:
         step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
-        name = step.site("target").goldengate.groups.replicat
-        ggsci = step.ggsci("target")
+        name = step.at("target").settings.goldengate.groups.replicat
+        ggsci = step.at("target").ggsci
         if ggsci.status(name) == "STOPPED":
             ggsci.start_manager()
             self.log.info("act: %s", ggsci.start(name).what)

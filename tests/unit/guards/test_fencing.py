@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.unit.operators.fakes import StepOf
 
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.guards import fencing
@@ -114,7 +115,7 @@ class World:
     """A lost site1 and a survivor site2, as the topology describes them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.step: Any = SimpleNamespace(
+        self.step: Any = StepOf(
             pair=SimpleNamespace(
                 other=lambda role: {"source": "target", "target": "source"}[role],
                 name=lambda role: {"source": "site1", "target": "site2"}[role],

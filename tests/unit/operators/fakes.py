@@ -83,6 +83,30 @@ class FakeLock:
         return True
 
 
+class FakeAt:
+    """A site of a fake step: what the step's own methods say of a role."""
+
+    def __init__(self, step: Any, role: str) -> None:
+        self._step, self._role = step, role
+
+    @property
+    def settings(self) -> Any:
+        return self._step.site(self._role)
+
+    def host(self, kind: str = "db") -> Any:
+        return self._step.host(self._role) if kind == "db" else self._step.host(self._role, kind)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._step, name)(self._role)
+
+
+class StepOf(SimpleNamespace):
+    """A step of a few answers, each a function of a role."""
+
+    def at(self, role: str) -> FakeAt:
+        return FakeAt(self, role)
+
+
 class FakeStep:
     """The part of a step that operators use; tests add what they need."""
 
@@ -102,6 +126,9 @@ class FakeStep:
     def holds_lock(self) -> bool:
         holder = self.lock.holder()
         return holder is not None and holder.is_run(self.plan_id, self.owner)
+
+    def at(self, role: str) -> FakeAt:
+        return FakeAt(self, role)
 
     def name(self, role: str) -> str:
         return self.sites[role]

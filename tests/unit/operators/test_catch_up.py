@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.unit.operators.fakes import StepOf
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.replication import marker_arrived
@@ -44,7 +45,7 @@ def test_before_12c_the_marker_is_not_written_by_the_user_that_excludeuser_names
 ) -> None:
     dba, goldengate = Database(), Database()
     site = SimpleNamespace(goldengate=GoldenGate(home="/ogg", release=release, login=login))
-    step: Any = SimpleNamespace(
+    step: Any = StepOf(
         key="12345678",
         site=lambda role: site,
         name=lambda role: role,
@@ -60,7 +61,7 @@ def test_before_12c_the_marker_is_not_written_by_the_user_that_excludeuser_names
 )
 def test_a_task_that_adds_a_missing_replicat_is_named_where_there_is_one(added_by: str, remedy: str) -> None:
     goldengate = SimpleNamespace(schema_name="GGATE", groups=SimpleNamespace(replicat="RGIM"))
-    step: Any = SimpleNamespace(
+    step: Any = StepOf(
         key="12345678",
         site=lambda role: SimpleNamespace(goldengate=goldengate),
         name=lambda role: role,

@@ -34,17 +34,17 @@ def step(*, failover: bool = False, **params: Any) -> Step:
 @pytest.mark.usefixtures("sites")
 def test_a_procedure_goes_from_the_active_site_to_the_standby_and_the_source_keeps_the_plan() -> None:
     found = step(source="", target="")
-    assert (found.name("source"), found.name("target"), found.ledger_role) == ("frankfurt", "dublin", "source")
+    assert (found.at("source").name, found.at("target").name, found.ledger_role) == ("frankfurt", "dublin", "source")
 
 
 @pytest.mark.usefixtures("sites")
 def test_a_failover_loses_the_active_site_and_the_survivor_keeps_the_plan() -> None:
     found = step(failover=True, failed_site="", survivor="")
-    assert (found.name("source"), found.name("target"), found.ledger_role) == ("frankfurt", "dublin", "target")
-    assert found.site("source").role == "active"
+    assert (found.at("source").name, found.at("target").name, found.ledger_role) == ("frankfurt", "dublin", "target")
+    assert found.at("source").settings.role == "active"
 
 
 @pytest.mark.usefixtures("sites")
 def test_a_trigger_makes_the_same_step_again() -> None:
     again = Step(**step(failover=True, failed_site="frankfurt", survivor="dublin").arguments())
-    assert (again.name("source"), again.name("target"), again.ledger_role) == ("frankfurt", "dublin", "target")
+    assert (again.at("source").name, again.at("target").name, again.ledger_role) == ("frankfurt", "dublin", "target")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.operators.fakes import FakeAt, StepOf
 
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, PermanentError, UnexpectedReplyError, UnreachableError
@@ -304,6 +305,9 @@ class World:
     def info_mart(self, role: str) -> Any:
         return self.hook
 
+    def at(self, role: str) -> FakeAt:
+        return FakeAt(self, role)
+
 
 def test_what_an_idbs_user_needs_hangs_on_its_jobs_and_on_the_tables_that_are_there() -> None:
     def idb(*jobs: Any) -> Any:
@@ -349,7 +353,7 @@ def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci() -> None:
 
 
 def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
-    step = SimpleNamespace(name=site_name, ledger_role="source")
+    step = StepOf(name=site_name, ledger_role="source")
     looks = CheckContext(step, "switchover")  # type: ignore[arg-type]
     refused = Finding("dba_connection", "site1", "blocked", "refused", "correct it")
     # Any query would fail: the step has no databases.
@@ -442,7 +446,7 @@ def test_what_a_check_needs_comes_before_it_in_every_list(procedure: str, archit
 
 @pytest.mark.parametrize(("role", "level"), [("standby", "ok"), ("new", "warning"), ("active", "warning")])
 def test_a_site_that_takes_over_without_being_a_standby_is_warned_of(role: str, level: str) -> None:
-    step = SimpleNamespace(site=lambda _: SimpleNamespace(role=role))
+    step = StepOf(site=lambda _: SimpleNamespace(role=role))
     verdict = services.ROLE.look(SimpleNamespace(step=step), "target")
     assert isinstance(verdict, Verdict)
     assert verdict.level == level
@@ -474,7 +478,7 @@ def test_one_database_job_over_two_connections_is_warned_of(connections: dict[st
             SimpleNamespace(key=JOB.key, state=lambda: SimpleNamespace(words="enabled", running=False))
         ],
     )
-    step = SimpleNamespace(site=lambda role: SimpleNamespace(idbs=idbs), deployment=deployment)
+    step = StepOf(site=lambda role: SimpleNamespace(idbs=idbs), deployment=deployment)
     verdicts = services.PURGE_JOBS.look(SimpleNamespace(step=step), "source")
     assert isinstance(verdicts, list)
     assert merge(verdicts).level == level
@@ -511,9 +515,9 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
         for change in (
             lambda: step.ledger.put_once(facts.SCN, 1),
             lambda: step.replication.forget("plan"),
-            lambda: step.dba("source").execute("take_lock"),
-            lambda: step.goldengate_database("target").execute("take_lock"),
-            lambda: step.host("source").write_file("/x", "y"),
+            lambda: step.at("source").dba.execute("take_lock"),
+            lambda: step.at("target").goldengate_database.execute("take_lock"),
+            lambda: step.at("source").host().write_file("/x", "y"),
             lambda: step.lock.heartbeat("plan"),
         ):
             with pytest.raises(PermanentError, match="must not change anything"):
@@ -526,7 +530,7 @@ def test_the_room_for_trails_is_looked_for_where_the_trails_are(role: SiteRole, 
         home="/u01/ogg", login={"alias": "ggate"}, trails={"local": "/trails/out/em", "remote": "./dirdat/dp"}
     )
     asked: list[str] = []
-    step = SimpleNamespace(
+    step = StepOf(
         site=lambda role: SimpleNamespace(goldengate=goldengate),
         name=site_name,
         host=lambda role: SimpleNamespace(free_space=lambda folder: asked.append(folder) or 10**9),
