@@ -19,7 +19,7 @@ from infomart_dr.plan.ledger import pieces
 log = logging.getLogger(__name__)
 
 #: Plan id of the undelivered messages; no run id can equal it.
-UNTOLD = "(tickets)"
+UNDELIVERED = "(tickets)"
 _HEAD, _PART = "head ", "part "
 _DUPLICATE = "ORA-00001"
 
@@ -73,7 +73,7 @@ class UndeliveredStore:
 
     def __init__(self, schema: str, deployment: str) -> None:
         self._in = {"schema": schema}
-        self._plan = {"deployment": deployment, "plan_id": UNTOLD}
+        self._plan = {"deployment": deployment, "plan_id": UNDELIVERED}
 
     def read(self, session: Statements) -> list[Undelivered]:
         """Waiting messages, in the order of sending."""

@@ -15,7 +15,7 @@ from tests.http_receiver import Answer, Receiver, Request
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError
-from infomart_dr.evidence.undelivered import UNTOLD, UndeliveredStore
+from infomart_dr.evidence.undelivered import UNDELIVERED, UndeliveredStore
 from infomart_dr.notifiers import outbox
 from infomart_dr.topology import Tickets
 
@@ -81,7 +81,7 @@ class World(Told):
 
     @property
     def rows(self) -> dict[str, str]:
-        return self.site.plans.get(UNTOLD, {})
+        return self.site.plans.get(UNDELIVERED, {})
 
 
 @pytest.fixture
@@ -177,10 +177,10 @@ def test_a_long_message_with_every_letter_is_told_as_it_was(world: World) -> Non
 def test_it_waits_where_lock_and_ledger_of_the_plan_are(world: World) -> None:
     world.system.away = True
     world("begins", "take_lock", "running")
-    assert [name for name, site in world.sites.items() if site.plans.get(UNTOLD)] == ["site2"]
+    assert [name for name, site in world.sites.items() if site.plans.get(UNDELIVERED)] == ["site2"]
     world.params = {"failed_site": "site1", "survivor": "site3"}
     world("waits", "confirm_site_failure", "running")
-    assert world.sites["site3"].plans.get(UNTOLD)
+    assert world.sites["site3"].plans.get(UNDELIVERED)
     # No form of a failover: the source, which is the active site when none is named.
     world.params = {"source": "site9"}
     world("fails", "take_lock", "failed", error=GuardError("There is no site9."))
