@@ -217,7 +217,7 @@ def test_a_wrong_gax_password(locked: LabConfig) -> None:
 
 def test_a_gax_that_accepts_and_never_answers(locked: LabConfig) -> None:
     with silent_port() as port, connection("gax_site2", port=port):
-        refused(locked, "export_database.hold_scheduler", UnreachableError, "GAX", str(port), "no answer")
+        refused(locked, "export_database.hold_scheduler", UnreachableError, "GAX", str(port), "did not answer")
 
 
 def test_a_gax_that_is_away(locked: LabConfig) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.operators.fakes import FakeLedger, FakeLock
+from tests.unit.operators.fakes import FakeAt, FakeLedger, FakeLock
 
 from infomart_dr import topology as product_topology
 from infomart_dr.evidence import loss as evidence
@@ -235,6 +235,9 @@ class LabStep:
 
     def oracle(self, connection: str) -> InfoMartOracleHook:
         return InfoMartOracleHook(connection)
+
+    def at(self, role: str) -> FakeAt:
+        return FakeAt(self, role)
 
     def info_mart(self, role: str) -> InfoMartOracleHook:
         assert role == "target", "the lost site is never asked"
