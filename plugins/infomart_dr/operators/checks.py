@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.comparison import fingerprints, replicated_tables
@@ -14,9 +13,6 @@ from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import shown
 from infomart_dr.topology import BOTH_ROLES
-
-if TYPE_CHECKING:
-    pass
 
 
 class ProveSequences(CheckOperator):

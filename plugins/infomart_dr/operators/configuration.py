@@ -74,7 +74,8 @@ class ConfigurationOperator(HumanStep):
             before = {"object": name, "change": back.model_dump(exclude_defaults=True)}
             # An object's name may be longer than a fact's.
             digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()[:12]
-            step.ledger.put_once(facts.OBJECT_BEFORE.of(f"{self.task_id.rpartition('.')[2]}:{digest}"), before)
+            # By class: a second task that sets the same switch must not take the change for the state before it.
+            step.ledger.put_once(facts.OBJECT_BEFORE.of(f"{type(self).__name__}:{digest}"), before)
 
     def act(self, step: Step, seen: Observation) -> None:
         self.before(step)
@@ -166,7 +167,7 @@ class SetAggregation(ConfigurationOperator):
     def finish(self, step: Step, seen: Observation) -> None:
         if self.on:
             step.ledger.forget(facts.AGGREGATION_DISABLED)
-        else:
+        elif step.topology.raa.enabled:
             step.ledger.put_once(facts.AGGREGATION_DISABLED, True)
 
 

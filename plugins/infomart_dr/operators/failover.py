@@ -232,16 +232,14 @@ class StartAtSurvivor(StepOperator):
     """Start the Info Mart Server at the survivor: the point of no return."""
 
     guide = "DR 6 (guide:1039)"
-    changes = "the survivor serves; from here the back-out is a return to normal"
+    changes = "the survivor serves; from here only a return to normal goes back"
     undo = "none: run infomart_return_to_normal once there is a new site"
     settle_seconds = 30
 
     def observe(self, step: Step) -> Observation:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
         seen = running_at(step, "target")
-        return Observation(
-            seen.satisfied and noted is not None, seen.summary, {"served_at": int(noted) if noted else None}
-        )
+        return Observation(seen.satisfied and noted is not None, seen.summary, {"served_at": noted})
 
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.SITE_FAILURE_CONFIRMED)

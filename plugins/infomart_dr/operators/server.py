@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.guards.application import move_to, option
@@ -21,9 +21,6 @@ from infomart_dr.times import shown
 from infomart_dr.topology import SiteRole
 
 log = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    pass
 
 
 class CutoverGate(Gate):
@@ -199,7 +196,7 @@ class StartAtTarget(StepOperator):
     """Start the Info Mart Server at the target site: the point of no return."""
 
     guide = "Return to Normal 15 (guide:1121)"
-    changes = "the target site serves; from here the back-out is a new return to normal"
+    changes = "the target site serves; from here only a new return to normal goes back"
     undo = "none: run Return to Normal in the other direction"
     settle_seconds = 30
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from infomart_dr.deployment import Deployment, SiteAccess
+from infomart_dr.errors import PermanentError
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import PlanLock
 from infomart_dr.topology import Pair, SiteRole, Topology
@@ -96,6 +97,12 @@ class Step:
         params = dict(context["params"])
         run = context["dag_run"]
         failover = is_failover(context["dag"])
+        if "failed_site" in params and not failover:
+            # Taken for another procedure, it would ask the lost site and take the lock there.
+            raise PermanentError(
+                f"The DAG {run.dag_id} has the parameter failed_site, and is not declared as a failover.",
+                "Give the DAG default_args=step_defaults(failover=True).",
+            )
         return cls(
             deployment=params.get("deployment") or "",
             source=params.get("failed_site" if failover else "source") or "",

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan.step import Observation, Step
-from infomart_dr.triggers.condition import ConditionTrigger
+from infomart_dr.triggers.condition import ConditionTrigger, path_of
 
 
 class StepSensor(StepOperator, BaseSensorOperator):
@@ -60,7 +60,7 @@ class StepSensor(StepOperator, BaseSensorOperator):
 
     def question(self) -> str:
         """Dotted path of the probe."""
-        return f"{self.probe.__module__}.{self.probe.__qualname__}"
+        return path_of(self.probe)
 
     def ask(self, step: Step) -> Observation:
         """Ask the probe once."""

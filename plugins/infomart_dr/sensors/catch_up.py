@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from infomart_dr.errors import PermanentError
 from infomart_dr.guards import markers
-from infomart_dr.sensors.deployment_sensor import DeploymentSensor, path_of
+from infomart_dr.sensors.deployment_sensor import DeploymentSensor
+from infomart_dr.triggers.condition import path_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -15,7 +15,7 @@ from infomart_dr.deployment import Deployment
 from infomart_dr.errors import InfoMartError, TransientError
 from infomart_dr.operators.base import RETRY_POLICY, raise_from
 from infomart_dr.plan.step import Observation
-from infomart_dr.triggers.condition import ConditionTrigger
+from infomart_dr.triggers.condition import ConditionTrigger, path_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -150,11 +150,6 @@ class DeploymentSensor(BaseSensorOperator):
         """Skip the task with ``never_fail``, as Airflow does for an error of ``poke``."""
         if self.never_fail:
             raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
-
-
-def path_of(probe: Callable[..., Observation]) -> str:
-    """Dotted path of a function of a module."""
-    return f"{probe.__module__}.{probe.__qualname__}"
 
 
 def _result(summary: str, details: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -12,6 +12,11 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import InfoMartError, TransientError, class_name
 from infomart_dr.plan.step import Observation, Step
+
+
+def path_of(probe: Callable[..., Observation]) -> str:
+    """Dotted path of a function of a module."""
+    return f"{probe.__module__}.{probe.__qualname__}"
 
 
 class ConditionTrigger(BaseTrigger):

@@ -644,6 +644,25 @@ def test_a_person_who_has_switched_aggregation_off_is_not_asked_again_in_this_pl
     assert "run-aggregates" in str(again.instructions(step)), "after the back-out it may be on again"
 
 
+def test_a_second_task_of_the_same_switch_does_not_take_the_change_for_the_state_before_it(step: Any) -> None:
+    before = as_sets(step.objects)
+    configure(step)
+    again = SetAggregation(
+        task_id="check_aggregation_disabled", role="target", on=False, fact=facts.STANDBY_TOUCHED, guide=""
+    )
+    again.before(step)
+    assert len(step.ledger.all().of(facts.OBJECT_BEFORE)) == 7
+    back(step)
+    assert as_sets(step.objects) == before
+
+
+def test_without_raa_no_plan_records_that_it_has_switched_aggregation_off(step: Any) -> None:
+    step.document["raa"] = {"enabled": False}
+    step.read_topology()
+    SetAggregation(task_id="disable_aggregation", role="target", on=False, guide="")._run(step)
+    assert not step.ledger.has(facts.AGGREGATION_DISABLED)
+
+
 def test_where_aggregation_can_be_seen_a_note_of_it_proves_nothing(step: Any) -> None:
     hold = disable_aggregation()
     hold._run(step)

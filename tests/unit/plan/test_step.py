@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from infomart_dr import topology
+from infomart_dr.errors import PermanentError
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.plan.step import Step
 
@@ -48,3 +49,9 @@ def test_a_failover_loses_the_active_site_and_the_survivor_keeps_the_plan() -> N
 def test_a_trigger_makes_the_same_step_again() -> None:
     again = Step(**step(failover=True, failed_site="frankfurt", survivor="dublin").arguments())
     assert (again.at("source").name, again.at("target").name, again.ledger_role) == ("frankfurt", "dublin", "target")
+
+
+@pytest.mark.usefixtures("sites")
+def test_a_form_of_a_failover_whose_dag_does_not_say_so_is_refused() -> None:
+    with pytest.raises(PermanentError, match=r"not declared as a failover.*step_defaults"):
+        step(failed_site="frankfurt", survivor="dublin")
