@@ -24,7 +24,7 @@ def job_ended(
     site: str,
     job: str,
     owner: str = "",
-    check_log: bool = False,
+    check_log: bool = True,
     log_file: str = "",
     operation: Operation = "export",
 ) -> Observation:
@@ -33,7 +33,7 @@ def job_ended(
     :param site: empty: the active site.
     :param job: JOB_NAME.
     :param owner: user that started it; empty: the user of the site's DBA connection.
-    :param check_log: its log must also report success.
+    :param check_log: its log must also report success; without it a job that failed or never began has ended too.
     :param log_file: name in the site's Data Pump directory; empty: the job's name and ``.log``.
     :param operation: the operation that wrote the log.
     :raises GuardError: the log is missing, or does not report success.

@@ -34,7 +34,7 @@ class DataPumpJobSensor(DeploymentSensor):
         job: str,
         site: str = "",
         job_owner: str = "",
-        check_log: bool = False,
+        check_log: bool = True,
         log_file: str = "",
         operation: Operation = "export",
         **kwargs: Any,

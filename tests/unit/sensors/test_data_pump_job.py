@@ -74,14 +74,14 @@ def test_a_job_that_runs_or_is_about_to_is_waited_for(world: World, state: str) 
 
 def test_a_job_that_is_gone_has_ended(world: World) -> None:
     world.state = None
-    seen = world.ask(owner="anna")
+    seen = world.ask(owner="anna", check_log=False)
     assert seen.satisfied and "it has ended, or it never started" in seen.summary
     assert world.asked == [("NIGHTLY", "ANNA")]
 
 
 def test_a_stopped_job_does_not_run_and_says_so(world: World) -> None:
     world.state = "NOT RUNNING"
-    seen = world.ask()
+    seen = world.ask(check_log=False)
     assert seen.satisfied and seen.summary.endswith("is NOT RUNNING: somebody stopped it, START_JOB resumes it")
     world.logs["/dump/NIGHTLY.log"] = GOOD
     with pytest.raises(GuardError, match="NOT RUNNING"):
@@ -143,6 +143,13 @@ def test_names_that_are_no_plain_names_are_refused(world: World, wrong: dict[str
     world.state = None
     with pytest.raises(PermanentError, match=r"not an Oracle name|not a plain file name"):
         world.ask(**({"job": "NIGHTLY"} | wrong))
+
+
+def test_a_job_that_never_began_is_no_success_unless_the_log_is_not_asked(world: World) -> None:
+    world.state = None
+    with pytest.raises(GuardError, match="There is no log"):
+        world.ask()
+    assert DataPumpJobSensor(task_id="t", job="J").arguments({})["check_log"] is True  # type: ignore[arg-type]
 
 
 def test_the_arguments_are_plain() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.unit.guards.purge_world import Job, Tables, idb
 
-from infomart_dr.errors import TopologyError
+from infomart_dr.errors import GuardError, TopologyError
 from infomart_dr.guards.purge_holds import End, IdbHolds, PurgeHolds, holds_released
 from infomart_dr.plan.step import Observation
 from infomart_dr.sensors.purge_hold import PurgeHoldReleasedSensor
@@ -68,12 +68,14 @@ def test_one_hold_is_waited_for_until_each_idb_has_released_it(world: World) -> 
     assert not world.ask().satisfied, "another one holds"
 
 
-def test_a_hold_that_nobody_placed_is_named(world: World) -> None:
-    seen = world.ask("CHG9")
-    assert (seen.satisfied, seen.summary) == (
-        True,
-        "the purge hold CHG9 is not active: it is unknown at site2/ts1, site2/ts2",
-    )
+def test_a_hold_that_nobody_placed_is_an_error_and_not_a_released_one(world: World) -> None:
+    with pytest.raises(
+        GuardError, match=r"The purge hold 'CHG9' is unknown at site2/ts1, site2/ts2\. Next: Give the id"
+    ):
+        world.ask("CHG9")
+    world.place("ts2", "CHG9")
+    world.release("ts2", "CHG9")
+    assert world.ask("CHG9").satisfied, "known at one IDB is enough"
 
 
 def test_a_deployment_whose_purging_nobody_can_hold_is_final(world: World) -> None:

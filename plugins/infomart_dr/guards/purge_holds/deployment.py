@@ -243,6 +243,7 @@ def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> O
     :param hold: id of the hold to check; empty: every hold.
     :param which: name of an IDB or of a site; empty: every IDB of the sites that are not lost.
     :raises TopologyError: there is no such name, or no IDB with purge jobs.
+    :raises GuardError: no IDB knows the hold; a mistyped id must not read as a released one.
     """
     now, holding, placed = datetime.now(UTC), [], False
     idbs = PurgeHolds(deployment).choose(which)
@@ -261,8 +262,11 @@ def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> O
     details = {"idbs": [idb.label for idb in idbs], "holding": holding}
     if holding:
         return Observation(False, f"{len(holding)} active purge hold(s): {'; '.join(holding)}", details)
-    subject = f"the purge hold {hold}" if hold else "no purge hold"
     if hold and not placed:
-        return Observation(True, f"{subject} is not active: it is unknown at {', '.join(details['idbs'])}", details)
+        raise GuardError(
+            f"The purge hold {hold!r} is unknown at {', '.join(details['idbs'])}.",
+            "Give the id of a hold that was placed: infomart_purge_hold with the action list shows them.",
+        )
+    subject = f"the purge hold {hold}" if hold else "no purge hold"
     state = "is released" if hold else "is active"
     return Observation(True, f"{subject} {state} at {', '.join(details['idbs'])}", details)
