@@ -397,6 +397,7 @@ AGGREGATION_DISABLED = _flag(
     "aggregation_disabled",
     "This plan has switched aggregation off",
     "disable_aggregation",
+    "check_aggregation_disabled",
     forgotten_by=("enable_aggregation", *_STANDBY_AGAIN),
 )
 LOSS_FIRST_LOOK = _moment(
