@@ -78,6 +78,8 @@ class Site(BaseModel):
     #: Wording of ggsci, ggserr.log and of the Oracle database's messages.
     goldengate: Wording = "19c"
     data_pump: Wording = "19c"
+    #: GoldenGate's database user and schema here; another site may have another name for it.
+    goldengate_schema: str = "GGATE"
     #: Off: the site's processes are not started by ``up`` (a lost site, or one that is not built yet).
     present: bool = True
     #: The Info Mart Server of this site is started by ``up``.
@@ -104,7 +106,6 @@ class LabConfig(BaseModel):
     #: Roles that the topology shows in place of those of the start, by site; an administrator changes them.
     roles: dict[str, Role] = Field(default_factory=dict)
     info_mart_schema: str = "GIM"
-    goldengate_schema: str = "GGATE"
     sites: dict[str, Site]
     data_sources: list[DataSource]
     #: ``{"site2": {"SYSTEM": "...", "GIM": "...", ...}}``; also ``gax`` for the Management Layer's user.
@@ -174,7 +175,7 @@ class LabConfig(BaseModel):
     def oracle_users(self, site: str, database: str = "gim") -> list[str]:
         """Oracle users of a database."""
         if database == "gim":
-            return ["SYSTEM", self.info_mart_schema, self.goldengate_schema]
+            return ["SYSTEM", self.info_mart_schema, self.sites[site].goldengate_schema]
         return ["SYSTEM", *(d.schema_name for d in self.data_sources if site in d.idb_sites)]
 
     # -- folders ---------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def _users(conn: psycopg.Connection[Any], config: LabConfig, site: str, database
         role = sql.Identifier(name)
         if name not in have:
             conn.execute(sql.SQL("create role {} login").format(role))
-        if user in ("SYSTEM", config.goldengate_schema):
+        if user in ("SYSTEM", config.sites[site].goldengate_schema):
             conn.execute(sql.SQL("alter role {} superuser").format(role))
         conn.execute(sql.SQL("create schema if not exists {} authorization {}").format(role, role))
     conn.execute("create schema if not exists sys")

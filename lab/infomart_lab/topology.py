@@ -158,10 +158,10 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             "release": _GOLDENGATE_RELEASES[site.goldengate],
             "capture": "classic" if site.goldengate == "11.2" else "integrated",
             "manager_port": config.port(name, "manager"),
-            "schema": config.goldengate_schema,
+            "schema": site.goldengate_schema,
             "login": {
-                "user": config.goldengate_schema,
-                "encrypted_password": encrypted_password(config.password(name, config.goldengate_schema)),
+                "user": site.goldengate_schema,
+                "encrypted_password": encrypted_password(config.password(name, site.goldengate_schema)),
             }
             if site.goldengate == "11.2"
             else {"alias": GOLDENGATE_ALIAS},
@@ -218,7 +218,7 @@ def connections(config: LabConfig) -> dict[str, dict[str, Any]]:
         for suffix, user, database in (
             ("dba", "SYSTEM", "gim"),
             ("gim", config.info_mart_schema, "gim"),
-            ("ggate", config.goldengate_schema, "gim"),
+            ("ggate", config.sites[name].goldengate_schema, "gim"),
             ("idb", "SYSTEM", "idb"),
         ):
             found[f"oracle_{name}_{suffix}"] = {

@@ -169,6 +169,8 @@ class Home:
         self.site = site
         self.root = config.goldengate_home(site)
         self.wording = str(config.sites[site].goldengate)
+        #: GoldenGate's user and schema in the site's database.
+        self.schema = config.sites[site].goldengate_schema
         self.digits = words.digits(self.wording)
 
     def prepare(self) -> None:
@@ -178,7 +180,7 @@ class Home:
         (self.root / "dircrd").chmod(0o700)
         globals_file = self.root / "GLOBALS"
         if not globals_file.exists():
-            globals_file.write_text(f"GGSCHEMA {self.config.goldengate_schema}\n")
+            globals_file.write_text(f"GGSCHEMA {self.schema}\n")
         manager = self.root / "dirprm" / "mgr.prm"
         if not manager.exists():
             manager.write_text(
@@ -188,7 +190,7 @@ class Home:
             )
         (self.root / "ggserr.log").touch()
         if self.wording != "11.2" and not self.wallet.exists():
-            user, alias = self.config.goldengate_schema, lab.GOLDENGATE_ALIAS
+            user, alias = self.schema, lab.GOLDENGATE_ALIAS
             entry = {"user": user, "password": self.config.password(self.site, user), "alias": alias}
             self.save_credentials({f"oraclegoldengate.{alias}": {**entry, "domain": "OracleGoldenGate"}})
 

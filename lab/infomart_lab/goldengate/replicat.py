@@ -216,7 +216,7 @@ class Replicat(GroupProcess):
     def _checkpoint_table(self) -> sql.Identifier:
         assert self._connection is not None
         named = self.definition.get("checkpoint_table")
-        name = named or f"{self.config.goldengate_schema}.{DEFAULT_CHECKPOINT_TABLE}"
+        name = named or f"{self.home.schema}.{DEFAULT_CHECKPOINT_TABLE}"
         identifier = table_name(name)
         if not named:
             create_checkpoint_table(self._connection, name)
@@ -321,7 +321,7 @@ class Replicat(GroupProcess):
         assert self._connection is not None
         self._connection.execute(
             "SELECT pg_logical_emit_message(true, 'tag', %s), pg_logical_emit_message(true, 'user', %s)",
-            (self.parameters.tag, self.config.goldengate_schema),
+            (self.parameters.tag, self.home.schema),
         )
 
     def _wanted(self, record: dict[str, Any]) -> list[Operation]:

@@ -59,7 +59,7 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
         )
         for user in config.oracle_users(site, database):
             conn.execute("INSERT INTO sys.lab_users (username) VALUES (%s) ON CONFLICT DO NOTHING", [user])
-            privileged = user in ("SYSTEM", config.goldengate_schema)
+            privileged = user in ("SYSTEM", config.sites[site].goldengate_schema)
             for privilege in _DBA_PRIVILEGES if privileged else _OWNER_PRIVILEGES:
                 conn.execute("INSERT INTO sys.lab_privileges VALUES (%s, %s) ON CONFLICT DO NOTHING", [user, privilege])
             if privileged:

@@ -267,7 +267,7 @@ class Session:
         dsn = self.config.postgres_dsn(self.site, self.database).replace("user=postgres", f"user={role}")
         dsn += " connect_timeout=5 sslmode=disable gssencmode=disable"
         # Of all users, only GoldenGate's own is ever left out by an Extract.
-        named = self.user if self.user == self.config.goldengate_schema else ""
+        named = self.user if self.user == self.config.sites[self.site].goldengate_schema else ""
         backend = self._backend = Backend(dsn, self.packets.sock.fileno(), self._interrupt, named)
         self._executor = Executor(self.part, self.database, backend, self.user, self.reader, self.packets.sdu)
         self._name_session("")

@@ -8,7 +8,7 @@ the pump and MAPEXCLUDE of the Replicat. Intended differences from the samples:
 - TRACE is omitted: it is for a diagnosis, and its folder must exist;
 - every apply error stops the Replicat, because the samples' EXCEPTION needs an exceptions MAP that they lack,
   and DDLERROR IGNORE hides every failed definition;
-- HANDLECOLLISIONS is added only on request;
+- HANDLECOLLISIONS is omitted: AFTERCSN makes it unnecessary, and it hides faults;
 - both directions may be configured at once: the Replicat tags its changes, and the Extract of the same site
   excludes them.
 """
@@ -247,24 +247,19 @@ def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
     )
 
 
-def render_replicat(
-    topology: Topology, site_name: str, *, source_name: str | None = None, handle_collisions: bool = False
-) -> str:
+def render_replicat(topology: Topology, site_name: str, source_name: str) -> str:
     """Parameter file of a site's Replicat (guide:758-812, corrected).
 
-    :param source_name: site whose trail arrives; only its GoldenGate schema matters. Default: the same schema
-        name as at the site itself.
-    :param handle_collisions: only during the catch-up, never permanently.
+    :param source_name: site whose trail arrives.
     """
-    site = topology.site(site_name)
-    source = topology.site(source_name) if source_name else site
+    site, source = topology.site(site_name), topology.site(source_name)
     return files.render(
         "gg/templates/replicat.prm.j2",
         **_common(topology, site_name, site),
+        source_name=source_name,
         source_goldengate_schema=source.goldengate.schema_name,
         group=site.goldengate.groups.replicat,
         login=login_line(site.goldengate),
-        handle_collisions=handle_collisions,
         tag=site.goldengate.tag.lower() if has_tags(site.goldengate) else None,
     )
 
@@ -283,13 +278,13 @@ def render_globals(topology: Topology, site_name: str) -> str:
 def render_site(topology: Topology, site_name: str, other_name: str) -> dict[str, str]:
     """Parameter files of a site's three groups, by their path below GoldenGate's home; GLOBALS is merged, not replaced.
 
-    :param other_name: the site that the pump sends to.
+    :param other_name: the site that the pump sends to, and whose trail the Replicat applies.
     """
     groups = topology.site(site_name).goldengate.groups
     rendered = {
         groups.extract: render_extract(topology, site_name),
         groups.pump: render_pump(topology, site_name, other_name),
-        groups.replicat: render_replicat(topology, site_name),
+        groups.replicat: render_replicat(topology, site_name, other_name),
     }
     return {f"dirprm/{group.lower()}.prm": text for group, text in rendered.items()}
 

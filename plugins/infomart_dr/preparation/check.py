@@ -59,15 +59,17 @@ def _check(file: Path, *, in_folder: bool) -> Checked:
 
 
 def _not_rendered(topology: Topology) -> list[str]:
-    """Reasons why parameter files cannot be rendered. The pump's file needs two sites and is not checked."""
+    """Reasons why parameter files cannot be rendered, as far as one site alone shows them."""
     if topology.architecture == "active-active":
         return []
     found = []
-    for name in topology.sites:
-        for render in (goldengate_parameters.render_extract, goldengate_parameters.render_replicat):
-            try:
-                render(topology, name)
-            except PermanentError as error:
-                site = "" if "exclusion list" in error.what else f"sites.{name}: "
-                found.append(f"{site}{error}")
-    return list(dict.fromkeys(found))
+    try:
+        goldengate_parameters.exclusions(topology.info_mart.release)
+    except PermanentError as error:
+        found.append(str(error))
+    for name, site in topology.sites.items():
+        try:
+            goldengate_parameters.login_line(site.goldengate)
+        except TopologyError as error:
+            found.append(f"sites.{name}: {error}")
+    return found

@@ -12,8 +12,10 @@ import yaml
 from infomart_dr import topology
 
 
-def make_topology(info_mart: str = "8.1.4", **goldengate: Any) -> topology.Topology:
-    """Three sites; ``goldengate`` overrides fields of every site's GoldenGate."""
+def make_topology(
+    info_mart: str = "8.1.4", unlike: Mapping[str, Mapping[str, Any]] | None = None, **goldengate: Any
+) -> topology.Topology:
+    """Three sites; ``goldengate`` overrides fields of every site's GoldenGate, ``unlike`` those of single sites."""
     sites: dict[str, Any] = {}
     hosts: dict[str, Any] = {}
     for number, role in ((1, "failed"), (2, "active"), (3, "new")):
@@ -43,6 +45,7 @@ def make_topology(info_mart: str = "8.1.4", **goldengate: Any) -> topology.Topol
                 "login": {"alias": "ggalias"},
                 "trails": {"local": "./dirdat/em", "remote": f"./dirdat/d{number}"},
                 **goldengate,
+                **(unlike or {}).get(name, {}),
             },
             "info_mart_server": {
                 "host": f"db{number}",

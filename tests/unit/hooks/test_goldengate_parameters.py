@@ -52,7 +52,7 @@ def four_places(release: str) -> dict[str, list[str]]:
     topology = make_topology(release)
     extract = parameters.render_extract(topology, "site2")
     pump = parameters.render_pump(topology, "site2", "site3")
-    replicat = parameters.render_replicat(topology, "site3")
+    replicat = parameters.render_replicat(topology, "site3", "site2")
     name = r"\s+GIM\.(\S+?)[;&]?\s*$"
     return {
         "DDL EXCLUDE": re.findall(r"EXCLUDE OBJNAME GIM\.(\S+)", extract),
@@ -188,7 +188,7 @@ def test_no_misprint_of_the_guide_is_rendered_and_each_line_is_valid(release: st
     texts = [
         (parameters.render_extract(topology, "site2"), "extract"),
         (parameters.render_pump(topology, "site2", "site3"), "extract"),
-        (parameters.render_replicat(topology, "site3", handle_collisions=True), "replicat"),
+        (parameters.render_replicat(topology, "site3", "site2"), "replicat"),
     ]
     for text, kind in texts:
         for misprint in MISPRINTS:
@@ -202,7 +202,7 @@ def test_the_parsed_files_take_exactly_what_is_replicated() -> None:
     topology = make_topology("8.1.4")
     extract = lab_parse(parameters.render_extract(topology, "site2"), "extract")
     pump = lab_parse(parameters.render_pump(topology, "site2", "site3"), "extract")
-    replicat = lab_parse(parameters.render_replicat(topology, "site3"), "replicat")
+    replicat = lab_parse(parameters.render_replicat(topology, "site3", "site2"), "replicat")
     for table in [*PROSE, *ONLY_8_1_0, "TMP_1", "INTERACTION_FACT", "CTL_EXTRACT_HWM", "GIDB_GC_AGENT"]:
         name, taken = f"GIM.{table}", not parameters.is_excluded("8.1.4", table)
         assert extract.includes_table(name) is taken
@@ -240,13 +240,13 @@ def test_ddl_options_follow_the_release(release: str, line: str) -> None:
 
 def test_login_and_loop_protection_before_and_since_release_12() -> None:
     old, new = make_topology(release="11.2", login=ENCRYPTED), make_topology(tag="0A")
-    extract, replicat = parameters.render_extract(old, "site2"), parameters.render_replicat(old, "site2")
+    extract, replicat = parameters.render_extract(old, "site2"), parameters.render_replicat(old, "site2", "site3")
     login = "USERID GGATE, PASSWORD AACAAAAAAAAAAAKAPATACEHBIGQGCFZC, BLOWFISH, ENCRYPTKEY DEFAULT"
     assert login in parameters.statements(extract)
     assert login in parameters.statements(replicat)
     assert "TRANLOGOPTIONS EXCLUDEUSER GGATE" in parameters.statements(extract)
     assert "SETTAG" not in replicat
-    extract, replicat = parameters.render_extract(new, "site2"), parameters.render_replicat(new, "site2")
+    extract, replicat = parameters.render_extract(new, "site2"), parameters.render_replicat(new, "site2", "site3")
     assert "USERIDALIAS ggalias" in parameters.statements(extract)
     assert "TRANLOGOPTIONS EXCLUDETAG 0a" in parameters.statements(extract)
     assert "DBOPTIONS SETTAG 0a" in parameters.statements(replicat)
@@ -269,11 +269,19 @@ def test_a_pump_to_a_host_that_cannot_be_reached_names_the_field_to_add() -> Non
     assert "hosts.db1.seen_from.site3" in error.value.next_step
 
 
-def test_handle_collisions_is_there_only_on_request() -> None:
-    topology = make_topology()
-    assert "HANDLECOLLISIONS" not in parameters.statements(parameters.render_replicat(topology, "site3"))
-    on = parameters.statements(parameters.render_replicat(topology, "site3", handle_collisions=True))
-    assert on.index("HANDLECOLLISIONS") < on.index("MAP GIM.*, TARGET GIM.*;")
+def test_handle_collisions_is_never_rendered() -> None:
+    assert "HANDLECOLLISIONS" not in parameters.render_replicat(make_topology(), "site3", "site2")
+
+
+def test_the_marker_goes_from_the_schema_of_one_site_into_that_of_the_other() -> None:
+    topology = make_topology(unlike={"site2": {"schema": "GGADMIN"}})
+    for here, there in (("site2", "site3"), ("site3", "site2")):
+        files = parameters.render_site(topology, here, there), parameters.render_site(topology, there, here)
+        marker = f"{topology.sites[here].goldengate.schema_name}.DR_MARKER"
+        for name in ("egim", "pgim"):
+            assert lab_parse(files[0][f"dirprm/{name}.prm"], "extract").includes_table(marker)
+        replicat = lab_parse(files[1]["dirprm/rgim.prm"], "replicat")
+        assert replicat.mapped(marker) == f"{topology.sites[there].goldengate.schema_name}.DR_MARKER"
 
 
 def test_globals_name_the_schema_for_flush_sequence() -> None:
