@@ -16,6 +16,18 @@ RUN useradd --uid "${AIRFLOW_UID}" --gid 0 --home-dir /opt/airflow --create-home
     && chown -R airflow:0 /opt/airflow /opt/infomart /lab \
     && chmod -R g=u /opt/airflow /opt/infomart /lab
 
+# The driver's thick mode, for Oracle 11.2 and native network encryption: only with Oracle's client library.
+ARG INSTANT_CLIENT_URL=""
+ARG INSTANT_CLIENT_SHA256=""
+RUN if [ -n "${INSTANT_CLIENT_URL}" ]; then \
+        apt-get update && apt-get install --yes --no-install-recommends curl libaio1 unzip \
+        && curl --fail --location --silent --show-error --output /tmp/client.zip "${INSTANT_CLIENT_URL}" \
+        && echo "${INSTANT_CLIENT_SHA256}  /tmp/client.zip" | sha256sum --check \
+        && unzip -q /tmp/client.zip -d /opt/oracle && rm /tmp/client.zip \
+        && echo /opt/oracle/instantclient_* > /etc/ld.so.conf.d/oracle.conf && ldconfig \
+        && apt-get purge --yes curl unzip && rm -rf /var/lib/apt/lists/*; \
+    fi
+
 WORKDIR /opt/infomart
 COPY pyproject.toml README.md LICENSE ./
 COPY constraints ./constraints

@@ -29,6 +29,15 @@ def watch_at_a_time() -> int:
     return int(conf.getint(_SECTION, "watch_at_a_time", fallback=8))
 
 
+def oracle_client() -> str | None:
+    """Folder of the Oracle client library for the driver's thick mode; "" is the system's own; None: thin mode.
+
+    Thick mode is for Oracle 11.2 and for native network encryption. A process has one mode for all its connections.
+    """
+    value = str(conf.get(_SECTION, "oracle_client", fallback="")).strip()
+    return {"": None, "system": ""}.get(value, value)
+
+
 def schedule(option: str, default: str) -> str | None:
     """Schedule of a DAG.
 

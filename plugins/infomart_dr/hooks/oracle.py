@@ -16,7 +16,7 @@ import oracledb
 from airflow.providers.oracle.hooks.oracle import OracleHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from infomart_dr import files, stopwatch
+from infomart_dr import files, settings, stopwatch
 from infomart_dr.errors import (
     CredentialsError,
     InfoMartError,
@@ -43,11 +43,29 @@ _CREDENTIALS = {
     "ORA-28009": "SYS must log in as SYSDBA",
     "DPY-4001": "the connection has no user or password",
 }
+# python-oracledb, "Enabling python-oracledb Thick mode" and "Troubleshooting"; ODPI-C's errors.
+_DRIVER = {
+    "DPY-3001": "the driver's thin mode lacks this feature; native network encryption is one",
+    "DPY-3010": "the driver's thin mode needs Oracle Database 12.1 or later",
+    "DPY-3012": "the driver's thin mode does not know the national character set",
+    "DPY-3015": "the user has only an old (10G) password verifier, which the driver's thin mode does not know",
+    "DPY-3040": "the driver's thin mode does not know the database's character set",
+    "DPY-5016": "the driver's thin mode and the database agree on no network encryption",
+    "ORA-12660": "the database asks for network encryption that the driver's thin mode lacks",
+    "DPY-2019": "another connection of this process already uses the driver's thin mode",
+    "DPI-1047": "the Oracle client library cannot be loaded",
+    "DPI-1072": "the Oracle client library is too old",
+    "DPI-1050": "the Oracle client library is older than 18c and has no time limit for a statement",
+}
 _UNREACHABLE = {
     "ORA-12154": "the service name cannot be resolved",
+    "ORA-12153": "the connection is not open",
     "ORA-12170": "connecting took too long",
+    "ORA-12203": "the destination cannot be reached",
+    "ORA-12500": "the listener could not start a server process",
     "ORA-12505": "the listener does not know the SID",
     "ORA-12514": "the listener does not know the service",
+    "ORA-12526": "all instances of the service are in restricted mode",
     "ORA-12528": "all instances of the service refuse new sessions",
     "ORA-12535": "the operation took too long",
     "ORA-12541": "no listener answers",
@@ -55,6 +73,8 @@ _UNREACHABLE = {
     "ORA-12545": "the host name cannot be resolved or reached",
     "ORA-12547": "the server closed the connection",
     "ORA-12560": "the transport failed",
+    "ORA-12564": "the listener refused the connection",
+    "ORA-12757": "the instance does not know the service yet",
     "DPY-6000": "the listener refused the connection",
     "DPY-6001": "the listener does not know the service",
     "DPY-6003": "the listener does not know the SID",
@@ -63,21 +83,45 @@ _UNREACHABLE = {
 _CURABLE = {
     "ORA-00018": "the database has no session left",
     "ORA-00020": "the database has no process left",
+    "ORA-00022": "the session is gone",
     "ORA-00028": "the session was killed",
+    "ORA-00031": "the session is marked as killed",
     "ORA-00054": "somebody holds a lock on the object",
     "ORA-00060": "a deadlock was broken",
+    "ORA-00257": "the archiver is stuck: the recovery area or the archive destination is full",
+    "ORA-00376": "a data file cannot be read at this time",
+    "ORA-00603": "the session ended with a fatal error",
     "ORA-01012": "the session has ended",
+    "ORA-01013": "somebody cancelled the statement",
     "ORA-01033": "the instance is starting or stopping",
     "ORA-01034": "the instance is not running",
+    "ORA-01035": "the instance is in restricted mode",
+    "ORA-01041": "the connection was lost",
     "ORA-01089": "the instance is stopping",
     "ORA-01090": "the instance is stopping",
+    "ORA-01092": "the instance ended",
+    "ORA-01109": "the database is not open",
+    "ORA-01115": "a block of a data file could not be read",
+    "ORA-01219": "the database is not open",
+    "ORA-01555": "the undo for a consistent read is overwritten",
+    "ORA-01652": "a temporary or new segment finds no space",
+    "ORA-01653": "the tablespace of the table is full",
+    "ORA-01654": "the tablespace of the index is full",
+    "ORA-01658": "the tablespace is full",
+    "ORA-01688": "the tablespace of the partition is full",
+    "ORA-01691": "the tablespace of the LOB is full",
     "ORA-02396": "the session was idle too long",
     "ORA-03113": "the connection was lost",
     "ORA-03114": "the connection was lost",
+    "ORA-03122": "the connection was lost",
     "ORA-03135": "the connection was lost",
     "ORA-03136": "the login took too long",
+    "ORA-04020": "a deadlock on a library object was broken",
     "ORA-04021": "somebody holds the object",
+    "ORA-04061": "a package was compiled meanwhile",
+    "ORA-04065": "a package was compiled meanwhile",
     "ORA-04068": "a package was compiled meanwhile",
+    "ORA-08103": "the object was replaced meanwhile",
     "ORA-08177": "another transaction changed the same rows",
     "ORA-12516": "the listener has no free handler",
     "ORA-12518": "the listener cannot hand over the connection",
@@ -86,20 +130,50 @@ _CURABLE = {
     "ORA-12537": "the connection was closed",
     "ORA-12570": "the connection was closed",
     "ORA-12571": "the connection was closed",
+    "ORA-12583": "the connection was closed",
+    "ORA-12606": "connecting took too long",
+    "ORA-12608": "sending took too long",
+    "ORA-12609": "receiving took too long",
     "ORA-12637": "a packet was not received",
+    "ORA-12805": "a parallel server process ended",
+    "ORA-16038": "the archiver is stuck: a log cannot be archived",
+    "ORA-19804": "the recovery area is full",
+    "ORA-19809": "the recovery area is full",
+    "ORA-19815": "the recovery area is nearly full",
+    "ORA-25402": "the transaction was lost in a failover of the instance",
+    "ORA-25405": "the transaction was lost in a failover of the instance",
     "ORA-25408": "the connection was lost",
+    "ORA-25409": "the statement was lost in a failover of the instance",
     "ORA-27101": "the instance is not running",
+    "ORA-27146": "the instance ended",
+    "ORA-28511": "the connection was lost",
     "ORA-30006": "somebody holds a lock on the row",
+    "ORA-30036": "the undo tablespace is full",
+    "ORA-56600": "the connection was lost",
     "DPY-1001": "the connection was lost",
     "DPY-4011": "the connection was closed",
     "DPY-4024": "the statement took too long",
+    "DPY-4033": "the session was idle too long",
+}
+#: Needs space, which a person gives: a retry then succeeds.
+_ARCHIVER = frozenset({"ORA-00257", "ORA-16038", "ORA-19804", "ORA-19809", "ORA-19815"})
+_FULL = frozenset({"ORA-01652", "ORA-01653", "ORA-01654", "ORA-01658", "ORA-01688", "ORA-01691", "ORA-30036"})
+#: A person must act; the step that helps.
+_PERMANENT = {
+    "ORA-16000": "The database is open read-only. Check its Data Guard role: the connection must reach the primary.",
+    "ORA-28040": "The database refuses this client's login protocol: check SQLNET.ALLOWED_LOGON_VERSION_SERVER.",
+    "DPY-4000": "The connection names a TNS alias that tnsnames.ora lacks: give host, port and service_name instead.",
+    "DPY-4026": "The file tnsnames.ora is missing: give host, port and service_name in the Airflow connection.",
+    "DPY-4027": "The folder of tnsnames.ora is not known: give host, port and service_name in the Airflow connection.",
+    "DPY-6002": "The certificate of the listener has another name: correct ssl_server_cert_dn of the connection.",
+    "DPY-6006": "The certificate of the listener has another name: correct ssl_server_cert_dn of the connection.",
 }
 #: The object does not exist, or not for this user.
 _MISSING_OBJECT = {"ORA-00942", "ORA-01031", "ORA-01950", "ORA-04043", "ORA-06550", "PLS-00201"}
 
 
 #: Codes that only wrap another code, when the message has another.
-_OUTER = {"DPY-6000", "DPY-6005", "ORA-06550"}
+_OUTER = {"DPY-4011", "DPY-6000", "DPY-6005", "ORA-00603", "ORA-06550"}
 
 
 class OracleError(InfoMartError):
@@ -141,7 +215,7 @@ def deciding_code(text: str) -> str:
     :param text: the driver's message.
     """
     found = [f"{kind}-{number}" for kind, number in _CODE.findall(text)]
-    known = (_CREDENTIALS, _UNREACHABLE, _CURABLE, _MISSING_OBJECT)
+    known = (_CREDENTIALS, _DRIVER, _UNREACHABLE, _CURABLE, _PERMANENT, _MISSING_OBJECT)
     telling = [code for code in found if any(code in table for table in known)]
     return next((code for code in telling if code not in _OUTER), (telling or found or [""])[0])
 
@@ -165,6 +239,8 @@ def classify(text: str, subject: str, target: str) -> OracleError:
             "repeated wrong passwords lock it.",
             code=code,
         )
+    if code in _DRIVER:
+        return OraclePermanent(f"{subject}: {target}: {_DRIVER[code]} ({line}).", _driver_step(code), code=code)
     if code in _UNREACHABLE:
         if code in ("ORA-12514", "DPY-6001", "ORA-12505", "DPY-6003"):
             step = (
@@ -177,12 +253,21 @@ def classify(text: str, subject: str, target: str) -> OracleError:
     if code in _CURABLE:
         if code == "DPY-4024":
             step = "Check V$SESSION for a lock or a slow plan. The limit is timeouts.statement in the topology."
+        elif code in _ARCHIVER:
+            step = (
+                "Free the recovery area or the archive destination (RMAN: back up and delete archived logs), or raise "
+                "DB_RECOVERY_FILE_DEST_SIZE. The retry continues then."
+            )
+        elif code in _FULL:
+            step = "Add space to the tablespace that the message names. The retry continues then."
         elif code in ("ORA-00054", "ORA-30006", "ORA-04021", "ORA-00060", "ORA-08177"):
             step = "Wait for the retry. If the error stays, find the holder in V$LOCK or V$SESSION."
         else:
             step = "Wait for the retry. If the error stays, check the instance's alert log."
         return OracleTransient(f"{subject}: {target}: {_CURABLE[code]} ({line}).", step, code=code)
-    if code in _MISSING_OBJECT:
+    if code in _PERMANENT:
+        step = _PERMANENT[code]
+    elif code in _MISSING_OBJECT:
         step = (
             "The object does not exist, or the user cannot see it: grant the privilege that the header of the "
             "statement's file in include/sql names."
@@ -190,6 +275,21 @@ def classify(text: str, subject: str, target: str) -> OracleError:
     else:
         step = "Look up the code in Oracle's error messages. This statement committed nothing."
     return OraclePermanent(f"{subject}: {target}: {line}.", step, code=code)
+
+
+def _driver_step(code: str) -> str:
+    """What a person does about the driver's mode."""
+    if code == "DPI-1047":
+        return (
+            "Install Oracle Instant Client 19c on each machine of Airflow, and set oracle_client of the section "
+            "[infomart_dr] to its folder; its loader needs the folder in ldconfig or LD_LIBRARY_PATH."
+        )
+    if code in ("DPI-1050", "DPI-1072"):
+        return "Install Oracle Instant Client 19c on each machine of Airflow; it reaches Oracle 11.2 and later."
+    return (
+        "Use the driver's thick mode for all databases: install Oracle Instant Client 19c on each machine of Airflow, "
+        "and set oracle_client of the section [infomart_dr] to its folder."
+    )
 
 
 def _plain(value: ColumnValue) -> ColumnValue:
@@ -260,7 +360,10 @@ class InfoMartOracleHook(OracleHook):
     """
 
     def __init__(self, conn_id: str, *, connect_timeout: float = 10, statement_timeout: float = 120) -> None:
-        super().__init__(oracle_conn_id=conn_id)
+        client = settings.oracle_client()
+        # One process has one mode: the setting decides for all connections, and wins over each connection's extra.
+        mode = None if client is None else True
+        super().__init__(oracle_conn_id=conn_id, thick_mode=mode, thick_mode_lib_dir=client or None)
         self.conn_id = conn_id
         self.connect_timeout = connect_timeout
         self.statement_timeout = statement_timeout
@@ -281,6 +384,8 @@ class InfoMartOracleHook(OracleHook):
         """Name of the database in messages; without secrets."""
         connection = self.get_connection(self.conn_id)
         extra = connection.extra_dejson
+        if extra.get("dsn") and not extra.get("service_name") and not extra.get("sid"):
+            return f"connection {self.conn_id} ({str(extra['dsn'])[:200]})"
         service = extra.get("service_name") or extra.get("sid") or connection.schema or "?"
         return f"connection {self.conn_id} ({connection.host}:{connection.port or 1521}/{service})"
 
@@ -335,8 +440,13 @@ class InfoMartOracleHook(OracleHook):
                 f"Correct host, port, schema and extra of the connection {self.conn_id}.",
             ) from None
         opened: oracledb.Connection = result
-        # milliseconds for one round trip
-        opened.call_timeout = int(self.statement_timeout * 1000)
+        try:
+            with _typed("Connect", target):
+                # milliseconds for one round trip
+                opened.call_timeout = int(self.statement_timeout * 1000)
+        except OracleError:
+            _quietly(opened.close)
+            raise
         return opened
 
     @contextmanager

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from typing import Any
 
 import oracledb
 import pytest
+from oracledb import errors
 
 from infomart_dr.errors import (
     CredentialsError,
@@ -78,6 +82,35 @@ def connection(port: int = 1521, **changes: object) -> str:
         ("ORA-00604: error at recursive SQL level 1\nORA-01031: insufficient", PermanentError, "ORA-01031"),
         ("ORA-00001: unique constraint (GIM.PK) violated", PermanentError, "ORA-00001"),
         ("ORA-02289: sequence does not exist", PermanentError, "ORA-02289"),
+        (
+            "DPY-6005: cannot connect to database (CONNECTION_ID=Qm9==).\nDPY-3010: connections to this database "
+            "server version are not supported by python-oracledb in thin mode\nHelp: https://x/#dpy-3010",
+            PermanentError,
+            "DPY-3010",
+        ),
+        (
+            "DPY-6005: cannot connect to database (CONNECTION_ID=Qm9==).\nDPY-3001: Native Network Encryption and "
+            "Data Integrity is only supported in python-oracledb thick mode",
+            PermanentError,
+            "DPY-3001",
+        ),
+        ("DPY-3015: password verifier type 0x939 is not supported by thin mode", PermanentError, "DPY-3015"),
+        ("DPY-4011: the database or network closed the connection\nORA-12660: Encryption", PermanentError, "ORA-12660"),
+        ("DPY-2019: python-oracledb thick mode cannot be used because thin mode", PermanentError, "DPY-2019"),
+        ('DPI-1047: Cannot locate a 64-bit Oracle Client library: "libclntsh.so"', PermanentError, "DPI-1047"),
+        ("DPI-1050: Oracle Client library is at version 12.2 but version 18.1 or higher", PermanentError, "DPI-1050"),
+        ("ORA-28040: No matching authentication protocol", PermanentError, "ORA-28040"),
+        ("ORA-16000: database or pluggable database open for read-only access", PermanentError, "ORA-16000"),
+        ("DPY-4000: unable to find 'GIM2' in /etc/tnsnames.ora", PermanentError, "DPY-4000"),
+        ("ORA-00257: Archiver error. Connect AS SYSDBA only until resolved.", TransientError, "ORA-00257"),
+        ("ORA-00257: archiver error. Connect internal only, until freed.", TransientError, "ORA-00257"),
+        ("ORA-16038: log 2 sequence# 77 cannot be archived\nORA-19809: limit exceeded", TransientError, "ORA-16038"),
+        ("ORA-01653: unable to extend table GGATE.DR_LEDGER by 8", TransientError, "ORA-01653"),
+        ("ORA-01109: database not open", TransientError, "ORA-01109"),
+        ("ORA-01219: database or pluggable database not open", TransientError, "ORA-01219"),
+        ("ORA-01555: snapshot too old: rollback segment number 7", TransientError, "ORA-01555"),
+        ("ORA-12757: instance does not currently know of requested service", UnreachableError, "ORA-12757"),
+        ("DPY-4011: the database or network closed the connection\nORA-00600: internal", TransientError, "DPY-4011"),
         ("something without a code", PermanentError, ""),
         ("", PermanentError, ""),
     ],
@@ -92,7 +125,101 @@ def test_messages_are_classified(text: str, kind: type[InfoMartError], code: str
     assert error.next_step
 
 
+def driver_codes_a_retry_cures() -> list[str]:
+    """What the driver itself holds for recoverable, and what it turns into a closed connection."""
+    closed = [code for code, ours in errors.ERR_ORACLE_ERROR_XREF.items() if ours == errors.ERR_CONNECTION_CLOSED]
+    # 16456 belongs to Data Guard's own processes; the others are internal errors, which a closed connection wraps.
+    left_out = {16456, 45, 378, 600, 602, 609, 1043}
+    return [f"ORA-{code:05}" for code in sorted({*closed, *errors.ERR_RECOVERABLE_ERROR_CODES} - left_out)]
+
+
+@pytest.mark.parametrize("code", driver_codes_a_retry_cures())
+def test_what_the_driver_holds_for_recoverable_is_retried(code: str) -> None:
+    assert classify(f"{code}: x", "s", "t").retryable
+
+
+@pytest.mark.parametrize("code", ["DPY-3010", "DPY-3001", "DPY-3015", "ORA-12660", "DPY-2019", "DPI-1047"])
+def test_an_error_of_the_drivers_mode_names_thick_mode_and_the_setting(code: str) -> None:
+    step = classify(f"DPY-6005: cannot connect.\n{code}: x", "s", "t").next_step
+    assert "Instant Client 19c" in step
+    assert "oracle_client" in step
+
+
+# A process has one mode: each of these runs in one of its own, with the real driver.
+def in_a_process(setting: str, code: str) -> str:
+    prelude = "from infomart_dr.hooks.oracle import InfoMartOracleHook\nimport oracledb\n"
+    environment = {
+        **os.environ,
+        "AIRFLOW__INFOMART_DR__ORACLE_CLIENT": setting,
+        "AIRFLOW_CONN_GIM2": connection(port=1),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    program = prelude + f"try:\n    {code}\nexcept Exception as error:\n    print(type(error).__name__, error)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_a_missing_client_library_is_said_at_once_with_what_to_install() -> None:
+    told = in_a_process("/nowhere/instantclient", "InfoMartOracleHook('gim2').get_conn()")
+    assert told.startswith("OraclePermanent")
+    assert "DPI-1047" in told
+    assert "Instant Client 19c" in told
+
+
+def test_thick_mode_after_thin_mode_in_one_process_is_said_with_the_setting() -> None:
+    code = "oracledb.enable_thin_mode(); InfoMartOracleHook('gim2').get_conn()"
+    told = in_a_process("/nowhere/instantclient", code)
+    assert told.startswith("OraclePermanent")
+    assert "DPY-2019" in told
+    assert "for all databases" in told
+
+
+def test_without_the_setting_the_driver_stays_thin() -> None:
+    assert in_a_process("", "InfoMartOracleHook('gim2').get_conn()").startswith("OracleUnreachable")
+
+
+def test_a_client_library_without_statement_limits_is_a_typed_error_and_the_connection_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class OldClient(oracledb.Connection):
+        closed = False
+
+        def __init__(self) -> None:
+            pass
+
+        def __del__(self) -> None:
+            pass
+
+        @property
+        def call_timeout(self) -> int:
+            return 0
+
+        @call_timeout.setter
+        def call_timeout(self, value: int) -> None:
+            raise oracledb.DatabaseError("DPI-1050: Oracle Client library is at version 12.2 but version 18.1")
+
+        def close(self) -> None:
+            self.closed = True
+
+    old = OldClient()
+    monkeypatch.setenv("AIRFLOW_CONN_GIM2", connection())
+    monkeypatch.setattr(oracle.OracleHook, "get_conn", lambda self: old)
+    with pytest.raises(OraclePermanent, match="older than 18c"):
+        InfoMartOracleHook("gim2").get_conn()
+    assert old.closed
+
+
+def test_a_listener_that_is_named_by_its_dsn_is_named_so_in_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    dsn = "(DESCRIPTION=(ADDRESS=(PROTOCOL=TCPS)(HOST=db2)(PORT=2484))(CONNECT_DATA=(SERVICE_NAME=GIM2)))"
+    monkeypatch.setenv("AIRFLOW_CONN_GIM2", connection(extra={"dsn": dsn}))
+    assert InfoMartOracleHook("gim2").target() == f"connection gim2 ({dsn})"
+
+
 def test_next_steps_name_what_to_look_at() -> None:
+    assert "recovery area" in classify("ORA-00257: x", "s", "t").next_step
+    assert "read-only" in classify("ORA-16000: x", "s", "t").next_step
     assert "service_name" in classify("DPY-6001: x", "s", "t").next_step
     assert "lsnrctl" in classify("ORA-12541: x", "s", "t").next_step
     assert "grant" in classify("ORA-00942: x", "s", "t").next_step
