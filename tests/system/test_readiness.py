@@ -348,8 +348,8 @@ DEFECTS: dict[str, tuple[Seed, dict[str, str]]] = {
     "purge jobs of another owner may not be held": (
         statements(
             "site2",
-            "delete from sys.lab_privileges where grantee = 'SYSTEM' and privilege in ('MANAGE SCHEDULER', 'DBA')",
-            "insert into sys.lab_privileges values ('SYSTEM', 'MANAGE SCHEDULER'), ('SYSTEM', 'DBA')",
+            "delete from sys.lab_privileges where grantee = 'SYSTEM' and privilege = 'CREATE ANY JOB'",
+            "insert into sys.lab_privileges values ('SYSTEM', 'CREATE ANY JOB')",
             "idb",
         ),
         {"idb_privileges site2": "blocked"},

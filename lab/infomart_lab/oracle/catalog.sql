@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS sys.lab_jobs (
 CREATE TABLE IF NOT EXISTS sys.lab_parameters (name varchar(80) PRIMARY KEY, value varchar(4000));
 CREATE TABLE IF NOT EXISTS sys.lab_privileges (
     grantee varchar(128) NOT NULL, privilege varchar(40) NOT NULL, PRIMARY KEY (grantee, privilege));
+-- ALTER on a job of the scheduler, granted directly
+CREATE TABLE IF NOT EXISTS sys.lab_job_grants (
+    grantee varchar(128) NOT NULL, owner varchar(128) NOT NULL, job_name varchar(128) NOT NULL,
+    PRIMARY KEY (grantee, owner, job_name));
 CREATE UNLOGGED TABLE IF NOT EXISTS sys.lab_scn_time (
     scn numeric NOT NULL, time_dp timestamptz NOT NULL,
     lsn numeric GENERATED ALWAYS AS (scn) STORED, at timestamptz GENERATED ALWAYS AS (time_dp) STORED);
@@ -439,6 +443,9 @@ CREATE OR REPLACE VIEW sys.session_roles AS
         AND (privilege IN ('DBA', 'SELECT_CATALOG_ROLE') OR privilege LIKE '%_FULL_DATABASE');
 CREATE OR REPLACE VIEW sys.dba_role_privs AS
     SELECT grantee, privilege AS granted_role FROM sys.lab_privileges WHERE privilege IN ('DBA', 'SELECT_CATALOG_ROLE', 'CONNECT', 'RESOURCE');
+CREATE OR REPLACE VIEW sys.user_tab_privs_recd AS
+    SELECT owner, job_name AS table_name, owner AS grantor, 'ALTER'::varchar AS privilege FROM sys.lab_job_grants
+    WHERE grantee = upper(session_user);
 
 -- USER_ and ALL_ views of the same things
 DO $$
@@ -483,7 +490,9 @@ DECLARE
     job_owner text := upper(CASE WHEN position('.' IN name) > 0 THEN split_part(name, '.', 1) ELSE session_user END);
     job text := upper(trim(both '"' FROM CASE WHEN position('.' IN name) > 0 THEN split_part(name, '.', 2) ELSE name END));
     allowed boolean := job_owner = upper(session_user)
-        OR (SELECT rolsuper OR pg_has_role(session_user, 'pg_monitor', 'MEMBER') FROM pg_roles WHERE rolname = session_user);
+        OR EXISTS (SELECT FROM sys.lab_privileges p WHERE p.grantee = upper(session_user) AND p.privilege = 'CREATE ANY JOB')
+        OR EXISTS (SELECT FROM sys.lab_job_grants g
+            WHERE g.grantee = upper(session_user) AND g.owner = job_owner AND g.job_name = job);
 BEGIN
     job_owner := trim(both '"' FROM job_owner);
     IF NOT EXISTS (SELECT FROM sys.lab_scheduler_jobs j WHERE j.owner = job_owner AND j.job_name = job) THEN

@@ -32,7 +32,7 @@ _ACCOUNTS: dict[str, Account] = {
     "CREATE TABLE, and quota, of GoldenGate's schema": "goldengate",
     "owner of GoldenGate's schema": "goldengate",
     "SELECT on the IDB's tables": "idb",
-    "owner of the job, or MANAGE SCHEDULER and ALTER on it": "idb",
+    "owner of the job, or ALTER on it, or CREATE ANY JOB": "idb",
     "owner of the job (PRIV_USER)": "idb",
     "EXECUTE on SYS.DBMS_IJOB, which the role DBA has": "idb",
     "CREATE TABLE, and quota, of the user of the IDB's connection": "idb",

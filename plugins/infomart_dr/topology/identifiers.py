@@ -19,9 +19,9 @@ def _form(pattern: str, words: str) -> StringConstraints:
 
 
 #: Oracle's unquoted identifier, in upper case as the dictionary shows it.
-Identifier = Annotated[str, _form(r"^[A-Z][A-Z0-9_$#]{0,29}$", "an Oracle name in upper case, at most 30 characters")]
+Identifier = Annotated[str, _form(r"^[A-Z][A-Z0-9_$#]{0,127}$", "an Oracle name in upper case, at most 128 characters")]
 #: ``OWNER.NAME``.
-QualifiedName = Annotated[str, _form(r"^[A-Z][A-Z0-9_$#]{0,29}\.[A-Z][A-Z0-9_$#]{0,127}$", "OWNER.NAME in upper case")]
+QualifiedName = Annotated[str, _form(r"^[A-Z][A-Z0-9_$#]{0,127}\.[A-Z][A-Z0-9_$#]{0,127}$", "OWNER.NAME in upper case")]
 #: GoldenGate group: 1 to 8 characters, see facts on the REST interface's ``^[A-Z_$][A-Z0-9_$]*$``.
 GroupName = Annotated[str, _form(r"^[A-Z][A-Z0-9_$]{0,7}$", "a group in upper case, at most 8 characters")]
 #: Trail: a path without extension whose file name has two characters.

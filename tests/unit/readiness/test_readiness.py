@@ -321,8 +321,12 @@ def test_what_an_idbs_user_needs_hangs_on_its_jobs_and_on_the_tables_that_are_th
         for tables in (True, False)
         for jobs in ((scheduler,), (dbms_job,), ())
     }
-    assert needed["READER", False, (scheduler,)] == ["CREATE TABLE", "SELECT_CATALOG_ROLE", "MANAGE SCHEDULER"]
+    assert needed["READER", False, (scheduler,)] == ["CREATE TABLE", "SELECT_CATALOG_ROLE", "ALTER ON ICON.PURGE"]
     assert needed["ICON", True, (scheduler,)] == ["SELECT_CATALOG_ROLE"]
+    wanted = accounts.hold_privileges("READER", [idb(scheduler)], True)
+    assert accounts.missing_privileges({"SELECT_CATALOG_ROLE", "MANAGE SCHEDULER"}, wanted) == ["ALTER ON ICON.PURGE"]
+    assert accounts.missing_privileges({"SELECT_CATALOG_ROLE", "ALTER ON ICON.PURGE"}, wanted) == []
+    assert accounts.missing_privileges({"DBA", "CREATE ANY JOB"}, wanted) == []
     assert needed["READER", True, (dbms_job,)] == ["SELECT_CATALOG_ROLE"]
     assert needed["READER", True, ()] == []
 
