@@ -47,6 +47,14 @@ class SshServer:
         self.user_key = asyncssh.generate_private_key("ssh-ed25519")
         self.connections: list[asyncssh.SSHServerConnection] = []
         self.path = f"{home}/bin:/usr/local/bin:/usr/bin:/bin"
+        #: Login shell. bash reads ~/.bashrc for each command of an SSH server.
+        self.shell = "/bin/sh"
+        #: What a start file prints into a session of SFTP.
+        self.noise_in_sftp = b""
+        #: Bytes of a file that SFTP can write; None: no limit. The text of the answer beyond; "": the bytes are
+        #: dropped.
+        self.space: int | None = None
+        self.full = "Failure"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -63,8 +71,22 @@ class SshServer:
             home = os.fsencode(self.home)
 
             class Sftp(asyncssh.SFTPServer):
+                def __init__(sftp, channel: asyncssh.SSHServerChannel[bytes]) -> None:
+                    super().__init__(channel)
+                    if self.noise_in_sftp:
+                        channel.write(self.noise_in_sftp)
+
                 def map_path(self, path: bytes) -> bytes:
                     return os.path.join(home, path)  # noqa: PTH118
+
+                def write(sftp, file_obj: object, offset: int, data: bytes) -> int:
+                    if self.space is None or offset + len(data) <= self.space:
+                        return super().write(file_obj, offset, data)  # type: ignore[return-value]
+                    if fits := data[: max(self.space - offset, 0)]:
+                        super().write(file_obj, offset, fits)
+                    if not self.full:
+                        return len(data)
+                    raise asyncssh.SFTPFailure(self.full)
 
             self._acceptor = await asyncssh.listen(
                 "127.0.0.1",
@@ -79,9 +101,9 @@ class SshServer:
         self._call(listen())
 
     async def _process(self, client: asyncssh.SSHServerProcess[bytes]) -> None:
-        environment = {"PATH": self.path, "HOME": str(self.home), "LANG": "C.UTF-8"}
+        environment = {"PATH": self.path, "HOME": str(self.home), "LANG": "C.UTF-8", "SSH_CLIENT": "127.0.0.1 1 22"}
         process = await asyncio.create_subprocess_exec(
-            "/bin/sh",
+            self.shell,
             "-c",
             client.command or ":",
             stdin=subprocess.PIPE,

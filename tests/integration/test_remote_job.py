@@ -22,17 +22,19 @@ from infomart_dr.errors import (
     PermanentError,
     RemoteCommandError,
     TopologyError,
+    TransientError,
     UnexpectedReplyError,
     UnreachableError,
 )
 from infomart_dr.hooks import transfer
 from infomart_dr.hooks.remote_host import RemoteHost
 from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
+from infomart_dr.operators.dump_set import VerifyDumpSet
 from infomart_dr.triggers.remote_job import RemoteJobTrigger
 
 pytestmark = pytest.mark.lab
 
-#: Second and third port of the block.
+#: Further ports of the block.
 OTHER, SILENT = 1, 2
 SECRET = "tiger-in-the-tank"
 
@@ -517,6 +519,18 @@ async def first_event(trigger: RemoteJobTrigger, seconds: float = 5) -> dict:
         await events.aclose()  # type: ignore[attr-defined]
 
 
+async def test_a_cleared_wait_ends_the_job_under_the_new_try_which_is_retried(job: RemoteJob) -> None:
+    job.submit("sleep 30")
+    old, new = trigger_for(job), trigger_for(job)
+    waiting = asyncio.create_task(first_event(new, 20))
+    await asyncio.sleep(0.3)
+    await old.on_kill()
+    event = await waiting
+    assert (event["state"], event["exit_code"]) == ("ended", 143)
+    with pytest.raises(TransientError, match="signal 15"):
+        VerifyDumpSet(task_id="verify_dump_set").collect(None, event)  # type: ignore[arg-type]
+
+
 async def test_the_trigger_fires_with_the_exit_code_and_shows_the_log(
     job: RemoteJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -583,6 +597,83 @@ def other(tmp_path: Path, base_port: int) -> Iterator[SshServer]:
     yield server
     os.environ.pop("AIRFLOW_CONN_HOST_TWO")
     server.close()
+
+
+# -- start files of the login shell ------------------------------------------------------------------------
+
+ORAENV = "The Oracle base remains unchanged with value /u01/app/oracle"
+
+
+@pytest.fixture
+def noisy(server: SshServer) -> Iterator[Path]:
+    """Start file of bash, which is the login shell here."""
+    server.shell = "/bin/bash"
+    start_file = server.home / ".bashrc"
+    start_file.write_text(f"echo '{ORAENV}'\necho 'stty: standard input: Inappropriate ioctl for device' >&2\n")
+    yield start_file
+    start_file.unlink()
+    server.shell = "/bin/sh"
+
+
+def test_lines_of_a_start_file_are_no_part_of_outputs_and_files(host: RemoteHost, noisy: Path) -> None:
+    done = host.run(["/bin/sh", "-c", "echo one; echo two >&2"])
+    assert (done.stdout, done.stderr) == ("one\n", "two\n")
+    host.write_file("globals", "GGSCHEMA OLD\n")
+    assert host.read_file("globals") == "GGSCHEMA OLD\n"
+    assert host.read_bytes("globals", 9, 100) == b"OLD\n"
+    assert host.file_sizes(".", ["globals", "none"]) == {"globals": 13}
+    assert host.home() == str(noisy.parent)
+    with pytest.raises(RemoteCommandError) as refused:
+        host.run(["/bin/sh", "-c", "echo why >&2; exit 3"])
+    assert ORAENV not in str(refused.value)
+    assert "why" in str(refused.value)
+
+
+@pytest.mark.parametrize("ending", ["", "printf 'no line break'\n"])
+def test_a_log_over_a_noisy_shell_has_its_own_lines_and_an_end(
+    host: RemoteHost, noisy: Path, job: RemoteJob, ending: str
+) -> None:
+    noisy.write_text(noisy.read_text() + ending)
+    job.submit("echo one")
+    status = until(job.status, "ended")
+    assert (status.exit_code, status.log_size) == (0, 4)
+    assert job.log(0) == ("one\n", 4)
+    assert job.log(4) == ("", 4)
+
+
+async def test_a_waiting_task_over_a_noisy_shell_shows_the_log_and_ends(
+    noisy: Path, job: RemoteJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    job.submit("echo one; sleep 0.5; echo two")
+    trigger = trigger_for(job)
+    monkeypatch.setattr(trigger.log, "info", lambda text, *values: shown.append(text % values))
+    event = await first_event(trigger, 20)
+    assert (event["state"], event["exit_code"], event["log_offset"]) == ("ended", 0, 8)
+    assert shown == ["one", "two"]
+
+
+def test_a_start_file_that_reads_standard_input_is_named_and_nothing_is_written(host: RemoteHost, noisy: Path) -> None:
+    noisy.write_text("read -r ORACLE_SID\n")
+    with pytest.raises(UnexpectedReplyError, match="reads the standard input") as refused:
+        host.write_file("swallowed", "first\nsecond\n")
+    assert "oraenv" in refused.value.next_step
+    assert not (noisy.parent / "swallowed").exists()
+
+
+def test_a_login_shell_that_runs_no_command_is_named_with_what_it_printed(host: RemoteHost, noisy: Path) -> None:
+    noisy.write_text("echo This account is currently not available.\nexit 1\n")
+    with pytest.raises(UnexpectedReplyError, match="did not run pwd: This account is currently not available"):
+        host.run(["pwd"], check=False)
+
+
+def test_a_start_file_that_prints_into_sftp_is_named(host: RemoteHost, server: SshServer) -> None:
+    server.noise_in_sftp = ORAENV.encode() + b"\n"
+    try:
+        with pytest.raises(PermanentError, match="SFTP began with other text"), host.sftp():
+            pass
+    finally:
+        server.noise_in_sftp = b""
 
 
 def dump_set(folder: Path, sizes: dict[str, int]) -> dict[str, str]:
@@ -654,12 +745,60 @@ def test_relay_over_a_lost_connection_is_curable_and_continues(
     target.mkdir()
     plan = plan_for(tmp_path / "from", target, sizes, bandwidth=2000)
     with RemoteHost("host_two", connect_timeout=1) as second:
-        threading.Timer(0.8, other.cut).start()
+        arriving = target / "gim01.dmp"
+
+        def cut() -> None:
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline and not (arriving.exists() and arriving.stat().st_size > 200_000):
+                time.sleep(0.01)
+            other.cut()
+
+        cutter = threading.Thread(target=cut)
+        cutter.start()
         with pytest.raises(UnreachableError):
             transfer.relay(host, second, plan)
+        cutter.join()
         assert 0 < (target / "gim01.dmp").stat().st_size < 3_000_000
         transfer.relay(host, second, plan.model_copy(update={"bandwidth": None}))
         assert transfer.checksums(second, str(target), list(sizes)) == sums
+
+
+@pytest.mark.parametrize("text", ["Failure", "No space left on device", "Auf dem Gerät ist kein Speicherplatz frei"])
+@pytest.mark.parametrize(
+    ("size", "space"),
+    [(1_048_576, 307_200), (12_582_912, 4_194_304), (9_000_000, 8_900_000), (40_000, 0)],
+    ids=["small file", "big file", "last piece", "nothing fits"],
+)
+def test_a_full_disk_at_the_target_is_final_and_named_with_the_free_space(
+    host: RemoteHost, other: SshServer, tmp_path: Path, size: int, space: int, text: str
+) -> None:
+    dump_set(tmp_path / "from", {"gim01.dmp": size})
+    target = other.home / "to"
+    target.mkdir()
+    other.space, other.full = space, text
+    with (
+        RemoteHost("host_two") as second,
+        pytest.raises(PermanentError, match=r"gim01\.dmp .*free") as refused,
+    ):
+        transfer.relay(host, second, plan_for(tmp_path / "from", target, {"gim01.dmp": size}))
+    assert text in refused.value.what
+    assert "space" in refused.value.next_step
+    other.space = None
+    with RemoteHost("host_two") as second:
+        sums = transfer.relay(host, second, plan_for(tmp_path / "from", target, {"gim01.dmp": size}))
+        assert (target / "gim01.dmp").read_bytes() == (tmp_path / "from" / "gim01.dmp").read_bytes()
+    assert set(sums) <= {"gim01.dmp"}
+
+
+def test_a_write_that_is_dropped_without_an_answer_is_found_by_the_size(
+    host: RemoteHost, other: SshServer, tmp_path: Path
+) -> None:
+    dump_set(tmp_path / "from", {"gim01.dmp": 500_000})
+    target = other.home / "to"
+    target.mkdir()
+    other.space, other.full = 100_000, ""
+    with RemoteHost("host_two") as second, pytest.raises(PermanentError, match="100000 of 500000 bytes"):
+        transfer.relay(host, second, plan_for(tmp_path / "from", target, {"gim01.dmp": 500_000}))
 
 
 FAKE_RSYNC = """\

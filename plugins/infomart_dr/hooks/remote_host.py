@@ -40,6 +40,8 @@ from infomart_dr.topology import Topology
 logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
 
 _VARIABLE = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+#: Follows the mark when a start file of the login shell has read the standard input.
+_READ_BEFORE = "-read-before"
 #: Limit of one command's output in bytes; more means that the program is out of control.
 _MAX_OUTPUT = 32 * 1024 * 1024
 _CHUNK = 65536
@@ -71,17 +73,31 @@ class RawCompleted:
 # -- pure functions --------------------------------------------------------------------------------
 
 
-def command_line(argv: Sequence[str], environment: Mapping[str, str] | None = None, cwd: str | None = None) -> str:
+def command_line(
+    argv: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    *,
+    mark: str = "",
+    stdin: bool = False,
+) -> str:
     """Command string for any remote login shell: ``/bin/sh -c '...'``.
 
     :param argv: program and arguments, each quoted.
     :param environment: variables without secrets; secrets go by standard input.
     :param cwd: folder; relative to the user's home.
+    :param mark: a word that both outputs get as a line before those of the program: what precedes it comes from the
+        login shell's start files.
+    :param stdin: the first line of standard input is the mark; a start file may have read it.
     :raises PermanentError: there is no program, a NUL, or a variable's name is not valid.
     """
     if not argv or not argv[0]:
         raise PermanentError("The command has no program.")
     parts = []
+    if mark and stdin:
+        parts.append(f'IFS= read -r mark; [ "$mark" = {mark} ] || {{ echo {mark}{_READ_BEFORE}; exit 1; }}')
+    if mark:
+        parts.append(f"echo {mark}; echo {mark} >&2")
     if cwd is not None:
         parts.append(f"cd -- {shlex.quote(cwd)}")
     for name, value in (environment or {}).items():
@@ -93,6 +109,14 @@ def command_line(argv: Sequence[str], environment: Mapping[str, str] | None = No
     if "\0" in text:
         raise PermanentError(f"The command {argv[0]!r} contains a NUL character.")
     return "/bin/sh -c " + shlex.quote(text)
+
+
+def after_mark(output: bytes, mark: str) -> bytes | None:
+    """Output that follows the line of the mark; None: there is no such line."""
+    line = f"{mark}\n".encode()
+    _, found, after = output.partition(line)
+    # A start file may end without a line break, so the mark need not begin its line.
+    return after if found else None
 
 
 def parse_sizes(text: str) -> dict[str, int]:
@@ -398,11 +422,14 @@ class RemoteHost:
         cwd: str | None = None,
         timeout: float | None = None,
     ) -> RawCompleted:
-        command = command_line(argv, environment, cwd)
+        mark = f"infomart-{secrets.token_hex(8)}"
+        command = command_line(argv, environment, cwd, mark=mark, stdin=bool(stdin))
         limit = self.command_timeout if timeout is None else timeout
         deadline = time.monotonic() + limit
         name = PurePosixPath(argv[0]).name
         payload = stdin.encode() if isinstance(stdin, str) else stdin
+        if payload:
+            payload = f"{mark}\n".encode() + payload
         channel = self._channel()
         try:
             channel.settimeout(limit)
@@ -417,7 +444,7 @@ class RemoteHost:
             # -1 without an exit code: a signal, or the connection ended first
             if status == -1 and not transport.is_active():
                 raise self._lost(name)
-            return RawCompleted(None if status == -1 else status, stdout, stderr)
+            return self._without_noise(RawCompleted(None if status == -1 else status, stdout, stderr), mark, name)
         except TimeoutError:
             raise self._timeout(name, limit) from None
         except (paramiko.SSHException, EOFError, OSError):
@@ -425,6 +452,26 @@ class RemoteHost:
         finally:
             with contextlib.suppress(Exception):
                 channel.close()
+
+    def _without_noise(self, raw: RawCompleted, mark: str, name: str) -> RawCompleted:
+        """The program's own output, without what start files of the login shell printed before it."""
+        stdout = after_mark(raw.stdout, mark)
+        if stdout is not None:
+            stderr = after_mark(raw.stderr, mark)
+            return RawCompleted(raw.exit_code, stdout, raw.stderr if stderr is None else stderr)
+        if f"{mark}{_READ_BEFORE}".encode() in raw.stdout:
+            raise UnexpectedReplyError(
+                f"{self.label}: a start file of the login shell reads the standard input that is meant for {name}.",
+                "Find it in .bashrc, .profile or .kshrc of the SSH user (oraenv asks for ORACLE_SID, for example), and "
+                "let it run for interactive logins only.",
+            )
+        printed = tail((raw.stderr + b"\n" + raw.stdout).decode("utf-8", "replace"))
+        raise UnexpectedReplyError(
+            f"{self.label}: the login shell did not run {name}: {printed or 'it printed nothing'} "
+            f"(exit code {raw.exit_code}).",
+            "Log in with ssh as this user and run a command, such as: ssh user@host /bin/sh -c true. Check the login "
+            "shell, its start files and a forced command in authorized_keys.",
+        )
 
     def _collect(self, channel: paramiko.Channel, deadline: float, name: str, limit: float) -> tuple[bytes, bytes]:
         """Both outputs until their end."""
@@ -477,8 +524,7 @@ class RemoteHost:
     def home(self) -> str:
         """The user's home folder, absolute."""
         if self._home is None:
-            # a login script may print other lines first
-            self._home = self.run(["pwd"]).stdout.strip().rsplit("\n", 1)[-1]
+            self._home = self.run(["pwd"]).stdout.strip()
         return self._home
 
     def absolute(self, path: str) -> str:
@@ -552,6 +598,14 @@ class RemoteHost:
             channel.settimeout(self.command_timeout)
             channel.invoke_subsystem("sftp")
             client = paramiko.SFTPClient(channel)
+        except paramiko.SFTPError as error:
+            channel.close()
+            raise PermanentError(
+                f"{self.label}: SFTP began with other text ({error}): a start file of the login shell prints it.",
+                "Let .bashrc, .profile or .kshrc of the SSH user print for interactive logins only, set the subsystem "
+                "sftp "
+                "to internal-sftp in sshd_config, or choose transfer.method direct.",
+            ) from None
         except (paramiko.SSHException, EOFError, OSError) as error:
             channel.close()
             if not channel.get_transport().is_active():

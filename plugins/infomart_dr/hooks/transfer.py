@@ -6,6 +6,7 @@ Both ways write to the final names and resume after a lost connection. Only :fun
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import queue
 import re
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from infomart_dr.errors import InfoMartError, PermanentError, UnexpectedReplyError, UnreachableError
 from infomart_dr.hooks.remote_host import RemoteHost
-from infomart_dr.text import unit_of
+from infomart_dr.text import size_text, unit_of
 from infomart_dr.times import span
 from infomart_dr.topology import AbsolutePath, Address, Port
 
@@ -149,6 +150,83 @@ def classify_exit(code: int | None) -> Literal["done", "retryable", "final"]:
     if code is None or code in _CURABLE_CODES or 128 < code < 160:
         return "retryable"
     return "final"
+
+
+#: Lines of ssh and rsync that no retry changes, with what to do. rsync ends with 12 or 255 then, as after a lost
+#: connection. Errors of the system have their number, since their text may be localised.
+_REFUSED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), step)
+    for pattern, step in (
+        (
+            r"host key verification failed|remote host identification has changed|no \S+ host key is known",
+            "Compare the target's host key, then put it into the known_hosts of the source host: "
+            "hosts.<name>.known_hosts "
+            "of the topology, or the user's own.",
+        ),
+        (
+            r"permission denied \((?:publickey|password|keyboard|gssapi|hostbased)|too many authentication failures"
+            r"|unprotected private key|bad permissions|invalid format|error in libcrypto|no such identity"
+            r"|bad owner or permissions|identity file .* not accessible",
+            "Correct the key of the transfer at the source host (hosts.<name>.transfer_key of the topology), or "
+            "authorized_keys at the target.",
+        ),
+        (
+            r"account (?:has expired|is currently not available)|password (?:has expired|change required)",
+            "Unlock the account of the transfer at the target.",
+        ),
+        (
+            r"no matching (?:host key type|key exchange method|cipher|mac)|unable to negotiate",
+            "Compare the SSH algorithms of both hosts.",
+        ),
+        (
+            r"is your shell clean|protocol version mismatch|protocol incompatibility",
+            "A start file of the target's login shell prints text: let .bashrc, .profile or .kshrc print for "
+            "interactive "
+            "logins only.",
+        ),
+        (
+            r"rsync(?:: command)?(?:: | )not found|command not found|remote command not found|unknown option",
+            "Install rsync at both hosts, with a release that knows the options in the output, or choose "
+            "transfer.method "
+            "relay.",
+        ),
+        (
+            r"^rsync: .*\((?:28|122|27)\)\s*$|no space left on device|disk quota exceeded",
+            "Give the target's folder the space of the dump set.",
+        ),
+        (r"^rsync: .*\((?:30|13|1)\)\s*$|read-only file system", "Correct owner, mode or mount of the folder."),
+        (
+            r"could not resolve hostname(?!.*temporary failure)",
+            "Correct hosts.<name>.seen_from.<site>.address in the topology, or the name service of the source host.",
+        ),
+    )
+)
+
+
+def failure(code: int | None, output: str) -> InfoMartError:
+    """The error of a direct transfer that did not end with 0. It shows the end of the output.
+
+    A line that names a reason which no retry changes decides; otherwise the exit code does.
+
+    :param code: exit code of the job.
+    :param output: what the job printed.
+    """
+    shown = "\n".join(output.strip().splitlines()[-15:]) or "no output"
+    for line in output.splitlines():
+        for pattern, step in _REFUSED:
+            if pattern.search(line.strip()):
+                return PermanentError(
+                    f"The transfer failed (exit code {code}): {line.strip()[:300]}\n{shown}",
+                    f"{step} Then clear this task: the copy continues where it stopped.",
+                )
+    if classify_exit(code) == "retryable":
+        return UnreachableError(
+            f"The transfer was interrupted (exit code {code}).\n{shown}", "The retry resumes where it stopped."
+        )
+    return PermanentError(
+        f"The transfer failed (exit code {code}).\n{shown}",
+        "Correct the cause that the output names, then clear this task: the copy continues where it stopped.",
+    )
 
 
 # -- progress ------------------------------------------------------------------------------------------
@@ -384,30 +462,45 @@ def _relay_file(
             reader.open(origin, "rb") as incoming,
             writer.open(destination, "r+b" if here else "wb") as outgoing,
         ):
-            outgoing.set_pipelined(True)
             outgoing.truncate(offset)
             outgoing.seek(offset)
             position = offset
             while position < size and not stop.is_set():
                 end = min(position + _WINDOW, size)
                 blocks = [(at, min(_BLOCK, end - at)) for at in range(position, end, _BLOCK)]
-                for block, (_, wanted) in zip(incoming.readv(blocks), blocks, strict=True):
+                for block, (at, wanted) in zip(incoming.readv(blocks), blocks, strict=True):
                     if len(block) != wanted:
                         raise PermanentError(
                             f"{source.label}: {origin} is shorter than the {size} bytes of the dump set.",
                             "Check whether the export still writes, or the file was cut; export again.",
                         )
                     digest.update(block)
+                    # The last write of a window waits for the answers of all: a full disk answers here, and close()
+                    # would drop what is still open.
+                    outgoing.set_pipelined(at + wanted < end)
                     outgoing.write(block)
                     throttle.spend(len(block))
                 position = end
                 report(name, position)
-    except (OSError, EOFError, paramiko.SSHException) as error:
-        raise _sftp_error(error, source, target, name) from None
+            there = outgoing.stat().st_size or 0
+            if position == size and there < size:
+                raise PermanentError(
+                    f"{name}: {there} of {size} bytes are at {target.label}, although each write was confirmed.",
+                    "Check the free space and the quota at the target.",
+                )
+    except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError) as error:
+        raise _sftp_error(error, source, target, name, plan.target_folder) from None
     return digest.hexdigest() if offset == 0 and not stop.is_set() else None
 
 
-def _sftp_error(error: Exception, source: RemoteHost, target: RemoteHost, name: str) -> InfoMartError:
+#: Errors without a number that paramiko raises itself, and answers of SFTP servers about a lost connection
+#: (SSH_FX_NO_CONNECTION, SSH_FX_CONNECTION_LOST). Any other text without a number is a server's refusal.
+_LOST = re.compile(
+    r"socket is closed|channel closed|no connection|connection\s+(?:was\s+)?lost|timed?\s*out", re.IGNORECASE
+)
+
+
+def _sftp_error(error: Exception, source: RemoteHost, target: RemoteHost, name: str, folder: str) -> InfoMartError:
     where = f"{name} from {source.label} to {target.label}"
     if isinstance(error, FileNotFoundError):
         return PermanentError(
@@ -416,10 +509,15 @@ def _sftp_error(error: Exception, source: RemoteHost, target: RemoteHost, name: 
         )
     if isinstance(error, PermissionError):
         return PermanentError(f"{where}: permission denied.", "Check owner and mode of folder and files.")
-    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError) and str(error) == "Failure":
+    refused = isinstance(error, OSError) and error.errno is None and not isinstance(error, TimeoutError)
+    if refused and str(error) and not _LOST.search(str(error)):
+        free = "unknown"
+        with contextlib.suppress(InfoMartError):
+            free = size_text(target.free_space(folder))
         return PermanentError(
-            f"{where}: the SFTP server reports a failure.",
-            "Check the free space and the quota at the target.",
+            f"{where}: the SFTP server refused with {str(error)[:200]!r}; space that is free in {folder}: {free}.",
+            "Check the free space and the quota at the target, then clear this task: the copy continues where it "
+            "stopped.",
         )
     return UnreachableError(
         f"{where}: the connection was lost ({error}).", "Check the network; the retry continues the copy."

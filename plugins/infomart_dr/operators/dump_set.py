@@ -201,11 +201,10 @@ class DataPumpOperator(JobOperator):
             )
         report = self.report(step)
         if report is None or report.outcome == "unfinished":
-            if event["state"] != "ended":
-                # The host restarted, or the client was killed: the next client may succeed.
-                self.ended(event)
+            # The host restarted, or the client was killed: the next client may succeed.
+            code = self.ended(event)
             raise failed(
-                f"Job {name} did not run: {self.program} ended with {event.get('exit_code')}.",
+                f"Job {name} did not run: {self.program} ended with {code}.",
                 self.printed(step, event),
                 "Correct the cause that the output names, then clear this task.",
             )
@@ -464,20 +463,11 @@ class TransferDumpSet(JobOperator):
         relay(step.at("source").host(), step.at("target").host(), plan, tell)
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
-        from infomart_dr.hooks.transfer import classify_exit
+        from infomart_dr.hooks.transfer import failure
 
         code = self.ended(event)
-        match classify_exit(code):
-            case "retryable":
-                raise TransientError(
-                    f"The transfer was interrupted (exit code {code}).", "The retry resumes where it stopped."
-                )
-            case "final":
-                raise failed(
-                    f"The transfer failed (exit code {code}).",
-                    self.printed(step, event),
-                    "Correct the cause that the output names, then clear this task.",
-                )
+        if code != 0:
+            raise failure(code, self.printed(step, event))
         self._arrived(step)
 
     def _arrived(self, step: Step) -> None:

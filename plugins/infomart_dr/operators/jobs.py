@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
 
 
+#: Exit codes of a program that a signal ended lie between these; the signal is the code less the first.
+_SIGNALS = (128, 160)
+
+
 class JobOperator(StepOperator):
     """A step that runs a remote job.
 
@@ -94,10 +98,17 @@ class JobOperator(StepOperator):
     def ended(self, event: dict[str, Any]) -> int:
         """Exit code of the job behind an event.
 
-        :raises TransientError: its end is unknown; a retry finds out.
+        :raises TransientError: its end is unknown, or a signal ended it; a retry finds out.
         """
         if event["state"] == "ended":
-            return int(event["exit_code"])
+            code = int(event["exit_code"])
+            if _SIGNALS[0] < code < _SIGNALS[1]:
+                # Also the end of an earlier try's wait: a person cleared the task while it waited.
+                raise TransientError(
+                    f"Job {event['job_id']} was ended by signal {code - _SIGNALS[0]}.",
+                    "The retry checks what the job left behind and resumes from there. Do not end the program by hand.",
+                )
+            return code
         raise TransientError(
             f"Job {event['job_id']} is {event['state']}: {event.get('reason') or 'its end is unknown'}.",
             "The retry checks what the job left behind and resumes from there.",

@@ -14,6 +14,7 @@ from infomart_dr.hooks.transfer import (
     checksum_script,
     classify_exit,
     direct_command,
+    failure,
     parse_checksums,
     progress_line,
     rsync_words,
@@ -103,6 +104,70 @@ def test_what_reaches_a_shell_is_checked(field: str, value: object) -> None:
 )
 def test_exit_codes_are_classified(code: int | None, kind: str) -> None:
     assert classify_exit(code) == kind
+
+
+LOST = (
+    "rsync: connection unexpectedly closed (0 bytes received so far) [sender]\n"
+    "rsync error: error in rsync protocol data stream (code 12) at io.c(285) [sender=3.5.0]\n"
+    "gim01.dmp: rsync ended with exit code 12\n"
+)
+
+
+@pytest.mark.parametrize("code", [12, 255])
+@pytest.mark.parametrize(
+    ("reason", "named"),
+    [
+        ("Host key verification failed.", "known_hosts"),
+        ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "known_hosts"),
+        ("No ED25519 host key is known for db2 and you have requested strict checking.", "known_hosts"),
+        ("oracle@db2: Permission denied (publickey,gssapi-keyex,gssapi-with-mic).", "transfer_key"),
+        ('Load key "/home/oracle/.ssh/dr": invalid format', "transfer_key"),
+        ("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @", "transfer_key"),
+        ("This account is currently not available.", "account"),
+        (
+            "Unable to negotiate with 10.0.0.2 port 22: no matching host key type found. Their offer: ssh-rsa",
+            "algorithm",
+        ),
+        ("protocol version mismatch -- is your shell clean?", "start file"),
+        ("bash: rsync: command not found", "Install rsync"),
+        ("bash: line 1: rsync: command not found", "Install rsync"),
+        ("sh: 1: rsync: not found", "Install rsync"),
+        ('rsync: [receiver] write failed on "/dump/gim01.dmp": No space left on device (28)', "space"),
+        ('rsync: [receiver] write failed on "/dump/gim01.dmp": Auf dem Gerät ist kein Platz mehr (28)', "space"),
+        ('rsync: mkstemp "/dump/.gim01.dmp.x" failed: Disk quota exceeded (122)', "space"),
+        ('rsync: [receiver] open "/dump/gim01.dmp" failed: Permission non accordée (13)', "owner"),
+        ("ssh: Could not resolve hostname db2x: Name or service not known", "address"),
+    ],
+)
+def test_a_refusal_in_the_output_is_final_whatever_the_exit_code(reason: str, named: str, code: int) -> None:
+    error = failure(code, f"gim02.dmp: there\n{reason}\n{LOST}")
+    assert not error.retryable
+    assert reason[:250] in error.what
+    assert named in error.next_step
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (12, ""),
+        (255, "ssh: connect to host db2 port 22: Connection refused"),
+        (255, "ssh: connect to host db2 port 22: Connection timed out"),
+        (255, "ssh: Could not resolve hostname db2: Temporary failure in name resolution"),
+        (255, "client_loop: send disconnect: Broken pipe"),
+        (30, "rsync: [sender] io timeout after 60 seconds -- exiting"),
+        (10, "rsync: [sender] read error: Connection reset by peer (104)"),
+        (143, ""),
+    ],
+)
+def test_an_interruption_is_retried_and_shows_the_output(code: int, reason: str) -> None:
+    error = failure(code, f"{reason}\n{LOST}")
+    assert error.retryable
+    assert reason in error.what
+    assert "connection unexpectedly closed" in error.what
+
+
+def test_a_transfer_without_output_says_so() -> None:
+    assert "no output" in failure(12, " \n").what
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.remote_job import JobStatus
 from infomart_dr.operators import etl_jobs, human
 from infomart_dr.operators.base import StepOperator
+from infomart_dr.operators.dump_set import TransferDumpSet, VerifyDumpSet, WriteManifest
 from infomart_dr.operators.etl_jobs import (
     BringReportsIntoService,
     CheckMigrationState,
@@ -399,3 +400,11 @@ def test_a_site_without_reports_is_skipped(step: Any, gi2: Gi2) -> None:
     step.site("target").reports = None
     with pytest.raises(AirflowSkipException, match="no reports at site2"):
         bring().execute({})
+
+
+@pytest.mark.parametrize("code", [129, 137, 143])
+@pytest.mark.parametrize("kind", [WriteManifest, VerifyDumpSet, TransferDumpSet, RunMigrationJob, RunMaintenanceJob])
+def test_a_program_that_a_signal_ended_is_retried_by_every_step(kind: Any, code: int, step: Any) -> None:
+    event = {"state": "ended", "job_id": "plan-job-1", "exit_code": code, "seconds": 1.0, "reason": ""}
+    with pytest.raises(TransientError, match=f"signal {code - 128}"):
+        kind(task_id="x").collect(step, event)
