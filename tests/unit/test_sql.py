@@ -23,7 +23,7 @@ PLAIN = [path for path in PATHS if path.stem not in GENERATED]
 PLACEHOLDERS = {"schema", "table", "column", "sequence"}
 HEADER = ("reads", "binds", "privilege", "source")
 #: Schemas whose objects every database has.
-PUBLIC = re.compile(r"^(g?v\$|dba_|all_|session_privs$|session_roles$|user_users$|dual$)")
+PUBLIC = re.compile(r"^(g?v\$|dba_|all_|session_privs$|session_roles$|user_users$|user_tab_privs_recd$|dual$)")
 #: Likely bind names that Oracle refuses (ORA-01745).
 RESERVED = set(
     re.findall(
@@ -59,6 +59,8 @@ def _header(path: Path) -> dict[str, str]:
 
 
 def _parse(sql: str) -> exp.Expression:
+    # sqlglot does not know that an index may have a schema.
+    sql = re.sub(r"(?i)^(create (?:unique )?index )\w+\.", r"\1", sql)
     (tree,) = sqlglot.parse(sql, dialect="oracle")
     assert tree is not None
     return tree
