@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -165,11 +164,6 @@ def test_the_documents_examples_run_as_they_stand_and_the_ticket_is_told_the_sta
     done = subprocess.run(["bash", "-c", script], env=run, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^200\n(queued|running)$", done.stdout, re.MULTILINE), done.stdout
-
-    # In Python it is already there.
-    (program,) = blocks("python")
-    done = subprocess.run([sys.executable, "-c", program], env=run, capture_output=True, text=True, timeout=300)
-    assert done.stdout.splitlines() == ["already there", "success []"], done.stderr
 
     messages = until(lambda: (each := told(receiver, "INC0000001"))[-1:] and each[-1]["event"] == "ended" and each, "")
     assert [(each["event"], each["chapter"], each["state"]) for each in messages] == [
