@@ -159,6 +159,7 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             "capture": "classic" if site.goldengate == "11.2" else "integrated",
             "manager_port": config.port(name, "manager"),
             "schema": site.goldengate_schema,
+            "trails": {"remote": {other: f"./dirdat/d{other[-1]}" for other in config.sites if other != name}},
             "login": {
                 "user": site.goldengate_schema,
                 "encrypted_password": encrypted_password(config.password(name, site.goldengate_schema)),

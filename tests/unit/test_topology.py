@@ -65,7 +65,11 @@ WRONG = {
     "a group of nine characters": ("sites.dublin.goldengate.groups", {"extract": "EXTRACTGIM"}, "text of the form"),
     "a group used twice": ("sites.dublin.goldengate.groups", {"extract": "PGIM"}, "three different names"),
     "a trail of three characters": ("sites.dublin.goldengate.trails", {"local": "./dirdat/emx"}, "text of the form"),
-    "one trail for both": ("sites.dublin.goldengate.trails", {"local": "./dirdat/dp"}, "two trails"),
+    "one trail for both": ("sites.dublin.goldengate.trails", {"local": "dirdat/dp"}, "a name of its own"),
+    "a trail from the site itself": (
+        "sites.dublin.goldengate.trails", {"remote": {"dublin": "./dirdat/dp"}}, "one from each other site: frankfurt"),
+    "a bad trail of a sending site": (
+        "sites.dublin.goldengate.trails", {"remote": {"frankfurt": "./dirdat/dpx"}}, "text of the form"),
     "a shell sign in a path": ("sites.dublin.goldengate.home", "/u01/$(reboot)", "absolute path"),
     "a relative path": ("sites.dublin.info_mart_server.root", "gim", "absolute path"),
     "a data source at no site": ("sites.dublin.idbs", [{"name": "ts", "data_source_key": 1, "dap": "DAP",
@@ -329,6 +333,17 @@ def test_the_servers_of_an_active_standby_deployment_share_their_object(document
 )
 def test_a_ticket_is_known_by_the_first_word(text: str, ticket: str | None) -> None:
     assert topology.Tickets(backend="servicenow", connection="s").ticket_in(text) == ticket
+
+
+def test_with_three_sites_each_sending_site_has_a_trail_of_its_own(document: dict[str, Any]) -> None:
+    cork = copy.deepcopy(document["sites"]["dublin"]) | {"role": "new", "idbs": []}
+    three = change(document, "sites.cork", cork)
+    with pytest.raises(TopologyError, match=r"sites\.dublin\.goldengate\.trails\.remote: found .* 2 sending sites"):
+        read(three)
+    for name, others in (("cork", "dublin frankfurt"), ("dublin", "cork frankfurt"), ("frankfurt", "cork dublin")):
+        trails = {other: f"./dirdat/{other[0]}1" for other in others.split()}
+        three = change(three, f"sites.{name}.goldengate.trails", {"remote": trails})
+    assert read(three).sites["cork"].goldengate.trails.arriving("dublin") == "./dirdat/d1"
 
 
 def test_the_first_text_that_names_a_ticket_counts() -> None:

@@ -97,6 +97,21 @@ def replicates(step: Step, direction: Direction) -> bool:
     return all(step.at(role).ggsci.status(name) == "RUNNING" for role, name in groups_of(step, direction))
 
 
+def other_trail(step: Step, direction: Direction) -> str:
+    """The trail that a direction's Replicat reads, where the topology names another one; empty: they agree."""
+    capturing, applying = ends(direction)
+    at = step.at(applying)
+    info = at.ggsci.info(at.settings.goldengate.groups.replicat)
+    wanted = at.settings.goldengate.trails.arriving(step.at(capturing).name)
+    # INFO shows a file: two characters and its number, in a path that may be absolute.
+    if info is None or not info.trail or info.trail.rpartition("/")[2][:2] == wanted.rpartition("/")[2]:
+        return ""
+    return (
+        f"{info.name} at {at.name} reads {info.trail}, and the topology names {wanted} for the trail from "
+        f"{step.at(capturing).name} (sites.{at.name}.goldengate.trails.remote)"
+    )
+
+
 def no_older_transactions(step: Step, direction: Direction) -> Observation:
     """Probe: no transaction that began before the capture is open.
 
@@ -183,7 +198,7 @@ def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str
 def newest_trail_file(step: Step) -> tuple[str, int] | None:
     """Name and size of the trail's last file that arrived at the survivor; None when there is none."""
     goldengate = step.at("target").settings.goldengate
-    folder, _, name = goldengate.trails.remote.rpartition("/")
+    folder, _, name = goldengate.trails.arriving(step.at("source").name).rpartition("/")
     script = (
         f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
         # A copy beside it, such as dp000000002.bak, is not a trail file.
@@ -218,6 +233,8 @@ def replicat_at_trail_end(step: Step) -> Observation:
             f"{where} is ABENDED: changes that arrived are not applied. {ggsci.report_tail(name)}",
             f"Correct the error in the report, then START REPLICAT {name}.",
         )
+    if wrong := other_trail(step, "to_target"):
+        raise GuardError(f"{wrong}.", "Correct the topology: the end of another trail proves nothing.")
     newest = newest_trail_file(step)
     place = f"{info.trail or 'no trail file'} RBA {info.rba if info.rba is not None else 'unknown'}"
     if newest is None:

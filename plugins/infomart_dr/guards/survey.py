@@ -310,10 +310,10 @@ def _attempt(question: Callable[[], T]) -> T | InfoMartError:
 
 
 def trail_folder(roles: Roles, name: str, site: Site) -> str:
-    """Folder of the trail that grows at a site: the local trail at a source, else the trail that arrives."""
+    """Folder of the trail that grows at a site: the trail that arrives at a target, else the local one."""
     goldengate = site.goldengate
-    writes = any(source == name for source, _ in roles.replications)
-    return goldengate.trail_folder(goldengate.trails.local if writes else goldengate.trails.remote)
+    sender = next((source for source, target in roles.replications if target == name), None)
+    return goldengate.trail_folder(goldengate.trails.arriving(sender) if sender else goldengate.trails.local)
 
 
 def _ask_host(

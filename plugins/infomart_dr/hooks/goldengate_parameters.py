@@ -243,7 +243,7 @@ def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
         group=site.goldengate.groups.pump,
         address=reach.address,
         port=reach.manager_port or target.goldengate.manager_port,
-        trail=target.goldengate.trails.remote,
+        trail=target.goldengate.trails.arriving(site_name),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.dictionary import table_exists
 from infomart_dr.guards.dump_set import proven_manifest
-from infomart_dr.guards.replication import groups_of, parameter_files, states_of, states_text
+from infomart_dr.guards.replication import groups_of, other_trail, parameter_files, states_of, states_text
 from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.hooks.parse_ggsci import parse_ggserr
 from infomart_dr.operators.base import StepOperator
@@ -152,11 +152,13 @@ class RemoveOldReplication(StepOperator):
     def _put_aside(self, step: Step, role: SiteRole) -> None:
         """Move unused trails, and the working files of removed groups, into that folder."""
         goldengate = step.at(role).settings.goldengate
-        trails = {
-            "": (goldengate.trails.local, goldengate.trails.remote),
-            "capture": (goldengate.trails.remote,),
-            "apply": (goldengate.trails.local,),
+        kept = {
+            "": "",
+            "capture": goldengate.trails.local,
+            "apply": goldengate.trails.arriving(step.at("target" if role == "source" else "source").name),
         }[self._kept(role)]
+        # Trails of third sites too: nothing at this site reads them any more.
+        trails = [trail for trail in (goldengate.trails.local, *goldengate.trails.all_arriving) if trail != kept]
         patterns = [
             (trail.rpartition("/")[0] or ".", f"{shlex.quote(trail.rpartition('/')[2])}[0-9]*") for trail in trails
         ]
@@ -295,7 +297,7 @@ class AddExtract(ReplicationOperator):
         site = step.at(self.capturing).settings
         ggsci, goldengate = step.at(self.capturing).ggsci, site.goldengate
         trails, groups = goldengate.trails, goldengate.groups
-        remote = step.at(self.applying).settings.goldengate.trails.remote
+        remote = step.at(self.applying).settings.goldengate.trails.arriving(step.at(self.capturing).name)
         integrated = goldengate.capture == "integrated"
         self._note_logs(step)
         if integrated and ggsci.info(groups.extract) is None:
@@ -364,12 +366,15 @@ class CheckReplicationRuns(ReplicationOperator):
 
     def observe(self, step: Step) -> Observation:
         states = states_of(step, self.direction)
-        return Observation(all(state == "RUNNING" for state in states.values()), states_text(states))
+        wrong = other_trail(step, self.direction)
+        running = all(state == "RUNNING" for state in states.values())
+        return Observation(running and not wrong, states_text(states) + (f"; {wrong}" if wrong else ""))
 
     def act(self, step: Step, seen: Observation) -> None:
         raise GuardError(
             f"{step.at(self.applying).name} does not follow {step.at(self.capturing).name}: {seen.summary}.",
-            "Start the groups, then clear this task. If replication is not set up yet, run infomart_setup_replication.",
+            "Start the groups, or correct the topology, then clear this task. If replication is not set up yet, run "
+            "infomart_setup_replication.",
         )
 
 
@@ -390,7 +395,8 @@ class AddReplicat(ReplicationOperator):
 
     def act(self, step: Step, seen: Observation) -> None:
         goldengate = step.at(self.applying).settings.goldengate
-        step.at(self.applying).ggsci.add_replicat(goldengate.groups.replicat, goldengate.trails.remote)
+        trail = goldengate.trails.arriving(step.at(self.capturing).name)
+        step.at(self.applying).ggsci.add_replicat(goldengate.groups.replicat, trail)
 
 
 class StartReplicatAfterCsn(ReplicationOperator):

@@ -82,7 +82,10 @@ def _groups(context: CheckContext, role: SiteRole) -> list[Verdict]:
     step = context.step
     groups, ggsci = step.at(role).settings.goldengate.groups, step.at(role).ggsci
     names = (groups.extract, groups.pump) if role == "source" else (groups.replicat,)
-    return [group_verdict(name, ggsci.info(name)) for name in names]
+    verdicts = [group_verdict(name, ggsci.info(name)) for name in names]
+    if role == "target" and (wrong := replication_guard.other_trail(step, "to_target")):
+        verdicts.append(blocked(wrong, "Correct the topology: pump, Replicat and failover must name one trail."))
+    return verdicts
 
 
 def _parity(context: CheckContext, role: SiteRole) -> Verdict:
@@ -131,7 +134,8 @@ PARAMETERS = Check(
 )
 GROUPS = Check(
     "replication",
-    f"Extract and pump of the source, Replicat of the target: RUNNING, less than {span(LAG_LIMIT)} behind",
+    f"Extract and pump of the source, Replicat of the target: RUNNING, less than {span(LAG_LIMIT)} behind, "
+    "on the trail that the topology names",
     _groups,
     needs=("goldengate",),
 )

@@ -94,7 +94,8 @@ def _trail_space(context: CheckContext, role: SiteRole) -> Verdict:
     """
     step = context.step
     goldengate = step.at(role).settings.goldengate
-    folder = goldengate.trail_folder(goldengate.trails.local if role == "source" else goldengate.trails.remote)
+    trails = goldengate.trails
+    folder = goldengate.trail_folder(trails.local if role == "source" else trails.arriving(step.at("source").name))
     return space_verdict(
         f"{folder} at {step.at(role).name}",
         step.at(role).host().free_space(folder),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 
 from infomart_dr.topology.hosts import Host
@@ -15,6 +16,8 @@ def wrong_references(architecture: Architecture, hosts: Mapping[str, Host], site
     for name, site in sites.items():
         yield from _wrong_hosts(name, site, hosts)
         yield from _used_twice(name, site)
+        if architecture == "active-standby":
+            yield from _wrong_trails(name, site, sorted(set(sites) - {name}))
         yield from _wrong_idbs(name, site, hosts, sites)
         yield from _wrong_application(name, site, architecture)
     active = [name for name, site in sites.items() if site.role == "active"]
@@ -60,15 +63,30 @@ def _no_host(field: str, host: str, hosts: Mapping[str, Host]) -> str:
 
 
 def _used_twice(name: str, site: Site) -> Iterator[str]:
-    trails = site.goldengate.trails
-    if trails.local == trails.remote:
-        yield f"sites.{name}.goldengate.trails: local and remote are both {trails.local!r}; allowed: two trails"
     groups = site.goldengate.groups
     if len({groups.extract, groups.pump, groups.replicat}) < 3:
         yield f"sites.{name}.goldengate.groups: a name is used twice; allowed: three different names"
     names = [idb.name for idb in site.idbs]
     for double in sorted({each for each in names if names.count(each) > 1}):
         yield f"sites.{name}.idbs: found {double!r} twice; allowed: each IDB once"
+
+
+def _wrong_trails(name: str, site: Site, others: list[str]) -> Iterator[str]:
+    """Trails that two programs would write, and sending sites without a trail."""
+    trails, field = site.goldengate.trails, f"sites.{name}.goldengate.trails"
+    if isinstance(trails.remote, str) and len(others) > 1:
+        yield (
+            f"{field}.remote: found {trails.remote!r} for {len(others)} sending sites, whose changes would mix; "
+            f"allowed: a trail for each of them: {{{', '.join(f'{other}: <trail>' for other in others)}}}"
+        )
+    if isinstance(trails.remote, dict) and sorted(trails.remote) != others:
+        yield (
+            f"{field}.remote: found trails from {', '.join(sorted(trails.remote)) or 'no site'}; "
+            f"allowed: one from each other site: {', '.join(others)}"
+        )
+    paths = [posixpath.normpath(trail) for trail in (trails.local, *trails.all_arriving)]
+    for double in sorted({path for path in paths if paths.count(path) > 1}):
+        yield f"{field}: found {double!r} twice; allowed: a name of its own for local and for each sending site"
 
 
 def _wrong_idbs(name: str, site: Site, hosts: Mapping[str, Host], sites: Mapping[str, Site]) -> Iterator[str]:

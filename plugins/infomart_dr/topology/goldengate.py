@@ -13,6 +13,7 @@ from infomart_dr.topology.identifiers import (
     GroupName,
     Identifier,
     Model,
+    Name,
     Port,
     Release,
     Tag,
@@ -29,12 +30,30 @@ class Groups(Model):
     replicat: GroupName = "RGIM"
 
 
+def _kind_of_remote(value: object) -> str:
+    """The kind of value that the file has; mistakes are reported for this kind only."""
+    return "TrailNames" if isinstance(value, dict) else "TrailName"
+
+
 class Trails(Model):
-    """Trails of a site: its own trail, and the one that arrives from the other site."""
+    """Trails of a site: its own trail, and those that arrive from other sites."""
 
     local: TrailName = "./dirdat/em"
-    remote: TrailName = "./dirdat/dp"
+    #: One name, or one for each sending site: two pumps cannot write one trail.
+    remote: Annotated[
+        Annotated[TrailName, UnionTag("TrailName")] | Annotated[dict[Name, TrailName], UnionTag("TrailNames")],
+        Discriminator(_kind_of_remote),
+    ] = "./dirdat/dp"
     megabytes: int = Field(2000, ge=1, le=2000)
+
+    def arriving(self, site: str) -> str:
+        """The trail that a site's pump writes here."""
+        return self.remote if isinstance(self.remote, str) else self.remote[site]
+
+    @property
+    def all_arriving(self) -> list[str]:
+        """Trails that the pumps of other sites may write here."""
+        return [self.remote] if isinstance(self.remote, str) else sorted(self.remote.values())
 
 
 class AliasLogin(Model):
@@ -88,6 +107,6 @@ class GoldenGate(Model):
     def trail_folder(self, trail: str) -> str:
         """Absolute folder of a trail, whose path may be relative to the home.
 
-        :param trail: one of ``trails``.
+        :param trail: a name from ``trails``.
         """
         return posixpath.normpath(posixpath.join(self.home, posixpath.dirname(trail) or "."))

@@ -76,7 +76,7 @@ def _fields(path: tuple[int | str, ...]) -> list[str]:
     return [
         str(part)
         for number, part in enumerate(path)
-        if part not in ("AliasLogin", "EncryptedLogin", "[key]")
+        if part not in ("AliasLogin", "EncryptedLogin", "TrailName", "TrailNames", "[key]")
         and not (number > 1 and path[number - 2] == "purge_jobs")
     ]
 

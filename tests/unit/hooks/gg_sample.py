@@ -43,7 +43,7 @@ def make_topology(
             "goldengate": {
                 "home": "/u01/ogg",
                 "login": {"alias": "ggalias"},
-                "trails": {"local": "./dirdat/em", "remote": f"./dirdat/d{number}"},
+                "trails": {"local": "./dirdat/em", "remote": {other: f"./dirdat/d{other[-1]}" for other in others}},
                 **goldengate,
                 **(unlike or {}).get(name, {}),
             },

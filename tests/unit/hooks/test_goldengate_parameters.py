@@ -257,10 +257,10 @@ def test_an_alias_with_a_release_without_credential_store_is_an_error() -> None:
         parameters.render_extract(make_topology(release="11.2"), "site2")
 
 
-def test_the_pump_goes_where_the_topology_says_and_writes_the_targets_remote_trail() -> None:
+def test_the_pump_goes_where_the_topology_says_and_writes_its_sites_own_trail_there() -> None:
     statements = parameters.statements(parameters.render_pump(make_topology(), "site2", "site3"))
     assert "RMTHOST db3.example.com, MGRPORT 7803, COMPRESS" in statements
-    assert "RMTTRAIL ./dirdat/d3" in statements
+    assert "RMTTRAIL ./dirdat/d2" in statements
 
 
 def test_a_pump_to_a_host_that_cannot_be_reached_names_the_field_to_add() -> None:

@@ -79,7 +79,7 @@ class GoldenGate:
     def info(self, name: str) -> Any:
         if name not in self.states:
             return None
-        return SimpleNamespace(status=self.states[name], trail=self.trail, rba=self.rba, lag=3)
+        return SimpleNamespace(name=name, status=self.states[name], trail=self.trail, rba=self.rba, lag=3)
 
     def status(self, name: str) -> str | None:
         return self.states.get(name)
@@ -157,6 +157,7 @@ class Survivor(FakeStep):
         self.objects = Objects(lab_configuration.default(config)["applications"])
         self.goldengate = GoldenGate(tmp_path / "ogg")
         self.document["sites"]["site2"]["goldengate"]["home"] = str(self.goldengate.home)
+        self.document["sites"]["site2"]["goldengate"]["trails"]["remote"]["site1"] = "./dirdat/dp"
         self.sequences: dict[str, int] = {}
         self.highest: dict[str, int] = {}
         self.statements: list[str] = []
@@ -234,6 +235,14 @@ def test_without_any_trail_nothing_has_arrived_and_the_end_is_reached(step: Any)
     assert newest_trail_file(step) is None
     seen = replicat_at_trail_end(step)
     assert seen.satisfied and "no trail has arrived at site2" in seen.summary
+
+
+def test_the_end_of_another_trail_than_the_replicats_proves_nothing(step: Any) -> None:
+    """As after a change of trails.remote: the named trail has no file, and the Replicat reads the old one."""
+    step.goldengate.trail = "/ogg/dirdat/d1000000002"
+    (step.goldengate.home / "dirdat").mkdir(parents=True)
+    with pytest.raises(GuardError, match=r"reads /ogg/dirdat/d1000000002, and the topology names \./dirdat/dp"):
+        replicat_at_trail_end(step)
 
 
 def test_a_trail_folder_that_is_missing_is_an_error_and_not_an_empty_trail(step: Any) -> None:

@@ -12,6 +12,7 @@ from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import GuardError
 from infomart_dr.operators.replication import RecreateCheckpointTable, RemoveOldReplication
+from infomart_dr.topology import Trails
 
 #: Files of a GoldenGate home with a space in its path, as an operator's own home may have.
 FILES = (
@@ -68,9 +69,12 @@ def sites(tmp_path: Path) -> dict[str, Site]:
 def step_of(sites: dict[str, Site], **facts: str) -> Any:
     step: Any = FakeStep(**facts)
     groups = SimpleNamespace(extract="EGIM", pump="PGIM", replicat="RGIM")
-    trails = SimpleNamespace(local="./dirdat/em", remote="./dirdat/dp")
+    trails = {
+        "source": Trails(local="./dirdat/em", remote={"site1": "./dirdat/zz", "site3": "./dirdat/dp"}),
+        "target": Trails(local="./dirdat/em", remote="./dirdat/dp"),
+    }
     step.site = lambda role: SimpleNamespace(
-        goldengate=SimpleNamespace(home=str(sites[role].home), groups=groups, trails=trails, capture="integrated")
+        goldengate=SimpleNamespace(home=str(sites[role].home), groups=groups, trails=trails[role], capture="integrated")
     )
     step.ggsci = lambda role: sites[role].ggsci()
     step.host = lambda role, kind="db": SimpleNamespace(
@@ -90,12 +94,13 @@ def test_all_of_an_older_replication_is_removed_and_kept_aside(sites: dict[str, 
     assert aside == {
         *("egim.info", "pgim.info", "rgim.info", "dirdat/em000000000", "dirdat/em000000001", "dirdat/dp000000000"),
         *("dirchk/EGIM.cpe", "dirchk/RGIM.cpr", "dirrpt/EGIM.rpt", "dirrpt/EGIM0.rpt", "dirrpt/rgim.dsc"),
-        "trace/pgim.trc",
+        # Of a third site too.
+        *("trace/pgim.trc", "dirdat/zz000000000"),
     }
     rest = {name for name in site.left() if "old-" not in name}
     # Other groups, other trails, the manager and the parameter files are nobody's leftovers.
     assert rest == {
-        *("dirdat/zz000000000", "dirdat/dpnotes", "dirchk/OTHER.cpe", "dirrpt/MGR.rpt", "dirprm/egim.prm"),
+        *("dirdat/dpnotes", "dirchk/OTHER.cpe", "dirrpt/MGR.rpt", "dirprm/egim.prm"),
     }
     assert (site.home / "dirdat/old-0a1b2c3d/egim.info").read_text() == "EGIM at SCN 4711\n"
 
