@@ -183,15 +183,26 @@ def all_checks() -> list[Check]:
     return list(dict.fromkeys(planned.check for each in PROCEDURES.values() for planned in each.planned))
 
 
+def _shown(procedures: Sequence[str]) -> str:
+    """Procedures that have a check, in few words: nothing when all have it."""
+    others = [name for name in PROCEDURES if name not in procedures]
+    if len(others) > 1:
+        return ": " + ", ".join(f"`{name}`" for name in procedures)
+    return f": all but `{others[0]}`" if others else ""
+
+
 def table_of_checks() -> str:
-    """All checks as a Markdown table, with the procedures that have them."""
-    lines = ["| check | subject | " + " | ".join(PROCEDURES) + " |", "|---" * (2 + len(PROCEDURES)) + "|"]
+    """All checks as a Markdown table, with the sites and the procedures that have them."""
+    lines = ["| check | subject | where |", "|---|---|---|"]
     for check in all_checks():
-        cells = []
-        for procedure in PROCEDURES.values():
+        places: dict[str, list[str]] = {}
+        for name, procedure in PROCEDURES.items():
             roles = {role for each in procedure.planned if each.check is check for role in each.roles}
-            cells.append("pair" if check.once and roles else "both" if roles == set(BOTH_ROLES) else "".join(roles))
-        lines.append(f"| `{check.name}` | {check.looks_at} | " + " | ".join(cells) + " |")
+            if roles:
+                place = "pair" if check.once else "both" if roles == set(BOTH_ROLES) else "".join(roles)
+                places.setdefault(place, []).append(name)
+        where = "; ".join(f"{place}{_shown(names)}" for place, names in places.items())
+        lines.append(f"| `{check.name}` | {check.looks_at} | {where} |")
     return "\n".join(lines) + "\n"
 
 
