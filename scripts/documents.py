@@ -1,4 +1,4 @@
-"""Write what is made of the code: docs/guide-coverage.md, the REST contract, and the tables of facts and checks.
+"""Write what is made of the code: docs/guide-coverage.md, the REST contract, the list of facts and the table of checks.
 
 Run with ``.venv/bin/python scripts/documents.py``; with ``--check`` nothing is written, and the exit code is 1 when a
 document is stale.
@@ -31,9 +31,9 @@ def openapi(dags: Mapping[str, Any]) -> str:
 
 def facts(dags: Mapping[str, Any]) -> str:
     """The facts that a plan remembers."""
-    from infomart_dr.preparation.fact_table import table_of_facts
+    from infomart_dr.preparation.fact_list import list_of_facts
 
-    return table_of_facts()
+    return list_of_facts()
 
 
 def checks(dags: Mapping[str, Any]) -> str:
