@@ -139,6 +139,70 @@ WRONG = {
 }  # fmt: skip
 
 
+#: Settings of a site whose Info Mart is in a PDB; the Extract captures from the root.
+IN_A_PDB = {"database": {"pdb": "GIMPDB", "environment": {}}, "goldengate": {"capture_login": {"alias": "cggate"}}}
+ENCRYPTED = {"user": "GGATE", "encrypted_password": "AACAAAAAAAAAAAKAPATACEHBIGQGCFZC"}
+
+
+def in_a_pdb(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The document with its second site in a PDB; ``section__field`` changes a field, ``...`` removes it."""
+    for section, fields in IN_A_PDB.items():
+        for field, value in fields.items():
+            document = change(document, f"sites.dublin.{section}.{field}", value)
+    for path, value in changes.items():
+        document = change(document, f"sites.dublin.{path.replace('__', '.')}", value)
+    return document
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"database__release": "12.1", "goldengate__release": "12.1"},
+        {"database__release": "21.0", "goldengate__release": "21.3"},
+        {"database__release": "21.0", "goldengate__release": "21.3", "goldengate__capture_login": ...},
+    ],
+)
+def test_a_site_may_be_a_pdb_whose_extract_captures_from_the_root_or_with_21_from_the_pdb(
+    document: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    site = read(in_a_pdb(document, **changes)).site("dublin")
+    assert site.database.pdb == "GIMPDB"
+    assert (site.goldengate.capture_login is None) is ("goldengate__capture_login" in changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        ({"database__pdb": "CDB$ROOT"}, "database.pdb: found 'CDB$ROOT'; allowed: text of the form"),
+        ({"database__pdb": ...}, "goldengate.capture_login: found it without database.pdb"),
+        ({"goldengate__capture": "classic"}, "goldengate.capture: found 'classic' with database.pdb"),
+        ({"goldengate__login": ENCRYPTED}, "goldengate.login: found a user with database.pdb; allowed: an alias"),
+        ({"goldengate__capture_login": {"alias": "ggate"}}, "found the alias of login; allowed: an alias of its own"),
+        ({"goldengate__capture_login": ...}, "missing with database.pdb, database.release 19.0"),
+        (
+            {"database__release": "21.0", "goldengate__capture_login": ...},
+            "database.release 21.0 and goldengate.release 19.1",
+        ),
+        (
+            {"goldengate__release": "21.3", "goldengate__capture_login": ...},
+            "database.release 19.0 and goldengate.release 21.3",
+        ),
+        ({"database__release": "11.2"}, "older releases have no CDB"),
+        ({"database__environment": {"ORACLE_SID": "CDB"}}, "found ORACLE_SID with database.pdb; allowed: neither"),
+        ({"database__environment": {"TWO_TASK": "CDB"}}, "found TWO_TASK with database.pdb; allowed: neither"),
+    ],
+)
+def test_settings_that_no_pdb_can_have_are_one_clear_mistake(
+    document: dict[str, Any], changes: dict[str, Any], mistake: str
+) -> None:
+    with pytest.raises(TopologyError) as raised:
+        read(in_a_pdb(document, **changes))
+    (found,) = raised.value.mistakes
+    assert mistake in found
+    assert "sites.dublin." in found
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_field_is_named_with_file_path_finding_and_what_is_allowed(name: str, document: dict[str, Any]) -> None:
     path, value, allowed = WRONG[name]

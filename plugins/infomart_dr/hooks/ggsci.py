@@ -32,7 +32,7 @@ from infomart_dr.hooks.parse_ggsci import (
     LogRecord,
     ProgramStatus,
 )
-from infomart_dr.topology import AliasLogin, Site
+from infomart_dr.topology import AliasLogin, Login, Site
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.remote_host import Completed, RemoteHost
@@ -56,6 +56,8 @@ _UNREACHABLE = (
     "ORA-12537",
 )
 _CREDENTIALS = ("ORA-01017", "ORA-01005", "ORA-28000", "ORA-28001", "ORA-01045", "OGG-15120")
+#: Commands of the root, where the database is a CDB and the Extract captures from there.
+_OF_ROOT = re.compile(r"\s*(?:REGISTER|UNREGISTER|ADD|ALTER|DELETE)\s+EXTRACT\b", re.IGNORECASE)
 _OPEN_TRANSACTIONS = re.compile(r"open,?\s+long[- ]running\s+transactions", re.IGNORECASE)
 _MANAGER_AWAY = re.compile(
     r"manager\s+(?:is\s+)?not\s+(?:currently\s+)?running"
@@ -153,8 +155,8 @@ class Ggsci:
         self._password = password
         self._poll, self._sleep, self._clock = poll, sleep, clock
         self._program = "./ggsci"
-        #: True after DBLOGIN has succeeded once.
-        self._login_works = False
+        #: Logins whose DBLOGIN has succeeded once.
+        self._proven: set[Login] = set()
 
     # -- one command -------------------------------------------------------------------------------
 
@@ -182,17 +184,55 @@ class Ggsci:
             raise PermanentError(
                 "A ggsci command contains a line break or a control character.", "Correct the name in the command."
             )
-        if login and not self._login_works and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
+        user = self._login_of(command) if login else None
+        if user and user not in self._proven and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
             # ggsci continues after a refused DBLOGIN: DELETE would then leave half of the group behind.
-            self._converse(None, login=True, timeout=timeout)
-        reply, exit_code = self._converse(command, login=login, timeout=timeout)
+            self._converse(None, login=user, timeout=timeout)
+        reply, exit_code = self._converse(command, login=user, timeout=timeout)
         if check:
             self._check(command, reply, exit_code)
         return reply
 
-    def _converse(self, command: str | None, *, login: bool, timeout: float | None) -> tuple[Reply, int | None]:
+    def _login_of(self, command: str) -> Login:
+        """The login for a command: that of the root where the command is about the capture from there."""
+        goldengate = self._site.goldengate
+        return (goldengate.capture_login if _OF_ROOT.match(command) else None) or goldengate.login
+
+    def prove_logins(self) -> str:
+        """DBLOGIN with each login of the site, and the containers that they lead to.
+
+        :raises CredentialsError: one was refused, or leads to another container than it must.
+        """
+        goldengate = self._site.goldengate
+        for each in (goldengate.login, goldengate.capture_login):
+            if each is not None:
+                self._converse(None, login=each, timeout=None)
+        pdb = self._site.database.pdb
+        return f"GoldenGate logs in{f' to {pdb}' if pdb else ''}" + (
+            " and to CDB$ROOT" if goldengate.capture_login else ""
+        )
+
+    def _check_container(self, login: Login, output: str) -> None:
+        """Compare the container in the prompt with the one that a login must lead to.
+
+        :raises CredentialsError: it leads to another one.
+        """
+        goldengate, pdb = self._site.goldengate, self._site.database.pdb
+        wanted = "CDB$ROOT" if login == goldengate.capture_login else pdb
+        found = parse.container(output)
+        if found is None or found == wanted:
+            return
+        field = "capture_login" if login == goldengate.capture_login else "login"
+        raise CredentialsError(
+            f"goldengate.{field} on {self._site.database.host} leads to the container {found}, not to "
+            f"{wanted or 'a database without containers'}.",
+            "Correct the service of the alias's user in the credential store (INFO CREDENTIALSTORE), or database.pdb, "
+            "goldengate.login and goldengate.capture_login in the topology.",
+        )
+
+    def _converse(self, command: str | None, *, login: Login | None, timeout: float | None) -> tuple[Reply, int | None]:
         """Reply and exit code of one run of ggsci: DBLOGIN if requested, the command if given, EXIT."""
-        line, secret = self._login_line() if login else ("", "")
+        line, secret = self._login_line(login) if login else ("", "")
         what = command or "DBLOGIN"
         log.info("ggsci: %s", what)
         script = "".join(f"{each}\n" for each in (line, command, "EXIT") if each)
@@ -211,7 +251,8 @@ class Ggsci:
             refused = found[0] if found else output
             if not parse.is_logged_in(refused):
                 raise self._login_error(refused or trouble, completed.exit_code)
-            self._login_works = True
+            self._check_container(login, output)
+            self._proven.add(login)
             if command is None:
                 return Reply(refused), completed.exit_code
             found = found[1:] if len(found) > 1 else [_after_login(refused)]
@@ -251,8 +292,7 @@ class Ggsci:
             completed = once()
         return completed
 
-    def _login_line(self) -> tuple[str, str]:
-        login = self._site.goldengate.login
+    def _login_line(self, login: Login) -> tuple[str, str]:
         if isinstance(login, AliasLogin):
             return f"DBLOGIN USERIDALIAS {login.alias}" + (f" DOMAIN {login.domain}" if login.domain else ""), ""
         secret = self._password() if self._password else ""
@@ -282,8 +322,8 @@ class Ggsci:
         ):
             return CredentialsError(
                 f"GoldenGate's login on {self._site.database.host} was refused: {shown}",
-                "Check goldengate.login in the topology against the credential store (INFO CREDENTIALSTORE), "
-                f"or the Airflow connection {self._site.database.goldengate_connection}.",
+                "Check goldengate.login and capture_login in the topology against the credential store "
+                f"(INFO CREDENTIALSTORE), or the Airflow connection {self._site.database.goldengate_connection}.",
             )
         return UnexpectedReplyError(
             f"DBLOGIN gave an unknown reply (exit code {exit_code}): {shown or 'nothing'}",
@@ -467,9 +507,13 @@ class Ggsci:
         """
         if self._has_schema_trandata:
             text = self.execute(f"INFO SCHEMATRANDATA {schema}", login=True, check=False).text
-            return schema in parse.parse_trandata(text).schemas_on
+            return self._is_among(schema, parse.parse_trandata(text).schemas_on)
         on, off = self._table_trandata(schema, required or _is_replicated)
         return bool(on) and not off
+
+    def _is_among(self, name: str, found: frozenset[str]) -> bool:
+        """Replies name an object of a PDB with the PDB or without."""
+        return name in found or f"{self._site.database.pdb}.{name}" in found
 
     @property
     def _has_schema_trandata(self) -> bool:
@@ -511,7 +555,7 @@ class Ggsci:
         """Supplemental logging is on for one table."""
         name = f"{owner}.{table}"
         state = parse.parse_trandata(self.execute(f"INFO TRANDATA {name}", login=True, check=False).text)
-        return name in state.tables_on or owner in state.schemas_on
+        return self._is_among(name, state.tables_on) or self._is_among(owner, state.schemas_on)
 
     def enable_table_trandata(self, owner: str, table: str) -> Done:
         """Supplemental logging for one table, such as GoldenGate's own marker table."""
@@ -542,10 +586,13 @@ class Ggsci:
 
         :returns: with the SCN of the registration, when this call registered it and the reply names the SCN.
         """
-        reply = self.execute(f"REGISTER EXTRACT {group} DATABASE", login=True, check=False)
+        command = f"REGISTER EXTRACT {group} DATABASE"
+        if self._site.goldengate.capture_login:
+            command += f" CONTAINER ({self._site.database.pdb})"
+        reply = self.execute(command, login=True, check=False)
         if parse.is_present_already(reply.text):
             return Done(False, f"Extract {group} is registered with the database.")
-        self._check(f"REGISTER EXTRACT {group} DATABASE", reply, 0)
+        self._check(command, reply, 0)
         scn = parse.parse_registered(reply.text)
         if scn is None and not re.search(r"successfully\s+registered|registered\s+with", reply.text, re.IGNORECASE):
             raise UnexpectedReplyError(

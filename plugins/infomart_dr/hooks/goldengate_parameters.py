@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infomart_dr import files
 from infomart_dr.errors import PermanentError, TopologyError
-from infomart_dr.topology import AliasLogin, GoldenGate, Site, Topology
+from infomart_dr.topology import AliasLogin, GoldenGate, Login, Site, Topology
 
 #: Table in GoldenGate's schema. A row written at the source proves the catch-up when it arrives.
 MARKER_TABLE = "DR_MARKER"
@@ -157,12 +157,13 @@ def has_tags(goldengate: GoldenGate) -> bool:
     return version(goldengate.release) >= (12,)
 
 
-def login_line(goldengate: GoldenGate) -> str:
+def login_line(goldengate: GoldenGate, login: Login | None = None) -> str:
     """The login of a parameter file, without a readable password.
 
+    :param login: default: that of the Replicat.
     :raises TopologyError: an alias with a release that has no credential store.
     """
-    login = goldengate.login
+    login = login or goldengate.login
     if isinstance(login, AliasLogin):
         if not has_tags(goldengate):
             raise TopologyError(
@@ -191,6 +192,23 @@ def ddl_options(goldengate: GoldenGate) -> str:
     return "DDLOPTIONS REPORT"
 
 
+# -- multitenant databases ---------------------------------------------------------------------------------
+
+
+def _captured(site: Site) -> str:
+    """The beginning of names in the Extract's file: the PDB where it captures from the root, else nothing."""
+    return f"{site.database.pdb}." if site.goldengate.capture_login else ""
+
+
+def _in_trail(site: Site) -> list[str]:
+    """Beginnings of names in a trail of the site.
+
+    No source says whether an Extract of the PDB itself writes the PDB's name, so both forms are read.
+    """
+    named = [f"{site.database.pdb}."] if site.database.pdb else []
+    return named if site.goldengate.capture_login else ["", *named]
+
+
 # -- files ---------------------------------------------------------------------------------------------
 
 
@@ -215,8 +233,9 @@ def render_extract(topology: Topology, site_name: str) -> str:
     return files.render(
         "gg/templates/extract.prm.j2",
         **_common(topology, site_name, site),
+        container=_captured(site),
         group=site.goldengate.groups.extract,
-        login=login_line(site.goldengate),
+        login=login_line(site.goldengate, site.goldengate.capture_login),
         trail=site.goldengate.trails.local,
         loop_protection=loop_protection(site.goldengate),
         ddl_options=ddl_options(site.goldengate),
@@ -239,6 +258,7 @@ def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
     return files.render(
         "gg/templates/pump.prm.j2",
         **_common(topology, site_name, site),
+        containers=_in_trail(site),
         target_name=target_name,
         group=site.goldengate.groups.pump,
         address=reach.address,
@@ -256,6 +276,7 @@ def render_replicat(topology: Topology, site_name: str, source_name: str) -> str
     return files.render(
         "gg/templates/replicat.prm.j2",
         **_common(topology, site_name, site),
+        containers=_in_trail(source),
         source_name=source_name,
         source_goldengate_schema=source.goldengate.schema_name,
         group=site.goldengate.groups.replicat,

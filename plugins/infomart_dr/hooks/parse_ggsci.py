@@ -34,6 +34,16 @@ def replies(text: str) -> list[str]:
     return [_trim(part) for part in (parts[1:] if len(parts) > 1 else [text])]
 
 
+def container(text: str) -> str | None:
+    """Container in the last prompt, such as ``GGSCI (host as c##ggate@cdb1/CDB$ROOT) 2>``; None without one."""
+    found = re.findall(
+        r"^[ \t]*(?:GGSCI|OGG)[ \t]*\(\S+[ \t]+as[ \t]+[^@)\n]*@[^/:\s)]+/([A-Z][A-Z0-9_$]*)\)[ \t]*\d+>",
+        text,
+        re.MULTILINE | re.IGNORECASE,
+    )
+    return found[-1].upper() if found else None
+
+
 def _trim(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip("\n").splitlines()).strip("\n")
 

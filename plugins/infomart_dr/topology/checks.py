@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 
+from infomart_dr.topology.goldengate import AliasLogin
 from infomart_dr.topology.hosts import Host
 from infomart_dr.topology.idbs import CommandJob, CronJob
 from infomart_dr.topology.sites import Architecture, Site
@@ -18,6 +19,7 @@ def wrong_references(architecture: Architecture, hosts: Mapping[str, Host], site
         yield from _used_twice(name, site)
         if architecture == "active-standby":
             yield from _wrong_trails(name, site, sorted(set(sites) - {name}))
+        yield from _wrong_container(name, site)
         yield from _wrong_idbs(name, site, hosts, sites)
         yield from _wrong_application(name, site, architecture)
     active = [name for name, site in sites.items() if site.role == "active"]
@@ -87,6 +89,52 @@ def _wrong_trails(name: str, site: Site, others: list[str]) -> Iterator[str]:
     paths = [posixpath.normpath(trail) for trail in (trails.local, *trails.all_arriving)]
     for double in sorted({path for path in paths if paths.count(path) > 1}):
         yield f"{field}: found {double!r} twice; allowed: a name of its own for local and for each sending site"
+
+
+def _wrong_container(name: str, site: Site) -> Iterator[str]:
+    """Settings of a pluggable database that no release has, or that lead to the root."""
+    database, goldengate = site.database, site.goldengate
+    where = f"sites.{name}"
+    if database.pdb is None:
+        if goldengate.capture_login:
+            yield (
+                f"{where}.goldengate.capture_login: found it without database.pdb; allowed: both, since it is the "
+                "login into the root of a CDB, or neither"
+            )
+        return
+    if min(_numbers(database.release), _numbers(goldengate.release)) < (12, 1):
+        yield (
+            f"{where}.database.pdb: found {database.pdb!r} with database.release {database.release} and "
+            f"goldengate.release {goldengate.release}; allowed: 12.1 and later, older releases have no CDB"
+        )
+        return
+    if goldengate.capture == "classic":
+        yield f"{where}.goldengate.capture: found 'classic' with database.pdb; allowed: integrated, as a CDB needs it"
+    if not isinstance(goldengate.login, AliasLogin):
+        yield (
+            f"{where}.goldengate.login: found a user with database.pdb; allowed: an alias whose user in the credential "
+            "store has the service of the PDB (GGATE@GIM), since a user without a service logs in to the root"
+        )
+    if goldengate.capture_login is None and min(_numbers(database.release), _numbers(goldengate.release)) < (21,):
+        yield (
+            f"{where}.goldengate.capture_login: missing with database.pdb, database.release {database.release} and "
+            f"goldengate.release {goldengate.release}; allowed: the alias of a common user (C##...) in the root, "
+            "since an Extract of the PDB itself needs 21 and later of both"
+        )
+    if goldengate.capture_login == goldengate.login:
+        yield (
+            f"{where}.goldengate.capture_login: found the alias of login; allowed: an alias of its own, since one "
+            "leads to the root and the other to the PDB"
+        )
+    if found := sorted({"ORACLE_SID", "TWO_TASK"} & set(database.environment)):
+        yield (
+            f"{where}.database.environment: found {', '.join(found)} with database.pdb; allowed: neither, since Data "
+            "Pump would log in to the root"
+        )
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split("."))
 
 
 def _wrong_idbs(name: str, site: Site, hosts: Mapping[str, Host], sites: Mapping[str, Site]) -> Iterator[str]:

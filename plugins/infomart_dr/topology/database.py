@@ -11,6 +11,7 @@ from infomart_dr.topology.identifiers import (
     Identifier,
     Model,
     Name,
+    PdbName,
     Program,
     Release,
     ServiceName,
@@ -38,6 +39,8 @@ class Database(Model):
 
     host: Name
     service: ServiceName
+    #: Pluggable database, whose service it is; None: the database is no CDB.
+    pdb: PdbName | None = None
     #: Release of the Oracle database, such as ``11.2`` or ``19.0``.
     release: Release = "19.0"
     #: Airflow connections: a DBA, the Info Mart's owner, GoldenGate's owner.

@@ -95,7 +95,10 @@ class GoldenGate(Model):
     manager_port: Port = 7809
     #: Schema of GoldenGate's own tables and of the procedures' lock, ledger and marker.
     schema_name: Identifier = Field("GGATE", alias="schema")
+    #: User of Replicat, who also runs the commands of the PDB.
     login: Login
+    #: Common user (C##...) in the root of a CDB, who captures; None: the Extract has the login above.
+    capture_login: AliasLogin | None = None
     groups: Groups = Field(default_factory=Groups)
     trails: Trails = Field(default_factory=Trails)
     #: Checkpoint table in GoldenGate's schema.

@@ -20,6 +20,13 @@ def _form(pattern: str, words: str) -> StringConstraints:
 
 #: Oracle's unquoted identifier, in upper case as the dictionary shows it.
 Identifier = Annotated[str, _form(r"^[A-Z][A-Z0-9_$#]{0,127}$", "an Oracle name in upper case, at most 128 characters")]
+#: Pluggable database, in upper case as CON_NAME shows it; neither CDB$ROOT nor PDB$SEED.
+PdbName = Annotated[
+    str,
+    _form(
+        r"^[A-Z][A-Z0-9_]{0,127}$", "a pluggable database in upper case: letters, digits and _, at most 128 characters"
+    ),
+]
 #: ``OWNER.NAME``.
 QualifiedName = Annotated[str, _form(r"^[A-Z][A-Z0-9_$#]{0,127}\.[A-Z][A-Z0-9_$#]{0,127}$", "OWNER.NAME in upper case")]
 #: GoldenGate group: 1 to 8 characters, see facts on the REST interface's ``^[A-Z_$][A-Z0-9_$]*$``.

@@ -11,11 +11,20 @@ import yaml
 
 from infomart_dr import topology
 
+#: GoldenGate of a site whose Extract captures from the root of a CDB.
+FROM_ROOT = {"capture_login": {"alias": "cggalias"}}
+
 
 def make_topology(
-    info_mart: str = "8.1.4", unlike: Mapping[str, Mapping[str, Any]] | None = None, **goldengate: Any
+    info_mart: str = "8.1.4",
+    unlike: Mapping[str, Mapping[str, Any]] | None = None,
+    databases: Mapping[str, Mapping[str, Any]] | None = None,
+    **goldengate: Any,
 ) -> topology.Topology:
-    """Three sites; ``goldengate`` overrides fields of every site's GoldenGate, ``unlike`` those of single sites."""
+    """Three sites; ``goldengate`` overrides fields of every site's GoldenGate, ``unlike`` those of single sites.
+
+    :param databases: fields of single sites' databases.
+    """
     sites: dict[str, Any] = {}
     hosts: dict[str, Any] = {}
     for number, role in ((1, "failed"), (2, "active"), (3, "new")):
@@ -39,6 +48,7 @@ def make_topology(
                 "goldengate_connection": f"{name}_gg",
                 "oracle_home": "/u01/oracle",
                 "environment": {"TNS_ADMIN": "/u01/network"},
+                **(databases or {}).get(name, {}),
             },
             "goldengate": {
                 "home": "/u01/ogg",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from tests.unit.hooks.gg_sample import ENCRYPTED, Call, Completed, FakeHost, make_topology
+from tests.unit.hooks.gg_sample import ENCRYPTED, FROM_ROOT, Call, Completed, FakeHost, make_topology
 
 from infomart_dr.errors import (
     CredentialsError,
@@ -855,3 +855,142 @@ def test_the_lag_of_a_group_that_does_not_run_is_unknown() -> None:
 def test_a_report_may_quote_errors() -> None:
     assert "OGG-00303" in hook(World())[0].view_report("RGIM")
     assert hook(World())[0].report_tail("RGIM", 1).endswith("(X).")
+
+
+# -- multitenant databases ---------------------------------------------------------------------------------
+
+
+class Multitenant(World):
+    """A GoldenGate of a CDB: each alias leads to a container, which the prompt shows after the login."""
+
+    def __init__(self, **containers: str) -> None:
+        super().__init__()
+        self.containers = {"ggalias": "PDB3", "cggalias": "CDB$ROOT", **containers}
+        self.logins: list[tuple[str, str]] = []
+
+    def __call__(self, call: Call) -> Completed:
+        lines = call.stdin.splitlines()
+        alias = lines[0].split()[2] if lines[0].startswith("DBLOGIN") else ""
+        self.logins += [(line, alias) for line in lines if not line.startswith(("DBLOGIN", "EXIT"))]
+        user = f"ggate@cdb3/{self.containers[alias]}" if alias else ""
+        return Completed(0, output(*[self.reply(line) for line in lines[:-1]], user=user))
+
+
+def in_a_pdb(world: Multitenant, *, root: bool = True, release: str = "19") -> Ggsci:
+    return hook(
+        world,
+        release=f"{release}.1",
+        databases={"site3": {"pdb": "PDB3", "release": f"{release}.0"}},
+        unlike={"site3": FROM_ROOT} if root else None,
+    )[0]
+
+
+def test_commands_of_the_root_have_its_login_and_all_others_that_of_the_pdb() -> None:
+    world = Multitenant()
+    world.replies = {
+        "REGISTER": "2026-11-02 10:20:25  INFO    OGG-02003  Extract EGIM registered with database at SCN 7.",
+        "UNREGISTER": "2026-11-02 10:20:25  INFO    OGG-01750  Successfully unregistered EXTRACT EGIM from database.",
+        "FLUSH": "Successfully flushed 3 sequence(s) GIM.*.",
+    }
+    ggsci = in_a_pdb(world)
+    assert ggsci.register_extract("EGIM").scn == 7
+    ggsci.add_extract("EGIM")
+    ggsci.add_replicat("RGIM", "./dirdat/dp")
+    ggsci.flush_sequence("GIM")
+    ggsci.delete_group("RGIM")
+    ggsci.unregister_extract("EGIM")
+    ggsci.delete_group("EGIM")
+    found = {" ".join(line.replace(",", " ").split()[:2]): alias for line, alias in world.logins if alias}
+    assert found == {
+        "REGISTER EXTRACT": "cggalias",
+        "ADD EXTRACT": "cggalias",
+        "UNREGISTER EXTRACT": "cggalias",
+        "DELETE EXTRACT": "cggalias",
+        "ADD REPLICAT": "ggalias",
+        "DELETE REPLICAT": "ggalias",
+        "FLUSH SEQUENCE": "ggalias",
+    }
+    assert "REGISTER EXTRACT EGIM DATABASE CONTAINER (PDB3)" in [line for line, _ in world.logins]
+    assert "UNREGISTER EXTRACT EGIM DATABASE" in [line for line, _ in world.logins]
+
+
+def test_an_extract_of_the_pdb_is_registered_from_there_without_a_container() -> None:
+    world = Multitenant()
+    world.replies = {"REGISTER": "INFO OGG-02003  Extract EGIM registered with database at SCN 7."}
+    in_a_pdb(world, root=False, release="21").register_extract("EGIM")
+    assert world.logins[-1] == ("REGISTER EXTRACT EGIM DATABASE", "ggalias")
+
+
+@pytest.mark.parametrize("name", ["GIM", "PDB3.GIM", '"PDB3"."GIM"'])
+def test_schema_logging_is_known_with_the_name_of_the_pdb_and_without(name: str) -> None:
+    world = Multitenant()
+    on = f"OGG-06480  Schema level supplemental logging, excluding non-validated keys, is enabled on schema {name}."
+    world.replies = {"INFO SCHEMATRANDATA": f"2026-11-02 10:20:25  INFO    {on}"}
+    assert in_a_pdb(world).schema_trandata_enabled("GIM")
+    assert world.logins == [("INFO SCHEMATRANDATA GIM", "ggalias")]
+
+
+def test_schema_logging_of_another_pdb_does_not_count() -> None:
+    world = Multitenant()
+    world.replies = {
+        "INFO SCHEMATRANDATA": "INFO    OGG-06480  Schema level supplemental logging is enabled on schema PDB9.GIM."
+    }
+    assert not in_a_pdb(world).schema_trandata_enabled("GIM")
+
+
+@pytest.mark.parametrize("name", ["GGATE.DR_MARKER", "PDB3.GGATE.DR_MARKER"])
+def test_logging_of_a_table_is_known_with_the_name_of_the_pdb_and_without(name: str) -> None:
+    world = Multitenant()
+    world.replies = {"INFO TRANDATA": f"Logging of supplemental redo log data is enabled for table {name}.\n"}
+    assert in_a_pdb(world).table_trandata_enabled("GGATE", "DR_MARKER")
+
+
+@pytest.mark.parametrize(
+    ("containers", "message"),
+    [
+        ({"cggalias": "PDB3"}, r"capture_login on db3 leads to the container PDB3, not to CDB\$ROOT"),
+        ({"ggalias": "CDB$ROOT"}, r"login on db3 leads to the container CDB\$ROOT, not to PDB3"),
+        ({"ggalias": "PDB4"}, "login on db3 leads to the container PDB4, not to PDB3"),
+    ],
+)
+def test_an_alias_of_the_wrong_container_changes_nothing(containers: dict[str, str], message: str) -> None:
+    world = Multitenant(**containers)
+    ggsci = in_a_pdb(world)
+    with pytest.raises(CredentialsError, match=message):
+        if "cggalias" in containers:
+            ggsci.register_extract("EGIM")
+        else:
+            ggsci.flush_sequence("GIM")
+    assert world.logins == []
+    with pytest.raises(CredentialsError, match=message):
+        ggsci.prove_logins()
+
+
+def test_a_container_that_the_topology_does_not_name_is_refused() -> None:
+    world = Multitenant()
+    ggsci = hook(world)[0]
+    with pytest.raises(CredentialsError, match="leads to the container PDB3, not to a database without containers"):
+        ggsci.flush_sequence("GIM")
+    assert world.logins == []
+
+
+def test_the_logins_of_a_site_are_proven_without_a_change() -> None:
+    world = Multitenant()
+    assert in_a_pdb(world).prove_logins() == "GoldenGate logs in to PDB3 and to CDB$ROOT"
+    assert world.logins == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("GGSCI (db3 as c##ggate@cdb3/CDB$ROOT) 2>", "CDB$ROOT"),
+        ("GGSCI (db3 as ggate@cdb3/PDB3) 2>", "PDB3"),
+        ("OGG (https://h:9011 dep as ggate@cdb3/pdb3) 2>", None),
+        ("GGSCI (db3 as ggate@GIM3) 2>", None),
+        ("GGSCI (db3) 1>", None),
+        ("GGSCI (db3 as ggate@//db3:1521/GIM3) 2>", None),
+        ("GGSCI (db3 as ggate@db3:1521/GIM3) 2>", None),
+    ],
+)
+def test_the_container_stands_in_the_prompt(prompt: str, found: str | None) -> None:
+    assert parse.container(f"{BANNER}GGSCI (db3) 1> \n{LOGGED_IN}\n\n{prompt} \n") == found

@@ -6,7 +6,7 @@ import re
 from fnmatch import fnmatchcase
 
 import pytest
-from tests.unit.hooks.gg_sample import ENCRYPTED, make_topology
+from tests.unit.hooks.gg_sample import ENCRYPTED, FROM_ROOT, make_topology
 
 from infomart_dr.errors import PermanentError, TopologyError
 from infomart_dr.hooks import goldengate_parameters as parameters
@@ -355,3 +355,64 @@ def test_statements_ignore_comments_blanks_and_continuations() -> None:
         "DDL INCLUDE ALL",
         "REPORT AT 00:01",
     ]
+
+
+# -- multitenant databases ---------------------------------------------------------------------------------
+
+ROOT, OTHER = {"site2": {"pdb": "PDB2"}}, {"site3": {"pdb": "PDB3"}}
+LATER = {"site2": {"release": "21.0", "pdb": "PDB2"}}
+
+
+def names_of(text: str) -> set[str]:
+    """Owners of a file's objects, with the container where one is named; not those of targets."""
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return set(re.findall(r"(?<!TARGET )(?<![\w.$])((?:\w+\.)?(?:GIM|GGATE))\.[\w*$]", body))
+
+
+def targets_of(text: str) -> set[str]:
+    return set(re.findall(r"TARGET (\S+?);", text))
+
+
+def test_an_extract_of_the_root_and_its_pump_name_the_pdb_everywhere() -> None:
+    topology = make_topology(databases=ROOT, unlike={"site2": FROM_ROOT})
+    extract = parameters.render_extract(topology, "site2")
+    assert names_of(extract) == {"PDB2.GIM", "PDB2.GGATE"}
+    assert "\nUSERIDALIAS cggalias\n" in extract
+    assert "DDL INCLUDE OBJNAME PDB2.GIM.*" in extract
+    assert "EXCLUDE OBJNAME PDB2.GIM.GIDB_G_" in extract
+    for line in ("SEQUENCE PDB2.GIM.*;", "TABLE PDB2.GIM.*;", "TABLE PDB2.GGATE.DR_MARKER;"):
+        assert f"\n{line}\n" in extract
+    assert names_of(parameters.render_pump(topology, "site2", "site3")) == {"PDB2.GIM", "PDB2.GGATE"}
+
+
+@pytest.mark.parametrize("databases", [ROOT, {**ROOT, **OTHER}])
+def test_a_replicat_maps_the_pdb_of_the_source_into_its_own_database(databases: dict[str, dict[str, str]]) -> None:
+    topology = make_topology(databases=databases, unlike=dict.fromkeys(databases, FROM_ROOT))
+    text = parameters.render_replicat(topology, "site3", "site2")
+    assert names_of(text) == {"PDB2.GIM", "PDB2.GGATE"}
+    assert targets_of(text) == {"GIM.*", "GGATE.DR_MARKER"}
+    assert "MAPEXCLUDE PDB2.GIM.GIDB_G_" in text
+    # A Replicat logs in to the PDB, never to the root.
+    assert "\nUSERIDALIAS ggalias\n" in text
+
+
+def test_a_replicat_in_a_pdb_maps_the_names_of_a_source_that_is_no_cdb() -> None:
+    topology = make_topology(databases=ROOT, unlike={"site2": FROM_ROOT})
+    text = parameters.render_replicat(topology, "site2", "site3")
+    assert names_of(text) == {"GIM", "GGATE"}
+    assert targets_of(text) == {"GIM.*", "GGATE.DR_MARKER"}
+
+
+def test_with_an_extract_of_the_pdb_both_forms_of_its_names_are_read() -> None:
+    topology = make_topology(databases=LATER, release="21.3")
+    assert names_of(parameters.render_extract(topology, "site2")) == {"GIM", "GGATE"}
+    both = {"GIM", "GGATE", "PDB2.GIM", "PDB2.GGATE"}
+    assert names_of(parameters.render_pump(topology, "site2", "site3")) == both
+    replicat = parameters.render_replicat(topology, "site3", "site2")
+    assert names_of(replicat) == both
+    assert targets_of(replicat) == {"GIM.*", "GGATE.DR_MARKER"}
+
+
+def test_globals_name_the_schema_alone_since_its_objects_are_in_the_pdb() -> None:
+    topology = make_topology(databases=ROOT, unlike={"site2": FROM_ROOT})
+    assert "GGSCHEMA GGATE\n" in parameters.render_globals(topology, "site2")
