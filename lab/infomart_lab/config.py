@@ -401,8 +401,9 @@ FAULTS = frozenset(
     {
         *("ssh-db.hang", "ssh-gim.hang"),
         "oracle.undo_released",
-        *("expdp.snapshot_too_old", "expdp.slow", "expdp.disk_full"),
-        *("impdp.fail_index", "impdp.slow", "impdp.disk_full"),
+        *("expdp.snapshot_too_old", "expdp.slow", "expdp.disk_full", "expdp.swallows_input", "expdp.other_instance"),
+        *("impdp.fail_index", "impdp.slow", "impdp.disk_full", "impdp.swallows_input", "impdp.other_instance"),
+        "impdp.compile_warnings",
         "goldengate.stop_refused",
         *("gim_server.slow_aggregation", "gim_server.autostart"),
         *("idb.purge_keep_seconds", "idb.purge_takes_seconds", "idb.purge_every_seconds"),

@@ -73,7 +73,7 @@ class Client:
             if not given.user:
                 given.user = parameters.identifier(self._ask("Username: "))
             if given.password is None:
-                given.password = self._ask("Password: ", secret=True)
+                self._typed(given, self._ask("Password: ", secret=True))
             code = self._check(given)
             if code is None:
                 self.owner = "SYSTEM" if given.user == "SYS" else given.user
@@ -84,6 +84,16 @@ class Client:
                 break
             given.user, given.password = "", None
         raise LogonRefused
+
+    @staticmethod
+    def _typed(given: parameters.Logon, text: str) -> None:
+        """Take what was typed as the password, as the real one may: ``"quoted"``, or ``password@alias``."""
+        if len(text) > 1 and text.startswith('"') and text.endswith('"'):
+            given.password = text[1:-1]
+            return
+        given.password, at, alias = text.partition("@")
+        if at:
+            given.service = alias
 
     def _wallet(self, alias: str) -> parameters.Logon:
         """Credentials of ``/@alias``: ``$TNS_ADMIN/wallet.json`` has ``{alias: {"user": ..., "password": ...}}``."""
@@ -125,13 +135,21 @@ class Client:
         if secret and sys.stdin.isatty():
             return getpass.getpass(prompt)
         self.write(prompt)
-        line = sys.stdin.readline()
+        if secret and self._fault("swallows_input"):
+            # What came with the password is lost.
+            line = os.read(sys.stdin.fileno(), 65536).decode().partition("\n")[0] + "\n"
+        else:
+            line = sys.stdin.readline()
         if not line:
             self.say("")
             raise LogonRefused
         if not sys.stdin.isatty():
             self.say("")
         return line.rstrip("\r\n")
+
+    def _fault(self, name: str) -> object | None:
+        program = "expdp" if self.operation == "EXPORT" else "impdp"
+        return lab_config.fault(self.config, f"{self.site}.{program}.{name}")
 
     # -- output ----------------------------------------------------------------------------------
 

@@ -109,6 +109,7 @@ def act(worker: Worker) -> None:
             content = {
                 "objects": [o.model_dump() for o in objects],
                 "tables": [t.model_dump() for t in tables],
+                "statistics": not any("STATISTICS" in each.object_type for each in parameters.exclude),
             }
             job.mark(control, "EXPORT", "METADATA", "DONE", content)
         _data(worker, writer, tables, streams if not _expandable(worker) else None)
@@ -271,6 +272,16 @@ def _data(worker: Worker, writer: DumpWriter, tables: list[TableData], most: int
             "type": ("TABLE_EXPORT" if worker.parameters.tables else "SCHEMA_EXPORT") + "/TABLE/TABLE_DATA",
         }
         worker.wait_for_space(f"ORA-01653: unable to extend table {job.owner}.{job.name} by 128 in tablespace SYSTEM")
+        if worker.on_other_instance(stream):
+            path = worker.located(worker.parameters.dumpfile[0].replace("%U", "02").replace("%L", "02"))
+            job.mark(worker.control, "TABLE_DATA", table.key, "ERROR", errors=1)
+            partition = table.name.upper() if table.parent else None
+            worker.error(
+                wording.data_failed(
+                    table.schema_name.upper(), table.table.upper(), partition, wording.no_folder(str(path))
+                )
+            )
+            return
         _export_table(worker, writer, table)
         worker.completed += 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from typing import Any
 
@@ -72,6 +73,8 @@ def causes_of(error: psycopg.Error, schema: str, name: str) -> list[str]:
         return [f"ORA-00001: unique constraint ({schema}.{(error.diag.constraint_name or '?').upper()}) violated"]
     if isinstance(error, psycopg.errors.InvalidSchemaName):
         return [f"ORA-01918: user '{schema}' does not exist"]
+    if isinstance(error, psycopg.errors.UndefinedObject) and (role := re.match(r'role "([^"]+)"', detail)):
+        return [f"ORA-01917: user or role '{role[1].upper()}' does not exist"]
     if isinstance(error, psycopg.errors.UndefinedTable):
         return ["ORA-00942: table or view does not exist"]
     if isinstance(error, psycopg.errors.UndefinedColumn):
@@ -104,6 +107,7 @@ class _Import:
         if parameters.content == "METADATA_ONLY":
             self.data = []
         self.extents: dict[str, dict[str, Any]] = catalogue["data"]
+        self.statistics = bool(catalogue.get("statistics", True))
         # a table whose data failed at the export is created empty, as the real one is
         self.data = [t for t in self.data if t.key in self.extents]
         self.action = parameters.table_exists_action or ("APPEND" if parameters.content == "DATA_ONLY" else "SKIP")
@@ -167,7 +171,8 @@ class _Import:
             worker.steps = len(self.data) + len(by_type.get("INDEX", [])) or 1
             worker.bytes_total = sum(self.extents[t.key]["bytes"] for t in self.data)
             if not worker.total:
-                worker.error(["ORA-31655: no data or metadata objects selected for job"])
+                paths = sorted({item.object_type for item in worker.parameters.include})
+                worker.error(wording.nothing_selected(paths))
             for type_, path in metadata.ORDER.items():
                 worker.check()
                 if type_ == "TABLE_DATA":
@@ -277,7 +282,7 @@ class _Import:
     def _create(self, item: SchemaObject) -> None:
         session = self.session(0)
         schema, name = item.schema_name.upper(), item.name.upper()
-        if item.type in ("INDEX", "CONSTRAINT") and self._shall_fail(name):
+        if item.type in ("INDEX", "CONSTRAINT") and self._named("fail_index", name):
             cause = (
                 "ORA-14102: only one LOGGING or NOLOGGING clause may be specified"
                 if wording.old(self.release)
@@ -292,9 +297,13 @@ class _Import:
             self._finish(item, wording.exists(item.type, schema, name))
             return
         try:
+            warned = self._named("compile_warnings", name) and item.type in ("VIEW", "FUNCTION", "PROCEDURE", "TRIGGER")
             with session.transaction():
                 self._execute(item)
-                self.job.mark(session, "OBJECT", item.key, "DONE")
+                if not warned:
+                    self.job.mark(session, "OBJECT", item.key, "DONE")
+            if warned:
+                self._finish(item, wording.compile_warnings(item.type, schema, name))
             self.done.add(item.key)
         except _DUPLICATE:
             if item.type.endswith("_ATTACH") or item.type == "OBJECT_GRANT":
@@ -306,8 +315,7 @@ class _Import:
                 raise
             if item.type in ("FUNCTION", "PROCEDURE") and item not in self.deferred:
                 self.deferred.append(item)
-            elif item.type in ("OBJECT_GRANT", "COMMENT"):
-                # roles of the other site that are not here
+            elif item.type == "COMMENT":
                 self._finish(item)
             else:
                 self._failed(item, causes_of(error, schema, name))
@@ -321,8 +329,9 @@ class _Import:
                 (f'"{item.schema_name}"."{item.name}"', item.last_value, item.is_called),
             )
 
-    def _shall_fail(self, name: str) -> bool:
-        fault = self.worker.fault("fail_index")
+    def _named(self, fault_name: str, name: str) -> bool:
+        """The fault names this object."""
+        fault = self.worker.fault(fault_name)
         names = fault if isinstance(fault, list) else [fault]
         return name in {str(n).upper().rpartition(".")[2] for n in names if isinstance(n, str)}
 
@@ -390,6 +399,12 @@ class _Import:
             self.session(stream)
 
         def work(stream: int, table: TableData) -> None:
+            if worker.on_other_instance(stream):
+                partition = table.name.upper() if table.parent else None
+                self.job.mark(self.session(stream), "TABLE_DATA", table.key, "ERROR", errors=1)
+                causes = wording.no_folder(str(worker.located(worker.parameters.dumpfile[0])))
+                worker.error(wording.data_failed(table.schema_name.upper(), table.table.upper(), partition, causes))
+                return
             worker.busy[stream] = {
                 "schema": table.schema_name.upper(),
                 "object": table.table.upper(),
@@ -452,8 +467,9 @@ class _Import:
         ]
         if not tables or self.worker.parameters.include:
             return
-        if path:
+        if path and self.statistics:
             self._processing(path)
+        # Also without statistics in the dump set: PostgreSQL does not sample at the first query, as Oracle does.
         session = self.session(0)
         for table in tables:
             self.worker.check()

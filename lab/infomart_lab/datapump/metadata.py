@@ -240,7 +240,13 @@ class Selection:
             return False
         if any(self._covers(item, type_, name, table) for item in self._exclude):
             return False
-        return not self._include or any(self._covers(item, type_, name, table) for item in self._include)
+        if not self._include:
+            return True
+        # Several filters of one object type must all hold; filters of different types add up.
+        return any(
+            all(self._covers(item, type_, name, table) for item in self._include if item.object_type == kind)
+            for kind in {item.object_type for item in self._include}
+        )
 
     @staticmethod
     def _covers(item: ObjectFilter, type_: str, name: str, table: str | None) -> bool:
@@ -264,6 +270,7 @@ def oracle_statement(definition: str, schema: str = "") -> str:
     :param schema: owner of an index, whose name PostgreSQL leaves unqualified.
     """
     text = re.sub(r"\s+USING\s+\"?\w+\"?\s*", " ", definition.split(";")[0])
+    text = re.sub(r"^((?:GRANT|REVOKE)\b.*? ON) (?:TABLE|SEQUENCE|FUNCTION) ", r"\1 ", text)
     text = re.sub(r'(INDEX\s+)("[^"]+"\s+ON\b)', rf'\1"{schema}".\2', text) if schema else text
     text = re.sub(r'"((?:[^"]|"")+)"', lambda match: f'"{match[1].upper()}"', text)
     return " ".join(text.split())

@@ -104,6 +104,7 @@ class JobParameters(BaseModel):
     encryption: str | None = None
     logtime: str = "NONE"
     metrics: bool = False
+    cluster: bool = True
     attach: str | None = None
     help: bool = False
 
@@ -396,6 +397,7 @@ def _validated(operation: Operation, values: dict[str, list[str]]) -> JobParamet
         encryption=(one("ENCRYPTION") or "").upper() or None,
         logtime=(one("LOGTIME") or "NONE").upper(),
         metrics=yes("METRICS"),
+        cluster=yes("CLUSTER") if "CLUSTER" in values else True,
         attach=attach,
         help=yes("HELP"),
     )

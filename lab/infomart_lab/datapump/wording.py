@@ -130,7 +130,9 @@ def creation_failed(release: str, object_type: str, schema: str, name: str, caus
             "Failing sql is:",
             cut,
         ]
-    head = f"ORA-39083: Object type {object_type}:{qualified(schema, name)} failed to create with error:"
+    # A grant has no name.
+    shown = object_type if object_type.endswith("_GRANT") else f"{object_type}:{qualified(schema, name)}"
+    head = f"ORA-39083: Object type {shown} failed to create with error:"
     return [head, *causes, "", "Failing sql is:", sql]
 
 
@@ -139,6 +141,29 @@ def data_failed(schema: str, table: str, partition: str | None, causes: list[str
     return [
         f"ORA-31693: Table data object {name} failed to load/unload and is being skipped due to error:",
         *causes,
+    ]
+
+
+def no_folder(path: str) -> list[str]:
+    """Causes of a worker that runs on a host without the dump set's folder."""
+    return [
+        f'ORA-31617: unable to open dump file "{path}" for write',
+        f'ORA-19505: failed to identify file "{path}"',
+        "ORA-27037: unable to obtain file status",
+        "Linux-x86_64 Error: 2: No such file or directory",
+        "Additional information: 3",
+    ]
+
+
+def compile_warnings(object_type: str, schema: str, name: str) -> list[str]:
+    return [f"ORA-39082: Object type {object_type}:{qualified(schema, name)} created with compilation warnings"]
+
+
+def nothing_selected(paths: Iterable[str]) -> list[str]:
+    """Filters that select nothing."""
+    return [
+        *(f"ORA-39168: Object path {path} was not found." for path in paths),
+        "ORA-31655: no data or metadata objects selected for job",
     ]
 
 

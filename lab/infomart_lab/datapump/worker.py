@@ -164,6 +164,10 @@ class Worker:
             self.stop.wait(min(left, 0.25))
             self.check(orderly=False)
 
+    def on_other_instance(self, stream: int) -> bool:
+        """The worker of a stream runs on another instance of a cluster, which does not have the folder."""
+        return bool(self.fault("other_instance")) and self.parameters.cluster and stream > 0
+
     def wait_for_space(self, what: str) -> None:
         """Wait while the fault ``disk_full`` is on: a resumable wait, for ever if need be."""
         said = 0.0

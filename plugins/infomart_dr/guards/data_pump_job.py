@@ -87,7 +87,7 @@ def _figures(report: LogReport) -> JsonObject:
 
 
 def _only_harmless(report: LogReport) -> bool:
-    return report.outcome == "completed_with_errors" and report.worst == "harmless"
+    return report.outcome == "completed_with_errors" and report.worst == "harmless" and not report.not_found
 
 
 def _errors(report: LogReport) -> str:

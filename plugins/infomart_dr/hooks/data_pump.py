@@ -58,6 +58,8 @@ Program = Literal["expdp", "impdp"]
 
 #: Longest name of a job's table in releases before 12.2.
 _LONGEST = 30
+#: Characters of a filter; Data Pump takes 4,000.
+_LONGEST_FILTER = 3500
 _FILE = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.$#-]{0,254}$")
 
 
@@ -154,7 +156,11 @@ def index_parameters(
 ) -> str:
     """Parameter file that creates missing indexes from the dump set.
 
-    :param indexes: index names without their schema.
+    Several filters of one object type must all hold, so the names stand in one filter. More names than its longest
+    text holds: all indexes are asked for, and those that exist give ORA-31684, which is harmless.
+
+    :param indexes: index names without their schema; not those of Oracle's own making (SYS_C...), which come with
+        their constraint and are no objects of the dump set.
     :raises PermanentError: there is no name, or one is not an Oracle name.
     """
     if not indexes:
@@ -163,7 +169,7 @@ def index_parameters(
     return files.render(
         "datapump/indexes.par.j2",
         **_import_values(topology, site, dump_files, job, directory),
-        indexes=names,
+        indexes=names if sum(len(name) + 3 for name in names) < _LONGEST_FILTER else [],
     )
 
 

@@ -8,28 +8,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from infomart_dr.guide import readable
 
 Operation = Literal["export", "import"]
-Outcome = Literal["success", "completed_with_errors", "fatal", "unfinished"]
-#: The missing thing: an ``index``, another ``object`` (constraint, trigger, grant), or ``data`` (rows, sequence
-#: values). ``waiting``: the job waits for space; ``fatal``: the job ended.
-Severity = Literal["harmless", "object", "index", "waiting", "data", "fatal"]
+#: ``unfinished``: the log has no end. ``unclear``: its end has words that are unknown here, and no exit code tells it.
+Outcome = Literal["success", "completed_with_errors", "fatal", "unfinished", "unclear"]
+#: The missing thing: ``review``, no row and no rule of the rows (grant, comment, statistics, job, invalid code), which
+#: a person judges; an ``index``; an ``object`` (constraint); or ``data`` (rows, sequence values). ``waiting``: the job
+#: waits for space; ``fatal``: the job ended.
+Severity = Literal["harmless", "review", "index", "object", "waiting", "data", "fatal"]
 
-_ORDER: tuple[Severity, ...] = ("harmless", "object", "index", "waiting", "data", "fatal")
+_ORDER: tuple[Severity, ...] = ("harmless", "review", "index", "object", "waiting", "data", "fatal")
 
 #: Advice by the worst error of a log.
 NEXT_STEPS: dict[str, str] = {
     "harmless": "Do nothing: the objects existed already.",
+    "review": "No row is missing. Read the list, correct what the target needs, and decide at the gate of the import.",
     "object": "The comparison of objects names the missing ones; create them from the error's statement.",
     "index": "The index check creates the missing indexes from the dump set again; for ORA-14102 see "
     "Oracle's patch 8795792 (guide:940), for ORA-01652 and ORA-01658 add space to the tablespace first.",
     "waiting": "The job waits for space and will not continue by itself. Add a data file to the tablespace, or "
     "free disk space at the dump folder; for ORA-39095 raise data_pump.file_size. Then it continues "
     "(START_JOB if it stopped).",
+    "definition": "A table was changed after the SCN: by DDL, TRUNCATE or a GRANT. Allow no DDL and no GRANT on the "
+    "schema during the export. Give this plan up; a new plan takes a new SCN.",
+    "file": "A worker cannot open a dump file. On RAC the folder must be on shared storage, or the job must run on the "
+    "instance of the database host: set ORACLE_SID or data_pump.connect. Check the folder's owner and mode.",
     "data": "Rows are missing in the dump set or at the target: do not use it. For ORA-01555 raise "
     "undo_retention and the undo tablespace and export again with a new SCN; else correct the cause and "
     "import again.",
@@ -42,10 +49,12 @@ NEXT_STEPS: dict[str, str] = {
     "credentials": "The login was refused: correct the password in the Airflow connection of the DBA.",
     "unfinished": "The log has no end: the job runs, was stopped, or its client died. Find the job in "
     "DBA_DATAPUMP_JOBS and attach to it.",
+    "unclear": "Read the log: its words are unknown here, in another language or cut off. If it reports success, run "
+    "the job again with NLS_LANG=AMERICAN_AMERICA.AL32UTF8; else correct the cause and clear this task.",
     "success": "Nothing.",
 }  # fmt: skip
 
-_WAITING = {"ORA-39171", "ORA-30032", "ORA-39095"}
+_WAITING = {"ORA-39171", "ORA-39095"}
 _DIRECTORY = {
     "ORA-39070",
     "ORA-29283",
@@ -61,7 +70,7 @@ _CREDENTIALS = {"ORA-01017", "ORA-28000", "ORA-28001", "ORA-01045", "ORA-01005"}
 _FATAL = {
     *_DIRECTORY, *_JOB, *_CREDENTIALS,
     "ORA-39000", "ORA-39001", "ORA-39002", "ORA-39006", "ORA-39014", "ORA-39029", "ORA-39059", "ORA-39065",
-    "ORA-39097", "ORA-39126", "ORA-39127", "ORA-39142", "ORA-39143", "ORA-39246", "ORA-39278", "ORA-31619",
+    "ORA-39097", "ORA-39142", "ORA-39143", "ORA-39246", "ORA-39278", "ORA-31619",
     "ORA-01034", "ORA-03113", "ORA-03114", "ORA-12541", "ORA-12514", "ORA-12154", "ORA-39077",
     "LRM-00101", "LRM-00109", "LRM-00112", "LRM-00113",
 }  # fmt: skip
@@ -73,41 +82,63 @@ _DATA = {
     "ORA-39152",
     "ORA-39153",
     "ORA-22924",
-    "ORA-39346",
+    "ORA-01466",
 }
+#: Unexpected errors of a worker; the object type in brackets tells what is missing.
+_WORKER = {"ORA-39125", "ORA-39126", "ORA-39127"}
+_FILE = {"ORA-31617", "ORA-31640", "ORA-19505", "ORA-19502"}
+_WARNINGS = {"ORA-39173", "ORA-39357"}
 _INDEX = {"ORA-14102", "ORA-01652", "ORA-01658"}
 #: Messages that begin a new report; the messages after them explain it.
 _HEADS = {
     "ORA-31684", "ORA-39083", "ORA-31693", "ORA-39171", "ORA-39111", "ORA-39112", "ORA-39151", "ORA-39152",
     "ORA-39153", "ORA-39082", "ORA-39125", "ORA-39126", "ORA-31626", "ORA-39001", "ORA-39002", "ORA-39006",
-    "ORA-39014", "ORA-39095", "ORA-39097", "ORA-39346", "ORA-31685", "ORA-39360",
+    "ORA-39014", "ORA-39095", "ORA-39097", "ORA-39346", "ORA-31685", "ORA-39360", "ORA-39127", "ORA-39173",
+    "ORA-39357", "ORA-02374", "ORA-39120", "ORA-39342", "ORA-39168", "ORA-31655",
 }  # fmt: skip
 #: Object types whose absence loses rows or values, not only speed or constraints.
-_DATA_TYPES = {"TABLE", "TABLE_DATA", "SEQUENCE", "USER", "MATERIALIZED_VIEW"}
+_DATA_TYPES = {"TABLE", "TABLE_DATA", "SEQUENCE", "USER", "MATERIALIZED_VIEW", "CLUSTER"}
 _INDEX_TYPES = {"INDEX", "DOMAIN_INDEX", "FUNCTIONAL_INDEX", "BITMAP_INDEX", "RANGE_INDEX"}
-_STATISTICS = {"INDEX_STATISTICS", "TABLE_STATISTICS", "STATISTICS", "MARKER"}
-_TYPES = (
-    *_DATA_TYPES, *_INDEX_TYPES, *_STATISTICS, "CONSTRAINT", "REF_CONSTRAINT", "TRIGGER", "VIEW", "PACKAGE",
-    "PACKAGE_BODY", "PACKAGE_SPEC", "PROCEDURE", "FUNCTION", "TYPE", "TYPE_BODY", "SYNONYM", "OBJECT_GRANT",
-    "ROLE_GRANT", "SYSTEM_GRANT", "DEFAULT_ROLE", "TABLESPACE_QUOTA", "COMMENT", "PROCACT_SCHEMA", "PROCOBJ",
-    "JOB", "DB_LINK", "ALTER_PROCEDURE", "ALTER_FUNCTION", "ALTER_PACKAGE_SPEC", "MATERIALIZED_VIEW_LOG", "ROLE",
-    "TABLESPACE", "PASSWORD_HISTORY", "PRE_SCHEMA", "POST_SCHEMA", "ON_USER_GRANT", "AUDIT_OBJ",
-)  # fmt: skip
+_CONSTRAINT_TYPES = {"CONSTRAINT", "REF_CONSTRAINT"}
+#: Object types that hold no row and no rule of the rows.
+_REVIEW_TYPES = {
+    "INDEX_STATISTICS", "TABLE_STATISTICS", "USER_PREF_STATISTICS", "STATISTICS", "MARKER",
+    "OBJECT_GRANT", "ROLE_GRANT", "SYSTEM_GRANT", "ON_USER_GRANT", "PROCOBJ_GRANT", "PROCDEPOBJ_GRANT", "GRANT",
+    "DEFAULT_ROLE", "ROLE", "PROFILE", "TABLESPACE_QUOTA", "TABLESPACE", "PASSWORD_HISTORY", "COMMENT",
+    "PROCACT_SCHEMA", "PROCACT_INSTANCE", "PROCACT_SYSTEM", "PROCOBJ", "PROCDEPOBJ", "PRE_SCHEMA", "POST_SCHEMA",
+    "PRE_TABLE_ACTION", "POST_TABLE_ACTION", "JOB", "REFRESH_GROUP", "DB_LINK", "TRUSTED_DB_LINK", "SYNONYM",
+    "TRIGGER", "VIEW", "PACKAGE", "PACKAGE_BODY", "PACKAGE_SPEC", "PROCEDURE", "FUNCTION", "TYPE", "TYPE_BODY",
+    "TYPE_SPEC", "ALTER_PROCEDURE", "ALTER_FUNCTION", "ALTER_PACKAGE_SPEC", "ALTER_PACKAGE_BODY", "LIBRARY",
+    "OPERATOR", "INDEXTYPE", "JAVA_SOURCE", "JAVA_CLASS", "DIMENSION", "CONTEXT", "DIRECTORY",
+    "MATERIALIZED_VIEW_LOG", "AUDIT_OBJ", "AUDIT", "RLS_POLICY", "RLS_CONTEXT", "RLS_GROUP", "FGA_POLICY",
+}  # fmt: skip
+_STATISTICS = {"INDEX_STATISTICS", "TABLE_STATISTICS", "USER_PREF_STATISTICS", "STATISTICS", "MARKER"}
+_TYPES = _DATA_TYPES | _INDEX_TYPES | _CONSTRAINT_TYPES | _REVIEW_TYPES
+#: Words of the dictionary for types that Data Pump names otherwise.
+_SAME_TYPE = {"DATABASE_LINK": "DB_LINK"}
 
-# With LOGTIME each line begins with a time, such as 03-NOV-26 17:02:11.123:
-_LOGTIME = re.compile(r"^\d{1,2}-\w{3,4}\.?-\d{2,4} \d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?: [AP]M)?(?: ?[+-]\d\d:\d\d)?: ?")
-_MESSAGE = re.compile(r"^(?:[\w$-]+: )?((?:ORA|LRM)-\d{5})\b:?\s*(.*)$")
+# With LOGTIME each line begins with a time, such as 03-NOV-26 17:02:11.123, and with METRICS a worker, such as W-1.
+_LOGTIME = re.compile(
+    r"^\ufeff?(?:\d{1,2}-[^\s-]{1,12}-\d{2,4} \d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?: [AP]M)?(?: ?[+-]\d\d:\d\d)?: ?)?"
+    r"(?:W-\d{1,4} (?=\S| {4,}))?"
+)
+_MESSAGE = re.compile(r"^(?:[\w$-]+: )?((?:ORA|LRM)-\d{5})(?!\d)[:\uff1a]?\s*(.*)$")
 _NOTE = re.compile(r"^U(?:DE|DI)-(\d{5})\b:?\s*(.*)$")
+_SQL = re.compile(r"(?:CREATE|ALTER|GRANT|BEGIN|DECLARE|DROP|COMMENT)\b", re.IGNORECASE)
 _NAME = re.compile(r'"([^"]+)"(?:\."([^"]+)")?')
-_TYPE = re.compile(r"\b(" + "|".join(sorted(_TYPES, key=len, reverse=True)) + r")\b")
+# Not \b: in Japanese and Chinese no blank separates the type from the words.
+_TYPE = re.compile(
+    r"(?<![A-Z_])("
+    + "|".join(re.sub("_", "[_ ]", name) for name in sorted({*_TYPES, *_SAME_TYPE}, key=len, reverse=True))
+    + r")(?![A-Z_])"
+)
 _MOVED = re.compile(
-    r'^\. \. (?:\S+ )?"([^"]+)"\."([^"]+)"(?::"[^"]+"(?:\."[^"]+")?)?\s+'
-    r"([\d.,\u00a0\u202f]+)\s*([KMGT]?B|bytes)\s+"
-    r"(\d{1,3}(?:[,.'\u00a0\u202f ]\d{3})+|\d+)\b",
+    r'^\. \. (?:[^"\d]{0,40})?"([^"]+)"\."([^"]+)"(?::"[^"]+"(?:\."[^"]+")?)?[^\d"]{1,80}?'
+    r"([\d.,\u00a0\u202f]+)\s*([KMGT]?[Bo]|bytes|octets)[\s,\u3001]+"
+    r"(\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3})+|\d+)(?!\d)",
     re.IGNORECASE,
 )
-_JOB_LINE = re.compile(r'^(?:\S+ )?"([^"]+)"\."([^"]+)"(.*)$')
-_UNITS = {"B": 1, "BYTES": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+_UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 @dataclass(frozen=True)
@@ -160,6 +191,13 @@ class LogReport:
         return max(found, key=_ORDER.index) if found else None
 
     @property
+    def not_found(self) -> int:
+        """Errors that the job counted and that this log does not show: it is cut off, or has unknown words."""
+        counted = [error for error in self.errors if error.code not in _WAITING | _WARNINGS]
+        reported = 1 if self.outcome == "completed_with_errors" else 0
+        return max((self.reported_errors or reported) - len(counted), 0)
+
+    @property
     def missing_indexes(self) -> list[str]:
         """Names of indexes that were not created, as far as the log shows them."""
         return [error.object_name for error in self.of("index") if error.object_name]
@@ -170,24 +208,28 @@ def classify_log(text: str, operation: Operation, exit_code: int | None = None) 
 
     :param text: the log, complete or not.
     :param operation: ``export`` or ``import``.
-    :param exit_code: 0 success, 5 completed with errors, 1 fatal; decides where the words do not (another
-        language). None when it is not known.
+    :param exit_code: of the client: 0 success, 5 completed with errors, 1 fatal; decides where the words do not
+        (another language). None when it is not known: such a log is ``unclear``.
     """
-    lines = [_LOGTIME.sub("", line.rstrip()) for line in text.replace("\r\n", "\n").splitlines()]
-    errors = [_classified(block, operation) for block in _blocks(lines)]
+    lines = [_LOGTIME.sub("", line.rstrip()) for line in text.splitlines()]
+    errors = [_classified(block) for block in _blocks(lines)]
     rows: dict[str, int] = {}
     size = 0
     for line in lines:
         if found := _MOVED.match(line):
             name = f"{found[1]}.{found[2]}"
             rows[name] = rows.get(name, 0) + int(re.sub(r"\D", "", found[5]))
-            size += round(_decimal(found[3]) * _UNITS[found[4].upper()])
+            size += round(_decimal(found[3]) * _UNITS.get(found[4][0].upper(), 1))
     end = _end(lines)
-    outcome = _outcome(end, errors, exit_code)
+    dump_files = _dump_files(lines)
+    outcome = _outcome(end, errors, exit_code, proven=operation == "import" or bool(dump_files))
+    if outcome in ("success", "completed_with_errors"):
+        # The job has ended, so every wait for space found its space.
+        errors = [replace(each, severity="harmless") if each.severity == "waiting" else each for each in errors]
     return LogReport(
         outcome=outcome,
         errors=errors,
-        dump_files=_dump_files(lines),
+        dump_files=dump_files,
         rows=rows,
         total_rows=sum(rows.values()),
         bytes=size,
@@ -199,14 +241,21 @@ def classify_log(text: str, operation: Operation, exit_code: int | None = None) 
 
 def next_step(report: LogReport) -> str:
     """The advice for a log: for its worst error, or for its missing end."""
-    if report.outcome == "unfinished" and not report.of("waiting", "fatal"):
-        return NEXT_STEPS["unfinished"]
-    if report.worst is None:
-        # The words report errors and none was found here: the log may be in another language, or cut off.
-        return NEXT_STEPS["success"] if report.outcome == "success" else NEXT_STEPS["fatal"]
+    if report.outcome in ("unfinished", "unclear") and not report.of("waiting", "fatal"):
+        return NEXT_STEPS[report.outcome]
+    if report.worst is None or report.not_found:
+        # The words report errors and not all of them were found here: the log may be in another language, or cut off.
+        if report.worst is None and report.outcome in ("success", "fatal"):
+            return NEXT_STEPS[report.outcome]
+        return NEXT_STEPS["unclear"]
     if report.worst == "fatal":
         codes = {code for error in report.of("fatal") for code in error.codes}
         for key, known in (("credentials", _CREDENTIALS), ("directory", _DIRECTORY), ("job", _JOB)):
+            if codes & known:
+                return NEXT_STEPS[key]
+    if report.worst == "data":
+        codes = {code for error in report.of("data") for code in error.codes}
+        for key, known in (("definition", {"ORA-01466"}), ("file", _FILE)):
             if codes & known:
                 return NEXT_STEPS[key]
     return readable(NEXT_STEPS[report.worst])
@@ -246,13 +295,13 @@ def _blocks(lines: Iterable[str]) -> list[_Block]:
         elif in_sql:
             if stripped:
                 current.sql.append(stripped)
-        elif stripped.endswith(":") and not stripped.startswith(". ."):
+        elif stripped.endswith((":", "\uff1a")) and not stripped.startswith(". ."):
             # "Failing sql is:" in any language.
             in_sql = True
             current.lines.append(line)
         elif not stripped:
             continue
-        elif re.match(r"(?:CREATE|ALTER|GRANT|BEGIN|DECLARE|DROP|COMMENT)\b", stripped, re.IGNORECASE):
+        elif _SQL.match(stripped):
             in_sql = True
             current.sql.append(stripped)
         else:
@@ -271,13 +320,14 @@ def _is_other(line: str) -> bool:
     return (
         line.startswith((". .", ";;;", "*****"))
         or _NOTE.match(line) is not None
+        or re.match(r"(?:Completed \d|Startup took\b)", line) is not None
         or re.match(r'(?:Job|Starting|Restarting|Master table|Processing object type)\b.*["/]', line) is not None
         or re.match(r"[A-Z_]+(?:/[A-Z_]+)+$", line.rpartition(" ")[2]) is not None
         or re.match(r"(?:Job|Worker \d+ Status|Operation|State|Bytes Processed|Dump File)\b.*:", line) is not None
     )
 
 
-def _classified(block: _Block, operation: Operation) -> LogError:
+def _classified(block: _Block) -> LogError:
     head = block.lines[0]
     sql = " ".join(block.sql)
     object_type, name = _object(head, sql)
@@ -285,7 +335,7 @@ def _classified(block: _Block, operation: Operation) -> LogError:
     return LogError(
         code=block.codes[0],
         codes=tuple(dict.fromkeys(block.codes)),
-        severity=_severity(block.codes, object_type, operation),
+        severity=_severity(block.codes, object_type, head),
         object_type=object_type,
         object_name=name,
         text=text,
@@ -294,12 +344,14 @@ def _classified(block: _Block, operation: Operation) -> LogError:
 
 def _object(head: str, sql: str) -> tuple[str | None, str | None]:
     """Type and name of a report's object, from the statement where the message has none."""
-    body = head.partition(":")[2]
+    body = re.split(r"[:\uff1a]", head, maxsplit=1)[-1]
     quoted = _NAME.search(body)
     name = ".".join(part for part in quoted.groups() if part) if quoted else None
     before = body[: quoted.start()] if quoted else body
-    types = _TYPE.findall(before)
-    object_type = types[0] if types else None
+    types = [found.replace(" ", "_") for found in _TYPE.findall(before)]
+    # A worker's error may show the whole path, such as TABLE/INDEX/STATISTICS/INDEX_STATISTICS.
+    kind = types[-1 if head.partition(":")[0] in _WORKER else 0] if types else None
+    object_type = _SAME_TYPE.get(kind, kind) if kind else None
     if name is None or object_type is None:
         created = re.search(
             r"\b(?:CREATE|ALTER)\s+(?:OR\s+REPLACE\s+)?(?:FORCE\s+)?(?:(?:NON)?EDITIONABLE\s+)?"
@@ -324,36 +376,58 @@ def _object(head: str, sql: str) -> tuple[str | None, str | None]:
     return object_type, name
 
 
-def _severity(codes: list[str], object_type: str | None, operation: Operation) -> Severity:
+def _severity(codes: list[str], object_type: str | None, head_text: str) -> Severity:
     head, every = codes[0], set(codes)
-    if every & _WAITING:
+    if head in _WAITING:
         return "waiting"
     if head in _FATAL:
         return "fatal"
+    if head == "ORA-39127":
+        # A procedural action of another component failed.
+        return "review"
+    if head in _WORKER:
+        return "review" if _of_statistics(object_type, head_text) else _of_type(object_type) or "fatal"
     if head == "ORA-31684":
         # An existing sequence or table kept its own values: nothing was imported into it.
         return "data" if object_type in ("SEQUENCE", "TABLE") else "harmless"
+    if head in _WARNINGS:
+        return "harmless"
     if head == "ORA-39082":
         # Created with compilation warnings; the check of invalid objects decides.
-        return "object"
+        return "review"
+    if head == "ORA-39346":
+        # A character of the object's text was lost, and no row.
+        return "object" if object_type in _DATA_TYPES | _CONSTRAINT_TYPES | _INDEX_TYPES else "review"
     if head in _DATA or every & {"ORA-02354", "ORA-01555", "ORA-31693"}:
         return "data"
-    if object_type in _INDEX_TYPES:
-        return "index"
-    if head == "ORA-39111":
+    if head == "ORA-39111" and object_type not in _INDEX_TYPES:
         return "harmless"
-    if object_type in _STATISTICS:
-        return "harmless"
-    if object_type in _DATA_TYPES:
-        return "data"
-    if object_type is not None:
-        return "object"
+    if (found := _of_type(object_type)) is not None:
+        return found
     if every & _INDEX:
         return "index"
     if every & _FATAL:
         return "fatal"
     # An unknown error: the safe assumption is that something is missing.
     return "data"
+
+
+def _of_type(object_type: str | None) -> Severity | None:
+    """Severity of a missing object; None: its type is unknown."""
+    if object_type is None:
+        return None
+    if object_type in _INDEX_TYPES:
+        return "index"
+    if object_type in _DATA_TYPES:
+        return "data"
+    if object_type in _STATISTICS:
+        return "harmless"
+    return "object" if object_type in _CONSTRAINT_TYPES else "review"
+
+
+def _of_statistics(object_type: str | None, text: str) -> bool:
+    """A worker failed at statistics: by the type in brackets, or by the name of its procedure."""
+    return object_type in _STATISTICS or re.search(r"\bKUPW\$WORKER\.STATS_", text) is not None
 
 
 # -- end -----------------------------------------------------------------------------------------------
@@ -368,8 +442,8 @@ class _End:
 
 def _job(lines: Iterable[str]) -> str | None:
     for line in lines:
-        found = re.match(r'^\S+(?: \S+){0,2}? "([^"]+)"\."([^"]+)"(?:[: ]|$)', line)
-        if found and not line.startswith((". .", "ORA-")):
+        found = re.match(r'^[^"(]{0,60}"([^"]+)"\."([^"]+)"', line)
+        if found and not line.startswith((". .", "ORA-")) and not _SQL.match(line.strip()):
             return f"{found[1]}.{found[2]}"
     return None
 
@@ -395,14 +469,10 @@ def _end(lines: list[str]) -> _End | None:
                 continue
         if not own or lower.startswith("master table"):
             continue
-        clock = re.search(r"\b(\d+) (\d\d):(\d\d):(\d\d)\s*$", line)
-        elapsed = None
-        if clock and not re.search(r"\bat\s+\w+ \w+ \d+ \S+ \d{4}\s*$|\bat\s+\S+\s*$", line):
-            days, hours, minutes, seconds = (int(part) for part in clock.groups())
-            elapsed = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-        number = re.search(r"completed with ([\d,.]+) error", lower)
-        if number:
-            end = _End("completed_with_errors", int(re.sub(r"\D", "", number[1])), elapsed)
+        elapsed = _elapsed(line)
+        number = re.search(r"completed\b.*\bwith (\d[\d,.'\u2019\u00a0\u202f ]*) ?error", lower)
+        if number and (count := int(re.sub(r"\D", "", number[1]))):
+            end = _End("completed_with_errors", count, elapsed)
         elif "successfully completed" in lower:
             end = _End("success", 0, elapsed)
         elif "fatal error" in lower:
@@ -415,22 +485,31 @@ def _end(lines: list[str]) -> _End | None:
     return end
 
 
-def _outcome(end: _End | None, errors: list[LogError], exit_code: int | None) -> Outcome:
+def _elapsed(line: str) -> int | None:
+    """Seconds from the last line's ``elapsed 0 00:12:44``, in any language; releases before 12c have none."""
+    clocks = re.findall(r"(?<!\d)(\d+) (\d\d):(\d\d):(\d\d)(?!\d)", line)
+    # The other clock of the line is the time of day, after the day of the month.
+    if not clocks or (len(clocks) == 1 and "elapsed" not in line.lower()):
+        return None
+    days, hours, minutes, seconds = (int(part) for part in clocks[-1])
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _outcome(end: _End | None, errors: list[LogError], exit_code: int | None, *, proven: bool) -> Outcome:
+    """The outcome: by the last line in English, else by the client's exit code, never by missing words.
+
+    :param proven: the log has what every successful job leaves: an export names its dump files.
+    """
     if end is not None and end.outcome is not None:
         return end.outcome
-    if exit_code == 0 and end is not None:
-        return "success"
-    if exit_code == 5:
-        return "completed_with_errors"
     if exit_code == 1:
         return "fatal"
-    severities = {error.severity for error in errors}
-    if "fatal" in severities:
+    if exit_code in (0, 5) and end is not None and proven:
+        # A client that was attached may not count the errors from before.
+        return "completed_with_errors" if exit_code == 5 or errors else "success"
+    if any(error.severity == "fatal" for error in errors):
         return "fatal"
-    if end is not None:
-        # The last line exists, in words that are unknown here.
-        return "completed_with_errors" if errors else "success"
-    return "success" if exit_code == 0 else "unfinished"
+    return "unclear" if end is not None or exit_code in (0, 5) else "unfinished"
 
 
 def _dump_files(lines: list[str]) -> list[str]:

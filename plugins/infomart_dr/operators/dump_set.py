@@ -35,10 +35,14 @@ from infomart_dr.hooks.data_pump import (
     next_step,
 )
 from infomart_dr.operators.base import CheckOperator, StepOperator
+from infomart_dr.operators.human import Gate
 from infomart_dr.operators.jobs import JobOperator, failed, whole_log
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.text import size_text, sorted_names
+
+#: Characters of all errors that the gate of the import shows.
+_SHOWN = 20_000
 
 # -- before the SCN --------------------------------------------------------------------------------
 
@@ -130,7 +134,12 @@ class DataPumpOperator(JobOperator):
         path = f"{directory_path(step, self.role)}/{self.job_name(step)}.log"
         if not host.exists(path):
             return None
-        return classify_log(host.read_file(path, limit=64 * 1024 * 1024), self.operation)
+        text = host.read_file(path, limit=64 * 1024 * 1024)
+        report = classify_log(text, self.operation)
+        if report.outcome in ("unclear", "unfinished") and (latest := self.latest(step)) is not None:
+            # Words that are unknown here: the client knows how the job ended.
+            report = classify_log(text, self.operation, latest[1].exit_code)
+        return report
 
     def put_log_aside(self, step: Step) -> None:
         """Rename the log of an earlier try: a try that ends before its job starts writes none."""
@@ -246,7 +255,9 @@ class RunExpdp(DataPumpOperator):
 
     def acceptable(self, report: LogReport) -> bool:
         return report.outcome == "success" or (
-            report.outcome == "completed_with_errors" and all(error.severity == "harmless" for error in report.errors)
+            report.outcome == "completed_with_errors"
+            and not report.not_found
+            and all(error.severity in ("harmless", "review") for error in report.errors)
         )
 
 
@@ -589,23 +600,35 @@ class RunImpdp(DataPumpOperator):
             )
 
 
+def _import_report(step: Step) -> LogReport | None:
+    """The import's log, classified."""
+    return RunImpdp(task_id="import_of_the_log", role="target").report(step)
+
+
+#: Severities of the import's errors that do not stop the run: people decide about them, or a later step does.
+_BEARABLE = ("harmless", "review", "index")
+
+
 class CheckImportLog(CheckOperator):
-    """Read the import's log: harmless errors are listed, others stop the run. Row counts must equal the export's."""
+    """Read the import's log: missing rows, sequences and constraints stop the run. Row counts must equal the export's.
+
+    Errors that leave every row in place (grants, comments, statistics, jobs, invalid code) are decided at the gate.
+    """
 
     guide = "Database Transfer 10 (guide:935-937)"
-    changes = "a refused log is renamed, and the sequences count as not dropped"
+    changes = "the log of an import that lacks rows, sequences or constraints is renamed, and the import runs again"
     undo = "rename the log back"
     under_lock = True
 
     def observe(self, step: Step) -> Observation:
-        report = RunImpdp(task_id="import_of_the_log", role="target").report(step)
+        report = _import_report(step)
         if report is None:
             return Observation(False, "the import has left no log")
         kinds: dict[str, int] = {}
         for error in report.errors:
             kinds[error.severity] = kinds.get(error.severity, 0) + 1
             self.log.info("observe: %s: %s", error.severity, error.text)
-        grave = [error for error in report.errors if error.severity not in ("harmless", "index")]
+        grave = [error for error in report.errors if error.severity not in _BEARABLE]
         exported = proven_manifest(step).dictionary.row_counts
         differing = [
             f"{table}: {exported[table]} exported, {report.rows.get(table, 0)} imported"
@@ -613,14 +636,18 @@ class CheckImportLog(CheckOperator):
             if report.rows.get(table, 0) != exported[table]
         ]
         summary = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "no error"
-        details = {"rows": report.total_rows, "errors": kinds}
+        details = {"rows": report.total_rows, "errors": kinds, "void": bool(grave or differing)}
         if grave:
             return Observation(False, f"the import's log has {summary}: {grave[0].text}", details)
         if differing:
             return Observation(False, f"rows differ: {'; '.join(differing[:5])}", details)
+        if report.outcome not in ("success", "completed_with_errors"):
+            return Observation(False, f"the import's log is {report.outcome}: {next_step(report)}", details)
         return Observation(True, f"{report.total_rows} rows imported as exported; {summary}", details)
 
     def act(self, step: Step, seen: Observation) -> None:
+        if not seen.details.get("void"):
+            raise GuardError(seen.summary, "Read the log, then clear this task.")
         # This import does not count: the next one begins with dropping the sequences, and writes a log of its own.
         job = RunImpdp(task_id="import_of_the_log", role="target").job_name(step)
         path = f"{directory_path(step, 'target')}/{job}.log"
@@ -628,10 +655,51 @@ class CheckImportLog(CheckOperator):
         if host.exists(path):
             host.run(["mv", "-f", "--", path, f"{path}.refused"])
         step.ledger.forget(facts.SEQUENCES_DROPPED)
+        step.ledger.forget(facts.IMPORT_APPROVED)
         super().act(step, seen)
 
     def next_step(self) -> str:
         return "Correct the cause, then clear drop_sequences with Downstream: the import runs again."
+
+
+class ApproveImport(Gate):
+    """A person decides about the errors of export and import that leave every row in place. Skipped without any."""
+
+    guide = "Database Transfer 10 (guide:935-937)"
+
+    def does_not_apply(self, step: Step) -> str | None:
+        if who := step.ledger.get(facts.IMPORT_APPROVED):
+            return f"{who} has accepted the errors of this import"
+        return None if self.errors(step) else "export and import have no error to decide about"
+
+    def errors(self, step: Step) -> list[str]:
+        """The errors to decide about, as the logs have them."""
+        export = RunExpdp(task_id="export_of_the_import").report(step)
+        found = []
+        for name, report in (("expdp", export), ("impdp", _import_report(step))):
+            if report is None:
+                continue
+            found += [f"{name}: {error.text}" for error in report.of("review")]
+            if report.not_found:
+                found.append(f"{name}: the job counted {report.not_found} error(s) that its log does not show; read it")
+        return found
+
+    def evidence(self, step: Step) -> str:
+        errors = self.errors(step)
+        shown = "\n\n".join(error.replace("```", "` ` `") for error in errors)
+        if len(shown) > _SHOWN:
+            shown = shown[:_SHOWN] + "\n... (the logs in the Data Pump directories have the rest)"
+        return (
+            f"**{step.at('target').name}: every row of the export is there, and {len(errors)} error(s) remain.**\n\n"
+            f"```text\n{shown}\n```\n\n"
+            "- A grant (ORA-01917, ORA-01919): create the user or role at the target, then run the statement.\n"
+            "- ORA-39082: the code is invalid until it is compiled again; check_objects compares it with the source.\n"
+            "- A job, database link, comment or statistics: create it at the target where it is needed.\n\n"
+            "*Approve*: the run goes on with what is missing. *Reject*: the run fails; the import stays."
+        )
+
+    def accepted(self, step: Step, who: str) -> None:
+        step.ledger.put_once(facts.IMPORT_APPROVED, who)
 
 
 class RecreateMissingIndexes(DataPumpOperator):
@@ -663,13 +731,19 @@ class RecreateMissingIndexes(DataPumpOperator):
         data_pump, name = step.at(self.role).data_pump, self.job_name(step)
         if (job := data_pump.job(self.job_name(step, back=1))) is not None:
             raise TransientError(f"Job {job.name} is {job.state}; its client has ended.", "The retry checks it again.")
-        files = [file.name for file in proven_manifest(step).files]
+        manifest = proven_manifest(step)
+        files = [file.name for file in manifest.files]
+        missing = missing_indexes(step)
+        generated = {index.name for index in manifest.dictionary.indexes if index.generated}
+        named = [index for index in missing if index not in generated]
+        if not named:
+            raise GuardError(
+                f"Indexes of constraints are missing: {sorted_names(missing)}.",
+                "Create their primary keys and unique constraints by hand, then clear this task.",
+            )
         host = step.at(self.role).host()
         path = host.work_path(step.plan_folder, f"{name}.par")
-        host.write_file(
-            path,
-            index_parameters(step.topology, step.at("target").settings, files, name, missing_indexes(step)),
-        )
+        host.write_file(path, index_parameters(step.topology, step.at("target").settings, files, name, named))
         attempt = self.new_attempt(step)
         attempt.submit(
             data_pump.command("impdp", path),

@@ -284,6 +284,12 @@ SEQUENCES_DROPPED = _flag(
     forgotten_by=("check_import_log",),
 )
 IMPORTED = _moment("imported", "End of the import", "run_impdp")
+IMPORT_APPROVED = _text(
+    "import_approved",
+    "Person who accepted the import's errors about grants, comments, jobs or invalid code",
+    "approve_import",
+    forgotten_by=("check_import_log",),
+)
 
 # -- stop and start --------------------------------------------------------------------------------
 

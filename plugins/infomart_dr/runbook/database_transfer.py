@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import configuration, dump_set, replication, server
+from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.sensors import extraction, replicated
 
@@ -75,13 +77,22 @@ def transfer_dump_set() -> None:
     )
 
 
-@task_group(default_args=BEFORE_CUTOVER, tooltip="Sequences dropped, dump set imported, log and dictionary checked")
+@task_group(
+    default_args={**BEFORE_CUTOVER, **AFTER_SKIPS},
+    tooltip="Sequences dropped, dump set imported, log and dictionary checked",
+)
 def import_database() -> None:
     """Import at the target and prove that nothing is missing."""
     chain(
         dump_set.DropSequences(task_id="drop_sequences", role="target"),
         dump_set.RunImpdp(task_id="run_impdp", role="target"),
         dump_set.CheckImportLog(task_id="check_import_log", role="target"),
+        dump_set.ApproveImport(
+            task_id="approve_import",
+            subject="Accept the import with these errors?",
+            body="The import has ended. Its log has errors about things other than rows.",
+            response_timeout=timedelta(days=3),
+        ),
         dump_set.RecreateMissingIndexes(task_id="recreate_missing_indexes", role="target"),
         dump_set.CheckIndexes(task_id="check_indexes", role="target"),
         dump_set.CheckObjects(task_id="check_objects", role="target"),

@@ -282,6 +282,47 @@ def test_a_failed_index_is_named_and_can_be_imported_alone(lab: LabConfig, kept:
     assert query(lab, "site3", "select 1 from pg_indexes where indexname = 'i_if_start'")
 
 
+def test_filters_of_one_type_must_all_hold(lab: LabConfig, kept: Path) -> None:
+    carry(lab, kept)
+    load(lab)
+    code, output = load(lab, "include=index:\"IN ('I_IF_START')\"", "include=index:\"IN ('I_IF_STATUS')\"")
+    assert code == 5 and "ORA-39168: Object path INDEX was not found.\nORA-31655" in output
+    code, output = load(lab, "include=index")
+    assert code == 5 and 'ORA-31684: Object type INDEX:"GIM"."I_IF_START" already exists' in output
+
+
+def test_a_grant_to_a_user_who_is_missing_and_code_with_warnings_are_errors(lab: LabConfig) -> None:
+    with connect(lab, "site2") as connection:
+        connection.execute("drop role if exists report; create role report; grant select on gim.irf to report")
+    try:
+        export(lab, "exclude=statistics")
+        with connect(lab, "site2") as connection:
+            connection.execute("drop owned by report; drop role report")
+        # Each site of the lab has its own cluster, so the role is missing at site3.
+        carry(lab, lab.dump_dir("site2"))
+        lab_config.set_fault(lab, "site3.impdp.compile_warnings", ["V_OPEN"])
+        code, output = load(lab, "table_exists_action=replace", "exclude=user")
+    finally:
+        with connect(lab, "site2") as connection:
+            connection.execute("drop role if exists report")
+    assert code == 5, output
+    assert (
+        "ORA-39083: Object type OBJECT_GRANT failed to create with error:\nORA-01917: user or role 'REPORT'" in output
+    )
+    assert 'GRANT SELECT ON "GIM"."IRF" TO "REPORT"' in output
+    assert 'ORA-39082: Object type VIEW:"GIM"."V_OPEN" created with compilation warnings' in output
+    assert "STATISTICS" not in output and "completed with 2 error(s)" in output
+    assert checksums(lab, "site2") == checksums(lab, "site3")
+
+
+def test_a_worker_on_another_instance_has_no_folder(lab: LabConfig) -> None:
+    lab_config.set_fault(lab, "site2.expdp.other_instance", True)
+    code, output = export(lab, "parallel=2")
+    assert code == 5 and "ORA-31617: unable to open dump file" in output and "ORA-27037" in output
+    code, output = export(lab, "parallel=2", "cluster=no", "reuse_dumpfiles=y")
+    assert code == 0, output
+
+
 # -- one SCN -----------------------------------------------------------------------------------------
 
 

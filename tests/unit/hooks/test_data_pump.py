@@ -12,6 +12,7 @@ from infomart_dr.errors import CredentialsError, PermanentError, TopologyError
 from infomart_dr.hooks import data_pump
 from infomart_dr.hooks.data_pump import classify_log
 from infomart_dr.topology import Topology
+from infomart_lab.datapump.metadata import Selection
 from infomart_lab.datapump.parameters import read as lab_read
 
 START = 'Starting "SYSTEM"."GIM_IMP":  SYSTEM/******** parfile=imp.par \n'
@@ -87,13 +88,112 @@ def test_the_exit_code_decides_where_the_words_are_in_another_language(code: int
     assert report.rows == {"GIM.INTERACTION_FACT": 50000}
 
 
-def test_without_an_exit_code_errors_decide_in_another_language() -> None:
+CHINESE = '启动 "SYSTEM"."GIM_EXP":  SYSTEM/******** parfile=exp.par \n处理对象类型 SCHEMA_EXPORT/TABLE/TABLE_DATA\n'
+FATAL_CHINESE = CHINESE + '作业 "SYSTEM"."GIM_EXP" 因致命错误于 17:02:11 停止\n'
+
+
+def test_words_of_another_language_are_no_success() -> None:
+    report = classify_log(FATAL_CHINESE, "export")
+    assert report.outcome == "unclear" and "unknown here" in data_pump.next_step(report)
+    assert classify_log(FATAL_CHINESE, "export", 1).outcome == "fatal"
+    # Not even with the exit code 0, which an attached client has that met the end of its input.
+    assert classify_log(FATAL_CHINESE, "export", 0).outcome == "unclear"
+    assert classify_log(FATAL_CHINESE, "export", 137).outcome == "unclear"
+    assert classify_log(CHINESE, "export", 137).outcome == "unfinished"
+    assert classify_log(CHINESE, "export", 0).outcome == "unclear"
+
+
+def test_errors_count_in_another_language_whatever_the_client_has_seen() -> None:
     text = '作业 "SYSTEM"."GIM_IMP" 启动\n{}'
     text += '作业 "SYSTEM"."GIM_IMP" 已于 星期二 17:02:11 2026 elapsed 0 00:12:44 成功完成\n'
-    assert classify_log(text.format(""), "import").outcome == "success"
+    assert classify_log(text.format(""), "import").outcome == "unclear"
+    assert classify_log(text.format(""), "import", 0).outcome == "success"
     bad = 'ORA-39083: Objekttyp INDEX:"GIM"."I1" konnte nicht erstellt werden, Fehler:\nORA-01652: x\n'
-    report = classify_log(text.format(bad), "import")
+    report = classify_log(text.format(bad), "import", 0)
     assert (report.outcome, report.missing_indexes) == ("completed_with_errors", ["GIM.I1"])
+    report = classify_log(text.format(""), "import", 5)
+    assert (report.outcome, report.not_found) == ("completed_with_errors", 1)
+    assert "unknown here" in data_pump.next_step(report)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        'Job "SYSTEM"."GIM_IMP" erfolgreich um Di Nov 3 17:02:11 2026 elapsed 0 00:12:44 abgeschlossen',
+        'L\'exécution de la tâche "SYSTEM"."GIM_IMP" a abouti à Mar. Nov. 3 17:02:11 2026 elapsed 0 00:12:44',
+        'ジョブ"SYSTEM"."GIM_IMP"が火 11月 3 17:02:11 2026 elapsed 0 00:12:44で正常に完了しました',
+        'El trabajo "SYSTEM"."GIM_IMP" ha terminado correctamente en Mar Nov 3 17:02:11 2026 elapsed 0 00:12:44',
+    ],
+)
+def test_an_end_in_another_language_is_judged_by_the_exit_code(tail: str) -> None:
+    text = f'"SYSTEM"."GIM_IMP" x:  SYSTEM/******** parfile=imp.par \r\n{tail}\r\n'
+    assert [classify_log(text, "import", code).outcome for code in (0, 5, 1, None)] == [
+        "success", "completed_with_errors", "fatal", "unclear",
+    ]  # fmt: skip
+    assert classify_log(text, "import", 0).elapsed == 764
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome", "errors"),
+    [
+        ("successfully completed at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44 with 3 error(s)",
+         "completed_with_errors", 3),
+        ("completed with 0 error(s) at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44", None, None),
+        ("completed with 1.204 error(s) at 17:02:11", "completed_with_errors", 1204),
+        ("completed with 1'204 errors at 17:02:11", "completed_with_errors", 1204),
+    ],
+)  # fmt: skip
+def test_the_number_of_errors_in_every_shape(line: str, outcome: str | None, errors: int | None) -> None:
+    report = classify_log(f'{START}Job "SYSTEM"."GIM_IMP" {line}\n', "import", 0)
+    assert (report.outcome, report.reported_errors) == (outcome or "success", errors)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '. . imported "GIM"."T"    12.5 KB   1,365 rows in 1 seconds using direct_path',
+        '. . imported "GIM"."T":"P1"."S1"    12.5 KB     1365 rows',
+        '. . "GIM"."T"   12,34 MB   1.365 Zeilen importiert',
+        '. . "GIM"."T"   12,34 MB   1\'365 Zeilen importiert',
+        '. . import : "GIM"."T"   12,5 Ko   1\u202f365 lignes',
+        '. . import : "GIM"."T"   12,5 KB   1\u00a0365 lignes',
+        '. . "GIM"."T"                        12.5 KB     1365行がインポートされました',
+        '. . 导入了 "GIM"."T"                 12.5 KB    1365 行',
+        '03-NOV-26 17:02:13.123: W-2 . . imported "GIM"."T"   12.5 KB     1365 rows in 1 seconds using external_table',
+        '03-11月-26 17:02:13.123: W-12 . . "GIM"."T"   12.5 KB     1365行がインポートされました',
+        'W-1 . . imported "GIM"."T"   12.5 KB   1365 rows',
+    ],
+)
+def test_rows_in_every_shape(line: str) -> None:
+    assert classify_log(f"{START}{line}\r\n{GOOD_12}", "import").rows == {"GIM.T": 1365}
+
+
+def test_rows_that_were_refused_are_not_counted() -> None:
+    text = (
+        f'{START}ORA-02374: conversion error loading table "GIM"."T"\nORA-12899: value too large for column LABEL\n'
+        f'ORA-02372: data for row: LABEL : 0X\'4D65\'\n. . imported "GIM"."T"  12.5 KB  364 out of 365 rows\n{GOOD_12}'
+    )
+    report = classify_log(text, "import", 0)
+    assert report.rows == {"GIM.T": 364} and report.worst == "data"
+
+
+def test_errors_that_the_log_does_not_show_are_counted() -> None:
+    shown = 'ORA-39082: Object type VIEW:"GIM"."V" created with compilation warnings\n'
+    report = classify_log(f"{START}{shown}{end(3)}", "import", 5)
+    assert (report.not_found, report.worst) == (2, "review")
+    assert classify_log(f"{START}{shown}{end(1)}", "import", 5).not_found == 0
+
+
+def test_a_wait_that_found_its_space_is_over() -> None:
+    wait = "ORA-39171: Job is experiencing a resumable wait.\nORA-01653: unable to extend table GIM.T by 8192\n"
+    assert classify_log(f"{START}{wait}{wait}{GOOD_12}", "import").worst == "harmless"
+    assert classify_log(f"{START}{wait}", "import").worst == "waiting"
+    fatal = 'Job "SYSTEM"."GIM_IMP" stopped due to fatal error at 17:02:11\n'
+    assert classify_log(f"{START}{wait}{fatal}", "import").worst == "waiting"
+    # The time limit of the wait ended: rows are missing.
+    over = 'ORA-31693: Table data object "GIM"."T" failed to load/unload and is being skipped due to error:\n'
+    over += "ORA-30032: the suspended (resumable) statement has timed out\nORA-01653: unable to extend table\n"
+    assert classify_log(f"{START}{wait}{over}{end(1)}", "import").worst == "data"
 
 
 # -- rows and files ---------------------------------------------------------------------------------------
@@ -201,11 +301,31 @@ DIRECTORY = "ORA-39002: invalid operation\nORA-39070: Unable to open the log fil
         ),
         (
             'ORA-39083: Object type TRIGGER:"GIM"."TR" failed to create with error:\nORA-00942: table or view',
-            "object",
+            "review",
             "TRIGGER",
             "GIM.TR",
         ),
-        ("ORA-39083: Object type OBJECT_GRANT failed to create\nORA-01917: user", "object", "OBJECT_GRANT", None),
+        ("ORA-39083: Object type OBJECT_GRANT failed to create\nORA-01917: user", "review", "OBJECT_GRANT", None),
+        ("ORA-39083: Objekttyp OBJECT_GRANT nicht erstellt\nORA-01917: x", "review", "OBJECT_GRANT", None),
+        ('ORA-39083: オブジェクト型OBJECT_GRANTの作成に失敗しました\nORA-01917: x', "review", "OBJECT_GRANT", None),
+        ("ORA-39083: Object type ROLE_GRANT failed to create with error:\nORA-01919: role 'R'", "review", "ROLE_GRANT",
+         None),
+        ("ORA-39083: Object type OBJECT GRANT failed to create with error:\nORA-01917: x", "review", "OBJECT_GRANT",
+         None),
+        ('ORA-39083: Object type DATABASE LINK:"GIM"."L" failed to create\nORA-02011: x', "review", "DB_LINK", "GIM.L"),
+        ("ORA-39083: Object type PROCACT_SCHEMA failed\nORA-01403: no data found", "review", "PROCACT_SCHEMA", None),
+        ('ORA-39083: Object type MATERIALIZED VIEW:"GIM"."M" failed\nORA-1: x', "data", "MATERIALIZED_VIEW", "GIM.M"),
+        ('ORA-39346: data loss in character set conversion for object COMMENT:"GIM"."T"', "review", "COMMENT", "GIM.T"),
+        ('ORA-39346: data loss in character set conversion for object TABLE:"GIM"."T"', "object", "TABLE", "GIM.T"),
+        ("ORA-39126: Worker unexpected fatal error in KUPW$WORKER.STATS_LOAD [MARKER] MARKER\n"
+         'ORA-06512: at "SYS.DBMS_SYS_ERROR", line 95', "review", "MARKER", None),
+        ("ORA-39126: Worker unexpected fatal error in KUPW$WORKER.PUT_DDLS [TABLE/INDEX/STATISTICS/INDEX_STATISTICS]",
+         "review", "INDEX_STATISTICS", None),
+        ('ORA-39126: Worker unexpected fatal error in KUPW$WORKER.LOAD_DATA [TABLE_DATA:"GIM"."T"]', "data",
+         "TABLE_DATA", "GIM.T"),
+        ("ORA-39126: Worker unexpected fatal error in KUPW$WORKER.PREPARE_DATA_IMP [71]", "fatal", None, None),
+        ("ORA-39127: unexpected error from call to export_string :=DBMS_CUBE_EXP.schema_info_exp('GIM',1)", "review",
+         None, None),
         ("ORA-39083: Object type INDEX_STATISTICS failed\nORA-01403", "harmless", "INDEX_STATISTICS", None),
         ('ORA-39083: Object type SEQUENCE:"GIM"."S" failed\nORA-01031', "data", "SEQUENCE", "GIM.S"),
         (
@@ -216,11 +336,11 @@ DIRECTORY = "ORA-39002: invalid operation\nORA-39070: Unable to open the log fil
             "GIM.T",
         ),
         ('ORA-39151: Table "GIM"."T" exists. All dependent metadata and data will be skipped', "data", None, "GIM.T"),
-        ('ORA-39082: Object type VIEW:"GIM"."V" created with compilation warnings', "object", "VIEW", "GIM.V"),
+        ('ORA-39082: Object type VIEW:"GIM"."V" created with compilation warnings', "review", "VIEW", "GIM.V"),
+        ('ORA-39082: Object type PACKAGE BODY:"GIM"."P" created with compilation warnings', "review", "PACKAGE_BODY",
+         "GIM.P"),
         ('ORA-39111: Dependent object type OBJECT_GRANT:"GIM" skipped, base', "harmless", "OBJECT_GRANT", "GIM"),
         ('ORA-39112: Dependent object type INDEX:"GIM"."I" skipped, base TABLE:"GIM"."T"', "index", "INDEX", "GIM.I"),
-        ("ORA-39171: Job is experiencing a resumable wait.\nORA-01653: unable to extend table", "waiting", None, None),
-        ("ORA-39095: Dump file space has been exhausted: Unable to allocate 4096 bytes", "waiting", None, None),
         (f"{DIRECTORY}ORA-39087: directory name GIM_DUMP is invalid", "fatal", None, None),
         (f"{DIRECTORY}ORA-29283: invalid\nORA-06512: at \"SYS.UTL_FILE\", line 536", "fatal", None, None),
         ("ORA-31626: job does not exist\nORA-31633: unable to create master table \"SYSTEM.X\"", "fatal", None, None),
@@ -281,6 +401,9 @@ def test_the_directorys_messages_are_one_report_with_the_right_advice() -> None:
         ("ORA-39171: Job is experiencing a resumable wait.\nORA-01653: unable to extend", None, "space"),
         (f"{START}ORA-31693: \"GIM\".\"T\"\nORA-02354\nORA-01555: x\n{end(1)}", 5, "undo_retention"),
         (f"{START}ORA-39083: Object type INDEX:\"GIM\".\"I\" failed\nORA-14102: x\n{end(1)}", 5, "8795792"),
+        (f"{START}ORA-31693: \"GIM\".\"T\"\nORA-02354: x\nORA-01466: x\n{end(1)}", 5, "no DDL and no GRANT"),
+        (f"{START}ORA-31693: \"GIM\".\"T\"\nORA-31617: x\nORA-27037: x\n{end(1)}", 5, "ORACLE_SID"),
+        (f"{START}ORA-39083: Object type OBJECT_GRANT failed\nORA-01917: x\n{end(1)}", 5, "No row is missing"),
         ("LRM-00101: unknown parameter name 'DUMPFIL'", 1, "Correct the cause"),
         ("", 1, "Correct the cause"),
     ],
@@ -297,7 +420,7 @@ def test_a_job_that_waits_for_space_is_no_success() -> None:
 
 
 def test_each_severity_has_a_next_step() -> None:
-    for severity in ("harmless", "object", "index", "waiting", "data", "fatal"):
+    for severity in ("harmless", "review", "object", "index", "waiting", "data", "fatal"):
         assert data_pump.NEXT_STEPS[severity]
 
 
@@ -383,6 +506,7 @@ def test_export_parameters_are_complete_and_valid(release: str, wildcard: str) -
     assert job.dumpfile == [f"gim_GIM_EXP_1_{wildcard}.dmp"]
     assert (job.filesize, job.parallel, job.status) == (2 * 1024**3, 2, 10)
     assert (job.logfile, job.reuse_dumpfiles) == ("GIM_EXP_1.log", True)
+    assert [each.object_type for each in job.exclude] == ["STATISTICS"] and not job.cluster
 
 
 def test_import_parameters_read_the_named_files_and_replace() -> None:
@@ -391,19 +515,24 @@ def test_import_parameters_read_the_named_files_and_replace() -> None:
     text = data_pump.import_parameters(made, made.site("site2"), files, "GIM_IMP_1", directory="OTHER_DIR")
     _, job = lab_read("IMPORT", ["SYSTEM", "parfile=x"], release="11.2", read_file=lambda path: text)
     assert (job.dumpfile, job.directory, job.table_exists_action) == (files, "OTHER_DIR", "REPLACE")
-    assert job.flashback_scn is None
+    assert job.flashback_scn is None and not job.cluster
     assert "DUMPFIL=" not in text
 
 
-def test_index_parameters_include_the_missing_indexes_only() -> None:
+@pytest.mark.parametrize(("count", "others"), [(1, False), (51, False), (120, False), (2000, True)])
+def test_index_parameters_select_every_missing_index(count: int, others: bool) -> None:
+    """Filters of one type must all hold: two lists of names would select nothing."""
     made = topology()
-    names = [f"I_{number}" for number in range(120)]
+    names = [f"I_{number:06}" for number in range(count)]
     text = data_pump.index_parameters(made, made.site("site2"), ["a_01.dmp"], "GIM_IDX_1", names)
+    assert max(len(line) for line in text.splitlines()) < 4000
     _, job = lab_read("IMPORT", ["SYSTEM", "parfile=x"], release="11.2", read_file=lambda path: text)
-    for name in names:
-        assert any(each.object_type == "INDEX" and each.selects(name) for each in job.include)
-    assert not any(each.selects("I_120") for each in job.include)
-    assert job.table_exists_action is None
+    selected = Selection(["GIM"], [], job.include, job.exclude)
+    assert all(selected.takes("INDEX", "gim", name, "t") for name in names)
+    # More names than a filter holds: all indexes, and those that exist are refused harmlessly.
+    assert selected.takes("INDEX", "gim", "I_OTHER", "t") is others
+    assert not selected.takes("CONSTRAINT", "gim", names[0], "t") and not selected.takes("TABLE_DATA", "gim", "t", "t")
+    assert job.table_exists_action is None and not job.cluster
 
 
 @pytest.mark.parametrize("scn", [0, -1, True, "1440415", None])

@@ -216,6 +216,26 @@ def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_clie
     assert world.submitted == []
 
 
+def test_an_index_of_a_constraint_is_not_asked_of_the_dump_set(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no object there: it comes with its constraint."""
+    indexes = [SimpleNamespace(name="SYS_C0012", generated=True), SimpleNamespace(name="IX", generated=False)]
+    manifest = SimpleNamespace(files=[], dictionary=SimpleNamespace(indexes=indexes))
+    replace_question(monkeypatch, "proven_manifest", lambda step: manifest)
+    replace_question(monkeypatch, "missing_indexes", lambda step: ["SYS_C0012"])
+    with pytest.raises(GuardError, match="SYS_C0012"):
+        RecreateMissingIndexes(task_id="indexes", role="target")._run(world.step())
+    asked: list[list[str]] = []
+    monkeypatch.setattr(
+        dump_set, "index_parameters", lambda topology, site, files, job, names: asked.append(names) or "INCLUDE=INDEX"
+    )
+    replace_question(monkeypatch, "missing_indexes", lambda step: ["SYS_C0012", "IX"])
+    step = world.step()
+    step.site = lambda role: None
+    with pytest.raises(TaskDeferred):
+        RecreateMissingIndexes(task_id="indexes", role="target")._run(step)
+    assert asked == [["IX"]]
+
+
 # -- room ------------------------------------------------------------------------------------------
 
 
