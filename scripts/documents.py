@@ -1,4 +1,4 @@
-"""Write what is made of the code: docs/guide-coverage.md, the REST contract, the list of facts and the table of checks.
+"""Write what is made of the code: docs/guide-coverage.md, the REST contract, the lists of facts and checks.
 
 Run with ``.venv/bin/python scripts/documents.py``; with ``--check`` nothing is written, and the exit code is 1 when a
 document is stale.
@@ -38,9 +38,9 @@ def facts(dags: Mapping[str, Any]) -> str:
 
 def checks(dags: Mapping[str, Any]) -> str:
     """The checks of readiness."""
-    from infomart_dr.readiness.procedures import table_of_checks
+    from infomart_dr.readiness.procedures import list_of_checks
 
-    return table_of_checks()
+    return list_of_checks()
 
 
 #: Makers of the documents, by their place below ``docs``.
@@ -48,7 +48,7 @@ DOCUMENTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "guide-coverage.md": guide_coverage,
     "api/infomart-dr.openapi.yaml": openapi,
 }
-#: Makers of tables inside documents, by their document and the name in its marks.
+#: Makers of the generated parts of documents, by their document and the name in its marks.
 TABLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], str]] = {
     ("operating.md", "facts"): facts,
     ("readiness.md", "checks"): checks,

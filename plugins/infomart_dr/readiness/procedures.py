@@ -191,9 +191,9 @@ def _shown(procedures: Sequence[str]) -> str:
     return f": all but `{others[0]}`" if others else ""
 
 
-def table_of_checks() -> str:
-    """All checks as a Markdown table, with the sites and the procedures that have them."""
-    lines = ["| check | subject | where |", "|---|---|---|"]
+def list_of_checks() -> str:
+    """All checks as a Markdown list, with the sites and the procedures that have them."""
+    lines = []
     for check in all_checks():
         places: dict[str, list[str]] = {}
         for name, procedure in PROCEDURES.items():
@@ -202,7 +202,7 @@ def table_of_checks() -> str:
                 place = "pair" if check.once else "both" if roles == set(BOTH_ROLES) else "".join(roles)
                 places.setdefault(place, []).append(name)
         where = "; ".join(f"{place}{_shown(names)}" for place, names in places.items())
-        lines.append(f"| `{check.name}` | {check.looks_at} | {where} |")
+        lines.append(f"- `{check.name}` ({where}): {check.looks_at}.")
     return "\n".join(lines) + "\n"
 
 

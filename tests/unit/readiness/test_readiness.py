@@ -488,8 +488,8 @@ def test_one_database_job_over_two_connections_is_warned_of(connections: dict[st
     assert merge(verdicts).level == level
 
 
-def test_the_documented_table_is_that_of_the_checks() -> None:
-    assert procedures.table_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
+def test_the_documented_list_is_that_of_the_checks() -> None:
+    assert procedures.list_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
 
 
 def test_rights_of_the_idbs_users_that_no_check_sees_are_told_where_that_is_said() -> None:
