@@ -50,3 +50,9 @@ def sorted_names(names: Sequence[str], limit: int = 8) -> str:
 def cut(text: str, size: int) -> str:
     """At most ``size`` bytes of UTF-8, as Oracle counts a VARCHAR2."""
     return text.encode()[:size].decode(errors="ignore")
+
+
+def without_passwords(text: str) -> str:
+    """A parameter file that may be shown. Older files contain passwords in clear text (guide:628, 763)."""
+    # ASMPASSWORD and MININGPASSWORD too; the word may be on the line after a continuation sign.
+    return re.sub(r"(?i)(PASSWORD\s+(?:&\s*)?)(\"[^\"]*\"|\S+?)(?=[,\s]|$)", r"\1***", text)

@@ -1,4 +1,4 @@
-"""Sites whose GoldenGate differs: each has its own schema, and the procedures use each site's own."""
+"""Sites whose GoldenGate differs in release and schema: the procedures use each site's own."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, tmp_path: Path, base_port: int) -> Iterator[LabConfig]:
-    """A lab in which the named site's GoldenGate has another schema."""
+    """A lab in which the GoldenGate of the named site is newer and has another schema."""
     name, other = request.param
     sites, sources = scenario(name)
-    sites[other] = Site(**sites[other].model_dump() | {"goldengate_schema": "GGADMIN"})
+    sites[other] = Site(**sites[other].model_dump() | {"goldengate_schema": "GGADMIN", "goldengate": "21c"})
     asked: dict[str, Any] = {"sites": sites, "data_sources": sources, "scale": 1000, "rate": 10.0}
     with running(tmp_path / "lab", base_port=base_port, **asked) as config, connections(config):
         # A marker that never arrives is told soon.
@@ -32,7 +32,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path, base_port: int) -> Itera
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("lab", [("active-standby", "site1")], indirect=True)
-def test_a_set_up_and_a_switchover_between_goldengate_schemas_of_two_names(
+def test_a_set_up_and_a_switchover_between_two_releases_and_schemas_of_goldengate(
     lab: LabConfig, serves: Callable[[str], bool]
 ) -> None:
     Procedure("infomart_setup_replication", plan="setup-1").run()
@@ -46,7 +46,7 @@ def test_a_set_up_and_a_switchover_between_goldengate_schemas_of_two_names(
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("lab", [("return-to-normal", "site3")], indirect=True)
-def test_a_return_to_normal_between_goldengate_schemas_of_two_names(
+def test_a_return_to_normal_between_two_releases_and_schemas_of_goldengate(
     lab: LabConfig, serves: Callable[[str], bool]
 ) -> None:
     Procedure(plan="return-1").run()

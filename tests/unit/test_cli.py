@@ -139,7 +139,9 @@ def test_rendered_files_are_those_of_the_operators(tmp_path: Path) -> None:
     assert result.exit_code == 0
     read = topology_module.read(EXAMPLE)
     home = tmp_path / "dublin" / "u01" / "app" / "ogg"
-    assert (home / "dirprm" / "egim.prm").read_text() == goldengate_parameters.render_extract(read, "dublin")
+    assert (home / "dirprm" / "egim.prm").read_text() == goldengate_parameters.render_extract(
+        read, "dublin", "frankfurt"
+    )
     assert (home / "dirprm" / "pgim.prm").read_text() == goldengate_parameters.render_pump(read, "dublin", "frankfurt")
     assert (home / "GLOBALS").read_text() == goldengate_parameters.render_globals(read, "dublin")
     job = data_pump.export_job("run-1")

@@ -20,6 +20,7 @@ import psycopg
 
 from infomart_lab import config as lab
 from infomart_lab.goldengate import trail
+from infomart_lab.goldengate import wording as words
 from infomart_lab.goldengate.group import IDLE_SECONDS, Abend, GroupProcess, hang_up, run_group
 from infomart_lab.goldengate.home import GroupKind, Home
 from infomart_lab.goldengate.parameters import matches
@@ -306,7 +307,10 @@ class Pump(GroupProcess):
         source = self.home.trail_path(self.definition["source"])
         start = self.checkpoint.get("read") or self.definition.get("start")
         self._reader = trail.Reader(
-            source, trail.Position(*start) if start else None, self.checkpoint.get("incarnation")
+            source,
+            trail.Position(*start) if start else None,
+            self.checkpoint.get("incarnation"),
+            words.release(self.home.wording),
         )
         self.save_checkpoint()
 
@@ -323,6 +327,7 @@ class Pump(GroupProcess):
             "group": self.name,
             "incarnation": self.definition["id"],
             "limit": megabytes << 20,
+            "format": self._format(),
         }
         self._socket.sendall(json.dumps(hello).encode() + b"\n")
         reply = self._answer()
@@ -343,6 +348,13 @@ class Pump(GroupProcess):
             "OGG-01226",
             f"Socket buffer size set to 87380 (flush size 27985), endpoint: {host}:{port}.",
         )
+
+    def _format(self) -> str:
+        """Format of the remote trail: a pump of 11.2 chooses it, later ones keep that of the local trail."""
+        assert self._reader is not None
+        if self.home.wording == "11.2":
+            return self.parameters.trail_format or words.release(self.home.wording)
+        return self._reader.format
 
     def _send(self, data: bytes) -> None:
         """Send all; however long it takes, it goes on while something gets through."""
@@ -424,6 +436,10 @@ class Pump(GroupProcess):
         while not self.stopping.is_set():
             try:
                 if self._socket is None:
+                    if not self._reader.ready():
+                        self.at_end = True
+                        self.stopping.wait(IDLE_SECONDS)
+                        continue
                     self._connect()
                     failures = 0
                 batch = list(self._reader.read(BATCH, self._batch_bytes))
@@ -485,6 +501,7 @@ def open_trail(process: GroupProcess) -> trail.Writer:
         process.definition["id"],
         process.definition["trails"][name]["megabytes"] << 20,
         process.home.digits,
+        process.parameters.trail_format or words.release(process.home.wording),
     )
 
 

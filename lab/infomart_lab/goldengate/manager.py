@@ -235,7 +235,9 @@ class Manager:
             hang_up(collected.owner)
             collected.owner = connection
         with collected.lock:
-            writer = trail.Writer(prefix, str(hello["incarnation"]), int(hello["limit"]), self.home.digits)
+            writer = trail.Writer(
+                prefix, str(hello["incarnation"]), int(hello["limit"]), self.home.digits, str(hello["format"])
+            )
             try:
                 last = writer.open()
                 answer({"ok": True, "source": (last or {}).get("src"), "position": list(writer.position)})

@@ -273,6 +273,13 @@ class Parameters:
         return _words(value)[0] if value else None
 
     @property
+    def trail_format(self) -> str | None:
+        """FORMAT RELEASE of that trail."""
+        value = self.last("EXTTRAIL") or self.last("RMTTRAIL") or ""
+        found = re.search(r"\bFORMAT\s+RELEASE\s+(\d+\.\d+)\b", value, re.IGNORECASE)
+        return found[1] if found else None
+
+    @property
     def remote(self) -> tuple[str, int] | None:
         """Host and manager port of RMTHOST."""
         value = self.last("RMTHOST")

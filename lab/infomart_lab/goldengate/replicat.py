@@ -19,6 +19,7 @@ from psycopg import sql
 
 from infomart_lab import config as lab
 from infomart_lab.goldengate import trail
+from infomart_lab.goldengate import wording as words
 from infomart_lab.goldengate.group import IDLE_SECONDS, Abend, GroupProcess, run_group
 from infomart_lab.goldengate.home import GroupKind
 from infomart_lab.goldengate.parameters import Parameters
@@ -200,7 +201,8 @@ class Replicat(GroupProcess):
             self._skip = int(row[3])
             self.checkpoint["csn"] = int(row[2]) or None
         self._start_option()
-        self._reader = trail.Reader(self.home.trail_path(self.definition["trail"]), start, incarnation)
+        release = words.release(self.home.wording)
+        self._reader = trail.Reader(self.home.trail_path(self.definition["trail"]), start, incarnation, release)
         self._write_checkpoint(None)
         self._connection.commit()
         self.save_checkpoint(read=list(self._reader.position), skip_csn=self._skip)
@@ -328,7 +330,10 @@ class Replicat(GroupProcess):
         if record["csn"] <= self._skip:
             self.skipped += 1
             return []
-        return map_operations(record, self.parameters)
+        found = map_operations(record, self.parameters)
+        if found and trail.numbers(self._reader.format) < (12, 2) and not self.parameters.has("ASSUMETARGETDEFS"):
+            raise Abend("OGG-00423", f"Could not find definition for {found[0].source}.")
+        return found
 
     def _apply_group(self, batch: list[tuple[dict[str, Any], trail.Position]]) -> None:
         assert self._connection is not None

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from infomart_lab.goldengate.group import Abend
+
 
 class Position(NamedTuple):
     """Sequence number of a trail file and relative byte address in it."""
@@ -23,6 +25,11 @@ class Position(NamedTuple):
 
 class TrailError(Exception):
     """The trail does not hold what a checkpoint says."""
+
+
+def numbers(release: str) -> tuple[int, ...]:
+    """A release as comparable numbers."""
+    return tuple(int(part) for part in release.split("."))
 
 
 def file_name(prefix: Path, seq: int, digits: int) -> Path:
@@ -62,12 +69,14 @@ class Writer:
     :param incarnation: identifies the ADD EXTRACT that writes; files of another one are overwritten.
     :param limit: size in bytes at which the next file begins.
     :param digits: digits of the sequence number: 6 in release 11.2, 9 later.
+    :param release: format of the files: FORMAT RELEASE, else the release of the process that writes.
     """
 
     prefix: Path
     incarnation: str
     limit: int
     digits: int = 9
+    release: str = "19.1"
     seq: int = 0
     last: dict[str, Any] | None = None
     _file: IO[bytes] | None = None
@@ -113,7 +122,8 @@ class Writer:
             self._file.close()
         self.seq = seq
         self._file = self.path.open("wb")
-        self._file.write(encode({"trail": self.prefix.name, "seq": seq, "incarnation": self.incarnation}))
+        header = {"trail": self.prefix.name, "seq": seq, "incarnation": self.incarnation, "format": self.release}
+        self._file.write(encode(header))
         self._file.flush()
         self._rba = self._file.tell()
 
@@ -170,12 +180,18 @@ class Reader:
     :param prefix: path without sequence number.
     :param position: None for the beginning of the first file.
     :param incarnation: incarnation that the position belongs to, None when nothing has been read yet.
+    :param release: of the process that reads; it cannot read the format of a later one.
     """
 
-    def __init__(self, prefix: Path, position: Position | None, incarnation: str | None = None) -> None:
+    def __init__(
+        self, prefix: Path, position: Position | None, incarnation: str | None = None, release: str = "99.9"
+    ) -> None:
         self.prefix = prefix
         self.position = position or Position(0, 0)
         self.incarnation = incarnation
+        self.release = release
+        #: Format of the file that is read.
+        self.format = ""
         self._file: IO[bytes] | None = None
         self._path: Path | None = None
         #: True when the last read found nothing more.
@@ -199,6 +215,14 @@ class Reader:
         header = header_of(path)
         if header is None:
             return False
+        self.format = str(header["format"])
+        if numbers(self.format) > numbers(self.release):
+            raise Abend(
+                "OGG-02598",
+                f"File {path}, with trail format release {self.format}, is not compatible with the current software "
+                f"version's trail file format release {self.release}. Modify the capture parameter file to generate "
+                f"the appropriate format using the FORMAT RELEASE {self.release} option.",
+            )
         if self.incarnation not in (None, header["incarnation"]):
             raise TrailError(f"Incompatible record in {path}, rba {self.position.rba} when getting trail header.")
         if self.position.rba > path.stat().st_size:
@@ -214,6 +238,10 @@ class Reader:
             if self._file.read(1) != b"\n":
                 raise TrailError(f"Incompatible record in {path}, rba {self.position.rba} (not at a record).")
         return True
+
+    def ready(self) -> bool:
+        """The file at the position is there, and this process can read it."""
+        return self._file is not None or self._open()
 
     def read(self, records: int, size: int = 1 << 20) -> Iterator[tuple[dict[str, Any], Position]]:
         """Yield up to ``records`` records (or about ``size`` bytes) with the position behind each.

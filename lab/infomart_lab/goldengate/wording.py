@@ -20,6 +20,11 @@ _PROGRAMS = {
 }
 
 
+def release(wording: str) -> str:
+    """Major and minor release, as FORMAT RELEASE has it."""
+    return ".".join(_VERSIONS[wording][0].split(".")[:2])
+
+
 def digits(wording: str) -> int:
     """Digits of a trail file's sequence number."""
     return 6 if wording == "11.2" else 9

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.ggsci import Ggsci
-from infomart_dr.hooks.goldengate_parameters import without_passwords
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Observation, Step
+from infomart_dr.text import without_passwords
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 from infomart_dr.values import JsonObject

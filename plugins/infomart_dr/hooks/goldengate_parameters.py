@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -209,6 +209,65 @@ def _in_trail(site: Site) -> list[str]:
     return named if site.goldengate.capture_login else ["", *named]
 
 
+# -- formats and own lines ------------------------------------------------------------------------------------
+
+
+def trail_format(sender: Site, receiver: Site) -> str | None:
+    """Format of a trail whose receiver has an older GoldenGate; None: the sender's own.
+
+    :raises TopologyError: no format fits both.
+    """
+    newer, older = _two_parts(sender.goldengate.release), _two_parts(receiver.goldengate.release)
+    if newer <= older:
+        return None
+    least, reason = (9, 0), ""
+    if newer >= (19, 1):
+        least, reason = (12, 2), f"GoldenGate {sender.goldengate.release}"
+    if _two_parts(sender.database.release) >= (12, 2):
+        # From 12.2 on a CDB has undo of its own in each PDB, and transaction ids of the PDB in the trail.
+        least, reason = (
+            (12, 3) if sender.database.pdb else (12, 2),
+            f"an Oracle database {sender.database.release}",
+        )
+    if older < least:
+        raise TopologyError(
+            f"GoldenGate {receiver.goldengate.release} on {receiver.database.host} cannot read the trail of "
+            f"{sender.database.host}: with {reason} the oldest format is that of {least[0]}.{least[1]}.",
+            f"Install GoldenGate {least[0]}.{least[1]} or later on {receiver.database.host}, and correct "
+            "goldengate.release in the topology.",
+        )
+    return f"{older[0]}.{older[1]}"
+
+
+def has_metadata(sender: Site, receiver: Site) -> bool:
+    """The trail carries the definitions of its tables (formats of 12.2 and later)."""
+    return min(_two_parts(sender.goldengate.release), _two_parts(receiver.goldengate.release)) >= (12, 2)
+
+
+def pump_sets_format(goldengate: GoldenGate) -> bool:
+    """The pump chooses the format of the remote trail. From 12.3 on it takes that of the local one."""
+    return _two_parts(goldengate.release) < (12, 3)
+
+
+def _two_parts(release: str) -> tuple[int, ...]:
+    return version(release)[:2]
+
+
+#: Statements about reports; a line of the site's own takes the place of that of the same parameter.
+_REPORTING = (
+    "STATOPTIONS RESETREPORTSTATS",
+    "REPORT AT 00:01",
+    "REPORTROLLOVER AT 00:01",
+    "REPORTCOUNT EVERY 60 SECONDS, RATE",
+)
+
+
+def _own_lines(extra: Sequence[str]) -> dict[str, list[str]]:
+    """The site's own lines, and the statements about reports that they do not replace."""
+    own = {line.split()[0].upper() for line in extra}
+    return {"extra": list(extra), "reporting": [line for line in _REPORTING if line.split()[0] not in own]}
+
+
 # -- files ---------------------------------------------------------------------------------------------
 
 
@@ -224,10 +283,12 @@ def _common(topology: Topology, site_name: str, site: Site) -> dict[str, Any]:
     }
 
 
-def render_extract(topology: Topology, site_name: str) -> str:
+def render_extract(topology: Topology, site_name: str, target_name: str) -> str:
     """Parameter file of a site's Extract (guide:622-706, corrected).
 
-    :raises PermanentError: there is no exclusion list for the Info Mart's release, or the release lacks this login.
+    :param target_name: site that reads the trail in the end.
+    :raises PermanentError: there is no exclusion list for the Info Mart's release, the release lacks this login, or
+        the target cannot read the trail.
     """
     site = topology.site(site_name)
     return files.render(
@@ -236,7 +297,9 @@ def render_extract(topology: Topology, site_name: str) -> str:
         container=_captured(site),
         group=site.goldengate.groups.extract,
         login=login_line(site.goldengate, site.goldengate.capture_login),
+        **_own_lines(site.goldengate.extra_parameters.extract),
         trail=site.goldengate.trails.local,
+        format=trail_format(site, topology.site(target_name)),
         loop_protection=loop_protection(site.goldengate),
         ddl_options=ddl_options(site.goldengate),
     )
@@ -263,7 +326,10 @@ def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
         group=site.goldengate.groups.pump,
         address=reach.address,
         port=reach.manager_port or target.goldengate.manager_port,
+        options=site.goldengate.rmthost_options,
+        **_own_lines(site.goldengate.extra_parameters.pump),
         trail=target.goldengate.trails.arriving(site_name),
+        format=trail_format(site, target) if pump_sets_format(site.goldengate) else None,
     )
 
 
@@ -281,6 +347,8 @@ def render_replicat(topology: Topology, site_name: str, source_name: str) -> str
         source_goldengate_schema=source.goldengate.schema_name,
         group=site.goldengate.groups.replicat,
         login=login_line(site.goldengate),
+        **_own_lines(site.goldengate.extra_parameters.replicat),
+        metadata=has_metadata(source, site),
         tag=site.goldengate.tag.lower() if has_tags(site.goldengate) else None,
     )
 
@@ -303,7 +371,7 @@ def render_site(topology: Topology, site_name: str, other_name: str) -> dict[str
     """
     groups = topology.site(site_name).goldengate.groups
     rendered = {
-        groups.extract: render_extract(topology, site_name),
+        groups.extract: render_extract(topology, site_name, other_name),
         groups.pump: render_pump(topology, site_name, other_name),
         groups.replicat: render_replicat(topology, site_name, other_name),
     }
@@ -329,12 +397,6 @@ def merge_globals(there: str | None, rendered: str) -> str:
         elif word not in ours:
             lines.append(line)
     return "\n".join([*lines, *wanted.values()]) + "\n"
-
-
-def without_passwords(text: str) -> str:
-    """A parameter file that may be shown. Older files contain passwords in clear text (guide:628, 763)."""
-    # ASMPASSWORD and MININGPASSWORD too; the word may be on the line after a continuation sign.
-    return re.sub(r"(?i)(PASSWORD\s+(?:&\s*)?)(\"[^\"]*\"|\S+?)(?=[,\s]|$)", r"\1***", text)
 
 
 def statements(text: str) -> list[str]:

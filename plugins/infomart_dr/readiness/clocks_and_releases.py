@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
-from infomart_dr.errors import UnexpectedReplyError
+from infomart_dr.errors import TopologyError, UnexpectedReplyError
+from infomart_dr.hooks.goldengate_parameters import trail_format
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
 from infomart_dr.topology import SiteRole
@@ -81,9 +82,16 @@ _CORRECT_RELEASE = "Correct the topology: commands and parameter files depend on
 
 
 def _goldengate_release(context: CheckContext, role: SiteRole) -> Verdict:
-    wanted = context.step.at(role).settings.goldengate.release
-    found = context.step.at(role).ggsci.release()
-    return faults(release_faults("GoldenGate", found, wanted), f"GoldenGate {found}", _CORRECT_RELEASE)
+    at, other = context.step.at(role), context.step.at("target" if role == "source" else "source")
+    found = at.ggsci.release()
+    wrong = list(release_faults("GoldenGate", found, at.settings.goldengate.release))
+    if wrong:
+        return faults(wrong, "", _CORRECT_RELEASE)
+    try:
+        older = trail_format(at.settings, other.settings)
+    except TopologyError as error:
+        return blocked(error.what.rstrip("."), error.next_step)
+    return ok(f"GoldenGate {found}" + (f", with trails in the format of {older} for {other.name}" if older else ""))
 
 
 def _data_pump_clients(context: CheckContext, role: SiteRole) -> Verdict:
@@ -134,7 +142,7 @@ DATABASE_RELEASE = Check(
 )
 GOLDENGATE_RELEASE = Check(
     "goldengate_release",
-    "Release in ggsci's banner compared with the topology's",
+    "Release in ggsci's banner compared with the topology's; the other site can read the trail",
     _goldengate_release,
     needs=("goldengate",),
 )

@@ -26,6 +26,7 @@ from infomart_dr.topology.genesys import (
 from infomart_dr.topology.goldengate import (
     AliasLogin,
     EncryptedLogin,
+    ExtraParameters,
     GoldenGate,
     Groups,
     Login,
@@ -126,6 +127,7 @@ __all__ = [
     "DumpSize",
     "EncryptedLogin",
     "Endpoint",
+    "ExtraParameters",
     "Falling",
     "Fencing",
     "Flags",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field
+from pydantic import AfterValidator, Discriminator, Field
 from pydantic import Tag as UnionTag
 
 from infomart_dr.topology.identifiers import (
@@ -85,6 +86,62 @@ Login = Annotated[
 ]
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+#: Parameters and options that the procedures set themselves; a second value would contradict them.
+_OWN = _words(
+    """
+    ASSUMETARGETDEFS CATALOGEXCLUDE DDL DDLERROR DISCARDFILE DISCARDROLLOVER EXCLUDETAG EXCLUDEUSER EXCLUDEUSERID
+    EXTRACT EXTTRAIL MAP MAPEXCLUDE NODISCARDFILE NOPASSTHRU PASSTHRU REPERROR REPLICAT RMTHOST RMTHOSTOPTIONS RMTTRAIL
+    SCHEMAEXCLUDE SEQUENCE SETTAG SOURCECATALOG SOURCEDEFS TABLE TABLEEXCLUDE USERID USERIDALIAS WILDCARDRESOLVE
+    """
+)
+#: Parameters and options that lose, change or double rows, or that hide it.
+_UNSAFE = _words(
+    """
+    ALLOWDATALOSS GETAPPLOPS GETREPLICATES HANDLECOLLISIONS IGNOREDELETES IGNOREINSERTS IGNORETRUNCATES IGNOREUPDATES
+    INSERTALLRECORDS INSERTDELETES INSERTMISSINGUPDATES INSERTUPDATES NOSUPPRESSTRIGGERS NOTRIGGERS OVERRIDEDUPS
+    UPDATEDELETES UPDATEINSERTS
+    """
+)
+#: Parameters with which rows are committed in another order, or a transaction in parts: an arrived marker, and the
+#: end of a trail, would prove less.
+_UNORDERED = frozenset({"BATCHSQL", "MAXTRANSOPS", "SPLIT_TRANS_RECS"})
+_EXTRA = r"^[A-Za-z#][^\x00-\x1f\x7f]{0,499}$"
+
+
+def _parameter_line(value: str) -> str:
+    """A line that may stand in a parameter file beside those of the procedures."""
+    words = {word.upper() for word in re.split(r"[\s,();]+", value)}
+    for found, reason in (
+        (words & _OWN, "the procedures set it themselves"),
+        (words & _UNSAFE, "it loses, changes or doubles rows, or hides that"),
+        (words & _UNORDERED, "without the order of the commits an arrived marker proves nothing"),
+    ):
+        if found:
+            raise ValueError(f"a line without {', '.join(sorted(found))}: {reason}")
+    if value.rstrip().endswith("&"):
+        raise ValueError("a whole statement on one line, without the continuation sign &")
+    if re.search(r"(?i)PASSWORD\b", value) and not re.search(r"(?i)PASSWORD\s+[A-Z0-9]{16,}\b.*\bENCRYPTKEY\b", value):
+        raise ValueError(
+            "a line without a password: an alias of the credential store, or the output of ENCRYPT PASSWORD"
+        )
+    return value
+
+
+ParameterLine = Annotated[str, Field(pattern=_EXTRA), AfterValidator(_parameter_line)]
+
+
+class ExtraParameters(Model):
+    """Lines of the site's own for the parameter files, rendered in their order right behind the group's name."""
+
+    extract: tuple[ParameterLine, ...] = ()
+    pump: tuple[ParameterLine, ...] = ()
+    replicat: tuple[ParameterLine, ...] = ()
+
+
 class GoldenGate(Model):
     """GoldenGate at a site (classic deployment, ggsci)."""
 
@@ -105,6 +162,9 @@ class GoldenGate(Model):
     checkpoint_table: Identifier = "GGS_CHECKPOINT"
     #: Tag of what Replicat writes, excluded by the Extract of the same site (12c and later).
     tag: Tag = "00"
+    #: Options of RMTHOST behind the address and the port.
+    rmthost_options: str = Field("COMPRESS", pattern=r"^[A-Za-z0-9_.,() -]{0,200}$")
+    extra_parameters: ExtraParameters = Field(default_factory=ExtraParameters)
     environment: dict[VariableName, str] = Field(default_factory=dict)
 
     def trail_folder(self, trail: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from yaml import MappingNode, Node, ScalarNode, SequenceNode
 
+from infomart_dr.text import without_passwords
 from infomart_dr.topology.identifiers import FORMS, Model
 from infomart_dr.topology.topology import Topology
 
@@ -96,7 +97,9 @@ def _shown(item: ErrorDetails) -> str:
             return "a list"
         case bool():
             return f"{key}{str(found).lower()}"
-        case str() | int() | float():
+        case str():
+            return f"{key}{without_passwords(found)!r}"[:120]
+        case int() | float():
             return f"{key}{found!r}"[:120]
         case _:
             # A date or a time: YAML reads them without quotes.

@@ -113,7 +113,9 @@ class SiteUnderTest:
     def extract(self, group: str, trail: str, *lines: str) -> None:
         """Write the parameter file of an Extract, add it and start it."""
         user = f"USERID ggate, PASSWORD {self.password}"
-        self.write(group, f"EXTRACT {group}", user, f"EXTTRAIL ./dirdat/{trail}", *lines)
+        # A format that both sites read.
+        format_release = "" if any("EXTTRAIL" in line for line in lines) else ", FORMAT RELEASE 19.1"
+        self.write(group, f"EXTRACT {group}", user, f"EXTTRAIL ./dirdat/{trail}{format_release}", *lines)
         self.ggsci(
             f"ADD EXTRACT {group}, TRANLOG, BEGIN NOW",
             f"ADD EXTTRAIL ./dirdat/{trail}, EXTRACT {group}, MEGABYTES 1",
@@ -308,6 +310,20 @@ def test_tags_keep_two_directions_from_looping(sites: Sites) -> None:
         assert site.status("rboth") == "RUNNING", site.report("rboth")
         text = site.ggsci("STATS EXTRACT eboth", "STOP ER *both")
         assert "Total operations                                      1.00" in " ".join(text.split("\t"))
+
+
+def test_a_replicat_abends_at_the_trail_of_a_later_release(sites: Sites) -> None:
+    old, new = sites
+    # The last EXTTRAIL counts: none but this one.
+    new.extract("eform", "ef", "EXTTRAIL ./dirdat/ef", "TABLE GIM.BOTH_WAYS;")
+    new.pump("pform", "ef", "rf", old.home.manager_port)
+    old.replicat("rform", "rf")
+    with new.connect() as connection:
+        connection.execute("INSERT INTO gim.both_ways VALUES (9, 'in the format of 21.3')")
+    wait_for(lambda: old.status("rform") == "ABENDED", "the Replicat stops")
+    assert "OGG-02598" in old.report("rform") and "FORMAT RELEASE 19.1" in old.report("rform")
+    for site in sites:
+        site.ggsci("STOP ER *form")
 
 
 def test_an_update_without_supplemental_logging_abends_the_replicat(sites: Sites) -> None:

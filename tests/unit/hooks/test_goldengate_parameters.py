@@ -11,6 +11,7 @@ from tests.unit.hooks.gg_sample import ENCRYPTED, FROM_ROOT, make_topology
 from infomart_dr.errors import PermanentError, TopologyError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.raa import uses_labels
+from infomart_dr.text import without_passwords
 from infomart_lab.goldengate.parameters import parse as lab_parse
 
 #: "Tables Excluded from Replication" of the guide, as printed, for 8.1.4.
@@ -50,7 +51,7 @@ RELEASES = ["8.1.0", "8.1.1", "8.1.4"]
 def four_places(release: str) -> dict[str, list[str]]:
     """Names without schema that each of the four places excludes, read from the rendered files."""
     topology = make_topology(release)
-    extract = parameters.render_extract(topology, "site2")
+    extract = parameters.render_extract(topology, "site2", "site3")
     pump = parameters.render_pump(topology, "site2", "site3")
     replicat = parameters.render_replicat(topology, "site3", "site2")
     name = r"\s+GIM\.(\S+?)[;&]?\s*$"
@@ -186,7 +187,7 @@ MISPRINTS = [
 def test_no_misprint_of_the_guide_is_rendered_and_each_line_is_valid(release: str) -> None:
     topology = make_topology("8.1.1", release=release, login=ENCRYPTED if release == "11.2" else {"alias": "gg"})
     texts = [
-        (parameters.render_extract(topology, "site2"), "extract"),
+        (parameters.render_extract(topology, "site2", "site3"), "extract"),
         (parameters.render_pump(topology, "site2", "site3"), "extract"),
         (parameters.render_replicat(topology, "site3", "site2"), "replicat"),
     ]
@@ -200,7 +201,7 @@ def test_no_misprint_of_the_guide_is_rendered_and_each_line_is_valid(release: st
 
 def test_the_parsed_files_take_exactly_what_is_replicated() -> None:
     topology = make_topology("8.1.4")
-    extract = lab_parse(parameters.render_extract(topology, "site2"), "extract")
+    extract = lab_parse(parameters.render_extract(topology, "site2", "site3"), "extract")
     pump = lab_parse(parameters.render_pump(topology, "site2", "site3"), "extract")
     replicat = lab_parse(parameters.render_replicat(topology, "site3", "site2"), "replicat")
     for table in [*PROSE, *ONLY_8_1_0, "TMP_1", "INTERACTION_FACT", "CTL_EXTRACT_HWM", "GIDB_GC_AGENT"]:
@@ -218,7 +219,7 @@ def test_the_parsed_files_take_exactly_what_is_replicated() -> None:
 
 
 def test_a_ddl_statement_ends_without_a_continuation_sign() -> None:
-    lines = parameters.render_extract(make_topology(), "site2").splitlines()
+    lines = parameters.render_extract(make_topology(), "site2", "site3").splitlines()
     last = max(i for i, line in enumerate(lines) if "EXCLUDE OBJNAME" in line)
     assert not lines[last].endswith("&")
     assert all(line.endswith("&") for line in lines[:last] if "OBJNAME" in line)
@@ -235,18 +236,24 @@ def test_a_ddl_statement_ends_without_a_continuation_sign() -> None:
 )
 def test_ddl_options_follow_the_release(release: str, line: str) -> None:
     topology = make_topology(release=release, login=ENCRYPTED)
-    assert line in parameters.statements(parameters.render_extract(topology, "site2"))
+    assert line in parameters.statements(parameters.render_extract(topology, "site2", "site3"))
 
 
 def test_login_and_loop_protection_before_and_since_release_12() -> None:
     old, new = make_topology(release="11.2", login=ENCRYPTED), make_topology(tag="0A")
-    extract, replicat = parameters.render_extract(old, "site2"), parameters.render_replicat(old, "site2", "site3")
+    extract, replicat = (
+        parameters.render_extract(old, "site2", "site3"),
+        parameters.render_replicat(old, "site2", "site3"),
+    )
     login = "USERID GGATE, PASSWORD AACAAAAAAAAAAAKAPATACEHBIGQGCFZC, BLOWFISH, ENCRYPTKEY DEFAULT"
     assert login in parameters.statements(extract)
     assert login in parameters.statements(replicat)
     assert "TRANLOGOPTIONS EXCLUDEUSER GGATE" in parameters.statements(extract)
     assert "SETTAG" not in replicat
-    extract, replicat = parameters.render_extract(new, "site2"), parameters.render_replicat(new, "site2", "site3")
+    extract, replicat = (
+        parameters.render_extract(new, "site2", "site3"),
+        parameters.render_replicat(new, "site2", "site3"),
+    )
     assert "USERIDALIAS ggalias" in parameters.statements(extract)
     assert "TRANLOGOPTIONS EXCLUDETAG 0a" in parameters.statements(extract)
     assert "DBOPTIONS SETTAG 0a" in parameters.statements(replicat)
@@ -254,7 +261,7 @@ def test_login_and_loop_protection_before_and_since_release_12() -> None:
 
 def test_an_alias_with_a_release_without_credential_store_is_an_error() -> None:
     with pytest.raises(TopologyError, match=r"11\.2"):
-        parameters.render_extract(make_topology(release="11.2"), "site2")
+        parameters.render_extract(make_topology(release="11.2"), "site2", "site3")
 
 
 def test_the_pump_goes_where_the_topology_says_and_writes_its_sites_own_trail_there() -> None:
@@ -282,6 +289,141 @@ def test_the_marker_goes_from_the_schema_of_one_site_into_that_of_the_other() ->
             assert lab_parse(files[0][f"dirprm/{name}.prm"], "extract").includes_table(marker)
         replicat = lab_parse(files[1]["dirprm/rgim.prm"], "replicat")
         assert replicat.mapped(marker) == f"{topology.sites[there].goldengate.schema_name}.DR_MARKER"
+
+
+def test_the_rows_that_stopped_a_replicat_outlive_its_restart() -> None:
+    statements = parameters.statements(parameters.render_replicat(make_topology(), "site3", "site2"))
+    assert (
+        "DISCARDFILE ./dirrpt/rgim.dsc, APPEND, MEGABYTES 100" in statements
+        and "DISCARDROLLOVER AT 00:01" in statements
+    )
+
+
+# -- the site's own lines ----------------------------------------------------------------------------------
+
+EXTRA = {
+    "extract": ["SETENV (ORACLE_SID=GIM2)", "ENCRYPTTRAIL AES192", "REPORTCOUNT EVERY 5 MINUTES, RATE"],
+    "pump": ["ENCRYPTTRAIL AES192"],
+    "replicat": ["GROUPTRANSOPS 2000"],
+}
+
+
+def test_a_sites_own_lines_stand_before_the_login_and_the_trail() -> None:
+    """SETENV counts for the login, and ENCRYPTTRAIL for the trails that follow it."""
+    topology = make_topology(extra_parameters=EXTRA, rmthost_options="ENCRYPT AES192, TCPBUFSIZE 1000000")
+    files = parameters.render_site(topology, "site2", "site3")
+    extract, pump, replicat = (parameters.statements(files[f"dirprm/{name}gim.prm"]) for name in "epr")
+    assert extract[:6] == ["EXTRACT EGIM", *EXTRA["extract"], "USERIDALIAS ggalias", "EXTTRAIL ./dirdat/em"]
+    assert pump[:3] == [
+        "EXTRACT PGIM",
+        "ENCRYPTTRAIL AES192",
+        "RMTHOST db3.example.com, MGRPORT 7803, ENCRYPT AES192, TCPBUFSIZE 1000000",
+    ]
+    assert replicat[:3] == ["REPLICAT RGIM", "GROUPTRANSOPS 2000", "USERIDALIAS ggalias"]
+    assert [line for line in extract if line.startswith("REPORT")] == [
+        "REPORTCOUNT EVERY 5 MINUTES, RATE",
+        "REPORT AT 00:01",
+        "REPORTROLLOVER AT 00:01",
+    ], "a line of the site's own takes the place of the rendered one"
+    for name, kind in (("egim", "extract"), ("pgim", "extract"), ("rgim", "replicat")):
+        assert lab_parse(files[f"dirprm/{name}.prm"], kind).group
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("TABLE GIM.G_CALL;", "the procedures set it"),
+        ("USERID ggate, PASSWORD AACAAAAAAAAAAAKAPATACEHBIGQGCFZC, ENCRYPTKEY DEFAULT", "the procedures set it"),
+        ("TRANLOGOPTIONS EXCLUDEUSER GGATE", "the procedures set it"),
+        ("DBOPTIONS SETTAG 01", "the procedures set it"),
+        ("handlecollisions", "doubles rows, or hides that"),
+        ("DDLOPTIONS GETREPLICATES, GETAPPLOPS", "GETAPPLOPS, GETREPLICATES"),
+        ("BATCHSQL", "an arrived marker proves nothing"),
+        ("MAXTRANSOPS 1000", "an arrived marker proves nothing"),
+        ("TRANLOGOPTIONS ASMUSER sys@asm, ASMPASSWORD s3cret", "a line without a password"),
+        ("TRANLOGOPTIONS MININGUSER g, MININGPASSWORD\ts3cret", "text of the form"),
+        ("DBOPTIONS &", "one line"),
+        ("REPORT AT 00:01\nTABLE X.*;", "text of the form"),
+        ("-- a comment", "text of the form"),
+    ],
+)
+def test_a_line_that_the_procedures_own_or_that_hides_faults_is_refused_with_the_reason(line: str, reason: str) -> None:
+    with pytest.raises(TopologyError) as raised:
+        make_topology(extra_parameters={"extract": [line]})
+    assert reason in str(raised.value) and "extra_parameters.extract.0" in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "TRANLOGOPTIONS DBLOGREADER, DBLOGREADERBUFSIZE 4194304",
+        "TRANLOGOPTIONS INTEGRATEDPARAMS (max_sga_size 1024, parallelism 2)",
+        "TRANLOGOPTIONS ASMUSER sys@asm, ASMPASSWORD AACAAAAAAAAAAAKAPATACEHB, BLOWFISH, ENCRYPTKEY DEFAULT",
+        "TRANLOGOPTIONS MININGUSERALIAS ggm",
+        "CACHEMGR CACHESIZE 8GB",
+        "INCLUDE ./dirprm/site.mac",
+        "#defaults ()",
+    ],
+)
+def test_what_a_site_needs_of_its_own_is_taken(line: str) -> None:
+    topology = make_topology(extra_parameters={"extract": [line]})
+    assert line in parameters.render_extract(topology, "site2", "site3").splitlines()
+
+
+# -- two releases ------------------------------------------------------------------------------------------
+
+
+def pair(sender: str, receiver: str, database: str = "11.2") -> dict[str, list[str]]:
+    """Statements of Extract, pump and Replicat of a direction, by the first letter of the group."""
+    topology = make_topology(
+        unlike={
+            "site2": {"release": sender, "login": ENCRYPTED},
+            "site3": {"release": receiver, "login": ENCRYPTED},
+        }
+    )
+    topology.sites["site2"].database.__dict__["release"] = database
+    sending = parameters.render_extract(topology, "site2", "site3"), parameters.render_pump(topology, "site2", "site3")
+    files = dict(zip("ep", sending, strict=True)) | {"r": parameters.render_replicat(topology, "site3", "site2")}
+    return {name: parameters.statements(text) for name, text in files.items()}
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver", "local", "remote"),
+    [
+        ("19.1", "19.1", "", ""),
+        ("11.2", "19.1", "", ""),
+        ("21.3", "19.1", ", FORMAT RELEASE 19.1", ""),
+        ("19.1.0.0", "12.2.0.1", ", FORMAT RELEASE 12.2", ""),
+        ("12.1", "11.2", ", FORMAT RELEASE 11.2", ", FORMAT RELEASE 11.2"),
+    ],
+)
+def test_the_trail_has_the_format_of_the_older_goldengate(sender: str, receiver: str, local: str, remote: str) -> None:
+    """A pump chooses the format before 12.3 only; later ones take that of the local trail."""
+    statements = pair(sender, receiver)
+    assert f"EXTTRAIL ./dirdat/em{local}" in statements["e"]
+    assert f"RMTTRAIL ./dirdat/d2{remote}" in statements["p"]
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver", "assumed"),
+    [("19.1", "19.1", False), ("12.2", "21.3", False), ("11.2", "19.1", True), ("12.2", "12.1", True)],
+)
+def test_definitions_are_assumed_only_where_the_trail_does_not_carry_them(
+    sender: str, receiver: str, assumed: bool
+) -> None:
+    assert ("ASSUMETARGETDEFS" in pair(sender, receiver)["r"]) is assumed
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver", "database", "oldest"),
+    [("19.1", "11.2", "19.0", "12.2"), ("12.3", "12.1", "12.2", "12.2"), ("19.1", "12.1", "11.2", "12.2")],
+)
+def test_a_trail_that_the_older_goldengate_cannot_read_is_refused(
+    sender: str, receiver: str, database: str, oldest: str
+) -> None:
+    with pytest.raises(TopologyError, match=f"oldest format is that of {oldest}"):
+        pair(sender, receiver, database)
 
 
 def test_globals_name_the_schema_for_flush_sequence() -> None:
@@ -336,7 +478,7 @@ def test_a_parameter_that_stands_twice_is_wrong_only_once() -> None:
     ],
 )
 def test_no_password_of_an_older_file_is_shown(line: str) -> None:
-    shown = parameters.without_passwords(f"EXTRACT EGIM\n{line}\nEXTTRAIL ./dirdat/em\n")
+    shown = without_passwords(f"EXTRACT EGIM\n{line}\nEXTTRAIL ./dirdat/em\n")
     assert "s3cret" not in shown and "comma" not in shown and "***" in shown
     assert shown.startswith("EXTRACT EGIM\n") and shown.endswith("EXTTRAIL ./dirdat/em\n")
 
@@ -345,8 +487,8 @@ def test_what_is_no_password_is_shown() -> None:
     text = (
         "USERIDALIAS ggate\n-- the password stands in the credential store\nMAP GIM.PASSWORDS, TARGET GIM.PASSWORDS;\n"
     )
-    assert "credential" not in parameters.without_passwords("PASSWORD credential\n")
-    shown = parameters.without_passwords(text)
+    assert "credential" not in without_passwords("PASSWORD credential\n")
+    shown = without_passwords(text)
     assert "USERIDALIAS ggate" in shown and "MAP GIM.PASSWORDS, TARGET GIM.PASSWORDS;" in shown
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from infomart_lab.goldengate import trail
+from infomart_lab.goldengate.group import Abend
 
 
 def _writer(folder: Path, *, incarnation: str = "one", limit: int = 1 << 20, digits: int = 9) -> trail.Writer:
@@ -35,6 +36,16 @@ def test_a_reader_follows_over_many_files(tmp_path: Path) -> None:
     assert _read(reader) == list(range(10, 40))
     assert len(trail.files(tmp_path / "em")) > 4
     assert (tmp_path / "em000000001").exists()
+
+
+def test_a_process_cannot_read_the_format_of_a_later_release(tmp_path: Path) -> None:
+    writer = trail.Writer(tmp_path / "em", "one", 1 << 20, release="21.3")
+    writer.open()
+    _write(writer, range(3))
+    assert _read(trail.Reader(tmp_path / "em", None, release="21.3")) == [0, 1, 2]
+    with pytest.raises(Abend, match=r"trail format release 21\.3, is not compatible .* FORMAT RELEASE 19\.1") as error:
+        _read(trail.Reader(tmp_path / "em", None, release="19.1"))
+    assert error.value.code == "OGG-02598"
 
 
 def test_a_new_reader_resumes_at_a_position(tmp_path: Path) -> None:

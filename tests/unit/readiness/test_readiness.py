@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.hooks.gg_sample import make_topology
 from tests.unit.operators.fakes import FakeAt, StepOf
 
 from infomart_dr import topology
@@ -526,6 +527,26 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
         ):
             with pytest.raises(PermanentError, match="must not change anything"):
                 change()
+
+
+@pytest.mark.parametrize(
+    ("older", "level", "said"),
+    [
+        ("21.3", "ok", "GoldenGate 21.3.0.0.0"),
+        ("19.1", "ok", "with trails in the format of 19.1 for site3"),
+        ("11.2", "blocked", "cannot read the trail"),
+    ],
+)
+def test_a_trail_that_the_other_sites_goldengate_cannot_read_blocks(older: str, level: str, said: str) -> None:
+    names = {"source": "site2", "target": "site3"}
+    read = make_topology(unlike={"site2": {"release": "21.3"}, "site3": {"release": older}})
+    step = StepOf(
+        site=lambda role: read.sites[names[role]],
+        name=lambda role: names[role],
+        ggsci=lambda role: SimpleNamespace(release=lambda: "21.3.0.0.0"),
+    )
+    verdict = clocks_and_releases.GOLDENGATE_RELEASE.look(SimpleNamespace(step=step), "source")
+    assert verdict.level == level and said in verdict.what
 
 
 @pytest.mark.parametrize(("role", "folder"), [("source", "/trails/out"), ("target", "/u01/ogg/dirdat")])
