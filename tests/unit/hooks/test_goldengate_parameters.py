@@ -517,7 +517,7 @@ def targets_of(text: str) -> set[str]:
 
 def test_an_extract_of_the_root_and_its_pump_name_the_pdb_everywhere() -> None:
     topology = make_topology(databases=ROOT, unlike={"site2": FROM_ROOT})
-    extract = parameters.render_extract(topology, "site2")
+    extract = parameters.render_extract(topology, "site2", "site3")
     assert names_of(extract) == {"PDB2.GIM", "PDB2.GGATE"}
     assert "\nUSERIDALIAS cggalias\n" in extract
     assert "DDL INCLUDE OBJNAME PDB2.GIM.*" in extract
@@ -547,7 +547,7 @@ def test_a_replicat_in_a_pdb_maps_the_names_of_a_source_that_is_no_cdb() -> None
 
 def test_with_an_extract_of_the_pdb_both_forms_of_its_names_are_read() -> None:
     topology = make_topology(databases=LATER, release="21.3")
-    assert names_of(parameters.render_extract(topology, "site2")) == {"GIM", "GGATE"}
+    assert names_of(parameters.render_extract(topology, "site2", "site3")) == {"GIM", "GGATE"}
     both = {"GIM", "GGATE", "PDB2.GIM", "PDB2.GGATE"}
     assert names_of(parameters.render_pump(topology, "site2", "site3")) == both
     replicat = parameters.render_replicat(topology, "site3", "site2")
