@@ -404,7 +404,7 @@ FAULTS = frozenset(
         *("expdp.snapshot_too_old", "expdp.slow", "expdp.disk_full", "expdp.swallows_input", "expdp.other_instance"),
         *("impdp.fail_index", "impdp.slow", "impdp.disk_full", "impdp.swallows_input", "impdp.other_instance"),
         "impdp.compile_warnings",
-        "goldengate.stop_refused",
+        *("goldengate.stop_refused", "goldengate.partial_transaction", "goldengate.partial_record"),
         *("gim_server.slow_aggregation", "gim_server.autostart"),
         *("idb.purge_keep_seconds", "idb.purge_takes_seconds", "idb.purge_every_seconds"),
     }

@@ -107,7 +107,7 @@ class Extract(GroupProcess):
 
     def prepare(self) -> None:
         self.writer = open_trail(self)
-        last = self.writer.open()
+        last = self.writer.open(whole=True)
         begin = self.definition["begin_scn"]
         if self.definition.get("integrated"):
             self._check_registration(begin)
@@ -217,7 +217,7 @@ class Extract(GroupProcess):
         _, ops, known = self._pending
         moment = time.time()
         record = {"csn": position, "ts": _iso(moment), "xid": None, "ops": ops}
-        self.writer.append(trail.encode(record))
+        self.writer.append_transaction(record)
         self.writer.flush()
         _count(self, record)
         self._pending = None
@@ -252,7 +252,7 @@ class Extract(GroupProcess):
                     takes_truncate=self._takes_truncate,
                 )
                 if chosen is not None:
-                    self.writer.append(trail.encode(chosen))
+                    self.writer.append_transaction(chosen)
                     _count(self, chosen)
             self.writer.flush()
             self.at_end = taken < BATCH
@@ -298,6 +298,8 @@ class Pump(GroupProcess):
         self._stream: Any = None
         self._reader: trail.Reader | None = None
         self._spoken = 0.0
+        #: Read and kept back.
+        self._kept: list[tuple[dict[str, Any], trail.Position]] = []
         self._batch_bytes = BATCH_BYTES[1]
 
     def prepare(self) -> None:
@@ -397,7 +399,8 @@ class Pump(GroupProcess):
         records = []
         for record, position in batch:
             chosen = self._filtered(record)
-            if chosen["ops"]:
+            # The begin and the end of a transaction travel even where their rows stay.
+            if chosen["ops"] or not (trail.begins(record) and trail.ends(record)):
                 lines.append(trail.encode({**chosen, "src": list(position)}))
                 records.append(chosen)
         begun = time.monotonic()
@@ -444,8 +447,11 @@ class Pump(GroupProcess):
                     failures = 0
                 batch = list(self._reader.read(BATCH, self._batch_bytes))
                 self.at_end = self._reader.at_end
+                if self._kept or (batch and self._is_cut_off()):
+                    batch = self._up_to_the_middle(self._kept + batch)
                 if batch:
                     self._ship(batch)
+                    self._tear()
                     continue
                 if time.monotonic() - self._spoken > HEARTBEAT_SECONDS:
                     self._ship([])
@@ -470,6 +476,41 @@ class Pump(GroupProcess):
     def _disconnect(self) -> None:
         hang_up(self._socket)
         self._socket = None
+        self._kept = []
+
+    # -- the end of a site that is lost while the pump sends ------------------------------------------
+
+    def _is_cut_off(self, *faults: str) -> bool:
+        names = faults or ("partial_transaction", "partial_record")
+        return any(lab.fault(self.config, f"{self.site}.goldengate.{name}") for name in names)
+
+    def _up_to_the_middle(self, batch: list[Any]) -> list[Any]:
+        """What is sent at once of a batch: up to the middle of its last transaction of several records.
+
+        The rest is kept until a later transaction has several records too. So the remote trail always ends like that.
+        """
+        self._kept = []
+        if not self._is_cut_off():
+            return batch
+        several = [
+            number for number, (record, _) in enumerate(batch) if trail.begins(record) and not trail.ends(record)
+        ]
+        end = 0
+        if several:
+            length = next(
+                (n for n, (record, _) in enumerate(batch[several[-1] :], 1) if trail.ends(record)),
+                len(batch) - several[-1] + 1,
+            )
+            end = several[-1] + max(1, length // 2)
+        self._kept = batch[end:]
+        return batch[:end]
+
+    def _tear(self) -> None:
+        """Send the beginning of the record that comes next."""
+        if self._kept and self._is_cut_off("partial_record"):
+            record, position = self._kept[0]
+            line = trail.encode({**self._filtered(record), "src": list(position)})
+            self._send(json.dumps({"torn": line[: len(line) // 2].decode("utf-8", "ignore")}).encode() + b"\n")
 
     def close(self) -> None:
         self._disconnect()

@@ -237,8 +237,18 @@ class GroupProcess(ABC):
                 "at_end": self.at_end,
                 "lag": self.current_lag(),
                 "checkpoint": dict(self.checkpoint),
+                "state": self.state(),
+                "open_records": self.open_records(),
             }
         return self.other_command(request)
+
+    def state(self) -> str:
+        """What SEND ..., STATUS calls the current status."""
+        return "At EOF" if self.at_end else "Processing data"
+
+    def open_records(self) -> int:
+        """Records of the current transaction that are not committed."""
+        return 0
 
     def current_lag(self) -> float:
         return 0.0 if self.at_end else self.lag_of(self.checkpoint.get("ts"))

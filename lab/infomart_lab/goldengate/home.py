@@ -130,15 +130,20 @@ class Group:
 
     def kill(self) -> int | None:
         """SIGKILL the process if it runs and wait until it is gone; its pid."""
-        process = self.process
-        if not self.alive():
-            return None
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(process["pid"]), signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        while start_ticks(int(process["pid"])) == process["ticks"] and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return int(process["pid"])
+        return end_process(self.process)
+
+
+def end_process(process: dict[str, Any]) -> int | None:
+    """SIGKILL the process of a process file if it runs and wait until it is gone; its pid."""
+    ticks = process.get("ticks")
+    if ticks is None or start_ticks(int(process["pid"])) != ticks:
+        return None
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(process["pid"]), signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while start_ticks(int(process["pid"])) == ticks and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return int(process["pid"])
 
 
 def converse(connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
@@ -225,6 +230,13 @@ class Home:
     @property
     def manager_process(self) -> Path:
         return self.root / "dirpcs" / "MGR.pcm"
+
+    def collector_process(self, trail: str) -> Path:
+        """Process file of the collector that writes a trail.
+
+        :param trail: its name without folder and number.
+        """
+        return self.root / "dirpcs" / f"{trail}.col"
 
     @property
     def manager_port(self) -> int:

@@ -1,4 +1,4 @@
-"""Manager: starts and watches the groups, and collects what remote pumps send, all on one port."""
+"""Manager: starts and watches the groups, and starts a collector for each remote pump, all on one port."""
 
 from __future__ import annotations
 
@@ -13,22 +13,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infomart_lab import config as lab
 from infomart_lab import life
-from infomart_lab.goldengate import trail
-from infomart_lab.goldengate.group import hang_up
-from infomart_lab.goldengate.home import Group, GroupKind, Home, start_ticks, write_json
+from infomart_lab.goldengate.home import Group, GroupKind, Home, end_process, read_json, start_ticks, write_json
 from infomart_lab.goldengate.parameters import ParameterError, Parameters, matches, parse
 
 #: Seconds between two looks at the groups.
 WATCH_SECONDS = 0.5
-#: A pump is told this often that its batch arrives; well below the time after which it connects again.
-ALIVE_SECONDS = 1.0
 
 
 @dataclass
@@ -49,14 +44,6 @@ class _Attempts:
     last: float = 0.0
 
 
-@dataclass
-class _Collected:
-    """A remote trail that a pump writes: the one connection that owns it."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    owner: socket.socket | None = None
-
-
 def restarts(parameters: Parameters) -> list[Restart]:
     """AUTORESTART statements of mgr.prm."""
     found = []
@@ -75,24 +62,6 @@ def restarts(parameters: Parameters) -> list[Restart]:
     return found
 
 
-def _lines(stream: Any, received: Callable[[], None]) -> Iterator[bytes]:
-    """Whole lines of a connection, until it ends.
-
-    :param received: called now and then while data arrive, also within a line that takes long.
-    """
-    begun: list[bytes] = []
-    said = time.monotonic()
-    while data := stream.read1(1 << 16):
-        if time.monotonic() - said > ALIVE_SECONDS:
-            received()
-            said = time.monotonic()
-        *ends, rest = data.split(b"\n")
-        for end in ends:
-            yield b"".join([*begun, end, b"\n"])
-            begun = []
-        begun.append(rest)
-
-
 class Manager:
     """The manager of one site."""
 
@@ -103,7 +72,6 @@ class Manager:
         self.stopping = threading.Event()
         self._children: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
-        self._collected: dict[Path, _Collected] = {}
         self._attempts: dict[tuple[str, str], _Attempts] = {}
         self.parameters = Parameters("manager", [])
 
@@ -121,19 +89,21 @@ class Manager:
 
     # -- groups ----------------------------------------------------------------------------------
 
-    def start_group(self, group: Group, options: list[str]) -> None:
-        """Start a group as a child that outlives this manager."""
-        for option in options:
-            if not re.fullmatch(r"[A-Z0-9]+", option):
-                raise ValueError(option)
+    def _environment(self) -> dict[str, str]:
         package_root = str(Path(__file__).resolve().parents[2])
         known = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
-        environment = {
+        return {
             **os.environ,
             lab.HOME_VARIABLE: str(self.config.home),
             lab.HOST_VARIABLE: f"{self.site}/db",
             "PYTHONPATH": os.pathsep.join([package_root, *(p for p in known if p != package_root)]),
         }
+
+    def start_group(self, group: Group, options: list[str]) -> None:
+        """Start a group as a child that outlives this manager."""
+        for option in options:
+            if not re.fullmatch(r"[A-Z0-9]+", option):
+                raise ValueError(option)
         group.process_path.unlink(missing_ok=True)
         group.save_process("STARTING")
         log = self.config.log_dir / f"{self.site}-{group.name.lower()}.log"
@@ -142,7 +112,7 @@ class Manager:
             child = subprocess.Popen(
                 [sys.executable, "-m", f"infomart_lab.goldengate.{group.kind}", group.name, *options],
                 cwd=self.home.root,
-                env=environment,
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -215,58 +185,40 @@ class Manager:
 
     # -- collector -------------------------------------------------------------------------------
 
-    def collect(self, hello: dict[str, Any], connection: socket.socket, stream: Any) -> None:
-        """Append what a remote pump sends to a local trail, until it hangs up.
-
-        The reply to the greeting tells up to which position of its own trail the pump has been heard.
-        """
-
-        def answer(value: dict[str, Any]) -> None:
-            connection.sendall(json.dumps(value).encode() + b"\n")
-
+    def hand_over(self, hello: dict[str, Any], connection: socket.socket) -> None:
+        """Start the collector of a pump's connection; it outlives this manager and ends with the connection."""
         prefix = self.home.trail_path(str(hello["collector"]))
         if prefix.parent != (self.home.root / "dirdat"):
             reason = f'Unable to create file "{prefix.name}" (error 2, No such file or directory)'
-            answer({"ok": False, "error": reason})
+            connection.sendall(json.dumps({"ok": False, "error": reason}).encode() + b"\n")
             return
+        process_file = self.home.collector_process(prefix.name)
         with self._lock:
-            collected = self._collected.setdefault(prefix, _Collected())
             # A new connection of the pump takes over from one that hangs on a cut link.
-            hang_up(collected.owner)
-            collected.owner = connection
-        with collected.lock:
-            writer = trail.Writer(
-                prefix, str(hello["incarnation"]), int(hello["limit"]), self.home.digits, str(hello["format"])
-            )
-            try:
-                last = writer.open()
-                answer({"ok": True, "source": (last or {}).get("src"), "position": list(writer.position)})
-                end = writer.position.rba
-                text = f"Opening {writer.path} (byte {end}, current EOF {end})."
-                self.home.log("INFO", "OGG-01669", "collector", "", text)
-                pending: list[bytes] = []
-                for line in _lines(stream, lambda: answer({"ok": True, "alive": True})):
-                    if not line.startswith(b'{"flush"'):
-                        pending.append(line)
-                        continue
-                    if collected.owner is not connection:
-                        break
-                    for record in pending:
-                        writer.append(record)
-                    writer.flush()
-                    pending = []
-                    answer({"ok": True, "position": list(writer.position)})
-            except OSError:
-                pass
-            finally:
-                writer.close()
-        self.home.log("INFO", "OGG-01676", "collector", "", "Terminating after client disconnect.")
+            end_process(read_json(process_file))
+            log = self.config.log_dir / f"{self.site}-collector.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("ab") as output:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "infomart_lab.goldengate.collector", str(connection.fileno())],
+                    cwd=self.home.root,
+                    env={**self._environment(), "INFOMART_LAB_PUMP": json.dumps(hello)},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                    pass_fds=[connection.fileno()],
+                )
+            write_json(process_file, {"pid": child.pid, "ticks": start_ticks(child.pid)})
+            self._children.append(child)
 
     # -- server ----------------------------------------------------------------------------------
 
     def serve(self) -> socketserver.ThreadingTCPServer:
         """Listen on the manager's port."""
         manager = self
+        #: Connections that a collector has now: closed here, and not ended.
+        handed: set[socket.socket] = set()
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -278,13 +230,21 @@ class Manager:
                         return
                     request = json.loads(line)
                     if "collector" in request:
-                        manager.collect(request, self.connection, self.rfile)
+                        handed.add(self.connection)
+                        manager.hand_over(request, self.connection)
                     else:
                         self.wfile.write(json.dumps(manager.control(request)).encode() + b"\n")
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
             daemon_threads = True
+
+            def shutdown_request(self, request: Any) -> None:
+                if request in handed:
+                    handed.discard(request)
+                    self.close_request(request)
+                else:
+                    super().shutdown_request(request)
 
         server = Server((self.config.address, self.home.manager_port), Handler)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()

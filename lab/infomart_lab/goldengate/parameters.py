@@ -296,6 +296,15 @@ class Parameters:
                 state = statement.name == "HANDLECOLLISIONS"
         return state
 
+    @property
+    def transaction_timeout(self) -> float | None:
+        """Seconds of TRANSACTIONTIMEOUT; None when it is off, as by default."""
+        value = self.last("TRANSACTIONTIMEOUT")
+        if value is None:
+            return None
+        number, unit = _timeout(value)
+        return number * {"S": 1, "M": 60, "H": 3600, "D": 86400}[unit[0]]
+
     def error_response(self, number: int) -> str:
         """Response of REPERROR to an Oracle error number, as ABEND or DISCARD."""
         response = "ABEND"
@@ -372,6 +381,13 @@ def _ddl(value: str) -> DdlScope:
     return scope
 
 
+def _timeout(value: str) -> tuple[int, str]:
+    found = re.fullmatch(r"(\d+)\s*(S|SECS?|SECONDS?|MINS?|MINUTES?|HOURS?|DAYS?)", value.strip(), re.IGNORECASE)
+    if not found:
+        raise ParameterError("OGG-00303", f"Unrecognized option ({value}) for TRANSACTIONTIMEOUT.")
+    return int(found[1]), found[2].upper()
+
+
 def _reperror(value: str) -> tuple[str, str]:
     words = [w.upper() for w in re.split(r"[\s,()]+", value) if w]
     if len(words) < 2 or words[1] not in _REPERROR_RESPONSES:
@@ -446,6 +462,8 @@ def _check_value(name: str, value: str, wording: str) -> None:
             raise ParameterError("OGG-00303", f"Missing value for option ({first}) of {name}.")
     elif name == "REPERROR":
         _reperror(value)
+    elif name == "TRANSACTIONTIMEOUT":
+        _timeout(value)
     elif name in ("EXTTRAIL", "RMTTRAIL", "RMTHOST", "USERID", "USERIDALIAS", "PORT") and not value:
         raise ParameterError("OGG-00303", f"Missing value for parameter ({name}).")
 

@@ -26,6 +26,12 @@ from infomart_lab.goldengate.parameters import Parameters
 
 #: Source transactions applied in one transaction of the target, at most.
 GROUP_TRANSACTIONS = 200
+#: Seconds without new data after which a transaction without an end is applied, not committed.
+HOLD_SECONDS = 0.3
+#: Seconds without new data after which an unfinished record is an error.
+TORN_SECONDS = 3.0
+#: A transaction or a record of one, and the position behind it.
+Item = tuple[dict[str, Any], trail.Position]
 #: Checkpoint table when ADD REPLICAT names none.
 DEFAULT_CHECKPOINT_TABLE = "GGS_CHECKPOINT"
 
@@ -166,6 +172,17 @@ class Replicat(GroupProcess):
         self._connection: psycopg.Connection[Any] | None = None
         self._skip = 0
         self.skipped = 0
+        self._announced = False
+        #: Records of the transaction that has no end yet.
+        self._partial: list[Item] = []
+        #: Complete transactions that wait in its group.
+        self._held: list[Item] = []
+        #: The group is applied and not committed.
+        self._open = False
+        self._quiet_since = time.monotonic()
+        #: TRANSACTIONTIMEOUT has passed, and nothing has arrived since.
+        self._logical_end = False
+        self._abort = False
 
     # -- start -----------------------------------------------------------------------------------
 
@@ -174,7 +191,9 @@ class Replicat(GroupProcess):
             self._connection = psycopg.connect(
                 self.config.postgres_dsn(self.site),
                 connect_timeout=5,
-                application_name=f"GoldenGate {self.name}",
+                # As v$session shows the program: program, module, system user, machine, serial number, database user.
+                application_name=f"ora|replicat@{self.site}-db|OGG-{self.name}|oracle|{self.site}-db|1|"
+                f"{self.config.sites[self.site].goldengate_schema}",
             )
         except psycopg.OperationalError:
             raise Abend(
@@ -259,40 +278,170 @@ class Replicat(GroupProcess):
     # -- work ------------------------------------------------------------------------------------
 
     def work(self) -> None:
-        announced = False
-        while not self.stopping.is_set():
-            try:
-                batch = list(self._reader.read(GROUP_TRANSACTIONS))
-            except trail.TrailError as error:
-                raise Abend("OGG-01028", str(error)) from None
-            self.at_end = self._reader.at_end
-            if not batch:
-                self.save_checkpoint(force=False, lag=0.0)
-                self.stopping.wait(IDLE_SECONDS)
-                continue
-            if not announced and any(r["csn"] > self._skip for r, _ in batch):
-                announced = True
-                first = next((r, p) for r, p in batch if r["csn"] > self._skip)
-                self.message(
-                    "INFO",
-                    "OGG-01374",
-                    f"Transaction delivery commencing at position Seqno {first[1].seq}, RBA "
-                    f"{first[1].rba}, Transaction ID "
-                    f"{first[0].get('xid')}, CSN {first[0]['csn']}, {self.skipped} transaction(s) skipped.",
-                )
-            self._apply(batch)
-            record, position = batch[-1]
-            self.save_checkpoint(
-                read=list(position),
-                file=self._reader.path.name,
-                ts=record["ts"],
-                lag=self.lag_of(record["ts"]),
-                record_lag=self.lag_of(record["ts"]),
-                xid=record.get("xid"),
-                csn=self.checkpoint.get("csn"),
-            )
+        while not self._may_end():
+            self._step()
+        if self._open:
+            self._rollback()
 
-    def _apply(self, batch: list[tuple[dict[str, Any], trail.Position]]) -> None:
+    def _may_end(self) -> bool:
+        """STOP waits for the end of the transaction; with an exclamation mark the process ends at once."""
+        return self.stopping.is_set() and (self._abort or not self._in_transaction)
+
+    @property
+    def _in_transaction(self) -> bool:
+        return bool(self._partial) or self._reader.torn > 0
+
+    def _step(self) -> None:
+        before = len(self._partial), self._reader.torn
+        try:
+            complete = self._read()
+        except trail.TrailError as error:
+            raise Abend("OGG-01028", str(error)) from None
+        if complete or before != (len(self._partial), self._reader.torn):
+            self._data_arrived()
+        batch, self._held = self._held + complete, []
+        self.at_end = self._reader.at_end and not self._logical_end
+        if self._in_transaction and self._reader.at_end:
+            self._wait_in_transaction(batch)
+        elif batch:
+            self._deliver(batch)
+        else:
+            self.save_checkpoint(force=False, lag=0.0)
+            self.stopping.wait(IDLE_SECONDS)
+
+    def _read(self) -> list[Item]:
+        """Complete transactions; the records of one that has no end yet stay in ``_partial``."""
+        found: list[Item] = []
+        while not found:
+            for record, position in self._reader.read(GROUP_TRANSACTIONS):
+                self._partial.append((record, position))
+                if trail.ends(record):
+                    found.append((self._joined(), position))
+                    self._partial = []
+            if self._reader.at_end:
+                break
+        return found
+
+    def _joined(self) -> dict[str, Any]:
+        return {**self._partial[0][0], "ops": [op for record, _ in self._partial for op in record["ops"]]}
+
+    def _data_arrived(self) -> None:
+        self._quiet_since = time.monotonic()
+        if self._open:
+            self._rollback()
+            self._open = False
+        if self._logical_end:
+            self._logical_end = False
+            file, rba = self._reader.path, self._reader.position.rba
+            self.message("INFO", "OGG-01470", f"New data detected after RBA {rba}, in file {file}. Resuming delivery.")
+
+    def _deliver(self, batch: list[Item]) -> None:
+        """Apply and commit whole transactions."""
+        if not self._announced and any(r["csn"] > self._skip for r, _ in batch):
+            self._announced = True
+            first = next((r, p) for r, p in batch if r["csn"] > self._skip)
+            self.message(
+                "INFO",
+                "OGG-01374",
+                f"Transaction delivery commencing at position Seqno {first[1].seq}, RBA "
+                f"{first[1].rba}, Transaction ID "
+                f"{first[0].get('xid')}, CSN {first[0]['csn']}, {self.skipped} transaction(s) skipped.",
+            )
+        self._apply(batch)
+        record, position = batch[-1]
+        self.save_checkpoint(
+            read=list(position),
+            file=self._reader.path.name,
+            ts=record["ts"],
+            lag=self.lag_of(record["ts"]),
+            record_lag=self.lag_of(record["ts"]),
+            xid=record.get("xid"),
+            csn=self.checkpoint.get("csn"),
+        )
+
+    # -- in the middle of a transaction ----------------------------------------------------------
+
+    def _wait_in_transaction(self, batch: list[Item]) -> None:
+        """The trail ends in the middle of a transaction.
+
+        The transactions before it share its group: nothing of the group is committed before the transaction's end has
+        arrived, or TRANSACTIONTIMEOUT has passed. The read checkpoint and LAG show the end of the trail meanwhile.
+        """
+        if batch and self._group_size == 1:
+            self._deliver(batch)
+            batch = []
+        self._held = batch
+        quiet = time.monotonic() - self._quiet_since
+        if self._reader.torn and quiet > TORN_SECONDS:
+            at = self._reader.position
+            raise Abend(
+                "OGG-01184",
+                f"Expected 4 bytes, but got 0 bytes, in trail {self._reader.path}, seqno {at.seq}, "
+                f"reading record trailer token at RBA {at.rba + self._reader.torn}.",
+            )
+        timeout = self.parameters.transaction_timeout
+        if not self._logical_end and timeout is not None and quiet > timeout:
+            self._recover(timeout)
+        elif not self._logical_end and not self._open and quiet > HOLD_SECONDS:
+            self._hold()
+        self.stopping.wait(IDLE_SECONDS)
+
+    def _hold(self) -> None:
+        """Apply the group without a commit, as far as it has arrived."""
+        records = [record for record, _ in [*self._held, *self._partial]]
+        self._begin()
+        try:
+            for _, same in groupby((o for r in records for o in self._wanted(r)), key=lambda o: o.shape):
+                self._run(list(same))
+        except (ApplyError, psycopg.Error):
+            # One by one; the error shows itself there.
+            self._rollback()
+            held, self._held = self._held, []
+            if held:
+                self._deliver(held)
+        self._open = True
+        if self._partial:
+            record, position = self._partial[-1]
+            self.save_checkpoint(read=list(position), file=self._reader.path.name, ts=record["ts"], lag=0.0)
+
+    def _recover(self, timeout: float) -> None:
+        """TRANSACTIONTIMEOUT: commit what is complete; the beginning of the open transaction is the logical end."""
+        at = (self._partial[0][1] if self._partial else self._reader.position).rba
+        self.message(
+            "INFO",
+            "OGG-01466",
+            f"Exceeded transaction timeout threshold ({timeout:g} seconds) waiting for source transaction at RBA "
+            f"{at}, in file {self._reader.path}.",
+        )
+        self._rollback()
+        self._open = self.at_end = False
+        held, self._held = self._held, []
+        if held:
+            self._deliver(held)
+        self._logical_end = True
+
+    @property
+    def _group_size(self) -> int:
+        return int(self.parameters.last("GROUPTRANSOPS") or 1000)
+
+    def other_command(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request.get("command") == "abort":
+            self._abort = True
+            self.stopping.set()
+            return {"ok": True}
+        return super().other_command(request)
+
+    def state(self) -> str:
+        if self._logical_end:
+            return "Waiting for data at logical EOF after transaction timeout recovery"
+        return super().state()
+
+    def open_records(self) -> int:
+        return len(self._held) + len(self._partial) if self._open else 0
+
+    # -- apply -----------------------------------------------------------------------------------
+
+    def _apply(self, batch: list[Item]) -> None:
         """Apply a group of source transactions as one; one by one when that fails."""
         for attempt in range(5):
             try:
@@ -335,7 +484,7 @@ class Replicat(GroupProcess):
             raise Abend("OGG-00423", f"Could not find definition for {found[0].source}.")
         return found
 
-    def _apply_group(self, batch: list[tuple[dict[str, Any], trail.Position]]) -> None:
+    def _apply_group(self, batch: list[Item]) -> None:
         assert self._connection is not None
         operations = [o for record, _ in batch for o in self._wanted(record)]
         before = self.checkpoint.get("csn")
@@ -438,7 +587,7 @@ class Replicat(GroupProcess):
 
     # -- errors ----------------------------------------------------------------------------------
 
-    def _apply_carefully(self, item: tuple[dict[str, Any], trail.Position]) -> None:
+    def _apply_carefully(self, item: Item) -> None:
         """One source transaction, operation by operation, with REPERROR and HANDLECOLLISIONS."""
         assert self._connection is not None
         record, position = item

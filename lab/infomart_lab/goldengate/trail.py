@@ -1,7 +1,8 @@
-"""Trail files: one JSON line a transaction, rolled over at a size, safe to cut off anywhere.
+"""Trail files: JSON lines, rolled over at a size, safe to cut off anywhere.
 
-A file begins with a header line that names the writer's incarnation (one ADD EXTRACT). A line without its
-newline is unfinished: readers leave it, and the writer cuts it off when it opens the trail again.
+A file begins with a header line that names the writer's incarnation (one ADD EXTRACT). A transaction has one record or
+several; each says where in its transaction it stands. A line without its newline is unfinished: readers leave it, and
+the writer cuts it off when it opens the trail again.
 """
 
 from __future__ import annotations
@@ -57,6 +58,31 @@ def header_of(path: Path) -> dict[str, Any] | None:
     return header if isinstance(header, dict) and "trail" in header else None
 
 
+#: Place of a record in its transaction.
+FIRST, MIDDLE, LAST, WHOLE = range(4)
+#: Operations of one record, at most.
+OPERATIONS = 10
+
+
+def records_of(transaction: dict[str, Any]) -> list[dict[str, Any]]:
+    """Records of a transaction; one of several operations has at least two."""
+    ops = transaction["ops"]
+    size = max(1, min(OPERATIONS, len(ops) // 2))
+    pieces = [ops[begin : begin + size] for begin in range(0, len(ops), size)] or [[]]
+    places = [WHOLE] if len(pieces) == 1 else [FIRST, *[MIDDLE] * (len(pieces) - 2), LAST]
+    return [{**transaction, "ops": piece, "place": place} for piece, place in zip(pieces, places, strict=True)]
+
+
+def begins(record: dict[str, Any]) -> bool:
+    """The record is the first of its transaction."""
+    return record.get("place", WHOLE) in (FIRST, WHOLE)
+
+
+def ends(record: dict[str, Any]) -> bool:
+    """The record is the last of its transaction."""
+    return record.get("place", WHOLE) in (LAST, WHOLE)
+
+
 def encode(record: dict[str, Any]) -> bytes:
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
@@ -81,10 +107,12 @@ class Writer:
     last: dict[str, Any] | None = None
     _file: IO[bytes] | None = None
     _rba: int = 0
+    _torn: bool = False
 
-    def open(self) -> dict[str, Any] | None:
+    def open(self, *, whole: bool = False) -> dict[str, Any] | None:
         """Open at the end of the last complete record.
 
+        :param whole: at the end of the last complete transaction.
         :returns: that record, None when nothing has been written by this incarnation.
         """
         self.prefix.parent.mkdir(parents=True, exist_ok=True)
@@ -98,6 +126,8 @@ class Writer:
             return None
         for seq in reversed(own):
             end, line = _last_line(existing[seq])
+            while whole and line is not None and not ends(json.loads(line)):
+                end, line = _last_line(existing[seq], end - len(line) - 1)
             if seq == own[-1]:
                 self.seq = seq
                 self._file = existing[seq].open("r+b")
@@ -131,18 +161,36 @@ class Writer:
         """Begin the next file."""
         self._begin(self.seq + 1)
 
-    def append(self, line: bytes) -> Position:
+    def append(self, line: bytes, *, roll: bool = True) -> Position:
         """Append one encoded record; :meth:`flush` makes it visible.
 
+        :param roll: it may begin the next file.
         :returns: the position behind the record.
         """
         assert self._file is not None
-        if self._rba + len(line) > self.limit and self._rba > 200:
+        if self._torn:
+            self._file.truncate(self._rba)
+            self._file.seek(self._rba)
+            self._torn = False
+        if roll and self._rba + len(line) > self.limit and self._rba > 200:
             self._file.flush()
             self.roll_over()
         self._file.write(line)
         self._rba += len(line)
         return self.position
+
+    def append_transaction(self, transaction: dict[str, Any]) -> Position:
+        """Append all records of a transaction, to one file."""
+        for number, record in enumerate(records_of(transaction)):
+            self.append(encode(record), roll=number == 0)
+        return self.position
+
+    def tear(self, piece: bytes) -> None:
+        """Leave the beginning of a record at the end; the next record replaces it."""
+        assert self._file is not None
+        self._file.write(piece)
+        self._file.flush()
+        self._torn = True
 
     def flush(self) -> None:
         if self._file:
@@ -154,16 +202,19 @@ class Writer:
             self._file = None
 
 
-def _last_line(path: Path) -> tuple[int, bytes | None]:
-    """End of the last complete line and that line; None when only the header is there."""
-    size = path.stat().st_size
+def _last_line(path: Path, size: int | None = None) -> tuple[int, bytes | None]:
+    """End of the last complete line and that line; None when only the header is there.
+
+    :param size: only so many bytes of the file count.
+    """
+    size = path.stat().st_size if size is None else size
     with path.open("rb") as file:
         header_end = len(file.readline())
         block = 1 << 16
         while True:
             start = max(header_end, size - block)
             file.seek(start)
-            data = file.read()
+            data = file.read(size - start)
             end = data.rfind(b"\n")
             if end >= 0:
                 before = data.rfind(b"\n", 0, end)
@@ -196,6 +247,8 @@ class Reader:
         self._path: Path | None = None
         #: True when the last read found nothing more.
         self.at_end = False
+        #: Bytes of an unfinished record that the last read found at the end.
+        self.torn = 0
 
     @property
     def path(self) -> Path:
@@ -249,7 +302,7 @@ class Reader:
         :raises TrailError: the position is not in the trail.
         """
         taken = volume = 0
-        self.at_end = False
+        self.at_end, self.torn = False, 0
         while taken < records and volume < size:
             if self._file is None and not self._open():
                 self.at_end = True
@@ -271,7 +324,7 @@ class Reader:
                 self.close()
                 self.position = Position(self.position.seq + 1, 0)
                 continue
-            self.at_end = True
+            self.at_end, self.torn = True, len(line)
             return
 
     def close(self) -> None:

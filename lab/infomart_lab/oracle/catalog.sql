@@ -218,7 +218,7 @@ CREATE OR REPLACE VIEW sys.v$session AS
     SELECT a.pid AS sid,
         CASE WHEN a.application_name LIKE 'ora|%' THEN nullif(split_part(a.application_name, '|', 6), '')::integer
             ELSE a.pid % 32768 END AS "serial#",
-        upper(a.usename)::varchar AS username,
+        upper(u.username)::varchar AS username,
         CASE a.state WHEN 'active' THEN 'ACTIVE' ELSE 'INACTIVE' END::varchar AS status,
         (CASE WHEN a.application_name LIKE 'ora|%' THEN split_part(a.application_name, '|', 2)
             ELSE a.application_name END)::varchar AS program,
@@ -228,10 +228,12 @@ CREATE OR REPLACE VIEW sys.v$session AS
         lpad(to_hex(a.pid), 16, '0')::varchar AS saddr,
         (CASE WHEN a.backend_xid IS NOT NULL THEN lpad(to_hex(a.pid::bigint + 4294967296), 16, '0') END)::varchar AS taddr,
         1 AS inst_id, (a.backend_start AT TIME ZONE 'UTC')::timestamp(0) AS logon_time, NULL::varchar AS sql_id,
-        'USER'::varchar AS type, a.pid::varchar AS process, upper(a.usename)::varchar AS schemaname,
+        'USER'::varchar AS type, a.pid::varchar AS process, upper(u.username)::varchar AS schemaname,
         extract(epoch FROM clock_timestamp() - a.state_change)::bigint AS last_call_et,
         (pg_blocking_pids(a.pid))[1] AS blocking_session, a.wait_event::varchar AS event
-    FROM sys.lab_sessions() a JOIN sys.lab_users u ON a.usename = lower(u.username);
+    -- A process of GoldenGate names its database user last: it connects as the cluster's owner.
+    FROM sys.lab_sessions() a JOIN sys.lab_users u
+        ON lower(u.username) = coalesce(lower(nullif(split_part(a.application_name, '|', 7), '')), a.usename);
 CREATE OR REPLACE VIEW sys.gv$session AS SELECT * FROM sys.v$session;
 CREATE OR REPLACE VIEW sys.v$transaction AS
     SELECT lpad(to_hex(a.pid::bigint + 4294967296), 16, '0')::varchar AS addr,

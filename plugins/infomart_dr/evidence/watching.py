@@ -85,6 +85,7 @@ class Roles:
 
     :param sites: sites of the survey: active and standby ones.
     :param active: sites whose server runs.
+    :param failed: lost sites; only their GoldenGate groups are asked for, and only where they answer.
     :param replications: from the active site to each standby; none in an active-active deployment.
     :param links: from each active site to all other sites of the survey.
     :param idbs: site and name of the IDBs whose purging can be held, at all sites that are not lost.
@@ -95,6 +96,7 @@ class Roles:
     replications: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
     idbs: tuple[tuple[str, str], ...]
+    failed: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, topology: Topology) -> Roles:
@@ -112,6 +114,7 @@ class Roles:
                 if site.role != "failed"
                 for idb in site.purged_idbs
             ),
+            failed=tuple(name for name, site in topology.sites.items() if site.role == "failed"),
         )
 
     def subjects(self) -> set[str]:
@@ -119,6 +122,7 @@ class Roles:
         per_site = ("database", "lock", "host", "groups", "ggserr", "trail")
         found = {f"{site}/{what}" for site in self.sites for what in per_site}
         found |= {f"{site}/hwm" for site in self.active}
+        found |= {f"{site}/groups" for site in self.failed}
         found |= {f"{source}-{target}/lag" for source, target in self.replications}
         found |= {f"{one}-{other}/link" for one, other in self.links}
         return found | {holds_of(site, idb) for site, idb in self.idbs}
@@ -192,6 +196,44 @@ def group_findings(
         if finding is not None:
             found.append(finding)
     return found
+
+
+def intruder_findings(site: str, programs: Sequence[ProgramStatus], replicat: str) -> list[Finding]:
+    """A Replicat of ours at a site that serves: nobody replicates to it, so it would write over the Info Mart.
+
+    :param replicat: the site's Replicat by the topology.
+    """
+    return [
+        Finding(
+            f"{site}/groups/{replicat}",
+            "critical",
+            f"REPLICAT {replicat} at {site} is {program.status}, and {site} serves: what arrives in its trail would be "
+            "written over the serving Info Mart.",
+            f"STOP REPLICAT {replicat}, then DELETE REPLICAT {replicat}, and find out who started or added it. If a "
+            "procedure has just changed the roles, set them in the topology.",
+        )
+        for program in programs
+        if program.group == replicat
+    ]
+
+
+def returned_findings(site: str, programs: Sequence[ProgramStatus], groups: Collection[str]) -> list[Finding]:
+    """Groups of ours that run at a lost site: it has come back, and its Extract and pump send again.
+
+    :param groups: the site's groups by the topology.
+    """
+    return [
+        Finding(
+            f"{site}/groups/{program.group}",
+            "critical",
+            f"{program.program} {program.group} is {program.status} at {site}, whose role is failed: the site has come "
+            "back and its groups run.",
+            f"STOP {program.program} {program.group} and STOP MGR at {site}. Its Manager stays off until "
+            "infomart_return_to_normal.",
+        )
+        for program in programs
+        if program.group in groups and program.status in _STARTS
+    ]
 
 
 def _must_run(site: str, name: str, program: ProgramStatus | None, watch: Watch) -> Finding | None:

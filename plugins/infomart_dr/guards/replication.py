@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.ggsci import Ggsci
+from infomart_dr.hooks.parse_ggsci import is_cut_record
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Observation, Step
@@ -195,25 +196,60 @@ def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str
     return Observation(False, f"the marker from {source} has not arrived ({beside})", details)
 
 
+#: Seconds after which a transaction that the Replicat does not commit has waited in vain for its end.
+_WAITED_IN_VAIN = 300
+
+
 def newest_trail_file(step: Step) -> tuple[str, int] | None:
-    """Name and size of the trail's last file that arrived at the survivor; None when there is none."""
+    """Name and size of the trail's last file that arrived at the survivor; None when there is none.
+
+    By number: a trail may have files with 6 and with 9 digits.
+    """
     goldengate = step.at("target").settings.goldengate
     folder, _, name = goldengate.trails.arriving(step.at("source").name).rpartition("/")
     script = (
         f"cd {shlex.quote(goldengate.home)} && cd {shlex.quote(folder or '.')} || exit 1; "
         # A copy beside it, such as dp000000002.bak, is not a trail file.
-        f"last=; for f in {shlex.quote(name)}[0-9]*; do case ${{f#??}} in *[!0-9]*) continue;; esac; "
-        '[ -f "$f" ] && last=$f; done; '
+        f"last= best=-1; for f in {shlex.quote(name)}[0-9]*; do n=${{f#??}}; case $n in *[!0-9]*) continue;; esac; "
+        # Without its leading zeros: the shell would read an octal number.
+        '[ ${#n} -eq 6 ] || [ ${#n} -eq 9 ] || continue; [ -f "$f" ] || continue; n=${n#"${n%%[!0]*}"}; '
+        '[ "${n:-0}" -le "$best" ] || { best=${n:-0} last=$f; }; done; '
         '[ -z "$last" ] || wc -c "$last"'
     )
     words = step.at("target").host().run(["sh", "-c", script]).stdout.split()
     return (words[1], int(words[0])) if len(words) == 2 else None
 
 
-def replicat_at_trail_end(step: Step) -> Observation:
-    """Probe: the survivor's Replicat has applied everything that arrived before the site was lost.
+def trail_end(step: Step) -> str:
+    """The end of the trail that arrived at the survivor, as text to compare."""
+    newest = newest_trail_file(step)
+    return f"{newest[0]}, {newest[1]} bytes" if newest else "no trail file"
 
-    "At EOF" alone does not prove it: the Replicat must also be in the last file of the trail.
+
+def _same_file(read: str | None, file: str) -> bool:
+    """A position is in a trail file, however many digits either name has."""
+    name = (read or "").rpartition("/")[2]
+    return bool(name) and name[:2] == file[:2] and name[2:].isdigit() and int(name[2:]) == int(file[2:])
+
+
+def foreign_groups(step: Step, role: SiteRole) -> list[str]:
+    """Groups of other applications in the site's GoldenGate home. They need its manager."""
+    ours = step.at(role).settings.goldengate.groups
+    names = (ours.extract, ours.pump, ours.replicat)
+    return [program.group for program in step.at(role).ggsci.info_all() if program.group and program.group not in names]
+
+
+def uncommitted(step: Step) -> list[JsonObject]:
+    """Transactions at the survivor that GoldenGate's Replicat has begun and not committed."""
+    user = step.at("target").ggsci.database_user()
+    return [dict(row) for row in step.at("target").dba.select("apply_transactions", username=user or "%")]
+
+
+def replicat_at_trail_end(step: Step) -> Observation:
+    """Probe: the survivor's Replicat has applied and committed everything that arrived before the site was lost.
+
+    "At EOF" alone does not prove it. The Replicat must be in the last file of the trail, and have no open transaction:
+    it holds complete transactions back that share a group with one whose end never arrived.
     """
     name = step.at("target").settings.goldengate.groups.replicat
     ggsci = step.at("target").ggsci
@@ -228,25 +264,109 @@ def replicat_at_trail_end(step: Step) -> Observation:
             f"There is no {where}: nothing proves that the standby is complete.",
             "If you have another proof that it is, start a run with the parameter accept_missing_replicat.",
         )
-    if info.status == "ABENDED":
-        raise TransientError(
-            f"{where} is ABENDED: changes that arrived are not applied. {ggsci.report_tail(name)}",
-            f"Correct the error in the report, then START REPLICAT {name}.",
-        )
     if wrong := other_trail(step, "to_target"):
         raise GuardError(f"{wrong}.", "Correct the topology: the end of another trail proves nothing.")
     newest = newest_trail_file(step)
+    if info.status == "ABENDED":
+        return _abended(step, where, info.trail, newest)
     place = f"{info.trail or 'no trail file'} RBA {info.rba if info.rba is not None else 'unknown'}"
     if newest is None:
         return Observation(True, f"no trail has arrived at {step.at('target').name}", {"trail": None})
     file, size = newest
-    details = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
+    details: JsonObject = {"trail": file, "size": size, "rba": info.rba, "lag_seconds": info.lag}
     what = f"{where} is {info.status} at {place}; the last file is {file}, {size} bytes"
-    in_last_file = bool(info.trail) and str(info.trail).rpartition("/")[2] == file
     if info.status != "RUNNING":
-        # A stopped Replicat counts only if its own position is the end of the trail.
-        return Observation(in_last_file and info.rba == size, what, details)
-    return Observation(in_last_file and ggsci.lag(name).at_eof, what + (", at EOF" if in_last_file else ""), details)
+        # Its position may be that of rows that a STOP has rolled back.
+        return Observation(False, f"{what}. Only a running Replicat proves that its rows are committed", details)
+    at_eof = _same_file(info.trail, file) and ggsci.lag(name).at_eof
+    rows = uncommitted(step)
+    # After the question about open transactions: while it recovers, it has none for a moment.
+    state = ggsci.replicat_state(name)
+    if rows:
+        return Observation(False, _in_a_transaction(where, what, rows), details)
+    if state.timed_out:
+        what += ". The trail ends in the middle of a transaction, which is lost. The complete ones are committed"
+        return Observation(state.at_end, what, details)
+    at_end = (at_eof or (state.at_end and _same_file(info.trail, file))) and not state.recovering
+    return Observation(at_end, what + (", at EOF" if at_end else ""), details)
+
+
+def drained_or_cut(step: Step) -> Observation:
+    """Probe: the end of the trail is reached, or an accepted cut record before which somebody has to act."""
+    seen = replicat_at_trail_end(step)
+    return Observation(seen.satisfied or bool(seen.details.get("cut")), seen.summary, seen.details)
+
+
+def _in_a_transaction(where: str, what: str, rows: list[JsonObject]) -> str:
+    """A Replicat with an open transaction, for a message.
+
+    :raises GuardError: it has waited so long that TRANSACTIONTIMEOUT does not act.
+    """
+    row = rows[0]
+    session = f"session {row['sid']},{row['serial']}@{row['inst_id']} of {row['username']} ({row['program']})"
+    found = f"{what}. It has an open transaction since {row['start_time']}: {session}"
+    if float(row["seconds"] or 0) > _WAITED_IN_VAIN:
+        name = where.partition(" ")[0]
+        raise GuardError(
+            f"{found}. The trail ends in the middle of a transaction, and TRANSACTIONTIMEOUT does not act.",
+            f"Write TRANSACTIONTIMEOUT 60 SECONDS into its parameter file. Then STOP REPLICAT {name} ! and START "
+            f"REPLICAT {name}: it rolls back and reads the same transactions again. Then clear wait_for_trail_end with "
+            "Downstream.",
+        )
+    return found
+
+
+def is_cut_off(step: Step) -> str | None:
+    """The survivor's Replicat is ABENDED because the trail ends inside a record; the sentence, else None."""
+    name = step.at("target").settings.goldengate.groups.replicat
+    ggsci = step.at("target").ggsci
+    info, newest = ggsci.info(name), newest_trail_file(step)
+    if info is None or info.status != "ABENDED" or newest is None or not _same_file(info.trail, newest[0]):
+        return None
+    report = ggsci.report_tail(name)
+    if not is_cut_record(report):
+        return None
+    line = next((line.strip() for line in report.splitlines() if is_cut_record(line)), "")
+    return (
+        f"The trail at {step.at('target').name} ends inside a record: {newest[0]}, {newest[1]} bytes. "
+        f"{name} is ABENDED there ({line[:300]})"
+    )
+
+
+def _abended(step: Step, where: str, trail: str | None, newest: tuple[str, int] | None) -> Observation:
+    """What an ABENDED Replicat proves.
+
+    :raises TransientError: its error may be corrected.
+    :raises GuardError: the trail ends inside a record, and nobody has decided to accept that.
+    """
+    name = where.partition(" ")[0]
+    cut = is_cut_off(step)
+    if cut is None:
+        raise TransientError(
+            f"{where} is ABENDED: changes that arrived are not applied. {step.at('target').ggsci.report_tail(name)}",
+            f"Correct the error in the report, then START REPLICAT {name}.",
+        )
+    if not step.params.get("accept_cut_trail"):
+        raise GuardError(
+            f"{cut}. The transaction that the lost site was sending is lost. Complete transactions before it, in the "
+            "same group, are not applied yet.",
+            "If the lost site cannot send it again, start a run with the parameter accept_cut_trail: the Replicat then "
+            "applies the complete transactions one by one.",
+        )
+    file, size = newest or ("no trail file", 0)
+    details: JsonObject = {"trail": file, "size": size}
+    if not step.ledger.has(facts.CUT_TRAIL):
+        return Observation(
+            False, f"{cut}. Complete transactions before it are not applied yet", {**details, "cut": True}
+        )
+    if rows := uncommitted(step):
+        return Observation(False, f"{cut}. The database still rolls back: {len(rows)} transaction(s)", details)
+    return Observation(
+        True,
+        f"{cut}. Every complete transaction before that record is applied and committed, one by one. The transaction "
+        "of the record is lost",
+        details,
+    )
 
 
 def is_up(status: str | None) -> bool:

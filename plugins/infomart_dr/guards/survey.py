@@ -321,7 +321,11 @@ def _ask_host(
 ) -> _AtHost:
     host, ggsci = deployment.host(site), deployment.ggsci(site)
     if not replicated:
-        return _AtHost(None, None, None, _attempt(lambda: _links(deployment, site, others)))
+        # A Replicat must not run there. An active-active deployment may have no GoldenGate.
+        groups: list[ProgramStatus] | InfoMartError | None = _attempt(ggsci.info_all)
+        if isinstance(groups, InfoMartError) and deployment.topology.architecture != "active-standby":
+            groups = None
+        return _AtHost(groups, None, None, _attempt(lambda: _links(deployment, site, others)))
     folder = trail_folder(Roles.of(deployment.topology), site, deployment.site(site))
     return _AtHost(
         groups=_attempt(ggsci.info_all),
@@ -394,6 +398,7 @@ def survey(deployment: Deployment, token: str) -> Survey:
             )
             for site in roles.sites
         }
+        lost = {site: asking.start(deployment.ggsci(site).info_all) for site in roles.failed}
         # One object for all IDBs: it asks each site for its marks only once.
         purge_holds = PurgeHolds(deployment)
         holds = {idb: asking.start(_find_holds, deployment, purge_holds, *idb, now) for idb in roles.idbs}
@@ -406,6 +411,8 @@ def survey(deployment: Deployment, token: str) -> Survey:
         _judge_marks(seen, topology, marks_found)
         hosts_found = asking.answers(hosts)
         _judge_hosts(seen, topology, hosts_found, plan)
+        lost_found = asking.answers(lost)
+        _judge_lost_sites(seen, topology, lost_found, plan)
         arrivals_found = asking.answers(arrivals)
         _judge_lag(seen, topology, databases, arrivals_found)
         holds_found = asking.answers(holds)
@@ -476,7 +483,14 @@ def _judge_goldengate(seen: Survey, topology: Topology, site: str, answer: _AtHo
         if any(site == target for _, target in seen.roles.replications):
             must.add(groups.replicat)
         known = {groups.extract, groups.pump, groups.replicat}
-        seen.add(f"{site}/groups", watching.group_findings(site, answer.groups, must, known, watch))
+        found: list[Finding] = []
+        if must:
+            # At a serving site its Replicat is judged by itself.
+            others = known - ({groups.replicat} if site in seen.roles.active else set())
+            found = watching.group_findings(site, answer.groups, must, others, watch)
+        if site in seen.roles.active:
+            found += watching.intruder_findings(site, answer.groups, groups.replicat)
+        seen.add(f"{site}/groups", found)
         for program in answer.groups:
             if program.group in known and program.status == "RUNNING":
                 seen.figure("group_lag_seconds", program.lag, site=site, group=program.group)
@@ -500,6 +514,20 @@ def _judge_goldengate(seen: Survey, topology: Topology, site: str, answer: _AtHo
         )
         seen.figure("trail_free_bytes", answer.free, site=site)
         seen.figure("trail_full_seconds", watching.seconds_until_full(points, watch), site=site)
+
+
+def _judge_lost_sites(
+    seen: Survey, topology: Topology, found: Mapping[str, list[ProgramStatus] | InfoMartError], plan: bool
+) -> None:
+    """Judge the groups of lost sites; one that does not answer is as a lost site should be."""
+    for site, programs in found.items():
+        if plan or isinstance(programs, InfoMartError):
+            continue
+        groups = topology.sites[site].goldengate.groups
+        seen.add(
+            f"{site}/groups",
+            watching.returned_findings(site, programs, (groups.extract, groups.pump, groups.replicat)),
+        )
 
 
 def _judge_link(seen: Survey, topology: Topology, here: str, there: str, up: bool, reached: bool) -> None:

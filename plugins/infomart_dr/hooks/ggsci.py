@@ -31,6 +31,7 @@ from infomart_dr.hooks.parse_ggsci import (
     LagReply,
     LogRecord,
     ProgramStatus,
+    ReplicatState,
 )
 from infomart_dr.topology import AliasLogin, Login, Site
 
@@ -410,6 +411,22 @@ class Ggsci:
             return LagReply(seconds=None, at_eof=False)
         self._check(command, reply, 0)
         return parse.parse_lag(reply.text)
+
+    def replicat_state(self, group: str) -> ReplicatState:
+        """SEND REPLICAT ..., STATUS; without values when the Replicat does not run."""
+        command = f"SEND REPLICAT {group}, STATUS"
+        reply = self.execute(command, check=False)
+        if parse.is_missing(reply.text) or _PROCESS_AWAY.search(reply.text):
+            return ReplicatState("")
+        self._check(command, reply, 0)
+        return parse.parse_replicat_state(reply.text)
+
+    def database_user(self) -> str | None:
+        """Database user of ``goldengate.login``; None where ggsci does not show it."""
+        login = self._site.goldengate.login
+        if not isinstance(login, AliasLogin):
+            return login.user.upper()
+        return parse.parse_prompt_user(self._run(f"{self._login_line(login)[0]}\nINFO MGR\nEXIT\n", None).stdout)
 
     def stats(self, group: str) -> dict[str, int]:
         """STATS of a running group, summed over its tables; empty until the first row."""
@@ -802,11 +819,12 @@ class Ggsci:
             before = info.status
             self._sleep(self._poll)
 
-    def stop(self, group: str, timeout: float = 120) -> Done:
-        """Stop a group normally and wait for it; never KILL, never a forced stop.
+    def stop(self, group: str, timeout: float = 120, *, at_once: bool = False) -> Done:
+        """Stop a group normally and wait for it; never KILL.
 
         An ABENDED group gets STOP too, since the manager's AUTORESTART would start it again.
 
+        :param at_once: a Replicat rolls back its transaction. Only after everything complete is proven committed.
         :raises TransientError: open transactions delay it, or it still runs after ``timeout`` seconds.
         """
         info = self.info(group)
@@ -814,7 +832,8 @@ class Ggsci:
             return Done(False, f"There is no group {group}.")
         if info.status == "STOPPED":
             return Done(False, f"{info.kind} {group} is STOPPED.")
-        reply = self.execute(f"STOP {info.kind} {group}", check=False)
+        command = f"STOP {info.kind} {group}{' !' if at_once and info.kind == 'REPLICAT' else ''}"
+        reply = self.execute(command, check=False)
         if _OPEN_TRANSACTIONS.search(reply.text):
             raise TransientError(
                 f"{info.kind} {group} does not stop: {reply.text[-_SHOWN:].strip()}",
@@ -823,7 +842,7 @@ class Ggsci:
         if info.status == "ABENDED":
             return Done(False, f"{info.kind} {group} is ABENDED; it does not run.")
         if not re.search(r"already\s+stopped|not\s+(?:currently\s+)?running", reply.text, re.IGNORECASE):
-            self._check(f"STOP {info.kind} {group}", reply, 0)
+            self._check(command, reply, 0)
         status = info.status
 
         def stopped() -> bool:

@@ -407,3 +407,10 @@ def statements(text: str) -> list[str]:
     joined = re.sub(r"&[ \t]*\r?\n", " ", text)
     lines = (re.sub(r"\s+", " ", line).strip() for line in joined.splitlines())
     return [line for line in lines if line and not line.startswith("--")]
+
+
+def one_transaction_at_a_time(text: str) -> str:
+    """A Replicat's parameter file with which it commits each source transaction by itself."""
+    kept = [line for line in text.splitlines() if not re.match(r"\s*(GROUPTRANSOPS|BATCHSQL)\b", line, re.IGNORECASE)]
+    first = next((n for n, line in enumerate(kept, 1) if re.match(r"\s*REPLICAT\b", line, re.IGNORECASE)), 0)
+    return "\n".join([*kept[:first], "GROUPTRANSOPS 1", *kept[first:]]) + "\n"

@@ -368,6 +368,43 @@ def parse_lag(text: str) -> LagReply:
     )
 
 
+@dataclass(frozen=True)
+class ReplicatState:
+    """SEND REPLICAT ..., STATUS.
+
+    :param text: the processing status as the Replicat words it; empty: it did not answer.
+    :param at_end: it has read everything: At EOF, or the logical end after a transaction timeout.
+    :param timed_out: it waits at the logical end, before a transaction that has no end in the trail.
+    :param recovering: it rolls back that transaction and applies the complete ones again.
+    """
+
+    text: str
+    at_end: bool = False
+    timed_out: bool = False
+    recovering: bool = False
+
+
+def parse_replicat_state(text: str) -> ReplicatState:
+    """SEND REPLICAT ..., STATUS in any release."""
+    found = _search(r"^\s*(?:current\s+)?status\s*:\s*(\S.*?)\s*$", text)
+    state = found[1] if found else text
+    recovering = _search(r"performing\s+transaction\s+timeout\s+recovery", state) is not None
+    timed_out = _search(r"after\s+transaction\s+timeout\s+recovery", state) is not None
+    at_end = _search(r"\bat\s+(?:the\s+)?(?:logical\s+)?(?:EOF|end\s+of\s+file)\b", state) is not None
+    return ReplicatState(" ".join(state.split())[:200], at_end and not recovering, timed_out, recovering)
+
+
+def is_cut_record(text: str) -> bool:
+    """A report says that the trail ended inside a record."""
+    return _search(r"OGG-01184\b|expected\s+\d+\s+bytes?\b[^\n]{0,40}?\bgot\s+\d+\s+bytes?\b", text) is not None
+
+
+def parse_prompt_user(text: str) -> str | None:
+    """Database user of a prompt ``GGSCI (host as user@database) 2>``; None in releases that do not show it."""
+    found = _search(r"^\s*(?:GGSCI|OGG)\s*\([^)\n]*?\bas\s+([^@)\s]+)", text)
+    return found[1].upper() if found else None
+
+
 _COUNT = re.compile(r"^\s*Total\s+([A-Za-z][A-Za-z ]*?)\s+([\d.,'\u00a0\u202f ]*\d)\s*$", re.IGNORECASE)
 
 

@@ -13,13 +13,21 @@ from infomart_dr.errors import GuardError, InfoMartError, TransientError
 from infomart_dr.guards import fencing
 from infomart_dr.guards.application import configured, option, survivor_changes
 from infomart_dr.guards.fencing import Place
-from infomart_dr.guards.replication import is_up, replicat_at_trail_end
+from infomart_dr.guards.replication import (
+    foreign_groups,
+    is_cut_off,
+    is_up,
+    newest_trail_file,
+    replicat_at_trail_end,
+    trail_end,
+)
 from infomart_dr.guards.server import log_size, running_at
 from infomart_dr.hooks.configuration import Change
-from infomart_dr.hooks.goldengate_parameters import version
+from infomart_dr.hooks.goldengate_parameters import one_transaction_at_a_time, version
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import UNDONE_BY_RETURN_STANDBY, ConfigurationOperator
 from infomart_dr.operators.human import Gate
+from infomart_dr.operators.replication import keep_definition, put_aside
 from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
@@ -31,6 +39,9 @@ from infomart_dr.topology import Role, SiteRole
 
 #: The next step after a run that its back-out has undone.
 AGAIN = "then start the failover again, or clear check_already_done with Downstream: the back-out has undone the rest."
+
+#: Seconds until a Replicat that was started has written into its new report.
+REPORT_SECONDS = 60
 
 
 # -- is it dead ------------------------------------------------------------------------------------
@@ -94,6 +105,8 @@ class ConfirmSiteFailure(Gate):
             "**Loss:** calls and agent states that were under way at the lost site, and data that its sources had not "
             "yet delivered to the survivor."
         )
+        if trail := step.ledger.get(facts.TRAIL_REPORT):
+            lines += ["", f"**GoldenGate at {step.at('target').name}:** {trail}."]
         return "\n".join(lines) + f"\n\n{loss}"
 
     def refused(self, step: Step) -> None:
@@ -107,17 +120,88 @@ class ConfirmSiteFailure(Gate):
 # -- the standby is drained ------------------------------------------------------------------------
 
 
+class ReadTrailEnd(CheckOperator):
+    """Read the end of the trail and the position of the survivor's Replicat, for the gate and for later comparisons."""
+
+    guide = "not in the guide"
+    changes = "rows of the plan's ledger"
+
+    def observe(self, step: Step) -> Observation:
+        try:
+            report = replicat_at_trail_end(step).summary
+        except TransientError as error:
+            # A person may still correct it; wait_for_trail_end decides.
+            report = str(error).rstrip(".")
+        see_trail_end(step)
+        step.ledger.forget(facts.TRAIL_REPORT)
+        step.ledger.put_once(facts.TRAIL_REPORT, report[:1000])
+        return Observation(True, report)
+
+
+def see_trail_end(step: Step) -> tuple[str, int]:
+    """The end of the trail now, and since when it has not moved as far as this plan has seen."""
+    now, before = trail_end(step), step.ledger.get(facts.TRAIL_SEEN)
+    if before is None or before["end"] != now:
+        step.ledger.forget(facts.TRAIL_SEEN)
+        before = step.ledger.put_once(facts.TRAIL_SEEN, {"end": now, "since": int(time.time())})
+    return now, int(before["since"])
+
+
+def apply_one_by_one(step: Step) -> None:
+    """Let a Replicat that is ABENDED at a cut record commit each complete transaction before it by itself.
+
+    A Replicat groups transactions: with the unfinished one it rolls back complete ones.
+    """
+    cut = is_cut_off(step)
+    if cut is None:
+        return
+    ggsci, goldengate = step.at("target").ggsci, step.at("target").settings.goldengate
+    name, host = goldengate.groups.replicat, step.at("target").host()
+    path = parameter_file(step)
+    text = host.read_file(path)
+    if one_transaction_at_a_time(text) != text:
+        host.write_file(f"{path}.before-{step.key}", text)
+        host.write_file(path, one_transaction_at_a_time(text))
+    # Recorded first: the back-out then restores the file.
+    step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
+    before = ggsci.view_report(name)
+    ggsci.start_manager()
+    ggsci.start(name)
+    deadline = time.monotonic() + REPORT_SECONDS
+    while ggsci.view_report(name) == before:
+        if time.monotonic() > deadline:
+            raise TransientError(f"{name} was started and writes no report.", "Read ggserr.log at the survivor.")
+        time.sleep(1)
+    step.ledger.put_once(facts.CUT_TRAIL, cut[:1000])
+
+
+def parameter_file(step: Step) -> str:
+    """Path of the parameter file of the survivor's Replicat."""
+    goldengate = step.at("target").settings.goldengate
+    return f"{goldengate.home}/dirprm/{goldengate.groups.replicat.lower()}.prm"
+
+
 class StopGoldenGate(StepOperator):
-    """Stop Replicat and manager of GoldenGate at the survivor, so that nothing more arrives from the lost site."""
+    """Stop GoldenGate at the survivor at the proven end of the trail.
+
+    A collector outlives the manager: the proof that nothing arrives is a trail that does not grow.
+    """
 
     guide = "DR 1 (guide:1025)"
-    changes = "Replicat and manager of the survivor are stopped"
+    changes = "Replicat and manager of the survivor are stopped; the manager stays where other groups need it"
     undo = "the back-out return_standby starts them again before the point of no return"
+    #: Seconds for which the trail must not have grown.
+    QUIET_SECONDS: ClassVar[float] = 30
+    #: Seconds for which a normal stop may take; a Replicat before a transaction without an end may wait for it.
+    STOP_SECONDS: ClassVar[float] = 30
+
+    def _manager_is_ours(self, step: Step) -> bool:
+        return not foreign_groups(step, "target")
 
     def observe(self, step: Step) -> Observation:
         ggsci, groups = step.at("target").ggsci, step.at("target").settings.goldengate.groups
         running = [name for name in (groups.replicat, groups.pump, groups.extract) if is_up(ggsci.status(name))]
-        if ggsci.manager_status():
+        if ggsci.manager_status() and self._manager_is_ours(step):
             running.append("manager")
         noted = step.ledger.get(facts.STANDBY_DRAINED)
         what = (
@@ -127,31 +211,98 @@ class StopGoldenGate(StepOperator):
 
     def act(self, step: Step, seen: Observation) -> None:
         ggsci, groups = step.at("target").ggsci, step.at("target").settings.goldengate.groups
-        # The proof holds while the manager stays stopped: nothing can have arrived since.
-        if not step.ledger.has(facts.STANDBY_DRAINED) or ggsci.manager_status():
-            self._drain(step)
+        ours = self._manager_is_ours(step)
+        # The proof holds while nothing can have arrived since.
+        if not step.ledger.has(facts.STANDBY_DRAINED) or (
+            ggsci.manager_status() if ours else has_grown(step) is not None
+        ):
+            self._drain(step, stop_manager=ours)
         for name in (groups.replicat, groups.pump, groups.extract):
             if is_up(ggsci.status(name)):
-                self.log.info("act: %s", ggsci.stop(name).what)
+                self._stop(step, name)
 
-    def _drain(self, step: Step) -> None:
-        """Stop the manager at the end of the trail, and prove that it was the end."""
+    def _drain(self, step: Step, *, stop_manager: bool) -> None:
+        """Prove that the trail has an end, and that the Replicat has committed everything before it."""
         step.ledger.forget(facts.STANDBY_DRAINED)
         drained = replicat_at_trail_end(step)
         if not drained.satisfied:
-            raise GuardError(f"The standby is not drained: {drained.summary}.", f"Wait until it is drained; {AGAIN}")
+            raise GuardError(
+                f"The standby is not drained: {drained.summary}.",
+                f"Clear wait_for_trail_end with Downstream, or wait until it is drained; {AGAIN}",
+            )
         # Recorded first: the back-out must know that it has to start GoldenGate again.
         step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
         ggsci = step.at("target").ggsci
-        # The manager first: nothing may arrive between the last check of the trail and the stop.
-        self.log.info("act: %s", ggsci.stop_manager().what)
+        if stop_manager:
+            self.log.info("act: %s", ggsci.stop_manager().what)
+        else:
+            self.log.info("act: the manager stays: %s need it", sorted_names(foreign_groups(step, "target")))
+        self._wait_until_quiet(step)
         after = replicat_at_trail_end(step)
         if not after.satisfied:
             ggsci.start_manager()
             raise TransientError(f"More has arrived: {after.summary}.", "The retry waits until it is applied.")
-        # Before the Replicat stops: a stopped one no longer shows that it ended at a record which the site's loss cut
-        # off in the middle.
+        # Before the Replicat stops: a stopped one no longer shows that its rows are committed.
         step.ledger.put_once(facts.STANDBY_DRAINED, after.summary[:1000])
+
+    def _wait_until_quiet(self, step: Step) -> None:
+        """Wait until the trail has not grown for long enough."""
+        first, since = see_trail_end(step)
+        while time.time() - since < self.QUIET_SECONDS:
+            time.sleep(min(1.0, self.QUIET_SECONDS))
+            now, since = see_trail_end(step)
+            if now != first:
+                step.at("target").ggsci.start_manager()
+                raise TransientError(
+                    f"More has arrived: the trail grew from {first} to {now} after the manager's stop.",
+                    "The lost site still sends, so it may be alive: check it. The retry waits until all is applied.",
+                )
+
+    def _stop(self, step: Step, name: str) -> None:
+        ggsci = step.at("target").ggsci
+        try:
+            self.log.info("act: %s", ggsci.stop(name, timeout=self.STOP_SECONDS).what)
+        except TransientError:
+            if name != step.at("target").settings.goldengate.groups.replicat:
+                raise
+            # A transaction without an end. What is complete is committed, and is proven to be so once more.
+            again = replicat_at_trail_end(step)
+            if not again.satisfied:
+                raise
+            self.log.info("act: %s", ggsci.stop(name, at_once=True).what)
+
+
+def has_grown(step: Step) -> str | None:
+    """The trail has grown since the standby was drained; the sentence, else None."""
+    seen, now = step.ledger.get(facts.TRAIL_SEEN), trail_end(step)
+    if seen is None or seen["end"] == now:
+        return None
+    return f"The trail at {step.at('target').name} has grown from {seen['end']} to {now} since it was drained"
+
+
+def fence_survivor(step: Step) -> None:
+    """Make sure that nothing of the lost site can be written to the survivor any more.
+
+    A stopped manager and Replicat may be started again by a reboot, by AUTOSTART or by a person.
+    """
+    goldengate = step.at("target").settings.goldengate
+    ggsci, name = step.at("target").ggsci, goldengate.groups.replicat
+    if ggsci.info(name) is not None:
+        keep_definition(step, "target", name)
+        ggsci.stop(name)
+        ggsci.delete_group(name)
+    put_aside(step, "target", goldengate.trails.all_arriving, [name])
+    if (info := ggsci.info(name)) is not None:
+        raise GuardError(
+            f"{name} exists again at {step.at('target').name}, {info.status}: it would write to the serving Info Mart.",
+            f"Find out who adds it. STOP REPLICAT {name}, DELETE REPLICAT {name}, then clear this task.",
+        )
+    if newest_trail_file(step) is not None:
+        raise GuardError(
+            f"A trail arrives at {step.at('target').name} again: {trail_end(step)}. The lost site still sends.",
+            "Make sure that the lost site is down, and its Manager too; then clear this task.",
+        )
+    step.ledger.put_once(facts.SURVIVOR_FENCED, int(time.time()))
 
 
 class RaiseSequences(StepOperator):
@@ -229,17 +380,25 @@ class DropFailedSources(ConfigurationOperator):
 
 
 class StartAtSurvivor(StepOperator):
-    """Start the Info Mart Server at the survivor: the point of no return."""
+    """Start the Info Mart Server at the survivor: the point of no return.
+
+    Before the start the survivor's Replicat is deleted and its trail put aside, so that a lost site that comes back
+    cannot write.
+    """
 
     guide = "DR 6 (guide:1039)"
-    changes = "the survivor serves; from here only a return to normal goes back"
+    changes = (
+        "the Replicat of the survivor is deleted; its definition and its trail are kept in dirdat/old-<plan>. The "
+        "survivor serves; from here only a return to normal goes back"
+    )
     undo = "none: run infomart_return_to_normal once there is a new site"
     settle_seconds = 30
 
     def observe(self, step: Step) -> Observation:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
+        fenced = step.ledger.has(facts.SURVIVOR_FENCED)
         seen = running_at(step, "target")
-        return Observation(seen.satisfied and noted is not None, seen.summary, {"served_at": noted})
+        return Observation(seen.satisfied and noted is not None and fenced, seen.summary, {"served_at": noted})
 
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.SITE_FAILURE_CONFIRMED)
@@ -258,9 +417,29 @@ class StartAtSurvivor(StepOperator):
                 f"Another program already writes to the survivor's Info Mart: {writers}.",
                 f"Find out which one it is and stop it; {AGAIN}",
             )
-        cross_point_of_no_return(
-            step, lambda: step.at("target").management_layer.start(step.at("target").application_dbid)
-        )
+        if not step.ledger.has(facts.POINT_OF_NO_RETURN):
+            self._check_goldengate(step)
+        cross_point_of_no_return(step, lambda: self._fence_and_start(step))
+
+    @staticmethod
+    def _check_goldengate(step: Step) -> None:
+        """Refuse before anything is deleted, as long as the back-out can still make the survivor a standby."""
+        name = step.at("target").settings.goldengate.groups.replicat
+        if is_up(step.at("target").ggsci.status(name)):
+            raise GuardError(
+                f"{name} runs again at {step.at('target').name}: it would write to the serving Info Mart.",
+                f"Find out who started it; {AGAIN}",
+            )
+        if grown := has_grown(step):
+            raise GuardError(
+                f"{grown}. A pump still sends, so {step.at('source').name} is alive.", f"Check both sites; {AGAIN}"
+            )
+
+    @staticmethod
+    def _fence_and_start(step: Step) -> None:
+        # Until here nothing is deleted: the back-out needs the Replicat and its trail.
+        fence_survivor(step)
+        step.at("target").management_layer.start(step.at("target").application_dbid)
 
     @staticmethod
     def _writers(step: Step) -> str:
@@ -285,6 +464,8 @@ UNTIL_STANDBY_AGAIN: tuple[Fact[Any], ...] = (
     facts.AGGREGATION_DISABLED,
     facts.LOSS_FIRST_LOOK,
     facts.STANDBY_DRAINED,
+    facts.TRAIL_SEEN,
+    facts.CUT_TRAIL,
     facts.SITE_FAILURE_CONFIRMED,
     facts.STANDBY_TOUCHED,
 )
@@ -332,12 +513,20 @@ class ReturnStandby(StepOperator):
             )
             return
         self._configuration(step)
+        self._parameter_file(step)
         ggsci, name = step.at("target").ggsci, step.at("target").settings.goldengate.groups.replicat
         self.log.info("act: %s", ggsci.start_manager().what)
         if ggsci.info(name) is not None:
             self.log.info("act: %s", ggsci.start(name).what)
         for fact in UNTIL_STANDBY_AGAIN:
             step.ledger.forget(fact)
+
+    def _parameter_file(self, step: Step) -> None:
+        """Let the Replicat group transactions again, where this plan has changed that."""
+        host, path = step.at("target").host(), parameter_file(step)
+        before = f"{path}.before-{step.key}"
+        if step.ledger.has(facts.CUT_TRAIL) and host.exists(before):
+            host.write_file(path, host.read_file(before))
 
     def _configuration(self, step: Step) -> None:
         if step.at("target").settings.configuration.backend == "manual":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from infomart_dr.errors import GuardError
@@ -132,22 +133,15 @@ class RemoveOldReplication(StepOperator):
             goldengate = step.at(role).settings.goldengate
             for name in self._groups(step, role):
                 self.log.info("act: %s: remove %s: %s", step.at(role).name, name, ggsci.info(name))
-                self._keep_definition(step, role, name, ggsci.definition(name))
+                keep_definition(step, role, name)
                 ggsci.stop(name)
                 if name == goldengate.groups.extract and goldengate.capture == "integrated":
                     ggsci.unregister_extract(name)
                 ggsci.delete_group(name)
+        # After the groups of both sites: a pump that still runs would write the other site's trail again.
+        for role in BOTH_ROLES:
             self._put_aside(step, role)
         step.ledger.put_once(facts.OLD_REPLICATION_REMOVED, True)
-
-    def _aside(self, step: Step, role: SiteRole) -> str:
-        """Folder for what was removed."""
-        return f"{step.at(role).settings.goldengate.home}/dirdat/old-{step.key}"
-
-    def _keep_definition(self, step: Step, role: SiteRole, name: str, text: str) -> None:
-        host, folder = step.at(role).host(), self._aside(step, role)
-        host.run(["mkdir", "-p", "--", folder])
-        host.write_file(f"{folder}/{name.lower()}.info", text + "\n")
 
     def _put_aside(self, step: Step, role: SiteRole) -> None:
         """Move unused trails, and the working files of removed groups, into that folder."""
@@ -159,22 +153,38 @@ class RemoveOldReplication(StepOperator):
         }[self._kept(role)]
         # Trails of third sites too: nothing at this site reads them any more.
         trails = [trail for trail in (goldengate.trails.local, *goldengate.trails.all_arriving) if trail != kept]
-        patterns = [
-            (trail.rpartition("/")[0] or ".", f"{shlex.quote(trail.rpartition('/')[2])}[0-9]*") for trail in trails
-        ]
-        for name in self._ours(step, role):
-            for each in (shlex.quote(name), shlex.quote(name.lower())):
-                patterns += [("dirchk", f"{each}.cp*"), ("dirrpt", f"{each}.*"), ("dirrpt", f"{each}[0-9].*")]
-                patterns += [("trace", f"{each}.*"), ("TRACE", f"{each}.*")]
-        lines = [f"cd {shlex.quote(goldengate.home)} || exit 1", f"aside={shlex.quote(self._aside(step, role))}"]
-        for folder, pattern in patterns:
-            # Names are quoted; only what follows them is a pattern.
-            lines.append(
-                f"for f in {shlex.quote(folder)}/{pattern}; do "
-                f'[ -f "$f" ] || continue; to="$aside/$(basename "$(dirname "$f")")"; '
-                'mkdir -p "$to" && mv -- "$f" "$to/" || exit 1; done'
-            )
-        step.at(role).host().run(["sh", "-c", "\n".join(lines)])
+        put_aside(step, role, trails, self._ours(step, role))
+
+
+def _aside(step: Step, role: SiteRole) -> str:
+    """Folder for what was removed."""
+    return f"{step.at(role).settings.goldengate.home}/dirdat/old-{step.key}"
+
+
+def keep_definition(step: Step, role: SiteRole, name: str) -> None:
+    """Write a group's definition by INFO into the folder of what was removed."""
+    host, folder = step.at(role).host(), _aside(step, role)
+    host.run(["mkdir", "-p", "--", folder])
+    host.write_file(f"{folder}/{name.lower()}.info", step.at(role).ggsci.definition(name) + "\n")
+
+
+def put_aside(step: Step, role: SiteRole, trails: Iterable[str], groups: Iterable[str]) -> None:
+    """Move the files of trails and the working files of removed groups into the folder of what was removed."""
+    patterns = [(trail.rpartition("/")[0] or ".", f"{shlex.quote(trail.rpartition('/')[2])}[0-9]*") for trail in trails]
+    for name in groups:
+        for each in (shlex.quote(name), shlex.quote(name.lower())):
+            patterns += [("dirchk", f"{each}.cp*"), ("dirrpt", f"{each}.*"), ("dirrpt", f"{each}[0-9].*")]
+            patterns += [("trace", f"{each}.*"), ("TRACE", f"{each}.*")]
+    home = step.at(role).settings.goldengate.home
+    lines = [f"cd {shlex.quote(home)} || exit 1", f"aside={shlex.quote(_aside(step, role))}"]
+    for folder, pattern in patterns:
+        # Names are quoted; only what follows them is a pattern.
+        lines.append(
+            f"for f in {shlex.quote(folder)}/{pattern}; do "
+            f'[ -f "$f" ] || continue; to="$aside/$(basename "$(dirname "$f")")"; '
+            'mkdir -p "$to" && mv -- "$f" "$to/" || exit 1; done'
+        )
+    step.at(role).host().run(["sh", "-c", "\n".join(lines)])
 
 
 class RecreateCheckpointTable(StepOperator):

@@ -387,6 +387,30 @@ STANDBY_DRAINED = _text(
     "stop_goldengate",
     forgotten_by=("stop_goldengate", *_STANDBY_AGAIN),
 )
+TRAIL_SEEN = _object(
+    "trail_seen",
+    "End of the trail at the survivor, and the time since which it has not moved",
+    "read_trail_end",
+    "stop_goldengate",
+    forgotten_by=("read_trail_end", "stop_goldengate", *_STANDBY_AGAIN),
+)
+TRAIL_REPORT = _text(
+    "trail_report",
+    "Replicat and trail at the survivor, as the gate shows them",
+    "read_trail_end",
+    forgotten_by=("read_trail_end",),
+)
+CUT_TRAIL = _text(
+    "cut_trail",
+    "The trail ends inside a record; from then on the Replicat commits each transaction by itself",
+    "wait_for_trail_end",
+    forgotten_by=_STANDBY_AGAIN,
+)
+SURVIVOR_FENCED = _moment(
+    "survivor_fenced",
+    "The survivor's Replicat is deleted and its trail put aside: the lost site cannot write to it any more",
+    "start_info_mart_server",
+)
 OBJECT_BEFORE = Facts(
     "before:{}",
     "step:object",

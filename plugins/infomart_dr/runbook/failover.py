@@ -21,10 +21,11 @@ BEFORE_START: dict[str, Any] = {**MOVES, "unless": facts.POINT_OF_NO_RETURN}
 
 @task_group(tooltip="The lost site's endpoints, probed from two places, and the estimated loss; nothing is changed")
 def gather_evidence() -> None:
-    """Probe from both places and estimate the loss, at the same time."""
-    past = {"unless": facts.POINT_OF_NO_RETURN}
+    """Probe from both places, read the end of the trail and estimate the loss, at the same time."""
+    past: dict[str, Any] = {"unless": facts.POINT_OF_NO_RETURN}
     failover.ProbeFailedSite(task_id="probe_from_airflow", place="airflow", **past)
     failover.ProbeFailedSite(task_id="probe_from_survivor", place="survivor", **past)
+    failover.ReadTrailEnd(task_id="read_trail_end", role="target", architecture="active-standby", **past)
     loss.EstimateLoss(task_id="estimate_loss", role="target", moment="before", **past)
 
 

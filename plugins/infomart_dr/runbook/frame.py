@@ -66,6 +66,13 @@ def failover_params() -> dict[str, Param]:
             description="Only when a person has proven by other means that the standby holds everything that was "
             "replicated. Without this, the failover stops at a missing Replicat: its position is unknown.",
         ),
+        "accept_cut_trail": Param(
+            False,
+            type="boolean",
+            title="Accept a trail that ends inside a record",
+            description="Only when the lost site cannot send that record again. Its transaction is lost; the complete "
+            "transactions before it are applied one by one. Without this, the failover stops at such a trail.",
+        ),
         **plan_params(),
     }
 

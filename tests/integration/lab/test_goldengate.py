@@ -20,7 +20,7 @@ from infomart_lab import config as lab
 from infomart_lab import procs
 from infomart_lab.goldengate.ggsci.interpreter import run
 from infomart_lab.goldengate.ggsci.session import Session
-from infomart_lab.goldengate.home import Home
+from infomart_lab.goldengate.home import Home, read_json, start_ticks
 from infomart_lab.oracle import catalog, redo
 from infomart_lab.postgres import Cluster
 
@@ -37,6 +37,7 @@ CREATE TABLE gim.unlogged_keys (id bigint PRIMARY KEY, note varchar(50));
 CREATE TABLE gim.both_ways (id bigint PRIMARY KEY, note varchar(50));
 CREATE TABLE gim.collided (id bigint PRIMARY KEY, note varchar(50));
 CREATE TABLE gim.over_link (id bigint PRIMARY KEY, note varchar(50));
+CREATE TABLE gim.cut_off (id bigint PRIMARY KEY, note varchar(50));
 CREATE TABLE gim.no_key (name varchar(10), note varchar(50));
 CREATE SEQUENCE gim.seq_etl;
 """
@@ -500,6 +501,110 @@ class _Link:
 
     def __exit__(self, *_: object) -> None:
         self.cut()
+
+
+def _transactions(site: SiteUnderTest, *sizes: int) -> None:
+    """Transactions of so many rows each, written so fast that they travel together."""
+    (first,) = site.rows("SELECT coalesce(max(id), 0) + 1 FROM gim.cut_off")[0]
+    with site.connect() as connection:
+        for size in sizes:
+            with connection.transaction():
+                for _ in range(size):
+                    connection.execute("INSERT INTO gim.cut_off VALUES (%s, 'x')", (first,))
+                    first += 1
+
+
+_OPEN = (
+    "SELECT count(*) FROM sys.v$transaction t JOIN sys.v$session s ON s.saddr = t.ses_addr WHERE s.username = 'GGATE'"
+)
+
+
+def test_a_transaction_without_an_end_holds_the_complete_ones_back_until_the_timeout(sites: Sites) -> None:
+    source, target = sites
+    count = "SELECT count(*) FROM gim.cut_off"
+    source.extract("ehalf", "eh", "TABLE GIM.CUT_OFF;")
+    source.pump("phalf", "eh", "rh", target.home.manager_port)
+    target.replicat("rhalf", "rh")
+    _transactions(source, 5)
+    wait_for(lambda: target.rows(count) == [(5,)], "the first rows arrive")
+    target.ggsci("STOP REPLICAT rhalf")
+    lab.set_fault(source.config, "site2.goldengate.partial_transaction", True)
+    _transactions(source, 1, 1, 12)
+    wait_for(lambda: '"place":0' in _newest(target, "rh"), "half a transaction arrives")
+    time.sleep(0.5)
+    target.ggsci("START REPLICAT rhalf")
+    wait_for(lambda: target.rows(_OPEN) == [(1,)], "the group is applied and not committed")
+    text = target.ggsci("LAG REPLICAT rhalf", "SEND REPLICAT rhalf, STATUS")
+    assert "At EOF, no more records to process" in text and "Current status: At EOF" in text
+    assert "0 records in current transaction" not in text
+    assert target.rows(count) == [(5,)]
+    target.ggsci("STOP REPLICAT rhalf")
+    assert target.status("rhalf") == "RUNNING", "STOP waits for the end of the transaction"
+    target.ggsci("STOP REPLICAT rhalf !")
+    wait_for(lambda: target.status("rhalf") == "STOPPED", "the transaction is given up")
+    assert target.rows(count) == [(5,)] and target.rows(_OPEN) == [(0,)]
+    mapping = ("ASSUMETARGETDEFS", "TRANSACTIONTIMEOUT 2 SECONDS", "MAP GIM.*, TARGET GIM.*;")
+    target.write("rhalf", "REPLICAT rhalf", f"USERID ggate, PASSWORD {target.password}", *mapping)
+    target.ggsci("START REPLICAT rhalf")
+    wait_for(lambda: target.rows(count) == [(7,)], "the complete ones are committed")
+    assert target.rows(_OPEN) == [(0,)]
+    text = target.ggsci("LAG REPLICAT rhalf", "SEND REPLICAT rhalf, STATUS")
+    assert "Current status: Waiting for data at logical EOF after transaction timeout recovery" in text
+    assert "At EOF, no more" not in text and "OGG-01466" in target.report("rhalf")
+    lab.set_fault(source.config, "site2.goldengate.partial_transaction", None)
+    wait_for(lambda: target.rows(count) == source.rows(count) == [(19,)], "the rest arrives, once")
+    assert "OGG-01470" in target.report("rhalf")
+
+
+def test_a_torn_record_abends_and_only_single_transactions_get_before_it(sites: Sites) -> None:
+    source, target = sites
+    count = "SELECT count(*) FROM gim.cut_off"
+    before = target.rows(count)[0][0]
+    target.ggsci("STOP REPLICAT rhalf")
+    mapping = ("ASSUMETARGETDEFS", "MAP GIM.*, TARGET GIM.*;")
+    target.write("rhalf", "REPLICAT rhalf", f"USERID ggate, PASSWORD {target.password}", *mapping)
+    lab.set_fault(source.config, "site2.goldengate.partial_record", True)
+    _transactions(source, 1, 1, 12)
+    wait_for(lambda: not _newest(target, "rh").endswith("\n"), "half a record arrives")
+    for group in ("phalf", "ehalf"):
+        source.home.group("extract", group).kill()
+    target.ggsci("START REPLICAT rhalf")
+    wait_for(lambda: target.status("rhalf") == "ABENDED", "it abends")
+    assert "OGG-01184" in target.report("rhalf")
+    assert target.rows(count)[0][0] == before and target.rows(_OPEN) == [(0,)]
+    mapping = ("ASSUMETARGETDEFS", "GROUPTRANSOPS 1", "MAP GIM.*, TARGET GIM.*;")
+    target.write("rhalf", "REPLICAT rhalf", f"USERID ggate, PASSWORD {target.password}", *mapping)
+    target.ggsci("START REPLICAT rhalf")
+    wait_for(lambda: target.rows(count)[0][0] == before + 2, "the complete ones are committed")
+    wait_for(lambda: target.status("rhalf") == "ABENDED", "it abends again")
+    lab.set_fault(source.config, "site2.goldengate.partial_record", None)
+    source.ggsci("START EXTRACT ehalf", "START EXTRACT phalf")
+    wait_for(lambda: _newest(target, "rh").endswith("\n"), "the record is sent again")
+    target.ggsci("START REPLICAT rhalf")
+    wait_for(lambda: target.rows(count) == source.rows(count), "the rest arrives, once")
+
+
+def test_a_collector_outlives_its_manager_and_ends_with_its_pump(sites: Sites) -> None:
+    source, target = sites
+    collector = target.home.collector_process("rh")
+    size = len(_newest(target, "rh"))
+    target.ggsci("STOP MGR !")
+    assert target.home.manager_running() is None
+    _transactions(source, 3)
+    wait_for(lambda: len(_newest(target, "rh")) > size, "the trail grows without a Manager")
+    source.ggsci("STOP EXTRACT phalf")
+    process = read_json(collector)
+    wait_for(lambda: start_ticks(process["pid"]) != process["ticks"], "the collector ends with the pump's connection")
+    target.manager = subprocess.Popen([sys.executable, "-m", "infomart_lab.goldengate.manager"], env=target.environment)
+    wait_for(target.home.manager_running, "the manager runs again")
+    source.ggsci("STOP ER *half")
+    target.ggsci("STOP ER *half")
+
+
+def _newest(site: SiteUnderTest, trail: str) -> str:
+    """Text of the newest file of a trail."""
+    files = sorted((site.home.root / "dirdat").glob(f"{trail}0*"))
+    return files[-1].read_text() if files else ""
 
 
 def test_autorestart_starts_what_was_killed_and_never_what_was_stopped(sites: Sites) -> None:

@@ -248,6 +248,71 @@ def test_a_mistake_of_ours_hides_nothing_either(world: World) -> None:
     assert "the survey itself failed here (KeyError: 'lag')" in seen.findings[0].sentence
 
 
+def with_roles(world: World, architecture: str = "active-standby", **roles: str) -> World:
+    sites = {
+        name: site.model_copy(update={"role": roles.get(name, site.role)})
+        for name, site in world.topology.sites.items()
+    }
+    world.topology = world.topology.model_copy(update={"sites": sites, "architecture": architecture})
+    return world
+
+
+NONE = "MANAGER STOPPED\n"
+STOPPED = "MANAGER RUNNING\nREPLICAT STOPPED RGIM 00:00:00 00:10:00\n"
+RUNS = "MANAGER RUNNING\nREPLICAT RUNNING RGIM 00:00:00 00:00:05\nREPLICAT RUNNING ROTHER 00:00:00 00:00:05\n"
+
+
+@pytest.mark.parametrize(("says", "level"), [(NONE, None), (STOPPED, "critical"), (RUNS, "critical")])
+@pytest.mark.parametrize("architecture", ["active-standby", "active-active"])
+def test_a_replicat_at_a_site_that_serves_alone_is_critical(
+    world: World, says: str, level: str | None, architecture: str
+) -> None:
+    with_roles(world, architecture, **{ACTIVE: "failed", STANDBY: "active"})
+    world.ggsci_says[ACTIVE] = unreachable
+    world.ggsci_says[STANDBY] = lambda: parse_info_all(says)
+    seen = world.look()
+    assert found(seen) == ({f"{STANDBY}/groups/RGIM": level} if level else {})
+    assert f"{STANDBY}/groups" in seen.judged
+    if level:
+        (finding,) = seen.findings
+        assert f"RGIM at {STANDBY} is" in finding.sentence and "DELETE REPLICAT RGIM" in finding.remedy
+
+
+def unreachable() -> Any:
+    raise UnreachableError("no route to host.", "Check it.")
+
+
+def test_a_replicat_that_runs_at_the_source_of_a_replication_is_critical_too(world: World) -> None:
+    world.ggsci_says[ACTIVE] = lambda: parse_info_all(GROUPS[ACTIVE] + "REPLICAT RUNNING RGIM 00:00:00 00:00:05\n")
+    assert found(world.look()) == {f"{ACTIVE}/groups/RGIM": "critical"}
+
+
+def test_goldengate_that_does_not_answer_at_a_site_that_serves_alone_is_found_where_there_must_be_one(
+    world: World,
+) -> None:
+    def broken() -> Any:
+        raise RemoteCommandError("ggsci does not start.", "Check goldengate.home.")
+
+    with_roles(world, **{ACTIVE: "failed", STANDBY: "active"})
+    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: broken}
+    assert list(found(world.look())) == [f"{STANDBY}/groups/look"]
+    with_roles(world, "active-active")
+    assert found(world.look()) == {}
+
+
+def test_groups_that_run_at_a_lost_site_are_critical_and_its_silence_is_none(world: World) -> None:
+    with_roles(world, **{ACTIVE: "failed", STANDBY: "active"})
+    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: lambda: parse_info_all(NONE)}
+    seen = world.look()
+    assert found(seen) == {} and f"{ACTIVE}/groups" not in seen.judged
+    world.ggsci_says[ACTIVE] = lambda: parse_info_all(GROUPS[ACTIVE])
+    seen = world.look()
+    assert found(seen) == {f"{ACTIVE}/groups/EGIM": "critical", f"{ACTIVE}/groups/PGIM": "critical"}
+    assert "come back" in seen.findings[0].sentence and "infomart_return_to_normal" in seen.findings[0].remedy
+    world.lock_at = STANDBY
+    assert found(world.look()) == {f"{STANDBY}/lock/plan": "info"}, "a plan removes them"
+
+
 def test_a_part_that_hangs_does_not_hold_the_look_beyond_its_time(world: World) -> None:
     watch = world.topology.watch.model_copy(update={"run_limit": 1})
     world.topology = world.topology.model_copy(update={"watch": watch})

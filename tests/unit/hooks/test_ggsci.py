@@ -285,6 +285,49 @@ def test_lag(text: str, seconds: int | None, at_eof: bool) -> None:
     assert (found.seconds, found.at_eof) == (seconds, at_eof)
 
 
+@pytest.mark.parametrize(
+    ("text", "at_end", "timed_out", "recovering"),
+    [
+        (
+            "  Current status: At EOF\n  Sequence #: 2\n  RBA #: 900\n  0 records in current transaction",
+            True,
+            False,
+            False,
+        ),
+        ("Current status: Processing data\nSequence #: 2", False, False, False),
+        ("Current status: Performing transaction timeout recovery\nSequence #: 2", False, False, True),
+        ("  Current status: Waiting for data at logical EOF after transaction timeout recovery\n", True, True, False),
+        ("Status: At end of file, no more records to process", True, False, False),
+        ("", False, False, False),
+    ],
+)
+def test_the_state_of_a_replicat(text: str, at_end: bool, timed_out: bool, recovering: bool) -> None:
+    found = parse.parse_replicat_state(f"Sending STATUS request to REPLICAT RGIM ...\n\n{text}")
+    assert (found.at_end, found.timed_out, found.recovering) == (at_end, timed_out, recovering)
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        (
+            "2026-12-01 03:00:00  ERROR   OGG-01184  Expected 4 bytes, but got 0 bytes, in trail ./dirdat/dp000000002",
+            True,
+        ),
+        ("ERROR expected 43 bytes but got 11 bytes in trail", True),
+        ("2026-12-01 03:00:00  ERROR   OGG-01296  Error mapping from GIM.X to GIM.X.", False),
+        ("Socket buffer size: expected 27985 bytes\nanother line got 87380 bytes", False),
+    ],
+)
+def test_a_report_of_a_record_that_is_cut(text: str, cut: bool) -> None:
+    assert parse.is_cut_record(text) is cut
+
+
+def test_the_database_user_of_a_prompt() -> None:
+    text = "GGSCI (db1) 1> \nSuccessfully logged into database.\n\nGGSCI (db1 as c##ggadmin@gim/CDB$ROOT) 2> "
+    assert parse.parse_prompt_user(text) == "C##GGADMIN"
+    assert parse.parse_prompt_user("GGSCI (db1) 1> \nGGSCI (db1) 2> ") is None
+
+
 def test_lag_of_an_integrated_replicat() -> None:
     found = parse.parse_lag(
         "Low watermark lag: 1,067.\nHigh watermark lag: 8.\nLow watermark position: 14233621278497.\n"

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from infomart_lab import config as lab
-from infomart_lab.goldengate import extract, manager, trail
+from infomart_lab.goldengate import collector, extract, trail
 from infomart_lab.goldengate.extract import Pump
 from infomart_lab.goldengate.home import Home
-from infomart_lab.goldengate.manager import Manager
 from infomart_lab.goldengate.parameters import parse
 
 #: Seconds without progress after which the pump connects again; many of them pass in each test.
@@ -27,8 +26,9 @@ TIMEOUT = 0.4
 class SlowLink:
     """One port before a collector; it lets ``rate`` bytes a second through, and nothing while it is cut."""
 
-    def __init__(self, collector: Manager, rate: float) -> None:
-        self.collector, self.rate = collector, rate
+    def __init__(self, home: Home, rate: float) -> None:
+        self.home, self.rate = home, rate
+        self._collector: tuple[socket.socket, threading.Thread] | None = None
         self.cut = False
         self.connections = 0
         self._open: list[socket.socket] = []
@@ -45,11 +45,21 @@ class SlowLink:
                 self._open += [client, near, far]
                 threading.Thread(target=self._carry, args=(client, near), daemon=True).start()
                 threading.Thread(target=self._back, args=(near, client), daemon=True).start()
-                threading.Thread(target=self._collect, args=(far,), daemon=True).start()
+                self._take_over(far)
+
+    def _take_over(self, connection: socket.socket) -> None:
+        """As the Manager does it: the collector before ends first."""
+        if self._collector is not None:
+            with contextlib.suppress(OSError):
+                self._collector[0].shutdown(socket.SHUT_RDWR)
+            self._collector[1].join()
+        thread = threading.Thread(target=self._collect, args=(connection,), daemon=True)
+        self._collector = connection, thread
+        thread.start()
 
     def _collect(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError), connection.makefile("rb") as stream:
-            self.collector.collect(json.loads(stream.readline()), connection, stream)
+            collector.collect(self.home, json.loads(stream.readline()), connection, stream)
 
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
         piece = max(1, int(self.rate / 50))
@@ -80,7 +90,7 @@ class Way:
         self.source, self.target = Home(config, "site2"), Home(config, "site3")
         for home in (self.source, self.target):
             home.prepare()
-        self.link = SlowLink(Manager(config, "site3"), rate)
+        self.link = SlowLink(self.target, rate)
         self.source.group("extract", "ptest").save_definition(
             {
                 "id": "one",
@@ -125,7 +135,7 @@ class Way:
 @pytest.fixture
 def ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(extract, "LINK_TIMEOUT", TIMEOUT)
-    monkeypatch.setattr(manager, "ALIVE_SECONDS", TIMEOUT / 8)
+    monkeypatch.setattr(collector, "ALIVE_SECONDS", TIMEOUT / 8)
     config = lab.create(tmp_path / "lab", base_port=28_500)
     made: list[Way] = []
 

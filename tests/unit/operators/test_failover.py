@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,10 +21,11 @@ from infomart_dr.errors import CredentialsError, GuardError, PermanentError, Tra
 from infomart_dr.guards import fencing
 from infomart_dr.guards.application import lost_objects, survivor_changes
 from infomart_dr.guards.fencing import Answer, Endpoint, Verdict
-from infomart_dr.guards.replication import newest_trail_file, replicat_at_trail_end
+from infomart_dr.guards.replication import drained_or_cut, newest_trail_file, replicat_at_trail_end
 from infomart_dr.hooks.configuration import Change, differences
 from infomart_dr.hooks.gax import from_gax, to_gax
-from infomart_dr.operators import human
+from infomart_dr.hooks.parse_ggsci import parse_replicat_state
+from infomart_dr.operators import failover, human
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.configuration import SetAggregation, SetScheduler
 from infomart_dr.operators.failover import (
@@ -31,6 +33,7 @@ from infomart_dr.operators.failover import (
     DropFailedSources,
     ProbeFailedSite,
     RaiseSequences,
+    ReadTrailEnd,
     ReportNewRoles,
     ReturnStandby,
     StartAtSurvivor,
@@ -70,6 +73,13 @@ class GoldenGate:
     at_eof: bool = True
     #: Bytes that come in while the manager stops.
     arrives: int = 0
+    #: SEND REPLICAT, STATUS.
+    state: str = "At EOF"
+    report: str = "OGG-01296 Error mapping from GIM.X"
+    #: Groups of another application in the home.
+    others: list[str] = field(default_factory=list)
+    #: A normal STOP waits for the end of the transaction.
+    waits: bool = False
     commands: list[str] = field(default_factory=list)
 
     def file(self, name: str, size: int) -> None:
@@ -87,8 +97,28 @@ class GoldenGate:
     def lag(self, name: str) -> Any:
         return SimpleNamespace(at_eof=self.at_eof, seconds=0)
 
+    def replicat_state(self, name: str) -> Any:
+        return parse_replicat_state(f"Current status: {self.state if self.at_eof else 'Processing data'}")
+
+    def database_user(self) -> str:
+        return "GGATE"
+
+    def info_all(self) -> list[Any]:
+        return [SimpleNamespace(group=name) for name in (None, *self.states, *self.others)]
+
     def report_tail(self, name: str) -> str:
-        return "OGG-01296 Error mapping from GIM.X"
+        return self.report
+
+    def view_report(self, name: str) -> str:
+        return f"{self.commands}"
+
+    def definition(self, name: str) -> str:
+        return f"REPLICAT {name}"
+
+    def delete_group(self, name: str) -> Any:
+        assert self.states[name] not in ("RUNNING", "STARTING")
+        del self.states[name]
+        return self._done(f"DELETE {name}")
 
     def manager_status(self) -> bool:
         return self.manager
@@ -106,9 +136,11 @@ class GoldenGate:
         self.states[name] = "RUNNING"
         return self._done(f"START {name}")
 
-    def stop(self, name: str) -> Any:
+    def stop(self, name: str, timeout: float = 120, *, at_once: bool = False) -> Any:
+        if self.waits and not at_once:
+            raise TransientError(f"{name} is RUNNING after STOP.", "Wait.")
         self.states[name] = "STOPPED"
-        return self._done(f"STOP {name}")
+        return self._done(f"STOP {name}{' !' if at_once else ''}")
 
     def _done(self, command: str, manager: bool | None = None) -> Any:
         self.commands.append(command)
@@ -121,6 +153,15 @@ class Host:
 
     def run(self, argv: list[str]) -> Any:
         return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=10)
+
+    def exists(self, path: str) -> bool:
+        return Path(path).exists()
+
+    def read_file(self, path: str) -> str:
+        return Path(path).read_text()
+
+    def write_file(self, path: str, text: str) -> None:
+        Path(path).write_text(text)
 
 
 class Objects:
@@ -162,6 +203,7 @@ class Survivor(FakeStep):
         self.highest: dict[str, int] = {}
         self.statements: list[str] = []
         self.sessions: list[dict[str, Any]] = []
+        self.transactions: list[dict[str, Any]] = []
         self.started: list[str] = []
         self.read_topology()
 
@@ -195,6 +237,9 @@ class Survivor(FakeStep):
         def select(name: str, **binds: Any) -> list[dict[str, Any]]:
             if name == "sequences":
                 return [{"sequence_name": n, "last_number": v} for n, v in self.sequences.items()]
+            if name == "apply_transactions":
+                assert binds == {"username": "GGATE"}
+                return self.transactions
             assert name == "sessions_of"
             return self.sessions
 
@@ -206,6 +251,12 @@ class Survivor(FakeStep):
             value=lambda name, names: self.highest.get(f"{names['table']}.{names['column']}"),
             run_text=self.statements.append,
         )
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits until a trail is quiet."""
+    monkeypatch.setattr(StopGoldenGate, "QUIET_SECONDS", 0)
 
 
 @pytest.fixture
@@ -220,6 +271,16 @@ def test_the_newest_trail_file_is_the_last_by_number_with_its_size(step: Any) ->
     for name, size in (("dp000000009", 70), ("dp000000010", 40), ("em000000011", 5), ("dpx", 9), ("notes", 1)):
         step.goldengate.file(name, size)
     assert newest_trail_file(step) == ("dp000000010", 40)
+
+
+def test_files_with_six_and_with_nine_digits_are_compared_by_number(step: Any) -> None:
+    for name in ("dp000098", "dp000099", "dp000000100", "dp0000101", "dp00000000999"):
+        step.goldengate.file(name, len(name))
+    assert newest_trail_file(step) == ("dp000000100", 11)
+    step.goldengate.trail = "./dirdat/dp000100"
+    assert replicat_at_trail_end(step).satisfied, "the same file, with the digits of an older release"
+    step.goldengate.file("dp000101", 5)
+    assert newest_trail_file(step) == ("dp000101", 5)
 
 
 def test_a_copy_that_somebody_put_beside_the_trail_is_no_trail_file(step: Any) -> None:
@@ -292,14 +353,129 @@ def test_a_running_replicat_in_the_last_file_is_at_the_end_only_when_it_says_eof
     assert seen.satisfied and seen.details == {"trail": "dp000000002", "size": 900, "rba": 900, "lag_seconds": 3}
 
 
-@pytest.mark.parametrize(("rba", "done"), [(900, True), (899, False), (None, False)])
-def test_a_stopped_replicat_counts_only_at_the_very_size_of_the_last_file(
-    step: Any, rba: int | None, done: bool
-) -> None:
+def test_a_stopped_replicat_proves_nothing_wherever_it_stands(step: Any) -> None:
+    """STOP with an exclamation mark rolls back; the position may be that of the rows that it rolled back."""
     step.goldengate.file("dp000000002", 900)
     step.goldengate.states["RGIM"] = "STOPPED"
-    step.goldengate.rba = rba
-    assert replicat_at_trail_end(step).satisfied is done
+    assert not replicat_at_trail_end(step).satisfied
+
+
+HELD = {
+    "inst_id": 1,
+    "sid": 7,
+    "serial": 3,
+    "username": "GGATE",
+    "program": "replicat@site2-db",
+    "start_time": "12/01/26 03:00:00",
+    "seconds": 40,
+}
+
+
+def test_at_eof_with_rows_that_are_not_committed_is_not_the_end(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.transactions = [HELD]
+    seen = replicat_at_trail_end(step)
+    assert not seen.satisfied
+    assert "open transaction since 12/01/26 03:00:00: session 7,3@1 of GGATE (replicat@site2-db)" in seen.summary
+
+
+def test_a_transaction_that_no_timeout_ends_stops_the_run_with_what_to_do(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.transactions = [{**HELD, "seconds": 301}]
+    with pytest.raises(GuardError, match="TRANSACTIONTIMEOUT does not act") as caught:
+        replicat_at_trail_end(step)
+    assert "STOP REPLICAT RGIM !" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("state", "done"),
+    [
+        ("At EOF", True),
+        ("Waiting for data at logical EOF after transaction timeout recovery", True),
+        ("Performing transaction timeout recovery", False),
+    ],
+)
+def test_the_end_after_a_transaction_timeout_counts_and_its_recovery_does_not(
+    step: Any, state: str, done: bool
+) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.state = state
+    seen = replicat_at_trail_end(step)
+    assert seen.satisfied is done
+    assert ("in the middle of a transaction, which is lost" in seen.summary) is ("after" in state)
+
+
+CUT = (
+    "2026-12-01 03:00:00  ERROR   OGG-01184  Expected 4 bytes, but got 0 bytes, in trail ./dirdat/dp000000002, seqno 2."
+)
+
+
+@pytest.fixture
+def cut(step: Any) -> Any:
+    """The trail ends inside a record, and the Replicat is ABENDED there."""
+    step.goldengate.file("dp000000002", 950)
+    step.goldengate.states["RGIM"] = "ABENDED"
+    step.goldengate.report = CUT
+    folder = step.goldengate.home / "dirprm"
+    folder.mkdir()
+    (folder / "rgim.prm").write_text("-- ours\nREPLICAT RGIM\nBATCHSQL\nMAP A.*, TARGET A.*;\n")
+    return step
+
+
+def test_a_trail_that_ends_inside_a_record_needs_a_decision(cut: Any) -> None:
+    with pytest.raises(GuardError, match=r"ends inside a record: dp000000002, 950 bytes.*OGG-01184") as caught:
+        replicat_at_trail_end(cut)
+    assert "accept_cut_trail" in caught.value.next_step
+
+
+def test_a_record_cut_in_another_than_the_last_file_is_no_end(cut: Any) -> None:
+    cut.params["accept_cut_trail"] = True
+    cut.goldengate.file("dp000000003", 10)
+    with pytest.raises(TransientError, match="ABENDED"):
+        replicat_at_trail_end(cut)
+
+
+def test_an_accepted_cut_is_the_end_only_after_each_complete_transaction_was_applied_by_itself(cut: Any) -> None:
+    cut.params["accept_cut_trail"] = True
+    assert not replicat_at_trail_end(cut).satisfied
+    wait = WaitForTrailEnd(task_id="wait", role="target")
+
+    def abends(name: str) -> Any:
+        return cut.goldengate._done(f"START {name}")
+
+    cut.goldengate.start = abends
+    wait.prepare(cut)
+    path = cut.goldengate.home / "dirprm" / "rgim.prm"
+    assert path.read_text() == "-- ours\nREPLICAT RGIM\nGROUPTRANSOPS 1\nMAP A.*, TARGET A.*;\n"
+    seen = replicat_at_trail_end(cut)
+    assert seen.satisfied and "one by one. The transaction of the record is lost" in seen.summary
+    wait.prepare(cut)
+    assert cut.goldengate.commands.count("START RGIM") == 1, "a retry does not start it again"
+    stop(cut)
+    assert "one by one" in cut.ledger["standby_drained"]
+    ReturnStandby(task_id="return_standby")._run(cut)
+    assert "GROUPTRANSOPS" not in path.read_text() and "BATCHSQL" in path.read_text()
+    assert "cut_trail" not in cut.ledger
+
+
+def test_a_record_that_shows_itself_as_cut_during_the_wait_is_handled_at_the_end_of_the_wait(cut: Any) -> None:
+    cut.params["accept_cut_trail"] = True
+    wait = WaitForTrailEnd(task_id="wait", role="target")
+    cut.goldengate.start = lambda name: cut.goldengate._done(f"START {name}")
+    reached = drained_or_cut(cut)
+    assert reached.satisfied and not replicat_at_trail_end(cut).satisfied
+    assert wait.after(cut, reached).satisfied
+    assert "START RGIM" in cut.goldengate.commands
+
+
+def test_the_gate_shows_where_the_trail_ends(cut: Any) -> None:
+    cut.params["accept_cut_trail"] = True
+    ReadTrailEnd(task_id="read_trail_end", role="target")._run(cut)
+    shown = ConfirmSiteFailure(task_id="gate", subject="Dead?", body="").evidence(cut)
+    assert "**GoldenGate at site2:** The trail at site2 ends inside a record" in shown
+    cut.goldengate.report = "OGG-01296 Error mapping"
+    ReadTrailEnd(task_id="read_trail_end", role="target")._run(cut)
+    assert "is ABENDED: changes that arrived are not applied" in cut.ledger["trail_report"]
 
 
 def test_the_wait_starts_a_stopped_replicat_only_after_a_person_has_confirmed(step: Any) -> None:
@@ -354,7 +530,7 @@ def test_a_standby_that_is_not_drained_is_not_stopped(step: Any) -> None:
 def test_a_stop_that_broke_off_after_the_proof_is_finished_although_the_last_record_was_cut_off(step: Any) -> None:
     """The Replicat stands at EOF before the file's size; once stopped, its position alone would prove nothing."""
     step.goldengate.file("dp000000002", 950)
-    died, step.goldengate.stop = step.goldengate.stop, lambda name: 1 / 0
+    died, step.goldengate.stop = step.goldengate.stop, lambda name, **_: 1 / 0
     with pytest.raises(ZeroDivisionError):
         stop(step)
     step.goldengate.stop = died
@@ -372,12 +548,68 @@ def test_a_proof_is_void_when_the_manager_runs_again(step: Any) -> None:
     assert "standby_drained" not in step.ledger
 
 
-def test_a_stop_that_broke_off_is_finished_by_the_retry_and_noted(step: Any) -> None:
+def test_a_replicat_that_somebody_stopped_before_the_proof_has_to_run_again(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
-    step.goldengate.manager = False
     step.goldengate.states["RGIM"] = "STOPPED"
+    with pytest.raises(GuardError, match="not drained") as caught:
+        stop(step)
+    assert "wait_for_trail_end" in caught.value.next_step
+
+
+def test_a_manager_that_other_groups_need_is_not_stopped(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.others = ["REPCRM"]
     stop(step)
-    assert "STOPPED" in step.ledger["standby_drained"]
+    assert step.goldengate.commands == ["STOP RGIM"] and step.goldengate.manager
+    assert stop(step)["summary"] == "GoldenGate is stopped"
+    step.goldengate.states["RGIM"] = "RUNNING"
+    step.goldengate.file("dp000000002", 950)
+    step.goldengate.at_eof = False
+    with pytest.raises(GuardError, match="not drained"):
+        stop(step)
+
+
+def sleeps(monkeypatch: pytest.MonkeyPatch, sleep: Any) -> None:
+    """Replace the sleep of the failover's steps alone."""
+    monkeypatch.setattr(failover, "time", SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=sleep))
+
+
+def test_a_collector_that_goes_on_without_its_manager_is_noticed(step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    step.goldengate.file("dp000000002", 900)
+    monkeypatch.setattr(StopGoldenGate, "QUIET_SECONDS", 30)
+    sleeps(monkeypatch, lambda _: step.goldengate.file("dp000000002", 901))
+    with pytest.raises(TransientError, match="grew from dp000000002, 900 bytes to dp000000002, 901 bytes") as caught:
+        stop(step)
+    assert "may be alive" in caught.value.next_step
+    assert step.goldengate.commands == ["STOP MGR", "START MGR"] and "standby_drained" not in step.ledger
+
+
+def test_a_trail_that_was_seen_quiet_for_long_enough_needs_no_further_wait(
+    step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step.goldengate.file("dp000000002", 900)
+    monkeypatch.setattr(StopGoldenGate, "QUIET_SECONDS", 30)
+    ReadTrailEnd(task_id="read_trail_end", role="target")._run(step)
+    step.ledger["trail_seen"] = json.dumps({**json.loads(step.ledger["trail_seen"]), "since": int(time.time()) - 31})
+    sleeps(monkeypatch, lambda _: pytest.fail("it waits"))
+    stop(step)
+
+
+def test_a_replicat_before_a_transaction_without_an_end_is_stopped_at_once_after_the_proof(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.state = "Waiting for data at logical EOF after transaction timeout recovery"
+    step.goldengate.waits = True
+    stop(step)
+    assert step.goldengate.commands == ["STOP MGR", "STOP RGIM !"]
+
+
+def test_a_replicat_with_rows_that_are_not_committed_is_never_stopped_at_once(step: Any) -> None:
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.waits = True
+    real, step.goldengate.stop = step.goldengate.stop, lambda *a, **k: (step.transactions.append(HELD), real(*a, **k))
+    with pytest.raises(TransientError, match="RUNNING after STOP"):
+        stop(step)
+    assert "STOP RGIM !" not in step.goldengate.commands
 
 
 # -- sequences -------------------------------------------------------------------------------------
@@ -823,6 +1055,9 @@ def test_a_site_that_lives_or_that_nobody_calls_lost_lets_a_later_estimate_begin
 @pytest.fixture
 def ready(tmp_path: Path, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch) -> Any:
     step: Any = Survivor(tmp_path, **DRAINED)
+    step.goldengate.file("dp000000002", 900)
+    step.goldengate.states["RGIM"], step.goldengate.manager = "STOPPED", False
+    step.ledger["trail_seen"] = json.dumps({"end": "dp000000002, 900 bytes", "since": 1})
     replace_question(
         monkeypatch,
         "running_at",
@@ -883,6 +1118,52 @@ def test_the_survivor_does_not_start_before_it_is_confirmed_and_drained(ready: A
     with pytest.raises(GuardError, match=fact):
         start(ready)
     not_started(ready)
+
+
+def test_the_replicat_and_its_trail_are_gone_before_the_survivor_starts_and_kept_aside(ready: Any) -> None:
+    there = []
+    ready.management_layer = lambda role: SimpleNamespace(
+        start=lambda dbid: (there.append(dict(ready.goldengate.states)), ready.started.append(dbid))
+    )
+    start(ready)
+    assert there == [{}] and ready.goldengate.commands == ["STOP RGIM", "DELETE RGIM"]
+    aside = ready.goldengate.home / "dirdat" / f"old-{ready.key}"
+    assert (aside / "rgim.info").read_text() == "REPLICAT RGIM\n"
+    assert (aside / "dirdat" / "dp000000002").stat().st_size == 900
+    assert newest_trail_file(ready) is None and "survivor_fenced" in ready.ledger
+
+
+def test_nothing_is_deleted_while_a_back_out_may_still_be_needed(ready: Any) -> None:
+    ready.goldengate.states["RGIM"] = "RUNNING"
+    with pytest.raises(GuardError, match="RGIM runs again at site2"):
+        start(ready)
+    not_started(ready)
+    ready.goldengate.states["RGIM"] = "STOPPED"
+    ready.goldengate.file("dp000000003", 10)
+    with pytest.raises(GuardError, match=r"has grown from dp000000002, 900 bytes to dp000000003, 10 bytes.*is alive"):
+        start(ready)
+    not_started(ready)
+    assert ready.goldengate.states == {"RGIM": "STOPPED"} and ready.goldengate.commands == []
+
+
+def test_a_fence_that_broke_off_is_finished_by_the_retry(ready: Any) -> None:
+    deleted, ready.goldengate.delete_group = ready.goldengate.delete_group, lambda name: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        start(ready)
+    assert "point_of_no_return" in ready.ledger and ready.started == []
+    ready.goldengate.delete_group = deleted
+    start(ready)
+    assert ready.started and ready.goldengate.states == {}
+
+
+def test_the_survivor_does_not_start_while_a_trail_arrives_again_after_the_fence(
+    ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = failover.put_aside
+    monkeypatch.setattr(failover, "put_aside", lambda *a: (aside(*a), ready.goldengate.file("dp000000000", 5)))
+    with pytest.raises(GuardError, match="A trail arrives at site2 again"):
+        start(ready)
+    assert ready.started == []
 
 
 def test_a_server_that_somebody_started_by_hand_still_makes_the_plan_note_that_it_serves(ready: Any) -> None:

@@ -113,7 +113,7 @@ def _send(session: Session, group: Group, message: str) -> str:
     head = f"{head}\n\n{group.program} {group.name} (PID {group.process.get('pid')})\n"
     read = checkpoint.get("read") or (0, 0)
     if group.kind == "replicat":
-        return head + replies.replicat_state(at_end, read)
+        return head + replies.replicat_state(answer["state"], read, answer["open_records"])
     reads_redo = "csn" in checkpoint and "read" not in checkpoint
     position = replies.redo_read(checkpoint["csn"]) if reads_redo else replies.trail_read(read)
     return head + replies.extract_state(at_end, position, checkpoint.get("write") or (0, 0))

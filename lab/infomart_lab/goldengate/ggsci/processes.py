@@ -47,14 +47,18 @@ def _start(session: Session, group: Group, extra: list[str]) -> str:
 
 def stop_groups(session: Session, options: Options) -> str:
     """STOP EXTRACT|REPLICAT|ER group [!]."""
-    return "\n\n".join(stop(session, group) for group in selected(session, options))
+    groups = selected(session, options)
+    at_once = "!" in options.rest()
+    return "\n\n".join(stop(session, group, at_once=at_once) for group in groups)
 
 
-def stop(session: Session, group: Group, *, force: bool = False) -> str:
+def stop(session: Session, group: Group, *, force: bool = False, at_once: bool = False) -> str:
     """Stop a group's process and wait for its end.
 
     :param force: even while a transaction is open.
+    :param at_once: a Replicat gives its transaction up.
     """
+    command = "abort" if at_once and group.kind == "replicat" else "stop"
     status = group.status()
     if status not in ("RUNNING", "STARTING"):
         if status == "ABENDED":
@@ -63,13 +67,13 @@ def stop(session: Session, group: Group, *, force: bool = False) -> str:
     head = f"Sending STOP request to {group.program} {group.name} ..."
     if not force and group.kind == "extract" and _refuses_stop(session, group):
         return f"{head}\n\n{replies.OPEN_TRANSACTIONS.format(group=group.name)}"
-    # A process that is still STARTING has no ears yet.
-    deadline = time.monotonic() + 15
+    # A process that is still STARTING has no ears yet. A Replicat in a transaction goes on to its end.
+    deadline = time.monotonic() + (3 if group.kind == "replicat" else 15)
     asked, trouble = False, "no answer"
     while time.monotonic() < deadline and is_active(group):
         if not asked:
             try:
-                group.send({"command": "stop"})
+                group.send({"command": command})
                 asked = True
             except OSError as error:
                 trouble = error.strerror or str(error)

@@ -134,15 +134,10 @@ def csn_state(csn: int | None, xid: object) -> str:
 # -- SEND -----------------------------------------------------------------------------------------
 
 
-def replicat_state(at_end: bool, position: tuple[int, int]) -> str:
+def replicat_state(state: str, position: tuple[int, int], records: int) -> str:
     """SEND REPLICAT ..., STATUS."""
     seq, rba = position
-    return (
-        f"  Current status: {'At EOF' if at_end else 'Processing data'}\n"
-        f"  Sequence #: {seq}\n"
-        f"  RBA #: {rba}\n"
-        "  0 records in current transaction"
-    )
+    return f"  Current status: {state}\n  Sequence #: {seq}\n  RBA #: {rba}\n  {records} records in current transaction"
 
 
 def extract_state(at_end: bool, read: str, write: tuple[int, int]) -> str:
