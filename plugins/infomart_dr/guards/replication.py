@@ -310,8 +310,7 @@ def _in_a_transaction(where: str, what: str, rows: list[JsonObject]) -> str:
         raise GuardError(
             f"{found}. The trail ends in the middle of a transaction, and TRANSACTIONTIMEOUT does not act.",
             f"Write TRANSACTIONTIMEOUT 60 SECONDS into its parameter file. Then STOP REPLICAT {name} ! and START "
-            f"REPLICAT {name}: it rolls back and reads the same transactions again. Then clear wait_for_trail_end with "
-            "Downstream.",
+            f"REPLICAT {name}: it rolls back and reads the same transactions again. Then clear this task.",
         )
     return found
 

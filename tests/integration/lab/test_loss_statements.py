@@ -208,6 +208,7 @@ def deployment(config: LabConfig) -> product_topology.Topology:
         host.get("seen_from", {}).pop("site3", None)
     document["raa"].get("jdbc_url", {}).pop("site3", None)
     for name, site in document["sites"].items():
+        site["goldengate"]["trails"]["remote"].pop("site3")
         site["role"] = {"site1": "active", "site2": "standby"}[name]
         for idb in site["idbs"]:
             (source,) = [s for s in config.data_sources if s.key == idb["data_source_key"]]
