@@ -137,6 +137,10 @@ def up(
     partitioned: Annotated[
         bool, typer.Option("--partitioned", help="Facts need partitions that Job_MaintainGIM makes; for a new lab.")
     ] = False,
+    autostart: Annotated[
+        list[str] | None,
+        typer.Option(help="Site whose mgr.prm starts all groups, as site3; for a new lab, may be repeated."),
+    ] = None,
     goldengate: Annotated[str | None, typer.Option(help="Wording of all sites: 11.2, 19c or 21c.")] = None,
     data_pump: Annotated[str | None, typer.Option(help="Wording of all sites: 11.2, 19c or 21c.")] = None,
     airflow: Annotated[bool, typer.Option("--airflow", help="Start Airflow too.")] = False,
@@ -173,8 +177,14 @@ def up(
         _fail(f"the lab under {folder} was made with --scale {config.scale}; `destroy` it first", as_json, 2)
     if purge and not new:
         _fail(f"the lab under {folder} is made already, and --purge is for a new one; `destroy` it first", as_json, 2)
+    if unknown := sorted(set(autostart or ()) - set(config.sites)):
+        _fail(f"--autostart is one of {', '.join(config.sites)}, not {', '.join(unknown)}", as_json, 2)
+    if not new and any(not config.sites[name].autostart for name in autostart or ()):
+        _fail(f"the lab under {folder} was made without --autostart; `destroy` it first", as_json, 2)
     if partitioned and not config.partitioned:
         _fail(f"the lab under {folder} was made without --partitioned; `destroy` it first", as_json, 2)
+    for name in autostart or ():
+        config.sites[name].autostart = True
     for site in config.sites.values():
         for name, word in words.items():
             if word is not None:

@@ -80,6 +80,8 @@ class Site(BaseModel):
     data_pump: Wording = "19c"
     #: GoldenGate's database user and schema here; another site may have another name for it.
     goldengate_schema: str = "GGATE"
+    #: mgr.prm starts all groups with the Manager, and again after an abend.
+    autostart: bool = False
     #: Off: the site's processes are not started by ``up`` (a lost site, or one that is not built yet).
     present: bool = True
     #: The Info Mart Server of this site is started by ``up``.
@@ -405,6 +407,7 @@ FAULTS = frozenset(
         *("impdp.fail_index", "impdp.slow", "impdp.disk_full", "impdp.swallows_input", "impdp.other_instance"),
         "impdp.compile_warnings",
         *("goldengate.stop_refused", "goldengate.partial_transaction", "goldengate.partial_record"),
+        *("goldengate.slow_register", "goldengate.late_abend", "goldengate.log_rollover"),
         *("gim_server.slow_aggregation", "gim_server.autostart"),
         *("idb.purge_keep_seconds", "idb.purge_takes_seconds", "idb.purge_every_seconds"),
     }

@@ -191,6 +191,8 @@ class Deployment:
             self.host(site),
             settings,
             password=lambda: connection(settings.database.goldengate_connection).password or "",
+            slow=self.topology.timeouts.goldengate,
+            steady=self.topology.timeouts.group_start,
         )
 
     def data_pump(self, site: str) -> DataPump:

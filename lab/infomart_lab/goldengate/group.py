@@ -109,8 +109,11 @@ class GroupProcess(ABC):
             self.message("INFO", codes[0], f"{self.group.program} {self.name} starting.")
             self._read_parameters()
             with self._control_server():
-                self.prepare()
+                # Before the login: a process counts as running once it has its checkpoint file.
                 self.group.save_process("RUNNING")
+                self._abend_late()
+                self._check_login()
+                self.prepare()
                 self.message("INFO", codes[1], f"{self.group.program} {self.name} started.")
                 self.work()
                 self.save_checkpoint()
@@ -155,7 +158,15 @@ class GroupProcess(ABC):
         self.parameters = self.group.parameters()
         if self.parameters.group != self.name:
             raise Abend("OGG-00306", f"Group name in the parameter file ({self.parameters.group}) is not {self.name}.")
-        self._check_login()
+
+    def _abend_late(self) -> None:
+        """The fault ``late_abend``: the process runs for a while, and its login fails only then."""
+        late = lab.fault(self.config, f"{self.site}.goldengate.late_abend")
+        if isinstance(late, dict) and self.name in late:
+            self.stopping.wait(float(late[self.name]))
+            raise Abend(
+                "OGG-00664", "OCI Error beginning session (status = 1045-ORA-01045: user lacks CREATE SESSION)."
+            )
 
     def _check_login(self) -> None:
         found = login(self.parameters)
@@ -181,7 +192,7 @@ class GroupProcess(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Open what the group reads and writes, before it counts as RUNNING."""
+        """Open what the group reads and writes."""
 
     @abstractmethod
     def work(self) -> None:

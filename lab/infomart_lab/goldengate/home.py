@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +23,8 @@ FOLDERS = ("dirprm", "dirdat", "dirchk", "dirrpt", "dirpcs", "dircrd", "dirtmp",
 GroupKind = Literal["extract", "replicat"]
 #: What a command to a running process may take.
 SEND_TIMEOUT = 10.0
+#: Renamed logs that a home keeps.
+LOGS_KEPT = 30
 
 
 def write_json(path: Path, value: object) -> None:
@@ -188,9 +191,11 @@ class Home:
             globals_file.write_text(f"GGSCHEMA {self.schema}\n")
         manager = self.root / "dirprm" / "mgr.prm"
         if not manager.exists():
+            every = self.config.sites[self.site].autostart
             manager.write_text(
                 f"PORT {self.config.port(self.site, 'manager')}\n"
-                "AUTORESTART ER *, RETRIES 5, WAITMINUTES 1, RESETMINUTES 60\n"
+                + ("AUTOSTART ER *\n" if every else "")
+                + f"AUTORESTART {'ER' if every else 'EXTRACT'} *, RETRIES 5, WAITMINUTES 1, RESETMINUTES 60\n"
                 "PURGEOLDEXTRACTS ./dirdat/*, USECHECKPOINTS, MINKEEPHOURS 24\n"
             )
         (self.root / "ggserr.log").touch()
@@ -204,8 +209,21 @@ class Home:
     def log(self, severity: str, code: str, program: str, file: str, text: str) -> None:
         """Append a record to ggserr.log."""
         line = words.log_line(datetime.now().astimezone(), self.wording, severity, code, program, file, text)
-        with (self.root / "ggserr.log").open("a") as stream:
-            stream.write(line + "\n")
+        path = self.root / "ggserr.log"
+        # Several programs write, and one of them renames: the folder is the lock.
+        folder = os.open(self.root, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            largest = lab.fault(self.config, f"{self.site}.goldengate.log_rollover")
+            if largest is not None and path.exists() and path.stat().st_size >= int(str(largest)):
+                for number in range(LOGS_KEPT - 1, -1, -1):
+                    old = path.with_name(f"ggserr.log.{number}") if number else path
+                    if old.exists():
+                        old.replace(path.with_name(f"ggserr.log.{number + 1}"))
+            with path.open("a") as stream:
+                stream.write(line + "\n")
+        finally:
+            os.close(folder)
 
     # -- groups ----------------------------------------------------------------------------------
 

@@ -205,9 +205,9 @@ class Replicat(GroupProcess):
         self._connection.commit()
         self._table = self._checkpoint_table()
         row = self._connection.execute(
-            sql.SQL(
-                "SELECT seqno, rba, csn, skip_csn, incarnation FROM {} WHERE group_name = %s AND replicat_id = %s"
-            ).format(self._table),
+            sql.SQL("SELECT seqno, rba, csn, incarnation FROM {} WHERE group_name = %s AND replicat_id = %s").format(
+                self._table
+            ),
             (self.name, self.definition["id"]),
         ).fetchone()
         start: trail.Position | None = None
@@ -216,15 +216,14 @@ class Replicat(GroupProcess):
             start = trail.Position(*self.definition["start"])
         if row is not None:
             start = trail.Position(row[0], row[1]) if row[1] else start
-            incarnation = row[4]
-            self._skip = int(row[3])
+            incarnation = row[3]
             self.checkpoint["csn"] = int(row[2]) or None
         self._start_option()
         release = words.release(self.home.wording)
         self._reader = trail.Reader(self.home.trail_path(self.definition["trail"]), start, incarnation, release)
         self._write_checkpoint(None)
         self._connection.commit()
-        self.save_checkpoint(read=list(self._reader.position), skip_csn=self._skip)
+        self.save_checkpoint(read=list(self._reader.position))
 
     def _start_option(self) -> None:
         if self.option_aftercsn is not None:
@@ -233,6 +232,11 @@ class Replicat(GroupProcess):
         elif self.option_atcsn is not None:
             self._skip = int(self.option_atcsn) - 1
             self.message("INFO", "OGG-01372", f"User requested start at CSN {self.option_atcsn}.")
+
+    @property
+    def _only_skipped(self) -> bool:
+        """Nothing behind the CSN of AFTERCSN or ATCSN has been reached yet."""
+        return bool(self._skip) and int(self.checkpoint.get("csn") or 0) <= self._skip
 
     def _checkpoint_table(self) -> sql.Identifier:
         assert self._connection is not None
@@ -256,13 +260,16 @@ class Replicat(GroupProcess):
     def _write_checkpoint(self, position: trail.Position | None) -> None:
         """Checkpoint row, in the transaction of the rows."""
         assert self._connection is not None
+        if position is not None and self._only_skipped:
+            # AFTERCSN holds for one start: a later one without it begins where this one began.
+            return
         at = position or self._reader.position
         self._connection.execute(
             sql.SQL(
-                "INSERT INTO {} AS c (group_name, replicat_id, seqno, rba, csn, skip_csn, incarnation, last_update) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s, now()) ON CONFLICT (group_name) DO UPDATE SET replicat_id = "
-                "excluded.replicat_id, seqno = excluded.seqno, rba = excluded.rba, csn = excluded.csn, skip_csn = "
-                "excluded.skip_csn, incarnation = excluded.incarnation, last_update = excluded.last_update"
+                "INSERT INTO {} AS c (group_name, replicat_id, seqno, rba, csn, incarnation, last_update) "
+                "VALUES (%s, %s, %s, %s, %s, %s, now()) ON CONFLICT (group_name) DO UPDATE SET replicat_id = "
+                "excluded.replicat_id, seqno = excluded.seqno, rba = excluded.rba, csn = excluded.csn, "
+                "incarnation = excluded.incarnation, last_update = excluded.last_update"
             ).format(self._table),
             (
                 self.name,
@@ -270,7 +277,6 @@ class Replicat(GroupProcess):
                 at.seq,
                 at.rba,
                 self.checkpoint.get("csn") or 0,
-                self._skip,
                 self._reader.incarnation,
             ),
         )
@@ -348,6 +354,8 @@ class Replicat(GroupProcess):
                 f"{first[0].get('xid')}, CSN {first[0]['csn']}, {self.skipped} transaction(s) skipped.",
             )
         self._apply(batch)
+        if self._only_skipped:
+            return
         record, position = batch[-1]
         self.save_checkpoint(
             read=list(position),
@@ -721,7 +729,7 @@ def create_checkpoint_table(connection: psycopg.Connection[Any], name: str) -> N
     connection.execute(
         sql.SQL(
             "CREATE TABLE {} (group_name varchar(8) PRIMARY KEY, replicat_id varchar(40) NOT NULL, seqno bigint NOT "
-            "NULL, rba bigint NOT NULL, csn bigint NOT NULL, skip_csn bigint NOT NULL, incarnation varchar(40), "
+            "NULL, rba bigint NOT NULL, csn bigint NOT NULL, incarnation varchar(40), "
             "last_update timestamptz NOT NULL)"
         ).format(identifier)
     )

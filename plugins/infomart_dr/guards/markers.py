@@ -66,13 +66,10 @@ def caught_up(deployment: Deployment, source: str, target: str, key: str) -> Obs
     if newest not in there and plan:
         # A running plan may have stopped replication on purpose.
         return _under(plan, source, target, details)
-    goldengate = deployment.site(target).goldengate
     seen = arrival(
-        deployment.ggsci(target),
-        goldengate.groups.replicat,
+        deployment.at(source),
+        deployment.at(target),
         newest in there,
-        source,
-        target,
         f"Set up replication from {source} to {target} (infomart_setup_replication), or give two replicated sites.",
     )
     if seen.satisfied and not plan:

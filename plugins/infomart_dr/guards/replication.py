@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.hooks import goldengate_parameters as parameters
-from infomart_dr.hooks.ggsci import Ggsci
-from infomart_dr.hooks.parse_ggsci import is_cut_record
+from infomart_dr.hooks.manager_parameters import ManagerParameters, parse_manager_parameters
+from infomart_dr.hooks.parse_ggsci import Start, is_cut_record
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Observation, Step
@@ -21,6 +21,7 @@ from infomart_dr.topology import SiteRole
 from infomart_dr.values import JsonObject
 
 if TYPE_CHECKING:
+    from infomart_dr.deployment import SiteAccess
     from infomart_dr.hooks.remote_host import RemoteHost
 
 
@@ -113,6 +114,90 @@ def other_trail(step: Step, direction: Direction) -> str:
     )
 
 
+def manager_parameters(step: Step, role: SiteRole) -> ManagerParameters:
+    """The statements of a site's mgr.prm that start groups; none when there is no such file."""
+    host, path = step.at(role).host(), f"{step.at(role).settings.goldengate.home}/dirprm/mgr.prm"
+    return parse_manager_parameters(host.read_file(path) if host.exists(path) else "")
+
+
+def automatic_starts(step: Step, role: SiteRole) -> list[str]:
+    """Faults: statements of a site's mgr.prm that start its Replicat, without AFTERCSN."""
+    name = step.at(role).settings.goldengate.groups.replicat
+    found = manager_parameters(step, role).starting("REPLICAT", name)
+    return [
+        f"mgr.prm of {step.at(role).name} has {each.text!r}, which starts {name} without AFTERCSN" for each in found
+    ]
+
+
+#: The next step for a person who finds such statements.
+WITHOUT_AUTOMATIC_STARTS = (
+    "Name the other groups in these lines of dirprm/mgr.prm, or comment the lines out (--). Let the manager read the "
+    "file again: REFRESH MGR in ggsci, or STOP MGR and START MGR. Restore the lines when the Replicat has caught up."
+)
+
+
+def start_fault(starts: Sequence[Start], csn: int) -> str:
+    """The reason why the runs of a Replicat may have applied what the copy holds; empty: there is none.
+
+    AFTERCSN holds for the one start that names it. A plain start is right only after a run that has passed the CSN. A
+    run that has not reached the trail has applied nothing.
+
+    :param starts: its runs, from the oldest to the newest.
+    """
+    passed = False
+    for start in starts:
+        if start.after_csn == csn:
+            passed = passed or (start.delivered_csn is not None and start.delivered_csn > csn)
+        elif start.after_csn is not None or start.at_csn is not None:
+            if not passed:
+                other = f"after CSN {start.after_csn}" if start.after_csn is not None else f"at CSN {start.at_csn}"
+                return f"was started {other}, not after CSN {csn}"
+        elif not passed and start.worked:
+            return f"was started without AFTERCSN {csn}"
+    return ""
+
+
+def require_start_after_csn(step: Step, direction: Direction, csn: int, *, proven: bool = False) -> None:
+    """Check that every start of the Replicat was after a CSN, or followed one that has passed it.
+
+    The plan's record and the reports must both say so. A Replicat that was never started passes.
+
+    :param proven: a run must be there that was started so.
+    :raises GuardError: it was started otherwise: it may have applied again what the copy holds.
+    """
+    if step.ledger.has(facts.AFTER_CSN_PASSED.of(direction)):
+        return
+    applying = ends(direction)[1]
+    ggsci, name = step.at(applying).ggsci, step.at(applying).settings.goldengate.groups.replicat
+    info = ggsci.info(name)
+    if not proven and (info is None or (info.initialized and not is_up(info.status))):
+        return
+    sent = step.ledger.get(facts.AFTER_CSN.of(direction))
+    starts = ggsci.starts(name)
+    if sent is None:
+        fault = f"was started without AFTERCSN {csn}: this plan has not started it"
+    elif sent != csn:
+        fault = f"was started after CSN {sent}, not after CSN {csn}"
+    elif not starts:
+        fault = "has run, and its reports are gone: nothing proves that it was started after the CSN"
+    else:
+        fault = start_fault(starts, csn)
+        if not fault and proven and all(start.after_csn != csn for start in starts):
+            fault = f"runs, and no report of it says that it was started after CSN {csn}"
+    if not fault:
+        return
+    where = step.at(applying).name
+    again = (
+        "Import again: repeat the plan from its task drop_sequences on."
+        if direction == "to_target"
+        else "Compare the tables of both sites. If they are equal, repeat the plan from its task add_replicat on."
+    )
+    raise GuardError(
+        f"{name} at {where} {fault}. It may have applied changes that the copy holds already.",
+        f"In ggsci at {where}: STOP REPLICAT {name}, DBLOGIN, DELETE REPLICAT {name}. {again}",
+    )
+
+
 def no_older_transactions(step: Step, direction: Direction) -> Observation:
     """Probe: no transaction that began before the capture is open.
 
@@ -150,27 +235,25 @@ def marker_arrived(step: Step, direction: Direction, marker: str, added_by: str 
         "marker_get", {"schema": goldengate.schema_name}, marker_id=marker
     )
     return arrival(
-        step.at(applying).ggsci,
-        goldengate.groups.replicat,
+        step.at(capturing),
+        step.at(applying),
         bool(row),
-        step.at(capturing).name,
-        step.at(applying).name,
         f"Clear {added_by} with Downstream."
         if added_by
         else "Find out who removed it. If replication is not set up, run infomart_setup_replication.",
     )
 
 
-def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str, without_replicat: str) -> Observation:
-    """A marker's arrival, with the Replicat's own status for information.
+def arrival(source: SiteAccess, target: SiteAccess, arrived: bool, without_replicat: str) -> Observation:
+    """A marker's arrival, with the state of the groups on its way.
 
-    :param ggsci: of the target.
-    :param arrived: the row is at the target.
     :param source: site that wrote the marker.
+    :param arrived: the row is at the target.
     :param without_replicat: the next step when there is no such Replicat.
-    :raises GuardError: there is no such Replicat, so that nothing can arrive.
-    :raises TransientError: it does not run.
+    :raises GuardError: a group on its way is missing, so that nothing can arrive.
+    :raises TransientError: one does not run.
     """
+    replicat, ggsci = target.settings.goldengate.groups.replicat, target.ggsci
     info = ggsci.info(replicat)
     status = info.status if info else "missing"
     details: JsonObject = {"replicat": status, "lag_seconds": None, "at_eof": None}
@@ -181,19 +264,37 @@ def arrival(ggsci: Ggsci, replicat: str, arrived: bool, source: str, target: str
         shown = "unknown" if lag.seconds is None else span(lag.seconds)
         beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
     if arrived:
-        return Observation(True, f"the marker arrived at {target} ({beside})", details)
+        return Observation(True, f"the marker arrived at {target.name} ({beside})", details)
     if info is None:
         raise GuardError(
-            f"There is no {replicat} at {target}: the marker from {source} cannot arrive.", without_replicat
+            f"There is no {replicat} at {target.name}: the marker from {source.name} cannot arrive.", without_replicat
         )
+    _must_run(target, "REPLICAT", replicat, status, source.name)
+    groups = source.settings.goldengate.groups
+    states = {program.group: program.status for program in source.ggsci.info_all() if program.group}
+    for name in (groups.extract, groups.pump):
+        if name not in states:
+            raise GuardError(
+                f"There is no {name} at {source.name}: the marker from {source.name} cannot arrive at {target.name}.",
+                "Find out who removed it. What changed since then is missing at the target: set up replication again.",
+            )
+        _must_run(source, "EXTRACT", name, states[name], source.name)
+        details[name.lower()] = states[name]
+        beside += f", {name} {states[name]}"
+    return Observation(False, f"the marker from {source.name} has not arrived ({beside})", details)
+
+
+def _must_run(site: SiteAccess, kind: str, name: str, status: str, source: str) -> None:
+    """A group on a marker's way must not stand.
+
+    :raises TransientError: it does. AUTORESTART may bring it back; when it does not, the wait ends with this message.
+    """
     if status in ("ABENDED", "STOPPED"):
-        # The manager's AUTORESTART may bring it back; when it does not, the wait ends with this message.
         raise TransientError(
-            f"{replicat} at {target} is {status}: the marker from {source} cannot arrive. "
-            f"{ggsci.report_tail(replicat)}",
-            f"Correct the error in the report, then START REPLICAT {replicat}.",
+            f"{name} at {site.name} is {status}: the marker from {source} cannot arrive. "
+            f"{site.ggsci.report_tail(name)}",
+            f"Correct the error in the report, then START {kind} {name}.",
         )
-    return Observation(False, f"the marker from {source} has not arrived ({beside})", details)
 
 
 #: Seconds after which a transaction that the Replicat does not commit has waited in vain for its end.

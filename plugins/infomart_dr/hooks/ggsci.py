@@ -7,8 +7,10 @@ that.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,11 +34,13 @@ from infomart_dr.hooks.parse_ggsci import (
     LogRecord,
     ProgramStatus,
     ReplicatState,
+    Start,
 )
 from infomart_dr.topology import AliasLogin, Login, Site
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.remote_host import Completed, RemoteHost
+    from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,9 @@ _UNREACHABLE = (
 _CREDENTIALS = ("ORA-01017", "ORA-01005", "ORA-28000", "ORA-28001", "ORA-01045", "OGG-15120")
 #: Commands of the root, where the database is a CDB and the Extract captures from there.
 _OF_ROOT = re.compile(r"\s*(?:REGISTER|UNREGISTER|ADD|ALTER|DELETE)\s+EXTRACT\b", re.IGNORECASE)
+_NOT_REGISTERED = re.compile(r"not\s+(?:currently\s+)?registered|does\s+not\s+exist", re.IGNORECASE)
+#: Seconds for which UNREGISTER is repeated: after a STOP the capture's session may still be attached.
+_DETACHING = 60.0
 _OPEN_TRANSACTIONS = re.compile(r"open,?\s+long[- ]running\s+transactions", re.IGNORECASE)
 _MANAGER_AWAY = re.compile(
     r"manager\s+(?:is\s+)?not\s+(?:currently\s+)?running"
@@ -71,37 +78,85 @@ _PROCESS_AWAY = re.compile(
     re.IGNORECASE,
 )
 
-#: ggserr.log ($1) from a position on: file $2, bytes $3, at most $4 bytes of a file. The first line has the file, the
-#: position where reading began, and the number of bytes of an older file that precede its own. Sizes are read once,
-#: because the log grows.
-_LOG_SINCE = """\
+#: ggsci ($1) with its output in a file: a manager that it starts keeps the output open, and the SSH channel with it.
+_APART = """\
+umask 077
+file=${TMPDIR:-/tmp}/infomart_dr.$$
+rm -f -- "$file"
+set -C
+"$1" > "$file" 2>&1
+code=$?
+cat -- "$file"
+rm -f -- "$file"
+exit $code
+"""
+
+#: Lines about the start in the reports of a group ($2 in capitals, $3 in small letters) in the home $1: ``== n`` for
+#: each run, from the oldest to the newest, then its lines. The newest report has no number, the one before it 0.
+_STARTS = """\
+cd -- "$1" || exit 1
+for number in 9 8 7 6 5 4 3 2 1 0 ''; do
+  for name in "$2" "$3"; do
+    [ -f "dirrpt/$name$number.rpt" ] || continue
+    echo "== $number"
+    grep -iE -e 'OGG-(0137[0-9]|0099[36]|0650[5-7])|start(ing)? +(at|after) +CSN|delivery +commencing' \\
+      -e 'run time messages|opened trail|map resolved|REPLICAT .*started' < "dirrpt/$name$number.rpt"
+    break
+  done
+done
+:
+"""
+
+#: One piece of ggserr.log ($1) from a position on: file $2 (its inode), bytes $3, at most $4 bytes. A log that was
+#: renamed at its largest size is read to its end, then the logs that followed it, by the time of their last record.
+#: The first line has the file, the position where reading began, the file's size, and two words: ``current`` or
+#: ``renamed``; ``whole``, or ``lost`` when records of the position's file are gone. Sizes are read once, because the
+#: log grows.
+_LOG_PIECE = """\
+newline='
+'
 facts() {
   line=$(ls -inLd -- "$1") || return 1
-  set -f; set -- $line; set +f
+  set -f; IFS=' '; set -- $line; IFS=$newline; set +f
   inode=$1 size=$6
 }
 [ -r "$1" ] || { echo "$1: no such file, or not readable" >&2; exit 1; }
-facts "$1" || exit 1
-now=$inode end=$size start=0 older=0 file=
+IFS=$newline
 if [ -z "$2" ]; then
-  start=$end
-elif [ "$now" = "$2" ]; then
-  [ "$end" -lt "$3" ] || start=$3
-else
-  for each in "$1"?*; do
-    [ -f "$each" ] && [ -r "$each" ] || continue
-    facts "$each" || continue
-    [ "$inode" = "$2" ] && [ "$size" -gt "$3" ] || continue
-    file=$each older=$((size - $3))
-    [ "$older" -le "$4" ] || older=$4
-    break
-  done
+  facts "$1" || exit 1
+  echo "$inode $size $size current whole"
+  exit 0
 fi
-new=$((end - start))
+older=$(ls -1tr -- "$1"?* 2>/dev/null)
+passed= file=
+set -f
+for each in $older "$1"; do
+  [ -f "$each" ] && [ -r "$each" ] || continue
+  facts "$each" || continue
+  if [ -n "$passed" ]; then
+    # A copy that somebody made of the log is no part of it.
+    case ${each#"$1"} in ''|[._-][0-9]*) ;; *) continue;; esac
+    case $each in *.gz|*.bz2|*.xz|*.Z) continue;; esac
+    file=$each from=0
+    break
+  fi
+  [ "$inode" = "$2" ] || continue
+  passed=yes
+  if [ "$size" -gt "$3" ] || [ "$each" = "$1" ]; then file=$each from=$3; break; fi
+done
+state=whole
+if [ -z "$file" ]; then
+  file=$1 from=0 state=lost
+  facts "$1" || exit 1
+elif [ "$size" -lt "$from" ]; then
+  from=0 state=lost
+fi
+which=renamed
+[ "$file" != "$1" ] || which=current
+new=$((size - from))
 [ "$new" -le "$4" ] || new=$4
-echo "$now $start $older"
-[ -z "$file" ] || tail -c "+$(($3 + 1))" -- "$file" | head -c "$older"
-[ "$new" -eq 0 ] || tail -c "+$((start + 1))" -- "$1" | head -c "$new"
+echo "$inode $from $size $which $state"
+[ "$new" -eq 0 ] || tail -c "+$((from + 1))" -- "$file" | head -c "$new"
 """
 
 
@@ -131,6 +186,23 @@ class Done:
     scn: int | None = None
 
 
+@dataclass(frozen=True)
+class _LogPiece:
+    """A piece of ggserr.log.
+
+    :param position: file and bytes after it.
+    :param size: bytes that were transferred.
+    :param at_end: nothing more is there.
+    :param whole: nothing between the earlier position and this piece is gone.
+    """
+
+    records: tuple[LogRecord, ...]
+    position: tuple[int, int]
+    size: int
+    at_end: bool
+    whole: bool
+
+
 class Ggsci:
     """ggsci at one site.
 
@@ -138,6 +210,9 @@ class Ggsci:
     :param site: GoldenGate's home, environment, login and names there.
     :param password: returns the password of GoldenGate's database user; only needed for a login without
         credential store. It is sent by standard input, never in a command line or a log.
+    :param jobs: makes the remote job of a slow command from its id; default: a job on the host.
+    :param slow: seconds for a command that writes or locks the database's dictionary.
+    :param steady: seconds for which a started group must run before it counts as RUNNING.
     :param poll: seconds between two checks of a group that starts or stops.
     """
 
@@ -147,6 +222,9 @@ class Ggsci:
         site: Site,
         *,
         password: Callable[[], str] | None = None,
+        jobs: Callable[[str], RemoteJob] | None = None,
+        slow: float = 1800,
+        steady: float = 30,
         poll: float = 1.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -154,6 +232,7 @@ class Ggsci:
         self._host = host
         self._site = site
         self._password = password
+        self._jobs, self._slow, self._steady = jobs or self._job_on_host, slow, steady
         self._poll, self._sleep, self._clock = poll, sleep, clock
         self._program = "./ggsci"
         #: Logins whose DBLOGIN has succeeded once.
@@ -171,11 +250,20 @@ class Ggsci:
             "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
         }
 
-    def execute(self, command: str, *, login: bool = False, check: bool = True, timeout: float | None = None) -> Reply:
+    def execute(
+        self,
+        command: str,
+        *,
+        login: bool = False,
+        check: bool = True,
+        timeout: float | None = None,
+        run: Callable[[str], Completed] | None = None,
+    ) -> Reply:
         """Run one command, after DBLOGIN where it needs the database.
 
         :param command: one line; names in it come from the topology.
         :param check: raise when the reply reports an error; False for reports and logs, which quote errors.
+        :param run: runs ggsci with a standard input; default: over the connection, for ``timeout`` seconds.
         :raises CredentialsError: DBLOGIN was refused.
         :raises UnreachableError: the database, the manager or the process does not answer.
         :raises RemoteCommandError: the reply reports another error.
@@ -188,8 +276,8 @@ class Ggsci:
         user = self._login_of(command) if login else None
         if user and user not in self._proven and not re.match(r"\s*INFO\b", command, re.IGNORECASE):
             # ggsci continues after a refused DBLOGIN: DELETE would then leave half of the group behind.
-            self._converse(None, login=user, timeout=timeout)
-        reply, exit_code = self._converse(command, login=user, timeout=timeout)
+            self._converse(None, login=user, run=lambda script: self._run(script, timeout))
+        reply, exit_code = self._converse(command, login=user, run=run or (lambda script: self._run(script, timeout)))
         if check:
             self._check(command, reply, exit_code)
         return reply
@@ -207,7 +295,7 @@ class Ggsci:
         goldengate = self._site.goldengate
         for each in (goldengate.login, goldengate.capture_login):
             if each is not None:
-                self._converse(None, login=each, timeout=None)
+                self._converse(None, login=each, run=lambda script: self._run(script, None))
         pdb = self._site.database.pdb
         return f"GoldenGate logs in{f' to {pdb}' if pdb else ''}" + (
             " and to CDB$ROOT" if goldengate.capture_login else ""
@@ -231,13 +319,83 @@ class Ggsci:
             "goldengate.login and goldengate.capture_login in the topology.",
         )
 
-    def _converse(self, command: str | None, *, login: Login | None, timeout: float | None) -> tuple[Reply, int | None]:
+    def _execute_slowly(self, command: str, slot: str, *, check: bool = True, keep: bool = False) -> Reply:
+        """Run a command that may take long, as a job of the host, and never beside another one of its slot.
+
+        A retry finds a job that still runs, and waits for it.
+
+        :param slot: the group or schema that the command is about.
+        :param keep: an ended job of the same command gives its reply, when its first caller did not live to read it.
+            Without it the command runs again, which must change nothing.
+        :raises TransientError: it has not ended in time, or the host has lost it.
+        """
+        return self.execute(
+            command, login=True, check=check, run=lambda script: self._run_as_job(command, slot, script, keep)
+        )
+
+    def _job_on_host(self, job_id: str) -> RemoteJob:
+        from infomart_dr.hooks.remote_job import RemoteJob
+
+        return RemoteJob(self._host, job_id)
+
+    def _run_as_job(self, command: str, slot: str, script: str, keep: bool) -> Completed:
+        from infomart_dr.hooks.remote_host import Completed
+
+        home = self._site.goldengate.home
+        digest = hashlib.sha256(home.encode()).hexdigest()[:8]
+        job = self._jobs(f"ggsci-{digest}-{re.sub('[^A-Za-z0-9_.-]', '-', slot)}")
+        title = f"ggsci: {command}"
+        status = job.status()
+        found = status.active
+        if found:
+            log.info("%s: an earlier command of ggsci still runs; wait for its end", slot)
+            status = self._ended(job, command)
+        same = status.state == "ended" and (found or keep) and _printed(job).partition("\n")[0].strip() == title
+        if not same:
+            if status.state != "absent":
+                job.forget()
+            job.submit(
+                f"printf '%s\\n' {shlex.quote(title)}\nexec {self._program}",
+                stdin=script,
+                environment=self.environment,
+                cwd=home,
+            )
+            status = self._ended(job, command)
+        output = _printed(job).partition("\n")[2]
+        job.forget()
+        if status.state != "ended":
+            raise TransientError(
+                f"{command}: the host lost the command; it was restarted, or ggsci was killed.",
+                "The retry runs the command again.",
+            )
+        return Completed(status.exit_code, output, "")
+
+    def _ended(self, job: RemoteJob, command: str) -> JobStatus:
+        """Status of a job that has ended.
+
+        :raises TransientError: it still runs after the limit.
+        """
+        end = self._clock() + self._slow
+        while (status := job.status()).active:
+            if self._clock() >= end:
+                raise TransientError(
+                    f"{command}: ggsci on {self._site.database.host} has not answered for {self._slow:g} seconds, and "
+                    "still runs.",
+                    "The retry waits for it. Find the session that it waits for: open transactions and locks of the "
+                    "database. The limit is timeouts.goldengate of the topology.",
+                )
+            self._sleep(self._poll)
+        return status
+
+    def _converse(
+        self, command: str | None, *, login: Login | None, run: Callable[[str], Completed]
+    ) -> tuple[Reply, int | None]:
         """Reply and exit code of one run of ggsci: DBLOGIN if requested, the command if given, EXIT."""
         line, secret = self._login_line(login) if login else ("", "")
         what = command or "DBLOGIN"
         log.info("ggsci: %s", what)
         script = "".join(f"{each}\n" for each in (line, command, "EXIT") if each)
-        completed = self._run(script, timeout)
+        completed = run(script)
         output = _scrub(completed.stdout, secret)
         trouble = _scrub(completed.stderr, secret).strip()
         if completed.exit_code in _NOT_A_PROGRAM:
@@ -274,11 +432,16 @@ class Ggsci:
         log.debug("ggsci replied: %s", reply.text)
         return reply, completed.exit_code
 
-    def _run(self, script: str, timeout: float | None) -> Completed:
+    def _run(self, script: str, timeout: float | None, *, apart: bool = False) -> Completed:
+        """Run ggsci over the connection.
+
+        :param apart: its output goes through a file.
+        """
+
         def once() -> Completed:
             options = {} if timeout is None else {"timeout": timeout}
             return self._host.run(
-                [self._program],
+                ["/bin/sh", "-c", _APART, "sh", self._program] if apart else [self._program],
                 stdin=script,
                 environment=self.environment,
                 cwd=self._site.goldengate.home,
@@ -445,30 +608,63 @@ class Ggsci:
     ) -> tuple[list[LogRecord], tuple[int, int]]:
         """Records of ggserr.log since an earlier position, and the new position.
 
-        A renamed log is read to its end first. A truncated log is read from its beginning.
+        A renamed log is read to its end first, then the logs that followed it. A truncated log is read from its
+        beginning.
 
         :param position: file (its inode) and bytes; None: begin at the end and read nothing.
-        :param limit: bytes to read; the next call reads the rest, except that of a renamed log.
+        :param limit: bytes to read at about; the next call reads the rest.
         :raises RemoteCommandError: GoldenGate's home has no log.
         """
+        piece = self._log_piece(position, limit)
+        records, left = list(piece.records), limit - piece.size
+        while not piece.at_end and left > 0:
+            # Not less than the limit: a line that did not fit into the rest would count as too long.
+            piece = self._log_piece(piece.position, limit)
+            records += piece.records
+            left -= piece.size
+        return records, piece.position
+
+    def errors_since(self, position: tuple[int, int]) -> tuple[list[LogRecord], bool]:
+        """All ERROR records of ggserr.log since an earlier position, to its end.
+
+        :returns: the records, and False when a part of the log since the position is gone.
+        :raises RemoteCommandError: GoldenGate's home has no log.
+        """
+        errors: list[LogRecord] = []
+        whole = True
+        while True:
+            piece = self._log_piece(position, 4_000_000)
+            errors += [record for record in piece.records if record.severity == "ERROR"]
+            whole = whole and piece.whole
+            if piece.at_end:
+                return errors, whole
+            position = piece.position
+
+    def _log_piece(self, position: tuple[int, int] | None, limit: int) -> _LogPiece:
         known = [str(number) for number in position] if position else ["", "0"]
-        reply = self._host.shell_bytes(_LOG_SINCE, f"{self._site.goldengate.home}/ggserr.log", *known, str(int(limit)))
+        reply = self._host.shell_bytes(_LOG_PIECE, f"{self._site.goldengate.home}/ggserr.log", *known, str(int(limit)))
         head, _, body = reply.partition(b"\n")
-        numbers = head.split()
-        if len(numbers) != 3 or not all(number.isdigit() for number in numbers):
+        found = re.fullmatch(rb"(\d+) (\d+) (\d+) (current|renamed) (whole|lost)", head)
+        if not found:
             raise UnexpectedReplyError(
                 f"ggserr.log cannot be read: {head[:200].decode('utf-8', 'replace')!r}.",
                 "Check that ls, tail and head on the database host are those of a Unix system.",
             )
-        inode, start, older = (int(number) for number in numbers)
-        # A record that is still being written is left to the next call.
-        new = body[older:]
-        whole = new[: new.rfind(b"\n") + 1]
-        if not whole and len(new) >= limit:
+        inode, start, size = (int(found[number]) for number in (1, 2, 3))
+        current = found[4] == b"current"
+        ended = start + len(body) >= size
+        # A record that is still being written is left to the next call; nothing follows in a renamed log.
+        read = body if ended and not current else body[: body.rfind(b"\n") + 1]
+        if not read and len(body) >= limit:
             # Such a line is longer than the limit.
-            whole = new
-        text = (body[:older] + whole).decode("utf-8", "replace")
-        return parse.parse_ggserr(text), (inode, start + len(whole))
+            read = body
+        return _LogPiece(
+            tuple(parse.parse_ggserr(parse.log_text(read))),
+            (inode, start + len(read)),
+            len(body),
+            at_end=current and (ended or not read),
+            whole=found[5] == b"whole",
+        )
 
     # -- manager ------------------------------------------------------------------------------------
 
@@ -487,7 +683,7 @@ class Ggsci:
         """Start the manager if it is down, and wait until it runs."""
         if self.manager_status():
             return Done(False, "The manager runs.")
-        self.execute("START MGR")
+        self.execute("START MGR", run=lambda script: self._run(script, None, apart=True))
         if not self._until(self.manager_status, timeout):
             raise UnreachableError(
                 f"The manager did not start within {timeout:g} seconds.", "Read ggserr.log at the site."
@@ -523,7 +719,7 @@ class Ggsci:
             table that no exclusion list names.
         """
         if self._has_schema_trandata:
-            text = self.execute(f"INFO SCHEMATRANDATA {schema}", login=True, check=False).text
+            text = self.execute(f"INFO SCHEMATRANDATA {schema}", login=True, check=False, timeout=self._slow).text
             return self._is_among(schema, parse.parse_trandata(text).schemas_on)
         on, off = self._table_trandata(schema, required or _is_replicated)
         return bool(on) and not off
@@ -537,7 +733,7 @@ class Ggsci:
         return version(self._site.goldengate.release) >= (12,)
 
     def _table_trandata(self, schema: str, required: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-        text = self.execute(f"INFO TRANDATA {schema}.*", login=True, check=False).text
+        text = self.execute(f"INFO TRANDATA {schema}.*", login=True, check=False, timeout=self._slow).text
         state = parse.parse_trandata(text)
         off = [name for name in sorted(state.tables_off) if required(name.rpartition(".")[2])]
         return sorted(state.tables_on), off
@@ -551,11 +747,11 @@ class Ggsci:
             return Done(False, f"Supplemental logging of {schema} is on.")
         if self._has_schema_trandata:
             command = f"ADD SCHEMATRANDATA {schema}"
-            reply = self.execute(command, login=True)
+            reply = self._execute_slowly(command, schema)
         else:
             # A table that cannot have it (temporary, excluded) does not prevent it for the others.
             command = f"ADD TRANDATA {schema}.*"
-            reply = self.execute(command, login=True, check=False)
+            reply = self._execute_slowly(command, schema, check=False)
         if not self.schema_trandata_enabled(schema, required):
             lacking = "" if self._has_schema_trandata else self._lacking(schema, required or _is_replicated)
             raise UnexpectedReplyError(
@@ -571,7 +767,8 @@ class Ggsci:
     def table_trandata_enabled(self, owner: str, table: str) -> bool:
         """Supplemental logging is on for one table."""
         name = f"{owner}.{table}"
-        state = parse.parse_trandata(self.execute(f"INFO TRANDATA {name}", login=True, check=False).text)
+        text = self.execute(f"INFO TRANDATA {name}", login=True, check=False, timeout=self._slow).text
+        state = parse.parse_trandata(text)
         return self._is_among(name, state.tables_on) or self._is_among(owner, state.schemas_on)
 
     def enable_table_trandata(self, owner: str, table: str) -> Done:
@@ -579,7 +776,7 @@ class Ggsci:
         name = f"{owner}.{table}"
         if self.table_trandata_enabled(owner, table):
             return Done(False, f"Supplemental logging of {name} is on.")
-        reply = self.execute(f"ADD TRANDATA {name}", login=True, check=False)
+        reply = self._execute_slowly(f"ADD TRANDATA {name}", name, check=False)
         if not self.table_trandata_enabled(owner, table):
             self._check(f"ADD TRANDATA {name}", reply, 0)
             raise UnexpectedReplyError(
@@ -593,22 +790,26 @@ class Ggsci:
 
         It writes redo and changes no value; repeating it is harmless.
         """
-        reply = self.execute(f"FLUSH SEQUENCE {schema}.*", login=True)
+        reply = self._execute_slowly(f"FLUSH SEQUENCE {schema}.*", schema)
         return Done(True, reply.lines[-1].strip() if reply.lines else f"Sequences of {schema} were flushed.")
 
     # -- groups and trails --------------------------------------------------------------------------
 
     def register_extract(self, group: str) -> Done:
-        """REGISTER EXTRACT ... DATABASE (integrated capture).
+        """REGISTER EXTRACT ... DATABASE (integrated capture) for a group that does not exist.
 
-        :returns: with the SCN of the registration, when this call registered it and the reply names the SCN.
+        A registration without a group is left from an earlier one: its redo may be gone. It is removed first.
+
+        :returns: with the SCN of the registration, when the reply names it.
         """
         command = f"REGISTER EXTRACT {group} DATABASE"
         if self._site.goldengate.capture_login:
             command += f" CONTAINER ({self._site.database.pdb})"
-        reply = self.execute(command, login=True, check=False)
+        reply = self._execute_slowly(command, group, check=False, keep=True)
         if parse.is_present_already(reply.text):
-            return Done(False, f"Extract {group} is registered with the database.")
+            log.info("Extract %s is registered with the database already, and has no group: register it again", group)
+            self.unregister_extract(group)
+            reply = self._execute_slowly(command, group, check=False)
         self._check(command, reply, 0)
         scn = parse.parse_registered(reply.text)
         if scn is None and not re.search(r"successfully\s+registered|registered\s+with", reply.text, re.IGNORECASE):
@@ -618,13 +819,26 @@ class Ggsci:
             )
         return Done(True, f"Extract {group} was registered with the database at SCN {scn or 'unknown'}.", scn)
 
-    def unregister_extract(self, group: str) -> Done:
-        """UNREGISTER EXTRACT ... DATABASE; the group must be stopped."""
-        reply = self.execute(f"UNREGISTER EXTRACT {group} DATABASE", login=True, check=False)
-        if re.search(r"not\s+(?:currently\s+)?registered|does\s+not\s+exist", reply.text, re.IGNORECASE):
-            return Done(False, f"Extract {group} is not registered with the database.")
-        self._check(f"UNREGISTER EXTRACT {group} DATABASE", reply, 0)
-        return Done(True, f"Extract {group} was unregistered from the database.")
+    def unregister_extract(self, group: str, patience: float = _DETACHING) -> Done:
+        """UNREGISTER EXTRACT ... DATABASE; the group must be stopped, or not exist.
+
+        :param patience: seconds for which a refused command is repeated.
+        """
+        command = f"UNREGISTER EXTRACT {group} DATABASE"
+        end = self._clock() + patience
+        while True:
+            reply = self._execute_slowly(command, group, check=False)
+            if _NOT_REGISTERED.search(reply.text):
+                return Done(False, f"Extract {group} is not registered with the database.")
+            try:
+                self._check(command, reply, 0)
+            except RemoteCommandError as error:
+                if self._clock() >= end:
+                    raise
+                log.info("UNREGISTER EXTRACT %s was refused; try again: %s", group, error.what)
+                self._sleep(5 * self._poll)
+                continue
+            return Done(True, f"Extract {group} was unregistered from the database.")
 
     def _add_group(self, group: str, command: str, *, login: bool) -> Done:
         if info := self.info(group):
@@ -634,14 +848,19 @@ class Ggsci:
             raise UnexpectedReplyError(f"{group} does not exist after {command!r}.", "Read ggserr.log.")
         return Done(True, f"{self.kind(group)} {group} was added.")
 
-    def add_extract(self, group: str, trail: str | None = None, *, integrated: bool = True) -> Done:
-        """Add an Extract that begins now. Nothing before this moment is captured.
+    def add_extract(
+        self, group: str, trail: str | None = None, *, integrated: bool = True, scn: int | None = None
+    ) -> Done:
+        """Add an Extract that begins behind its registration, or now. Nothing before this moment is captured.
 
         :param trail: local trail, such as ``./dirdat/em``; added too when given.
         :param integrated: integrated capture; the group must be registered first.
+        :param scn: SCN of its registration; None: it is not known.
         """
         source = "INTEGRATED TRANLOG" if integrated else "TRANLOG, THREADS 1"
-        added = self._add_group(group, f"ADD EXTRACT {group}, {source}, BEGIN NOW", login=True)
+        # Of NOW the host's clock decides; it may lie before the registration. Before 12c there is no SCN.
+        begin = f"SCN {scn + 1}" if scn and integrated and self._has_schema_trandata else "BEGIN NOW"
+        added = self._add_group(group, f"ADD EXTRACT {group}, {source}, {begin}", login=True)
         return _both(added, self.add_local_trail(group, trail)) if trail else added
 
     def add_pump(self, group: str, source_trail: str, remote_trail: str | None = None) -> Done:
@@ -750,6 +969,35 @@ class Ggsci:
             raise UnexpectedReplyError(f"{group} still exists after DELETE.", "Read ggserr.log.")
         return Done(True, f"{info.kind} {group} was deleted.")
 
+    def remove_group(self, group: str) -> Done:
+        """Stop a group for good, delete it, and remove an Extract's registration, also one without a group.
+
+        Only a Replicat must end in order. Releases differ in whether UNREGISTER comes before or after DELETE.
+        """
+        there = self.info(group) is not None
+        registered = group == self._site.goldengate.groups.extract and self._site.goldengate.capture == "integrated"
+        if there:
+            self.stop(group, force=True)
+        refused = False
+        if registered:
+            try:
+                self.unregister_extract(group, patience=0)
+            except RemoteCommandError as error:
+                refused = True
+                log.info("UNREGISTER EXTRACT %s was refused; delete the group first: %s", group, error.what)
+        for attempt in (1, 2, 3):
+            try:
+                deleted = self.delete_group(group)
+                break
+            except GuardError:
+                # AUTORESTART has started it in the meantime.
+                if attempt == 3:
+                    raise
+                self.stop(group, force=True)
+        if refused:
+            self.unregister_extract(group)
+        return deleted
+
     # -- start and stop -----------------------------------------------------------------------------
 
     def start(self, group: str, *, after_csn: int | None = None) -> Done:
@@ -790,41 +1038,74 @@ class Ggsci:
         # None: it has applied nothing yet, even if it has read (and skipped) part of the trail.
         return applied is None or applied < csn
 
-    def wait_running(self, group: str, timeout: float = 120) -> GroupInfo:
-        """Wait until a group runs, and still runs at the next check.
+    def wait_running(self, *groups: str, timeout: float = 600) -> None:
+        """Wait until groups run, stay so for a while, and show that they work.
 
-        :raises RemoteCommandError: it abended; with the end of its report.
-        :raises TransientError: it neither ran nor abended within ``timeout`` seconds.
+        A process counts as RUNNING before it has logged in to the database, attached to the capture or opened its
+        trail: it abends seconds later.
+
+        :raises RemoteCommandError: one abended; with the end of its report.
+        :raises TransientError: one neither worked nor abended within ``timeout`` seconds.
         """
-        end = self._clock() + timeout
-        before = ""
+        end = self._clock() + max(timeout, 2 * self._steady)
+        since: dict[str, float] = {}
+        before: dict[str, str] = {}
+        left = list(groups)
         while True:
-            info = self._existing(group)
-            # One check is not enough: right after START, INFO may still show the end of the last run, and a
-            # process may abend within its first second.
-            if info.status == before == "RUNNING":
-                return info
-            if info.status == before == "ABENDED":
-                report = self.view_report(group).rstrip()
-                raise RemoteCommandError(
-                    f"{info.kind} {group} abended. End of its report:\n{_tail(report)}",
-                    f"Correct the cause, then clear the failed task. The whole report: VIEW REPORT {group}.",
-                    output=report[-4000:],
-                )
+            for group in list(left):
+                info = self._existing(group)
+                # Right after START, INFO may still show the end of the last run.
+                if info.status == before.get(group) == "ABENDED":
+                    raise self._abended(info)
+                before[group] = info.status
+                if info.status != "RUNNING":
+                    since.pop(group, None)
+                    continue
+                now = self._clock()
+                ran = now - since.setdefault(group, now)
+                if ran >= self._steady and self._works(info, ran):
+                    left.remove(group)
+            if not left:
+                return
             if self._clock() >= end:
+                group = left[0]
+                how = (
+                    "RUNNING, but neither its report nor its checkpoint shows that it works"
+                    if before[group] == "RUNNING"
+                    else f"{before[group]}, not RUNNING"
+                )
                 raise TransientError(
-                    f"{info.kind} {group} is {info.status} after {timeout:g} seconds, not RUNNING.",
+                    f"{self.kind(group)} {group} is {how}, {timeout:g} seconds after its start.",
                     f"Read VIEW REPORT {group} and ggserr.log.",
                 )
-            before = info.status
-            self._sleep(self._poll)
+            self._sleep(max(self._poll, self._steady / 10))
 
-    def stop(self, group: str, timeout: float = 120, *, at_once: bool = False) -> Done:
+    def _works(self, info: GroupInfo, ran: float) -> bool:
+        """A group that has run for a while has written a checkpoint since, or its report says that it has started."""
+        if info.updated_ago is not None and info.updated_ago <= ran:
+            return True
+        return parse.has_started(self.view_report(info.name), info.name)
+
+    def _abended(self, info: GroupInfo) -> RemoteCommandError:
+        report = self.view_report(info.name).rstrip()
+        return RemoteCommandError(
+            f"{info.kind} {info.name} abended. End of its report:\n{_tail(report)}",
+            f"Correct the cause, then clear the failed task. The whole report: VIEW REPORT {info.name}.",
+            output=report[-4000:],
+        )
+
+    def starts(self, group: str) -> list[Start]:
+        """How each run of a group that has a report began, from the oldest to the newest."""
+        reply = self._host.shell_bytes(_STARTS, self._site.goldengate.home, group, group.lower())
+        return parse.parse_starts(parse.log_text(reply))
+
+    def stop(self, group: str, timeout: float = 120, *, force: bool = False, at_once: bool = False) -> Done:
         """Stop a group normally and wait for it; never KILL.
 
         An ABENDED group gets STOP too, since the manager's AUTORESTART would start it again.
 
         :param at_once: a Replicat rolls back its transaction. Only after everything complete is proven committed.
+        :param force: FORCESTOP where open transactions of the database delay an Extract.
         :raises TransientError: open transactions delay it, or it still runs after ``timeout`` seconds.
         """
         info = self.info(group)
@@ -835,10 +1116,14 @@ class Ggsci:
         command = f"STOP {info.kind} {group}{' !' if at_once and info.kind == 'REPLICAT' else ''}"
         reply = self.execute(command, check=False)
         if _OPEN_TRANSACTIONS.search(reply.text):
-            raise TransientError(
-                f"{info.kind} {group} does not stop: {reply.text[-_SHOWN:].strip()}",
-                f"Wait until the transactions end; SEND {info.kind} {group}, SHOWTRANS lists them.",
-            )
+            if not force or info.kind != "EXTRACT":
+                raise TransientError(
+                    f"{info.kind} {group} does not stop: {reply.text[-_SHOWN:].strip()}",
+                    f"Wait until the transactions end; SEND {info.kind} {group}, SHOWTRANS lists them.",
+                )
+            command = f"SEND EXTRACT {group}, FORCESTOP"
+            log.info("Open transactions delay the STOP of %s, and nothing of it is needed any more: FORCESTOP", group)
+            reply = self.execute(command, check=False)
         if info.status == "ABENDED":
             return Done(False, f"{info.kind} {group} is ABENDED; it does not run.")
         if not re.search(r"already\s+stopped|not\s+(?:currently\s+)?running", reply.text, re.IGNORECASE):
@@ -857,6 +1142,16 @@ class Ggsci:
                 f"Check SEND {info.kind} {group}, STATUS; do not KILL it while it applies.",
             )
         return Done(True, f"{info.kind} {group} is {status}.")
+
+
+def _printed(job: RemoteJob) -> str:
+    """Everything that a job printed."""
+    text, offset = "", 0
+    while True:
+        piece, following = job.log(offset)
+        if following == offset:
+            return text
+        text, offset = text + piece, following
 
 
 def _is_replicated(table: str) -> bool:

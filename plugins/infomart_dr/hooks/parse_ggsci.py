@@ -331,6 +331,55 @@ def parse_manager(text: str) -> bool | None:
     return None
 
 
+# -- reports -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one run of a Replicat began, by its report.
+
+    :param after_csn: the CSN of START ..., AFTERCSN; None: the start named none.
+    :param at_csn: the CSN of START ..., ATCSN.
+    :param delivered_csn: CSN of the first transaction behind it, once that was reached.
+    :param worked: it has reached its trail; a run that abended at its login has not.
+    """
+
+    after_csn: int | None = None
+    at_csn: int | None = None
+    delivered_csn: int | None = None
+    worked: bool = False
+
+
+_WORKED = (
+    r"run\s+time\s+messages|opened\s+trail\s+file|map\s+resolved|OGG-0099[36]\b|OGG-0650[5-7]\b|OGG-0137[2-4]\b"
+    r"|delivery\s+commencing|\bREPLICAT\s+\S+\s+started\b"
+)
+
+
+def parse_starts(text: str) -> list[Start]:
+    """Lines about the start of a group's reports (OGG-01372 to OGG-01374), each report after a line ``== number``."""
+    found = []
+    for run in re.split(r"^==.*\n?", text, flags=re.MULTILINE)[1:]:
+        after = _search(rf"(?:OGG-01373\b.*?|start(?:ing)?\s+after\s+CSN\D*?)({_WHOLE})\s*\.?\s*$", run)
+        at = _search(rf"(?:OGG-01372\b.*?|start(?:ing)?\s+at\s+CSN\D*?)({_WHOLE})\s*\.?\s*$", run)
+        delivered = _search(rf"(?:OGG-01374\b|delivery\s+commencing).*?\bCSN:?\s+({_WHOLE})", run)
+        found.append(
+            Start(
+                after_csn=_whole(after[1]) if after else None,
+                at_csn=_whole(at[1]) if at else None,
+                delivered_csn=_whole(delivered[1]) if delivered else None,
+                worked=_search(_WORKED, run) is not None,
+            )
+        )
+    return found
+
+
+def has_started(report: str, group: str) -> bool:
+    """A report says that the group has started (OGG-00993, OGG-00996): it has logged in and opened what it reads."""
+    name = re.escape(group)
+    return _search(rf"\bOGG-0099[36]\b|\b(?:EXTRACT|REPLICAT)\s+{name}\s+started\b", report) is not None
+
+
 # -- lag and statistics ------------------------------------------------------------------------------
 
 
@@ -547,6 +596,18 @@ _RECORD = re.compile(
     r"^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)\s+([A-Z]+)\s+"
     r"(OGG-\d{5})\b\s*:?\s*(.*)$"
 )
+
+
+def log_text(data: bytes) -> str:
+    """Text of ggserr.log, whose lines may be UTF-8 or, from a process with another locale, Windows-1252."""
+    return "\n".join(_decoded(line) for line in data.split(b"\n"))
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("cp1252", "replace")
 
 
 def parse_ggserr(text: str) -> list[LogRecord]:

@@ -27,7 +27,7 @@ from infomart_dr.hooks.goldengate_parameters import one_transaction_at_a_time, v
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import UNDONE_BY_RETURN_STANDBY, ConfigurationOperator
 from infomart_dr.operators.human import Gate
-from infomart_dr.operators.replication import keep_definition, put_aside
+from infomart_dr.operators.removal import keep_definition, put_aside
 from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
@@ -286,12 +286,12 @@ def fence_survivor(step: Step) -> None:
     A stopped manager and Replicat may be started again by a reboot, by AUTOSTART or by a person.
     """
     goldengate = step.at("target").settings.goldengate
-    ggsci, name = step.at("target").ggsci, goldengate.groups.replicat
+    ggsci, name, folder = step.at("target").ggsci, goldengate.groups.replicat, f"old-{step.key}"
     if ggsci.info(name) is not None:
-        keep_definition(step, "target", name)
+        keep_definition(step, "target", name, folder)
         ggsci.stop(name)
         ggsci.delete_group(name)
-    put_aside(step, "target", goldengate.trails.all_arriving, [name])
+    put_aside(step, "target", goldengate.trails.all_arriving, [name], folder)
     if (info := ggsci.info(name)) is not None:
         raise GuardError(
             f"{name} exists again at {step.at('target').name}, {info.status}: it would write to the serving Info Mart.",

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import shlex
 import time
-from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.dictionary import table_exists
 from infomart_dr.guards.dump_set import proven_manifest
-from infomart_dr.guards.replication import groups_of, other_trail, parameter_files, states_of, states_text
+from infomart_dr.guards.replication import (
+    WITHOUT_AUTOMATIC_STARTS,
+    automatic_starts,
+    groups_of,
+    is_up,
+    manager_parameters,
+    other_trail,
+    parameter_files,
+    require_start_after_csn,
+    states_of,
+    states_text,
+)
 from infomart_dr.hooks.goldengate_parameters import is_excluded
-from infomart_dr.hooks.parse_ggsci import parse_ggserr
 from infomart_dr.operators.base import StepOperator
+from infomart_dr.operators.removal import groups_left, remove_unused, reports_aside
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.facts import Fact
@@ -98,93 +108,18 @@ class RemoveOldReplication(StepOperator):
         super().__init__(**kwargs)
         self.keep: Direction | None = keep
 
-    def _kept(self, role: SiteRole) -> Literal["capture", "apply", ""]:
-        """The site's side of the kept direction; empty: no direction is kept."""
-        if self.keep is None:
-            return ""
-        return "capture" if ends(self.keep)[0] == role else "apply"
-
     def observe(self, step: Step) -> Observation:
         if step.ledger.has(facts.OLD_REPLICATION_REMOVED):
             return Observation(True, "this plan has removed the older replication")
-        left = [f"{step.at(role).name}:{name}" for role in BOTH_ROLES for name in self._groups(step, role)]
+        left = [f"{step.at(role).name}:{name}" for role in BOTH_ROLES for name in groups_left(step, role, self.keep)]
         return Observation(False, f"groups left: {sorted_names(left) or 'none'}")
-
-    def _ours(self, step: Step, role: SiteRole) -> tuple[str, ...]:
-        """Groups of a site that are not in use."""
-        groups = step.at(role).settings.goldengate.groups
-        return {
-            "": (groups.replicat, groups.pump, groups.extract),
-            "capture": (groups.replicat,),
-            "apply": (groups.pump, groups.extract),
-        }[self._kept(role)]
-
-    def _groups(self, step: Step, role: SiteRole) -> list[str]:
-        """Those of them that exist."""
-        there = {program.group for program in step.at(role).ggsci.info_all() if program.group}
-        return [name for name in self._ours(step, role) if name in there]
 
     def act(self, step: Step, seen: Observation) -> None:
         # From here on an older plan's dump set and trails no longer belong together.
         step.replication.forget(facts.REPLICATION_PLAN)
         step.replication.put_once(facts.REPLICATION_PLAN, step.plan_id)
-        for role in BOTH_ROLES:
-            ggsci = step.at(role).ggsci
-            goldengate = step.at(role).settings.goldengate
-            for name in self._groups(step, role):
-                self.log.info("act: %s: remove %s: %s", step.at(role).name, name, ggsci.info(name))
-                keep_definition(step, role, name)
-                ggsci.stop(name)
-                if name == goldengate.groups.extract and goldengate.capture == "integrated":
-                    ggsci.unregister_extract(name)
-                ggsci.delete_group(name)
-        # After the groups of both sites: a pump that still runs would write the other site's trail again.
-        for role in BOTH_ROLES:
-            self._put_aside(step, role)
+        remove_unused(step, BOTH_ROLES, self.keep, f"old-{step.key}")
         step.ledger.put_once(facts.OLD_REPLICATION_REMOVED, True)
-
-    def _put_aside(self, step: Step, role: SiteRole) -> None:
-        """Move unused trails, and the working files of removed groups, into that folder."""
-        goldengate = step.at(role).settings.goldengate
-        kept = {
-            "": "",
-            "capture": goldengate.trails.local,
-            "apply": goldengate.trails.arriving(step.at("target" if role == "source" else "source").name),
-        }[self._kept(role)]
-        # Trails of third sites too: nothing at this site reads them any more.
-        trails = [trail for trail in (goldengate.trails.local, *goldengate.trails.all_arriving) if trail != kept]
-        put_aside(step, role, trails, self._ours(step, role))
-
-
-def _aside(step: Step, role: SiteRole) -> str:
-    """Folder for what was removed."""
-    return f"{step.at(role).settings.goldengate.home}/dirdat/old-{step.key}"
-
-
-def keep_definition(step: Step, role: SiteRole, name: str) -> None:
-    """Write a group's definition by INFO into the folder of what was removed."""
-    host, folder = step.at(role).host(), _aside(step, role)
-    host.run(["mkdir", "-p", "--", folder])
-    host.write_file(f"{folder}/{name.lower()}.info", step.at(role).ggsci.definition(name) + "\n")
-
-
-def put_aside(step: Step, role: SiteRole, trails: Iterable[str], groups: Iterable[str]) -> None:
-    """Move the files of trails and the working files of removed groups into the folder of what was removed."""
-    patterns = [(trail.rpartition("/")[0] or ".", f"{shlex.quote(trail.rpartition('/')[2])}[0-9]*") for trail in trails]
-    for name in groups:
-        for each in (shlex.quote(name), shlex.quote(name.lower())):
-            patterns += [("dirchk", f"{each}.cp*"), ("dirrpt", f"{each}.*"), ("dirrpt", f"{each}[0-9].*")]
-            patterns += [("trace", f"{each}.*"), ("TRACE", f"{each}.*")]
-    home = step.at(role).settings.goldengate.home
-    lines = [f"cd {shlex.quote(home)} || exit 1", f"aside={shlex.quote(_aside(step, role))}"]
-    for folder, pattern in patterns:
-        # Names are quoted; only what follows them is a pattern.
-        lines.append(
-            f"for f in {shlex.quote(folder)}/{pattern}; do "
-            f'[ -f "$f" ] || continue; to="$aside/$(basename "$(dirname "$f")")"; '
-            'mkdir -p "$to" && mv -- "$f" "$to/" || exit 1; done'
-        )
-    step.at(role).host().run(["sh", "-c", "\n".join(lines)])
 
 
 class RecreateCheckpointTable(StepOperator):
@@ -283,6 +218,40 @@ class EnableSupplementalLogging(StepOperator):
         step.ledger.put_once(self._fact(step), " ".join(each.what for each in done))
 
 
+class StartManagers(StepOperator):
+    """Start the managers of both sites, once none of them starts a Replicat by itself.
+
+    A start without AFTERCSN applies from the beginning of the trail, so also what the copy holds.
+
+    :param replicats: sites whose Replicat the procedure adds.
+    """
+
+    guide = "not in the guide; a Replicat's first start must name AFTERCSN"
+    changes = "the managers run"
+    undo = "STOP MGR"
+
+    def __init__(self, *, replicats: Sequence[SiteRole] = BOTH_ROLES, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.replicats = tuple(replicats)
+
+    def observe(self, step: Step) -> Observation:
+        if faults := self._faults(step):
+            return Observation(False, "; ".join(faults))
+        down = [step.at(role).name for role in BOTH_ROLES if not step.at(role).ggsci.manager_status()]
+        return Observation(not down, f"no manager runs at {sorted_names(down)}" if down else "both managers run")
+
+    def _faults(self, step: Step) -> list[str]:
+        return [fault for role in self.replicats for fault in automatic_starts(step, role)]
+
+    def act(self, step: Step, seen: Observation) -> None:
+        if faults := self._faults(step):
+            raise GuardError("; ".join(faults) + ".", f"{WITHOUT_AUTOMATIC_STARTS} Then clear this task.")
+        for role in BOTH_ROLES:
+            for line in manager_parameters(step, role).elsewhere:
+                self.log.warning("observe: %s: mgr.prm: %r is not followed", step.at(role).name, line)
+            self.log.info("act: %s: %s", step.at(role).name, step.at(role).ggsci.start_manager().what)
+
+
 class AddExtract(ReplicationOperator):
     """Register and add the Extract and its pump with their trails: capture begins here, before any SCN is taken."""
 
@@ -310,18 +279,22 @@ class AddExtract(ReplicationOperator):
         remote = step.at(self.applying).settings.goldengate.trails.arriving(step.at(self.capturing).name)
         integrated = goldengate.capture == "integrated"
         self._note_logs(step)
-        if integrated and ggsci.info(groups.extract) is None:
-            self.log.info("act: %s", ggsci.register_extract(groups.extract).what)
-        self.log.info("act: %s", ggsci.add_extract(groups.extract, trails.local, integrated=integrated).what)
+        registered = facts.CAPTURE_REGISTERED.of(self.direction)
+        scn = step.ledger.get(registered)
+        if integrated and scn is None and ggsci.info(groups.extract) is None:
+            done = ggsci.register_extract(groups.extract)
+            self.log.info("act: %s", done.what)
+            scn = step.ledger.put_once(registered, done.scn or 0)
+        self.log.info("act: %s", ggsci.add_extract(groups.extract, trails.local, integrated=integrated, scn=scn).what)
         self.log.info("act: %s", ggsci.add_pump(groups.pump, trails.local, remote).what)
         step.ledger.put_once(facts.CAPTURE_ADDED.of(self.direction), int(time.time()))
 
     def _note_logs(self, step: Step) -> None:
-        """Record the size of ggserr.log at both sites, so that the later check reads only what follows."""
+        """Record the end of ggserr.log at both sites, so that the later check reads only what follows."""
         for role in BOTH_ROLES:
-            home = step.at(role).settings.goldengate.home
-            size = step.at(role).host().file_sizes(home, ["ggserr.log"]).get("ggserr.log", 0)
-            step.ledger.put_once(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.at(role).name}"), size)
+            file, size = step.at(role).ggsci.log_since(None)[1]
+            fact = facts.GGSERR_BEGIN.of(f"{self.direction}:{step.at(role).name}")
+            step.ledger.put_once(fact, {"file": file, "bytes": size})
 
 
 class StartCapture(ReplicationOperator):
@@ -336,13 +309,9 @@ class StartCapture(ReplicationOperator):
         ggsci, groups = step.at(self.capturing).ggsci, step.at(self.capturing).settings.goldengate.groups
         states = {name: ggsci.status(name) for name in (groups.extract, groups.pump)}
         what = states_text(states)
-        running = all(state == "RUNNING" for state in states.values())
-        if running:
-            # A transaction that is older than this SCN may be missed: recorded once, after the Extract ran.
-            scn = step.ledger.put_once(
-                facts.CAPTURE_SCN.of(self.direction), int(step.at(self.capturing).dba.value("current_scn"))
-            )
-            return Observation(True, f"{what}; capture is complete from SCN {scn} on", {"scn": int(scn)})
+        scn = step.ledger.get(facts.CAPTURE_SCN.of(self.direction))
+        if scn is not None and all(state == "RUNNING" for state in states.values()):
+            return Observation(True, f"{what}; capture is complete from SCN {scn} on", {"scn": scn})
         return Observation(False, what)
 
     def act(self, step: Step, seen: Observation) -> None:
@@ -350,7 +319,11 @@ class StartCapture(ReplicationOperator):
         ggsci.start_manager()
         for name in (groups.extract, groups.pump):
             ggsci.start(name)
-            ggsci.wait_running(name, timeout=60)
+        ggsci.wait_running(groups.extract, groups.pump)
+        # A transaction that is older than this SCN may be missed: recorded once, after the Extract ran.
+        step.ledger.put_once(
+            facts.CAPTURE_SCN.of(self.direction), int(step.at(self.capturing).dba.value("current_scn"))
+        )
 
 
 class FlushSequences(ReplicationOperator):
@@ -406,7 +379,12 @@ class AddReplicat(ReplicationOperator):
     def act(self, step: Step, seen: Observation) -> None:
         goldengate = step.at(self.applying).settings.goldengate
         trail = goldengate.trails.arriving(step.at(self.capturing).name)
-        step.at(self.applying).ggsci.add_replicat(goldengate.groups.replicat, trail)
+        name = goldengate.groups.replicat
+        # Of an earlier group nothing counts: neither its start nor its reports.
+        for fact in (facts.AFTER_CSN, facts.AFTER_CSN_PASSED):
+            step.ledger.forget(fact.of(self.direction))
+        reports_aside(step, self.applying, name, f"old-{step.key}-{int(time.time())}")
+        step.at(self.applying).ggsci.add_replicat(name, trail)
 
 
 class StartReplicatAfterCsn(ReplicationOperator):
@@ -430,16 +408,33 @@ class StartReplicatAfterCsn(ReplicationOperator):
         name = step.at(self.applying).settings.goldengate.groups.replicat
         scn = self.scn(step)
         state = step.at(self.applying).ggsci.status(name)
-        if state == "RUNNING":
-            return Observation(True, f"{name} is RUNNING after CSN {scn}", {"after_csn": scn})
+        if state == "RUNNING" and step.ledger.has(facts.AFTER_CSN_PASSED.of(self.direction)):
+            return Observation(True, f"{name} is RUNNING and has passed CSN {scn}", {"after_csn": scn})
         return Observation(False, f"{name} is {state or 'missing'}")
 
-    def act(self, step: Step, seen: Observation) -> None:
+    def act(self, step: Step, seen: Observation) -> Observation:
         name = step.at(self.applying).settings.goldengate.groups.replicat
-        ggsci = step.at(self.applying).ggsci
+        ggsci, scn = step.at(self.applying).ggsci, self.scn(step)
+        require_start_after_csn(step, self.direction, scn)
+        if is_up(ggsci.status(name)):
+            # A process that has just begun has not yet reported its start.
+            self._wait(step, scn)
+        if faults := automatic_starts(step, self.applying):
+            raise GuardError("; ".join(faults) + ".", f"{WITHOUT_AUTOMATIC_STARTS} Then clear this task.")
         ggsci.start_manager()
-        ggsci.start(name, after_csn=self.scn(step))
-        ggsci.wait_running(name, timeout=60)
+        # Recorded first: after a crash in between, the Replicat's report tells whether it was started.
+        step.ledger.put_once(facts.AFTER_CSN.of(self.direction), scn)
+        ggsci.start(name, after_csn=scn)
+        self._wait(step, scn)
+        require_start_after_csn(step, self.direction, scn, proven=True)
+        return Observation(True, f"{name} is RUNNING, started after CSN {scn}", {"after_csn": scn})
+
+    def _wait(self, step: Step, scn: int) -> None:
+        """Wait until the Replicat runs. A wrong start comes before the abend that it led to."""
+        try:
+            step.at(self.applying).ggsci.wait_running(step.at(self.applying).settings.goldengate.groups.replicat)
+        finally:
+            require_start_after_csn(step, self.direction, scn)
 
 
 class NoteToSourceScn(ReplicationOperator):
@@ -480,7 +475,8 @@ class StopReplicationToTarget(StepOperator):
         # Recorded first: the back-out then starts the groups again.
         step.ledger.put_once(facts.TO_TARGET_STOPPED, True)
         for role, name in groups_of(step, "to_target"):
-            step.at(role).ggsci.stop(name)
+            # The marker has arrived, so nothing of Extract and pump is missing.
+            step.at(role).ggsci.stop(name, force=True)
 
 
 class RemoveReplicationToTarget(StopReplicationToTarget):
@@ -496,21 +492,17 @@ class RemoveReplicationToTarget(StopReplicationToTarget):
             for role, name in groups_of(step, "to_target")
             if step.at(role).ggsci.info(name)
         ]
+        # A deleted Extract may still be registered: the record alone proves the end.
         return Observation(
-            not left, f"groups of replication to the target that are left: {sorted_names(left) or 'none'}"
+            not left and step.ledger.has(facts.TO_TARGET_REMOVED),
+            f"groups of replication to the target that are left: {sorted_names(left) or 'none'}",
         )
 
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.POINT_OF_NO_RETURN)
         for role, name in groups_of(step, "to_target"):
-            goldengate = step.at(role).settings.goldengate
-            ggsci = step.at(role).ggsci
-            if ggsci.info(name) is None:
-                continue
-            ggsci.stop(name)
-            if name == goldengate.groups.extract and goldengate.capture == "integrated":
-                ggsci.unregister_extract(name)
-            ggsci.delete_group(name)
+            self.log.info("act: %s: %s", step.at(role).name, step.at(role).ggsci.remove_group(name).what)
+        step.ledger.put_once(facts.TO_TARGET_REMOVED, True)
 
 
 class CheckGoldenGateLog(ReplicationOperator):
@@ -519,19 +511,22 @@ class CheckGoldenGateLog(ReplicationOperator):
     guide = "Check the ggserr.log file (guide:992); Return to Normal 18 (guide:1124)"
 
     def observe(self, step: Step) -> Observation:
-        errors = []
+        errors, gone = [], []
         for role in BOTH_ROLES:
-            host, home = step.at(role).host(), step.at(role).settings.goldengate.home
-            begin = step.ledger.require(facts.GGSERR_BEGIN.of(f"{self.direction}:{step.at(role).name}"))
-            text = host.read_bytes(f"{home}/ggserr.log", begin, 16 * 1024 * 1024).decode("utf-8", "replace")
-            errors += [
-                f"{step.at(role).name}: {record.code} {record.message}"
-                for record in parse_ggserr(text)
-                if record.severity == "ERROR"
-            ]
-        if errors:
-            return Observation(False, f"ggserr.log has {len(errors)} error(s): {' | '.join(errors[:5])}")
+            name = step.at(role).name
+            begin = step.ledger.require(facts.GGSERR_BEGIN.of(f"{self.direction}:{name}"))
+            records, whole = step.at(role).ggsci.errors_since((int(begin["file"]), int(begin["bytes"])))
+            errors += [f"{name}: {record.code} {record.message}" for record in records]
+            gone += (
+                [] if whole else [f"{name}: a part of the log since the capture is gone (renamed away or truncated)"]
+            )
+        if errors or gone:
+            found = [*gone, *([f"{len(errors)} error(s): {' | '.join(errors[:5])}"] if errors else [])]
+            return Observation(False, f"ggserr.log: {'; '.join(found)}")
         return Observation(True, "ggserr.log has no error since the capture was added")
 
     def next_step(self) -> str:
-        return "Correct the causes that the records name, then mark this task as success: the records stay in the file."
+        return (
+            "Correct the causes that the records name, and read the parts that were moved away. Then mark this task as "
+            "success: the records stay in the file."
+        )

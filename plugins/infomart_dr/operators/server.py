@@ -15,7 +15,9 @@ from infomart_dr.guards.server import log_size, second_server, server_log, serve
 from infomart_dr.hooks.configuration import ManualConfiguration
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate
+from infomart_dr.operators.removal import remove_unused
 from infomart_dr.plan import facts
+from infomart_dr.plan.facts import Facts
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import shown
 from infomart_dr.topology import SiteRole
@@ -244,11 +246,21 @@ class CheckServerLog(CheckOperator):
 # -- the back-out ----------------------------------------------------------------------------------
 
 
+#: Facts of the groups of replication to the source, by the role of the site that has the groups.
+_OF_GROUPS: dict[SiteRole, tuple[Facts[Any], ...]] = {
+    "source": (facts.AFTER_CSN, facts.AFTER_CSN_PASSED),
+    "target": (facts.CAPTURE_REGISTERED, facts.CAPTURE_ADDED, facts.CAPTURE_SCN),
+}
+
+
 class ReturnServiceToSource(StepOperator):
     """Let the source serve again, with its scheduler on, after any failure before the point of no return."""
 
     guide = "not in the guide; the back-out"
-    changes = "Application object and Info Mart Server of the source site, when the run ended early"
+    changes = (
+        "Application object and Info Mart Server of the source site, when the run ended early; the groups of "
+        "replication to the source are removed"
+    )
     undo = "none needed"
     settle_seconds = 60
     always = True
@@ -280,7 +292,12 @@ class ReturnServiceToSource(StepOperator):
         seen = serving(step, "source")
         left = [
             str(fact)
-            for fact in (*facts.WHILE_STOPPED, facts.TO_TARGET_STOPPED, facts.APPLICATION_MOVED)
+            for fact in (
+                *facts.WHILE_STOPPED,
+                facts.TO_TARGET_STOPPED,
+                facts.APPLICATION_MOVED,
+                *(fact.of("to_source") for of_site in _OF_GROUPS.values() for fact in of_site),
+            )
             if step.ledger.has(fact)
         ]
         if seen.satisfied and left:
@@ -293,7 +310,7 @@ class ReturnServiceToSource(StepOperator):
         # The standby of a cutover that did not happen must not be written to: the Replicat stops first.
         for role, name in reversed(groups_of(step, "to_source")):
             try:
-                done = step.at(role).ggsci.stop(name)
+                done = step.at(role).ggsci.stop(name, force=True)
                 self.log.info("act: %s: %s", step.at(role).name, done.what)
             except InfoMartError as error:
                 # The service comes first; a group left running at the new site has no writer behind it.
@@ -302,7 +319,10 @@ class ReturnServiceToSource(StepOperator):
         if not serving(step, "source").satisfied:
             self._serve(step)
         step.ledger.forget(facts.APPLICATION_MOVED)
+        cut_over = step.ledger.has(facts.TO_TARGET_STOPPED) or self._has_groups(step)
         self._restart_replication_to_target(step)
+        if cut_over:
+            self._remove_replication_to_source(step)
 
     def _serve(self, step: Step) -> None:
         """Point the Application object back and start the server."""
@@ -330,6 +350,29 @@ class ReturnServiceToSource(StepOperator):
             step.ledger.forget(facts.TO_TARGET_STOPPED)
         except InfoMartError as error:
             self.log.warning("act: replication to the target was not started again: %s", error)
+
+    @staticmethod
+    def _has_groups(step: Step) -> bool:
+        """This plan has added groups of replication to the source, and not removed them yet."""
+        return any(step.ledger.has(fact.of("to_source")) for of_site in _OF_GROUPS.values() for fact in of_site)
+
+    def _remove_replication_to_source(self, step: Step) -> None:
+        """Remove the groups that the cutover added: an Extract that stays registered keeps the archived logs."""
+        folder = f"old-{step.key}-{int(time.time())}"
+        for role, of_site in _OF_GROUPS.items():
+            try:
+                remove_unused(step, [role], "to_target", folder)
+            except InfoMartError as error:
+                self.log.warning(
+                    "act: groups of replication to the source are left at %s; a registered Extract keeps the archived "
+                    "logs. Run this task again, or delete and unregister them: %s",
+                    step.at(role).name,
+                    error,
+                )
+                continue
+            for fact in of_site:
+                step.ledger.forget(fact.of("to_source"))
+            step.ledger.forget(facts.GGSERR_BEGIN.of(f"to_source:{step.at(role).name}"))
 
     def verify(self, step: Step) -> Observation:
         return serving(step, "source")

@@ -241,18 +241,61 @@ SUPPLEMENTAL_LOGGING_AGAIN = Facts(
     "site",
     _text("", "The same, repeated after an upgrade", "repeat_supplemental_logging"),
 )
+CAPTURE_REGISTERED = Facts(
+    "{}_capture_registered",
+    "direction",
+    _integer(
+        "",
+        "SCN at which this plan registered the Extract; 0: ggsci named none",
+        "add_extract",
+        forgotten_by=_BACK_OUT,
+    ),
+)
 CAPTURE_ADDED = Facts(
-    "{}_capture_added", "direction", _moment("", "Time at which Extract and pump were added", "add_extract")
+    "{}_capture_added",
+    "direction",
+    _moment("", "Time at which Extract and pump were added", "add_extract", forgotten_by=_BACK_OUT),
 )
 GGSERR_BEGIN = Facts(
     "ggserr:{}",
     "direction:site",
-    _integer("", "Length of ggserr.log before the capture; only later messages are judged", "add_extract"),
+    _object(
+        "",
+        "File and length of ggserr.log before the capture; only later messages are judged",
+        "add_extract",
+        forgotten_by=_BACK_OUT,
+    ),
 )
 CAPTURE_SCN = Facts(
     "{}_capture_scn",
     "direction",
-    _integer("", "SCN when the Extract ran; transactions that are older must end", "start_extract_and_pump"),
+    _integer(
+        "",
+        "SCN when the Extract ran; transactions that are older must end",
+        "start_extract_and_pump",
+        forgotten_by=_BACK_OUT,
+    ),
+)
+AFTER_CSN = Facts(
+    "{}_after_csn",
+    "direction",
+    _integer(
+        "",
+        "CSN after which this plan starts the Replicat; recorded **before** the start",
+        "start_replicat_after_csn",
+        forgotten_by=("add_replicat", *_BACK_OUT),
+    ),
+)
+AFTER_CSN_PASSED = Facts(
+    "{}_after_csn_passed",
+    "direction",
+    _flag(
+        "",
+        "The Replicat was started after that CSN and has passed it; a later start needs none",
+        "wait_for_catch_up",
+        "prove_replication_to_source",
+        forgotten_by=("add_replicat", *_BACK_OUT),
+    ),
 )
 SEQUENCES_FLUSHED = Facts("{}_sequences_flushed", "direction", _flag("", "FLUSH SEQUENCE is done", "flush_sequences"))
 
@@ -328,6 +371,9 @@ TO_TARGET_STOPPED = _flag(
     "Replication to the target is stopped; the back-out starts it again",
     "stop_replication_to_target",
     forgotten_by=_BACK_OUT,
+)
+TO_TARGET_REMOVED = _flag(
+    "to_target_removed", "The groups of replication to the target are deleted", "remove_replication_to_target"
 )
 APPLICATION_MOVED = _text(
     "application_moved",

@@ -143,6 +143,7 @@ PROCEDURES: dict[str, Procedure] = {
             _list(
                 *_TAKE_OVER,
                 *_FOLLOW,
+                (replication.MANAGER, "source"),
                 *_HOLD,
                 (services.SERVER_SERVES, "source"),
                 *_SERVE,
@@ -152,13 +153,22 @@ PROCEDURES: dict[str, Procedure] = {
         ),
         Procedure(
             "return_to_normal",
-            _list(*_REACH, *_STATE, *_COPY, *_SERVE, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
+            _list(
+                *_REACH,
+                *_STATE,
+                *_COPY,
+                *_SERVE,
+                (replication.PARAMETERS, _ONCE),
+                replication.MANAGER,
+                (services.LOCK, "source"),
+            ),
             # A copy as of one SCN, without replication after it.
             not_active_active=_names(
                 reach.GGSCI,
                 clocks_and_releases.GOLDENGATE_RELEASE,
                 replication.SUPPLEMENTAL,
                 replication.PARAMETERS,
+                replication.MANAGER,
                 room.TRAIL_SPACE,
                 room.REDO_SPACE,
                 replication.TRANSACTIONS,
@@ -166,12 +176,27 @@ PROCEDURES: dict[str, Procedure] = {
         ),
         Procedure(
             "setup_replication",
-            _list(*_REACH, *_STATE, *_COPY, *_SERVE, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
+            _list(
+                *_REACH,
+                *_STATE,
+                *_COPY,
+                *_SERVE,
+                (replication.PARAMETERS, _ONCE),
+                replication.MANAGER,
+                (services.LOCK, "source"),
+            ),
             only="active-standby",
         ),
         Procedure(
             "database_transfer",
-            _list(*_REACH, *_STATE, *_COPY, (replication.PARAMETERS, _ONCE), (services.LOCK, "source")),
+            _list(
+                *_REACH,
+                *_STATE,
+                *_COPY,
+                (replication.PARAMETERS, _ONCE),
+                replication.MANAGER,
+                (services.LOCK, "source"),
+            ),
             only="active-standby",
         ),
     )

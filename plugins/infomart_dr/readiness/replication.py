@@ -62,6 +62,33 @@ def _in_use(step: Step, file: replication_guard.ParameterFile) -> bool:
     return file.path.rpartition("/")[2] in {"GLOBALS", *(f"{name.lower()}.prm" for name in used)}
 
 
+def _manager_parameters(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    step = context.step
+    groups, found = step.at(role).settings.goldengate.groups, replication_guard.manager_parameters(step, role)
+    verdicts = [
+        blocked(fault, replication_guard.WITHOUT_AUTOMATIC_STARTS)
+        for fault in replication_guard.automatic_starts(step, role)
+    ]
+    verdicts += [
+        warning(
+            f"mgr.prm has {line!r}, which is not followed",
+            "Check that it has no AUTOSTART or AUTORESTART that matches the Replicat.",
+        )
+        for line in found.elsewhere
+    ]
+    verdicts += [
+        warning(
+            f"mgr.prm has {each.text!r}, which starts {name} with the manager",
+            "After a failover the manager of the returning site would send what the survivor must not apply. Start the "
+            "Extract and the pump by hand, or keep that manager stopped.",
+        )
+        for name in (groups.extract, groups.pump)
+        for each in found.starting("EXTRACT", name)
+        if each.word == "AUTOSTART"
+    ]
+    return verdicts or [ok("mgr.prm starts no group of the procedures by itself")]
+
+
 def group_verdict(name: str, info: Any) -> Verdict:
     """Status, lag and time since the checkpoint of a group, judged together.
 
@@ -131,6 +158,12 @@ PARAMETERS = Check(
     _parameter_files,
     needs=("database_host",),
     once=True,
+)
+MANAGER = Check(
+    "manager_parameters",
+    "AUTOSTART and AUTORESTART of mgr.prm, at the sites whose Replicat the procedure adds",
+    _manager_parameters,
+    needs=("database_host",),
 )
 GROUPS = Check(
     "replication",

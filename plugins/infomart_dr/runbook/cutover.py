@@ -65,6 +65,7 @@ def switch_direction() -> None:
     chain(
         replication.StopReplicationToTarget(task_id="stop_replication_to_target"),
         replication.EnableSupplementalLogging(task_id="enable_supplemental_logging", role="target"),
+        replication.StartManagers(task_id="start_managers", replicats=("source",)),
         replication.AddExtract(task_id="add_extract", direction="to_source", role="target"),
         replication.StartCapture(task_id="start_extract_and_pump", direction="to_source", role="target"),
         replicated.WaitForOlderTransactions(

@@ -38,6 +38,7 @@ def capture_at_source() -> None:
         replication.RecreateCheckpointTable(task_id="recreate_checkpoint_table"),
         replication.RenderParameterFiles(task_id="render_parameter_files"),
         replication.EnableSupplementalLogging(task_id="enable_supplemental_logging"),
+        replication.StartManagers(task_id="start_managers"),
         replication.AddExtract(task_id="add_extract", direction="to_target"),
         replication.StartCapture(task_id="start_extract_and_pump", direction="to_target"),
         replication.FlushSequences(task_id="flush_sequences", direction="to_target"),

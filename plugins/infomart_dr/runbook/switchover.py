@@ -22,6 +22,8 @@ def check_replication() -> None:
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
         replication.RemoveOldReplication(task_id="remove_old_replication", keep="to_target"),
         replication.RenderParameterFiles(task_id="render_parameter_files"),
+        # The service still runs here: a manager that would start the source's Replicat is found before the stop.
+        replication.StartManagers(task_id="start_managers", replicats=("source",)),
         replicated.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),
     )
 

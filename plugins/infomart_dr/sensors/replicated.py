@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from infomart_dr.guards.replication import marker_arrived, no_older_transactions
+from infomart_dr.guards.replication import marker_arrived, no_older_transactions, require_start_after_csn
 from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
-from infomart_dr.plan.step import Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.sensors.base import StepSensor
 
 
@@ -79,8 +79,15 @@ class WaitForCatchUp(StepSensor):
             )
             self.log.info("act: marker %s written at SCN %s", self.marker(step), scn)
 
+    def finish(self, step: Step, seen: Observation) -> None:
+        """The marker lies behind the CSN of the Replicat's first start: that start counts, unless another followed."""
+        csn = step.ledger.get(facts.AFTER_CSN.of(self.direction))
+        if csn is not None and not step.ledger.has(facts.AFTER_CSN_PASSED.of(self.direction)):
+            require_start_after_csn(step, self.direction, csn, proven=True)
+            step.ledger.put_once(facts.AFTER_CSN_PASSED.of(self.direction), True)
+
     def next_step(self) -> str:
-        return "Check the Replicat's report and the link between the sites, then clear this task."
+        return "Check the reports of the groups and the link between the sites, then clear this task."
 
 
 class WaitForFinalCatchUp(WaitForCatchUp):

@@ -31,6 +31,10 @@ class Timeouts(Model):
     statement: int = Field(120, ge=1, le=7200)
     #: One short command over SSH.
     command: int = Field(60, ge=1, le=3600)
+    #: One command of ggsci that writes or locks the database's dictionary, such as REGISTER EXTRACT.
+    goldengate: int = Field(1800, ge=60, le=86400)
+    #: For which a started group of GoldenGate must run before it counts as RUNNING.
+    group_start: float = Field(30, ge=0, le=600)
     #: Between two checks of something that takes long.
     poll: float = Field(5.0, ge=0.2, le=300)
     #: Waiting time in the task's own process, before the triggerer takes over the waiting.

@@ -210,6 +210,8 @@ def test_rows_arrive_exactly_once_after_the_csn_whatever_is_killed(sites: Sites)
     target.replicat("rkill", "rk", "REPERROR (DEFAULT, ABEND)", after=scn)
     writer = threading.Thread(target=_write_calls, args=(source, 100_000, stop, counter))
     writer.start()
+    # A restart before that would apply again what AFTERCSN skips.
+    wait_for(lambda: "OGG-01374" in target.report("rkill"), "the Replicat is past the CSN")
     try:
         for site, name in ((target, "rkill"), (source, "ekill"), (source, "pkill"), (target, "rkill")):
             wait_for(lambda s=site, n=name: s.status(n) == "RUNNING", f"{name} runs")  # type: ignore[misc]
@@ -429,11 +431,72 @@ def test_integrated_capture_needs_a_registration_before_its_begin(sites: Sites) 
     wait_for(lambda: "first SCN" in source.report("eint"), "it began before its registration")
     wait_for(lambda: source.status("eint") == "ABENDED", "it abends")
     source.ggsci("ALTER EXTRACT eint, BEGIN NOW", "START EXTRACT eint")
-    wait_for(lambda: source.status("eint") == "RUNNING", "it runs")
+    wait_for(lambda: "OGG-00993" in source.report("eint"), "it runs")
     text = source.ggsci("STOP EXTRACT eint", "UNREGISTER EXTRACT eint DATABASE", "DELETE EXTRACT eint", login=True)
     assert "Request processed." in text
     assert "Successfully unregistered EXTRACT EINT from database." in text
     assert "Deleted EXTRACT EINT." in text
+
+
+def test_aftercsn_holds_for_the_start_that_names_it(sites: Sites) -> None:
+    source, target = sites
+    source.extract("eonce", "eq", "TABLE GIM.NO_KEY;")
+    source.pump("ponce", "eq", "rq", target.home.manager_port)
+    wait_for(lambda: source.status("eonce") == source.status("ponce") == "RUNNING", "Extract and pump run")
+    wait_for(lambda: "OGG-00993" in source.report("eonce"), "the Extract has begun")
+    target.rows("DELETE FROM gim.no_key RETURNING 1")
+    source.rows("INSERT INTO gim.no_key VALUES ('once', NULL) RETURNING 1")
+    scn = source.scn()
+    target.replicat("ronce", "rq", after=scn)
+    wait_for(lambda: "User requested start after CSN" in target.report("ronce"), "it starts after the CSN")
+    wait_for(lambda: (target.home.group("replicat", "ronce").checkpoint.get("updated") or 0) > 0, "it reads")
+    time.sleep(1)
+    assert target.rows("SELECT * FROM gim.no_key") == []
+    # Nothing behind the CSN has come: a plain start begins where the first one began.
+    target.ggsci("STOP REPLICAT ronce", "START REPLICAT ronce")
+    wait_for(lambda: target.rows("SELECT name FROM gim.no_key") == [("once",)], "what the CSN excludes is applied")
+    assert "User requested start" not in target.report("ronce")
+    source.ggsci("STOP ER *once")
+    target.ggsci("STOP ER *once")
+
+
+def test_a_group_runs_before_it_has_logged_in_and_an_abended_one_stays_so_after_a_stop(sites: Sites) -> None:
+    source, _ = sites
+    lab.set_fault(source.config, "site2.goldengate.late_abend", {"ELATE": 1.5})
+    source.extract("elate", "el", "TABLE GIM.CALLS;")
+    wait_for(lambda: source.status("elate") == "RUNNING", "it runs")
+    assert "OGG-00993" not in source.report("elate")
+    wait_for(lambda: source.status("elate") == "ABENDED", "its login fails")
+    assert "is already stopped" in source.ggsci("STOP EXTRACT elate")
+    assert source.status("elate") == "ABENDED"
+    lab.set_fault(source.config, "site2.goldengate.late_abend", None)
+
+
+def test_the_log_is_renamed_at_its_largest_size(sites: Sites) -> None:
+    source, _ = sites
+    lab.set_fault(source.config, "site2.goldengate.log_rollover", 300)
+    for number in range(4):
+        source.home.log("INFO", "OGG-00987", "ggsci", "", f"record {number} " + "x" * 200)
+    lab.set_fault(source.config, "site2.goldengate.log_rollover", None)
+    log = source.home.root / "ggserr.log"
+    assert "record 3" in log.read_text() and "record 0" not in log.read_text()
+    assert "record 0" in "".join(path.read_text() for path in sorted(log.parent.glob("ggserr.log.*")))
+
+
+def test_registering_takes_time_and_is_known_from_its_beginning(sites: Sites) -> None:
+    source, _ = sites
+    lab.set_fault(source.config, "site2.goldengate.slow_register", 1)
+    begun = time.monotonic()
+    thread = threading.Thread(target=source.ggsci, args=("REGISTER EXTRACT eslow DATABASE",), kwargs={"login": True})
+    thread.start()
+    known = "SELECT 1 FROM sys.lab_capture WHERE capture_name = 'OGG$CAP_ESLOW'"
+    wait_for(lambda: source.rows(known), "the registration is known")
+    assert "already registered" in source.ggsci("REGISTER EXTRACT eslow DATABASE", login=True)
+    assert time.monotonic() - begun < 1
+    thread.join()
+    assert time.monotonic() - begun >= 1
+    lab.set_fault(source.config, "site2.goldengate.slow_register", None)
+    source.ggsci("UNREGISTER EXTRACT eslow DATABASE", login=True)
 
 
 def test_a_pump_outlives_a_cut_link(sites: Sites) -> None:

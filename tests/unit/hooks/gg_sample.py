@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from infomart_dr import topology
+from infomart_dr.hooks.remote_job import JobStatus
 
 #: GoldenGate of a site whose Extract captures from the root of a CDB.
 FROM_ROOT = {"capture_login": {"alias": "cggalias"}}
@@ -105,6 +107,10 @@ class FakeHost:
 
     answer: Callable[[Call], Completed]
     calls: list[Call] = field(default_factory=list)
+    #: Jobs that were started and not forgotten, by id.
+    jobs: dict[str, FakeJob] = field(default_factory=dict)
+    #: Checks of a job until it ends.
+    job_takes: int = 0
 
     def run(
         self,
@@ -119,3 +125,35 @@ class FakeHost:
         call = Call(list(argv), stdin or "", dict(environment or {}), cwd)
         self.calls.append(call)
         return self.answer(call)
+
+
+class FakeJob:
+    """A remote job that runs its ggsci at once, and shows its end after some checks."""
+
+    def __init__(self, host: FakeHost, job_id: str) -> None:
+        self.host, self.job_id = host, job_id
+        self.left = host.job_takes
+        self.output = ""
+
+    def status(self) -> JobStatus:
+        known = self.host.jobs.get(self.job_id)
+        if known is None:
+            return JobStatus("absent")
+        known.left -= 1
+        return JobStatus("running") if known.left >= 0 else JobStatus("ended", exit_code=0)
+
+    def submit(self, program: str, **given: Any) -> JobStatus:
+        assert self.job_id not in self.host.jobs, "the same job twice"
+        title, _, last = program.partition("\n")
+        assert last == "exec ./ggsci"
+        printed = self.host.run(["./ggsci"], stdin=given["stdin"], environment=given["environment"], cwd=given["cwd"])
+        self.output = f"{shlex.split(title)[2]}\n{printed.stdout}"
+        self.host.jobs[self.job_id] = self
+        return self.status()
+
+    def log(self, offset: int = 0) -> tuple[str, int]:
+        text = self.host.jobs[self.job_id].output
+        return text[offset:], len(text)
+
+    def forget(self) -> None:
+        self.host.jobs.pop(self.job_id, None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.hooks.gg_sample import ENCRYPTED, FROM_ROOT, Call, Completed, FakeHost, make_topology
+from tests.unit.hooks.gg_sample import ENCRYPTED, FROM_ROOT, Call, Completed, FakeHost, FakeJob, make_topology
 
 from infomart_dr.errors import (
     CredentialsError,
@@ -465,6 +468,12 @@ class World:
         self.replies: dict[str, str] = {}
         self.manager = True
         self.old = old
+        self.checkpoint = "00:00:01"
+        self.registered = False
+        #: UNREGISTER is refused while there is a group.
+        self.unregister_needs_no_group = False
+        #: AUTORESTART starts an abended group right after a STOP.
+        self.autorestart = False
 
     def __call__(self, call: Call) -> Completed:
         lines = call.stdin.splitlines()
@@ -495,7 +504,20 @@ class World:
             self.started.add(words[2])
             self.queue[words[2]] = list(self.after_start)
             return f"Sending START request to MANAGER ...\n{words[1]} {words[2]} starting"
+        if words[:2] == ["UNREGISTER", "EXTRACT"]:
+            if self.unregister_needs_no_group and self.groups:
+                return "ERROR: EXTRACT EGIM must be deleted first."
+            if not self.registered:
+                return "ERROR: Cannot unregister EXTRACT EGIM because it is not registered."
+            self.registered = False
+            return "Successfully unregistered EXTRACT EGIM from database."
+        if words[0] == "SEND" and words[-1] == "FORCESTOP":
+            self.groups[words[2]] = "STOPPED"
+            return f"Sending FORCESTOP request to EXTRACT {words[2]} ...\nRequest processed."
         if words[0] == "STOP":
+            if self.groups[words[2]] == "ABENDED" and self.autorestart:
+                self.queue[words[2]] = ["RUNNING"]
+                return f"{words[1]} {words[2]} is already stopped."
             self.groups[words[2]] = "STOPPED"
             return f"Sending STOP request to {words[1]} {words[2]} ...\nRequest processed."
         if words[0] == "DELETE":
@@ -517,7 +539,7 @@ class World:
         how = "Last Started" if name in self.started else "Initialized  "
         text = (
             f"{kind}   {name}      {how} 2026-11-02 10:17   Status {self.groups[name]}\n"
-            f"Checkpoint Lag       00:00:00 (updated 00:00:07 ago)\n"
+            f"Checkpoint Lag       00:00:00 (updated {self.checkpoint} ago)\n"
             f"Log Read Checkpoint  File ./dirdat/dp000000000\n                     First Record  RBA 0\n"
         )
         if showch:
@@ -535,6 +557,8 @@ def hook(
         host,  # type: ignore[arg-type]  # a stand-in for RemoteHost
         site,
         password=None if password is None else lambda: password,
+        jobs=lambda job_id: FakeJob(host, job_id),  # type: ignore[arg-type, return-value]
+        steady=3,
         sleep=lambda seconds: None,
         clock=lambda: float(next(clock)),
     )
@@ -728,7 +752,8 @@ def test_the_first_start_of_a_replicat_says_aftercsn() -> None:
     ggsci, _ = hook(world)
     assert ggsci.start("RGIM", after_csn=1440415).changed
     assert started(world) == ["START REPLICAT RGIM, AFTERCSN 1440415"]
-    assert ggsci.wait_running("RGIM").status == "RUNNING"
+    ggsci.wait_running("RGIM")
+    assert world.groups["RGIM"] == "RUNNING"
 
 
 def test_a_running_replicat_is_not_started_again() -> None:
@@ -780,7 +805,8 @@ def test_the_end_of_the_last_run_is_not_taken_for_this_one() -> None:
     world.after_start = ["ABENDED", "STARTING", "RUNNING", "RUNNING"]
     ggsci, _ = hook(world)
     ggsci.start("RGIM")
-    assert ggsci.wait_running("RGIM").status == "RUNNING"
+    ggsci.wait_running("RGIM")
+    assert world.groups["RGIM"] == "RUNNING"
 
 
 def test_starting_is_not_running() -> None:
@@ -788,6 +814,98 @@ def test_starting_is_not_running() -> None:
     world.groups["EGIM"] = "STARTING"
     with pytest.raises(TransientError, match="STARTING"):
         hook(world)[0].wait_running("EGIM", timeout=5)
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 8])
+def test_an_abend_some_seconds_after_running_is_found(seconds: int) -> None:
+    world = World()
+    world.groups["RGIM"] = "STOPPED"
+    world.after_start = ["STARTING", *["RUNNING"] * seconds, "ABENDED", "ABENDED"]
+    ggsci, _ = hook(world)
+    ggsci._steady = 30
+    ggsci.start("RGIM")
+    with pytest.raises(RemoteCommandError, match="OGG-00303"):
+        ggsci.wait_running("RGIM")
+
+
+def test_a_group_that_runs_without_a_sign_of_work_is_not_believed() -> None:
+    """It waits for its login, or for the capture."""
+    world = World()
+    world.groups["EGIM"] = "RUNNING"
+    world.checkpoint = "00:59:00"
+    with pytest.raises(TransientError, match="neither its report nor its checkpoint shows"):
+        hook(world)[0].wait_running("EGIM", timeout=20)
+    world.replies["VIEW REPORT"] = "2026-11-02 10:20:25  INFO    OGG-00993  EXTRACT EGIM started."
+    hook(world)[0].wait_running("EGIM", timeout=20)
+
+
+def test_several_groups_are_waited_for_together_and_the_one_that_abends_is_named() -> None:
+    world = World()
+    world.groups |= {"EGIM": "RUNNING", "PGIM": "RUNNING"}
+    hook(world)[0].wait_running("EGIM", "PGIM")
+    world.queue["PGIM"] = ["RUNNING", "ABENDED", "ABENDED"]
+    with pytest.raises(RemoteCommandError, match="EXTRACT PGIM abended"):
+        hook(world)[0].wait_running("EGIM", "PGIM")
+
+
+REFUSED_STOP = (
+    "Sending STOP request to EXTRACT EGIM ...\n\nERROR: There are open, long-running transactions. Before you stop"
+    " Extract, make the archives available. To force Extract to stop, use the SEND EXTRACT EGIM, FORCESTOP command."
+)
+
+
+def test_an_extract_that_nobody_needs_any_more_is_stopped_by_force_when_transactions_hold_it() -> None:
+    world = World()
+    world.groups["EGIM"] = "RUNNING"
+    world.replies["STOP EXTRACT EGIM"] = REFUSED_STOP
+    assert hook(world)[0].stop("EGIM", force=True).changed
+    assert "SEND EXTRACT EGIM, FORCESTOP" in world.commands and world.groups["EGIM"] == "STOPPED"
+
+
+def test_a_replicat_is_never_stopped_by_force() -> None:
+    world = World()
+    world.groups["RGIM"] = "RUNNING"
+    world.replies["STOP REPLICAT RGIM"] = REFUSED_STOP
+    with pytest.raises(TransientError):
+        hook(world)[0].stop("RGIM", force=True)
+    assert not any("FORCESTOP" in command for command in world.commands)
+
+
+def test_a_removed_extract_leaves_no_registration_whichever_order_the_release_wants() -> None:
+    for refusing in (False, True):
+        world = World()
+        world.groups["EGIM"] = "RUNNING"
+        world.registered = True
+        world.unregister_needs_no_group = refusing
+        hook(world)[0].remove_group("EGIM")
+        assert not world.groups and not world.registered
+
+
+def test_a_registration_without_a_group_is_removed_too() -> None:
+    world = World()
+    world.registered = True
+    assert not hook(world)[0].remove_group("EGIM").changed
+    assert not world.registered
+    world.commands.clear()
+    hook(world)[0].remove_group("RGIM")
+    assert not any("UNREGISTER" in command for command in world.commands)
+
+
+def test_a_group_that_autorestart_started_between_stop_and_delete_is_stopped_again() -> None:
+    world = World()
+    world.groups["PGIM"] = "ABENDED"
+    world.autorestart = True
+    assert hook(world)[0].remove_group("PGIM").changed
+    assert [c.split()[0] for c in world.commands if c.startswith(("STOP", "DELETE"))] == ["STOP", "STOP", "DELETE"]
+
+
+def test_an_unregister_that_is_refused_while_a_session_is_attached_is_tried_again() -> None:
+    attached = "2026-11-02 10:20:25  ERROR   OGG-01754  Cannot unregister EXTRACT EGIM: a session is still attached."
+    answers = [attached, attached, "2026-11-02 10:20:25  INFO    OGG-01750  Successfully unregistered EXTRACT EGIM."]
+    ggsci, _ = hook(lambda call: fixed(LOGGED_IN, answers.pop(0) if "UNREG" in call.stdin else "")(call))
+    assert ggsci.unregister_extract("EGIM").changed and not answers
+    with pytest.raises(RemoteCommandError, match="OGG-01754"):
+        hook(fixed(LOGGED_IN, attached))[0].unregister_extract("EGIM")
 
 
 def test_stop_is_stop_and_never_kill() -> None:
@@ -830,17 +948,129 @@ def test_deleting_refuses_a_running_group_and_is_done_once() -> None:
     assert not ggsci.delete_group("EGIM").changed
 
 
+REGISTERED = "2026-11-03 10:01:30  INFO    OGG-02003  Extract EGIM successfully registered with database at SCN 77."
+ALREADY = "2026-11-02 10:20:25  ERROR   OGG-08241  This EXTRACT EGIM is already registered with the database."
+
+
 def test_registering() -> None:
-    done = hook(fixed(LOGGED_IN, "OGG-02003  Extract EGIM successfully registered with database at SCN 77."))[0]
-    assert done.register_extract("EGIM").scn == 77
-    again = "2026-11-02 10:20:25  ERROR   OGG-08241  This EXTRACT EGIM is already registered with the database."
-    assert not hook(fixed(LOGGED_IN, again))[0].register_extract("EGIM").changed
+    assert hook(fixed(LOGGED_IN, REGISTERED))[0].register_extract("EGIM").scn == 77
     gone = "2026-11-02  ERROR   OGG-08221  Cannot unregister EXTRACT EGIM because it is not registered."
     assert not hook(fixed(LOGGED_IN, gone))[0].unregister_extract("EGIM").changed
     with pytest.raises(RemoteCommandError):
         hook(fixed(LOGGED_IN, "ERROR: ORA-01031: insufficient privileges"))[0].register_extract("EGIM")
     with pytest.raises(UnexpectedReplyError):
         hook(fixed(LOGGED_IN, "hm"))[0].register_extract("EGIM")
+
+
+def test_an_old_registration_without_a_group_is_not_taken_for_good() -> None:
+    answers = {
+        "REGISTER": [ALREADY, REGISTERED],
+        "UNREGISTER": ["Successfully unregistered EXTRACT EGIM from database."],
+    }
+    seen: list[str] = []
+
+    def answer(call: Call) -> Completed:
+        word = call.stdin.splitlines()[1].split()[0]
+        seen.append(word)
+        return fixed(LOGGED_IN, answers[word].pop(0) if word in answers else "")(call)
+
+    assert hook(answer)[0].register_extract("EGIM").scn == 77
+    assert [word for word in seen if word in answers] == ["REGISTER", "UNREGISTER", "REGISTER"]
+
+
+def test_a_slow_registration_is_sent_once_and_waited_for() -> None:
+    ggsci, host = hook(fixed(LOGGED_IN, REGISTERED))
+    host.job_takes = 90
+    assert ggsci.register_extract("EGIM").scn == 77
+    assert sum("REGISTER" in call.stdin for call in host.calls) == 1 and not host.jobs
+
+
+def test_a_registration_whose_caller_was_lost_is_found_by_the_retry_and_gives_its_scn() -> None:
+    ggsci, host = hook(fixed(LOGGED_IN, REGISTERED))
+    host.job_takes = 10_000
+    with pytest.raises(TransientError, match="still runs"):
+        ggsci.register_extract("EGIM")
+    # The retry is another process, and the first command still runs for a while.
+    again, _ = hook(fixed(LOGGED_IN, REGISTERED))
+    again._host = host  # type: ignore[assignment]
+    again._jobs = lambda job_id: FakeJob(host, job_id)  # type: ignore[assignment, return-value]
+    next(iter(host.jobs.values())).left = 5
+    assert again.register_extract("EGIM").scn == 77
+    assert sum("REGISTER" in call.stdin for call in host.calls) == 1
+
+
+def test_the_reply_to_an_earlier_registration_is_not_taken_after_an_unregistration() -> None:
+    ggsci, host = hook(fixed(LOGGED_IN, REGISTERED))
+    host.job_takes = 10_000
+    with pytest.raises(TransientError):
+        ggsci.register_extract("EGIM")
+    next(iter(host.jobs.values())).left = 0
+    host.job_takes = 0
+    ggsci.unregister_extract("EGIM", patience=0)
+    ggsci.register_extract("EGIM")
+    sent = [call.stdin.splitlines()[1].split()[0] for call in host.calls]
+    assert [word for word in sent if word != "EXIT"] == ["REGISTER", "UNREGISTER", "REGISTER"]
+
+
+def test_sequences_are_flushed_again_although_an_earlier_flush_was_not_read() -> None:
+    ggsci, host = hook(fixed(LOGGED_IN, "Successfully flushed 3 sequence(s) GIM.*."))
+    host.job_takes = 10_000
+    with pytest.raises(TransientError):
+        ggsci.flush_sequence("GIM")
+    next(iter(host.jobs.values())).left = 0
+    host.job_takes = 0
+    assert ggsci.flush_sequence("GIM").changed
+    assert sum("FLUSH" in call.stdin for call in host.calls) == 2
+
+
+def test_an_extract_begins_behind_its_registration() -> None:
+    for release, scn, begin in (("19.1", 77, "SCN 78"), ("19.1", None, "BEGIN NOW"), ("11.2", 77, "BEGIN NOW")):
+        world = World()
+        ggsci, _ = hook(world, release=release, login=ENCRYPTED, password="x1") if release == "11.2" else hook(world)
+        ggsci.add_extract("EGIM", scn=scn)
+        assert f"ADD EXTRACT EGIM, INTEGRATED TRANLOG, {begin}" in world.commands
+
+
+# -- how a Replicat was started ---------------------------------------------------------------------------
+
+RUN_19C = """
+2026-11-03 10:00:00  INFO    OGG-01373  User requested start after CSN 1440415.
+2026-11-03 10:00:01  INFO    OGG-01374  Transaction delivery commencing at position Seqno 0, RBA 4711, Transaction ID \
+8.2.1, CSN 1440417, 12 transaction(s) skipped.
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("== \n", [(None, None, None)]),
+        (f"== \n{RUN_19C}", [(1440415, None, 1440417)]),
+        ("== 0\nUser requested start after CSN 1440415\n== \n", [(1440415, None, None), (None, None, None)]),
+        ("== \nOGG-01373: Benutzer hat Start nach CSN 1440415 angefordert: 1440415.\n", [(1440415, None, None)]),
+        ("== \nUser requested start after CSN 1,440,415.\n", [(1440415, None, None)]),
+        ("== \n2026-11-03  INFO  OGG-01372  User requested start at CSN 7.\n", [(None, 7, None)]),
+    ],
+)
+def test_the_starts_of_a_groups_runs(text: str, found: list[tuple[int | None, int | None, int | None]]) -> None:
+    starts = parse.parse_starts(text.replace("\\\n", ""))
+    assert [(start.after_csn, start.at_csn, start.delivered_csn) for start in starts] == found
+
+
+def test_reports_are_read_from_the_oldest_to_the_newest(tmp_path: Path) -> None:
+    (tmp_path / "dirrpt").mkdir()
+    for name, csn in (("RGIM1", 1), ("RGIM0", 2), ("RGIM", 3), ("RGIMX", 9)):
+        (tmp_path / "dirrpt" / f"{name}.rpt").write_text(
+            f"many lines\n2026-11-03 10:00:00  INFO    OGG-01373  User requested start after CSN {csn}.\n"
+        )
+
+    class LocalHost:
+        def shell_bytes(self, text: str, *arguments: str) -> bytes:
+            return subprocess.run(["/bin/sh", "-c", text, "sh", *arguments], capture_output=True, check=True).stdout
+
+    site: Any = SimpleNamespace(goldengate=SimpleNamespace(home=str(tmp_path)))
+    starts = Ggsci(LocalHost(), site).starts("RGIM")  # type: ignore[arg-type]
+    assert [start.after_csn for start in starts] == [1, 2, 3]
 
 
 def test_schema_logging_is_switched_on_once_and_proven() -> None:
@@ -888,6 +1118,17 @@ def test_the_manager_is_started_only_when_it_is_down() -> None:
     assert ggsci.start_manager().changed
     assert not ggsci.start_manager().changed
     assert world.commands.count("START MGR") == 1
+
+
+def test_a_manager_that_keeps_the_outputs_open_does_not_hold_the_connection(tmp_path: Path) -> None:
+    program = tmp_path / "ggsci"
+    program.write_text("#!/bin/sh\ncat\necho Manager started.\nsleep 20 &\nexit 3\n")
+    program.chmod(0o700)
+    ggsci, host = hook(fixed("Manager started."))
+    ggsci._run("START MGR\nEXIT\n", None, apart=True)
+    argv = [str(program) if word == "./ggsci" else word for word in host.calls[0].argv]
+    done = subprocess.run(argv, input="START MGR\n", capture_output=True, text=True, timeout=10)
+    assert (done.stdout, done.returncode) == ("START MGR\nManager started.\n", 3)
 
 
 def test_the_lag_of_a_group_that_does_not_run_is_unknown() -> None:

@@ -136,3 +136,60 @@ def test_a_host_whose_ls_is_another_is_told_and_not_believed(log: Path) -> None:
     site: Any = SimpleNamespace(goldengate=SimpleNamespace(home=str(log.parent)))
     with pytest.raises(UnexpectedReplyError, match="cannot be read"):
         Ggsci(Odd(), site).log_since(None)  # type: ignore[arg-type]
+
+
+def test_of_a_log_that_was_renamed_twice_every_record_is_read(log: Path) -> None:
+    _, position = reader(log).log_since(None)
+    for code in ("OGG-00002", "OGG-00003"):
+        with log.open("a") as stream:
+            stream.write(line(code))
+        if (first := log.with_name("ggserr.log.1")).exists():
+            first.rename(log.with_name("ggserr.log.2"))
+        log.rename(log.with_name("ggserr.log.1"))
+        log.touch()
+    # A copy of the old log with errors from before the position is no part of it.
+    log.with_name("ggserr.log.copy").write_text(line("OGG-00009"))
+    with log.open("a") as stream:
+        stream.write(line("OGG-00004"))
+    records, after = reader(log).log_since(position)
+    assert codes(records) == ["OGG-00002", "OGG-00003", "OGG-00004"]
+    errors, whole = reader(log).errors_since(position)
+    assert codes(errors) == ["OGG-00002", "OGG-00003", "OGG-00004"] and whole
+    assert after == (log.stat().st_ino, log.stat().st_size)
+
+
+def test_the_rest_of_a_renamed_log_is_read_whatever_its_size(log: Path) -> None:
+    _, position = reader(log).log_since(None)
+    with log.open("a") as stream:
+        stream.write("".join(line(f"OGG-{number:05d}") for number in range(100, 130)))
+    log.rename(log.with_name("ggserr.log.1"))
+    log.write_text(line("OGG-00003"))
+    seen: list[str] = []
+    for _ in range(40):
+        records, position = reader(log).log_since(position, limit=300)
+        seen += codes(records)
+    assert seen == [*(f"OGG-{number:05d}" for number in range(100, 130)), "OGG-00003"]
+
+
+@pytest.mark.parametrize("how", ["moved away", "truncated"])
+def test_a_log_of_which_a_part_is_gone_is_not_called_whole(log: Path, how: str) -> None:
+    with log.open("a") as stream:
+        stream.write(line("OGG-00002") * 5)
+    _, position = reader(log).log_since(None)
+    assert position is not None
+    if how == "truncated":
+        log.write_text(line("OGG-00003"))
+    else:
+        log.rename(log.with_name("elsewhere"))
+        (log.parent / "elsewhere").rename(log.parent.parent / "elsewhere")
+        log.write_text(line("OGG-00003"))
+    errors, whole = reader(log).errors_since(position)
+    assert (codes(errors), whole) == (["OGG-00003"], False)
+
+
+def test_a_line_of_a_process_with_another_locale_is_read_in_its_own_encoding(log: Path) -> None:
+    _, position = reader(log).log_since(None)
+    with log.open("ab") as stream:
+        stream.write(line("OGG-00002", " Zugriff auf Büro").encode("cp1252") + line("OGG-00003", " Büro").encode())
+    records, _ = reader(log).log_since(position)
+    assert [record.message.endswith("Büro") for record in records] == [True, True]

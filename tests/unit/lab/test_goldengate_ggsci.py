@@ -229,7 +229,7 @@ def test_a_vanished_process_is_abended(talk: Talk, config: lab.LabConfig) -> Non
     group.save_process("RUNNING", pid=2**22 - 3, ticks=1)
     assert "REPLICAT RGIM: ABENDED" in talk("site2", "status replicat rgim")
     talk("site2", "stop replicat rgim")
-    assert group.status() == "STOPPED"
+    assert group.status() == "ABENDED"
 
 
 def test_a_group_that_comes_to_life_while_it_is_shown_is_shown(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,3 +257,14 @@ def test_autorestart_rules() -> None:
     first, second = restarts(parse(text, "manager"))
     assert (first.kinds, first.pattern, first.retries, first.wait_seconds) == (("extract", "replicat"), ("*"), 5, 60)
     assert (second.kinds, second.pattern, second.retries) == (("extract",), "E*", 2)
+
+
+def test_autostart_is_written_where_the_lab_asks_for_it(config: lab.LabConfig) -> None:
+    config.sites["site3"].autostart = True
+    texts = {}
+    for site in ("site2", "site3"):
+        home = Home(config, site)
+        home.prepare()
+        texts[site] = (home.root / "dirprm" / "mgr.prm").read_text()
+    assert "AUTOSTART" not in texts["site2"] and "AUTORESTART EXTRACT *" in texts["site2"]
+    assert "AUTOSTART ER *" in texts["site3"] and "AUTORESTART ER *" in texts["site3"]

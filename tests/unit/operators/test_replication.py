@@ -18,7 +18,7 @@ from infomart_dr.topology import Trails
 FILES = (
     *("dirdat/em000000000", "dirdat/em000000001", "dirdat/dp000000000", "dirdat/zz000000000", "dirdat/dpnotes"),
     *("dirchk/EGIM.cpe", "dirchk/RGIM.cpr", "dirchk/OTHER.cpe", "dirrpt/EGIM.rpt", "dirrpt/EGIM0.rpt"),
-    *("dirrpt/rgim.dsc", "dirrpt/MGR.rpt", "trace/pgim.trc", "dirprm/egim.prm"),
+    *("dirrpt/rgim.dsc", "dirrpt/MGR.rpt", "trace/pgim.trc", "dirprm/egim.prm", "BR/EGIM/CP.EGIM.000000001"),
 )
 
 
@@ -37,17 +37,15 @@ class Site:
     def ggsci(self) -> Any:
         def gone(verb: str, name: str) -> Any:
             self.commands.append(f"{verb} {name}")
-            if verb == "DELETE":
-                del self.groups[name]
+            if verb == "REMOVE":
+                self.groups.pop(name, None)
             return SimpleNamespace(what="done")
 
         return SimpleNamespace(
             info_all=lambda: [SimpleNamespace(program=kind, group=name) for name, kind in self.groups.items()],
             info=lambda name: f"{name} STOPPED",
             definition=lambda name: f"{name} at SCN 4711",
-            stop=lambda name: gone("STOP", name),
-            unregister_extract=lambda name: gone("UNREGISTER", name),
-            delete_group=lambda name: gone("DELETE", name),
+            remove_group=lambda name: gone("REMOVE", name),
             recreate_checkpoint_table=lambda: gone("RECREATE", "GGS_CHECKPOINT"),
         )
 
@@ -87,15 +85,13 @@ def test_all_of_an_older_replication_is_removed_and_kept_aside(sites: dict[str, 
     step = step_of(sites)
     RemoveOldReplication(task_id="remove")._run(step)
     site = sites["source"]
-    assert site.commands == [
-        *("STOP RGIM", "DELETE RGIM", "STOP PGIM", "DELETE PGIM", "STOP EGIM", "UNREGISTER EGIM", "DELETE EGIM")
-    ]
+    assert site.commands == [*("REMOVE RGIM", "REMOVE PGIM", "REMOVE EGIM")]
     aside = {name.removeprefix("dirdat/old-0a1b2c3d/") for name in site.left() if "old-0a1b2c3d" in name}
     assert aside == {
         *("egim.info", "pgim.info", "rgim.info", "dirdat/em000000000", "dirdat/em000000001", "dirdat/dp000000000"),
         *("dirchk/EGIM.cpe", "dirchk/RGIM.cpr", "dirrpt/EGIM.rpt", "dirrpt/EGIM0.rpt", "dirrpt/rgim.dsc"),
         # Of a third site too.
-        *("trace/pgim.trc", "dirdat/zz000000000"),
+        *("trace/pgim.trc", "BR/EGIM/CP.EGIM.000000001", "dirdat/zz000000000"),
     }
     rest = {name for name in site.left() if "old-" not in name}
     # Other groups, other trails, the manager and the parameter files are nobody's leftovers.

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
-from infomart_dr.errors import GuardError, RemoteCommandError
+from infomart_dr.errors import GuardError, RemoteCommandError, UnreachableError
 from infomart_dr.operators.base import StepOperator, step_defaults
 from infomart_dr.operators.server import NoteFinalStop, ReturnServiceToSource, StartAtTarget, StopInfoMartServer
 from infomart_dr.plan.step import Observation
+from infomart_dr.topology import Trails
 
 STOPPED = {"final_stop": "1", "noted_scn": "7", "tables_compared": "yes", "to_source_scn": "9"}
 
@@ -22,7 +23,9 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs: set[str] = {"source"}
         self.commands: list[str] = []
+        self.scripts: list[str] = []
         self.fail = False
+        self.unreachable = ""
         replace_question(monkeypatch, "server_runs", lambda step, role: ["a process"] if role in self.runs else [])
         replace_question(monkeypatch, "serving", lambda step, role: Observation(role in self.runs, "Running or not"))
         replace_question(monkeypatch, "log_size", lambda step, role: 0)
@@ -35,11 +38,16 @@ class World:
         step.pair = SimpleNamespace(other=lambda role: {"source": "target", "target": "source"}[role])
         groups = SimpleNamespace(extract="EGIM", pump="PGIM", replicat="RGIM")
         step.site = lambda role: SimpleNamespace(
-            goldengate=SimpleNamespace(groups=groups), configuration=SimpleNamespace(backend="gax")
+            goldengate=SimpleNamespace(home="/ogg", groups=groups, trails=Trails()),
+            configuration=SimpleNamespace(backend="gax"),
         )
         step.ggsci = lambda role: SimpleNamespace(
-            stop=lambda name: self._command("STOP", role, name), start=lambda name: self._command("START", role, name)
+            stop=lambda name, force=False: self._command("STOP", role, name),
+            start=lambda name: self._command("START", role, name),
+            info_all=lambda: [],
+            remove_group=lambda name: self._command("REMOVE", role, name),
         )
+        step.host = lambda role, kind="db": SimpleNamespace(run=lambda argv: self.scripts.append(argv[-1]))
         step.configuration = lambda role: SimpleNamespace(apply=lambda name, change: [])
         step.management_layer = lambda role: SimpleNamespace(
             start=lambda dbid: self._start(role), stop=lambda dbid, graceful: self.runs.discard(role)
@@ -47,6 +55,8 @@ class World:
         return step
 
     def _command(self, verb: str, role: str, name: str) -> Any:
+        if role == self.unreachable:
+            raise UnreachableError(f"{role} cannot be reached.")
         self.commands.append(f"{verb} {role} {name}")
         return SimpleNamespace(what="done")
 
@@ -108,7 +118,47 @@ def test_the_way_back_starts_the_service_and_then_the_reverse_groups(world: Worl
     back(step)
     assert world.runs == {"source"}
     assert set(step.ledger) == {"server_touched"}
-    assert world.commands[-3:] == ["START source EGIM", "START source PGIM", "START target RGIM"]
+    starts = ["START source EGIM", "START source PGIM", "START target RGIM"]
+    assert [command for command in world.commands if command.startswith("START")] == starts
+
+
+#: Recorded when the groups of replication to the source have been added.
+ADDED = {
+    **{"to_source_capture_registered": "5", "to_source_capture_added": "6", "to_source_capture_scn": "7"},
+    **{"to_source_after_csn": "9", "ggserr:to_source:site2": "{}", "ggserr:to_source:site3": "{}"},
+}
+
+
+def test_the_way_back_removes_the_groups_that_the_cutover_added_once_the_service_is_back(world: World) -> None:
+    """An Extract that stays registered keeps the archived logs for ever."""
+    world.runs.clear()
+    step = world.step(server_touched="1", to_target_stopped="yes", **STOPPED, **ADDED)
+    back(step)
+    removed = ["REMOVE source RGIM", "REMOVE target PGIM", "REMOVE target EGIM"]
+    assert world.commands[-3:] == removed
+    assert set(step.ledger) == {"server_touched"}
+    # What replication to the target uses stays: the source's own trail, and the one that arrives at the target.
+    at_source, at_target = world.scripts
+    assert "dirdat/dp[0-9]*" in at_source and "dirdat/em[0-9]*" not in at_source
+    assert "dirdat/em[0-9]*" in at_target and "dirdat/dp[0-9]*" not in at_target and "BR/EGIM" in at_target
+
+
+def test_groups_at_a_site_that_does_not_answer_are_removed_by_the_next_way_back(world: World) -> None:
+    world.runs.clear()
+    world.unreachable = "target"
+    step = world.step(server_touched="1", to_target_stopped="yes", **STOPPED, **ADDED)
+    back(step)
+    assert world.runs == {"source"} and "to_source_capture_added" in step.ledger
+    assert "to_source_after_csn" not in step.ledger
+    world.unreachable = ""
+    back(step)
+    assert "REMOVE target EGIM" in world.commands and "to_source_capture_added" not in step.ledger
+
+
+def test_the_way_back_of_a_run_without_a_cutover_removes_nothing(world: World) -> None:
+    world.runs.clear()
+    back(world.step(server_touched="1"))
+    assert not any(command.startswith("REMOVE") for command in world.commands)
 
 
 def test_a_service_that_a_person_gave_back_makes_the_comparison_void_too(world: World) -> None:

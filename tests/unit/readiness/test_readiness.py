@@ -424,6 +424,26 @@ def test_either_site_of_an_active_active_deployment_may_be_lost(tmp_path: Path) 
     assert set(found) == {("failover", "site1", "site2"), ("failover", "site2", "site1")}
 
 
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("PORT 7809\nAUTORESTART EXTRACT *\n", ["ok"]),
+        ("AUTOSTART ER *", ["blocked", "warning", "warning"]),
+        ("AUTORESTART REPLICAT RG*", ["blocked"]),
+        ("INCLUDE more.prm", ["warning"]),
+    ],
+)
+def test_a_manager_that_starts_our_groups_by_itself_is_named(text: str, levels: list[str]) -> None:
+    goldengate = GoldenGate(home="/ogg", login={"alias": "gg"})
+    step = StepOf(
+        site=lambda role: SimpleNamespace(goldengate=goldengate),
+        name=site_name,
+        host=lambda role: SimpleNamespace(exists=lambda path: True, read_file=lambda path: text),
+    )
+    found = replication.MANAGER.look(SimpleNamespace(step=step), "target")  # type: ignore[arg-type]
+    assert [verdict.level for verdict in found] == levels  # type: ignore[union-attr]
+
+
 def test_an_active_active_failover_is_not_asked_for_replication_or_a_stopped_survivor() -> None:
     names = {each.check.name for each in procedures.PROCEDURES["failover"].checks("active-active")}
     assert not names & {"replication", "schema_parity", "parameter_files", "server_stopped", "trail_space"}

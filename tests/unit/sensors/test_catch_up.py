@@ -80,6 +80,7 @@ class World:
         self.acts: list[str] = []
         self.scn = 4710
         self.replicat: str | None = "RUNNING"
+        self.capture = {"EGIM": "RUNNING", "PGIM": "RUNNING"}
         self.locks = {"site1": FakeLock(), "site2": FakeLock()}
         login = EncryptedLogin(user="GGATE", encrypted_password="A" * 32) if release < "12" else AliasLogin(alias="g")
         self._site = SimpleNamespace(goldengate=GoldenGate(home="/ogg", release=release, login=login))
@@ -99,9 +100,14 @@ class World:
     def dba(self, site: str) -> Database:
         return Database(self, site, "dba")
 
-    def ggsci(self, site: str) -> Any:
-        assert site == "site2"
+    def at(self, site: str) -> Any:
         return SimpleNamespace(
+            name=site, settings=SimpleNamespace(goldengate=self._site.goldengate), ggsci=self.ggsci(site)
+        )
+
+    def ggsci(self, site: str) -> Any:
+        return SimpleNamespace(
+            info_all=lambda: [SimpleNamespace(group=name, status=status) for name, status in self.capture.items()],
             info=lambda name: SimpleNamespace(status=self.replicat) if self.replicat else None,
             lag=lambda name: SimpleNamespace(seconds=3, at_eof=False),
             report_tail=lambda name: "OGG-01296 it broke.",
@@ -134,7 +140,8 @@ def test_one_marker_is_written_asked_for_and_removed_when_it_has_arrived(world: 
     seen = world.ask()
     assert not seen.satisfied
     assert (
-        seen.summary == "the marker from site1 has not arrived (RGIM RUNNING, lag 3 s, not at EOF), SCN 4711 of site1"
+        seen.summary == "the marker from site1 has not arrived (RGIM RUNNING, lag 3 s, not at EOF, EGIM RUNNING, "
+        "PGIM RUNNING), SCN 4711 of site1"
     )
     assert world.rows["site1"] == [{"marker_id": f"{KEY}:4711", "site": "site1", "scn": 4711}]
     assert not world.ask().satisfied
@@ -223,6 +230,17 @@ def test_a_replicat_that_is_missing_or_down_is_named_with_what_to_do(world: Worl
         world.ask()
     world.replicat = "ABENDED"
     with pytest.raises(TransientError, match=r"RGIM at site2 is ABENDED: .* OGG-01296 it broke"):
+        world.ask()
+
+
+@pytest.mark.parametrize("group", ["EGIM", "PGIM"])
+def test_a_group_that_stands_at_the_source_is_named_with_its_report(world: World, group: str) -> None:
+    assert not world.ask().satisfied
+    world.capture[group] = "ABENDED"
+    with pytest.raises(TransientError, match=rf"{group} at site1 is ABENDED: .* it broke.*START EXTRACT {group}"):
+        world.ask()
+    del world.capture[group]
+    with pytest.raises(GuardError, match=f"There is no {group} at site1"):
         world.ask()
 
 

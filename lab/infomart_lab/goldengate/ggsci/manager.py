@@ -38,8 +38,6 @@ def info_manager(session: Session, options: Options) -> str:
 def start_manager(session: Session, options: Options) -> str:
     if session.home.manager_running() is not None:
         return "MGR is already running."
-    log = session.config.log_dir / f"{session.site}-goldengate.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     path = [_PACKAGE_ROOT, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     environment = {
         **os.environ,
@@ -47,15 +45,13 @@ def start_manager(session: Session, options: Options) -> str:
         lab.HOST_VARIABLE: f"{session.site}/db",
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
     }
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "infomart_lab.goldengate.manager"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    # It keeps ggsci's outputs open, so a connection that waits for their end waits for the manager.
+    child = subprocess.Popen(
+        [sys.executable, "-m", "infomart_lab.goldengate.manager"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and child.poll() is None:
         if session.home.manager_running() is not None:

@@ -61,8 +61,7 @@ def stop(session: Session, group: Group, *, force: bool = False, at_once: bool =
     command = "abort" if at_once and group.kind == "replicat" else "stop"
     status = group.status()
     if status not in ("RUNNING", "STARTING"):
-        if status == "ABENDED":
-            group.save_process("STOPPED")
+        # An abended group stays so: AUTORESTART may start it again.
         return f"{group.program} {group.name} is already stopped."
     head = f"Sending STOP request to {group.program} {group.name} ..."
     if not force and group.kind == "extract" and _refuses_stop(session, group):

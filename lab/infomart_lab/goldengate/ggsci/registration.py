@@ -27,6 +27,8 @@ def register_extract(session: Session, options: Options) -> str:
     first = database.current_scn()
     start = group.definition.get("begin_scn", first)
     database.add_capture(capture_name(group), first, max(first, start))
+    # Known from the beginning, while the dictionary is still being written.
+    session.take_time()
     kind = "Extract" if session.wording == "11.2" else "Extract group"
     # With its code in release 11.2 too, and without an empty line behind it.
     return (
@@ -40,6 +42,7 @@ def unregister_extract(session: Session, options: Options) -> str:
     group = session.home.group("extract", options.next("group name"))
     if group.status() in ("RUNNING", "STARTING"):
         return f"ERROR: EXTRACT {group.name} is running."
+    session.take_time()
     if not session.database().drop_capture(capture_name(group)):
         text = f"Cannot unregister EXTRACT {group.name} because it is not registered."
         return session.coded("OGG-08221", text, "ERROR")
@@ -49,6 +52,7 @@ def unregister_extract(session: Session, options: Options) -> str:
 def flush_sequence(session: Session, options: Options) -> str:
     """FLUSH SEQUENCE owner.name."""
     pattern = qualified(options.next("sequence"))
+    session.take_time()
     found = [name for name in session.database().sequences() if matches(pattern, name)]
     if not found:
         return f"ERROR: No sequences found for {pattern}."

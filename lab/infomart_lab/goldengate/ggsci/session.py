@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from infomart_lab import config as lab
 from infomart_lab.config import LabConfig
 from infomart_lab.goldengate.ggsci.commands import CommandError
 from infomart_lab.goldengate.home import Home
@@ -44,6 +46,12 @@ class Session:
     def says_yes(self) -> bool:
         """Whether the next line says yes."""
         return self.answer("n").lower().startswith("y")
+
+    def take_time(self) -> None:
+        """The fault ``slow_register``: what writes or locks the dictionary takes that many seconds."""
+        seconds = lab.fault(self.config, f"{self.site}.goldengate.slow_register")
+        if seconds is not None:
+            time.sleep(float(str(seconds)))
 
     def connect(self) -> Database:
         """The database, whoever asks.

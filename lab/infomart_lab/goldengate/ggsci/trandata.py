@@ -21,6 +21,7 @@ def _tables(session: Session, options: Options) -> list[str]:
 
 def add_trandata(session: Session, options: Options) -> str:
     tables = _tables(session, options)
+    session.take_time()
     known = session.database().log_groups()
     lines = []
     for table in tables:
@@ -72,6 +73,7 @@ def add_schematrandata(session: Session, options: Options) -> str:
             "ORA-01435: user does not exist."
         )
         return session.coded("OGG-01790", text, "ERROR").rstrip()
+    session.take_time()
     if (owner, _ALL) not in database.log_groups():
         database.add_log_group(owner, _ALL, "SCHEMATRANDATA")
     lines = [session.coded("OGG-01788", f"SCHEMATRANDATA has been added on schema {owner}.")]
