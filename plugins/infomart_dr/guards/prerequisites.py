@@ -32,8 +32,35 @@ def deployment_faults(step: Step, role: SiteRole) -> Iterator[str]:
         yield f"the Info Mart Server is not deployed at {step.at(role).name}: {root} is missing"
 
 
+def container_faults(step: Step, role: SiteRole) -> Iterator[str]:
+    """A CDB or PDB that the topology does not name, and connections that lead to another container."""
+    at = step.at(role)
+    name, pdb = at.name, at.settings.database.pdb
+    found = at.dba.select("container_database")
+    if not found or str(found[0]["value"]).upper() != "TRUE":
+        if pdb:
+            yield f"the database of {name} is no CDB, and database.pdb is {pdb}"
+        return
+    connections = {
+        "dba_connection": at.dba,
+        "info_mart_connection": at.info_mart,
+        "goldengate_connection": at.goldengate_database,
+    }
+    containers = {field: str(hook.value("container_name")) for field, hook in connections.items()}
+    if pdb is None:
+        yield (
+            f"the database of {name} is a CDB (dba_connection leads to {containers['dba_connection']}); the topology "
+            "needs database.pdb and goldengate.capture_login, or from release 21 on database.pdb alone"
+        )
+        return
+    for field, container in containers.items():
+        if container != pdb:
+            yield f"{field} of {name} leads to the container {container}, and database.pdb is {pdb}"
+
+
 def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
-    """Settings that a site's database lacks for replication: archive mode, minimal logging, the parameter."""
+    """Settings that a site's database lacks for replication: archive mode, minimal logging, the parameter, the PDB."""
+    yield from container_faults(step, role)
     dba, name = step.at(role).dba, step.at(role).name
     row = dba.select("supplemental_logging")[0]
     if row["log_mode"] != "ARCHIVELOG":

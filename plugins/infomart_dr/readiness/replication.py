@@ -142,7 +142,7 @@ def _open_transactions(context: CheckContext, role: SiteRole) -> Verdict:
 
 SUPPLEMENTAL = Check(
     "supplemental_logging",
-    "ARCHIVELOG mode, minimal supplemental logging, enable_goldengate_replication",
+    "ARCHIVELOG mode, minimal supplemental logging, enable_goldengate_replication, CDB and PDB",
     _supplemental_logging,
     needs=("dba_connection",),
 )

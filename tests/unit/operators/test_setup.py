@@ -63,6 +63,10 @@ class Deployment(FakeStep):
         }
         self.tables = {role: ["CTL_EXTRACT_HWM", "INTERACTION_FACT"] for role in ("source", "target")}
         self.indexes: dict[str, list[Any]] = {"source": [], "target": []}
+        #: Container by connection, of a CDB.
+        self.containers: dict[str, dict[str, str]] = {"source": {}, "target": {}}
+        #: The parameter of a database that is no CDB: none before 12.1.
+        self.not_a_cdb: list[dict[str, str]] = []
         self.executed: list[tuple[str, str]] = []
         self.missing_objects: set[str] = set()
         self.disabled: set[str] = set()
@@ -83,11 +87,24 @@ class Deployment(FakeStep):
             found = self.logging[role]
             return {
                 "supplemental_logging": [found],
+                "container_database": [{"value": "TRUE"}] if self.containers[role] else self.not_a_cdb,
                 "replication_parameter": [{"value": found["goldengate"]}] if found["goldengate"] else [],
                 "tables": [{"table_name": table} for table in self.tables[role]],
             }[name]
 
-        return SimpleNamespace(select=select)
+        return SimpleNamespace(select=select, value=self.container(role, "dba_connection"))
+
+    def container(self, role: str, connection: str) -> Any:
+        """The container that a connection leads to; a database that is no CDB of 12.1 or later is not asked."""
+
+        def value(name: str) -> str:
+            assert name == "container_name"
+            return self.containers[role][connection]
+
+        return value
+
+    def goldengate_database(self, role: str) -> Any:
+        return SimpleNamespace(value=self.container(role, "goldengate_connection"))
 
     def info_mart(self, role: str) -> Any:
         def execute(name: str, identifiers: dict[str, str]) -> int:
@@ -96,7 +113,7 @@ class Deployment(FakeStep):
             self.indexes[role].append(index())
             return 0
 
-        return SimpleNamespace(execute=execute)
+        return SimpleNamespace(execute=execute, value=self.container(role, "info_mart_connection"))
 
     def configuration(self, role: str) -> Any:
         def read(name: str) -> Any:
@@ -167,6 +184,54 @@ def test_everything_that_is_missing_is_reported_at_once(step: Any) -> None:
         "DAP DAP_TS1_site1 of site1: GAX has no",
     ):
         assert words in caught.value.what
+
+
+CONNECTIONS = ("dba_connection", "info_mart_connection", "goldengate_connection")
+
+
+def in_a_pdb(step: Any) -> None:
+    """The topology names a PDB at the target."""
+    site = step.document["sites"]["site2"]
+    site["database"] |= {"pdb": "GIMPDB", "environment": {}}
+    site["goldengate"]["capture_login"] = {"alias": "cggate"}
+    step.read_topology()
+
+
+@pytest.mark.parametrize("parameter", [[], [{"value": "FALSE"}]])
+def test_a_database_that_is_no_cdb_has_no_pdb(step: Any, parameter: list[dict[str, str]]) -> None:
+    step.not_a_cdb = parameter
+    check(step)
+    in_a_pdb(step)
+    with pytest.raises(
+        GuardError, match=r"1 prerequisite.*the database of site2 is no CDB, and database.pdb is GIMPDB"
+    ):
+        check(step)
+
+
+@pytest.mark.parametrize("container", ["CDB$ROOT", "GIMPDB"])
+def test_a_cdb_that_the_topology_does_not_name_is_refused(step: Any, container: str) -> None:
+    step.containers["target"] = dict.fromkeys(CONNECTIONS, container)
+    with pytest.raises(GuardError) as caught:
+        check(step)
+    assert f"the database of site2 is a CDB (dba_connection leads to {container})" in caught.value.what
+    assert "needs database.pdb and goldengate.capture_login" in caught.value.what
+
+
+def test_each_connection_leads_to_the_pdb(step: Any) -> None:
+    in_a_pdb(step)
+    step.containers["target"] = dict.fromkeys(CONNECTIONS, "GIMPDB")
+    check(step)
+
+
+@pytest.mark.parametrize("connection", CONNECTIONS)
+@pytest.mark.parametrize("container", ["CDB$ROOT", "OTHER"])
+def test_a_connection_into_another_container_is_refused(step: Any, connection: str, container: str) -> None:
+    in_a_pdb(step)
+    step.containers["target"] = {**dict.fromkeys(CONNECTIONS, "GIMPDB"), connection: container}
+    with pytest.raises(GuardError) as caught:
+        check(step)
+    assert "1 prerequisite" in caught.value.what
+    assert f"{connection} of site2 leads to the container {container}, and database.pdb is GIMPDB" in caught.value.what
 
 
 @pytest.mark.parametrize("word", ["YES", "IMPLICIT"])
