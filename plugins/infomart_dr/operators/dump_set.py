@@ -20,6 +20,7 @@ from infomart_dr.guards.dump_set import (
     missing_indexes,
     proven_manifest,
 )
+from infomart_dr.guards.prerequisites import container_faults
 from infomart_dr.guards.replication import no_older_transactions
 from infomart_dr.guards.server import server_runs
 from infomart_dr.hooks import goldengate_parameters as parameters
@@ -186,6 +187,11 @@ class DataPumpOperator(JobOperator):
                 environment=data_pump.environment,
             )
         else:
+            if wrong := list(container_faults(step, self.role)):
+                raise GuardError(
+                    f"{'; '.join(wrong)}. Data Pump would work in another container.",
+                    "Correct the topology or the connection, then clear this task.",
+                )
             self.prepare(step)
             self.put_log_aside(step)
             parameters = step.at(self.role).host().work_path(step.plan_folder, f"{name}.par")

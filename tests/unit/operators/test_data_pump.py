@@ -36,6 +36,7 @@ class World:
         self.files: dict[str, str] = {}
         self.jobs: dict[str, str] = {}
         self.submitted: list[tuple[str, list[str]]] = []
+        self.container_faults: list[str] = []
 
     def step(self, **facts: str) -> Any:
         step: Any = FakeStep(**facts)
@@ -90,6 +91,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(remote_job, "RemoteJob", Job)
     replace_question(monkeypatch, "directory_path", lambda step, role: "/dp")
+    replace_question(monkeypatch, "container_faults", lambda step, role: iter(world.container_faults))
     monkeypatch.setattr(RunExpdp, "parameters", lambda self, step: "SCHEMAS=GIM")
     return world
 
@@ -112,6 +114,13 @@ def test_a_retry_waits_for_the_client_that_runs_before_its_job_has_a_row(world: 
     run(world.step())
     run(world.step())
     assert [job_id for job_id, _ in world.submitted] == ["0a1b2c3d-expdp-1"]
+
+
+def test_no_job_starts_in_the_root_of_a_cdb(world: World) -> None:
+    world.container_faults = ["dba_connection of site2 leads to the container CDB$ROOT, and database.pdb is GIMPDB"]
+    with pytest.raises(GuardError, match=r"CDB\$ROOT.*Data Pump would work in another container"):
+        RunExpdp(task_id="run_expdp")._run(world.step())
+    assert world.submitted == []
 
 
 def test_a_job_that_ends_at_once_is_not_handed_to_the_triggerer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
