@@ -9,6 +9,8 @@ select t.inst_id,
        s.username,
        s.program,
        s.machine,
+       s.status,
+       s.last_call_et as idle_seconds,
        t.start_time,
        t.start_scn,
        t.used_ublk

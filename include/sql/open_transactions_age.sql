@@ -6,6 +6,8 @@ select s.sid,
        s.username,
        s.program,
        s.machine,
+       s.status,
+       s.last_call_et as idle_seconds,
        t.start_time,
        (sysdate - t.start_date) * 86400 as seconds
   from gv$transaction t

@@ -316,6 +316,30 @@ DEFECTS: dict[str, tuple[Seed, dict[str, str]]] = {
         parameter("site2", "supplemental_log_data_min", "NO", "YES"),
         {"supplemental_logging site2": "blocked"},
     ),
+    "changes are not all logged": (
+        parameter("site2", "force_logging", "NO", "YES"),
+        {"supplemental_logging site2": "blocked"},
+    ),
+    "the target's time zone file is older": (
+        parameter("site2", "timezone_version", "43", "32"),
+        {"database_settings site2 and site3": "blocked"},
+    ),
+    "the target lacks the tablespace": (
+        parameter("site2", "schema_tablespace", "GIM_DATA", "USERS"),
+        {"target_objects site2 and site3": "blocked"},
+    ),
+    "the streams pool is small": (
+        parameter("site2", "streams_pool_size", "0", str(2 * 1024**3)),
+        {"streams_pool site2": "warning"},
+    ),
+    "the Replicat may not delete rows": (
+        statements(
+            "site3",
+            "delete from sys.lab_privileges where grantee = 'GGATE' and privilege = 'DELETE ANY TABLE'",
+            "insert into sys.lab_privileges values ('GGATE', 'DELETE ANY TABLE')",
+        ),
+        {"privileges site3": "blocked"},
+    ),
     "a Data Pump job was left behind": (
         statements(
             "site3",

@@ -23,7 +23,9 @@ PLAIN = [path for path in PATHS if path.stem not in GENERATED]
 PLACEHOLDERS = {"schema", "table", "column", "sequence"}
 HEADER = ("reads", "binds", "privilege", "source")
 #: Schemas whose objects every database has.
-PUBLIC = re.compile(r"^(g?v\$|dba_|all_|session_privs$|session_roles$|user_users$|user_tab_privs_recd$|dual$)")
+PUBLIC = re.compile(
+    r"^(g?v\$|dba_|all_|session_privs$|session_roles$|user_users$|user_tab_privs_recd$|nls_database_parameters$|dual$)"
+)
 #: Likely bind names that Oracle refuses (ORA-01745).
 RESERVED = set(
     re.findall(

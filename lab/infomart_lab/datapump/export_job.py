@@ -58,6 +58,7 @@ def act(worker: Worker) -> None:
         metadata.check_filters(parameters.exclude, "EXCLUDE")
     except ParameterError as error:
         raise Fatal(error.lines, defining=True) from None
+    worker.refuse_parallel()
     known = job.marks(control, "FILE")
     again = "METADATA" in job.marks(control, "EXPORT")
     worker.open_log(again=again)
@@ -117,6 +118,12 @@ def act(worker: Worker) -> None:
         done = job.marks(control, "TABLE_DATA")
         catalogue = {
             **content,
+            "database": {
+                "compatible": parameters.version or worker.setting("compatible"),
+                "timezone": int(worker.setting("timezone_version")),
+                "tablespace": worker.setting("schema_tablespace"),
+                "profiles": dict(control.execute("select lower(username), profile from sys.lab_users").fetchall()),
+            },
             "mode": parameters.mode,
             "schemas": sorted({o.schema_name for o in objects} | {t.schema_name for t in tables}),
             "data": {key: detail for key, (status, detail) in done.items() if status == "DONE"},

@@ -36,6 +36,7 @@ def act(worker: Worker) -> None:
         metadata.check_filters(parameters.exclude, "EXCLUDE")
     except ParameterError as error:
         raise Fatal(error.lines, defining=True) from None
+    worker.refuse_parallel()
     worker.open_log(again=again)
     try:
         files = dumpset.find([worker.located(name) for name in parameters.dumpfile])
@@ -44,6 +45,7 @@ def act(worker: Worker) -> None:
     except DumpError as error:
         raise Fatal(_refused(error), defining=True) from None
     worker.files = lambda: [(str(path), path.stat().st_size) for path in files]
+    _refuse_newer(worker, catalogue["database"], str(files[0]))
     for schema in parameters.schemas:
         if schema.lower() not in catalogue["schemas"]:
             lines = ["ORA-39002: invalid operation", f"ORA-39165: Schema {schema} was not found."]
@@ -55,6 +57,22 @@ def act(worker: Worker) -> None:
     worker.say(words(job.owner, job.name, worker.definition.command))
     job.mark(control, "IMPORT", "STARTED", "DONE")
     _Import(worker, dumps, catalogue).run()
+
+
+def _refuse_newer(worker: Worker, source: dict[str, Any], path: str) -> None:
+    """What the dump set's database had that this one does not understand.
+
+    :raises Fatal: ORA-39142, ORA-39405.
+    """
+    numbers = [
+        tuple((*map(int, text.split(".")), 0, 0, 0, 0)[:5])
+        for text in (source["compatible"], worker.setting("compatible"))
+    ]
+    if numbers[0] > numbers[1]:
+        raise Fatal(wording.newer_version(path, source["compatible"]), defining=True)
+    here = int(worker.setting("timezone_version"))
+    if source["timezone"] > here:
+        raise Fatal(wording.newer_time_zones(source["timezone"], here), defining=True)
 
 
 def _refused(error: DumpError) -> list[str]:
@@ -112,12 +130,19 @@ class _Import:
         self.data = [t for t in self.data if t.key in self.extents]
         self.action = parameters.table_exists_action or ("APPEND" if parameters.content == "DATA_ONLY" else "SKIP")
         self.release = worker.release
+        self.profiles: dict[str, str] = catalogue["database"]["profiles"]
+        self.tablespace = str(catalogue["database"]["tablespace"])
+        self.has_tablespace = self._has("lab_tablespaces", "tablespace_name", self.tablespace)
         self.streams: dict[int, psycopg.Connection[Any]] = {}
         self.origins: dict[int, str] = {}
         #: Tables whose data or dependents are left out: ``all`` or ``dependents``.
         self.left_out: dict[str, str] = {}
         self.done: set[str] = set()
         self.deferred: list[SchemaObject] = []
+
+    def _has(self, table: str, column: str, name: str) -> bool:
+        query = sql.SQL("select 1 from sys.{} where {} = %s").format(sql.Identifier(table), sql.Identifier(column))
+        return self.worker.control.execute(query, (name,)).fetchone() is not None
 
     # -- sessions --------------------------------------------------------------------------------
 
@@ -272,6 +297,10 @@ class _Import:
         if role and schema:
             self._finish(item, wording.exists("USER", name.upper(), name.upper()))
             return
+        profile = self.profiles.get(name, "DEFAULT")
+        if not self._has("lab_profiles", "profile", profile):
+            self._failed(item, [f"ORA-02380: profile {profile} does not exist"])
+            return
         with session.transaction():
             if not role:
                 session.execute(sql.SQL("create role {} login").format(sql.Identifier(name)))
@@ -359,6 +388,12 @@ class _Import:
                     {"table": item.name, "left_out": left},
                 )
             return
+        if not self.has_tablespace:
+            # TABLE_EXISTS_ACTION=REPLACE has dropped the old one by then.
+            if found:
+                session.execute(sql.SQL("drop table {} cascade").format(sql.Identifier(item.schema_name, item.name)))
+            self._no_table(item, [f"ORA-00959: tablespace '{self.tablespace}' does not exist"])
+            return
         try:
             with session.transaction():
                 if found:
@@ -371,12 +406,15 @@ class _Import:
         except psycopg.Error as error:
             if session.closed:
                 raise
-            self.left_out[item.name] = "all"
-            statement = metadata.oracle_statement(item.sql, item.schema_name)
-            lines = wording.creation_failed(
-                self.release, "TABLE", schema, name, causes_of(error, schema, name), statement
-            )
-            self._finish(item, lines, {"table": item.name, "left_out": "all"})
+            self._no_table(item, causes_of(error, schema, name))
+
+    def _no_table(self, item: SchemaObject, causes: list[str]) -> None:
+        """A table that cannot be created: its rows and what depends on it are left out."""
+        self.left_out[item.name] = "all"
+        statement = metadata.oracle_statement(item.sql, item.schema_name)
+        schema, name = item.schema_name.upper(), item.name.upper()
+        lines = wording.creation_failed(self.release, "TABLE", schema, name, causes, statement)
+        self._finish(item, lines, {"table": item.name, "left_out": "all"})
 
     # -- data ------------------------------------------------------------------------------------
 

@@ -105,6 +105,7 @@ class JobParameters(BaseModel):
     logtime: str = "NONE"
     metrics: bool = False
     cluster: bool = True
+    version: str | None = None
     attach: str | None = None
     help: bool = False
 
@@ -398,6 +399,7 @@ def _validated(operation: Operation, values: dict[str, list[str]]) -> JobParamet
         logtime=(one("LOGTIME") or "NONE").upper(),
         metrics=yes("METRICS"),
         cluster=yes("CLUSTER") if "CLUSTER" in values else True,
+        version=one("VERSION"),
         attach=attach,
         help=yes("HELP"),
     )

@@ -299,6 +299,27 @@ def dump_foreign(path: str) -> list[str]:
     ]
 
 
+def newer_time_zones(source: int, target: int) -> list[str]:
+    return [
+        "ORA-39002: invalid operation",
+        "ORA-39405: Oracle Data Pump does not support importing from a source database with TSTZ version "
+        f"{source} into a target database with TSTZ version {target}.",
+    ]
+
+
+def newer_version(path: str, version: str) -> list[str]:
+    """The dump file was written for a higher COMPATIBLE."""
+    return [
+        "ORA-39001: invalid argument value",
+        "ORA-39000: bad dump file specification",
+        f'ORA-39142: incompatible version number {version} in dump file "{path}"',
+    ]
+
+
+def no_parallel() -> list[str]:
+    return ["ORA-39002: invalid operation", "ORA-39094: Parallel execution not supported in this database edition."]
+
+
 def dump_invalid(path: str) -> list[str]:
     return [
         "ORA-39001: invalid argument value",

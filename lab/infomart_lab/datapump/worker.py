@@ -139,6 +139,22 @@ class Worker:
         self.say(";;; ", *banner, ";;; ", *wording.connected(self.release)[1:], log_only=True)
         self.say(*wording.parfile_values(self.release, self.definition.parfile), log_only=True)
 
+    # -- the database --------------------------------------------------------------------------------
+
+    def setting(self, name: str) -> str:
+        """A setting of the site's database."""
+        row = self.control.execute("select value from sys.lab_parameters where name = %s", (name,)).fetchone()
+        assert row is not None, name
+        return str(row[0])
+
+    def refuse_parallel(self) -> None:
+        """A Standard Edition has one worker.
+
+        :raises Fatal: ORA-39094.
+        """
+        if self.parallel > 1 and self.setting("edition").startswith("Standard"):
+            raise Fatal(wording.no_parallel(), defining=True)
+
     # -- faults and commands -----------------------------------------------------------------------
 
     def fault(self, name: str) -> object | None:

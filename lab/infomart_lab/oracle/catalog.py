@@ -28,6 +28,7 @@ _OWNER_PRIVILEGES = [
 ]
 _DBA_PRIVILEGES = [
     *_OWNER_PRIVILEGES,
+    *("ALTER ANY INDEX", "CREATE ANY VIEW", "DROP ANY VIEW"),
     *("ALTER ANY TABLE", "ALTER SESSION", "ALTER SYSTEM", "ALTER ANY SEQUENCE", "CREATE ANY TABLE", "CREATE ANY INDEX"),
     *("CREATE ANY SEQUENCE", "CREATE ANY DIRECTORY", "DELETE ANY TABLE", "DROP ANY TABLE", "DROP ANY SEQUENCE"),
     *("DROP ANY INDEX", "EXP_FULL_DATABASE", "IMP_FULL_DATABASE", "DATAPUMP_EXP_FULL_DATABASE"),
@@ -35,6 +36,16 @@ _DBA_PRIVILEGES = [
     *("SELECT ANY DICTIONARY", "SELECT ANY SEQUENCE", "SELECT ANY TABLE", "SELECT ANY TRANSACTION", "UPDATE ANY TABLE"),
     *("SELECT_CATALOG_ROLE", "CREATE ANY JOB", "EXECUTE ANY PROCEDURE", "DBA"),
 ]
+
+_ROLES = [
+    *("CONNECT", "RESOURCE", "DBA", "SELECT_CATALOG_ROLE", "EXP_FULL_DATABASE", "IMP_FULL_DATABASE"),
+    *("DATAPUMP_EXP_FULL_DATABASE", "DATAPUMP_IMP_FULL_DATABASE"),
+]
+_TABLESPACES = {
+    **dict.fromkeys(("SYSTEM", "SYSAUX", "USERS"), "PERMANENT"),
+    "UNDOTBS1": "UNDO",
+    "TEMP": "TEMPORARY",
+}
 
 
 def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, database: str) -> None:
@@ -81,9 +92,29 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
             "db_recovery_file_dest_size": str(100 * 1024**3),
             "supplemental_log_data_min": "YES",
             "force_logging": "YES",
+            "streams_pool_size": str(2 * 1024**3),
+            "sga_target": "0",
+            "memory_target": "0",
+            "timezone_version": "32",
+            "nls_characterset": "AL32UTF8",
+            "nls_nchar_characterset": "AL16UTF16",
+            "edition": "Enterprise Edition",
+            "schema_tablespace": "USERS",
+            "undo_kept": "NOGUARANTEE",
         }
         for name, value in parameters.items():
             conn.execute("INSERT INTO sys.lab_parameters VALUES (%s, %s) ON CONFLICT DO NOTHING", [name, value])
+        for role_name in _ROLES:
+            conn.execute("INSERT INTO sys.lab_roles VALUES (%s) ON CONFLICT DO NOTHING", [role_name])
+        for tablespace, contents in _TABLESPACES.items():
+            conn.execute(
+                "INSERT INTO sys.lab_tablespaces VALUES (%s, %s) ON CONFLICT DO NOTHING", [tablespace, contents]
+            )
+        conn.execute("INSERT INTO sys.lab_profiles VALUES ('DEFAULT') ON CONFLICT DO NOTHING")
+        conn.execute(
+            "INSERT INTO sys.lab_goldengate_privileges VALUES (%s, '*') ON CONFLICT DO NOTHING",
+            [config.sites[site].goldengate_schema],
+        )
         conn.execute(
             "INSERT INTO sys.lab_directories VALUES ('GIM_DUMP', %s) "
             "ON CONFLICT (directory_name) DO UPDATE SET directory_path = excluded.directory_path",

@@ -8,7 +8,8 @@ GRANT USAGE ON SCHEMA sys TO public;
 
 CREATE TABLE IF NOT EXISTS sys.lab_users (
     username text PRIMARY KEY, created timestamp(0) NOT NULL DEFAULT now(),
-    account_status varchar(32) NOT NULL DEFAULT 'OPEN', expiry_date timestamp(0) DEFAULT now() + interval '180 days');
+    account_status varchar(32) NOT NULL DEFAULT 'OPEN', expiry_date timestamp(0) DEFAULT now() + interval '180 days',
+    profile varchar(128) NOT NULL DEFAULT 'DEFAULT');
 CREATE TABLE IF NOT EXISTS sys.lab_site (
     one boolean PRIMARY KEY DEFAULT true CHECK (one), site text NOT NULL, database_name text NOT NULL,
     dbid bigint NOT NULL, host_name text NOT NULL, version text NOT NULL, banner text NOT NULL,
@@ -45,6 +46,21 @@ CREATE UNLOGGED TABLE IF NOT EXISTS sys.lab_scn_time (
     scn numeric NOT NULL, time_dp timestamptz NOT NULL,
     lsn numeric GENERATED ALWAYS AS (scn) STORED, at timestamptz GENERATED ALWAYS AS (time_dp) STORED);
 CREATE INDEX IF NOT EXISTS lab_scn_time_at ON sys.lab_scn_time (time_dp, scn);
+
+CREATE TABLE IF NOT EXISTS sys.lab_goldengate_privileges (
+    username varchar(128) PRIMARY KEY, privilege_type varchar(9) NOT NULL);
+CREATE TABLE IF NOT EXISTS sys.lab_tablespaces (tablespace_name varchar(30) PRIMARY KEY, contents varchar(21) NOT NULL);
+CREATE TABLE IF NOT EXISTS sys.lab_profiles (profile varchar(128) PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS sys.lab_roles (role varchar(128) PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS sys.lab_grants (
+    grantee varchar(128) NOT NULL, owner varchar(128) NOT NULL, table_name varchar(128) NOT NULL,
+    privilege varchar(40) NOT NULL, PRIMARY KEY (grantee, owner, table_name, privilege));
+-- What a table of PostgreSQL has no place for: compression, logging, the interval of its partitions, support by
+-- GoldenGate, a LOB's PCTVERSION
+CREATE TABLE IF NOT EXISTS sys.lab_tables (
+    owner varchar(128) NOT NULL, table_name varchar(128) NOT NULL, compress_for varchar(30),
+    logging varchar(3) NOT NULL DEFAULT 'YES', interval varchar(1000), support_mode varchar(17) NOT NULL DEFAULT 'FULL',
+    bad_column varchar(1), lob_column varchar(128), pctversion numeric, PRIMARY KEY (owner, table_name));
 
 -- functions of Oracle -----------------------------------------------------------------------------
 
@@ -170,6 +186,8 @@ CREATE OR REPLACE FUNCTION sys.lab_type(oid, integer) RETURNS varchar LANGUAGE s
         WHEN 1114 THEN CASE WHEN $2 = 0 THEN 'DATE' ELSE 'TIMESTAMP(' || CASE WHEN $2 > 0 THEN $2 ELSE 6 END || ')' END
         WHEN 1184 THEN 'TIMESTAMP(6) WITH TIME ZONE' WHEN 1082 THEN 'DATE' WHEN 114 THEN 'CLOB' WHEN 3802 THEN 'CLOB'
         ELSE CASE WHEN $1 IN (20, 21, 23, 1700, 16, 700, 701) THEN 'NUMBER' ELSE upper(format_type($1, $2)) END END)::varchar$$;
+CREATE OR REPLACE FUNCTION sys.lab_tablespace() RETURNS varchar LANGUAGE sql STABLE SECURITY DEFINER AS
+    $$SELECT value FROM sys.lab_parameters WHERE name = 'schema_tablespace'$$;
 -- The views belong to the superuser: what they read does not depend on the client's privileges.
 
 CREATE OR REPLACE VIEW sys.lab_schemas AS
@@ -200,13 +218,20 @@ CREATE OR REPLACE VIEW sys.v$instance AS
         'STARTED'::varchar AS archiver, 'ALLOWED'::varchar AS logins, 1 AS "thread#"
     FROM sys.lab_site;
 CREATE OR REPLACE VIEW sys.gv$instance AS SELECT 1 AS inst_id, i.* FROM sys.v$instance i;
-CREATE OR REPLACE VIEW sys.v$version AS SELECT banner::varchar AS banner, banner::varchar AS banner_full, 0 AS con_id FROM sys.lab_site;
+CREATE OR REPLACE VIEW sys.v$version AS
+    SELECT replace(banner, 'Enterprise Edition', edition.value)::varchar AS banner,
+        replace(banner, 'Enterprise Edition', edition.value)::varchar AS banner_full, 0 AS con_id
+    FROM sys.lab_site, sys.lab_parameters edition WHERE edition.name = 'edition';
+CREATE OR REPLACE VIEW sys.v$timezone_file AS
+    SELECT ('timezlrg_' || value || '.dat')::varchar AS filename, value::numeric AS version, 0 AS con_id
+    FROM sys.lab_parameters WHERE name = 'timezone_version';
 CREATE OR REPLACE VIEW sys.product_component_version AS
     SELECT split_part(banner, ' Release ', 1)::varchar AS product, version::varchar AS version,
         version::varchar AS version_full, 'Production'::varchar AS status FROM sys.lab_site;
 CREATE OR REPLACE VIEW sys.v$parameter AS
     SELECT row_number() OVER (ORDER BY name) AS num, name, value, value AS display_value, 'FALSE'::varchar AS isdefault
-    FROM sys.lab_parameters WHERE name NOT IN ('supplemental_log_data_min', 'force_logging');
+    FROM sys.lab_parameters WHERE name NOT IN ('supplemental_log_data_min', 'force_logging', 'timezone_version',
+        'nls_characterset', 'nls_nchar_characterset', 'edition', 'schema_tablespace', 'undo_tuned', 'undo_kept');
 CREATE OR REPLACE VIEW sys.gv$parameter AS SELECT 1 AS inst_id, p.* FROM sys.v$parameter p;
 CREATE OR REPLACE VIEW sys.v$system_parameter AS SELECT * FROM sys.v$parameter;
 
@@ -263,18 +288,51 @@ CREATE OR REPLACE VIEW sys.dba_directories AS
 CREATE OR REPLACE VIEW sys.all_directories AS SELECT * FROM sys.dba_directories;
 CREATE OR REPLACE VIEW sys.dba_users AS
     SELECT username::varchar AS username, (100 + row_number() OVER (ORDER BY username))::bigint AS user_id,
-        account_status, 'USERS'::varchar AS default_tablespace,
-        'TEMP'::varchar AS temporary_tablespace, created, 'DEFAULT'::varchar AS profile, expiry_date
+        account_status, sys.lab_tablespace() AS default_tablespace,
+        'TEMP'::varchar AS temporary_tablespace, created, profile, expiry_date
     FROM sys.lab_users;
 CREATE OR REPLACE VIEW sys.all_users AS SELECT username, user_id, created FROM sys.dba_users;
 CREATE OR REPLACE VIEW sys.user_users AS SELECT * FROM sys.dba_users WHERE username = upper(session_user);
 
 CREATE OR REPLACE VIEW sys.dba_tables AS
-    SELECT r.owner, r.name AS table_name, 'USERS'::varchar AS tablespace_name, 'VALID'::varchar AS status,
+    SELECT r.owner, r.name AS table_name, sys.lab_tablespace() AS tablespace_name, 'VALID'::varchar AS status,
         CASE WHEN r.reltuples < 0 THEN NULL ELSE r.reltuples::bigint END AS num_rows,
         (CASE r.relkind WHEN 'p' THEN 'YES' ELSE 'NO' END)::varchar AS partitioned,
-        (CASE r.relpersistence WHEN 't' THEN 'Y' ELSE 'N' END)::varchar AS temporary, 'YES'::varchar AS logging
-    FROM sys.lab_relations r WHERE r.relkind IN ('r', 'p') AND NOT r.relispartition;
+        (CASE r.relpersistence WHEN 't' THEN 'Y' ELSE 'N' END)::varchar AS temporary,
+        coalesce(l.logging, 'YES')::varchar AS logging,
+        (CASE WHEN l.compress_for IS NULL THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS compression, l.compress_for
+    FROM sys.lab_relations r LEFT JOIN sys.lab_tables l ON l.owner = r.owner AND l.table_name = r.name
+    WHERE r.relkind IN ('r', 'p') AND NOT r.relispartition;
+CREATE OR REPLACE VIEW sys.dba_part_tables AS
+    SELECT r.owner, r.name AS table_name, 'RANGE'::varchar AS partitioning_type, l.interval
+    FROM sys.lab_relations r LEFT JOIN sys.lab_tables l ON l.owner = r.owner AND l.table_name = r.name
+    WHERE r.relkind = 'p' OR l.interval IS NOT NULL;
+CREATE OR REPLACE VIEW sys.dba_tab_partitions AS
+    SELECT p.owner AS table_owner, p.name AS table_name, upper(c.relname)::varchar AS partition_name,
+        sys.lab_tablespace() AS tablespace_name, coalesce(l.logging, 'YES')::varchar AS logging,
+        (CASE WHEN l.compress_for IS NULL THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS compression, l.compress_for
+    FROM pg_inherits i JOIN sys.lab_relations p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
+    LEFT JOIN sys.lab_tables l ON l.owner = p.owner AND l.table_name = p.name WHERE p.relkind = 'p';
+CREATE OR REPLACE VIEW sys.dba_tab_subpartitions AS
+    SELECT table_owner, table_name, partition_name, partition_name AS subpartition_name, tablespace_name, logging,
+        compression, compress_for FROM sys.dba_tab_partitions WHERE false;
+CREATE OR REPLACE VIEW sys.dba_lobs AS
+    SELECT owner, table_name, lob_column AS column_name, pctversion, NULL::numeric AS retention,
+        'NO'::varchar AS securefile FROM sys.lab_tables WHERE lob_column IS NOT NULL;
+CREATE OR REPLACE VIEW sys.dba_goldengate_support_mode AS
+    SELECT r.owner, r.name AS object_name, coalesce(l.support_mode, 'FULL')::varchar AS support_mode
+    FROM sys.lab_relations r LEFT JOIN sys.lab_tables l ON l.owner = r.owner AND l.table_name = r.name
+    WHERE r.relkind IN ('r', 'p') AND NOT r.relispartition;
+CREATE OR REPLACE VIEW sys.dba_goldengate_not_unique AS
+    SELECT r.owner, r.name AS table_name, coalesce(l.bad_column, 'N')::varchar AS bad_column
+    FROM sys.lab_relations r LEFT JOIN sys.lab_tables l ON l.owner = r.owner AND l.table_name = r.name
+    WHERE r.relkind IN ('r', 'p') AND NOT r.relispartition AND (l.bad_column IS NOT NULL
+        OR NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = r.oid AND x.indisunique));
+CREATE OR REPLACE VIEW sys.dba_goldengate_privileges AS
+    SELECT username, privilege_type, 'YES'::varchar AS grant_select_privileges FROM sys.lab_goldengate_privileges;
+-- The lab has no container database.
+CREATE OR REPLACE VIEW sys.dba_pdbs AS
+    SELECT NULL::varchar AS pdb_name, NULL::varchar AS pdb_id, NULL::varchar AS force_logging WHERE false;
 CREATE OR REPLACE VIEW sys.dba_views AS
     SELECT r.owner, r.name AS view_name, pg_get_viewdef(r.oid) AS text FROM sys.lab_relations r WHERE r.relkind = 'v';
 CREATE OR REPLACE VIEW sys.dba_tab_columns AS
@@ -302,7 +360,7 @@ CREATE OR REPLACE VIEW sys.dba_indexes AS
         (CASE WHEN x.indexprs IS NULL THEN 'NORMAL' ELSE 'FUNCTION-BASED NORMAL' END)::varchar AS index_type,
         t.owner AS table_owner, t.name AS table_name, 'TABLE'::varchar AS table_type,
         (CASE WHEN x.indisunique THEN 'UNIQUE' ELSE 'NONUNIQUE' END)::varchar AS uniqueness,
-        'USERS'::varchar AS tablespace_name,
+        sys.lab_tablespace() AS tablespace_name,
         (CASE WHEN x.indisvalid AND x.indisready THEN 'VALID' ELSE 'UNUSABLE' END)::varchar AS status,
         (CASE WHEN t.relkind = 'p' THEN 'YES' ELSE 'NO' END)::varchar AS partitioned, 'N'::varchar AS temporary,
         'N'::varchar AS generated, 'VISIBLE'::varchar AS visibility
@@ -381,11 +439,15 @@ CREATE OR REPLACE VIEW sys.dba_objects AS
     UNION ALL
     SELECT owner, trigger_name, 0, 'TRIGGER', 'VALID', 'N', 'N' FROM sys.dba_triggers;
 CREATE OR REPLACE VIEW sys.dba_segments AS
-    SELECT r.owner, r.name AS segment_name,
-        (CASE WHEN r.relkind = 'i' THEN 'INDEX' ELSE 'TABLE' END)::varchar AS segment_type, 'USERS'::varchar AS tablespace_name,
-        greatest(pg_relation_size(r.oid), 65536)::bigint AS bytes,
+    -- a partition is a segment of its table
+    SELECT coalesce(p.owner, r.owner) AS owner, coalesce(p.name, r.name) AS segment_name,
+        (CASE WHEN p.oid IS NULL THEN NULL ELSE r.name END)::varchar AS partition_name,
+        (CASE WHEN r.relkind = 'i' THEN 'INDEX' ELSE 'TABLE' END || CASE WHEN p.oid IS NULL THEN '' ELSE ' PARTITION' END)::varchar
+            AS segment_type,
+        sys.lab_tablespace() AS tablespace_name, greatest(pg_relation_size(r.oid), 65536)::bigint AS bytes,
         (greatest(pg_relation_size(r.oid), 65536) / 8192)::bigint AS blocks
-    FROM sys.lab_relations r WHERE r.relkind IN ('r', 'i') AND pg_relation_size(r.oid) IS NOT NULL;
+    FROM sys.lab_relations r LEFT JOIN pg_inherits i ON i.inhrelid = r.oid LEFT JOIN sys.lab_relations p ON p.oid = i.inhparent
+    WHERE r.relkind IN ('r', 'i') AND pg_relation_size(r.oid) IS NOT NULL;
 CREATE OR REPLACE VIEW sys.dba_log_groups AS
     SELECT owner, log_group_name, table_name, log_group_type, always, 'USER NAME'::varchar AS generated FROM sys.lab_log_groups;
 CREATE OR REPLACE VIEW sys.dba_scheduler_jobs AS
@@ -404,11 +466,13 @@ CREATE OR REPLACE VIEW sys.dba_jobs AS
     FROM sys.lab_jobs;
 CREATE OR REPLACE VIEW sys.user_jobs AS SELECT * FROM sys.dba_jobs WHERE priv_user = upper(session_user);
 CREATE OR REPLACE VIEW sys.dba_tablespaces AS
-    SELECT name::varchar AS tablespace_name, 8192 AS block_size, 'ONLINE'::varchar AS status, kind::varchar AS contents
-    FROM (VALUES ('SYSTEM', 'PERMANENT'), ('USERS', 'PERMANENT'), ('UNDOTBS1', 'UNDO'), ('TEMP', 'TEMPORARY')) v(name, kind);
+    SELECT tablespace_name, 8192 AS block_size, 'ONLINE'::varchar AS status, contents, 'NO'::varchar AS force_logging,
+        (CASE WHEN contents = 'UNDO' THEN (SELECT value FROM sys.lab_parameters WHERE name = 'undo_kept')
+            ELSE 'NOT APPLY' END)::varchar AS retention
+    FROM sys.lab_tablespaces;
 CREATE OR REPLACE VIEW sys.dba_data_files AS
     SELECT ('/u01/oradata/' || lower(tablespace_name) || '01.dbf')::varchar AS file_name, tablespace_name,
-        (CASE tablespace_name WHEN 'USERS' THEN pg_database_size(current_database()) + 1073741824 ELSE 1073741824 END)::bigint AS bytes,
+        (CASE tablespace_name WHEN sys.lab_tablespace() THEN pg_database_size(current_database()) + 1073741824 ELSE 1073741824 END)::bigint AS bytes,
         'AVAILABLE'::varchar AS status, 'YES'::varchar AS autoextensible, 34359721984 AS maxbytes
     FROM sys.dba_tablespaces WHERE contents <> 'TEMPORARY';
 CREATE OR REPLACE VIEW sys.dba_free_space AS
@@ -428,12 +492,18 @@ CREATE OR REPLACE VIEW sys.dba_undo_extents AS
     SELECT 'SYS'::varchar AS owner, 'UNDOTBS1'::varchar AS tablespace_name, 'UNEXPIRED'::varchar AS status, 67108864::bigint AS bytes;
 CREATE OR REPLACE VIEW sys.v$undostat AS
     SELECT (now() AT TIME ZONE 'UTC' - interval '10 minutes')::timestamp(0) AS begin_time, (now() AT TIME ZONE 'UTC')::timestamp(0) AS end_time,
-        100 AS undoblks, 60 AS maxquerylen, (SELECT value::bigint FROM sys.lab_parameters WHERE name = 'undo_retention') AS tuned_undoretention,
+        100 AS undoblks, 60 AS maxquerylen,
+        -- without pressure the database keeps what the parameter asks for
+        (SELECT coalesce((SELECT value FROM sys.lab_parameters WHERE name = 'undo_tuned'), value)::bigint
+            FROM sys.lab_parameters WHERE name = 'undo_retention') AS tuned_undoretention,
         0 AS ssolderrcnt, 0 AS nospaceerrcnt;
+CREATE OR REPLACE VIEW sys.gv$undostat AS SELECT 1 AS inst_id, u.* FROM sys.v$undostat u;
 CREATE OR REPLACE VIEW sys.nls_database_parameters AS
-    SELECT parameter::varchar AS parameter, value::varchar AS value FROM (VALUES ('NLS_CHARACTERSET', 'AL32UTF8'),
-        ('NLS_NCHAR_CHARACTERSET', 'AL16UTF16'), ('NLS_LANGUAGE', 'AMERICAN'), ('NLS_TERRITORY', 'AMERICA'),
-        ('NLS_LENGTH_SEMANTICS', 'BYTE')) v(parameter, value);
+    SELECT upper(name)::varchar AS parameter, value FROM sys.lab_parameters
+        WHERE name IN ('nls_characterset', 'nls_nchar_characterset')
+    UNION ALL
+    SELECT parameter::varchar AS parameter, value::varchar AS value FROM (VALUES ('NLS_LANGUAGE', 'AMERICAN'),
+        ('NLS_TERRITORY', 'AMERICA'), ('NLS_LENGTH_SEMANTICS', 'BYTE')) v(parameter, value);
 CREATE OR REPLACE VIEW sys.nls_session_parameters AS SELECT * FROM sys.nls_database_parameters;
 
 CREATE OR REPLACE VIEW sys.user_sys_privs AS
@@ -442,12 +512,20 @@ CREATE OR REPLACE VIEW sys.session_privs AS SELECT privilege FROM sys.lab_privil
 CREATE OR REPLACE VIEW sys.dba_sys_privs AS SELECT grantee, privilege, 'NO'::varchar AS admin_option FROM sys.lab_privileges;
 CREATE OR REPLACE VIEW sys.session_roles AS
     SELECT privilege AS role FROM sys.lab_privileges WHERE grantee = upper(session_user)
-        AND (privilege IN ('DBA', 'SELECT_CATALOG_ROLE') OR privilege LIKE '%_FULL_DATABASE');
+        AND privilege IN (SELECT r.role FROM sys.lab_roles r);
+CREATE OR REPLACE VIEW sys.dba_roles AS SELECT role, 'NO'::varchar AS password_required FROM sys.lab_roles;
 CREATE OR REPLACE VIEW sys.dba_role_privs AS
-    SELECT grantee, privilege AS granted_role FROM sys.lab_privileges WHERE privilege IN ('DBA', 'SELECT_CATALOG_ROLE', 'CONNECT', 'RESOURCE');
+    SELECT grantee, privilege AS granted_role FROM sys.lab_privileges WHERE privilege IN (SELECT r.role FROM sys.lab_roles r);
+CREATE OR REPLACE VIEW sys.dba_profiles AS
+    SELECT profile, resource_name::varchar AS resource_name, 'UNLIMITED'::varchar AS limit
+    FROM sys.lab_profiles, (VALUES ('IDLE_TIME'), ('FAILED_LOGIN_ATTEMPTS')) v(resource_name);
+CREATE OR REPLACE VIEW sys.dba_tab_privs AS
+    SELECT grantee, owner, table_name, owner AS grantor, privilege, 'NO'::varchar AS grantable FROM sys.lab_grants;
 CREATE OR REPLACE VIEW sys.user_tab_privs_recd AS
     SELECT owner, job_name AS table_name, owner AS grantor, 'ALTER'::varchar AS privilege FROM sys.lab_job_grants
-    WHERE grantee = upper(session_user);
+    WHERE grantee = upper(session_user)
+    UNION ALL
+    SELECT owner, table_name, owner, privilege FROM sys.lab_grants WHERE grantee = upper(session_user);
 
 -- USER_ and ALL_ views of the same things
 DO $$

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infomart_dr.evidence.manifest import Constraint, Dictionary, dictionary_from_rows
+from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
@@ -11,6 +12,16 @@ def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
     """The table exists in the site's database."""
     found = step.at(role).goldengate_database.value("table_exists", owner=schema, table_name=table)
     return bool(int(found or 0))
+
+
+def replicated_names(step: Step, role: SiteRole) -> list[str]:
+    """Names of the tables of a site that are replicated."""
+    release = step.topology.info_mart.release
+    return [
+        str(row["table_name"])
+        for row in step.at(role).dba.select("tables", owner=step.schema)
+        if row["temporary"] != "Y" and not is_excluded(release, str(row["table_name"]))
+    ]
 
 
 def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Dictionary:

@@ -19,6 +19,7 @@ from infomart_dr.plan.step import Step
 from infomart_dr.text import size_text
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
+from infomart_dr.values import Row
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook
@@ -61,9 +62,9 @@ class Room:
 
 
 def export_room(step: Step, role: SiteRole) -> Room:
-    """Space for the export: the dump set is at most as large as the schema."""
+    """Space for the export."""
     folder = directory_path(step, role)
-    return Room(folder, schema_bytes(step, role), step.at(role).host().free_space(folder))
+    return Room(folder, dump_bytes(step, role), step.at(role).host().free_space(folder))
 
 
 def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
@@ -80,6 +81,25 @@ def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
 def schema_bytes(step: Step, role: SiteRole) -> int:
     """Size of the Info Mart's schema at a site."""
     return int(step.at(role).dba.select("schema_size", owner=step.schema)[0]["bytes"])
+
+
+#: Bytes of a dump set for each byte of a segment, by the first word of COMPRESS_FOR: Data Pump writes rows without the
+#: table's compression. A common factor; the true one depends on the data.
+UNCOMPRESSED = {"NONE": 1.0, "BASIC": 3.0, "OLTP": 3.0, "ADVANCED": 3.0, "QUERY": 6.0, "ARCHIVE": 10.0}
+
+
+def dump_bytes(step: Step, role: SiteRole) -> int:
+    """Size that a dump set of a site's schema may have: tables and LOBs, without indexes and the recycle bin."""
+    rows = step.at(role).dba.select("dumped_segments", owner=step.schema)
+    return int(sum(int(row["bytes"]) * UNCOMPRESSED.get(str(row["compress_for"]).split()[0], 3.0) for row in rows))
+
+
+def recovery_room(row: Row) -> int:
+    """Bytes that a recovery area can take.
+
+    :param row: of the statement ``recovery_area``.
+    """
+    return int(row["space_limit"]) - int(row["space_used"]) + int(row["space_reclaimable"])
 
 
 def measured_runs(step: Step) -> list[estimates.Measured]:
@@ -102,22 +122,30 @@ class Undo:
     :param export: possible duration of the export.
     :param room: bytes that the undo tablespace may grow to; None: its data files are not visible to this account.
     :param rate: bytes of undo a second, over the last day.
+    :param tuned: seconds for which the database kept undo on its worst moment of the last day, over all instances;
+        None: not known.
+    :param guaranteed: the tablespace has RETENTION GUARANTEE, so that UNDO_RETENTION is kept whatever happens.
     """
 
     retention: int
     export: estimates.Span
     room: int | None
     rate: float
+    tuned: int | None = None
+    guaranteed: bool = False
 
     @property
     def too_short(self) -> bool:
-        """Not even the shortest export is covered."""
-        return self.retention < self.export.low
+        """Neither the parameter nor the past day covers even the shortest export."""
+        return max(self.retention, self.tuned or 0) < self.export.low
 
     @property
     def covers(self) -> bool:
-        """The longest export is covered."""
-        return self.retention >= self.export.high
+        """The longest export is covered: by what the database kept, or by a guarantee."""
+        kept = self.retention if self.tuned is None else self.tuned
+        if self.guaranteed:
+            kept = max(kept, self.retention)
+        return kept >= self.export.high
 
     @property
     def fits(self) -> bool:
@@ -130,7 +158,9 @@ class Undo:
         return self.rate * self.export.high
 
     def time_text(self) -> str:
-        return f"undo_retention is {self.retention} s, the export takes {self.export.text()}"
+        guarantee = " (guaranteed)" if self.guaranteed else ""
+        tuned = "" if self.tuned is None else f", the database kept undo for {self.tuned} s or longer in the last day"
+        return f"undo_retention is {self.retention} s{guarantee}{tuned}; the export takes {self.export.text()}"
 
     def room_text(self) -> str:
         if self.room is None:
@@ -148,12 +178,14 @@ def export_undo(step: Step, role: SiteRole, size: int, runs: Sequence[estimates.
     :param runs: durations of earlier runs.
     """
     dba = step.at(role).dba
-    space = dba.select("undo_space")
+    space, kept = dba.select("undo_space"), dba.select("undo_retention")[0]
     return Undo(
-        int(dba.value("undo_retention") or 0),
+        int(kept["seconds"] or 0),
         estimates.estimate(size, runs).export,
         int(space[0]["max_bytes"]) if space else None,
         estimates.per_second(dba.select("undo_written")[0]),
+        None if kept["tuned"] is None else int(kept["tuned"]),
+        kept["kept"] == "GUARANTEE",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from infomart_dr.errors import PermanentError
 from infomart_dr.guards.application import application_host
 from infomart_dr.guards.server import server_runs
+from infomart_dr.hooks.goldengate_parameters import version
 from infomart_dr.plan.step import Step
 from infomart_dr.text import sorted_names
 from infomart_dr.topology import SiteRole
@@ -59,7 +60,7 @@ def container_faults(step: Step, role: SiteRole) -> Iterator[str]:
 
 
 def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
-    """Settings that a site's database lacks for replication: archive mode, minimal logging, the parameter, the PDB."""
+    """Settings that a site's database lacks for replication: archive mode, logging of all changes, parameter, PDB."""
     yield from container_faults(step, role)
     dba, name = step.at(role).dba, step.at(role).name
     row = dba.select("supplemental_logging")[0]
@@ -67,9 +68,35 @@ def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
         yield f"the database of {name} is in {row['log_mode']} mode"
     if str(row["supplemental_log_data_min"]) not in ("YES", "IMPLICIT"):
         yield f"minimal supplemental logging is off at {name} (ALTER DATABASE ADD SUPPLEMENTAL LOG DATA)"
+    if not force_logging(step, role, str(row["force_logging"])):
+        yield (
+            f"FORCE LOGGING is {row['force_logging']} at {name} (ALTER DATABASE FORCE LOGGING): rows of a direct-path "
+            f"load without redo never reach the other site{nologging_text(step, role)}"
+        )
     enabled = dba.select("replication_parameter")
     if enabled and str(enabled[0]["value"]).upper() != "TRUE":
         yield f"enable_goldengate_replication is {enabled[0]['value']} at {name}"
+
+
+def force_logging(step: Step, role: SiteRole, of_database: str) -> bool:
+    """The database logs every change: by itself, or its pluggable database does.
+
+    :param of_database: FORCE_LOGGING of V$DATABASE. STANDBY NOLOGGING FOR ... (18c and later) writes no redo of the
+        rows of such a load.
+    """
+    if of_database == "YES":
+        return True
+    if version(step.at(role).settings.database.release) < (12, 2):
+        return False
+    rows = step.at(role).dba.select("container_logging")
+    return bool(rows) and str(rows[0]["force_logging"]) == "YES"
+
+
+def nologging_text(step: Step, role: SiteRole) -> str:
+    """The NOLOGGING tables and partitions that are at risk now, for a message; empty when there are none."""
+    rows = step.at(role).dba.select("nologging_tables", owner=step.schema)
+    names = [".".join(filter(None, (row["table_name"], row["partition_name"]))) for row in rows]
+    return f". NOLOGGING now: {sorted_names(names)}" if names else ""
 
 
 def goldengate_faults(step: Step, role: SiteRole) -> Iterator[str]:

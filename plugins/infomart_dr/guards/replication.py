@@ -18,7 +18,7 @@ from infomart_dr.plan.step import Observation, Step
 from infomart_dr.text import without_passwords
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
-from infomart_dr.values import JsonObject
+from infomart_dr.values import JsonObject, Row
 
 if TYPE_CHECKING:
     from infomart_dr.deployment import SiteAccess
@@ -201,7 +201,8 @@ def require_start_after_csn(step: Step, direction: Direction, csn: int, *, prove
 def no_older_transactions(step: Step, direction: Direction) -> Observation:
     """Probe: no transaction that began before the capture is open.
 
-    Such a transaction would be lost: GoldenGate drops it, and the dump does not contain it.
+    Such a transaction would be lost: GoldenGate drops it, and the dump does not contain it. Every session of the
+    database counts, also one that has changed no table of the Info Mart yet: it still may.
     """
     capturing = ends(direction)[0]
     scn = step.ledger.require(facts.CAPTURE_SCN.of(direction))
@@ -211,7 +212,7 @@ def no_older_transactions(step: Step, direction: Direction) -> Observation:
     sessions = [
         f"session {row['sid']},{row['serial']}@{row['inst_id']} of {row['username']}"
         f" ({row['program'] or 'unknown program'} on {row['machine'] or 'unknown machine'},"
-        f" since {row['start_time']})"
+        f" since {row['start_time']}{idle_text(row)})"
         for row in rows
     ]
     return Observation(
@@ -220,6 +221,16 @@ def no_older_transactions(step: Step, direction: Direction) -> Observation:
         "End them (commit, roll back, or ask the DBA); this procedure kills no session.",
         {"sessions": sessions},
     )
+
+
+def idle_text(row: Row) -> str:
+    """How long a session with an open transaction has been idle, for a message; empty while it works.
+
+    :param row: of ``open_transactions`` or ``open_transactions_age``.
+    """
+    if row["status"] != "INACTIVE" or row["idle_seconds"] is None:
+        return ""
+    return f", idle for {span(float(row['idle_seconds']))}"
 
 
 def marker_arrived(step: Step, direction: Direction, marker: str, added_by: str = "") -> Observation:

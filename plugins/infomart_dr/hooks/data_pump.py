@@ -108,12 +108,21 @@ def _files(names: Iterable[str]) -> list[str]:
     return found
 
 
-def export_parameters(topology: Topology, site: Site, scn: int, job: str, *, directory: str | None = None) -> str:
+def export_parameters(
+    topology: Topology,
+    site: Site,
+    scn: int,
+    job: str,
+    *,
+    directory: str | None = None,
+    version_of_target: str | None = None,
+) -> str:
     """Parameter file of the export of the Info Mart's schema (guide:869-876, with directory and files).
 
     :param scn: the one SCN of the plan; also the Replicat's AFTERCSN.
     :param job: from :func:`job_name`; also part of the names of the dump and log files.
     :param directory: directory object; default: that of the topology.
+    :param version_of_target: COMPATIBLE of a target that is older than the source.
     :raises PermanentError: the SCN is not positive, or a name is not an Oracle name.
     """
     if isinstance(scn, bool) or not isinstance(scn, int) or scn <= 0:
@@ -130,6 +139,7 @@ def export_parameters(topology: Topology, site: Site, scn: int, job: str, *, dir
         job_name=job,
         parallel=settings.parallel,
         status_seconds=settings.status_seconds,
+        version=version_of_target,
     )
 
 

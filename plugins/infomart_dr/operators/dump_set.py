@@ -19,7 +19,9 @@ from infomart_dr.guards.dump_set import (
     measured_runs,
     missing_indexes,
     proven_manifest,
+    schema_bytes,
 )
+from infomart_dr.guards.fitness import export_version
 from infomart_dr.guards.prerequisites import container_faults
 from infomart_dr.guards.replication import no_older_transactions
 from infomart_dr.guards.server import server_runs
@@ -55,13 +57,13 @@ class CheckExportSpace(CheckOperator):
     changes = "a row in the plan's ledger: the schema's size, from which later runs estimate their times"
 
     def observe(self, step: Step) -> Observation:
-        room = export_room(step, self.role)
-        undo = export_undo(step, self.role, room.needed, measured_runs(step))
+        room, size = export_room(step, self.role), schema_bytes(step, self.role)
+        undo = export_undo(step, self.role, size, measured_runs(step))
         what = (
-            f"{step.schema} has {size_text(room.needed)}, {room.folder} has {size_text(room.free)} free; "
-            f"{undo.time_text()}; {undo.room_text()}"
+            f"{step.schema} has {size_text(size)}, its dump set up to {size_text(room.needed)}; {room.folder} has "
+            f"{size_text(room.free)} free; {undo.time_text()}; {undo.room_text()}"
         )
-        details = {"schema_bytes": room.needed, "free_bytes": room.free, "undo_retention": undo.retention}
+        details = {"schema_bytes": size, "free_bytes": room.free, "undo_retention": undo.retention}
         if not room.fits:
             return Observation(False, f"{what}: the dump set may not fit", details)
         if undo.too_short:
@@ -243,7 +245,11 @@ class RunExpdp(DataPumpOperator):
 
     def parameters(self, step: Step) -> str:
         return export_parameters(
-            step.topology, step.at("source").settings, step.ledger.require(facts.SCN), self.job_name(step)
+            step.topology,
+            step.at("source").settings,
+            step.ledger.require(facts.SCN),
+            self.job_name(step),
+            version_of_target=export_version(step),
         )
 
     def prepare(self, step: Step) -> None:

@@ -92,6 +92,10 @@ class CheckContext:
         return dump_set_guard.schema_bytes(self.step, "source")
 
     @cached_property
+    def dump_bytes(self) -> int:
+        return dump_set_guard.dump_bytes(self.step, "source")
+
+    @cached_property
     def redo_rate(self) -> float:
         """Bytes of redo a second at the source, over the last day."""
         return estimates.per_second(self.step.at("source").dba.select("redo_written")[0])

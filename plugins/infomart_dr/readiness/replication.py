@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from infomart_dr.guards import dictionary, prerequisites
+from infomart_dr.guards import dictionary, fitness, prerequisites
 from infomart_dr.guards import replication as replication_guard
 from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
 from infomart_dr.readiness.context import CheckContext
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, ok, warning
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, of_faults, ok, warning
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
@@ -22,9 +22,20 @@ OLD_TRANSACTION = 1800.0
 def _supplemental_logging(context: CheckContext, role: SiteRole) -> Verdict:
     return faults(
         prerequisites.database_faults(context.step, role),
-        "ARCHIVELOG, minimal supplemental logging",
+        "ARCHIVELOG, FORCE LOGGING, minimal supplemental logging",
         "Correct each of these as a DBA; ARCHIVELOG mode needs a restart of the database.",
     )
+
+
+def _captured_tables(context: CheckContext, role: SiteRole) -> Verdict:
+    fine = "GoldenGate supports every replicated table, and no partition has a generated name"
+    return of_faults(fitness.captured_table_faults(context.step, role), fine)
+
+
+def _streams_pool(context: CheckContext, role: SiteRole) -> Verdict:
+    if context.step.at(role).settings.goldengate.capture != "integrated":
+        return ok("classic capture needs none")
+    return of_faults(fitness.streams_pool_faults(context.step, role), "there is memory for an integrated capture")
 
 
 def _schema_logging(context: CheckContext, role: SiteRole) -> Verdict:
@@ -133,6 +144,7 @@ def _open_transactions(context: CheckContext, role: SiteRole) -> Verdict:
     rows = context.step.at(role).dba.select("open_transactions_age")
     old = [
         f"session {row['sid']} of {row['username']} ({row['program'] or 'unknown program'}) since {row['start_time']}"
+        + replication_guard.idle_text(row)
         for row in rows
         if float(row["seconds"] or 0) > OLD_TRANSACTION
     ]
@@ -142,8 +154,21 @@ def _open_transactions(context: CheckContext, role: SiteRole) -> Verdict:
 
 SUPPLEMENTAL = Check(
     "supplemental_logging",
-    "ARCHIVELOG mode, minimal supplemental logging, enable_goldengate_replication, CDB and PDB",
+    "ARCHIVELOG mode, FORCE LOGGING, minimal supplemental logging, enable_goldengate_replication, CDB and PDB",
     _supplemental_logging,
+    needs=("dba_connection",),
+)
+CAPTURED_TABLES = Check(
+    "captured_tables",
+    "Replicated tables that GoldenGate does not support, that have no usable key, or INTERVAL partitions "
+    "(DBA_GOLDENGATE_SUPPORT_MODE, DBA_GOLDENGATE_NOT_UNIQUE, DBA_PART_TABLES)",
+    _captured_tables,
+    needs=("dba_connection",),
+)
+STREAMS_POOL = Check(
+    "streams_pool",
+    "streams_pool_size, or an automatic SGA, for integrated capture: 1.25 GB",
+    _streams_pool,
     needs=("dba_connection",),
 )
 SCHEMA_LOGGING = Check(

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from infomart_dr.errors import InfoMartError, UnreachableError
+from infomart_dr.guards.faults import Fault
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 Level = Literal["ok", "not checked", "warning", "blocked"]
@@ -59,6 +60,16 @@ def faults(found: Iterable[str], fine: str, remedy: str, level: Level = "blocked
         return ok(fine)
     shown = "; ".join(wrong[:8]) + (f" and {len(wrong) - 8} more" if len(wrong) > 8 else "")
     return Verdict(level, shown, remedy)
+
+
+def of_faults(found: Iterable[Fault], fine: str) -> Verdict:
+    """A verdict from a guard's faults: those that stop a run are blocked, the others a warning.
+
+    :param fine: the sentence when there are none.
+    """
+    return merge(
+        [Verdict("blocked" if each.stops else "warning", each.what, each.remedy) for each in found] or [ok(fine)]
+    )
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.guards import dump_set as dump_set_guard
+from infomart_dr.guards import fitness
 from infomart_dr.readiness.context import CheckContext
-from infomart_dr.readiness.report import Check, Verdict, blocked, not_checked, ok, warning
+from infomart_dr.readiness.report import Check, Verdict, blocked, not_checked, of_faults, ok, warning
 from infomart_dr.text import size_text
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
@@ -32,8 +33,7 @@ def _export_space(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def _import_space(context: CheckContext, role: SiteRole) -> Verdict:
-    """A dump set that does not exist yet counts as large as the schema."""
-    return _room(dump_set_guard.import_room(context.step, context.schema_bytes), context.step.at(role).name)
+    return _room(dump_set_guard.import_room(context.step, context.dump_bytes), context.step.at(role).name)
 
 
 def _room(room: dump_set_guard.Room, site: str) -> Verdict:
@@ -133,9 +133,16 @@ def _redo_space(context: CheckContext, role: SiteRole) -> Verdict:
     rows = context.step.at(role).dba.select("recovery_area")
     if not rows or not int(rows[0]["space_limit"] or 0):
         return not_checked("archived redo does not go into a recovery area", "Check the archive destination.")
-    row = rows[0]
-    free = int(row["space_limit"]) - int(row["space_used"]) + int(row["space_reclaimable"])
-    return space_verdict(f"the recovery area {row['name']}", free, context.redo_rate, _kept_for(context))
+    free = dump_set_guard.recovery_room(rows[0])
+    return space_verdict(f"the recovery area {rows[0]['name']}", free, context.redo_rate, _kept_for(context))
+
+
+def _import_redo(context: CheckContext, role: SiteRole) -> Verdict:
+    return of_faults(fitness.import_redo_faults(context.step), "the redo of the import fits")
+
+
+def _lobs(context: CheckContext, role: SiteRole) -> Verdict:
+    return of_faults(fitness.lob_faults(context.step, role), "no LOB keeps its old versions by space")
 
 
 DIRECTORY = Check(
@@ -146,13 +153,13 @@ DIRECTORY = Check(
 )
 EXPORT_SPACE = Check(
     "export_space",
-    "Free space of the source's directory compared with the size of the schema",
+    "Free space of the source's directory compared with the tables and LOBs, uncompressed",
     _export_space,
     needs=("dba_connection", "database_host", "data_pump_directory"),
 )
 IMPORT_SPACE = Check(
     "import_space",
-    "Free space of the target's directory compared with the size of the schema, with transfer.space_factor",
+    "Free space of the target's directory compared with the same, with transfer.space_factor",
     _import_space,
     needs=("dba_connection", "database_host", "data_pump_directory"),
     of_source=("dba_connection",),
@@ -166,7 +173,7 @@ TABLESPACE = Check(
 )
 UNDO = Check(
     "undo_retention",
-    "undo_retention at the source compared with the estimated time of the export",
+    "undo_retention and the retention of the last day (V$UNDOSTAT) at the source compared with the export's time",
     lambda context, role: undo_verdict(context.undo),
     needs=("dba_connection", "goldengate_connection"),
 )
@@ -188,4 +195,17 @@ REDO_SPACE = Check(
     "Space for archived redo at the source compared with the same (V$RECOVERY_FILE_DEST, V$ARCHIVED_LOG)",
     _redo_space,
     needs=("dba_connection", "goldengate_connection"),
+)
+IMPORT_REDO = Check(
+    "import_redo",
+    "Space of the target's recovery area compared with the size of the schema, which the import writes as redo",
+    _import_redo,
+    needs=("dba_connection",),
+    of_source=("dba_connection",),
+)
+LOBS = Check(
+    "lob_retention",
+    "LOBs of the source that keep old versions by space (PCTVERSION), from which a long export may not read",
+    _lobs,
+    needs=("dba_connection",),
 )

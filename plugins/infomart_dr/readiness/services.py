@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from infomart_dr.guards import fencing, prerequisites
+from infomart_dr.guards import fencing, fitness, prerequisites
 from infomart_dr.guards import server as server_guard
 from infomart_dr.readiness.context import CheckContext
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, of_faults, ok, warning
 from infomart_dr.topology import DbmsJob, SchedulerJob, SiteRole, Topology
 
 
@@ -23,17 +23,8 @@ def _data_pump_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
     return found or [ok("no Data Pump job")]
 
 
-def _scheduler_jobs(context: CheckContext, role: SiteRole) -> Verdict:
-    """Jobs of the Info Mart's owner would write into a database that replication or a copy fills."""
-    step = context.step
-    rows = step.at(role).dba.select("scheduler_jobs_of", owner=step.schema)
-    enabled = [f"{row['owner']}.{row['job_name']}" for row in rows if str(row["enabled"]).upper() == "TRUE"]
-    return faults(
-        [f"the scheduler job {name} is enabled at {step.at(role).name}" for name in enabled],
-        f"no job of {step.schema} is enabled",
-        "DBMS_SCHEDULER.DISABLE it: the rows that it writes here would be in no other database.",
-        "warning",
-    )
+def _jobs(context: CheckContext, role: SiteRole) -> Verdict:
+    return of_faults(fitness.job_faults(context.step, role), f"no job of {context.step.schema} is enabled")
 
 
 def _purge_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
@@ -227,8 +218,9 @@ DATA_PUMP_JOBS = Check(
 )
 SCHEDULER_JOBS = Check(
     "scheduler_jobs",
-    "Enabled scheduler jobs of the Info Mart's owner at the target, which would write there beside the replication",
-    _scheduler_jobs,
+    "Enabled jobs of the Info Mart's owner at the target, which would write there beside the replication "
+    "(DBA_SCHEDULER_JOBS, DBA_JOBS)",
+    _jobs,
     needs=("dba_connection",),
 )
 PURGE_JOBS = Check(

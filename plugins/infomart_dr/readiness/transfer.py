@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from infomart_dr.guards import fencing
+from infomart_dr.guards import fencing, fitness
 from infomart_dr.hooks.connections import connection
 from infomart_dr.readiness.context import CheckContext
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, of_faults, ok
 from infomart_dr.topology import SiteRole
 
 
@@ -100,6 +100,35 @@ def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
     return faults(wrong, f"{source} reaches {target} at {reach.address}:{reach.ssh_port} and knows its key", remedy)
 
 
+def _settings(context: CheckContext, role: SiteRole) -> Verdict:
+    return of_faults(
+        [*fitness.setting_faults(context.step), *fitness.dump_file_faults(context.step)],
+        "character sets, time zone files, COMPATIBLE and edition fit",
+    )
+
+
+def _objects(context: CheckContext, role: SiteRole) -> Verdict:
+    return of_faults(
+        fitness.missing_object_faults(context.step),
+        f"{context.step.at('target').name} has the tablespaces, profile, roles and grantees of {context.step.schema}",
+    )
+
+
+SETTINGS = Check(
+    "database_settings",
+    "Character sets, time zone file, COMPATIBLE of both databases; edition and data_pump.parallel; at most 99 dump "
+    "files before 12.2",
+    _settings,
+    needs=("dba_connection",),
+    once=True,
+)
+OBJECTS = Check(
+    "target_objects",
+    "The target has the tablespaces, the profile, the roles and the grantees of the source's schema",
+    _objects,
+    needs=("dba_connection",),
+    once=True,
+)
 RSYNC = Check("rsync", "rsync starts on both database hosts, 3.0 or later", _rsync, needs=("database_host",))
 ROUTE = Check(
     "transfer_route",

@@ -41,6 +41,7 @@ def copy_database() -> list[Any]:
     """Export, transfer and import, in this order: a copy as of one SCN, taken while the ETL is quiet."""
     only: dict[str, Any] = {**database_transfer.BEFORE_CUTOVER, "option": COPY, **AFTER_SKIPS}
     return [
+        database_transfer.check_databases(option=COPY, **AFTER_SKIPS),
         database_transfer.export_database.override(default_args=only)(active_active.CaptureScnOfCopy),
         database_transfer.transfer_dump_set.override(default_args=only)(),
         database_transfer.import_database.override(default_args=only)(),

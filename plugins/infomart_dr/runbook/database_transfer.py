@@ -7,13 +7,18 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import configuration, dump_set, replication, server
+from infomart_dr.operators import configuration, dump_set, replication, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.sensors import extraction, replicated
 
 #: These steps are never repeated in a plan whose target serves.
 BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
+
+
+def check_databases(**kwargs: Any) -> setup.CheckDatabases:
+    """Both databases fit: known before anything changes or stops."""
+    return setup.CheckDatabases(task_id="check_databases", unless=facts.EXPORTED, **kwargs)
 
 
 def hold_scheduler(**kwargs: Any) -> configuration.SetScheduler:
@@ -33,6 +38,7 @@ def hold_scheduler(**kwargs: Any) -> configuration.SetScheduler:
 def capture_at_source() -> None:
     """Capture at the source: from here on every change of the source site is kept."""
     chain(
+        check_databases(),
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
         replication.RemoveOldReplication(task_id="remove_old_replication"),
         replication.RecreateCheckpointTable(task_id="recreate_checkpoint_table"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +85,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[La
                 )
         with connect(config, "site2") as connection:
             connection.execute(SCHEMA)
+            # As that of the other site, so that its release can read the dump sets.
+            connection.execute("update sys.lab_parameters set value = '11.2.0.0.0' where name = 'compatible'")
         yield config
     finally:
         for cluster in clusters:
@@ -522,3 +526,62 @@ def test_a_dump_set_that_is_not_whole_is_refused(lab: LabConfig) -> None:
     assert code == 5 and "ORA-31693" in output and "ORA-31619: invalid dump file" in output
     code, output = load(lab, "dumpfile=none.dmp")
     assert code == 1 and "ORA-31640: unable to open dump file" in output
+
+
+# -- a target that cannot take the dump set ----------------------------------------------------------
+
+
+@contextlib.contextmanager
+def changed(lab: LabConfig, site: str, **values: str) -> Iterator[None]:
+    """Other settings of a site's database."""
+    with connect(lab, site) as connection:
+        before = dict(connection.execute("select name, value from sys.lab_parameters").fetchall())
+        for name, value in values.items():
+            connection.execute("update sys.lab_parameters set value = %s where name = %s", (value, name))
+    try:
+        yield
+    finally:
+        with connect(lab, site) as connection:
+            for name in values:
+                connection.execute("update sys.lab_parameters set value = %s where name = %s", (before[name], name))
+
+
+WHOLE = ("schemas=GIM", "directory=GIM_DUMP", "dumpfile=gim.dmp")
+
+
+def taken_over(lab: LabConfig, *words: str, **source: str) -> tuple[int, str]:
+    """An export from site2 with other settings, imported at site3."""
+    with changed(lab, "site2", **source):
+        (lab.dump_dir("site2") / "gim.dmp").unlink(missing_ok=True)
+        code, output = run(lab, "site2", "expdp", *WHOLE, *words)
+        assert code == 0, output
+    shutil.copy(lab.dump_dir("site2") / "gim.dmp", lab.dump_dir("site3") / "gim.dmp")
+    return run(lab, "site3", "impdp", *WHOLE, "table_exists_action=replace")
+
+
+def test_a_newer_time_zone_file_is_refused(lab: LabConfig) -> None:
+    code, output = taken_over(lab, timezone_version="43")
+    assert code != 0 and "TSTZ version 43 into a target database with TSTZ version 32" in output
+    with connect(lab, "site3") as connection:
+        assert not connection.execute("select 1 from pg_tables where schemaname = 'gim'").fetchall()
+
+
+def test_a_higher_compatible_is_refused_unless_the_export_is_written_for_the_older_one(lab: LabConfig) -> None:
+    code, output = taken_over(lab, compatible="19.0.0")
+    assert code != 0 and "ORA-39142: incompatible version number 19.0.0" in output
+    code, output = taken_over(lab, "version=11.2", compatible="19.0.0")
+    assert "ORA-39142" not in output and "imported" in output
+
+
+def test_tables_of_a_missing_tablespace_are_not_created_and_have_no_rows(lab: LabConfig) -> None:
+    code, output = taken_over(lab, schema_tablespace="GIM_DATA")
+    assert code == 5 and "ORA-00959: tablespace 'GIM_DATA' does not exist" in output
+    assert "imported" not in output
+
+
+def test_a_standard_edition_has_one_worker(lab: LabConfig) -> None:
+    words = ("schemas=GIM", "directory=GIM_DUMP", "dumpfile=gim_%U.dmp")
+    with changed(lab, "site2", edition="Standard Edition"):
+        code, output = run(lab, "site2", "expdp", *words, "parallel=2")
+        assert code != 0 and "ORA-39094" in output
+        assert run(lab, "site2", "expdp", *words, "parallel=1")[0] == 0

@@ -595,6 +595,46 @@ def test_the_airflow_hook_works_unchanged(config: LabConfig, part: OraclePart, m
     assert hook.test_connection()[0]
 
 
+#: Statements about the fitness of a database, with a column of each.
+OF_FITNESS = {
+    "nologging_tables": "PARTITION_NAME",
+    "container_logging": "FORCE_LOGGING",
+    "goldengate_support": "SUPPORT_MODE",
+    "goldengate_not_unique": "BAD_COLUMN",
+    "goldengate_privileges": "PRIVILEGE_TYPE",
+    "granted_tables": "PRIVILEGE",
+    "database_parameters": "VALUE",
+    "character_sets": "VALUE",
+    "timezone_file": "VERSION",
+    "banner": "BANNER",
+    "tablespaces": "TABLESPACE_NAME",
+    "schema_tablespaces": "TABLESPACE_NAME",
+    "account": "PROFILE",
+    "profiles": "PROFILE",
+    "granted_roles": "GRANTED_ROLE",
+    "grantees": "GRANTEE",
+    "users_and_roles": "NAME",
+    "dumped_segments": "BYTES",
+    "lob_retention": "PCTVERSION",
+    "dbms_jobs_of": "BROKEN",
+    "interval_tables": "TABLE_NAME",
+    "undo_retention": "TUNED",
+    "redo_written": "SECONDS",
+    "own_account": "TIME_THERE",
+    "open_transactions_age": "IDLE_SECONDS",
+}
+
+
+@pytest.mark.parametrize(("name", "column"), OF_FITNESS.items())
+def test_a_statement_of_fitness_is_answered(connect: Connect, name: str, column: str) -> None:
+    sql = files.statement(name)
+    cursor = connect("SYSTEM").cursor()
+    binds = {bind: "GGATE" if bind == "grantee" else "GIM" for bind in ("owner", "grantee") if f":{bind}" in sql}
+    cursor.execute(sql, binds)
+    assert column in [each[0] for each in cursor.description]
+    cursor.fetchall()
+
+
 # -- SCN and redo --------------------------------------------------------------------------------------
 
 

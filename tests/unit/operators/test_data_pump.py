@@ -271,12 +271,12 @@ def room(
     step.host = lambda role, kind="db": SimpleNamespace(free_space=lambda folder: free)
     rows = {
         "schema_size": [{"bytes": size}],
+        "dumped_segments": [{"compress_for": "NONE", "bytes": size}],
+        "undo_retention": [{"seconds": undo, "tuned": None, "kept": "NOGUARANTEE"}],
         "undo_space": [] if tablespace is None else [{"tablespace_name": "UNDOTBS1", "max_bytes": tablespace}],
         "undo_written": [{"bytes": undo_rate * 86400, "seconds": 86400}],
     }
-    step.dba = lambda role: SimpleNamespace(
-        select=lambda name, **binds: rows[name], value=lambda name, **binds: {"undo_retention": undo}[name]
-    )
+    step.dba = lambda role: SimpleNamespace(select=lambda name, **binds: rows[name])
     step.ledger_role, step.topology.name = "source", "emea"
     step.site = lambda role: SimpleNamespace(goldengate=SimpleNamespace(schema_name="GGATE"))
     noted = [

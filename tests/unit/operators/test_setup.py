@@ -11,6 +11,7 @@ import pytest
 import yaml
 from airflow.sdk.exceptions import AirflowSkipException
 from tests.unit.operators.fakes import FakeStep, replace_question
+from tests.unit.operators.fit_databases import FitDatabases
 
 from infomart_dr import topology
 from infomart_dr.errors import GuardError, PermanentError, UnreachableError
@@ -58,10 +59,16 @@ class Deployment(FakeStep):
         self.runs: set[str] = set()
         self.host_property: str | None = "site1-gim"
         self.logging = {
-            role: {"log_mode": "ARCHIVELOG", "supplemental_log_data_min": "YES", "goldengate": "TRUE"}
+            role: {
+                "log_mode": "ARCHIVELOG",
+                "supplemental_log_data_min": "YES",
+                "force_logging": "YES",
+                "goldengate": "TRUE",
+            }
             for role in ("source", "target")
         }
         self.tables = {role: ["CTL_EXTRACT_HWM", "INTERACTION_FACT"] for role in ("source", "target")}
+        self.databases = FitDatabases()
         self.indexes: dict[str, list[Any]] = {"source": [], "target": []}
         #: Container by connection, of a CDB.
         self.containers: dict[str, dict[str, str]] = {"source": {}, "target": {}}
@@ -85,26 +92,29 @@ class Deployment(FakeStep):
     def dba(self, role: str) -> Any:
         def select(name: str, **binds: Any) -> list[dict[str, Any]]:
             found = self.logging[role]
-            return {
+            rows = {
                 "supplemental_logging": [found],
                 "container_database": [{"value": "TRUE"}] if self.containers[role] else self.not_a_cdb,
                 "replication_parameter": [{"value": found["goldengate"]}] if found["goldengate"] else [],
-                "tables": [{"table_name": table} for table in self.tables[role]],
-            }[name]
+                "tables": [{"table_name": table, "temporary": "N"} for table in self.tables[role]],
+            }
+            return rows[name] if name in rows else hook.select(name, **binds)
 
-        return SimpleNamespace(select=select, value=self.container(role, "dba_connection"))
+        hook = self.databases.hook(role, "dba")
+        value = self.container(role, "dba_connection", hook)
+        return SimpleNamespace(**{**vars(hook), "select": select, "value": value})
 
-    def container(self, role: str, connection: str) -> Any:
-        """The container that a connection leads to; a database that is no CDB of 12.1 or later is not asked."""
+    def container(self, role: str, connection: str, hook: Any) -> Any:
+        """Values of a connection, among them its container; a database that is no CDB is not asked for it."""
 
-        def value(name: str) -> str:
-            assert name == "container_name"
-            return self.containers[role][connection]
+        def value(name: str, **binds: Any) -> Any:
+            return self.containers[role][connection] if name == "container_name" else hook.value(name, **binds)
 
         return value
 
     def goldengate_database(self, role: str) -> Any:
-        return SimpleNamespace(value=self.container(role, "goldengate_connection"))
+        hook = self.databases.hook(role, "goldengate")
+        return SimpleNamespace(**{**vars(hook), "value": self.container(role, "goldengate_connection", hook)})
 
     def info_mart(self, role: str) -> Any:
         def execute(name: str, identifiers: dict[str, str]) -> int:
@@ -113,7 +123,7 @@ class Deployment(FakeStep):
             self.indexes[role].append(index())
             return 0
 
-        return SimpleNamespace(execute=execute, value=self.container(role, "info_mart_connection"))
+        return SimpleNamespace(execute=execute, value=self.container(role, "info_mart_connection", None))
 
     def configuration(self, role: str) -> Any:
         def read(name: str) -> Any:

@@ -16,6 +16,7 @@ from tests.unit.operators.fakes import FakeAt, StepOf
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, PermanentError, UnexpectedReplyError, UnreachableError
 from infomart_dr.evidence.estimate import Span
+from infomart_dr.guards import privileges
 from infomart_dr.guards.dump_set import Undo
 from infomart_dr.hooks.parse_ggsci import GroupInfo
 from infomart_dr.plan import facts
@@ -210,8 +211,8 @@ NOW = datetime(2026, 11, 2, 12, 0)
 )
 def test_a_password_is_warned_of_two_weeks_before_its_end(status: str, days: float | None, level: str) -> None:
     expiry = None if days is None else NOW + timedelta(days=days)
-    row = {"username": "GIM", "account_status": status, "expiry_date": expiry}
-    assert accounts.account_verdict("gim_site1", row, NOW).level == level
+    row = {"username": "GIM", "account_status": status, "expiry_date": expiry, "time_there": NOW}
+    assert accounts.account_verdict("gim_site1", row).level == level
 
 
 @pytest.mark.parametrize(
@@ -281,15 +282,17 @@ def test_a_group_is_judged_by_status_lag_and_time_since_its_checkpoint_together(
 
 def test_one_privilege_of_a_group_is_enough_and_the_first_is_named() -> None:
     wanted = [("A", "B"), ("C",), ("D", "E")]
-    assert accounts.missing_privileges({"B", "C"}, wanted) == ["D"]
+    assert privileges.missing_privileges({"B", "C"}, wanted) == ["D"]
 
 
 def test_an_export_is_asked_of_the_source_and_an_import_of_the_target_of_a_copy_only() -> None:
-    source, target = (accounts.wanted_privileges(True, role)["dba"] for role in BOTH_ROLES)
-    assert ("DATAPUMP_EXP_FULL_DATABASE", "EXP_FULL_DATABASE") in source
-    assert ("DATAPUMP_IMP_FULL_DATABASE", "IMP_FULL_DATABASE") in target
-    assert len(accounts.wanted_privileges(False, "source")["dba"]) == 1
-    assert ("INSERT ANY TABLE",) in accounts.wanted_privileges(False, "source", tags=False)["dba"]
+    def wanted(role: SiteRole, copies: bool, release: str = "19.1") -> list[tuple[str, ...]]:
+        return privileges.wanted_of_dba(SimpleNamespace(goldengate=SimpleNamespace(release=release)), role, copies)  # type: ignore[arg-type]
+
+    assert ("DATAPUMP_EXP_FULL_DATABASE", "EXP_FULL_DATABASE") in wanted("source", True)
+    assert ("DATAPUMP_IMP_FULL_DATABASE", "IMP_FULL_DATABASE") in wanted("target", True)
+    assert len(wanted("source", False)) == 1
+    assert ("INSERT ANY TABLE",) in wanted("source", False, "11.2")
 
 
 class World:
@@ -325,9 +328,9 @@ def test_what_an_idbs_user_needs_hangs_on_its_jobs_and_on_the_tables_that_are_th
     assert needed["READER", False, (scheduler,)] == ["CREATE TABLE", "SELECT_CATALOG_ROLE", "ALTER ON ICON.PURGE"]
     assert needed["ICON", True, (scheduler,)] == ["SELECT_CATALOG_ROLE"]
     wanted = accounts.hold_privileges("READER", [idb(scheduler)], True)
-    assert accounts.missing_privileges({"SELECT_CATALOG_ROLE", "MANAGE SCHEDULER"}, wanted) == ["ALTER ON ICON.PURGE"]
-    assert accounts.missing_privileges({"SELECT_CATALOG_ROLE", "ALTER ON ICON.PURGE"}, wanted) == []
-    assert accounts.missing_privileges({"DBA", "CREATE ANY JOB"}, wanted) == []
+    assert privileges.missing_privileges({"SELECT_CATALOG_ROLE", "MANAGE SCHEDULER"}, wanted) == ["ALTER ON ICON.PURGE"]
+    assert privileges.missing_privileges({"SELECT_CATALOG_ROLE", "ALTER ON ICON.PURGE"}, wanted) == []
+    assert privileges.missing_privileges({"DBA", "CREATE ANY JOB"}, wanted) == []
     assert needed["READER", True, (dbms_job,)] == ["SELECT_CATALOG_ROLE"]
     assert needed["READER", True, ()] == []
 

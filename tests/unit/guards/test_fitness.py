@@ -1,0 +1,286 @@
+"""The fitness of both databases: each fault is found before anything stops, and named with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.unit.operators.fakes import FakeStep
+from tests.unit.operators.fit_databases import GB, FitDatabases
+
+from infomart_dr import topology
+from infomart_dr.errors import GuardError
+from infomart_dr.evidence.estimate import Span
+from infomart_dr.guards import fitness
+from infomart_dr.guards.dump_set import Undo, dump_bytes
+from infomart_dr.operators.setup import CheckDatabases
+from infomart_lab import config as lab_config
+from infomart_lab import topology as lab_topology
+
+
+class World(FakeStep):
+    """The lab's topology over two healthy databases."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        super().__init__()
+        self.document = lab_topology.topology(
+            lab_config.create(tmp_path / "lab", scenario_name="active-standby", release="8.1.4")
+        )
+        self.sites = {"source": "site1", "target": "site2"}
+        self.databases = FitDatabases()
+        self.change(lambda document: None)
+
+    def change(self, how: Callable[[dict[str, Any]], object]) -> None:
+        how(self.document)
+        self.topology = topology.parse(yaml.safe_dump(self.document), Path("topology.yaml"))  # type: ignore[assignment]
+
+    def site(self, role: str) -> Any:
+        return self.topology.sites[self.sites[role]]
+
+    def dba(self, role: str) -> Any:
+        return self.databases.hook(role, "dba")
+
+    def goldengate_database(self, role: str) -> Any:
+        return self.databases.hook(role, "goldengate")
+
+    def faults(self, *, copies: bool = True) -> dict[str, bool]:
+        """What is wrong, and whether a run stops for it."""
+        return {str(fault): fault.stops for fault in fitness.all_faults(self, copies=copies)}  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def rows(role: str, name: str, *found: dict[str, Any]) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.databases.rows[role][name] = list(found)
+
+    return change
+
+
+def row(role: str, name: str, **values: Any) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.databases.rows[role][name][0].update(values)
+
+    return change
+
+
+def parameter(role: str, name: str, value: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        for each in world.databases.rows[role]["database_parameters"]:
+            if each["name"] == name:
+                each["value"] = value
+
+    return change
+
+
+def without(role: str, kind: str, *words: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.databases.held[role, kind] -= set(words)
+
+    return change
+
+
+def setting(site: str, part: str, **values: Any) -> Callable[[World], None]:
+    return lambda world: world.change(lambda document: document["sites"][site][part].update(values))
+
+
+def test_two_healthy_databases_have_no_fault(world: World) -> None:
+    assert world.faults() == {}
+    assert world.faults(copies=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "stops", "copies_only"),
+    [
+        (row("source", "supplemental_logging", force_logging="NO"), "FORCE LOGGING is NO at site1", True, False),
+        (
+            row("target", "supplemental_logging", force_logging="STANDBY NOLOGGING FOR DATA AVAILABILITY"),
+            "FORCE LOGGING is STANDBY NOLOGGING FOR DATA AVAILABILITY at site2",
+            True,
+            False,
+        ),
+        (rows("source", "timezone_file", {"version": 33}), "impdp refuses the dump set (ORA-39405)", True, True),
+        (
+            rows("target", "character_sets", {"parameter": "NLS_CHARACTERSET", "value": "WE8MSWIN1252"}),
+            "characters that WE8MSWIN1252 lacks are lost",
+            True,
+            True,
+        ),
+        (
+            rows(
+                "source",
+                "character_sets",
+                {"parameter": "NLS_CHARACTERSET", "value": "WE8MSWIN1252"},
+                {"parameter": "NLS_NCHAR_CHARACTERSET", "value": "AL16UTF16"},
+            ),
+            "more bytes than its column has (ORA-12899)",
+            False,
+            True,
+        ),
+        (parameter("target", "compatible", "12.2.0"), "written with VERSION=12.2.0", False, True),
+        (
+            rows("source", "banner", {"banner": "Oracle Database 19c Standard Edition 2 Release 19.0.0.0.0"}),
+            "Data Pump refuses it (ORA-39094)",
+            True,
+            True,
+        ),
+        (rows("source", "schema_tablespaces", {"tablespace_name": "GIM_DATA"}), "(ORA-00959)", True, True),
+        (
+            rows("source", "granted_roles", {"granted_role": "GIM_READ"}),
+            "roles of GIM are missing at site2: GIM_READ (ORA-01919)",
+            False,
+            True,
+        ),
+        (rows("source", "grantees", {"grantee": "BI"}), "are missing at site2: BI (ORA-01917)", False, True),
+        (row("target", "recovery_area", space_used=95 * GB), "import may write 10.7 GB of redo", False, True),
+        (
+            rows(
+                "source",
+                "lob_retention",
+                {"table_name": "T", "column_name": "L", "pctversion": 10, "securefile": "NO"},
+            ),
+            "T.L (PCTVERSION 10)",
+            False,
+            True,
+        ),
+        (without("source", "dba", "DATAPUMP_EXP_FULL_DATABASE"), "lacks DATAPUMP_EXP_FULL_DATABASE", True, True),
+        (without("target", "dba", "DATAPUMP_IMP_FULL_DATABASE"), "lacks DATAPUMP_IMP_FULL_DATABASE", True, True),
+        (without("target", "goldengate", "INSERT ANY TABLE"), "GRANT INSERT ANY TABLE TO GGATE", True, False),
+        (without("source", "goldengate", "CREATE ANY INDEX"), "GRANT CREATE ANY INDEX TO GGATE", True, False),
+        (
+            rows("source", "goldengate_privileges"),
+            "DBMS_GOLDENGATE_AUTH.GRANT_ADMIN_PRIVILEGE('GGATE')",
+            True,
+            False,
+        ),
+        (
+            rows("source", "goldengate_support", {"table_name": "INTERACTION_FACT", "support_mode": "NONE"}),
+            "skips tables that GoldenGate does not support: INTERACTION_FACT (NONE)",
+            False,
+            False,
+        ),
+        (
+            rows("source", "goldengate_not_unique", {"table_name": "INTERACTION_FACT", "bad_column": "Y"}),
+            "have no key",
+            False,
+            False,
+        ),
+        (rows("source", "interval_tables", {"table_name": "INTERACTION_FACT"}), "SYS_Pn names differ", False, False),
+        (parameter("source", "streams_pool_size", str(GB)), "streams_pool_size is 1.1 GB at site1", False, False),
+        (
+            rows("target", "scheduler_jobs_of", {"owner": "GIM", "job_name": "REPORT", "enabled": "TRUE"}),
+            "the scheduler job GIM.REPORT is enabled at site2",
+            False,
+            False,
+        ),
+        (
+            rows("target", "dbms_jobs_of", {"job": 41, "broken": "N"}),
+            "the job 41 of DBMS_JOB is enabled at site2",
+            False,
+            False,
+        ),
+    ],
+)
+def test_a_fault_is_found_and_stops_a_run_where_the_run_would_lose_by_it(
+    world: World, change: Callable[[World], None], words: str, stops: bool, copies_only: bool
+) -> None:
+    change(world)
+    found = world.faults()
+    assert [stop for text, stop in found.items() if words in text] == [stops], found
+    assert (words in " ".join(world.faults(copies=False))) is not copies_only
+    check = CheckDatabases(task_id="check_databases")
+    if stops:
+        with pytest.raises(GuardError, match="fault\\(s\\) of the databases"):
+            check._run(world)  # type: ignore[arg-type]
+    else:
+        assert words.split(" (")[0] in check._run(world)["summary"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rows("target", "timezone_file", {"version": 41}),
+        row("source", "supplemental_logging", supplemental_log_data_min="IMPLICIT"),
+        rows("source", "goldengate_support", {"table_name": "TMP_X", "support_mode": "NONE"}),
+        rows("source", "scheduler_jobs_of", {"owner": "GIM", "job_name": "REPORT", "enabled": "TRUE"}),
+        rows("target", "scheduler_jobs_of", {"owner": "GIM", "job_name": "REPORT", "enabled": "FALSE"}),
+        rows("target", "dbms_jobs_of", {"job": 41, "broken": "Y"}),
+        rows("target", "recovery_area"),
+        parameter("target", "compatible", "19.0.0.0"),
+    ],
+)
+def test_what_harms_nothing_is_no_fault(world: World, change: Callable[[World], None]) -> None:
+    change(world)
+    assert world.faults() == {}
+
+
+def test_force_logging_of_the_pluggable_database_is_enough(world: World) -> None:
+    row("source", "supplemental_logging", force_logging="NO")(world)
+    rows("source", "container_logging", {"force_logging": "YES"})(world)
+    assert world.faults() == {}
+
+
+def test_tables_without_logging_are_named_where_the_database_does_not_force_it(world: World) -> None:
+    row("source", "supplemental_logging", force_logging="NO")(world)
+    rows("source", "nologging_tables", {"table_name": "INTERACTION_FACT", "partition_name": "P1"})(world)
+    assert any("NOLOGGING now: INTERACTION_FACT.P1" in text for text in world.faults())
+
+
+def test_an_automatic_sga_gives_the_streams_pool_room(world: World) -> None:
+    parameter("source", "streams_pool_size", "0")(world)
+    assert len(world.faults()) == 1
+    parameter("source", "sga_target", str(8 * GB))(world)
+    assert world.faults() == {}
+
+
+def test_grants_on_each_replicated_table_take_the_place_of_the_any_privilege(world: World) -> None:
+    without("target", "goldengate", "INSERT ANY TABLE")(world)
+    tables = [each["table_name"] for each in world.databases.rows["source"]["tables"]]
+    rows("target", "granted_tables", *({"table_name": name, "privilege": "INSERT"} for name in tables))(world)
+    assert world.faults() == {}
+    rows("target", "granted_tables", {"table_name": tables[0], "privilege": "INSERT"})(world)
+    assert any("lacks INSERT ANY TABLE (1 tables)" in text for text in world.faults())
+
+
+def test_more_than_99_files_are_refused_before_12_2(world: World) -> None:
+    rows("source", "dumped_segments", {"compress_for": "NONE", "bytes": 300 * GB})(world)
+    setting("site1", "database", data_pump={"file_size": "2G", "parallel": 1})(world)
+    assert world.faults() == {}
+    setting("site1", "database", release="12.1")(world)
+    assert [stops for text, stops in world.faults().items() if "at most 99 (ORA-39095)" in text] == [True]
+
+
+def test_a_dump_set_has_rows_without_compression_and_no_index(world: World) -> None:
+    rows(
+        "source",
+        "dumped_segments",
+        {"compress_for": "NONE", "bytes": 100},
+        {"compress_for": "QUERY HIGH", "bytes": 10},
+        {"compress_for": "ROW STORE", "bytes": 1},
+    )(world)
+    assert dump_bytes(world, "source") == 100 + 60 + 3  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("retention", "tuned", "guaranteed", "short", "long"),
+    [
+        (50, None, False, False, False),
+        (100, None, False, False, True),
+        (9, None, False, True, False),
+        (9, 200, False, False, True),
+        (900, 50, False, False, False),
+        (900, 50, True, False, True),
+        (5, 8, False, True, False),
+    ],
+)
+def test_undo_is_judged_by_what_the_database_kept_and_by_a_guarantee(
+    retention: int, tuned: int | None, guaranteed: bool, short: bool, long: bool
+) -> None:
+    undo = Undo(retention, Span(10, 100), None, 0.0, tuned, guaranteed)
+    assert (undo.too_short, undo.covers) == (short, long)
