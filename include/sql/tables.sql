@@ -1,10 +1,17 @@
--- reads: dba_tables
+-- reads: dba_tables, dba_external_tables
 -- binds: owner
 -- privilege: SELECT_CATALOG_ROLE
--- source: Oracle Database Reference, DBA_TABLES
--- Objects in the recycle bin are left out.
-select table_name, partitioned, temporary
-  from dba_tables
- where owner = :owner
-   and table_name not like 'BIN$%'
- order by table_name
+-- source: Oracle Database Reference, DBA_TABLES, DBA_EXTERNAL_TABLES
+-- Left out: the recycle bin, and what is no table of rows by itself: overflow and mapping of index-organized tables,
+-- storage of nested tables and of domain indexes, logs of materialized views, external tables.
+select t.table_name, t.partitioned, t.temporary
+  from dba_tables t
+ where t.owner = :owner
+   and t.table_name not like 'BIN$%'
+   and t.table_name not like 'MLOG$%'
+   and t.table_name not like 'RUPD$%'
+   and t.nested = 'NO'
+   and t.secondary = 'N'
+   and (t.iot_type is null or t.iot_type = 'IOT')
+   and not exists (select 1 from dba_external_tables x where x.owner = t.owner and x.table_name = t.table_name)
+ order by t.table_name

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from infomart_dr.hooks.remote_host import RemoteHost
 
 HostKind = Literal["db", "gim", "management"]
+#: Seconds for a statement that reads a whole table; a large one takes minutes.
+LONG_STATEMENT = 3600.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class SiteAccess:
     def info_mart(self) -> InfoMartOracleHook:
         """The database, as the Info Mart's owner."""
         return self.deployment.info_mart(self.name)
+
+    @property
+    def long_queries(self) -> InfoMartOracleHook:
+        """The database, as the Info Mart's owner, with time for a whole table."""
+        return self.deployment.oracle(self.settings.database.info_mart_connection, LONG_STATEMENT)
 
     @property
     def goldengate_database(self) -> InfoMartOracleHook:
@@ -124,14 +131,18 @@ class Deployment:
 
     # -- databases ---------------------------------------------------------------------------------
 
-    def oracle(self, connection: str) -> InfoMartOracleHook:
-        """Hook of any Airflow connection, with the topology's timeouts."""
+    def oracle(self, connection: str, statement_timeout: float | None = None) -> InfoMartOracleHook:
+        """Hook of any Airflow connection, with the topology's timeouts.
+
+        :param statement_timeout: another time for a statement.
+        """
         from infomart_dr.hooks.oracle import InfoMartOracleHook
 
+        timeouts = self.topology.timeouts
         return InfoMartOracleHook(
             connection,
-            connect_timeout=self.topology.timeouts.connect,
-            statement_timeout=self.topology.timeouts.statement,
+            connect_timeout=timeouts.connect,
+            statement_timeout=statement_timeout or timeouts.statement,
         )
 
     def user(self, connection_id: str) -> str:

@@ -18,7 +18,7 @@ from infomart_dr.errors import PermanentError
 FOLDER = files.include_folder() / "sql"
 PATHS = sorted(FOLDER.glob("*.sql"))
 #: Rendered by infomart_dr.statements, not by files.statement.
-GENERATED = {"row_hash", "sequence_restart"}
+GENERATED = {"row_hash", "sequence_restart", "sequence_options", "drop_object", "rebuild_index"}
 PLAIN = [path for path in PATHS if path.stem not in GENERATED]
 PLACEHOLDERS = {"schema", "table", "column", "sequence"}
 HEADER = ("reads", "binds", "privilege", "source")
@@ -168,60 +168,133 @@ def test_a_name_that_is_no_identifier_is_refused():
 COLUMNS = [
     ("A", "NUMBER"),
     ("B", "DATE"),
-    ("C", "TIMESTAMP(6)"),
+    ("C", "TIMESTAMP(9)"),
     ("D", "VARCHAR2"),
     ("E", "CLOB"),
     ("F", "RAW"),
     ("G", "TIMESTAMP(3) WITH TIME ZONE"),
     ("H", "LONG"),
     ("I", "TIMESTAMP(6) WITH LOCAL TIME ZONE"),
+    ("J", "BLOB"),
+    ("K", "INTERVAL DAY(2) TO SECOND(6)"),
+    ("lower", "NUMBER"),
+    ("DATE", "FLOAT"),
 ]
 
 
-def test_the_row_hash_takes_every_column_but_lobs_and_says_which():
-    sql, skipped = statements.row_hash("GIM", "CALLS", COLUMNS)
-    assert skipped == ["E", "H"]
-    tree = _parse(sql)
-    assert {column.name for column in tree.find_all(exp.Column)} == {"A", "B", "C", "D", "F", "G", "I"}
+def test_the_row_hash_says_what_it_omits_and_what_it_reads_in_part():
+    hashed = statements.row_hash("GIM", "CALLS", COLUMNS)
+    assert (hashed.skipped, hashed.in_part) == (["H", "K"], ["E", "J"])
+    tree = _parse(hashed.sql)
+    assert {column.name for column in tree.find_all(exp.Column)} - {"dbms_lob"} == {*"ABCDEFGIJ", "lower", "DATE"}
     assert [e.alias for e in tree.expressions] == ["row_count", "row_hash"]
-    assert [t.sql() for t in tree.find_all(exp.Table)] == ["GIM.CALLS"]
+    assert [t.sql() for t in tree.find_all(exp.Table)] == ['"GIM"."CALLS"']
+    assert 'dbms_lob.getlength("E")' in hashed.sql and 'dbms_lob.getlength("J")' in hashed.sql
 
 
-def test_the_row_hash_reads_times_by_an_explicit_format_and_survives_nulls():
-    sql, _ = statements.row_hash("GIM", "CALLS", COLUMNS)
-    assert "to_char(B, 'YYYY-MM-DD HH24:MI:SS')" in sql
-    assert "to_char(C, 'YYYY-MM-DD HH24:MI:SS.FF6')" in sql
-    assert "G at time zone 'UTC'" in sql
+def test_the_row_hash_depends_on_no_setting_of_the_session_and_survives_nulls():
+    sql = statements.row_hash("GIM", "CALLS", COLUMNS).sql
+    assert "to_char(\"B\", 'YYYY-MM-DD HH24:MI:SS')" in sql
+    # All nine digits of a fraction; a point as the decimal character in any territory.
+    assert "to_char(\"C\", 'YYYY-MM-DD HH24:MI:SS.FF9')" in sql
+    assert "to_char(\"A\", 'TM9', 'NLS_NUMERIC_CHARACTERS=''.,''')" in sql
+    assert "\"G\" at time zone 'UTC'" in sql
     # One NVL per column and one for the sum of an empty table.
-    assert sql.count("nvl(") == 7 + 1
-    assert sql.count("'|'") == 7 - 1, "columns are kept apart"
+    assert sql.count("nvl(") == 11 + 1
+    assert sql.count("'|'") == 11 - 1, "columns are kept apart"
 
 
 def test_the_row_hash_of_one_column_has_no_separator():
-    sql, _ = statements.row_hash("GIM", "CALLS", [("A", "NUMBER")])
+    sql = statements.row_hash("GIM", "CALLS", [("A", "NUMBER")]).sql
     assert "||" not in sql
     _parse(sql)
 
 
+def test_a_table_without_a_column_that_can_be_hashed_is_counted():
+    hashed = statements.row_hash("GIM", "T", [("A", "LONG"), ("B", "XMLTYPE")])
+    assert hashed.skipped == ["A", "B"]
+    assert [e.alias for e in _parse(hashed.sql).expressions] == ["row_count", "row_hash"]
+    assert "ora_hash" not in hashed.sql
+
+
+def test_a_row_of_a_thousand_columns_never_joins_more_than_varchar2_holds():
+    sql = statements.row_hash("GIM", "T", [(f"C{number}", "NUMBER") for number in range(1000)]).sql
+    parts = sql.split("cast(ora_hash(")[1:]
+    assert len(parts) == 4
+    # A hash has at most 10 digits, with a separator 11 bytes.
+    assert max(part.count("varchar2(10)") for part in parts) * 11 < 4000
+    _parse(sql)
+
+
+def test_texts_of_two_character_sets_are_hashed_in_one_and_in_pieces_that_fit():
+    columns = [statements.Column("A", "VARCHAR2", 2500), statements.Column("B", "NUMBER", 22)]
+    sql = statements.row_hash("GIM", "T", columns, convert=True).sql
+    for begin in (1, 1001, 2001):
+        assert f"convert(substr(\"A\", {begin}, 1000), 'AL32UTF8')" in sql
+    assert sql.count("convert(") == 3
+    assert "convert(" not in statements.row_hash("GIM", "T", columns).sql
+
+
 @pytest.mark.parametrize(
-    ("schema", "table", "columns"),
-    [
-        ("GIM", "T", [("A; drop", "NUMBER")]),
-        ("GIM", "t", [("A", "NUMBER")]),
-        ("G.M", "T", [("A", "NUMBER")]),
-        ("GIM", "T", [("A", "CLOB")]),
-        ("GIM", "T", []),
-    ],
+    ("schema", "table", "column"),
+    [("GIM", "T", 'A" drop'), ("GIM", "", "A"), ("G\0M", "T", "A"), ("GIM", "T", "A" * 129)],
 )
-def test_the_row_hash_refuses_wrong_names_and_nothing_to_hash(schema, table, columns):
+def test_the_row_hash_refuses_what_cannot_be_a_name(schema, table, column):
     with pytest.raises(PermanentError):
-        statements.row_hash(schema, table, columns)
+        statements.row_hash(schema, table, [(column, "NUMBER")])
 
 
-def test_a_sequence_restarts_above_a_whole_number_only():
+def test_a_sequence_restarts_at_a_whole_number_only():
     assert statements.sequence_restart("GIM", "S", 17) == "alter sequence GIM.S restart start with 17"
-    for wrong in (0, -1, "5", 1.5):
+    for wrong in ("5", 1.5):
         with pytest.raises(PermanentError):
             statements.sequence_restart("GIM", "S", wrong)  # type: ignore[arg-type]
     with pytest.raises(PermanentError):
         statements.sequence_restart("GIM", "S cycle", 1)
+
+
+def test_a_sequence_gets_other_options_and_keeps_its_grants():
+    assert statements.sequence_options("GIM", "S", cache=0) == "alter sequence GIM.S nocache"
+    assert statements.sequence_options("GIM", "S", cache=20) == "alter sequence GIM.S cache 20"
+    larger = statements.sequence_options("GIM", "S", cache=0, increment=-5)
+    assert larger == "alter sequence GIM.S increment by -5 nocache"
+
+
+def test_only_what_is_not_a_table_is_dropped_with_its_very_name():
+    assert statements.drop_object("GIM", "VIEW", "agent_V") == 'drop view "GIM"."agent_V"'
+    assert statements.drop_object("GIM", "MATERIALIZED VIEW", "M") == 'drop materialized view "GIM"."M"'
+    for kind in ("TABLE", "SEQUENCE", "USER", "view"):
+        with pytest.raises(PermanentError):
+            statements.drop_object("GIM", kind, "X")
+
+
+def test_an_index_or_a_partition_of_it_is_rebuilt():
+    assert statements.rebuild_index("GIM", "I1") == 'alter index "GIM"."I1" rebuild'
+    assert statements.rebuild_index("GIM", "I1", ("PARTITION", "P1")) == 'alter index "GIM"."I1" rebuild partition "P1"'
+    with pytest.raises(PermanentError):
+        statements.rebuild_index("GIM", "I1", ("TABLE", "P1"))
+
+
+@pytest.mark.parametrize(
+    ("row", "statement"),
+    [
+        (
+            {"grantee": "GIM", "owner": "SYS", "table_name": "DBMS_LOCK", "privilege": "EXECUTE", "grantable": "NO"},
+            'grant execute on "SYS"."DBMS_LOCK" to "GIM"',
+        ),
+        (
+            {"grantee": "PUBLIC", "owner": "GIM", "table_name": "V", "privilege": "SELECT", "grantable": "YES"},
+            'grant select on "GIM"."V" to PUBLIC with grant option',
+        ),
+        (
+            {"grantee": "GIM", "owner": "SYS", "table_name": "D", "privilege": "READ", "directory_name": "D"},
+            'grant read on directory "D" to "GIM"',
+        ),
+        (
+            {"grantee": "GIM", "privilege": "CREATE VIEW", "admin_option": "YES"},
+            'grant create view to "GIM" with admin option',
+        ),
+    ],
+)
+def test_a_privilege_is_told_as_the_statement_that_gives_it(row, statement):
+    assert statements.grant(row) == statement

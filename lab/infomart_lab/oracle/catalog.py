@@ -68,6 +68,8 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
             "ON CONFLICT (one) DO UPDATE SET version = excluded.version, banner = excluded.banner",
             [site, service, zlib.crc32(f"{site}/{database}".encode()), f"{site}-db", version, banner],
         )
+        if version.startswith("11."):
+            conn.execute("DROP VIEW sys.dba_tab_identity_cols")
         for user in config.oracle_users(site, database):
             conn.execute("INSERT INTO sys.lab_users (username) VALUES (%s) ON CONFLICT DO NOTHING", [user])
             privileged = user in ("SYSTEM", config.sites[site].goldengate_schema)

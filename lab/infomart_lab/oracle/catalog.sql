@@ -36,6 +36,21 @@ CREATE TABLE IF NOT EXISTS sys.lab_jobs (
     job bigint PRIMARY KEY, owner varchar(128) NOT NULL, broken boolean NOT NULL DEFAULT false, what varchar(4000),
     next_date timestamp(0) NOT NULL, this_date timestamp(0), last_date timestamp(0));
 CREATE TABLE IF NOT EXISTS sys.lab_parameters (name varchar(80) PRIMARY KEY, value varchar(4000));
+-- what PostgreSQL has no object for: packages and types, synonyms, grants on objects of SYS, views that are invalid
+CREATE TABLE IF NOT EXISTS sys.lab_source (
+    owner varchar(128) NOT NULL, type varchar(12) NOT NULL, name varchar(128) NOT NULL, text text NOT NULL,
+    status varchar(7) NOT NULL DEFAULT 'VALID', PRIMARY KEY (owner, type, name));
+CREATE TABLE IF NOT EXISTS sys.lab_synonyms (
+    owner varchar(128) NOT NULL, synonym_name varchar(128) NOT NULL, table_owner varchar(128) NOT NULL,
+    table_name varchar(128) NOT NULL, db_link varchar(128), PRIMARY KEY (owner, synonym_name));
+CREATE TABLE IF NOT EXISTS sys.lab_object_grants (
+    grantee varchar(128) NOT NULL, owner varchar(128) NOT NULL, table_name varchar(128) NOT NULL,
+    privilege varchar(40) NOT NULL, grantable varchar(3) NOT NULL DEFAULT 'NO',
+    PRIMARY KEY (grantee, owner, table_name, privilege));
+-- text: PostgreSQL's definition of a view that went with a table; NULL: the view is there and counts as invalid
+CREATE TABLE IF NOT EXISTS sys.lab_invalid (
+    owner varchar(128) NOT NULL, object_type varchar(23) NOT NULL, object_name varchar(128) NOT NULL, text text,
+    PRIMARY KEY (owner, object_type, object_name));
 CREATE TABLE IF NOT EXISTS sys.lab_privileges (
     grantee varchar(128) NOT NULL, privilege varchar(40) NOT NULL, PRIMARY KEY (grantee, privilege));
 -- ALTER on a job of the scheduler, granted directly
@@ -93,6 +108,12 @@ CREATE OR REPLACE FUNCTION sys.to_char(timestamptz, text) RETURNS text LANGUAGE 
     $$SELECT pg_catalog.to_char($1, sys.lab_format($2))$$;
 CREATE OR REPLACE FUNCTION sys.to_char(numeric) RETURNS text LANGUAGE sql IMMUTABLE AS
     $$SELECT regexp_replace(trim_scale($1)::text, '^(-?)0\.', '\1.')$$;
+CREATE OR REPLACE FUNCTION sys.to_char(numeric, text, text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    -- the format TM9 and NLS settings of the statement
+    $$SELECT sys.to_char($1)$$;
+CREATE OR REPLACE FUNCTION sys.to_char(double precision, text, text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT $1::text$$;
+CREATE OR REPLACE FUNCTION sys.convert(text, text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$SELECT $1$$;
 CREATE OR REPLACE FUNCTION sys.to_char(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT $1$$;
 CREATE OR REPLACE FUNCTION sys.to_char(timestamp) RETURNS text LANGUAGE sql STABLE AS
     $$SELECT pg_catalog.to_char($1, 'DD-MON-YY')$$;
@@ -300,7 +321,8 @@ CREATE OR REPLACE VIEW sys.dba_tables AS
         (CASE r.relkind WHEN 'p' THEN 'YES' ELSE 'NO' END)::varchar AS partitioned,
         (CASE r.relpersistence WHEN 't' THEN 'Y' ELSE 'N' END)::varchar AS temporary,
         coalesce(l.logging, 'YES')::varchar AS logging,
-        (CASE WHEN l.compress_for IS NULL THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS compression, l.compress_for
+        (CASE WHEN l.compress_for IS NULL THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS compression, l.compress_for,
+        'NO'::varchar AS nested, 'N'::varchar AS secondary, NULL::varchar AS iot_type
     FROM sys.lab_relations r LEFT JOIN sys.lab_tables l ON l.owner = r.owner AND l.table_name = r.name
     WHERE r.relkind IN ('r', 'p') AND NOT r.relispartition;
 CREATE OR REPLACE VIEW sys.dba_part_tables AS
@@ -333,8 +355,27 @@ CREATE OR REPLACE VIEW sys.dba_goldengate_privileges AS
 -- The lab has no container database.
 CREATE OR REPLACE VIEW sys.dba_pdbs AS
     SELECT NULL::varchar AS pdb_name, NULL::varchar AS pdb_id, NULL::varchar AS force_logging WHERE false;
+CREATE OR REPLACE VIEW sys.dba_external_tables AS
+    SELECT NULL::varchar AS owner, NULL::varchar AS table_name WHERE false;
 CREATE OR REPLACE VIEW sys.dba_views AS
-    SELECT r.owner, r.name AS view_name, pg_get_viewdef(r.oid) AS text FROM sys.lab_relations r WHERE r.relkind = 'v';
+    SELECT r.owner, r.name AS view_name, pg_get_viewdef(r.oid) AS text FROM sys.lab_relations r WHERE r.relkind = 'v'
+    UNION ALL
+    SELECT owner, object_name, text FROM sys.lab_invalid WHERE object_type = 'VIEW' AND text IS NOT NULL;
+CREATE OR REPLACE VIEW sys.dba_mviews AS
+    SELECT r.owner, r.name AS mview_name, pg_get_viewdef(r.oid) AS query FROM sys.lab_relations r WHERE r.relkind = 'm';
+CREATE OR REPLACE VIEW sys.dba_synonyms AS
+    SELECT owner, synonym_name, table_owner, table_name, db_link FROM sys.lab_synonyms;
+CREATE OR REPLACE VIEW sys.dba_source AS
+    SELECT s.owner, s.name, s.type, l.line, l.text FROM sys.lab_source s
+    CROSS JOIN LATERAL (SELECT row_number() OVER (), part || chr(10) FROM regexp_split_to_table(s.text, chr(10)) part) l(line, text)
+    UNION ALL
+    SELECT s.owner, upper(p.proname), CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, 1, p.prosrc
+    FROM pg_proc p JOIN sys.lab_schemas s ON s.oid = p.pronamespace WHERE p.prorettype <> 'trigger'::regtype;
+CREATE OR REPLACE VIEW sys.dba_dependencies AS
+    SELECT DISTINCT v.owner, v.name, 'VIEW'::varchar AS type, r.owner AS referenced_owner, r.name AS referenced_name,
+        (CASE r.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END)::varchar AS referenced_type
+    FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+    JOIN sys.lab_relations v ON v.oid = w.ev_class JOIN sys.lab_relations r ON r.oid = d.refobjid AND r.oid <> v.oid;
 CREATE OR REPLACE VIEW sys.dba_tab_columns AS
     SELECT r.owner, r.name AS table_name, upper(a.attname)::varchar AS column_name,
         sys.lab_type(a.atttypid, a.atttypmod) AS data_type,
@@ -357,24 +398,48 @@ CREATE OR REPLACE VIEW sys.dba_tab_columns AS
     WHERE r.relkind IN ('r', 'p', 'v') AND NOT r.relispartition;
 CREATE OR REPLACE VIEW sys.dba_indexes AS
     SELECT i.owner, i.name AS index_name,
-        (CASE WHEN x.indexprs IS NULL THEN 'NORMAL' ELSE 'FUNCTION-BASED NORMAL' END)::varchar AS index_type,
+        (CASE WHEN x.indexprs IS NULL AND NOT 1 = ANY (x.indoption::smallint[]) AND NOT 3 = ANY (x.indoption::smallint[])
+            THEN 'NORMAL' ELSE 'FUNCTION-BASED NORMAL' END)::varchar AS index_type,
         t.owner AS table_owner, t.name AS table_name, 'TABLE'::varchar AS table_type,
         (CASE WHEN x.indisunique THEN 'UNIQUE' ELSE 'NONUNIQUE' END)::varchar AS uniqueness,
         sys.lab_tablespace() AS tablespace_name,
-        (CASE WHEN x.indisvalid AND x.indisready THEN 'VALID' ELSE 'UNUSABLE' END)::varchar AS status,
+        -- the state of a partitioned index is in its partitions
+        (CASE WHEN i.relkind = 'I' THEN 'N/A' WHEN x.indisvalid AND x.indisready THEN 'VALID' ELSE 'UNUSABLE' END)::varchar AS status,
         (CASE WHEN t.relkind = 'p' THEN 'YES' ELSE 'NO' END)::varchar AS partitioned, 'N'::varchar AS temporary,
         'N'::varchar AS generated, 'VISIBLE'::varchar AS visibility
     FROM pg_index x JOIN sys.lab_relations i ON i.oid = x.indexrelid JOIN sys.lab_relations t ON t.oid = x.indrelid
     WHERE NOT t.relispartition;
 CREATE OR REPLACE VIEW sys.dba_ind_columns AS
     SELECT i.owner AS index_owner, i.name AS index_name, t.owner AS table_owner, t.name AS table_name,
-        upper(coalesce(a.attname::text, pg_get_indexdef(x.indexrelid, k.position::integer, true)))::varchar AS column_name,
+        -- an expression and a descending column stand in a hidden column, whose number is the table's own
+        (CASE WHEN k.attnum = 0 OR x.indoption[k.position - 1] & 1 = 1
+            THEN 'SYS_NC' || lpad((x.indexrelid::bigint % 100000)::text, 5, '0') || '$' ELSE upper(a.attname) END)::varchar AS column_name,
         k.position AS column_position,
         (CASE WHEN x.indoption[k.position - 1] & 1 = 1 THEN 'DESC' ELSE 'ASC' END)::varchar AS descend
     FROM pg_index x JOIN sys.lab_relations i ON i.oid = x.indexrelid JOIN sys.lab_relations t ON t.oid = x.indrelid
     CROSS JOIN LATERAL unnest(x.indkey::smallint[]) WITH ORDINALITY AS k(attnum, position)
     LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum AND k.attnum > 0
     WHERE NOT t.relispartition;
+CREATE OR REPLACE VIEW sys.dba_ind_expressions AS
+    SELECT i.owner AS index_owner, i.name AS index_name, t.owner AS table_owner, t.name AS table_name,
+        (CASE WHEN k.attnum = 0 THEN upper(pg_get_indexdef(x.indexrelid, k.position::integer, true))
+            ELSE '"' || upper(a.attname) || '"' END)::text AS column_expression,
+        k.position AS column_position
+    FROM pg_index x JOIN sys.lab_relations i ON i.oid = x.indexrelid JOIN sys.lab_relations t ON t.oid = x.indrelid
+    CROSS JOIN LATERAL unnest(x.indkey::smallint[]) WITH ORDINALITY AS k(attnum, position)
+    LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum AND k.attnum > 0
+    WHERE NOT t.relispartition AND (k.attnum = 0 OR x.indoption[k.position - 1] & 1 = 1);
+CREATE OR REPLACE VIEW sys.dba_part_indexes AS
+    SELECT i.owner, i.name AS index_name, 'LOCAL'::varchar AS locality FROM sys.lab_relations i
+    WHERE i.relkind = 'I' AND NOT i.relispartition;
+CREATE OR REPLACE VIEW sys.dba_ind_partitions AS
+    SELECT p.owner AS index_owner, p.name AS index_name, upper(t.relname)::varchar AS partition_name,
+        (CASE WHEN x.indisvalid AND x.indisready THEN 'USABLE' ELSE 'UNUSABLE' END)::varchar AS status
+    FROM sys.lab_relations p JOIN pg_inherits h ON h.inhparent = p.oid JOIN pg_index x ON x.indexrelid = h.inhrelid
+    JOIN pg_class t ON t.oid = x.indrelid WHERE p.relkind = 'I';
+CREATE OR REPLACE VIEW sys.dba_ind_subpartitions AS
+    SELECT NULL::varchar AS index_owner, NULL::varchar AS index_name, NULL::varchar AS partition_name,
+        NULL::varchar AS subpartition_name, NULL::varchar AS status WHERE false;
 CREATE OR REPLACE VIEW sys.dba_constraints AS
     SELECT t.owner, upper(c.conname)::varchar AS constraint_name,
         (CASE c.contype WHEN 'p' THEN 'P' WHEN 'u' THEN 'U' WHEN 'f' THEN 'R' ELSE 'C' END)::varchar AS constraint_type,
@@ -415,21 +480,31 @@ CREATE OR REPLACE VIEW sys.dba_triggers AS
         (concat_ws(' OR ', CASE WHEN g.tgtype & 4 = 4 THEN 'INSERT' END, CASE WHEN g.tgtype & 16 = 16 THEN 'UPDATE' END,
             CASE WHEN g.tgtype & 8 = 8 THEN 'DELETE' END))::varchar AS triggering_event,
         t.owner AS table_owner, t.name AS table_name,
-        (CASE g.tgenabled WHEN 'D' THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS status
-    FROM pg_trigger g JOIN sys.lab_relations t ON t.oid = g.tgrelid WHERE NOT g.tgisinternal AND NOT t.relispartition;
+        (CASE g.tgenabled WHEN 'D' THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS status,
+        (CASE t.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END)::varchar AS base_object_type, p.prosrc AS trigger_body
+    FROM pg_trigger g JOIN sys.lab_relations t ON t.oid = g.tgrelid JOIN pg_proc p ON p.oid = g.tgfoid WHERE NOT g.tgisinternal AND NOT t.relispartition;
 CREATE OR REPLACE VIEW sys.dba_sequences AS
-    SELECT r.owner AS sequence_owner, r.name AS sequence_name, q.seqmin::numeric AS min_value, q.seqmax::numeric AS max_value,
+    SELECT r.owner AS sequence_owner, coalesce('ISEQ$$_' || d.refobjid, r.name)::varchar AS sequence_name, q.seqmin::numeric AS min_value, q.seqmax::numeric AS max_value,
         q.seqincrement::numeric AS increment_by, (CASE WHEN q.seqcycle THEN 'Y' ELSE 'N' END)::varchar AS cycle_flag,
         'N'::varchar AS order_flag, (CASE WHEN q.seqcache = 1 THEN 0 ELSE q.seqcache END)::numeric AS cache_size,
         sys.lab_next_value(r.oid) AS last_number
-    FROM sys.lab_relations r JOIN pg_sequence q ON q.seqrelid = r.oid;
+    FROM sys.lab_relations r JOIN pg_sequence q ON q.seqrelid = r.oid
+    LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype = 'i' AND d.refobjsubid > 0;
+-- from 12.1 on; catalog.py takes it away in older releases
+CREATE OR REPLACE VIEW sys.dba_tab_identity_cols AS
+    SELECT t.owner, t.name AS table_name, upper(a.attname)::varchar AS column_name,
+        (CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END)::varchar AS generation_type,
+        ('ISEQ$$_' || t.oid)::varchar AS sequence_name
+    FROM sys.lab_relations t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attidentity <> '' AND NOT a.attisdropped;
 CREATE OR REPLACE VIEW sys.dba_objects AS
     SELECT r.owner, r.name AS object_name, r.oid::bigint AS object_id,
         (CASE WHEN r.relkind IN ('r', 'p') THEN 'TABLE' WHEN r.relkind IN ('i', 'I') THEN 'INDEX'
             WHEN r.relkind = 'S' THEN 'SEQUENCE' WHEN r.relkind = 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END)::varchar AS object_type,
-        (CASE WHEN x.indisvalid IS FALSE THEN 'INVALID' ELSE 'VALID' END)::varchar AS status, 'N'::varchar AS temporary,
+        -- an index that cannot be used is VALID all the same
+        (CASE WHEN bad.object_name IS NOT NULL THEN 'INVALID' ELSE 'VALID' END)::varchar AS status, 'N'::varchar AS temporary,
         'N'::varchar AS generated
-    FROM sys.lab_relations r LEFT JOIN pg_index x ON x.indexrelid = r.oid
+    FROM sys.lab_relations r LEFT JOIN sys.lab_invalid bad ON bad.owner = r.owner AND bad.object_name = r.name
+        AND bad.object_type = 'VIEW' AND r.relkind = 'v'
     WHERE r.relkind IN ('r', 'p', 'i', 'I', 'S', 'v', 'm') AND NOT r.relispartition
     UNION ALL
     SELECT s.owner, upper(p.proname)::varchar, p.oid::bigint,
@@ -437,7 +512,13 @@ CREATE OR REPLACE VIEW sys.dba_objects AS
     FROM pg_proc p JOIN sys.lab_schemas s ON s.oid = p.pronamespace
     WHERE p.prorettype <> 'trigger'::regtype  -- the body of a trigger, which Oracle does not show apart
     UNION ALL
-    SELECT owner, trigger_name, 0, 'TRIGGER', 'VALID', 'N', 'N' FROM sys.dba_triggers;
+    SELECT owner, trigger_name, 0, 'TRIGGER', 'VALID', 'N', 'N' FROM sys.dba_triggers
+    UNION ALL
+    SELECT owner, name, 0, type, status, 'N', 'N' FROM sys.lab_source
+    UNION ALL
+    SELECT owner, synonym_name, 0, 'SYNONYM', 'VALID', 'N', 'N' FROM sys.lab_synonyms
+    UNION ALL
+    SELECT owner, object_name, 0, object_type, 'INVALID', 'N', 'N' FROM sys.lab_invalid WHERE text IS NOT NULL;
 CREATE OR REPLACE VIEW sys.dba_segments AS
     -- a partition is a segment of its table
     SELECT coalesce(p.owner, r.owner) AS owner, coalesce(p.name, r.name) AS segment_name,
@@ -515,12 +596,21 @@ CREATE OR REPLACE VIEW sys.session_roles AS
         AND privilege IN (SELECT r.role FROM sys.lab_roles r);
 CREATE OR REPLACE VIEW sys.dba_roles AS SELECT role, 'NO'::varchar AS password_required FROM sys.lab_roles;
 CREATE OR REPLACE VIEW sys.dba_role_privs AS
-    SELECT grantee, privilege AS granted_role FROM sys.lab_privileges WHERE privilege IN (SELECT r.role FROM sys.lab_roles r);
+    SELECT grantee, privilege AS granted_role, 'NO'::varchar AS admin_option FROM sys.lab_privileges WHERE privilege IN (SELECT r.role FROM sys.lab_roles r);
 CREATE OR REPLACE VIEW sys.dba_profiles AS
     SELECT profile, resource_name::varchar AS resource_name, 'UNLIMITED'::varchar AS limit
     FROM sys.lab_profiles, (VALUES ('IDLE_TIME'), ('FAILED_LOGIN_ATTEMPTS')) v(resource_name);
 CREATE OR REPLACE VIEW sys.dba_tab_privs AS
-    SELECT grantee, owner, table_name, owner AS grantor, privilege, 'NO'::varchar AS grantable FROM sys.lab_grants;
+    SELECT grantee, owner, table_name, owner AS grantor, privilege, grantable FROM sys.lab_object_grants
+    UNION ALL
+    SELECT grantee, owner, table_name, owner, privilege, 'NO' FROM sys.lab_grants
+    UNION ALL
+    SELECT coalesce(upper(g.rolname), 'PUBLIC'), r.owner, r.name, r.owner, x.privilege_type,
+        CASE WHEN x.is_grantable THEN 'YES' ELSE 'NO' END
+    FROM pg_class c JOIN sys.lab_relations r ON r.oid = c.oid CROSS JOIN LATERAL aclexplode(c.relacl) x
+    LEFT JOIN pg_roles g ON g.oid = x.grantee
+    WHERE x.grantee <> c.relowner AND (x.grantee = 0 OR upper(g.rolname) IN (SELECT username FROM sys.lab_users))
+        AND NOT r.relispartition;
 CREATE OR REPLACE VIEW sys.user_tab_privs_recd AS
     SELECT owner, job_name AS table_name, owner AS grantor, 'ALTER'::varchar AS privilege FROM sys.lab_job_grants
     WHERE grantee = upper(session_user)
@@ -614,6 +704,91 @@ BEGIN
         RAISE EXCEPTION 'ORA-06550: line 1, column 7: PLS-00201: identifier ''SYS.DBMS_IJOB'' must be declared';
     END IF;
     CALL sys.lab_break_job($1, $2, $3, true);
+END $$;
+CREATE SCHEMA IF NOT EXISTS dbms_lob;
+GRANT USAGE ON SCHEMA dbms_lob TO public;
+CREATE OR REPLACE FUNCTION dbms_lob.getlength(text) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$SELECT length($1)::bigint$$;
+CREATE OR REPLACE FUNCTION dbms_lob.getlength(bytea) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$SELECT length($1)::bigint$$;
+CREATE OR REPLACE FUNCTION dbms_lob.substr(text, integer, integer) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT nullif(pg_catalog.substr($1, $3, $2), '')$$;
+CREATE OR REPLACE FUNCTION dbms_lob.substr(bytea, integer, integer) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    $$SELECT pg_catalog.substr($1, $3, $2)$$;
+-- Dropping a table or view invalidates the views on it; Oracle keeps their text until they are compiled again.
+CREATE OR REPLACE PROCEDURE sys.lab_invalidate(relation oid) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE v record;
+BEGIN
+    FOR v IN SELECT DISTINCT d.oid, d.owner, d.name FROM pg_rewrite w
+            JOIN pg_depend p ON p.classid = 'pg_rewrite'::regclass AND p.objid = w.oid AND p.refobjid = relation
+            JOIN sys.lab_relations d ON d.oid = w.ev_class AND d.oid <> relation AND d.relkind = 'v' LOOP
+        INSERT INTO sys.lab_invalid VALUES (v.owner, 'VIEW', v.name, pg_get_viewdef(v.oid))
+            ON CONFLICT (owner, object_type, object_name) DO UPDATE SET text = excluded.text;
+        CALL sys.lab_invalidate(v.oid);
+    END LOOP;
+END $$;
+-- A view that went with its table is made again from its text where that is possible; it still counts as invalid.
+CREATE OR REPLACE PROCEDURE sys.lab_revive(name_of_owner text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE v record; made boolean := true;
+BEGIN
+    WHILE made LOOP
+        made := false;
+        FOR v IN SELECT * FROM sys.lab_invalid i WHERE i.owner = name_of_owner AND i.object_type = 'VIEW' AND i.text IS NOT NULL LOOP
+            BEGIN
+                EXECUTE format('CREATE VIEW %I.%I AS %s', lower(v.owner), lower(v.object_name), v.text);
+                EXECUTE format('ALTER VIEW %I.%I OWNER TO %I', lower(v.owner), lower(v.object_name), lower(v.owner));
+                UPDATE sys.lab_invalid i SET text = NULL WHERE i.owner = v.owner AND i.object_name = v.object_name;
+                made := true;
+            EXCEPTION WHEN OTHERS THEN
+                NULL;  -- it stays invalid
+            END;
+        END LOOP;
+    END LOOP;
+END $$;
+CREATE SCHEMA IF NOT EXISTS dbms_utility;
+GRANT USAGE ON SCHEMA dbms_utility TO public;
+CREATE OR REPLACE PROCEDURE sys.lab_compile(name_of_owner text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    IF name_of_owner <> upper(session_user) THEN
+        CALL sys.lab_dba();
+    END IF;
+    CALL sys.lab_revive(name_of_owner);
+    DELETE FROM sys.lab_invalid i WHERE i.owner = name_of_owner AND i.text IS NULL;
+END $$;
+CREATE OR REPLACE PROCEDURE dbms_utility.compile_schema(schema text, compile_all boolean DEFAULT true, reuse_settings boolean DEFAULT false)
+    LANGUAGE sql AS $$CALL sys.lab_compile(schema)$$;
+CREATE OR REPLACE PROCEDURE sys.drop_code(kind text, name_of_owner text, object text) LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog AS $$
+DECLARE hit boolean := false; relation oid := to_regclass(format('%I.%I', lower(name_of_owner), lower(object))); f regprocedure;
+BEGIN
+    IF name_of_owner <> upper(session_user) THEN
+        CALL sys.lab_dba();
+    END IF;
+    IF kind = 'VIEW' OR kind = 'MATERIALIZED VIEW' THEN
+        DELETE FROM sys.lab_invalid i WHERE i.owner = name_of_owner AND i.object_name = object AND i.object_type = 'VIEW';
+        hit := FOUND OR relation IS NOT NULL;
+        IF relation IS NOT NULL THEN
+            CALL sys.lab_invalidate(relation);
+            EXECUTE format('DROP %s %s CASCADE', kind, relation::regclass);
+        END IF;
+        IF NOT hit THEN
+            RAISE EXCEPTION 'ORA-00942: table or view does not exist';
+        END IF;
+    ELSIF kind = 'SYNONYM' THEN
+        DELETE FROM sys.lab_synonyms s WHERE s.owner = name_of_owner AND s.synonym_name = object;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'ORA-01434: private synonym to be dropped does not exist';
+        END IF;
+    ELSE
+        DELETE FROM sys.lab_source s WHERE s.owner = name_of_owner AND s.name = object AND s.type IN (kind, kind || ' BODY');
+        hit := FOUND;
+        FOR f IN SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = to_regnamespace(quote_ident(lower(name_of_owner)))
+                AND p.proname = lower(object) AND p.prokind = CASE kind WHEN 'PROCEDURE' THEN 'p' ELSE 'f' END LOOP
+            EXECUTE format('DROP ROUTINE %s', f);
+            hit := true;
+        END LOOP;
+        IF NOT hit THEN
+            RAISE EXCEPTION 'ORA-04043: object % does not exist', object;
+        END IF;
+    END IF;
 END $$;
 CREATE SCHEMA IF NOT EXISTS dbms_stats;
 GRANT USAGE ON SCHEMA dbms_stats TO public;
@@ -710,6 +885,17 @@ BEGIN
     EXECUTE format('REINDEX INDEX %s', to_regclass(name));
     UPDATE pg_index SET indisvalid = true, indisready = true WHERE indexrelid = to_regclass(name);
 END $$;
+CREATE OR REPLACE PROCEDURE sys.rebuild_index_partition(name text, partition text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE part oid;
+BEGIN
+    SELECT x.indexrelid INTO part FROM pg_inherits h JOIN pg_index x ON x.indexrelid = h.inhrelid
+        JOIN pg_class t ON t.oid = x.indrelid WHERE h.inhparent = to_regclass(name) AND t.relname = lower(partition);
+    IF part IS NULL THEN
+        RAISE EXCEPTION 'ORA-01418: specified index does not exist';
+    END IF;
+    EXECUTE format('REINDEX INDEX %s', part::regclass);
+    UPDATE pg_index SET indisvalid = true, indisready = true WHERE indexrelid = part;
+END $$;
 CREATE OR REPLACE PROCEDURE sys.unusable_index(name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF to_regclass(name) IS NULL THEN
@@ -744,6 +930,12 @@ CREATE OR REPLACE PROCEDURE sys.grant_privilege(privileges text[], name text) LA
 BEGIN
     CALL sys.lab_dba();
     INSERT INTO sys.lab_privileges SELECT name, p FROM unnest(privileges) p ON CONFLICT DO NOTHING;
+END $$;
+CREATE OR REPLACE PROCEDURE sys.grant_object(privileges text[], name_of_owner text, object text, name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    CALL sys.lab_dba();
+    INSERT INTO sys.lab_object_grants (grantee, owner, table_name, privilege)
+        SELECT name, name_of_owner, object, p FROM unnest(privileges) p ON CONFLICT DO NOTHING;
 END $$;
 CREATE OR REPLACE PROCEDURE sys.revoke_privilege(privileges text[], name text) LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN

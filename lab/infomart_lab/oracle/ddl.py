@@ -249,7 +249,10 @@ def _drop(items: list[Token], words: list[str], sql: str) -> Statement:
         return _ddl(f"DELETE FROM sys.lab_directories WHERE directory_name = '{items[2].name}'")
     if kind == "USER":
         return _ddl(f"CALL sys.drop_user('{items[2].name}', {str('CASCADE' in words).lower()})")
-    if kind not in ("TABLE", "INDEX", "SEQUENCE", "VIEW", "TRIGGER"):
+    if kind in ("VIEW", "SYNONYM", "PROCEDURE", "FUNCTION", "PACKAGE", "TYPE", "MATERIALIZED"):
+        two = kind == "MATERIALIZED"
+        return _drop_code("MATERIALIZED VIEW" if two else kind, items[3 if two else 2 :], sql)
+    if kind not in ("TABLE", "INDEX", "SEQUENCE", "TRIGGER"):
         raise NotKnown(sql)
     name, after = name_at(items, 2)
     rest = words[after:]
@@ -262,6 +265,15 @@ def _drop(items: list[Token], words: list[str], sql: str) -> Statement:
         # Oracle lets a sequence go that is a column's default; PostgreSQL lets the default go with it.
         cascade = " CASCADE"
     return _ddl(f"DROP {kind} {name}{cascade}")
+
+
+def _drop_code(kind: str, items: list[Token], sql: str) -> Statement:
+    """DROP of what is not a table; views on it become invalid, and packages are rows of the lab."""
+    names = [token.name for token in items if token.kind in ("word", "quoted")]
+    if len(names) not in (1, 2) or len(items) != 2 * len(names) - 1:
+        raise NotKnown(sql)
+    owner = f"'{names[0]}'" if len(names) == 2 else "upper(session_user)"
+    return _ddl(f"CALL sys.drop_code('{kind}', {owner}, '{names[-1]}')")
 
 
 def _alter(items: list[Token], words: list[str], sql: str) -> Statement:
@@ -284,6 +296,8 @@ def _alter(items: list[Token], words: list[str], sql: str) -> Statement:
     if kind == "INDEX":
         name, after = name_at(items, 2)
         rest = words[after:]
+        if rest[:2] == ["REBUILD", "PARTITION"]:
+            return _ddl(f"CALL sys.rebuild_index_partition('{name}', '{items[after + 2].name}')")
         if rest[:1] == ["REBUILD"]:
             return _ddl(f"CALL sys.rebuild_index('{name}')")
         if rest == ["UNUSABLE"]:
@@ -408,6 +422,9 @@ def _grant(items: list[Token], words: list[str], sql: str) -> Statement:
         on = words.index("ON")
         preposition = "TO" if words[0] == "GRANT" else "FROM"
         to = words.index(preposition, on)
+        if words[on + 1 : on + 2] == ["SYS"] and words[0] == "GRANT":
+            array = "ARRAY[" + ", ".join(f"'{w}'" for w in words[1:on] if w != ",") + "]"
+            return _ddl(f"CALL sys.grant_object({array}, 'SYS', '{items[on + 3].name}', '{items[to + 1].name}')")
         privileges = ", ".join(w for w in words[1:on] if w != ",")
         if set(words[1:on]) - {"SELECT", "INSERT", "UPDATE", "DELETE", "ALL", "REFERENCES", ",", "READ", "ALTER"}:
             raise NotKnown(sql)

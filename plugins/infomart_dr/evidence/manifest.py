@@ -61,7 +61,10 @@ class ExclusionList(Model):
 class Index(Model):
     """An index of the source.
 
+    :param columns: columns and expressions in their order, with DESC.
     :param generated: the database chose the name, so only the columns count.
+    :param kind: NORMAL, BITMAP, ...; empty: not recorded.
+    :param locality: LOCAL or GLOBAL of a partitioned index, else empty.
     """
 
     name: str
@@ -69,10 +72,20 @@ class Index(Model):
     unique: bool
     columns: list[str]
     generated: bool = False
+    kind: str = ""
+    locality: str = ""
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What makes it the same index at another site, whatever its name."""
+        return (self.table, self.unique, tuple(self.columns), self.kind, self.locality)
 
 
 class Constraint(Model):
-    """A constraint of the source; ``type`` as in DBA_CONSTRAINTS (P, U, R, C)."""
+    """A constraint of the source; ``type`` as in DBA_CONSTRAINTS (P, U, R, C).
+
+    :param references: table of a foreign key's parent, with its owner.
+    """
 
     name: str
     table: str
@@ -80,6 +93,15 @@ class Constraint(Model):
     columns: list[str] = Field(default_factory=list)
     status: str = "ENABLED"
     generated: bool = False
+    references: str = ""
+    validated: bool = True
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What makes it the same constraint at another site; a generated name does not count."""
+        name = "" if self.generated else self.name
+        kind = (self.type, self.status, self.validated, self.references)
+        return (name, self.table, *kind, tuple(self.columns))
 
 
 class Trigger(Model):
@@ -91,13 +113,25 @@ class Trigger(Model):
 
 
 class Dictionary(Model):
-    """The Info Mart's schema at the source when the SCN was taken."""
+    """The Info Mart's schema at the source while its server stood still for the export."""
 
     indexes: list[Index] = Field(default_factory=list)
     constraints: list[Constraint] = Field(default_factory=list)
     triggers: list[Trigger] = Field(default_factory=list)
-    #: LAST_NUMBER by sequence.
+    #: LAST_NUMBER by sequence, without those of identity columns.
     sequences: dict[str, int] = Field(default_factory=dict)
+    #: Increment, cache and cycle by sequence.
+    sequence_options: dict[str, str] = Field(default_factory=dict)
+    #: LAST_NUMBER by identity column, as TABLE.COLUMN.
+    identities: dict[str, int] = Field(default_factory=dict)
+    #: Hash of the text by view, package, procedure, function, type, synonym and trigger, as ``VIEW NAME``.
+    code: dict[str, str] = Field(default_factory=dict)
+    #: GRANT statements that give the schema its privileges, and others those on its objects.
+    grants: list[str] = Field(default_factory=list)
+    #: What other schemas have on this one, as ``SYNONYM OWNER.NAME``, each with the statement that shows or makes it.
+    dependants: dict[str, str] = Field(default_factory=dict)
+    #: Enabled jobs of the schema.
+    jobs: list[str] = Field(default_factory=list)
     #: Rows by table, as the export log gives them.
     row_counts: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
 
@@ -231,6 +265,57 @@ class Manifest(Model):
             )
 
 
+# -- from rows of the dictionary's statements ------------------------------------------------------
+
+#: The head of a unit, in which an import may have put owner and quotes.
+_HEAD = re.compile(
+    r"^\s*(?:(?:non)?editionable\s+)?(package\s+body|type\s+body|package|procedure|function|type|library)\s+"
+    r"(?:\"?[\w$#]+\"?\s*\.\s*)?\"?([\w$#]+)\"?",
+    re.IGNORECASE,
+)
+#: A name that needs no quotes in an expression.
+_QUOTED = re.compile(r'"([A-Z][A-Z0-9_$#]*)"')
+
+
+def code_hash(text: str) -> str:
+    """Hash of a view's or unit's text; blanks, and the owner and quotes of its head, do not count."""
+    text = _HEAD.sub(lambda found: f"{' '.join(found[1].upper().split())} {found[2].upper()}", text, count=1)
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:16]
+
+
+def code_from_rows(
+    *,
+    views: list[dict[str, Any]],
+    materialized_views: list[dict[str, Any]],
+    units: list[dict[str, Any]],
+    synonyms: list[dict[str, Any]],
+    triggers: list[dict[str, Any]],
+) -> dict[str, str]:
+    """Hashes by ``TYPE NAME`` from the rows of the statements of the same names.
+
+    :param units: lines of DBA_SOURCE in their order.
+    """
+    texts: dict[str, list[str]] = {}
+    for row in units:
+        texts.setdefault(f"{row['type']} {row['name']}", []).append(str(row["text"] or ""))
+    found = {name: code_hash("".join(lines)) for name, lines in texts.items()}
+    found |= {f"VIEW {row['view_name']}": code_hash(str(row["text"] or "")) for row in views}
+    found |= {
+        f"MATERIALIZED VIEW {row['mview_name']}": code_hash(str(row["query"] or "")) for row in materialized_views
+    }
+    found |= {f"TRIGGER {row['trigger_name']}": code_hash(str(row.get("trigger_body") or "")) for row in triggers}
+    for row in synonyms:
+        link = f"@{row['db_link']}" if row["db_link"] else ""
+        found[f"SYNONYM {row['synonym_name']}"] = code_hash(f"{row['table_owner']}.{row['table_name']}{link}")
+    return dict(sorted(found.items()))
+
+
+def sequence_options(row: Mapping[str, Any]) -> str:
+    """The options of a sequence that must be the same at both sites."""
+    cycle = "cycle" if row.get("cycle_flag") == "Y" else "nocycle"
+    return f"increment by {int(row.get('increment_by') or 1)} cache {int(row.get('cache_size') or 0)} {cycle}"
+
+
 def dictionary_from_rows(
     *,
     indexes: list[dict[str, Any]],
@@ -239,17 +324,26 @@ def dictionary_from_rows(
     constraint_columns: list[dict[str, Any]],
     triggers: list[dict[str, Any]],
     sequences: list[dict[str, Any]],
+    index_expressions: list[dict[str, Any]] | None = None,
+    identity_columns: list[dict[str, Any]] | None = None,
     row_counts: Mapping[str, int] | None = None,
 ) -> Dictionary:
     """Dictionary from the rows of the statements of the same names, sorted.
 
     :param row_counts: rows by table.
     """
+    # A descending column and an expression have a hidden column, whose name differs between sites.
+    expressions = {
+        (row["index_name"], row["column_position"]): _QUOTED.sub(r"\1", " ".join(str(row["column_expression"]).split()))
+        for row in index_expressions or []
+    }
     columns_of: dict[str, list[str]] = {}
     for row in sorted(index_columns, key=lambda r: (r["index_name"], r["column_position"])):
-        columns_of.setdefault(row["index_name"], []).append(row["column_name"])
+        column = expressions.get((row["index_name"], row["column_position"]), row["column_name"])
+        descending = " DESC" if row.get("descend") == "DESC" else ""
+        columns_of.setdefault(row["index_name"], []).append(f"{column}{descending}")
     constrained: dict[str, list[str]] = {}
-    for row in sorted(constraint_columns, key=lambda r: (r["constraint_name"], r["position"] or 0)):
+    for row in sorted(constraint_columns, key=lambda r: (r["constraint_name"], r["position"] or 0, r["column_name"])):
         constrained.setdefault(row["constraint_name"], []).append(row["column_name"])
     return Dictionary(
         indexes=[
@@ -259,6 +353,8 @@ def dictionary_from_rows(
                 unique=row["uniqueness"] == "UNIQUE",
                 columns=columns_of.get(row["index_name"], []),
                 generated=row.get("generated") == "Y",
+                kind=row.get("index_type") or "",
+                locality=row.get("locality") or "",
             )
             for row in sorted(indexes, key=lambda r: (r["table_name"], r["index_name"]))
         ],
@@ -270,6 +366,8 @@ def dictionary_from_rows(
                 columns=constrained.get(row["constraint_name"], []),
                 status=row["status"],
                 generated=row.get("generated") == "GENERATED NAME",
+                references=f"{row['r_owner']}.{row['r_table_name']}" if row.get("r_table_name") else "",
+                validated=row.get("validated") != "NOT VALIDATED",
             )
             for row in sorted(constraints, key=lambda r: (r["table_name"], r["constraint_name"]))
         ],
@@ -278,5 +376,9 @@ def dictionary_from_rows(
             for row in sorted(triggers, key=lambda r: r["trigger_name"])
         ],
         sequences={row["sequence_name"]: int(row["last_number"]) for row in sequences},
+        sequence_options={row["sequence_name"]: sequence_options(row) for row in sequences},
+        identities={
+            f"{row['table_name']}.{row['column_name']}": int(row["last_number"]) for row in identity_columns or []
+        },
         row_counts=dict(row_counts or {}),
     )

@@ -1,10 +1,16 @@
-"""The data dictionary of a site: tables, indexes, constraints, sequences, and the differences between two sites."""
+"""The data dictionary of a site: tables, indexes, constraints, code, and the differences between two sites."""
 
 from __future__ import annotations
 
-from infomart_dr.evidence.manifest import Constraint, Dictionary, dictionary_from_rows
-from infomart_dr.hooks.goldengate_parameters import is_excluded
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from infomart_dr.evidence.manifest import Dictionary, code_from_rows, dictionary_from_rows
+from infomart_dr.hooks.goldengate_parameters import is_excluded, version
 from infomart_dr.plan.step import Step
+from infomart_dr.statements import rebuild_index
+from infomart_dr.text import sorted_names
 from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 
@@ -24,21 +30,35 @@ def replicated_names(step: Step, role: SiteRole) -> list[str]:
     ]
 
 
-def dictionary_of(step: Step, role: SiteRole, row_counts: dict[str, int] | None = None) -> Dictionary:
-    """The Info Mart's schema at a site, as the manifest writes it."""
+def dictionary_of(step: Step, role: SiteRole) -> Dictionary:
+    """Indexes, constraints, triggers and sequences of the Info Mart's schema at a site."""
     dba = step.at(role).dba
-    rows = {
+    rows: dict[str, Any] = {
         name: dba.select(name, owner=step.schema)
         for name in (
             "indexes",
             "index_columns",
+            "index_expressions",
             "constraints",
             "constraint_columns",
             "triggers",
             "sequences",
         )
     }
-    return dictionary_from_rows(**rows, row_counts=row_counts)
+    if version(step.at(role).settings.database.release) >= (12,):
+        rows["identity_columns"] = dba.select("identity_columns", owner=step.schema)
+    return dictionary_from_rows(**rows)
+
+
+def code_of(step: Step, role: SiteRole) -> dict[str, str]:
+    """Hashes of views, packages, procedures, functions, types, synonyms and triggers, by ``TYPE NAME``."""
+    dba = step.at(role).dba
+    return code_from_rows(
+        **{
+            name: dba.select(name, owner=step.schema)
+            for name in ("views", "materialized_views", "units", "synonyms", "triggers")
+        }
+    )
 
 
 def invalid_objects(step: Step, role: SiteRole) -> set[str]:
@@ -47,75 +67,176 @@ def invalid_objects(step: Step, role: SiteRole) -> set[str]:
     return {f"{row['object_type']} {row['object_name']}" for row in rows}
 
 
-def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[str]:
-    """Constraints, triggers and sequences of one dictionary that are missing or different in another.
+def recompile(step: Step, role: SiteRole) -> None:
+    """Recompile what is invalid: dropping a table invalidates what depends on it, until somebody uses it."""
+    step.at(role).info_mart.execute("compile_schema", owner=step.schema)
+
+
+# -- indexes that cannot be used -------------------------------------------------------------------
+
+
+class Unusable(NamedTuple):
+    """An index, or a partition of one, that is UNUSABLE.
+
+    :param statement: the statement that rebuilds it.
+    """
+
+    name: str
+    table: str
+    statement: str
+
+
+def unusable_indexes(step: Step, role: SiteRole) -> list[Unusable]:
+    """Indexes and partitions of indexes that are UNUSABLE at a site."""
+    dba = step.at(role).dba
+    found = [
+        Unusable(row["index_name"], row["table_name"], rebuild_index(row["owner"], row["index_name"]))
+        for row in dba.select("indexes", owner=step.schema)
+        if row["status"] == "UNUSABLE"
+    ]
+    for row in dba.select("unusable_partitions", owner=step.schema):
+        part = (row["kind"], row["partition_name"])
+        found.append(
+            Unusable(row["index_name"], row["table_name"], rebuild_index(row["owner"], row["index_name"], part))
+        )
+    return found
+
+
+# -- differences -----------------------------------------------------------------------------------
+
+
+class Difference(NamedTuple):
+    """A difference of a target from its source.
+
+    :param table: the table whose difference it is; empty: of none.
+    """
+
+    what: str
+    table: str = ""
+
+
+def dictionary_differences(wanted: Dictionary, found: Dictionary) -> list[Difference]:
+    """Constraints, triggers, sequences, identity columns and code that are missing or different.
 
     Objects with a generated name are compared by their definition.
     """
-    differences = []
-
-    def shape(constraint: Constraint) -> tuple[str, ...]:
-        name = "" if constraint.generated else constraint.name
-        return (name, constraint.table, constraint.type, ",".join(constraint.columns), constraint.status)
-
-    there = {shape(constraint) for constraint in found.constraints}
-    differences += [
-        f"constraint {c.name} on {c.table} ({c.type}, {c.status}) is missing or differs"
+    there = {constraint.shape for constraint in found.constraints}
+    differences = [
+        Difference(f"constraint {c.name} on {c.table} ({c.type}, {c.status}) is missing or differs", c.table)
         for c in wanted.constraints
-        if shape(c) not in there
+        if c.shape not in there
     ]
     triggers = {(trigger.name, trigger.table, trigger.status) for trigger in found.triggers}
     differences += [
-        f"trigger {t.name} ({t.status}) is missing or differs"
+        Difference(f"trigger {t.name} ({t.status}) is missing or differs", t.table or "")
         for t in wanted.triggers
         if (t.name, t.table, t.status) not in triggers
     ]
-    differences += [f"sequence {name} is missing" for name in sorted(set(wanted.sequences) - set(found.sequences))]
-    return differences
-
-
-def sequence_faults(step: Step) -> tuple[list[str], list[str]]:
-    """Sequences that the target lacks, and those that are lower than the source's or than the highest key in use."""
-    last = {
-        role: {
-            row["sequence_name"]: int(row["last_number"])
-            for row in step.at(role).dba.select("sequences", owner=step.schema)
-        }
-        for role in BOTH_ROLES
-    }
-    source, target = last["source"], last["target"]
-    missing = [
-        f"{name}: missing at {step.at('target').name}, {value} at {step.at('source').name}"
-        for name, value in sorted(source.items())
-        if name not in target
-    ]
-    low = [
-        f"{name}: {target[name]} at {step.at('target').name}, {value} at {step.at('source').name}"
-        for name, value in sorted(source.items())
-        if name in target and target[name] < value
-    ]
-    for name, key in sorted(step.topology.info_mart.sequence_keys.items()):
-        table, column = key.split(".")
-        highest = step.at("target").info_mart.value(
-            "highest_key", {"schema": step.schema, "table": table, "column": column}
-        )
-        if name not in target:
-            missing.append(f"{name} (for {key}) is missing")
-        elif highest is not None and target[name] <= int(highest):
-            low.append(f"{name} is {target[name]}, the highest {key} is {highest}")
-    return missing, low
-
-
-def parity_faults(step: Step) -> tuple[list[str], int]:
-    """Differences of the target's dictionary from the source's, and the number of indexes compared."""
-    source, target = dictionary_of(step, "source"), dictionary_of(step, "target")
-    differences = dictionary_differences(source, target)
-    shapes = {(index.table, index.unique, tuple(index.columns)) for index in target.indexes}
     differences += [
-        f"index {index.name} on {index.table} is missing"
-        for index in source.indexes
-        if (index.table, index.unique, tuple(index.columns)) not in shapes
+        Difference(f"sequence {name} is missing") for name in sorted(set(wanted.sequences) - set(found.sequences))
     ]
-    invalid = invalid_objects(step, "target") - invalid_objects(step, "source")
-    differences += [f"{name} is invalid" for name in sorted(invalid)]
-    return differences, len(target.indexes)
+    for name, options in sorted(wanted.sequence_options.items()):
+        other = found.sequence_options.get(name)
+        # GoldenGate takes the cache away while it sets a sequence, so a difference of the cache alone is a note.
+        if other is not None and _without_cache(other) != _without_cache(options):
+            differences.append(Difference(f"sequence {name} has {other}, at the source {options}"))
+    differences += [
+        Difference(f"identity column {name} is missing", name.partition(".")[0])
+        for name in sorted(set(wanted.identities) - set(found.identities))
+    ]
+    return differences + code_differences(wanted.code, found.code)
+
+
+def code_differences(wanted: dict[str, str], found: dict[str, str]) -> list[Difference]:
+    """Views, packages and other code that is missing, or whose text differs."""
+    return [
+        Difference(f"{name} {'is missing' if name not in found else 'has another text'}")
+        for name, text in sorted(wanted.items())
+        if found.get(name) != text
+    ]
+
+
+def index_differences(wanted: Dictionary, found: Dictionary) -> list[Difference]:
+    """Indexes that no index of the same table, columns, type and locality stands for."""
+    shapes = {index.shape for index in found.indexes}
+    return [
+        Difference(f"index {index.name} on {index.table} is missing or differs", index.table)
+        for index in wanted.indexes
+        if index.shape not in shapes
+    ]
+
+
+def notes(
+    wanted: Dictionary, found: Dictionary, wanted_invalid: Collection[str], found_invalid: Collection[str]
+) -> list[str]:
+    """What stops nothing, and must not be silent."""
+    said = []
+    if extra := set(found.code) - set(wanted.code):
+        said.append(f"only at the target: {sorted_names(list(extra))}")
+    caches = [
+        name
+        for name, options in wanted.sequence_options.items()
+        if name in found.sequence_options
+        and found.sequence_options[name] != options
+        and _without_cache(found.sequence_options[name]) == _without_cache(options)
+    ]
+    if caches:
+        said.append(f"another CACHE than at the source: {sorted_names(caches)}")
+    if both := set(wanted_invalid) & set(found_invalid):
+        said.append(f"invalid at both sites: {sorted_names(list(both))}")
+    return said
+
+
+def _without_cache(options: str) -> str:
+    before, _, after = options.partition(" cache ")
+    return f"{before} {after.partition(' ')[2]}"
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The target's dictionary compared with the source's.
+
+    :param differences: what must be equal and is not.
+    :param invalid: objects that are invalid at the target only; a recompilation may cure them.
+    :param notes: what stops nothing.
+    :param indexes: number of indexes of the target.
+    """
+
+    differences: list[str]
+    invalid: list[str]
+    notes: list[str]
+    indexes: int
+
+    @property
+    def faults(self) -> list[str]:
+        """Everything that must not be."""
+        return [*self.differences, *(f"{name} is invalid" for name in self.invalid)]
+
+    def remarks(self) -> str:
+        """The notes as the end of a sentence."""
+        return "".join(f"; {note}" for note in self.notes)
+
+
+def parity(step: Step) -> Parity:
+    """Compare the dictionaries of both sites. Tables that are excluded from replication are a note."""
+    source, target = (dictionary_of(step, role).model_copy(update={"code": code_of(step, role)}) for role in BOTH_ROLES)
+    release = step.topology.info_mart.release
+    found = [
+        *dictionary_differences(source, target),
+        *index_differences(source, target),
+        *(
+            Difference(f"{each.name} is UNUSABLE ({each.statement})", each.table)
+            for each in unusable_indexes(step, "target")
+        ),
+    ]
+    differences, excluded = [], set()
+    for difference in found:
+        if difference.table and is_excluded(release, difference.table):
+            excluded.add(difference.table)
+        else:
+            differences.append(difference.what)
+    invalid = {role: invalid_objects(step, role) for role in BOTH_ROLES}
+    said = notes(source, target, invalid["source"], invalid["target"])
+    if excluded:
+        said.append(f"differences on tables that are not replicated: {sorted_names(list(excluded))}")
+    return Parity(differences, sorted(invalid["target"] - invalid["source"]), said, len(target.indexes))

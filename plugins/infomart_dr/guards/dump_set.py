@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.evidence.manifest import Manifest
-from infomart_dr.guards.dictionary import dictionary_of, table_exists
+from infomart_dr.evidence.manifest import Dictionary, Manifest
+from infomart_dr.guards.dictionary import code_of, dictionary_of, table_exists
+from infomart_dr.guards.surroundings import whole_dictionary
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Step
+from infomart_dr.statements import DROPPED
 from infomart_dr.text import size_text
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
@@ -208,23 +210,53 @@ def manifest_path(step: Step) -> str:
     return step.at("source").host().work_path(step.plan_folder, "manifest.json")
 
 
+def dictionary_path(step: Step) -> str:
+    return step.at("source").host().work_path(step.plan_folder, "dictionary.json")
+
+
+def exported_dictionary(step: Step) -> Dictionary:
+    """The source's dictionary, as the first call finds it; later calls get the same.
+
+    The first call comes from the export, while the server stands still: an index or a sequence made later is not in the
+    dump set.
+    """
+    host, path = step.at("source").host(), dictionary_path(step)
+    if not host.exists(path):
+        host.write_file(path, whole_dictionary(step, "source").model_dump_json(indent=1))
+    return Dictionary.model_validate_json(host.read_file(path, limit=64 * 1024 * 1024))
+
+
 def missing_indexes(step: Step) -> list[str]:
-    """Indexes of the manifest that are missing or unusable at the target; generated names are compared by columns."""
+    """Indexes of the manifest that are missing at the target; generated names are compared by columns."""
     wanted = proven_manifest(step).dictionary.indexes
     found = dictionary_of(step, "target").indexes
-    unusable = {
-        row["index_name"]
-        for row in step.at("target").dba.select("indexes", owner=step.schema)
-        if str(row["status"]) == "UNUSABLE"
-    }
-    names = {index.name for index in found if index.name not in unusable}
-    shapes = {(index.table, index.unique, tuple(index.columns)) for index in found if index.name not in unusable}
+    names = {index.name for index in found}
+    columns = {(index.table, index.unique, tuple(index.columns)) for index in found}
     return [
         index.name
         for index in wanted
         if (
-            (index.table, index.unique, tuple(index.columns)) not in shapes
+            (index.table, index.unique, tuple(index.columns)) not in columns
             if index.generated
             else index.name not in names
         )
     ]
+
+
+def old_code(step: Step) -> list[tuple[str, str]]:
+    """Views, packages and other code of the target that the dump set brings: type and name.
+
+    An import leaves them as they are (ORA-31684). Bodies go with their heads, and triggers on tables with their tables.
+    What the dump set does not bring stays.
+    """
+    dba = step.at("target").dba
+    tables = {
+        row["trigger_name"] for row in dba.select("triggers", owner=step.schema) if row["base_object_type"] == "TABLE"
+    }
+    brought = proven_manifest(step).dictionary.code
+    found = []
+    for each in code_of(step, "target"):
+        kind = next((kind for kind in DROPPED if each.startswith(f"{kind} ") and " BODY " not in each), None)
+        if kind and each in brought and not (kind == "TRIGGER" and each.removeprefix("TRIGGER ") in tables):
+            found.append((kind, each.removeprefix(f"{kind} ")))
+    return found

@@ -7,17 +7,27 @@ import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
-from infomart_dr.errors import GuardError, TransientError
+from infomart_dr.errors import GuardError, PermanentError, TransientError
 from infomart_dr.evidence import manifest as evidence
-from infomart_dr.guards.dictionary import dictionary_differences, dictionary_of, invalid_objects
+from infomart_dr.guards.dictionary import (
+    code_of,
+    dictionary_differences,
+    dictionary_of,
+    invalid_objects,
+    notes,
+    recompile,
+    unusable_indexes,
+)
 from infomart_dr.guards.dump_set import (
     directory_path,
     export_room,
     export_undo,
+    exported_dictionary,
     import_room,
     manifest_path,
     measured_runs,
     missing_indexes,
+    old_code,
     proven_manifest,
     schema_bytes,
 )
@@ -25,6 +35,7 @@ from infomart_dr.guards.fitness import export_version
 from infomart_dr.guards.prerequisites import container_faults
 from infomart_dr.guards.replication import no_older_transactions
 from infomart_dr.guards.server import server_runs
+from infomart_dr.guards.surroundings import missing_around
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.data_pump import (
     LogReport,
@@ -42,7 +53,9 @@ from infomart_dr.operators.human import Gate
 from infomart_dr.operators.jobs import JobOperator, failed, whole_log
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
+from infomart_dr.statements import drop_object
 from infomart_dr.text import size_text, sorted_names
+from infomart_dr.topology import BOTH_ROLES
 
 #: Characters of all errors that the gate of the import shows.
 _SHOWN = 20_000
@@ -256,6 +269,8 @@ class RunExpdp(DataPumpOperator):
         step.ledger.put_once(facts.EXPORT_STARTED, int(time.time()))
 
     def finish(self, step: Step, seen: Observation) -> None:
+        # Before the server starts again: what is made from then on is not in the dump set.
+        exported_dictionary(step)
         ended = step.ledger.put_once(facts.EXPORT_ENDED, int(time.time()))
         if len(self.attempts(step)) == 1:
             # The time of an interrupted export is no basis for an estimate. Before 12c the log has no time.
@@ -378,7 +393,7 @@ class WriteManifest(ChecksumOperator):
             exclusions=evidence.ExclusionList(name=name, sha256=digest),
             export_started=started,
             export_ended=ended,
-            dictionary=dictionary_of(step, "source", row_counts=report.rows),
+            dictionary=exported_dictionary(step).model_copy(update={"row_counts": report.rows}),
         )
         step.at("source").host().write_file(manifest_path(step), manifest.to_text())
         step.ledger.put_once(facts.MANIFEST_DIGEST, manifest.digest())
@@ -541,6 +556,22 @@ class VerifyDumpSet(ChecksumOperator):
 # -- import ----------------------------------------------------------------------------------------
 
 
+def require_proven(step: Step, untouched: str) -> None:
+    """Stop before anything is dropped at a target without a proven dump set.
+
+    :param untouched: what was not done.
+    """
+    manifest = proven_manifest(step)
+    if step.ledger.require(facts.DUMP_SET_PROVEN) != manifest.digest():
+        raise GuardError(
+            f"The dump set at the target is not proven; {untouched}.", "Clear verify_dump_set with Downstream."
+        )
+    if manifest.source_site == step.at("target").name:
+        raise GuardError(
+            "The target is the site that was exported.", "Start a new plan with the right source and target."
+        )
+
+
 class DropSequences(StepOperator):
     """Drop the sequences of the target's Info Mart schema: an import cannot reset an existing one."""
 
@@ -557,26 +588,52 @@ class DropSequences(StepOperator):
         )
 
     def _names(self, step: Step) -> list[str]:
-        rows = step.at("target").dba.select("sequences", owner=step.schema)
-        # Sequences of identity columns belong to their table and go with it.
-        return [row["sequence_name"] for row in rows if not row["sequence_name"].startswith("ISEQ$$_")]
+        return [row["sequence_name"] for row in step.at("target").dba.select("sequences", owner=step.schema)]
 
     def act(self, step: Step, seen: Observation) -> None:
-        manifest = proven_manifest(step)
-        if step.ledger.require(facts.DUMP_SET_PROVEN) != manifest.digest():
-            raise GuardError(
-                "The dump set at the target is not proven; the sequences were not dropped.",
-                "Clear verify_dump_set with Downstream.",
-            )
-        if manifest.source_site == step.at("target").name:
-            raise GuardError(
-                "The target is the site that was exported.", "Start a new plan with the right source and target."
-            )
+        require_proven(step, "the sequences were not dropped")
         for name in self._names(step):
             step.at("target").dba.execute("drop_sequence", {"schema": step.schema, "sequence": name})
         if left := self._names(step):
             raise GuardError(f"Sequences are left: {sorted_names(left)}.", "Drop them by hand, then clear this task.")
         step.ledger.put_once(facts.SEQUENCES_DROPPED, True)
+
+
+class DropOldCode(StepOperator):
+    """Drop views, packages and other code of the target that the dump set brings: an import keeps what exists.
+
+    Without this step a reused target would keep the old text beside the new tables (ORA-31684). Tables stay: the import
+    replaces them.
+    """
+
+    guide = "not in the guide: an import leaves what is not a table as it is"
+    changes = "views, packages, procedures, functions, types and synonyms of the Info Mart's schema at the target"
+    undo = "the import recreates them, with the source's text"
+
+    def observe(self, step: Step) -> Observation:
+        if step.ledger.has(facts.OLD_CODE_DROPPED):
+            return Observation(True, "this plan has dropped the old code")
+        found = [f"{kind} {name}" for kind, name in old_code(step)]
+        return Observation(
+            False, f"{len(found)} object(s) of code at {step.at('target').name}: {sorted_names(found) or 'none'}"
+        )
+
+    def act(self, step: Step, seen: Observation) -> None:
+        require_proven(step, "nothing was dropped")
+        # One object may need another to be dropped first, such as a type of a type.
+        left, before, refused = old_code(step), -1, ""
+        while left and len(left) != before:
+            before = len(left)
+            for kind, name in left:
+                try:
+                    step.at("target").info_mart.run_text(drop_object(step.schema, kind, name))
+                except PermanentError as error:
+                    refused = f"{kind} {name}: {error.what}"
+            left = old_code(step)
+        if left:
+            # A type of a table's column goes with no table; check_objects compares its text with the source's.
+            self.log.warning("act: %s object(s) cannot be dropped: %s", len(left), refused)
+        step.ledger.put_once(facts.OLD_CODE_DROPPED, True)
 
 
 class RunImpdp(DataPumpOperator):
@@ -603,6 +660,7 @@ class RunImpdp(DataPumpOperator):
         if step.ledger.require(facts.DUMP_SET_PROVEN) != proven_manifest(step).digest():
             raise GuardError("The dump set at the target is not proven.", "Clear verify_dump_set with Downstream.")
         step.ledger.require(facts.SEQUENCES_DROPPED)
+        step.ledger.require(facts.OLD_CODE_DROPPED)
         replicat = step.at("target").settings.goldengate.groups.replicat
         if step.topology.architecture == "active-standby" and step.at("target").ggsci.info(replicat) is not None:
             raise GuardError(
@@ -668,6 +726,7 @@ class CheckImportLog(CheckOperator):
             host.run(["mv", "-f", "--", path, f"{path}.refused"])
         step.ledger.forget(facts.SEQUENCES_DROPPED)
         step.ledger.forget(facts.IMPORT_APPROVED)
+        step.ledger.forget(facts.OLD_CODE_DROPPED)
         super().act(step, seen)
 
     def next_step(self) -> str:
@@ -682,7 +741,7 @@ class ApproveImport(Gate):
     def does_not_apply(self, step: Step) -> str | None:
         if who := step.ledger.get(facts.IMPORT_APPROVED):
             return f"{who} has accepted the errors of this import"
-        return None if self.errors(step) else "export and import have no error to decide about"
+        return None if self.errors(step) else "nothing beside the rows is missing"
 
     def errors(self, step: Step) -> list[str]:
         """The errors to decide about, as the logs have them."""
@@ -694,7 +753,8 @@ class ApproveImport(Gate):
             found += [f"{name}: {error.text}" for error in report.of("review")]
             if report.not_found:
                 found.append(f"{name}: the job counted {report.not_found} error(s) that its log does not show; read it")
-        return found
+        # An export of a schema does not carry these.
+        return found + missing_around(step, proven_manifest(step).dictionary)
 
     def evidence(self, step: Step) -> str:
         errors = self.errors(step)
@@ -702,7 +762,8 @@ class ApproveImport(Gate):
         if len(shown) > _SHOWN:
             shown = shown[:_SHOWN] + "\n... (the logs in the Data Pump directories have the rest)"
         return (
-            f"**{step.at('target').name}: every row of the export is there, and {len(errors)} error(s) remain.**\n\n"
+            f"**{step.at('target').name}: every row of the export is there. {len(errors)} thing(s) beside the rows are "
+            f"missing.**\n\n"
             f"```text\n{shown}\n```\n\n"
             "- A grant (ORA-01917, ORA-01919): create the user or role at the target, then run the statement.\n"
             "- ORA-39082: the code is invalid until it is compiled again; check_objects compares it with the source.\n"
@@ -715,7 +776,7 @@ class ApproveImport(Gate):
 
 
 class RecreateMissingIndexes(DataPumpOperator):
-    """Create the indexes that the import left out, from the dump set."""
+    """Create the indexes that the import left out, from the dump set, and rebuild those that are UNUSABLE."""
 
     guide = "Re-create any missing indexes (guide:938-940)"
     changes = "missing indexes of the Info Mart's schema at the target"
@@ -729,14 +790,19 @@ class RecreateMissingIndexes(DataPumpOperator):
         return job_name("GIM_IDX", f"{step.plan_id} {len(self.attempts(step)) - back}")
 
     def observe(self, step: Step) -> Observation:
-        missing = missing_indexes(step)
-        return Observation(
-            not missing,
-            f"indexes missing at {step.at('target').name}: {sorted_names(missing) or 'none'}",
-            {"missing": missing[:50]},
-        )
+        missing, unusable = missing_indexes(step), sorted({each.name for each in unusable_indexes(step, "target")})
+        what = f"indexes missing at {step.at('target').name}: {sorted_names(missing) or 'none'}"
+        if unusable:
+            what += f"; unusable: {sorted_names(unusable)}"
+        return Observation(not missing and not unusable, what, {"missing": missing[:50]})
 
     def act(self, step: Step, seen: Observation) -> None:
+        # An import does not rebuild an index that exists.
+        for each in unusable_indexes(step, "target"):
+            self.log.info("act: %s", each.statement)
+            step.at("target").long_queries.run_text(each.statement)
+        if not missing_indexes(step):
+            return None
         latest = self.latest(step)
         if latest is not None and latest[1].active:
             return self.wait(step, latest[0])
@@ -778,34 +844,55 @@ class CheckIndexes(CheckOperator):
 
     def observe(self, step: Step) -> Observation:
         missing = missing_indexes(step)
+        unusable = [f"{each.name} ({each.statement})" for each in unusable_indexes(step, "target")]
         count = len(proven_manifest(step).dictionary.indexes)
-        if missing:
-            return Observation(False, f"indexes are missing or unusable: {sorted_names(missing)}")
+        wrong = [f"missing: {sorted_names(missing)}"] if missing else []
+        wrong += [f"unusable: {sorted_names(unusable)}"] if unusable else []
+        if wrong:
+            return Observation(False, f"indexes are {'; '.join(wrong)}")
         return Observation(True, f"all {count} indexes exist", {"indexes": count})
 
     def next_step(self) -> str:
         return "Clear recreate_missing_indexes with Downstream, or create the indexes by hand and clear this task."
 
 
-class CheckObjects(CheckOperator):
-    """Compare constraints, triggers and sequences with the manifest; no object may be newly invalid."""
+class CheckObjects(StepOperator):
+    """Compare constraints, triggers, sequences and code with the manifest; no object may be newly invalid.
+
+    Invalid objects are recompiled first: a table that is replaced invalidates what depends on it.
+    """
 
     guide = "not in the guide"
+    changes = "invalid objects of the schema at the target are recompiled"
+    undo = "none needed"
 
     def observe(self, step: Step) -> Observation:
-        wanted, found = proven_manifest(step).dictionary, dictionary_of(step, "target")
-        differences = dictionary_differences(wanted, found)
-        invalid = invalid_objects(step, "target") - invalid_objects(step, "source")
-        differences += [f"{name} is invalid" for name in sorted(invalid)]
+        wanted = proven_manifest(step).dictionary
+        found = dictionary_of(step, "target").model_copy(update={"code": code_of(step, "target")})
+        invalid = {role: invalid_objects(step, role) for role in BOTH_ROLES}
+        newly = sorted(invalid["target"] - invalid["source"])
+        differences = [each.what for each in dictionary_differences(wanted, found)]
+        differences += [f"{name} is invalid" for name in newly]
+        remarks = "".join(f"; {note}" for note in notes(wanted, found, invalid["source"], invalid["target"]))
         if differences:
             return Observation(
-                False, f"the target differs: {'; '.join(differences[:8])}", {"differences": differences[:50]}
+                False,
+                f"the target differs: {'; '.join(differences[:8])}{remarks}",
+                {"differences": differences[:50], "invalid": newly[:50]},
             )
         return Observation(
             True,
-            f"{len(found.constraints)} constraints, {len(found.triggers)} trigger(s) and "
-            f"{len(found.sequences)} sequences are as at the source",
+            f"{len(found.constraints)} constraints, {len(found.triggers)} trigger(s), {len(wanted.code)} views and "
+            f"units of code and {len(found.sequences)} sequences are as at the source{remarks}",
         )
 
+    def act(self, step: Step, seen: Observation) -> None:
+        if not seen.details["invalid"]:
+            raise GuardError(seen.summary, self.next_step())
+        recompile(step, "target")
+
     def next_step(self) -> str:
-        return "Create or enable the objects that differ, recompile the invalid ones, then clear this task."
+        return (
+            "Create or enable the objects that differ; correct those that stay invalid after the recompilation. Then "
+            "clear this task."
+        )

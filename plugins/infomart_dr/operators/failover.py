@@ -21,6 +21,7 @@ from infomart_dr.guards.replication import (
     replicat_at_trail_end,
     trail_end,
 )
+from infomart_dr.guards.sequences import Sequence, outermost_key, sequences_of
 from infomart_dr.guards.server import log_size, running_at
 from infomart_dr.hooks.configuration import Change
 from infomart_dr.hooks.goldengate_parameters import one_transaction_at_a_time, version
@@ -32,7 +33,7 @@ from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Observation, Step
-from infomart_dr.statements import sequence_restart
+from infomart_dr.statements import sequence_options, sequence_restart
 from infomart_dr.text import sorted_names
 from infomart_dr.times import shown
 from infomart_dr.topology import Role, SiteRole
@@ -306,50 +307,81 @@ def fence_survivor(step: Step) -> None:
 
 
 class RaiseSequences(StepOperator):
-    """Raise sequences of the survivor that lie below a key in use: their last values may not have arrived."""
+    """Raise sequences of the survivor that may give out a key in use: their last values may not have arrived.
+
+    A sequence keeps its grants: it is altered, never dropped.
+    """
 
     guide = "not in the guide"
-    changes = "ALTER SEQUENCE ... RESTART of the named sequences"
+    changes = "ALTER SEQUENCE ... RESTART of the named sequences; before 18c a value taken with a larger INCREMENT BY"
     undo = "none needed: keys may have gaps"
     #: Keys skipped above the highest one in use.
     MARGIN: ClassVar[int] = 1000
 
-    def low(self, step: Step) -> dict[str, int]:
-        """Sequences that are too low, each with the highest key in use."""
-        rows = step.at("target").dba.select("sequences", owner=step.schema)
-        next_value = {row["sequence_name"]: int(row["last_number"]) for row in rows}
-        found = {}
+    def low(self, step: Step) -> dict[str, tuple[Sequence, int]]:
+        """Sequences that are too low, each with the outermost key in use."""
+        sequences, found = sequences_of(step, "target"), {}
         for name, key in sorted(step.topology.info_mart.sequence_keys.items()):
-            table, column = key.split(".")
-            names = {"schema": step.schema, "table": table, "column": column}
-            highest = int(step.at("target").info_mart.value("highest_key", names) or 0)
-            if name not in next_value:
+            sequence = sequences.get(name)
+            if sequence is None:
                 raise GuardError(
                     f"Sequence {name} of {key} is missing at {step.at('target').name}.",
-                    f"Create it above {highest}; {AGAIN}",
+                    f"Create it above the highest {key}; {AGAIN}",
                 )
-            if next_value[name] <= highest:
-                found[name] = highest
+            outermost = None if sequence.cycles else outermost_key(step, sequence, key)
+            if outermost is not None and sequence.lowest_next * sequence.sign <= outermost * sequence.sign:
+                found[name] = (sequence, outermost)
         return found
 
     def observe(self, step: Step) -> Observation:
+        left = [fact.name.partition(":")[2] for fact, _ in step.ledger.all().of(facts.SEQUENCE_RAISED)]
+        if left:
+            return Observation(False, f"with another increment, from an interrupted try: {sorted_names(left)}")
         low = self.low(step)
         if low:
-            return Observation(False, f"below the keys in use: {sorted_names([f'{n} ({k})' for n, k in low.items()])}")
-        return Observation(True, f"{len(step.topology.info_mart.sequence_keys)} sequences lie above every key in use")
+            shown_ = [f"{name} ({key})" for name, (_, key) in low.items()]
+            return Observation(False, f"at or below the keys in use, with what may be cached: {sorted_names(shown_)}")
+        keyed, all_ = len(step.topology.info_mart.sequence_keys), len(sequences_of(step, "target"))
+        return Observation(
+            True,
+            f"{keyed} of {all_} sequences have a key column (sequence_keys), and lie above every key in use",
+            {"with_keys": keyed, "sequences": all_},
+        )
 
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.STANDBY_DRAINED)
-        low = self.low(step)
-        if version(step.at("target").settings.database.release) < (18,):
-            wanted = "; ".join(f"{name} above {highest}" for name, highest in low.items())
-            raise GuardError(
-                f"Sequences lie too low, and this Oracle release has no RESTART: {wanted}.",
-                f"Drop and create them with a higher START WITH; {AGAIN}",
-            )
-        for name, highest in low.items():
-            step.at("target").info_mart.run_text(sequence_restart(step.schema, name, highest + self.MARGIN))
-            self.log.info("act: %s restarts with %s", name, highest + self.MARGIN)
+        for fact, before in step.ledger.all().of(facts.SEQUENCE_RAISED):
+            self._restore(step, fact, before)
+        for name, (sequence, outermost) in self.low(step).items():
+            # Above what may be cached too, so that the proof needs no second look into memory.
+            far = (self.MARGIN + sequence.cache * abs(sequence.increment)) * sequence.sign
+            start = max(sequence.last * sequence.sign, (outermost + far) * sequence.sign) * sequence.sign
+            if version(step.at("target").settings.database.release) >= (18,):
+                step.at("target").info_mart.run_text(sequence_restart(step.schema, name, start))
+            else:
+                self._step_to(step, sequence, start)
+            self.log.info("act: %s continues with %s", name, start)
+
+    def _step_to(self, step: Step, sequence: Sequence, start: int) -> None:
+        """Take one value with another increment; RESTART exists from 18c on."""
+        names = {"schema": step.schema, "sequence": sequence.name}
+        owner, fact = step.at("target").info_mart, facts.SEQUENCE_RAISED.of(sequence.name)
+        before = {"increment": sequence.increment, "cache": sequence.cache}
+        # Recorded first: a try that is interrupted would leave the large increment.
+        before = step.ledger.put_once(fact, before)
+        taken = int(owner.value("next_value", names))
+        distance = start - sequence.increment - taken
+        if distance * sequence.sign > 0:
+            owner.run_text(sequence_options(step.schema, sequence.name, cache=0, increment=distance))
+            owner.value("next_value", names)
+        self._restore(step, fact, before)
+
+    @staticmethod
+    def _restore(step: Step, fact: Fact[Any], before: Mapping[str, Any]) -> None:
+        name = fact.name.partition(":")[2]
+        options = sequence_options(step.schema, name, cache=before["cache"], increment=before["increment"])
+        step.at("target").info_mart.run_text(options)
+        step.ledger.forget(fact)
 
 
 # -- configuration ---------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.guards import schema_jobs
 from infomart_dr.guards.application import move_to, option
 from infomart_dr.guards.extraction import etl_is_quiet
 from infomart_dr.guards.replication import groups_of
@@ -296,6 +297,7 @@ class ReturnServiceToSource(StepOperator):
                 *facts.WHILE_STOPPED,
                 facts.TO_TARGET_STOPPED,
                 facts.APPLICATION_MOVED,
+                facts.SOURCE_JOBS_HELD,
                 *(fact.of("to_source") for of_site in _OF_GROUPS.values() for fact in of_site),
             )
             if step.ledger.has(fact)
@@ -320,9 +322,21 @@ class ReturnServiceToSource(StepOperator):
             self._serve(step)
         step.ledger.forget(facts.APPLICATION_MOVED)
         cut_over = step.ledger.has(facts.TO_TARGET_STOPPED) or self._has_groups(step)
+        self._enable_jobs(step)
         self._restart_replication_to_target(step)
         if cut_over:
             self._remove_replication_to_source(step)
+
+    def _enable_jobs(self, step: Step) -> None:
+        if not step.ledger.has(facts.SOURCE_JOBS_HELD):
+            return
+        try:
+            for name in schema_jobs.release(step, "source", set()):
+                self.log.info("act: the job %s is enabled", name)
+            step.ledger.forget(facts.SOURCE_JOBS_HELD)
+        except InfoMartError as error:
+            # The service comes first.
+            self.log.warning("act: the jobs of %s were not enabled at the source: %s", step.schema, error)
 
     def _serve(self, step: Step) -> None:
         """Point the Application object back and start the server."""

@@ -12,6 +12,7 @@ from infomart_dr.guards import fitness
 from infomart_dr.guards.application import collecting_objects
 from infomart_dr.guards.dictionary import dictionary_of
 from infomart_dr.guards.faults import Fault
+from infomart_dr.guards.loss_reading import epoch
 from infomart_dr.guards.prerequisites import access_point_faults, goldengate_faults, standby_faults
 from infomart_dr.guards.replication import parameter_files
 from infomart_dr.guards.server import server_runs
@@ -239,8 +240,7 @@ class DeployIcons(HumanStep):
 
     @staticmethod
     def _last_event(step: Step, idb: Idb) -> int | None:
-        value = step.oracle(idb.connection).value("idb_last_event", {"schema": idb.schema_name or ""})
-        return None if value is None else int(value)
+        return epoch(step.oracle(idb.connection).value("idb_last_event", {"schema": idb.schema_name or ""}))
 
     def _silent(self, step: Step) -> Iterator[str]:
         for idb in step.at("target").settings.idbs:

@@ -223,6 +223,19 @@ REPLICATION_PLAN = _text(
     forgotten_by=("remove_old_replication",),
 )
 
+#: Plan id of facts that a site keeps about its own jobs, in its own ledger.
+JOBS = "(jobs)"
+HELD_JOB = Facts(
+    "held_job:{}",
+    "job",
+    _object(
+        "",
+        "Under the plan id `(jobs)`, at the job's own site: a job of the Info Mart's owner that the procedures hold",
+        "hold_schema_jobs",
+        forgotten_by=("release_schema_jobs", "return_service_to_source"),
+    ),
+)
+
 # -- replication -----------------------------------------------------------------------------------
 
 OLD_REPLICATION_REMOVED = _flag(
@@ -326,6 +339,12 @@ SEQUENCES_DROPPED = _flag(
     "drop_sequences",
     forgotten_by=("check_import_log",),
 )
+OLD_CODE_DROPPED = _flag(
+    "old_code_dropped",
+    "Views, packages and other code that the dump set brings are dropped at the target",
+    "drop_old_code",
+    forgotten_by=("check_import_log",),
+)
 IMPORTED = _moment("imported", "End of the import", "run_impdp")
 IMPORT_APPROVED = _text(
     "import_approved",
@@ -366,6 +385,12 @@ TO_SOURCE_SCN = _integer(
 )
 #: Facts that hold only while the writers are stopped, in the order in which they are recorded.
 WHILE_STOPPED: tuple[Fact[int] | Fact[str], ...] = (FINAL_STOP, NOTED_SCN, TABLES_COMPARED, TO_SOURCE_SCN)
+SOURCE_JOBS_HELD = _flag(
+    "source_jobs_held",
+    "Jobs of the Info Mart's owner are disabled at the source; the back-out enables them again",
+    "hold_schema_jobs",
+    forgotten_by=_BACK_OUT,
+)
 TO_TARGET_STOPPED = _flag(
     "to_target_stopped",
     "Replication to the target is stopped; the back-out starts it again",
@@ -374,6 +399,16 @@ TO_TARGET_STOPPED = _flag(
 )
 TO_TARGET_REMOVED = _flag(
     "to_target_removed", "The groups of replication to the target are deleted", "remove_replication_to_target"
+)
+SEQUENCE_RAISED = Facts(
+    "sequence_raised:{}",
+    "sequence",
+    _object(
+        "",
+        "Increment and cache of a sequence while raise_sequences takes a value with another increment",
+        "raise_sequences",
+        forgotten_by=("raise_sequences",),
+    ),
 )
 APPLICATION_MOVED = _text(
     "application_moved",

@@ -29,6 +29,7 @@ _ACCOUNTS: dict[str, Account] = {
     "owner of the Info Mart's schema": "info_mart",
     "owner of the schema, or ALTER ANY SEQUENCE": "info_mart",
     "owner of the schema, or SELECT on the table": "info_mart",
+    "owner of the schema, or SELECT on the sequence": "info_mart",
     "CREATE TABLE, and quota, of GoldenGate's schema": "goldengate",
     "owner of GoldenGate's schema": "goldengate",
     "SELECT on the IDB's tables": "idb",
@@ -50,6 +51,7 @@ _WORDS = {
     "owner of the schema, or DROP ANY SEQUENCE": "DROP ANY SEQUENCE (this site as the target of a copy)",
     "owner of the schema, or SELECT on the table": "owner of the Info Mart's schema",
     "owner of the schema, or ALTER ANY SEQUENCE": "owner of the Info Mart's schema, with its sequences",
+    "owner of the schema, or SELECT on the sequence": "owner of the Info Mart's schema, with its sequences",
     "EXECUTE on SYS.DBMS_IJOB, which the role DBA has": "EXECUTE on SYS.DBMS_IJOB, or to own the purge jobs",
     "owner of the schema": "owner of the tables of the purge holds",
 }

@@ -126,7 +126,7 @@ class Unconnected(Deployment):
         super().__init__(topology.name)
         self.__dict__["topology"] = topology
 
-    def oracle(self, connection: str) -> Any:
+    def oracle(self, connection: str, statement_timeout: float | None = None) -> Any:
         raise NotWithoutConnection(f"The database of {connection}")
 
     def host_named(self, name: str) -> Any:

@@ -50,9 +50,10 @@ def _refused(what: str) -> PermanentError:
 class ReadOnlyDeployment(Deployment):
     """A deployment whose databases and hosts refuse every change."""
 
-    def oracle(self, connection: str) -> InfoMartOracleHook:
-        hook = super().oracle(connection)
+    def oracle(self, connection: str, statement_timeout: float | None = None) -> InfoMartOracleHook:
+        hook = super().oracle(connection, statement_timeout)
         hook.execute = _never  # type: ignore[method-assign, assignment]
+        hook.run_text = _never  # type: ignore[method-assign, assignment]
         return hook
 
     def host_named(self, name: str) -> RemoteHost:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infomart_dr.guards import dictionary, fitness, prerequisites
+from infomart_dr.guards import dictionary, fitness, prerequisites, sequences
 from infomart_dr.guards import replication as replication_guard
 from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
@@ -126,18 +126,38 @@ def _groups(context: CheckContext, role: SiteRole) -> list[Verdict]:
     return verdicts
 
 
-def _parity(context: CheckContext, role: SiteRole) -> Verdict:
-    wrong, count = dictionary.parity_faults(context.step)
-    fine = f"{count} indexes and all constraints, triggers and sequences are equal"
-    return faults(wrong, fine, f"Create what is missing at {context.step.at('target').name}, or enable or compile it.")
+def _parity(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    target = context.step.at("target").name
+    compared = dictionary.parity(context.step)
+    fine = f"{compared.indexes} indexes and all constraints, triggers, code and sequences are equal{compared.remarks()}"
+    found = [faults(compared.differences, fine, f"Create or correct what differs at {target}.")]
+    if compared.invalid:
+        remedy = f"Nothing, if a recompilation at {target} cures them: the run recompiles. Otherwise correct them."
+        found.append(faults([f"{name} is invalid" for name in compared.invalid], "", remedy, "warning"))
+    return found
 
 
 def _sequences(context: CheckContext, role: SiteRole) -> Verdict:
     """Sequence values arrive after the rows, so while the source serves only a missing sequence is a fault."""
-    missing, low = dictionary.sequence_faults(context.step)
-    later = f"; {len(low)} of them are lower, which is normal while the source serves" if low else ""
-    fine = f"every sequence in use is at {context.step.at('target').name}{later}"
-    return faults(missing, fine, "Create the sequence at the target, above the highest key; correct sequence_keys.")
+    proof = sequences.sequence_proof(context.step, flushed=True)
+    later = f"; {len(proof.low)} of them are lower, which is normal while the source serves" if proof.low else ""
+    fine = f"{proof.text()}{later}"
+    remedy = "Create the sequence at the target, above the highest key; correct sequence_keys."
+    return faults(proof.missing, fine, remedy)
+
+
+def _sequence_keys(context: CheckContext, role: SiteRole) -> Verdict:
+    """Without pairs a failover holds no sequence against the keys that have arrived."""
+    pairs = context.step.topology.info_mart.sequence_keys
+    proposal = sequences.sequence_keys_proposal(context.step, role)
+    lacking = {name: key for name, key in proposal.items() if name not in pairs}
+    if not lacking:
+        return ok(f"{len(pairs)} sequence(s) have a key column in sequence_keys")
+    text = ", ".join(f"{name}: {key}" for name, key in lacking.items())
+    return warning(
+        f"{len(lacking)} sequence(s) are named after a key column and are not in sequence_keys",
+        f"Check these pairs and add them to info_mart: sequence_keys: {{{text}}}",
+    )
 
 
 def _open_transactions(context: CheckContext, role: SiteRole) -> Verdict:
@@ -199,7 +219,7 @@ GROUPS = Check(
 )
 PARITY = Check(
     "schema_parity",
-    "Indexes, constraints, triggers, sequences and invalid objects are equal at both sites",
+    "Indexes, constraints, triggers, code, sequences and invalid objects are equal at both sites",
     _parity,
     needs=("dba_connection",),
     once=True,
@@ -210,6 +230,12 @@ SEQUENCES = Check(
     _sequences,
     needs=("dba_connection", "info_mart_connection"),
     once=True,
+)
+SEQUENCE_KEYS = Check(
+    "sequence_keys",
+    "Sequences that fill a key column are in sequence_keys; those that are not are proposed",
+    _sequence_keys,
+    needs=("dba_connection",),
 )
 TRANSACTIONS = Check(
     "open_transactions",

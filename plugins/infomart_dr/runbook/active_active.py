@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import Param, chain, task_group
 
-from infomart_dr.operators import active_active, failover, server
+from infomart_dr.operators import active_active, failover, schema_jobs, server
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.runbook import database_transfer
@@ -64,6 +64,7 @@ def start_second_server() -> None:
         active_active.KeepConfigurationInStep(task_id="keep_configuration_in_step", **common),
         active_active.CompareConfiguration(task_id="compare_configuration", **common),
         active_active.StartSecondServer(task_id="start_second_server", **common),
+        schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs", **common),
         server.CheckServerLog(task_id="check_server_log", **common),
         extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", **common),
         [

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import checks, configuration, replication, server
+from infomart_dr.operators import checks, configuration, replication, schema_jobs, server
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import TARGET_TAKES_OVER
@@ -48,6 +48,7 @@ def final_stop_and_comparison() -> None:
         extraction.WaitForQuietEtl(task_id="wait_for_quiet_etl"),
         server.StopInfoMartServer(task_id="stop_info_mart_server"),
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed"),
+        schema_jobs.HoldSchemaJobs(task_id="hold_schema_jobs"),
         server.NoteFinalStop(task_id="note_final_stop"),
         replicated.WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="to_target", moment="final"),
         checks.ProveSequences(task_id="prove_sequences", role="target"),
@@ -86,6 +87,7 @@ def start_at_target() -> None:
         ),
         server.ProveSourceStopped(task_id="prove_source_stopped"),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
+        schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs", role="target"),
         server.CheckServerLog(task_id="check_server_log", role="target"),
         extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", role="target"),
         replicated.WaitForCatchUp(

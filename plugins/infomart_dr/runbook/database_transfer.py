@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import configuration, dump_set, replication, server, setup
+from infomart_dr.operators import configuration, dump_set, replication, schema_jobs, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.sensors import extraction, replicated
@@ -86,12 +86,14 @@ def transfer_dump_set() -> None:
 
 @task_group(
     default_args={**BEFORE_CUTOVER, **AFTER_SKIPS},
-    tooltip="Sequences dropped, dump set imported, log and dictionary checked",
+    tooltip="Sequences and old code dropped, dump set imported, log and dictionary checked",
 )
 def import_database() -> None:
     """Import at the target and prove that nothing is missing."""
     chain(
+        schema_jobs.HoldSchemaJobs(task_id="hold_schema_jobs", role="target"),
         dump_set.DropSequences(task_id="drop_sequences", role="target"),
+        dump_set.DropOldCode(task_id="drop_old_code", role="target"),
         dump_set.RunImpdp(task_id="run_impdp", role="target"),
         dump_set.CheckImportLog(task_id="check_import_log", role="target"),
         dump_set.ApproveImport(

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import configuration, etl_jobs, failover, loss, reaggregate, server
+from infomart_dr.operators import configuration, etl_jobs, failover, loss, reaggregate, schema_jobs, server
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.runbook import reaggregation
@@ -93,6 +93,7 @@ def start_at_survivor() -> None:
     """Start, migrate where the server asks for it, make partitions where there are any, and load."""
     chain(
         failover.StartAtSurvivor(task_id="start_info_mart_server"),
+        schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs"),
         etl_jobs.CheckMigrationState(task_id="check_migration_state"),
         etl_jobs.RunMigrationJob(task_id="run_migration_job"),
         etl_jobs.RunMaintenanceJob(task_id="run_maintenance_job"),

@@ -93,6 +93,10 @@ class FakeAt:
     def settings(self) -> Any:
         return self._step.site(self._role)
 
+    @property
+    def long_queries(self) -> Any:
+        return self._step.info_mart(self._role)
+
     def host(self, kind: str = "db") -> Any:
         return self._step.host(self._role) if kind == "db" else self._step.host(self._role, kind)
 

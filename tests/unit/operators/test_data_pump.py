@@ -92,6 +92,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(remote_job, "RemoteJob", Job)
     replace_question(monkeypatch, "directory_path", lambda step, role: "/dp")
     replace_question(monkeypatch, "container_faults", lambda step, role: iter(world.container_faults))
+    replace_question(monkeypatch, "exported_dictionary", lambda step: None)
+    replace_question(monkeypatch, "unusable_indexes", lambda step, role: [])
     monkeypatch.setattr(RunExpdp, "parameters", lambda self, step: "SCHEMAS=GIM")
     return world
 
@@ -204,7 +206,7 @@ def test_a_finished_job_is_not_run_again_when_its_task_is_cleared(world: World) 
 
 def test_an_import_is_refused_while_a_replicat_is_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     replace_question(monkeypatch, "proven_manifest", lambda step: SimpleNamespace(digest=lambda: "d"))
-    step = world.step(dump_set_proven="d", sequences_dropped="yes")
+    step = world.step(dump_set_proven="d", sequences_dropped="yes", old_code_dropped="yes")
     step.site = lambda role: SimpleNamespace(goldengate=SimpleNamespace(groups=SimpleNamespace(replicat="RGIM")))
     replicat: list[Any] = [SimpleNamespace(status="STOPPED"), None]
     step.ggsci = lambda role: SimpleNamespace(info=lambda name: replicat.pop(0))

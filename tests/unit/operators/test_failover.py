@@ -621,6 +621,7 @@ def with_sequences(tmp_path: Path) -> Any:
     keys = step.topology.info_mart.sequence_keys
     step.sequences = dict.fromkeys(keys, 500)
     step.highest = dict.fromkeys(keys.values(), 400)
+    step.increments = {}
     return step
 
 
@@ -629,12 +630,20 @@ def raise_sequences(step: Any) -> dict[str, Any]:
 
     def took(text: str) -> None:
         step.statements.append(text)
-        name = text.split()[2].rpartition(".")[2]
-        step.sequences[name] = int(text.split()[-1])
+        words = text.replace('"', "").split()
+        name = words[2].rpartition(".")[2]
+        if "increment" in words:
+            step.increments[name] = int(words[words.index("by") + 1])
+        else:
+            step.sequences[name] = int(words[-1])
 
-    step.info_mart = lambda role: SimpleNamespace(
-        value=lambda name, names: step.highest.get(f"{names['table']}.{names['column']}"), run_text=took
-    )
+    def value(name: str, names: dict[str, str]) -> int | None:
+        if name == "next_value":
+            step.sequences[names["sequence"]] += step.increments.get(names["sequence"], 1)
+            return step.sequences[names["sequence"]]
+        return step.highest.get(f"{names['table']}.{names['column']}")
+
+    step.info_mart = lambda role: SimpleNamespace(value=value, run_text=took)
     return operator._run(step)
 
 
@@ -648,7 +657,8 @@ def test_only_sequences_that_are_too_low_are_raised_above_the_keys_in_use(with_s
 
 
 def test_sequences_above_every_key_are_left_alone(with_sequences: Any) -> None:
-    assert "9 sequences lie above" in raise_sequences(with_sequences)["summary"]
+    seen = raise_sequences(with_sequences)["summary"]
+    assert "9 of 9 sequences have a key column" in seen and "lie above every key in use" in seen
     assert with_sequences.statements == []
 
 
@@ -659,24 +669,36 @@ def test_an_empty_table_makes_no_sequence_too_low(with_sequences: Any) -> None:
 
 
 @pytest.mark.parametrize("release", ["11.2", "12.2"])
-def test_before_18c_the_list_of_what_is_too_low_goes_to_a_person(with_sequences: Any, release: str) -> None:
+def test_before_18c_a_sequence_is_stepped_over_the_keys_and_keeps_its_grants(with_sequences: Any, release: str) -> None:
     step = with_sequences
     step.document["sites"]["site2"]["database"]["release"] = release
     step.read_topology()
-    step.sequences.update(SEQ_INTERACTION_FACT=400, SEQ_AUDIT_LOG=7)
-    with pytest.raises(GuardError, match=r"SEQ_AUDIT_LOG above 400; SEQ_INTERACTION_FACT above 400") as caught:
-        raise_sequences(step)
-    assert "START WITH" in caught.value.next_step
-    # The back-out makes it a standby again: clearing this step alone would come too late in the order.
-    assert "start the failover again" in caught.value.next_step
-    assert step.statements == []
+    step.sequences.update(SEQ_AUDIT_LOG=7)
+    raise_sequences(step)
+    assert [text.split("SEQ_AUDIT_LOG")[1].split() for text in step.statements] == [
+        ["increment", "by", "1391", "nocache"],
+        ["increment", "by", "1", "nocache"],
+    ]
+    assert step.sequences["SEQ_AUDIT_LOG"] + 1 == 1400
+    assert not [fact for fact in step.ledger if fact.startswith("sequence_raised")]
+
+
+def test_an_interrupted_raise_restores_the_increment_first(with_sequences: Any) -> None:
+    step = with_sequences
+    step.document["sites"]["site2"]["database"]["release"] = "12.2"
+    step.read_topology()
+    step.ledger["sequence_raised:SEQ_AUDIT_LOG"] = json.dumps({"increment": 1, "cache": 0})
+    step.increments["SEQ_AUDIT_LOG"] = 1392
+    raise_sequences(step)
+    assert step.increments["SEQ_AUDIT_LOG"] == 1
+    assert not [fact for fact in step.ledger if fact.startswith("sequence_raised")]
 
 
 def test_a_sequence_that_is_missing_is_named_with_the_key_it_must_lie_above(with_sequences: Any) -> None:
     del with_sequences.sequences["SEQ_RESOURCE"]
     with pytest.raises(GuardError, match=r"SEQ_RESOURCE of RESOURCE_.RESOURCE_KEY is missing at site2") as caught:
         raise_sequences(with_sequences)
-    assert "above 400" in caught.value.next_step
+    assert "above the highest RESOURCE_.RESOURCE_KEY" in caught.value.next_step
 
 
 def test_sequences_are_raised_only_once_everything_that_arrived_is_applied(with_sequences: Any) -> None:

@@ -47,6 +47,10 @@ SEQUENCE = 'ORA-31684: Object type SEQUENCE:"GIM"."S" already exists\n'
 TABLE = 'ORA-39083: Object type TABLE:"GIM"."T" failed to create with error:\nORA-00959: tablespace\n'
 
 
+#: What the target lacks beside the schema.
+AROUND: list[str] = []
+
+
 def end(errors: int) -> str:
     return f'Job "SYSTEM"."GIM_IMP" completed with {errors} error(s) at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44\n'
 
@@ -73,6 +77,7 @@ def manifest(monkeypatch: pytest.MonkeyPatch) -> None:
     replace_question(monkeypatch, "directory_path", lambda step, role: "/dp")
     dictionary = SimpleNamespace(row_counts={"GIM.CALENDAR": 365})
     replace_question(monkeypatch, "proven_manifest", lambda step: SimpleNamespace(dictionary=dictionary))
+    replace_question(monkeypatch, "missing_around", lambda step, wanted: list(AROUND))
 
 
 @pytest.fixture
@@ -183,7 +188,7 @@ def test_a_log_that_was_cut_off_is_unclear_whatever_the_client_says(attempts: di
 def test_the_gate_does_not_ask_where_there_is_nothing_to_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(START + WAIT + ROWS + INDEX + end(1))
     monkeypatch.setattr(human.Step, "from_context", lambda context: world.step)
-    with pytest.raises(AirflowSkipException, match="no error to decide"):
+    with pytest.raises(AirflowSkipException, match="nothing beside the rows"):
         gate().execute({})
 
 
@@ -191,9 +196,18 @@ def test_the_gate_lists_every_error_and_asks_once_for_an_import(monkeypatch: pyt
     world = World(START + ROWS + GRANT + COMPILE + end(2), export=JOB + end(1))
     monkeypatch.setattr(human.Step, "from_context", lambda context: world.step)
     shown = gate().evidence(world.step)
-    for part in ("3 error(s)", 'GRANT SELECT ON "GIM"."CALENDAR" TO "REPORT"', "AGG_TOOLS", "expdp: ORA-39083"):
+    for part in ("3 thing(s)", 'GRANT SELECT ON "GIM"."CALENDAR" TO "REPORT"', "AGG_TOOLS", "expdp: ORA-39083"):
         assert part in shown
     assert len(shown) < 4000
     gate().accepted(world.step, "ben")
     with pytest.raises(AirflowSkipException, match="ben has accepted"):
         gate().execute({})
+
+
+def test_a_privilege_that_no_export_carries_is_decided_at_the_same_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(START + ROWS + GOOD)
+    statement = 'privilege: grant execute on "SYS"."DBMS_LOCK" to "GIM"'
+    replace_question(monkeypatch, "missing_around", lambda step, wanted: [statement])
+    gate = ApproveImport(task_id="approve_import", subject="?", body="")
+    assert gate.does_not_apply(world.step) is None
+    assert statement in gate.evidence(world.step)

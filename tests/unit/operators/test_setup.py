@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -425,6 +426,12 @@ def test_an_old_last_event_is_asked_about_and_a_persons_word_stands_for_it(step:
     assert "1 h old" in str(icons().instructions(step))
     seen = icons().confirmed(step)
     assert seen is not None and seen.satisfied and "1 h old" in seen.summary
+
+
+def test_a_last_event_that_is_a_timestamp_is_read_as_well(step: Any) -> None:
+    hour_ago = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=1)
+    step.oracle = lambda connection: SimpleNamespace(value=lambda name, names: hour_ago)
+    assert "1 h old" in str(icons().instructions(step))
 
 
 def test_a_confirmation_of_what_is_still_missing_is_not_taken(step: Any) -> None:

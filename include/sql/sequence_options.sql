@@ -1,0 +1,9 @@
+{#
+-- reads: changes the sequence {{ schema }}.{{ sequence }}
+-- binds: none
+-- privilege: owner of the schema, or ALTER ANY SEQUENCE
+-- source: Oracle Database SQL Language Reference, ALTER SEQUENCE
+-- Rendered by infomart_dr.statements.sequence_options. Values cached in memory are given up, so that LAST_NUMBER is the
+-- next value. Grants on the sequence stay.
+#}
+alter sequence {{ schema }}.{{ sequence }} {{ options }}
