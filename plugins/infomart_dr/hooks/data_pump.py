@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -223,6 +224,10 @@ class JobState:
         return self.state in ("NOT RUNNING", "STOPPED", "STOP PENDING", "IDLING")
 
 
+#: Seconds between the password and the commands of an attached client: its prompt has been answered by then.
+PROMPT_SECONDS = 20
+
+
 class DataPump:
     """Data Pump at one site.
 
@@ -257,21 +262,37 @@ class DataPump:
 
     @property
     def logon(self) -> str:
-        """First argument of the programs: ``SYSTEM@service``; ``SYSTEM`` where ORACLE_SID is configured."""
+        """First argument of the programs: ``SYSTEM@//host:port/service``; ``SYSTEM`` with ORACLE_SID; ``/@alias``."""
+        settings = self.site.database.data_pump
+        user = "/" if settings.wallet else self.user
+        if settings.connect:
+            return f"{user}@{settings.connect}"
         if "ORACLE_SID" in self.site.database.environment:
-            return self.user
-        return f"{self.user}@{self.site.database.service}"
+            return user
+        connection = self._connection()
+        # A bare name would need an alias in tnsnames.ora.
+        return f"{user}@//{connection.host}:{connection.port or 1521}/{self.site.database.service}"
 
     def password_input(self) -> str:
         """Standard input that answers the password prompt. The password must not appear anywhere else.
 
         :raises CredentialsError: the connection has no password, or one with a line break.
         """
+        if self.site.database.data_pump.wallet:
+            return ""
         secret = self._connection().password or ""
         if not secret or re.search(r"[\x00-\x1f\x7f]", secret):
             raise CredentialsError(
                 f"The Airflow connection {self.site.database.dba_connection} has no usable password.",
                 "Set its password to the DBA's, without line breaks.",
+            )
+        if re.search(r'[@/"]|^\s|\s$', secret):
+            # The prompt of a client may read password@service, and take quotes off.
+            raise CredentialsError(
+                f"The password of the Airflow connection {self.site.database.dba_connection} has an @, /, quote or "
+                "outer blank, which Data Pump's prompt may read as a connect string.",
+                "Change the password, or put the login into Oracle's wallet at the database host and set "
+                "data_pump.wallet and data_pump.connect in the topology.",
             )
         return f"{secret}\n"
 
@@ -280,6 +301,7 @@ class DataPump:
         """Environment of the programs: English messages in UTF-8."""
         return {
             "ORACLE_HOME": self.site.database.oracle_home,
+            "LD_LIBRARY_PATH": f"{self.site.database.oracle_home}/lib",
             **self.site.database.environment,
             "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
         }
@@ -287,7 +309,9 @@ class DataPump:
     # -- command lines ------------------------------------------------------------------------------
 
     def _program(self, program: Program) -> str:
-        return {"expdp": self.site.database.data_pump.expdp, "impdp": self.site.database.data_pump.impdp}[program]
+        settings = self.site.database.data_pump
+        named = {"expdp": settings.expdp, "impdp": settings.impdp}[program]
+        return named or f"{self.site.database.oracle_home}/bin/{program}"
 
     def command(self, program: Program, parameter_file: str) -> list[str]:
         """Words of a command line that starts a job; :meth:`password_input` delivers the password.
@@ -296,9 +320,16 @@ class DataPump:
         """
         return [self._program(program), self.logon, f"parfile={parameter_file}"]
 
-    def attach_command(self, program: Program, job: str) -> list[str]:
-        """Words of a command line that attaches to a job; standard input gives the commands."""
-        return [self._program(program), self.logon, f"attach={self.user}.{identifier('The job name', job)}"]
+    def attach_command(self, program: Program, job: str) -> str:
+        """Script that attaches to a job; standard input gives the commands.
+
+        The password goes first and alone: a prompt may read all input that is there, and lose the commands behind it.
+        """
+        words = [self._program(program), self.logon, f"attach={self.user}.{identifier('The job name', job)}"]
+        if self.site.database.data_pump.wallet:
+            return f"exec {shlex.join(words)}"
+        first = f"IFS= read -r line && printf '%s\\n' \"$line\"; sleep {PROMPT_SECONDS}; exec cat"
+        return f"{{ {first}; }} | {shlex.join(words)}"
 
     def continue_input(self, *, start: bool = False) -> str:
         """Standard input of an attached client: START_JOB for a stopped job, then follow the job."""

@@ -7,6 +7,7 @@ from pydantic import Field
 from infomart_dr.topology.identifiers import (
     AbsolutePath,
     ConnectionId,
+    ConnectText,
     DumpSize,
     Identifier,
     Model,
@@ -28,8 +29,14 @@ class DataPump(Model):
     file_prefix: str = Field("gim", pattern=r"^[A-Za-z0-9_]{1,40}$")
     file_size: DumpSize = "2G"
     parallel: int = Field(2, ge=1, le=64)
-    expdp: Program = "expdp"
-    impdp: Program = "impdp"
+    #: None: in the folder bin of ``oracle_home``; a shell over SSH seldom has it in PATH.
+    expdp: Program | None = None
+    impdp: Program | None = None
+    #: What follows the @ of the logon. None: with ORACLE_SID the local instance, else //host:port/service of the DBA
+    #: connection.
+    connect: ConnectText | None = None
+    #: The logon is ``/@connect``: Oracle's wallet at the database host has user and password.
+    wallet: bool = False
     #: Seconds between two STATUS blocks in the client's output.
     status_seconds: int = Field(10, ge=1, le=3600)
 

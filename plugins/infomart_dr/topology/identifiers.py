@@ -55,6 +55,11 @@ ConnectionId = Annotated[
 Address = Annotated[str, _form(r"^[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?$", "a DNS name or an IP address")]
 #: Oracle service name.
 ServiceName = Annotated[str, _form(r"^[A-Za-z][A-Za-z0-9_.$#-]{0,127}$", "an Oracle service name")]
+#: What follows the ``@`` of a logon: EZCONNECT, or an alias of tnsnames.ora or the wallet.
+ConnectText = Annotated[
+    str,
+    _form(r"^(//)?[A-Za-z0-9][A-Za-z0-9_.:/$#-]{0,199}$", "host:port/service with // before it, or a TNS alias"),
+]
 #: Name of a Genesys object: printable, no quotes or control characters.
 ObjectName = Annotated[
     str,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -572,7 +575,7 @@ class FakeOracle:
 
     def get_connection(self, conn_id: str) -> Any:
         assert conn_id == "site2_dba"
-        return SimpleNamespace(login=self.login, password=self.password)
+        return SimpleNamespace(login=self.login, password=self.password, host="db2", port=None)
 
     def select(self, name: str, identifiers: dict[str, str] | None = None, **binds: Any) -> list[dict[str, Any]]:
         assert name == "datapump_job"
@@ -588,12 +591,68 @@ def pump(oracle: FakeOracle, **environment: str) -> data_pump.DataPump:
 
 def test_command_lines_have_no_password() -> None:
     made = pump(FakeOracle([]))
-    assert made.command("expdp", "/x/exp.par") == ["expdp", "SYSTEM@GIM2", "parfile=/x/exp.par"]
-    assert made.attach_command("impdp", "GIM_IMP_1") == ["impdp", "SYSTEM@GIM2", "attach=SYSTEM.GIM_IMP_1"]
+    home = made.site.database.oracle_home
+    logon = "SYSTEM@//db2:1521/GIM2"
+    assert made.command("expdp", "/x/exp.par") == [f"{home}/bin/expdp", logon, "parfile=/x/exp.par"]
+    assert f"| {home}/bin/impdp {logon} attach=SYSTEM.GIM_IMP_1" in made.attach_command("impdp", "GIM_IMP_1")
     assert made.password_input() == "pw 1\n"
     assert made.continue_input() == "pw 1\nCONTINUE_CLIENT\n"
     assert made.continue_input(start=True) == "pw 1\nSTART_JOB\nCONTINUE_CLIENT\n"
     assert made.environment["NLS_LANG"] == "AMERICAN_AMERICA.AL32UTF8"
+
+
+def settings(**values: Any) -> data_pump.DataPump:
+    made = pump(FakeOracle([], password="p@ss"))
+    wanted = made.site.database.data_pump.model_copy(update=values)
+    made.site = made.site.model_copy(update={"database": made.site.database.model_copy(update={"data_pump": wanted})})
+    return made
+
+
+def test_programs_and_connect_text_are_the_topologys_where_it_names_them() -> None:
+    made = settings(expdp="/opt/expdp", connect="GIM2_DP")
+    assert made.command("expdp", "x") == ["/opt/expdp", "SYSTEM@GIM2_DP", "parfile=x"]
+
+
+def test_with_a_wallet_no_password_is_sent_and_an_attached_client_gets_its_commands_at_once() -> None:
+    made = settings(wallet=True, connect="GIM2_DP")
+    assert made.logon == "/@GIM2_DP"
+    assert (made.password_input(), made.continue_input(start=True)) == ("", "START_JOB\nCONTINUE_CLIENT\n")
+    assert made.attach_command("impdp", "J").startswith("exec ")
+
+
+@pytest.mark.parametrize("password", ["s3@cret", "s3/cret", 's3"cret', " s3cret", "s3cret "])
+def test_a_password_that_a_prompt_may_misread_is_refused_with_the_wallet_as_the_way(password: str) -> None:
+    with pytest.raises(CredentialsError, match="connect string") as error:
+        pump(FakeOracle([], "system", password)).password_input()
+    assert "wallet" in error.value.next_step and password not in error.value.what
+
+
+@pytest.mark.parametrize("start", [True, False])
+def test_the_commands_of_an_attached_client_come_after_its_prompt_has_read_the_password(
+    start: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client here reads all input that is there with its password, as a real prompt may."""
+    monkeypatch.setattr(data_pump, "PROMPT_SECONDS", 1)
+    client = tmp_path / "bin" / "impdp"
+    client.parent.mkdir()
+    client.write_text(
+        f"#!{sys.executable}\nimport os, sys\nprint(repr(os.read(0, 65536)), repr(sys.stdin.read()))\nsys.exit(5)\n"
+    )
+    client.chmod(0o755)
+    made = pump(FakeOracle([]))
+    made.site = made.site.model_copy(
+        update={"database": made.site.database.model_copy(update={"oracle_home": str(tmp_path)})}
+    )
+    done = subprocess.run(
+        ["/bin/sh", "-c", made.attach_command("impdp", "J")],
+        input=made.continue_input(start=start),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    commands = ("START_JOB\\n" if start else "") + "CONTINUE_CLIENT\\n"
+    assert done.stdout.strip() == f"b'pw 1\\n' '{commands}'"
+    assert done.returncode == 5
 
 
 def test_with_an_oracle_sid_the_local_instance_is_used() -> None:
