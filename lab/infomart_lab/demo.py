@@ -293,7 +293,7 @@ def closing_table(content: dict[str, Any]) -> Table:
     outside = sum(step["command_seconds"] or 0 for step in content["steps"])
     rows: list[tuple[str, Any]] = [
         ("steps", len(content["steps"])),
-        ("seconds in steps / in outside commands", f"{seconds:.0f} / {outside:.0f}"),
+        ("seconds: steps / commands", f"{seconds:.0f} / {outside:.0f}"),
     ]
     if content["export_pause_seconds"] or content["outage_seconds"]:
         pauses = f"{content['export_pause_seconds']} s / {content['outage_seconds']} s"
