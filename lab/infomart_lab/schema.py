@@ -66,6 +66,7 @@ SEQUENCE_KEYS: dict[str, tuple[str, str]] = {
     "seq_sm_res_state_fact": ("sm_res_state_fact", "sm_res_state_fact_key"),
     "seq_audit_log": ("ctl_audit_log", "audit_key"),
     "seq_resource": ("resource_", "resource_key"),
+    "seq_agr_notification": ("agr_notification", "notification_id"),
     "seq_agr_pending_request": ("agr_pending_request", "request_id"),
 }
 

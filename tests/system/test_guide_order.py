@@ -36,6 +36,7 @@ PRINTED = (
     "transfer_dump_set.transfer_files",
     "transfer_dump_set.verify_dump_set",
     "import_database.drop_sequences",
+    "import_database.drop_old_code",
     "import_database.run_impdp",
     "synchronise.add_replicat",
     "capture_at_source.add_extract",
@@ -56,7 +57,7 @@ def test_the_printed_order_is_refused_and_when_forced_the_audit_counts_the_lost_
             if name == "synchronise.start_replicat_after_csn":
                 # guide:762: for good, and so the missing rows raise no error either.
                 file = lab.goldengate_home("site3") / "dirprm" / "rgim.prm"
-                file.write_text(file.read_text().replace("ASSUMETARGETDEFS", "HANDLECOLLISIONS\nASSUMETARGETDEFS"))
+                file.write_text(file.read_text().replace("DISCARDFILE", "HANDLECOLLISIONS\nDISCARDFILE"))
             if name == "export_database.capture_scn":
                 with pytest.raises(GuardError, match="to_target_capture_scn"):
                     run.step(run.dag.get_task(name))

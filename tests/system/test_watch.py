@@ -93,7 +93,8 @@ def _a_stopped_replicat_and_the_lag_that_follows(looks: Looks) -> None:
         looks.not_again("site2/groups/RGIM")
         deployment.ggsci("site2").start("RGIM")
     ended = looks.until("ended", "site1-site2/lag/marker")
-    assert ended.states in ([], ["ok"])
+    # Its lag may still be above the limit of this test.
+    assert ended.states in ([], ["ok"], ["warning"])
     looks.quiet()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infomart_dr.guards import dictionary, fitness, prerequisites, sequences
+from infomart_dr.guards import dictionary, fitness, prerequisites, sequences, surroundings
 from infomart_dr.guards import replication as replication_guard
 from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
@@ -137,6 +137,16 @@ def _parity(context: CheckContext, role: SiteRole) -> list[Verdict]:
     return found
 
 
+def _surroundings(context: CheckContext, role: SiteRole) -> Verdict:
+    """Privileges and objects of other schemas that replication does not bring."""
+    step = context.step
+    missing = surroundings.missing_around(step, surroundings.whole_dictionary(step, "source"))
+    target = step.at("target").name
+    fine = f"{target} has the privileges, the objects of other schemas and the jobs of {step.at('source').name}"
+    remedy = f"Run the statements at {target} for what it needs, as a DBA."
+    return faults(missing, fine, remedy, "warning")
+
+
 def _sequences(context: CheckContext, role: SiteRole) -> Verdict:
     """Sequence values arrive after the rows, so while the source serves only a missing sequence is a fault."""
     proof = sequences.sequence_proof(context.step, flushed=True)
@@ -221,6 +231,13 @@ PARITY = Check(
     "schema_parity",
     "Indexes, constraints, triggers, code, sequences and invalid objects are equal at both sites",
     _parity,
+    needs=("dba_connection",),
+    once=True,
+)
+SURROUNDINGS = Check(
+    "schema_surroundings",
+    "Privileges of the Info Mart's schema, grants on it, other schemas' objects on it, and its jobs, as at the source",
+    _surroundings,
     needs=("dba_connection",),
     once=True,
 )

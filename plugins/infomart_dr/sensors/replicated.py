@@ -44,7 +44,7 @@ class WaitForCatchUp(StepSensor):
         "to_target": "Return to Normal 2, 12 and resynchronisation (guide:1092, guide:1113, guide:1080)",
         "to_source": "Return to Normal 17, 18 (guide:1123-1124)",
     }
-    changes = "a row in DR_MARKER"
+    changes = "a row in DR_MARKER; a Replicat that abended is started again"
     undo = "the rows may be deleted when the plan has ended"
     probe = staticmethod(marker_arrived)
 
@@ -78,6 +78,14 @@ class WaitForCatchUp(StepSensor):
                 scn=scn,
             )
             self.log.info("act: marker %s written at SCN %s", self.marker(step), scn)
+        self._restart(step)
+
+    def _restart(self, step: Step) -> None:
+        """Start a Replicat again that abended since this plan started it: AUTORESTART would leave out the CSN."""
+        applying = step.at(ends(self.direction)[1])
+        csn, name = step.ledger.get(facts.AFTER_CSN.of(self.direction)), applying.settings.goldengate.groups.replicat
+        if csn is not None and applying.ggsci.status(name) == "ABENDED":
+            self.log.info("act: %s", applying.ggsci.start(name, after_csn=csn).what)
 
     def finish(self, step: Step, seen: Observation) -> None:
         """The marker lies behind the CSN of the Replicat's first start: that start counts, unless another followed."""

@@ -585,3 +585,87 @@ def test_a_standard_edition_has_one_worker(lab: LabConfig) -> None:
         code, output = run(lab, "site2", "expdp", *words, "parallel=2")
         assert code != 0 and "ORA-39094" in output
         assert run(lab, "site2", "expdp", *words, "parallel=1")[0] == 0
+
+
+# -- what is not a table -----------------------------------------------------------------------------
+
+#: Code, a synonym and an enabled job at the source, and older code of the same names at the target.
+CODE = """
+insert into sys.lab_source (owner, type, name, text) values ('GIM', 'PACKAGE', 'ETL', '{package}');
+insert into sys.lab_synonyms values ('GIM', 'CALLS', 'GIM', '{synonym}', null);
+"""
+JOB = """
+insert into sys.lab_scheduler_jobs (owner, job_name, job_action) values ('GIM', 'NIGHT', 'create table gim.ran ()')
+"""
+
+
+@pytest.fixture
+def code(lab: LabConfig) -> Iterator[None]:
+    query = "delete from sys.lab_source; delete from sys.lab_synonyms; delete from sys.lab_scheduler_jobs; "
+    query += "delete from sys.lab_invalid"
+    with connect(lab, "site2") as connection:
+        connection.execute(CODE.format(package="package etl as new", synonym="INTERACTION_FACT"))
+        connection.execute(JOB)
+    yield
+    for site in ("site2", "site3"):
+        with connect(lab, site) as connection:
+            connection.execute(query)
+
+
+def objects(lab: LabConfig) -> dict[str, tuple[str, str]]:
+    """Text and status of views and packages at the target."""
+    found = query(
+        lab,
+        "site3",
+        "select o.object_type || ' ' || o.object_name, coalesce(v.text, s.text, y.table_name), o.status"
+        " from sys.dba_objects o left join sys.dba_views v on v.view_name = o.object_name"
+        " left join sys.dba_source s on s.name = o.object_name"
+        " left join sys.dba_synonyms y on y.synonym_name = o.object_name"
+        " where o.owner = 'GIM' and o.object_type in ('VIEW', 'PACKAGE', 'SYNONYM')",
+    )
+    return {name: (" ".join(text.split()), status) for name, text, status in found}
+
+
+def test_an_import_keeps_code_that_exists_with_its_old_text_and_views_of_replaced_tables_invalid(
+    lab: LabConfig, code: None
+) -> None:
+    assert export(lab)[0] == 0
+    carry(lab)
+    with connect(lab, "site3") as connection:
+        connection.execute("create table gim.interaction_fact (interaction_id bigint, status varchar(40))")
+        connection.execute("create view gim.v_open as select interaction_id from gim.interaction_fact")
+        connection.execute(CODE.format(package="package etl as old", synonym="OLD_TABLE"))
+    done, output = load(lab, "table_exists_action=replace", "exclude=job", "exclude=procobj")
+    assert done == 5
+    for kind, name in (("VIEW", "V_OPEN"), ("PACKAGE", "ETL"), ("SYNONYM", "CALLS")):
+        assert f'ORA-31684: Object type {kind}:"GIM"."{name}" already exists' in output
+    found = objects(lab)
+    assert found["PACKAGE ETL"] == ("package etl as old", "VALID")
+    assert found["SYNONYM CALLS"] == ("OLD_TABLE", "VALID")
+    assert "status IS NULL" not in found["VIEW V_OPEN"][0] and found["VIEW V_OPEN"][1] == "INVALID"
+    with connect(lab, "site3") as connection:
+        connection.execute("call dbms_utility.compile_schema('GIM', false)")
+    assert objects(lab)["VIEW V_OPEN"] == (found["VIEW V_OPEN"][0], "VALID"), "compiled, and still the old text"
+    assert query(lab, "site3", "select count(*) from sys.lab_scheduler_jobs") == [(0,)]
+
+
+def test_code_that_was_dropped_before_arrives_new_and_an_enabled_job_runs_at_once(lab: LabConfig, code: None) -> None:
+    assert export(lab)[0] == 0
+    carry(lab)
+    with connect(lab, "site3") as connection:
+        connection.execute("create table gim.interaction_fact (interaction_id bigint, status varchar(40))")
+        connection.execute("create view gim.v_open as select interaction_id from gim.interaction_fact")
+        connection.execute("create view gim.v_on_view as select * from gim.v_open")
+        connection.execute(CODE.format(package="package etl as old", synonym="OLD_TABLE"))
+        for kind, name in (("VIEW", "V_OPEN"), ("PACKAGE", "ETL"), ("SYNONYM", "CALLS")):
+            connection.execute("call sys.drop_code(%s, 'GIM', %s)", (kind, name))
+    assert objects(lab)["VIEW V_ON_VIEW"][1] == "INVALID"
+    done, output = load(lab, "table_exists_action=replace")
+    assert done == 5 and "VIEW" not in "".join(line for line in output.splitlines() if "ORA-31684" in line)
+    found = objects(lab)
+    assert found["PACKAGE ETL"] == ("package etl as new", "VALID")
+    assert found["SYNONYM CALLS"] == ("INTERACTION_FACT", "VALID")
+    assert "status IS NULL" in found["VIEW V_OPEN"][0] and found["VIEW V_OPEN"][1] == "VALID"
+    # Due since it exists: the job has run before anybody could disable it.
+    assert query(lab, "site3", "select enabled from sys.lab_scheduler_jobs") == [(True,)]
+    assert query(lab, "site3", "select to_regclass('gim.ran') is not null") == [(True,)]

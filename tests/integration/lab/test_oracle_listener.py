@@ -15,7 +15,7 @@ import oracledb
 import psycopg
 import pytest
 
-from infomart_dr import files
+from infomart_dr import files, statements
 from infomart_lab import config as lab_config
 from infomart_lab import postgres
 from infomart_lab.config import LabConfig, Site
@@ -842,3 +842,163 @@ def test_an_unknown_service_is_refused_with_its_error(config: LabConfig, part: O
     text = b"(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=NONE)))"
     kind, body = reply_to(config.port(SITE, "oracle"), connect_packet(text, 58))
     assert (kind, b"(ERR=12514)" in body) == (4, True)
+
+
+# -- the dictionary as the checks read it ----------------------------------------------------------------
+
+
+def said(connection: Any, name: str) -> list[dict[str, Any]]:
+    """Rows of one of the product's statements about the Info Mart's schema."""
+    cursor = connection.cursor()
+    cursor.execute(files.statement(name), owner="GIM")
+    columns = [column[0].lower() for column in cursor.description]
+    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+def superuser(config: LabConfig, *statements: str) -> None:
+    with postgres.connect(config, SITE, "gim") as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def test_a_descending_column_and_an_expression_have_a_hidden_name_and_an_expression(
+    connect: Connect, gim: Any, table: str
+) -> None:
+    gim.cursor().execute("create index lab_t_d on lab_t (made desc, id)")
+    gim.cursor().execute("create index lab_t_f on lab_t (upper(name))")
+    system = connect("SYSTEM")
+    kinds = {row["index_name"]: row["index_type"] for row in said(system, "indexes")}
+    assert kinds["LAB_T_D"] == kinds["LAB_T_F"] == "FUNCTION-BASED NORMAL" and kinds["LAB_T_PK"] == "NORMAL"
+    columns = {(row["index_name"], row["column_position"]): row for row in said(system, "index_columns")}
+    assert columns["LAB_T_D", 1]["column_name"].startswith("SYS_NC") and columns["LAB_T_D", 1]["descend"] == "DESC"
+    assert columns["LAB_T_D", 2]["column_name"] == "ID" and columns["LAB_T_F", 1]["column_name"].startswith("SYS_NC")
+    expressions = {
+        (row["index_name"], row["column_position"]): row["column_expression"]
+        for row in said(system, "index_expressions")
+    }
+    assert expressions["LAB_T_D", 1] == '"MADE"' and "UPPER" in expressions["LAB_T_F", 1]
+    assert ("LAB_T_D", 2) not in expressions
+
+
+def test_an_identity_column_has_a_sequence_that_is_named_after_its_table(
+    config: LabConfig, connect: Connect, gim: Any
+) -> None:
+    superuser(
+        config,
+        "create table gim.lab_ident (id bigint generated always as identity (start with 7), note text)",
+        "alter table gim.lab_ident owner to gim",
+    )
+    system = connect("SYSTEM")
+    try:
+        assert [
+            (row["table_name"], row["column_name"], row["last_number"]) for row in said(system, "identity_columns")
+        ] == [("LAB_IDENT", "ID", 7)]
+        assert rows(system, "select count(*) from dba_sequences where sequence_name like 'ISEQ$$%'") == [(1,)]
+        assert [row for row in said(system, "sequences") if "ISEQ" in row["sequence_name"]] == []
+    finally:
+        gim.cursor().execute("drop table lab_ident")
+
+
+def test_an_unusable_partition_shows_in_its_own_view_only_and_is_rebuilt(
+    config: LabConfig, connect: Connect, gim: Any
+) -> None:
+    superuser(
+        config,
+        "create table gim.lab_parts (id bigint, day integer) partition by range (day)",
+        "create table gim.lab_parts_1 partition of gim.lab_parts for values from (0) to (10)",
+        "create table gim.lab_parts_2 partition of gim.lab_parts for values from (10) to (20)",
+        "create index lab_parts_i on gim.lab_parts (id)",
+        "alter table gim.lab_parts owner to gim",
+        "update pg_index set indisvalid = false where indexrelid = 'gim.lab_parts_2_id_idx'::regclass",
+    )
+    system = connect("SYSTEM")
+    try:
+        (index,) = [row for row in said(system, "indexes") if row["index_name"] == "LAB_PARTS_I"]
+        assert (index["status"], index["partitioned"], index["locality"]) == ("N/A", "YES", "LOCAL")
+        (unusable,) = said(system, "unusable_partitions")
+        assert (unusable["index_name"], unusable["kind"], unusable["partition_name"]) == (
+            "LAB_PARTS_I",
+            "PARTITION",
+            "LAB_PARTS_2",
+        )
+        part = (unusable["kind"], unusable["partition_name"])
+        gim.cursor().execute(statements.rebuild_index(unusable["owner"], unusable["index_name"], part))
+        assert said(system, "unusable_partitions") == []
+    finally:
+        gim.cursor().execute("drop table lab_parts")
+
+
+def test_grants_and_what_other_schemas_have_on_the_schema_are_listed(
+    config: LabConfig, connect: Connect, gim: Any, table: str
+) -> None:
+    system = connect("SYSTEM")
+    system.cursor().execute("grant execute on sys.dbms_lock to gim")
+    gim.cursor().execute("grant select on lab_t to ggate")
+    superuser(
+        config,
+        "create view ggate.v_tenant as select id from gim.lab_t",
+        "insert into sys.lab_synonyms values ('PUBLIC', 'CALLS', 'GIM', 'LAB_T', null)",
+        "insert into sys.lab_synonyms values ('GIM', 'OWN', 'GIM', 'LAB_T', null)",
+    )
+    try:
+        granted = {statements.grant(row) for row in said(system, "object_grants")}
+        assert {'grant execute on "SYS"."DBMS_LOCK" to "GIM"', 'grant select on "GIM"."LAB_T" to "GGATE"'} <= granted
+        assert {"CREATE SESSION"} <= {row["privilege"] for row in said(system, "system_grants")}
+        assert {
+            (row["type"], row["owner"], row["name"], row["referenced_name"]) for row in said(system, "dependants")
+        } == {
+            ("VIEW", "GGATE", "V_TENANT", "LAB_T"),
+            ("SYNONYM", "PUBLIC", "CALLS", "LAB_T"),
+        }
+        assert [row["synonym_name"] for row in said(system, "synonyms")] == ["OWN"]
+    finally:
+        superuser(
+            config, "drop view ggate.v_tenant", "delete from sys.lab_synonyms", "delete from sys.lab_object_grants"
+        )
+
+
+def test_what_is_not_a_table_is_dropped_by_its_owner_and_what_depends_on_it_becomes_invalid(
+    config: LabConfig, connect: Connect, gim: Any, table: str
+) -> None:
+    cursor = gim.cursor()
+    cursor.execute("create view v_one as select id from lab_t")
+    cursor.execute("create view v_two as select id from v_one")
+    superuser(
+        config, "insert into sys.lab_source (owner, type, name, text) values ('GIM', 'PACKAGE', 'P', 'package p as')"
+    )
+    system = connect("SYSTEM")
+    assert [row["view_name"] for row in said(system, "views")] == ["V_ONE", "V_TWO"]
+    assert [(row["type"], row["name"]) for row in said(system, "units")] == [("PACKAGE", "P")]
+    cursor.execute(statements.drop_object("GIM", "PACKAGE", "P"))
+    cursor.execute(statements.drop_object("GIM", "VIEW", "V_ONE"))
+    assert said(system, "units") == []
+    assert [(row["object_type"], row["object_name"]) for row in said(system, "invalid_objects")] == [("VIEW", "V_TWO")]
+    compile_ = files.statement("compile_schema")
+    cursor.execute(compile_, owner="GIM")
+    assert len(said(system, "invalid_objects")) == 1, "its base is missing"
+    cursor.execute("create view v_one as select id from lab_t")
+    cursor.execute(compile_, owner="GIM")
+    assert said(system, "invalid_objects") == []
+    assert rows(gim, "select count(*) from v_two") == [(0,)]
+    for view in ("V_TWO", "V_ONE"):
+        cursor.execute(statements.drop_object("GIM", "VIEW", view))
+    for kind, error in (("VIEW", "ORA-00942"), ("PACKAGE", "ORA-04043"), ("SYNONYM", "ORA-01434")):
+        with pytest.raises(oracledb.DatabaseError, match=error):
+            cursor.execute(statements.drop_object("GIM", kind, "NOT_THERE"))
+
+
+def test_rows_are_hashed_with_lobs_and_names_in_quotes(gim: Any, table: str) -> None:
+    cursor = gim.cursor()
+    cursor.execute("insert into lab_t (id, name, price, note) values (1, 'ä', 1.5, 'a long text')")
+    columns = [("ID", "NUMBER"), ("NAME", "VARCHAR2"), ("PRICE", "NUMBER"), ("NOTE", "CLOB"), ("MADE", "DATE")]
+    hashed = statements.row_hash("GIM", "LAB_T", columns)
+    before = rows(gim, hashed.sql)
+    assert before[0][0] == 1 and before[0][1] > 0
+    for change in ("price = 1.6", "note = 'a long tex'", "note = 'b long text'", "name = 'a'"):
+        cursor.execute("savepoint before_change")
+        cursor.execute(f"update lab_t set {change}")
+        assert rows(gim, hashed.sql) != before, change
+        cursor.execute("rollback to before_change")
+    assert rows(gim, hashed.sql) == before
+    wide = statements.row_hash("GIM", "LAB_T", [statements.Column("NAME", "VARCHAR2", 2500)], convert=True)
+    assert rows(gim, wide.sql)[0][0] == 1
