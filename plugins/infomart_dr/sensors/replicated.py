@@ -82,9 +82,12 @@ class WaitForCatchUp(StepSensor):
 
     def _restart(self, step: Step) -> None:
         """Start a Replicat again that abended since this plan started it: AUTORESTART would leave out the CSN."""
+        csn = step.ledger.get(facts.AFTER_CSN.of(self.direction))
+        if csn is None:
+            return
         applying = step.at(ends(self.direction)[1])
-        csn, name = step.ledger.get(facts.AFTER_CSN.of(self.direction)), applying.settings.goldengate.groups.replicat
-        if csn is not None and applying.ggsci.status(name) == "ABENDED":
+        name = applying.settings.goldengate.groups.replicat
+        if applying.ggsci.status(name) == "ABENDED":
             self.log.info("act: %s", applying.ggsci.start(name, after_csn=csn).what)
 
     def finish(self, step: Step, seen: Observation) -> None:
