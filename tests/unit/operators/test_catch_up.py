@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.operators.fakes import StepOf
+from tests.unit.operators.fakes import FakeLedger, StepOf
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.replication import marker_arrived
@@ -51,9 +51,34 @@ def test_before_12c_the_marker_is_not_written_by_the_user_that_excludeuser_names
         name=lambda role: role,
         dba=lambda role: dba,
         goldengate_database=lambda role: goldengate,
+        ledger=FakeLedger(),
     )
     WaitForCatchUp(task_id="wait", direction="to_target", moment="now").prepare(step)
     assert (dba.written, goldengate.written) == ((["marker_put"], []) if by_dba else ([], ["marker_put"]))
+
+
+@pytest.mark.parametrize(("state", "starts"), [("ABENDED", [("RGIM", 77)]), ("RUNNING", []), ("STOPPED", [])])
+def test_a_replicat_that_abended_is_started_again_with_the_csn_by_the_retry(
+    state: str, starts: list[tuple[str, int]]
+) -> None:
+    started: list[tuple[str, int]] = []
+
+    def start(name: str, after_csn: int) -> Any:
+        started.append((name, after_csn))
+        return SimpleNamespace(what="started")
+
+    site = SimpleNamespace(goldengate=GoldenGate(home="/ogg", release="19.1", login=AliasLogin(alias="ggate")))
+    step: Any = StepOf(
+        key="12345678",
+        site=lambda role: site,
+        name=lambda role: role,
+        dba=lambda role: Database(),
+        goldengate_database=lambda role: Database(),
+        ggsci=lambda role: SimpleNamespace(status=lambda name: state, start=start),
+        ledger=FakeLedger(to_target_after_csn="77"),
+    )
+    WaitForCatchUp(task_id="wait", direction="to_target", moment="now").prepare(step)
+    assert started == starts
 
 
 @pytest.mark.parametrize(
