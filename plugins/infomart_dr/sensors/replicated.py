@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from infomart_dr.errors import TransientError
 from infomart_dr.guards.replication import marker_arrived, no_older_transactions, require_start_after_csn
 from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.plan import facts
@@ -80,15 +81,33 @@ class WaitForCatchUp(StepSensor):
             self.log.info("act: marker %s written at SCN %s", self.marker(step), scn)
         self._restart(step)
 
+    def observe(self, step: Step) -> Observation:
+        try:
+            return self.ask(step)
+        except TransientError as error:
+            if not self._abended(step):
+                raise
+            # The probe stops at it; act starts it again.
+            return Observation(False, error.what)
+
+    def _abended(self, step: Step) -> bool:
+        """The Replicat that this plan has started is ABENDED."""
+        if not step.ledger.has(facts.AFTER_CSN.of(self.direction)):
+            return False
+        applying = step.at(ends(self.direction)[1])
+        return applying.ggsci.status(applying.settings.goldengate.groups.replicat) == "ABENDED"
+
     def _restart(self, step: Step) -> None:
-        """Start a Replicat again that abended since this plan started it: AUTORESTART would leave out the CSN."""
-        csn = step.ledger.get(facts.AFTER_CSN.of(self.direction))
-        if csn is None:
+        """Start an ABENDED Replicat again, once a try. AUTORESTART would leave out the CSN."""
+        if not self._abended(step):
             return
+        csn = step.ledger.require(facts.AFTER_CSN.of(self.direction))
+        # A start by somebody else may have led to the abend: another start would hide it.
+        require_start_after_csn(step, self.direction, csn)
         applying = step.at(ends(self.direction)[1])
         name = applying.settings.goldengate.groups.replicat
-        if applying.ggsci.status(name) == "ABENDED":
-            self.log.info("act: %s", applying.ggsci.start(name, after_csn=csn).what)
+        self.log.info("act: %s", applying.ggsci.start(name, after_csn=csn).what)
+        applying.ggsci.wait_running(name)
 
     def finish(self, step: Step, seen: Observation) -> None:
         """The marker lies behind the CSN of the Replicat's first start: that start counts, unless another followed."""

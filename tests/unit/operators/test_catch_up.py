@@ -6,10 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.operators.fakes import FakeLedger, StepOf
+from tests.unit.operators.fakes import FakeLedger, FakeStep, StepOf
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import GuardError, RemoteCommandError, TransientError
 from infomart_dr.guards.replication import marker_arrived
+from infomart_dr.hooks.parse_ggsci import Start
 from infomart_dr.sensors.replicated import WaitForCatchUp
 from infomart_dr.topology import AliasLogin, EncryptedLogin, GoldenGate
 
@@ -57,28 +58,84 @@ def test_before_12c_the_marker_is_not_written_by_the_user_that_excludeuser_names
     assert (dba.written, goldengate.written) == ((["marker_put"], []) if by_dba else ([], ["marker_put"]))
 
 
-@pytest.mark.parametrize(("state", "starts"), [("ABENDED", [("RGIM", 77)]), ("RUNNING", []), ("STOPPED", [])])
-def test_a_replicat_that_abended_is_started_again_with_the_csn_by_the_retry(
-    state: str, starts: list[tuple[str, int]]
-) -> None:
-    started: list[tuple[str, int]] = []
+class Abended:
+    """A run whose Replicat has abended; the marker arrives once it runs."""
 
-    def start(name: str, after_csn: int) -> Any:
-        started.append((name, after_csn))
+    def __init__(self, *, recorded: bool = True, starts: tuple[Start, ...] = (Start(77, None, 80),)) -> None:
+        self.state, self.started = "ABENDED", list[tuple[str, int | None]]()
+        self.comes_back = True
+        self.step: Any = FakeStep(**({"to_target_after_csn": "77"} if recorded else {}))
+        goldengate = GoldenGate(home="/ogg", release="19.1", login=AliasLogin(alias="ggate"))
+        self.step.site = lambda role: SimpleNamespace(goldengate=goldengate)
+        self.step.name = lambda role: self.step.sites[role]
+        self.step.dba = lambda role: Database()
+        self.step.goldengate_database = lambda role: self
+        self.step.topology.timeouts = SimpleNamespace(inline_wait=5, poll=0.01, catch_up=60)
+        ggsci = SimpleNamespace(
+            status=lambda name: self.state,
+            info=lambda name: SimpleNamespace(status=self.state, initialized=False),
+            info_all=lambda: [SimpleNamespace(group=name, status="RUNNING") for name in ("EGIM", "PGIM")],
+            lag=lambda name: SimpleNamespace(seconds=1, at_eof=True),
+            report_tail=lambda name: "OGG-00664 OCI Error",
+            starts=lambda name: list(starts),
+            start=self._start,
+            wait_running=self._wait,
+        )
+        self.step.ggsci = lambda role: ggsci
+
+    def _start(self, name: str, after_csn: int) -> Any:
+        self.started.append((name, after_csn))
+        self.state = "RUNNING" if self.comes_back else "ABENDED"
         return SimpleNamespace(what="started")
 
-    site = SimpleNamespace(goldengate=GoldenGate(home="/ogg", release="19.1", login=AliasLogin(alias="ggate")))
-    step: Any = StepOf(
-        key="12345678",
-        site=lambda role: site,
-        name=lambda role: role,
-        dba=lambda role: Database(),
-        goldengate_database=lambda role: Database(),
-        ggsci=lambda role: SimpleNamespace(status=lambda name: state, start=start),
-        ledger=FakeLedger(to_target_after_csn="77"),
-    )
-    WaitForCatchUp(task_id="wait", direction="to_target", moment="now").prepare(step)
-    assert started == starts
+    def _wait(self, name: str) -> None:
+        if self.state != "RUNNING":
+            raise RemoteCommandError(f"{name} abended. End of its report:", "Correct the cause.")
+
+    def select(self, name: str, identifiers: Any, **binds: Any) -> list[dict[str, Any]]:
+        return [{}] if self.state == "RUNNING" else []
+
+    def execute(self, *words: Any, **binds: Any) -> int:
+        return 1
+
+    def retry(self) -> dict[str, Any]:
+        return WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="now")._run(self.step)
+
+
+def test_a_retry_starts_a_replicat_that_abended_with_its_csn_and_waits_on() -> None:
+    world = Abended()
+    assert "the marker arrived" in world.retry()["summary"]
+    assert world.started == [("RGIM", 77)]
+
+
+def test_a_replicat_that_abends_again_stops_the_run_with_its_report() -> None:
+    world = Abended()
+    world.comes_back = False
+    with pytest.raises(RemoteCommandError, match="End of its report"):
+        world.retry()
+    assert world.started == [("RGIM", 77)]
+
+
+def test_an_abend_that_a_start_without_the_csn_led_to_is_named_and_hidden_by_no_other_start() -> None:
+    world = Abended(starts=(Start(77), Start(worked=True)))
+    with pytest.raises(GuardError, match="was started without AFTERCSN 77"):
+        world.retry()
+    assert world.started == []
+
+
+def test_a_replicat_that_this_plan_has_not_started_is_left_to_people() -> None:
+    world = Abended(recorded=False)
+    with pytest.raises(TransientError, match="RGIM at site3 is ABENDED"):
+        world.retry()
+    assert world.started == []
+
+
+def test_a_run_that_has_lost_the_lock_starts_no_replicat() -> None:
+    world = Abended()
+    world.step.lock.take_over("other", "other run", "", "plan-1")
+    with pytest.raises(GuardError, match="does not hold the lock"):
+        world.retry()
+    assert world.started == []
 
 
 @pytest.mark.parametrize(
