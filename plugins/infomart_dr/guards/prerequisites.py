@@ -42,19 +42,18 @@ def container_faults(step: Step, role: SiteRole) -> Iterator[str]:
         if pdb:
             yield f"the database of {name} is no CDB, and database.pdb is {pdb}"
         return
-    connections = {
-        "dba_connection": at.dba,
-        "info_mart_connection": at.info_mart,
-        "goldengate_connection": at.goldengate_database,
-    }
-    containers = {field: str(hook.value("container_name")) for field, hook in connections.items()}
     if pdb is None:
         yield (
-            f"the database of {name} is a CDB (dba_connection leads to {containers['dba_connection']}); the topology "
+            f"the database of {name} is a CDB (dba_connection leads to {at.dba.value('container_name')}); the topology "
             "needs database.pdb and goldengate.capture_login, or from release 21 on database.pdb alone"
         )
         return
-    for field, container in containers.items():
+    connections = {"dba_connection": at.dba, "goldengate_connection": at.goldengate_database}
+    if at.dba.select("account", owner=step.schema):
+        # At a new site the owner comes with the import.
+        connections["info_mart_connection"] = at.info_mart
+    for field, hook in connections.items():
+        container = str(hook.value("container_name"))
         if container != pdb:
             yield f"{field} of {name} leads to the container {container}, and database.pdb is {pdb}"
 

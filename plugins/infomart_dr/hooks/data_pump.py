@@ -328,8 +328,9 @@ class DataPump:
         words = [self._program(program), self.logon, f"attach={self.user}.{identifier('The job name', job)}"]
         if self.site.database.data_pump.wallet:
             return f"exec {shlex.join(words)}"
-        first = f"IFS= read -r line && printf '%s\\n' \"$line\"; sleep {PROMPT_SECONDS}; exec cat"
-        return f"{{ {first}; }} | {shlex.join(words)}"
+        # A here-document: as the argument of a program, the password would show in ps.
+        first = f"IFS= read -r line\ncat <<END\n$line\nEND\nsleep {PROMPT_SECONDS}\nexec cat\n"
+        return f"{{\n{first}}} | {shlex.join(words)}"
 
     def continue_input(self, *, start: bool = False) -> str:
         """Standard input of an attached client: START_JOB for a stopped job, then follow the job."""

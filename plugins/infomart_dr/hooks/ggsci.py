@@ -27,6 +27,7 @@ from infomart_dr.errors import (
 )
 from infomart_dr.hooks import parse_ggsci as parse
 from infomart_dr.hooks.goldengate_parameters import documented_releases, is_excluded, version
+from infomart_dr.hooks.job_log import whole_log
 from infomart_dr.hooks.parse_ggsci import (
     Checkpoints,
     GroupInfo,
@@ -350,7 +351,7 @@ class Ggsci:
         if found:
             log.info("%s: an earlier command of ggsci still runs; wait for its end", slot)
             status = self._ended(job, command)
-        same = status.state == "ended" and (found or keep) and _printed(job).partition("\n")[0].strip() == title
+        same = status.state == "ended" and (found or keep) and whole_log(job).partition("\n")[0].strip() == title
         if not same:
             if status.state != "absent":
                 job.forget()
@@ -361,7 +362,7 @@ class Ggsci:
                 cwd=home,
             )
             status = self._ended(job, command)
-        output = _printed(job).partition("\n")[2]
+        output = whole_log(job).partition("\n")[2]
         job.forget()
         if status.state != "ended":
             raise TransientError(
@@ -1142,16 +1143,6 @@ class Ggsci:
                 f"Check SEND {info.kind} {group}, STATUS; do not KILL it while it applies.",
             )
         return Done(True, f"{info.kind} {group} is {status}.")
-
-
-def _printed(job: RemoteJob) -> str:
-    """Everything that a job printed."""
-    text, offset = "", 0
-    while True:
-        piece, following = job.log(offset)
-        if following == offset:
-            return text
-        text, offset = text + piece, following
 
 
 def _is_replicated(table: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.comparison import fingerprints, replicated_tables, same_character_set
@@ -18,7 +19,19 @@ from infomart_dr.times import shown
 from infomart_dr.topology import BOTH_ROLES
 
 
-class ProveSequences(StepOperator):
+class ProofOfTarget(StepOperator):
+    """A proof over both databases.
+
+    :param again: what a person clears after a correction. In a final stop the back-out has started the server again, so
+        that the writers must be stopped once more.
+    """
+
+    def __init__(self, *, again: str = "this task", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.again = again
+
+
+class ProveSequences(ProofOfTarget):
     """Prove that no sequence of the target gives a value out again: not one of the source's, and no key in use.
 
     Values that somebody took at the target lie in memory, below LAST_NUMBER. The step has the database give them up
@@ -58,11 +71,11 @@ class ProveSequences(StepOperator):
     def next_step(self) -> str:
         return (
             "Raise the named sequences at the target (ALTER SEQUENCE ... RESTART; before 18c take a value with a "
-            "larger INCREMENT BY), then clear this task."
+            f"larger INCREMENT BY), then clear {self.again}."
         )
 
 
-class ProveParity(StepOperator):
+class ProveParity(ProofOfTarget):
     """Prove that indexes, constraints, triggers, code and sequences are the same at both sites, and no object invalid.
 
     Invalid objects are recompiled first: replicated DDL invalidates what depends on a table, until somebody uses it.
@@ -90,7 +103,7 @@ class ProveParity(StepOperator):
         recompile(step, "target")
 
     def next_step(self) -> str:
-        return "Create or correct the named objects at the target, then clear this task."
+        return f"Create or correct the named objects at the target, then clear {self.again}."
 
 
 class CompareTables(StepOperator):

@@ -48,9 +48,10 @@ from infomart_dr.hooks.data_pump import (
     job_name,
     next_step,
 )
+from infomart_dr.hooks.job_log import whole_log
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate
-from infomart_dr.operators.jobs import JobOperator, failed, whole_log
+from infomart_dr.operators.jobs import JobOperator, failed
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.statements import drop_object

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from infomart_dr.deployment import HostKind
 from infomart_dr.errors import GuardError, TransientError
+from infomart_dr.hooks.job_log import whole_log
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan.step import Step
 
@@ -130,16 +131,6 @@ def ended_event(job: RemoteJob, status: JobStatus) -> dict[str, Any]:
         "seconds": status.command_seconds,
         "reason": "",
     }
-
-
-def whole_log(job: RemoteJob) -> str:
-    """The output of a job from its beginning."""
-    text, offset = "", 0
-    while True:
-        piece, following = job.log(offset)
-        if following == offset:
-            return text
-        text, offset = text + piece, following
 
 
 def failed(what: str, output: str, next_step: str) -> GuardError:

@@ -18,6 +18,8 @@ from infomart_dr.runbook import database_transfer
 from infomart_dr.sensors import extraction, replicated
 
 TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
+#: What is cleared after a failed proof: the back-out has started the source's server.
+FINAL_STOP_AGAIN = "final_stop_and_comparison.hold_scheduler with Downstream"
 BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOVER}
 
 
@@ -51,8 +53,8 @@ def final_stop_and_comparison() -> None:
         schema_jobs.HoldSchemaJobs(task_id="hold_schema_jobs"),
         server.NoteFinalStop(task_id="note_final_stop"),
         replicated.WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="to_target", moment="final"),
-        checks.ProveSequences(task_id="prove_sequences", role="target"),
-        checks.ProveParity(task_id="prove_parity", role="target"),
+        checks.ProveSequences(task_id="prove_sequences", role="target", again=FINAL_STOP_AGAIN),
+        checks.ProveParity(task_id="prove_parity", role="target", again=FINAL_STOP_AGAIN),
         checks.CompareTables(task_id="compare_tables", role="target"),
     )
 
@@ -87,7 +89,6 @@ def start_at_target() -> None:
         ),
         server.ProveSourceStopped(task_id="prove_source_stopped"),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
-        schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs", role="target"),
         server.CheckServerLog(task_id="check_server_log", role="target"),
         extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", role="target"),
         replicated.WaitForCatchUp(
@@ -95,4 +96,6 @@ def start_at_target() -> None:
         ),
         replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="to_source", role="target"),
         replication.RemoveReplicationToTarget(task_id="remove_replication_to_target"),
+        # Behind the service and its replication: a job that cannot be enabled must not hold them.
+        schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs", role="target"),
     )

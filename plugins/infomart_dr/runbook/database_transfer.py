@@ -98,8 +98,8 @@ def import_database() -> None:
         dump_set.CheckImportLog(task_id="check_import_log", role="target"),
         dump_set.ApproveImport(
             task_id="approve_import",
-            subject="Accept the import with these errors?",
-            body="The import has ended. Its log has errors about things other than rows.",
+            subject="Accept the import with what is missing?",
+            body="The import has ended, and every row is there. Something beside the rows is missing.",
             response_timeout=timedelta(days=3),
         ),
         dump_set.RecreateMissingIndexes(task_id="recreate_missing_indexes", role="target"),

@@ -93,12 +93,13 @@ def start_at_survivor() -> None:
     """Start, migrate where the server asks for it, make partitions where there are any, and load."""
     chain(
         failover.StartAtSurvivor(task_id="start_info_mart_server"),
-        schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs"),
         etl_jobs.CheckMigrationState(task_id="check_migration_state"),
         etl_jobs.RunMigrationJob(task_id="run_migration_job"),
         etl_jobs.RunMaintenanceJob(task_id="run_maintenance_job"),
         configuration.SetScheduler(task_id="set_scheduler", on=True, guide="DR 8c (guide:1049)"),
         extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves"),
+        # Behind the service: a job that cannot be enabled must not hold it.
+        schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs"),
     )
 
 

@@ -245,6 +245,13 @@ def test_a_connection_into_another_container_is_refused(step: Any, connection: s
     assert f"{connection} of site2 leads to the container {container}, and database.pdb is GIMPDB" in caught.value.what
 
 
+def test_an_owner_that_comes_with_the_import_is_not_asked_for_its_container(step: Any) -> None:
+    in_a_pdb(step)
+    step.databases.rows["target"]["account"] = []
+    step.containers["target"] = {name: "GIMPDB" for name in CONNECTIONS if name != "info_mart_connection"}
+    check(step)
+
+
 @pytest.mark.parametrize("word", ["YES", "IMPLICIT"])
 def test_supplemental_logging_that_is_there_in_another_word_is_there(step: Any, word: str) -> None:
     step.logging["source"]["supplemental_log_data_min"] = word
