@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
 
@@ -405,7 +406,7 @@ def roles(
     """Show or set the sites' roles in the topology file, as an administrator does after a run."""
     config = _load(home, as_json)
     if changes := _given_roles(config, given or [], as_json):
-        asked = config.model_copy(update={"roles": {**config.roles, **changes}})
+        asked = replace(config, roles={**config.roles, **changes})
         active = [site for site, role in topology.roles(asked).items() if role == "active"]
         if not active or (len(active) > 1 and config.architecture == "active-standby"):
             wanted = "one site is" if config.architecture == "active-standby" else "at least one site is"
