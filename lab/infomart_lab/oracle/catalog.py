@@ -52,7 +52,7 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
     """Make or renew the dictionary.
 
     :param conn: superuser's connection to ``database``, in autocommit.
-    :param database: ``gim`` or ``idb``.
+    :param database: ``gim``, ``idb`` or ``cdb``.
     """
     text = (resources.files("infomart_lab.oracle") / "catalog.sql").read_text()
     service = config.service_name(site, database)
@@ -104,6 +104,8 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
             "schema_tablespace": "USERS",
             "undo_kept": "NOGUARANTEE",
         }
+        if container := config.container(site, database):
+            parameters |= {"enable_pluggable_database": "TRUE", "container": container}
         for name, value in parameters.items():
             conn.execute("INSERT INTO sys.lab_parameters VALUES (%s, %s) ON CONFLICT DO NOTHING", [name, value])
         for role_name in _ROLES:

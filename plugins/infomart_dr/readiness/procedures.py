@@ -40,6 +40,7 @@ _REACH = (
     reach.MANAGEMENT,
     reach.CONFIGURATION,
     reach.GGSCI,
+    reach.GOLDENGATE_LOGINS,
 )
 _STATE = (
     accounts.ACCOUNTS,
@@ -135,6 +136,7 @@ PROCEDURES: dict[str, Procedure] = {
             not_active_active=_names(
                 services.ROLE,
                 reach.GGSCI,
+                reach.GOLDENGATE_LOGINS,
                 clocks_and_releases.GOLDENGATE_RELEASE,
                 replication.SUPPLEMENTAL,
                 replication.STREAMS_POOL,
@@ -180,6 +182,7 @@ PROCEDURES: dict[str, Procedure] = {
             # A copy as of one SCN, without replication after it.
             not_active_active=_names(
                 reach.GGSCI,
+                reach.GOLDENGATE_LOGINS,
                 clocks_and_releases.GOLDENGATE_RELEASE,
                 replication.SUPPLEMENTAL,
                 replication.STREAMS_POOL,

@@ -94,6 +94,10 @@ def _ggsci(context: CheckContext, role: SiteRole) -> Verdict:
     return blocked(f"the manager in {home} is down", remedy)
 
 
+def _goldengate_logins(context: CheckContext, role: SiteRole) -> Verdict:
+    return ok(context.step.at(role).ggsci.prove_logins())
+
+
 DBA = Check("dba_connection", "Airflow's DBA connection exists and logs in; the database is open", _dba_connection)
 INFO_MART = Check(
     "info_mart_connection",
@@ -139,4 +143,10 @@ GGSCI = Check(
     "GoldenGate's home has its folders, ggsci starts, and the manager runs",
     _ggsci,
     needs=("database_host",),
+)
+GOLDENGATE_LOGINS = Check(
+    "goldengate_logins",
+    "ggsci logs in to the database with each login of the topology, in a CDB to the right container",
+    _goldengate_logins,
+    needs=("goldengate", "dba_connection", "goldengate_connection"),
 )

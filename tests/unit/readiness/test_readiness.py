@@ -353,11 +353,18 @@ def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again
     assert looks.without_owner == ({"target"} if level == "warning" else set())
 
 
-def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci() -> None:
+@pytest.mark.parametrize("asked", [replication.SCHEMA_LOGGING, reach.GOLDENGATE_LOGINS], ids=lambda each: each.name)
+def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci(asked: Check) -> None:
     """Before 12c DBLOGIN takes the password of the connection; any query would fail here."""
     refused = check("goldengate_connection", raises(CredentialsError("refused.", "Correct it.")))
-    fine = [check(name) for name in replication.SCHEMA_LOGGING.needs if name != refused.name]
-    assert levels(refused, *fine, replication.SCHEMA_LOGGING)["schema_logging", "site1"] == "not checked"
+    fine = [check(name) for name in asked.needs if name != refused.name]
+    assert levels(refused, *fine, asked)[asked.name, "site1"] == "not checked"
+
+
+def test_the_logins_of_goldengate_are_those_that_ggsci_proves() -> None:
+    ggsci = SimpleNamespace(prove_logins=lambda: "GoldenGate logs in to PDB3 and to CDB$ROOT")
+    world = SimpleNamespace(step=SimpleNamespace(at=lambda role: SimpleNamespace(ggsci=ggsci)))
+    assert reach._goldengate_logins(world, "source") == ok("GoldenGate logs in to PDB3 and to CDB$ROOT")  # type: ignore[arg-type]
 
 
 def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
