@@ -358,6 +358,8 @@ def scenario(name: str, *, single_idb: Collection[str] = (), cdb: Collection[str
         raise ValueError(f"unknown data source {', '.join(unknown)}; there are {', '.join(s.name for s in sources)}")
     if unknown := sorted(set(cdb) - set(sites)):
         raise ValueError(f"unknown site {', '.join(unknown)}; there are {', '.join(sites)}")
+    if older := sorted(site for site in cdb if sites[site].goldengate == "11.2"):
+        raise ValueError(f"{', '.join(older)}: release 11.2 has no CDB")
     for site in cdb:
         sites[site].pdb = f"GIMPDB{site.removeprefix('site')}"
     for source in sources:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from infomart_lab.config import LabConfig
+from infomart_lab.config import ROOT_USER, LabConfig
 
 #: Release and banner by the wording of a site.
 RELEASES = {
@@ -115,10 +115,9 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
                 "INSERT INTO sys.lab_tablespaces VALUES (%s, %s) ON CONFLICT DO NOTHING", [tablespace, contents]
             )
         conn.execute("INSERT INTO sys.lab_profiles VALUES ('DEFAULT') ON CONFLICT DO NOTHING")
-        conn.execute(
-            "INSERT INTO sys.lab_goldengate_privileges VALUES (%s, '*') ON CONFLICT DO NOTHING",
-            [config.sites[site].goldengate_schema],
-        )
+        # The common user's grant is of all containers.
+        for user in (config.sites[site].goldengate_schema, *([ROOT_USER] if container else [])):
+            conn.execute("INSERT INTO sys.lab_goldengate_privileges VALUES (%s, '*') ON CONFLICT DO NOTHING", [user])
         conn.execute(
             "INSERT INTO sys.lab_directories VALUES ('GIM_DUMP', %s) "
             "ON CONFLICT (directory_name) DO UPDATE SET directory_path = excluded.directory_path",

@@ -34,6 +34,7 @@ _REACH = (
     reach.DBA,
     reach.INFO_MART,
     reach.GOLDENGATE_USER,
+    reach.CONTAINER,
     reach.IDBS,
     reach.DATABASE_HOST,
     reach.SERVER_HOST,

@@ -39,9 +39,13 @@ class _Database:
 
     def __init__(self) -> None:
         self.captures: list[str] = []
+        self.capture_users = {"GGATE", "C##GGATE"}
 
     def current_scn(self) -> int:
         return 25_000_000
+
+    def may_capture(self, user: str) -> bool:
+        return user in self.capture_users
 
     def has_capture(self, name: str) -> bool:
         return name in self.captures
@@ -63,9 +67,13 @@ class _Database:
 
 
 @pytest.fixture
-def say(config: lab.LabConfig, monkeypatch: pytest.MonkeyPatch) -> Any:
+def database() -> _Database:
+    return _Database()
+
+
+@pytest.fixture
+def say(config: lab.LabConfig, database: _Database, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Say commands to ggsci of site1; returns everything that it prints."""
-    database = _Database()
     monkeypatch.setattr(Session, "connect", lambda self: database)
     home = Home(config, "site1")
     home.prepare()
@@ -93,6 +101,19 @@ def test_an_extract_is_registered_from_the_root_with_its_container_only(say: Any
     assert "ERROR: Pluggable database OTHER" in say(root, "REGISTER EXTRACT egim DATABASE CONTAINER (OTHER)")
     assert "ERROR: Log in to CDB$ROOT" in say(pdb, "REGISTER EXTRACT egim DATABASE")
     assert "successfully registered" in say(root, "REGISTER EXTRACT egim DATABASE CONTAINER (GIMPDB1)")
+
+
+def test_from_21c_on_an_extract_is_registered_from_the_pdb_without_a_container(config: lab.LabConfig, say: Any) -> None:
+    config.sites["site1"].goldengate = "21c"
+    pdb = "DBLOGIN USERIDALIAS ggate"
+    assert "Invalid option (CONTAINER)" in say(pdb, "REGISTER EXTRACT egim DATABASE CONTAINER (GIMPDB1)")
+    assert "successfully registered" in say(pdb, "REGISTER EXTRACT egim DATABASE")
+
+
+def test_a_user_without_capture_privileges_registers_no_extract(say: Any, database: _Database) -> None:
+    database.capture_users.discard("C##GGATE")
+    said = say("DBLOGIN USERIDALIAS ggroot", "REGISTER EXTRACT egim DATABASE CONTAINER (GIMPDB1)")
+    assert "OGG-02062" in said and database.captures == []
 
 
 @pytest.mark.parametrize(
@@ -168,3 +189,8 @@ def test_data_pump_without_a_service_is_in_the_root(config: lab.LabConfig) -> No
 def test_an_unknown_site_has_no_cdb() -> None:
     with pytest.raises(ValueError, match="unknown site site9"):
         lab.scenario("active-standby", cdb=["site9"])
+
+
+def test_release_11_2_has_no_cdb() -> None:
+    with pytest.raises(ValueError, match=r"site1: release 11\.2 has no CDB"):
+        lab.scenario("return-to-normal", cdb=["site1", "site2"])

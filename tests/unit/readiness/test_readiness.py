@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from tests.unit.hooks.gg_sample import make_topology
 from tests.unit.operators.fakes import FakeAt, StepOf
+from tests.unit.operators.fit_databases import FitDatabases
 
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, PermanentError, UnexpectedReplyError, UnreachableError
@@ -361,10 +363,51 @@ def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci(asked: Che
     assert levels(refused, *fine, asked)[asked.name, "site1"] == "not checked"
 
 
-def test_the_logins_of_goldengate_are_those_that_ggsci_proves() -> None:
-    ggsci = SimpleNamespace(prove_logins=lambda: "GoldenGate logs in to PDB3 and to CDB$ROOT")
-    world = SimpleNamespace(step=SimpleNamespace(at=lambda role: SimpleNamespace(ggsci=ggsci)))
-    assert reach._goldengate_logins(world, "source") == ok("GoldenGate logs in to PDB3 and to CDB$ROOT")  # type: ignore[arg-type]
+def test_the_logins_of_goldengate_are_those_that_ggsci_proves(tmp_path: Path) -> None:
+    databases = FitDatabases()
+    databases.logins["source"] = "C##GGATE"
+    sites, sources = lab_config.scenario("active-standby", cdb=["site1"])
+    document = lab_topology.topology(lab_config.create(tmp_path, sites=sites, data_sources=sources))
+    site = topology.parse(yaml.safe_dump(document), Path("topology.yaml")).sites["site1"]
+    step = StepOf(ggsci=databases.ggsci, name=site_name, site=lambda role: site, dba=lambda r: databases.hook(r, "dba"))
+    world = SimpleNamespace(step=step)
+    assert reach._goldengate_logins(world, "source") == ok("logs in as C##GGATE")  # type: ignore[arg-type]
+    databases.rows["source"]["goldengate_privileges"] = []
+    found = reach._goldengate_logins(world, "source")  # type: ignore[arg-type]
+    assert (found.level, "shows no capture privileges" in found.what) == ("warning", True)
+
+
+@pytest.mark.parametrize(
+    ("pdb", "capture_login", "parameter", "container", "level", "words"),
+    [
+        (None, False, [], "", "ok", "no CDB"),
+        ("GIMPDB1", True, [{"value": "TRUE"}], "GIMPDB1", "ok", "is a PDB of a CDB.*captures from CDB[$]ROOT"),
+        ("GIMPDB1", False, [{"value": "TRUE"}], "GIMPDB1", "ok", "captures from the PDB itself"),
+        (None, False, [{"value": "TRUE"}], "GIMPDB1", "blocked", "the topology needs database.pdb"),
+        ("GIMPDB1", True, [], "", "blocked", "is no CDB, and database.pdb is GIMPDB1"),
+        ("GIMPDB1", True, [{"value": "TRUE"}], "CDB$ROOT", "blocked", "dba_connection of site1 leads to .* CDB[$]ROOT"),
+    ],
+)
+def test_the_kind_of_a_database_is_told_and_must_be_that_of_the_topology(
+    pdb: str | None, capture_login: bool, parameter: list[dict[str, str]], container: str, level: str, words: str
+) -> None:
+    databases = FitDatabases()
+    databases.rows["source"] |= {"container_database": parameter, "container_name": [{"name": container}]}  # type: ignore[dict-item]
+    site = SimpleNamespace(
+        database=SimpleNamespace(pdb=pdb), goldengate=SimpleNamespace(capture_login=capture_login or None)
+    )
+    step = StepOf(
+        schema="GIM",
+        name=site_name,
+        site=lambda role: site,
+        dba=lambda role: databases.hook(role, "dba"),
+        goldengate_database=lambda role: databases.hook(role, "goldengate"),
+        info_mart=raises(CredentialsError("ORA-01017", "Correct it.")),
+    )
+    # The owner comes with the import: a refused login is not tried again.
+    found = reach._container(SimpleNamespace(step=step, without_owner={"source"}), "source")  # type: ignore[arg-type]
+    assert found.level == level
+    assert re.search(words, found.what), found.what
 
 
 def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:

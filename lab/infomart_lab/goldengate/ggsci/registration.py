@@ -24,6 +24,9 @@ def register_extract(session: Session, options: Options) -> str:
         raise invalid_command()
     database = session.database()
     _check_container(session, found)
+    if not database.may_capture(session.user or ""):
+        text = f"User {session.user} does not have the required privileges to use integrated capture."
+        return session.coded("OGG-02062", text, "ERROR")
     if database.has_capture(capture_name(group)):
         text = f"This EXTRACT {group.name} is already registered with the database."
         return session.coded("OGG-08241", text, "ERROR")
