@@ -543,15 +543,22 @@ JOB = SchedulerJob(mechanism="dbms_scheduler", job="ICON.PURGE")
         ({"ts1": "oracle_a", "ts2": "oracle_b"}, "warning"),
         ({"ts1": "oracle_a", "ts2": "oracle_a"}, "ok"),
         ({"ts1": "oracle_a", "ts2": "oracle_elsewhere"}, "ok"),
+        ({"ts1": "oracle_a", "ts2": "oracle_other_pdb"}, "ok"),
     ],
 )
 def test_one_database_job_over_two_connections_is_warned_of(connections: dict[str, str], level: str) -> None:
-    identities = {"oracle_a": 7, "oracle_b": 7, "oracle_elsewhere": 8}
+    # The PDBs of a CDB have one DBID.
+    identities = {
+        "oracle_a": {"dbid": 7, "db_name": "IDBPDB1"},
+        "oracle_b": {"dbid": 7, "db_name": "IDBPDB1"},
+        "oracle_elsewhere": {"dbid": 8, "db_name": "IDBPDB1"},
+        "oracle_other_pdb": {"dbid": 7, "db_name": "IDBPDB2"},
+    }
     idbs = [
         SimpleNamespace(name=name, connection=connection, purge_jobs=[JOB]) for name, connection in connections.items()
     ]
     deployment = SimpleNamespace(
-        oracle=lambda name: SimpleNamespace(select=lambda statement: [{"dbid": identities[name]}]),
+        oracle=lambda name: SimpleNamespace(select=lambda statement: [identities[name]]),
         purge_jobs=lambda idb: [
             SimpleNamespace(key=JOB.key, state=lambda: SimpleNamespace(words="enabled", running=False))
         ],
