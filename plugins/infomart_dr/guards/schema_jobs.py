@@ -17,6 +17,8 @@ from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.step import Step
 from infomart_dr.topology import SiteRole
 
+#: Before the number in the name of a job of DBMS_JOB; no job of the scheduler has a blank in its name.
+DBMS_JOB = "DBMS_JOB "
 #: The scheduler refuses to disable a job that runs.
 _JOB_RUNS = "ORA-27478"
 
@@ -50,7 +52,7 @@ def schema_jobs(step: Step, role: SiteRole) -> list[SchemaJob]:
         memory = row["next_date"].isoformat() if enabled and row["next_date"] is not None else ""
         number = int(row["job"])
         running = row["this_date"] is not None
-        found.append(SchemaJob(f"DBMS_JOB {number}", enabled, running, number, memory, row["time_there"]))
+        found.append(SchemaJob(f"{DBMS_JOB}{number}", enabled, running, number, memory, row["time_there"]))
     return found
 
 

@@ -183,9 +183,13 @@ def proposed_keys(dictionary: Dictionary, numbers: Mapping[str, Iterable[str]]) 
 
 
 def sequence_keys_proposal(step: Step, role: SiteRole) -> dict[str, str]:
-    """Pairs for ``info_mart.sequence_keys``, read from the dictionary of a site."""
+    """Pairs for ``info_mart.sequence_keys``, read from the dictionary of a site.
+
+    A table that is not replicated proves nothing: its keys at the target are those of the copy.
+    """
+    release = step.topology.info_mart.release
     numbers: dict[str, list[str]] = {}
     for row in step.at(role).dba.select("columns", owner=step.schema):
-        if row["data_type"] == "NUMBER":
+        if row["data_type"] == "NUMBER" and not is_excluded(release, row["table_name"]):
             numbers.setdefault(row["table_name"], []).append(row["column_name"])
     return proposed_keys(dictionary_of(step, role), numbers)

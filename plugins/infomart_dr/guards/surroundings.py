@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infomart_dr.evidence.manifest import Dictionary
 from infomart_dr.guards.dictionary import code_of, dictionary_of
-from infomart_dr.guards.schema_jobs import schema_jobs
+from infomart_dr.guards.schema_jobs import DBMS_JOB, schema_jobs
 from infomart_dr.plan.step import Step
 from infomart_dr.statements import grant, quoted
 from infomart_dr.topology import SiteRole
@@ -63,9 +63,16 @@ def missing_around(step: Step, wanted: Dictionary) -> list[str]:
     dependants = dependants_of(step, "target")
     missing += [f"{name}: {how}" for name, how in wanted.dependants.items() if name not in dependants]
     jobs = {job.name for job in schema_jobs(step, "target")}
-    missing += [
-        f"job {name}: create it disabled, from {text_of('PROCOBJ', name, step.schema)}"
-        for name in wanted.jobs
-        if name not in jobs
-    ]
-    return missing
+    return missing + [_job(name, step.schema) for name in wanted.jobs if name not in jobs]
+
+
+def _job(name: str, owner: str) -> str:
+    """How to create a missing job, so that it does not run."""
+    if (number := name.removeprefix(DBMS_JOB)) == name:
+        text = text_of("PROCOBJ", name, owner)
+        return f"job {name}: as {owner}, run {text} without its call of dbms_scheduler.enable"
+    # Such a job is no object: DBMS_METADATA does not know it. A NEXT_DATE in the past starts it at the commit.
+    return (
+        f"job {name}: as {owner}, print the source's call by dbms_job.user_export({number}, :text); run that call "
+        f"here, and dbms_job.broken({number}, true) before the commit"
+    )

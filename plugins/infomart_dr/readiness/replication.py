@@ -143,7 +143,7 @@ def _surroundings(context: CheckContext, role: SiteRole) -> Verdict:
     missing = surroundings.missing_around(step, surroundings.whole_dictionary(step, "source"))
     target = step.at("target").name
     fine = f"{target} has the privileges, the objects of other schemas and the jobs of {step.at('source').name}"
-    remedy = f"Run the statements at {target} for what it needs, as a DBA."
+    remedy = f"Run the statements at {target} for what it needs, as a DBA where no other user is named."
     return faults(missing, fine, remedy, "warning")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -256,6 +257,9 @@ def test_what_no_export_of_a_schema_carries_is_listed_with_its_statement(sites: 
             {"job_name": "NIGHT", "enabled": "TRUE", "state": "SCHEDULED"},
             {"job_name": "OFF", "enabled": "FALSE", "state": "DISABLED"},
         ],
+        "dbms_jobs_of": [
+            {"job": 23, "broken": "N", "next_date": datetime(2026, 11, 3), "this_date": None, "time_there": None}
+        ],
     }
     sites["target"].rows["system_grants"] = [{"privilege": "CREATE VIEW", "admin_option": "NO"}]
     step = step_of(sites)
@@ -264,7 +268,10 @@ def test_what_no_export_of_a_schema_carries_is_listed_with_its_statement(sites: 
         'privilege: grant execute on "SYS"."DBMS_LOCK" to "GIM"',
         'SYNONYM PUBLIC.CALLS: create public synonym "CALLS" for "GIM"."CALLS"',
         "VIEW TENANT.V_CALLS: the source's dbms_metadata.get_ddl('VIEW', 'V_CALLS', 'TENANT')",
-        "job NIGHT: create it disabled, from the source's dbms_metadata.get_ddl('PROCOBJ', 'NIGHT', 'GIM')",
+        "job NIGHT: as GIM, run the source's dbms_metadata.get_ddl('PROCOBJ', 'NIGHT', 'GIM') without its call of "
+        "dbms_scheduler.enable",
+        "job DBMS_JOB 23: as GIM, print the source's call by dbms_job.user_export(23, :text); run that call here, "
+        "and dbms_job.broken(23, true) before the commit",
     ]
     sites["target"].rows |= sites["source"].rows
     assert missing_around(step, wanted) == []

@@ -11,7 +11,7 @@ from tests.unit.operators.fakes import FakeLedger, FakeLock, StepOf
 
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence.manifest import dictionary_from_rows
-from infomart_dr.guards.sequences import Sequence, proposed_keys, sequence_proof
+from infomart_dr.guards.sequences import Sequence, proposed_keys, sequence_keys_proposal, sequence_proof
 from infomart_dr.operators.checks import ProveSequences
 
 
@@ -157,3 +157,19 @@ def test_pairs_are_proposed_by_the_names_of_tables_and_key_columns() -> None:
         "RESOURCE_SEQ": "RESOURCE_.RESOURCE_KEY",
         "S_AUDIT": "CTL_AUDIT_LOG.AUDIT_KEY",
     }
+
+
+def test_the_proposal_has_no_table_that_is_not_replicated() -> None:
+    """Its keys at the target are those of the copy, and prove nothing."""
+    tables = ("CALLS", "TMP_AGENTS")
+    rows: dict[str, list[dict[str, Any]]] = {
+        "sequences": [sequence("SEQ_CALLS", 1), sequence("SEQ_TMP_AGENTS", 1)],
+        "constraints": [constraint(f"PK_{table}", table, "P") for table in tables],
+        "constraint_columns": [
+            {"constraint_name": f"PK_{table}", "position": 1, "column_name": "ID"} for table in tables
+        ],
+        "columns": [{"table_name": table, "column_name": "ID", "data_type": "NUMBER"} for table in tables],
+    }
+    step: Any = World().step()
+    step.dba = lambda role: SimpleNamespace(select=lambda name, owner: rows.get(name, []))
+    assert sequence_keys_proposal(step, "source") == {"SEQ_CALLS": "CALLS.ID"}
