@@ -279,7 +279,9 @@ def _data(worker: Worker, writer: DumpWriter, tables: list[TableData], most: int
             "object": table.table.upper(),
             "type": ("TABLE_EXPORT" if worker.parameters.tables else "SCHEMA_EXPORT") + "/TABLE/TABLE_DATA",
         }
-        worker.wait_for_space(f"ORA-01653: unable to extend table {job.owner}.{job.name} by 128 in tablespace SYSTEM")
+        worker.wait_for_space(
+            f"ORA-01653: unable to extend table {job.owner}.{job.name} by 128 in tablespace SYSTEM", stream
+        )
         if worker.on_other_instance(stream):
             path = worker.located(worker.parameters.dumpfile[0].replace("%U", "02").replace("%L", "02"))
             job.mark(worker.control, "TABLE_DATA", table.key, "ERROR", errors=1)

@@ -264,7 +264,8 @@ class _Import:
             else:
                 if item.type == "INDEX":
                     worker.wait_for_space(
-                        f"ORA-01652: unable to extend temp segment by 128 in tablespace {item.schema_name.upper()}"
+                        f"ORA-01652: unable to extend temp segment by 128 in tablespace {item.schema_name.upper()}",
+                        silent=True,
                     )
                 self._create(item)
                 if item.type == "INDEX":
@@ -469,7 +470,8 @@ class _Import:
             }
             worker.wait_for_space(
                 f"ORA-01653: unable to extend table {table.schema_name.upper()}.{table.table.upper()} by 8192"
-                f" in tablespace {table.schema_name.upper()}"
+                f" in tablespace {table.schema_name.upper()}",
+                stream,
             )
             self._load_table(self.session(stream), table)
             worker.completed += 1

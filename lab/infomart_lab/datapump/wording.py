@@ -70,6 +70,24 @@ def parfile_values(release: str, values: Iterable[str]) -> list[str]:
     return [line, ";;; Parfile values:", *(f";;;  parfile:  {value}" for value in values), line]
 
 
+def resumable_wait(release: str, what: str, now: datetime) -> list[str]:
+    """A worker waits for space.
+
+    :param what: the error, such as ORA-01653.
+    """
+    head = "ORA-39171: Job is experiencing a resumable wait."
+    if old(release):
+        return [head, what]
+    moment = f"{now:%m/%d/%y %H:%M:%S}"
+    return [
+        head,
+        f"Resumable error: {what}",
+        "Resumable stmt: BEGIN \n   SYS.KUPW$WORKER.MAIN('GIM', 'SYSTEM', 0, 0);\n END;",
+        "Resumable stmt status: SUSPENDED",
+        f"Resumable stmt start: {moment} stmt suspend: {moment}",
+    ]
+
+
 def qualified(schema: str, name: str) -> str:
     return f'"{schema}"."{name}"'
 

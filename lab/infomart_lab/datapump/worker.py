@@ -184,15 +184,45 @@ class Worker:
         """The worker of a stream runs on another instance of a cluster, which does not have the folder."""
         return bool(self.fault("other_instance")) and self.parameters.cluster and stream > 0
 
-    def wait_for_space(self, what: str) -> None:
-        """Wait while the fault ``disk_full`` is on: a resumable wait, for ever if need be."""
-        said = 0.0
-        while self.fault("disk_full"):
-            if time.monotonic() - said > 30:
-                said = time.monotonic()
-                self.say("ORA-39171: Job is experiencing a resumable wait.", what)
-            self.stop.wait(0.3)
-            self.check(orderly=False)
+    def wait_for_space(self, what: str, stream: int = 0, *, silent: bool = False) -> None:
+        """Wait while the fault ``disk_full`` is on: a resumable wait, for ever if need be.
+
+        Nothing is printed at its end: a client sees no difference to a large table.
+
+        :param silent: print nothing at all, as for an index.
+        """
+        said, began = 0.0, 0.0
+        try:
+            while (full := self.fault("disk_full")) and (silent or full != "indexes"):
+                if not began:
+                    began = time.monotonic()
+                    self._suspend(stream, what)
+                if not silent and (not said or time.monotonic() - said > 30):
+                    said = time.monotonic()
+                    self.say(*wording.resumable_wait(self.release, what, datetime.now()))
+                self.stop.wait(0.3)
+                self.check(orderly=False)
+        finally:
+            if began:
+                self._suspend(stream, None)
+
+    def _suspend(self, stream: int, what: str | None) -> None:
+        """The session of a worker in DBA_RESUMABLE: suspended with a message, or going on."""
+        name = f"{self.definition.owner}.{self.definition.name}.{stream + 1}"
+        with self._lock, self.job.connect(application="Data Pump resumable") as connection:
+            connection.execute(
+                "insert into sys.lab_resumable as r (name, user_name, status, suspend_time, error_msg)"
+                " values (%(name)s, %(user)s, %(status)s, now(), %(what)s) on conflict (name) do update set"
+                " status = excluded.status, error_msg = excluded.error_msg,"
+                " suspend_time = case when excluded.error_msg is null then null else now() end,"
+                " resume_time = case when excluded.error_msg is null then now() else r.resume_time end",
+                {
+                    "name": name,
+                    "user": self.definition.owner,
+                    "status": "SUSPENDED" if what else "NORMAL",
+                    "what": what,
+                },
+            )
 
     def _serve(self, connection: psycopg.Connection[Any], done: threading.Event) -> None:
         """Follow the clients' commands and tell the dictionary and STATUS how it goes."""

@@ -22,6 +22,9 @@ CREATE TABLE IF NOT EXISTS sys.lab_datapump_jobs (
     job_mode varchar(128) NOT NULL, state varchar(30) NOT NULL, degree integer NOT NULL DEFAULT 1,
     attached_sessions integer NOT NULL DEFAULT 0, datapump_sessions integer NOT NULL DEFAULT 0, pid integer,
     home text, PRIMARY KEY (owner_name, job_name));
+CREATE TABLE IF NOT EXISTS sys.lab_resumable (
+    name varchar(4000) PRIMARY KEY, user_name varchar(128) NOT NULL, status varchar(9) NOT NULL DEFAULT 'NORMAL',
+    suspend_time timestamp(0), resume_time timestamp(0), error_msg varchar(4000));
 CREATE TABLE IF NOT EXISTS sys.lab_directories (
     directory_name varchar(128) PRIMARY KEY, directory_path varchar(4000) NOT NULL);
 CREATE TABLE IF NOT EXISTS sys.lab_log_groups (
@@ -307,6 +310,11 @@ CREATE OR REPLACE VIEW sys.dba_datapump_jobs AS
 CREATE OR REPLACE VIEW sys.user_datapump_jobs AS
     SELECT job_name, operation, job_mode, state, degree, attached_sessions, datapump_sessions
     FROM sys.lab_datapump_jobs WHERE owner_name = upper(session_user);
+CREATE OR REPLACE VIEW sys.dba_resumable AS
+    SELECT 7::numeric AS user_id, 42::numeric AS session_id, 1::numeric AS instance_id, status,
+        7200::numeric AS timeout, to_char(suspend_time, 'MM/DD/YY HH24:MI:SS')::varchar AS suspend_time,
+        to_char(resume_time, 'MM/DD/YY HH24:MI:SS')::varchar AS resume_time, name, error_msg
+    FROM sys.lab_resumable;
 CREATE OR REPLACE VIEW sys.dba_directories AS
     SELECT 'SYS'::varchar AS owner, directory_name, directory_path FROM sys.lab_directories;
 CREATE OR REPLACE VIEW sys.all_directories AS SELECT * FROM sys.dba_directories;

@@ -155,6 +155,22 @@ def plan_finding(site: str, holder: Holder, now: float, watch: Watch) -> Finding
     )
 
 
+def alarm_findings(site: str, alarms: Mapping[str, Mapping[str, Any]], now: float) -> list[Finding]:
+    """Long jobs of the running plan that wait for space or take too long.
+
+    :param alarms: the recorded alarms, by task.
+    """
+    return [
+        Finding(
+            f"{site}/lock/{task}",
+            "critical" if alarm.get("kind") == "space" else "warning",
+            f"{str(alarm.get('what')).rstrip('.')}, since {span(now - float(alarm['since']))}.",
+            str(alarm.get("next") or ""),
+        )
+        for task, alarm in alarms.items()
+    ]
+
+
 # -- GoldenGate's groups -----------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from infomart_dr.evidence.manifest import Dictionary, Manifest
 from infomart_dr.guards.dictionary import code_of, dictionary_of, table_exists
 from infomart_dr.guards.surroundings import whole_dictionary
 from infomart_dr.plan import facts
-from infomart_dr.plan.step import Step
+from infomart_dr.plan.step import Observation, Step
 from infomart_dr.statements import DROPPED
 from infomart_dr.text import size_text
 from infomart_dr.times import span
@@ -114,6 +114,33 @@ def measured_runs(step: Step) -> list[estimates.Measured]:
     return estimates.measured_runs(
         hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.name, **names)
     )
+
+
+#: Times the longest estimate that a job may take, and the least limit in seconds.
+LIMIT_FACTOR, LEAST_LIMIT = 2.0, 3600.0
+
+
+def time_limit(step: Step, phase: estimates.Phase) -> float:
+    """Seconds for a phase of the copy: of the topology, or from the estimate."""
+    timeouts = step.topology.timeouts
+    given = {"export": timeouts.expdp, "transfer": timeouts.transfer, "import": timeouts.impdp}[phase]
+    if given is not None:
+        return float(given)
+    size = step.ledger.get(facts.SCHEMA_BYTES) or schema_bytes(step, "source")
+    estimated = estimates.estimate(size, measured_runs(step))
+    longest = {"export": estimated.export, "transfer": estimated.transfer, "import": estimated.load}[phase].high
+    if phase == "transfer" and (bandwidth := step.topology.transfer.bandwidth):
+        longest = max(longest, size / (bandwidth * 1000))
+    return max(LIMIT_FACTOR * longest, LEAST_LIMIT)
+
+
+def space_wait(step: Step, role: SiteRole, job: str) -> Observation:
+    """A Data Pump job waits for no space."""
+    waits = step.at(role).data_pump.space_waits(job)
+    what = f"job {job} at {step.at(role).name}"
+    if waits:
+        return Observation(False, f"{what} waits for space: {'; '.join(waits)[:600]}")
+    return Observation(True, f"{what} waits for no space")
 
 
 @dataclass(frozen=True)

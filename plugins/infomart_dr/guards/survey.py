@@ -25,10 +25,12 @@ from infomart_dr.guards import fencing
 from infomart_dr.guards.purge_holds import PurgeHolds, needed_from
 from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
+from infomart_dr.plan import facts
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import Holder, PlanLock, Statements
 from infomart_dr.times import utc
 from infomart_dr.topology import Site, Topology
+from infomart_dr.values import JsonObject
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook
@@ -141,6 +143,7 @@ class _AtDatabase:
     marked: float = 0.0
     written: list[tuple[str, float]] = field(default_factory=list)
     asked_at: float = 0.0
+    alarms: dict[str, JsonObject] = field(default_factory=dict)
 
 
 #: By site, the answer of its database, or the error in its place.
@@ -179,6 +182,11 @@ def _read_database(deployment: Deployment, site: str, marks: bool, token: str, l
         with hook.transaction() as session:
             plan = PlanLock(session, schema, topology.name).holder()
             found = _AtDatabase(WatchStore(schema, topology.name).read(session), plan)
+            if plan is not None:
+                ledger_of_plan = Ledger(session, schema, topology.name, plan.plan_id).all()
+                found.alarms = {
+                    fact.name.partition(":")[2]: alarm for fact, alarm in ledger_of_plan.of(facts.JOB_ALARM)
+                }
             if plan is not None or not marks:
                 return found
             if _writes_own_markers(settings):
@@ -437,6 +445,7 @@ def _judge_databases(seen: Survey, topology: Topology, databases: _Databases) ->
         holder: Holder | None = found.plan
         held = held or holder is not None
         seen.add(f"{site}/lock", [watching.plan_finding(site, holder, seen.began, topology.watch)] if holder else [])
+        seen.findings += watching.alarm_findings(site, found.alarms, seen.began)
     return held
 
 

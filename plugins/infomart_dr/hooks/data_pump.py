@@ -353,6 +353,11 @@ class DataPump:
             )
         return found[1]
 
+    def space_waits(self, name: str) -> list[str]:
+        """Oracle's messages of the job's sessions that wait for space (DBA_RESUMABLE)."""
+        rows = self._oracle.select("space_waits", job_name=name)
+        return list(dict.fromkeys(str(row["error_msg"] or "no message").strip() for row in rows))
+
     def job(self, name: str, owner: str | None = None) -> JobState | None:
         """State of a job in DBA_DATAPUMP_JOBS; None when the view does not list it (never started, or completed).
 

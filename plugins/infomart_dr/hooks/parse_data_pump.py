@@ -30,9 +30,9 @@ NEXT_STEPS: dict[str, str] = {
     "object": "The comparison of objects names the missing ones; create them from the error's statement.",
     "index": "The index check creates the missing indexes from the dump set again; for ORA-14102 see "
     "Oracle's patch 8795792 (guide:940), for ORA-01652 and ORA-01658 add space to the tablespace first.",
-    "waiting": "The job waits for space and will not continue by itself. Add a data file to the tablespace, or "
-    "free disk space at the dump folder; for ORA-39095 raise data_pump.file_size. Then it continues "
-    "(START_JOB if it stopped).",
+    "waiting": "Add a data file to the tablespace, or free disk space at the dump folder; for ORA-39095 raise "
+    "data_pump.file_size. Then the job continues by itself (START_JOB if it stopped). Oracle gives up after 2 hours "
+    "(ORA-30032): the table or index is then missing.",
     "definition": "A table was changed after the SCN: by DDL, TRUNCATE or a GRANT. Allow no DDL and no GRANT on the "
     "schema during the export. Give this plan up; a new plan takes a new SCN.",
     "file": "A worker cannot open a dump file. On RAC the folder must be on shared storage, or the job must run on the "
@@ -138,6 +138,8 @@ _MOVED = re.compile(
     r"(\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3})+|\d+)(?!\d)",
     re.IGNORECASE,
 )
+#: The reason of a wait, such as ORA-01653; ORA-39171 alone says nothing about it.
+_CAUSE = re.compile(r"ORA-(?!39171)\d{5}\b.*")
 _UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
@@ -237,6 +239,24 @@ def classify_log(text: str, operation: Operation, exit_code: int | None = None) 
         job=_job(lines),
         reported_errors=end.errors if end else None,
     )
+
+
+def space_wait(lines: Iterable[str], before: str | None = None) -> str | None:
+    """The wait for space that the newest lines of a client's output leave; None: the job works.
+
+    :param before: the wait that the lines before them have left.
+    """
+    waits = before
+    for raw in lines:
+        line = _LOGTIME.sub("", raw.strip())
+        message = _MESSAGE.match(line)
+        if message and message[1] in _WAITING:
+            waits = line
+        elif waits is not None and (cause := _CAUSE.search(line)) and cause[0] not in waits:
+            waits = f"{waits} {cause[0]}"[:500]
+        elif waits is not None and _is_other(line):
+            waits = None
+    return waits
 
 
 def next_step(report: LogReport) -> str:

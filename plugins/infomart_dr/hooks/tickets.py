@@ -40,7 +40,8 @@ class Message(BaseModel):
     version: int = Field(1, description="Version of this document's shape.")
     key: str = Field(description="The same for every delivery of the same event; also the header Idempotency-Key.")
     event: TicketEvent = Field(
-        description="started; waiting: a person must answer; chapter: a chapter of the procedure is finished; "
+        description="started; waiting: a person must answer; alarm: a long job waits for space or takes too long, or "
+        "this is over; chapter: a chapter of the procedure is finished; "
         "failed: a step failed permanently; ended: the run has no tasks left."
     )
     # It becomes part of a query and of a path.

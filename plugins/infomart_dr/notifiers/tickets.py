@@ -14,11 +14,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 from urllib.parse import quote
 
-from airflow.sdk import BaseNotifier
+from airflow.sdk import BaseNotifier, get_current_context
 from airflow.sdk.log import redact
 
 from infomart_dr import settings
@@ -36,8 +37,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Moments at which Airflow calls: four of a task, and the failure of the run.
-Moment = Literal["begins", "waits", "ends", "fails", "run fails"]
+#: Moments at which Airflow calls: four of a task, and the failure of the run; ``alarm``: the step itself calls.
+Moment = Literal["begins", "waits", "ends", "fails", "run fails", "alarm"]
+#: Key of the alarm in the task's state store, which its page in Airflow shows.
+_STATE = "alarm"
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Trouble of a step that goes on.
+
+    :param kind: part of the message's key.
+    """
+
+    kind: str
+    what: str
+    next_step: str
 
 
 class _Gate(Protocol):
@@ -58,11 +73,14 @@ class TicketNotifier(BaseNotifier):
     database that keeps undelivered messages. An undelivered message is one warning in the task's log.
 
     :param moment: the moment at which Airflow calls.
+    :param alarm: the alarm to report, for the moment ``alarm``.
+    :param key: parts of the alarm's key.
     """
 
-    def __init__(self, moment: Moment) -> None:
+    def __init__(self, moment: Moment, alarm: Alarm | None = None, key: Sequence[object] = ()) -> None:
         super().__init__()
         self.moment: Moment = moment
+        self.alarm, self.key = alarm, key
 
     def __call__(self, *args: Context) -> None:
         # Templates are not rendered: there are none, and the DAG that ``dag.test()`` passes cannot render any.
@@ -93,7 +111,8 @@ class TicketNotifier(BaseNotifier):
         run = Run(topology, context)
         if run.ticket is None:
             return None
-        messages = [message for message in run.messages(self.moment) if message.event in topology.tickets.events]
+        found = [run.alarm(self.alarm, self.key)] if self.alarm else run.messages(self.moment)
+        messages = [message for message in found if message.event in topology.tickets.events]
         return _deliver(topology, context, messages) if messages else None
 
     def _without_topology(self, context: Context, error: InfoMartError) -> str | None:
@@ -179,6 +198,7 @@ class Run:
             case "run fails":
                 states = self._states({})
                 return [self._ended(states)] if run_state.is_over(self._dag.tasks, states) else []
+        return []
 
     # -- one message each --------------------------------------------------------------------------
 
@@ -202,6 +222,20 @@ class Run:
             task_id=self._task.task_id,
             try_number=self._instance.try_number,
             next_step=next_step,
+        )
+
+    def alarm(self, alarm: Alarm, key: Sequence[object]) -> Message:
+        """Trouble of this task, or its end."""
+        name = self._task.task_id
+        lines = [alarm.what, f"Next: {alarm.next_step}"] if alarm.next_step else [alarm.what]
+        return self._message(
+            "alarm",
+            [name, alarm.kind, *key],
+            [f"{'Alarm' if alarm.next_step else 'Alarm is over'}: {name}", *lines],
+            link=self._page(f"/tasks/{quote(name)}"),
+            task_id=name,
+            reason=alarm.what,
+            next_step=alarm.next_step,
         )
 
     def _failed(self) -> Message:
@@ -330,6 +364,26 @@ def reason_of(error: object) -> tuple[str, str]:
             "Read the log of this task and check Airflow's workers; then clear it.",
         )
     return f"{type(error).__name__}: {error}", "Read the log of this task, then clear it."
+
+
+def tell_alarm(alarm: Alarm, since: int, *, over: bool) -> None:
+    """Report trouble of the running task, or its end: to the ticket, and in the task's state store.
+
+    :param since: epoch seconds of its begin: with the kind it identifies the alarm.
+    :param over: it is over.
+    """
+    try:
+        context = get_current_context()
+    except RuntimeError:
+        return
+    try:
+        if over:
+            context["task_state_store"].delete(_STATE)
+        else:
+            context["task_state_store"].set(_STATE, f"{alarm.what} Next: {alarm.next_step}")
+    except Exception as error:
+        log.info("Airflow does not keep the task's state: %s", redact(str(error)))
+    TicketNotifier("alarm", alarm, (since, "over" if over else "begun")).notify(context)
 
 
 def callbacks() -> dict[str, list[TicketNotifier]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import time
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomart_dr.errors import GuardError, PermanentError, TransientError
 from infomart_dr.evidence import manifest as evidence
@@ -51,12 +51,17 @@ from infomart_dr.hooks.data_pump import (
 from infomart_dr.hooks.job_log import whole_log
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate
-from infomart_dr.operators.jobs import JobOperator, failed
+from infomart_dr.operators.jobs import ALARM_AT, JobOperator, failed
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.statements import drop_object
 from infomart_dr.text import size_text, sorted_names
+from infomart_dr.times import span
 from infomart_dr.topology import BOTH_ROLES
+
+if TYPE_CHECKING:
+    from infomart_dr.evidence.estimate import Phase
+    from infomart_dr.triggers.remote_job import RemoteJobTrigger
 
 #: Characters of all errors that the gate of the import shows.
 _SHOWN = 20_000
@@ -134,6 +139,10 @@ class DataPumpOperator(JobOperator):
     program: ClassVar[Literal["expdp", "impdp"]]
     operation: ClassVar[Literal["export", "import"]]
 
+    @property
+    def phase(self) -> Phase:  # type: ignore[override]
+        return self.operation
+
     def job_name(self, step: Step) -> str:
         """Name in DBA_DATAPUMP_JOBS; depends only on the plan."""
         raise NotImplementedError
@@ -144,6 +153,20 @@ class DataPumpOperator(JobOperator):
 
     def prepare(self, step: Step) -> None:
         """Check what is needed before the job's first start."""
+
+    def running_job(self, step: Step) -> str:
+        """Name of the job whose client this step waits for."""
+        return self.job_name(step)
+
+    def trigger(self, step: Step) -> tuple[type[RemoteJobTrigger], dict[str, Any]]:
+        from infomart_dr.triggers.data_pump import DataPumpTrigger
+
+        return DataPumpTrigger, {
+            "step": step.arguments(),
+            "role": self.role,
+            "data_pump_job": self.running_job(step),
+            "space_wait": step.topology.timeouts.space_wait,
+        }
 
     def report(self, step: Step) -> LogReport | None:
         """The job's log in the directory, classified; None when there is none."""
@@ -295,6 +318,8 @@ class RunExpdp(DataPumpOperator):
 class ChecksumOperator(JobOperator):
     """A step that makes the SHA-256 sums of the dump files at one site."""
 
+    phase = "transfer"
+
     def names(self, step: Step) -> list[str]:
         """Files to sum."""
         raise NotImplementedError
@@ -426,6 +451,7 @@ class TransferDumpSet(JobOperator):
     changes = "the dump files and the manifest at the target"
     undo = "remove the files"
     job = "transfer"
+    phase = "transfer"
 
     def plan(self, step: Step) -> Any:
         from infomart_dr.hooks.transfer import TransferPlan
@@ -491,10 +517,19 @@ class TransferDumpSet(JobOperator):
     def _relay(self, step: Step, plan: Any) -> None:
         from infomart_dr.hooks.transfer import progress_line, relay
 
-        told = time.monotonic()
+        began = told = time.monotonic()
+        limit, late = self.job_limit(step) or float("inf"), False
 
         def tell(sizes: dict[str, int]) -> None:
-            nonlocal told
+            nonlocal told, late
+            if time.monotonic() - began > limit:
+                raise GuardError(
+                    f"{self.task_id}: the copy has not ended within {span(limit)}.",
+                    f"Check network and disks. {self.later} Then clear this task: the copy resumes where it stopped.",
+                )
+            if not late and time.monotonic() - began > limit * ALARM_AT:
+                late = True
+                self.raise_alarm(step, self.alarm_of(step, {"state": "late"}))
             if time.monotonic() - told > 10:
                 told = time.monotonic()
                 self.log.info("%s", progress_line(sizes, dict(plan.files)))
@@ -789,6 +824,9 @@ class RecreateMissingIndexes(DataPumpOperator):
 
     def job_name(self, step: Step, back: int = 0) -> str:
         return job_name("GIM_IDX", f"{step.plan_id} {len(self.attempts(step)) - back}")
+
+    def running_job(self, step: Step) -> str:
+        return self.job_name(step, back=1)
 
     def observe(self, step: Step) -> Observation:
         missing, unusable = missing_indexes(step), sorted({each.name for each in unusable_indexes(step, "target")})

@@ -95,12 +95,17 @@ class RunEtlJob(JobOperator, HumanStep):
     def job_limit(self, step: Step) -> float | None:
         return step.topology.info_mart.jobs.timeout
 
+    def overdue(self, step: Step, event: dict[str, Any]) -> GuardError:
+        return GuardError(
+            f"{self.etl_job} has not ended within {span(step.topology.info_mart.jobs.timeout)}.",
+            "The job is still running. Check it in GIM Manager, then clear this task to continue waiting for it.",
+        )
+
+    @property
+    def later(self) -> str:
+        return "If it needs more time, set info_mart.jobs.timeout in the topology."
+
     def collect(self, step: Step, event: dict[str, Any]) -> None:
-        if event["state"] == "overdue":
-            raise GuardError(
-                f"{self.etl_job} has not ended within {span(step.topology.info_mart.jobs.timeout)}.",
-                "The job is still running. Check it in GIM Manager, then clear this task to continue waiting for it.",
-            )
         if self.ended(event) != 0:
             raise failed(
                 f"{self.etl_job} failed: the command ended with {event['exit_code']}.",

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomart_dr.deployment import HostKind
 from infomart_dr.errors import GuardError, TransientError
+from infomart_dr.evidence.estimate import Phase
+from infomart_dr.guards.dump_set import time_limit
 from infomart_dr.hooks.job_log import whole_log
+from infomart_dr.hooks.parse_data_pump import NEXT_STEPS
+from infomart_dr.notifiers.tickets import Alarm, tell_alarm
 from infomart_dr.operators.base import StepOperator
-from infomart_dr.plan.step import Step
+from infomart_dr.plan import facts
+from infomart_dr.plan.facts import Fact
+from infomart_dr.plan.step import Observation, Step
+from infomart_dr.times import span
+from infomart_dr.values import JsonObject
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.remote_host import RemoteHost
     from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
-
+    from infomart_dr.triggers.remote_job import RemoteJobTrigger
 
 #: Exit codes of a program that a signal ended lie between these; the signal is the code less the first.
 _SIGNALS = (128, 160)
+#: Part of a limit after which a job is reported.
+ALARM_AT = 0.75
+#: The key of ``timeouts`` for each phase.
+LIMITS: dict[Phase, str] = {"export": "expdp", "transfer": "transfer", "import": "impdp"}
+#: Advice for a job that waits for space.
+SPACE = NEXT_STEPS["waiting"]
 
 
 class JobOperator(StepOperator):
@@ -31,6 +45,8 @@ class JobOperator(StepOperator):
     job: str = ""
     #: The site's host that runs it.
     host_kind: HostKind = "db"
+    #: Its part of a copy, which has a time limit; None: none.
+    phase: ClassVar[Phase | None] = None
 
     def host(self, step: Step) -> RemoteHost:
         """The host that runs the job."""
@@ -62,15 +78,19 @@ class JobOperator(StepOperator):
 
     def job_limit(self, step: Step) -> float | None:
         """Seconds to wait for the job; None: no limit."""
-        return None
+        return time_limit(step, self.phase) if self.phase else None
+
+    def trigger(self, step: Step) -> tuple[type[RemoteJobTrigger], dict[str, Any]]:
+        """Class and own arguments of the trigger that waits for the job."""
+        from infomart_dr.triggers.remote_job import RemoteJobTrigger
+
+        return RemoteJobTrigger, {}
 
     def wait(self, step: Step, job: RemoteJob, progress: dict[str, Any] | None = None) -> None:
         """Wait until the job has ended, and take its result: a short while here, then deferred.
 
         The last thing that :meth:`act` does.
         """
-        from infomart_dr.triggers.remote_job import RemoteJobTrigger
-
         deadline = time.monotonic() + step.topology.timeouts.inline_wait
         while (status := job.status()).active and time.monotonic() < deadline:
             time.sleep(min(1.0, step.topology.timeouts.poll))
@@ -80,10 +100,12 @@ class JobOperator(StepOperator):
             self.take(step, ended_event(job, status))
             return
 
-        host, limit = self.host(step), self.job_limit(step)
-        self.log.info("act: wait for job %s on %s", job.job_id, host.label)
+        host, limit, now = self.host(step), self.job_limit(step), time.time()
+        kind, own = self.trigger(step)
+        within = f", for at most {span(limit)}" if limit else ""
+        self.log.info("act: wait for job %s on %s%s", job.job_id, host.label, within)
         self.defer(
-            trigger=RemoteJobTrigger(
+            trigger=kind(
                 ssh_connection=host.ssh_connection,
                 work_folder=host.work_folder,
                 job_id=job.job_id,
@@ -91,10 +113,87 @@ class JobOperator(StepOperator):
                 connect_timeout=step.topology.timeouts.connect,
                 command_timeout=step.topology.timeouts.command,
                 progress=progress,
-                deadline=None if limit is None else time.time() + limit,
+                deadline=None if limit is None else now + limit,
+                alarm_at=None if limit is None else now + limit * ALARM_AT,
+                **own,
             ),
             method_name="resume",
         )
+
+    def take(self, step: Step, event: dict[str, Any]) -> Observation | None:
+        state = event["state"]
+        if state in ("held", "late"):
+            self.raise_alarm(step, self.alarm_of(step, event))
+        elif state == "released":
+            self.end_alarm(step, f"The wait for space is over after {span(time.time() - event['since'])}.")
+        elif state == "overdue":
+            raise self.overdue(step, event)
+        if "again" in event:
+            kind, _ = self.trigger(step)
+            self.defer(trigger=kind(**event["again"]), method_name="resume")
+        if state in ("ended", "vanished", "absent"):
+            self.end_alarm(step, "The job no longer runs.")
+        return super().take(step, event)
+
+    def _result(self, step: Step, seen: Observation) -> dict[str, Any]:
+        self.end_alarm(step, "The step is done.")
+        return super()._result(step, seen)
+
+    # -- alarms ------------------------------------------------------------------------------------
+
+    @property
+    def alarm(self) -> Fact[JsonObject]:
+        """The fact that the job of this task waits for space or takes too long."""
+        return facts.JOB_ALARM.of(self.task_id)
+
+    def alarm_of(self, step: Step, event: dict[str, Any]) -> Alarm:
+        """The alarm behind an event."""
+        if event["state"] == "held":
+            longest = span(step.topology.timeouts.space_wait)
+            return Alarm("space", f"{event['reason']}. The task waits for it for at most {longest}.", SPACE)
+        limit = self.job_limit(step) or 0.0
+        return Alarm(
+            "late",
+            f"{self.task_id} waits for its job for {span(limit * ALARM_AT)}; the limit is {span(limit)}.",
+            f"Check whether it makes progress: the task's log, the host's disks and network. {self.later}",
+        )
+
+    @property
+    def later(self) -> str:
+        """How to give the job more time."""
+        return f"If it needs more time, set timeouts.{LIMITS[self.phase]} in the topology." if self.phase else ""
+
+    def overdue(self, step: Step, event: dict[str, Any]) -> GuardError:
+        """The error of a wait that has reached its limit; the job runs on."""
+        if "since" in event:
+            return GuardError(
+                f"{self.task_id}: for {span(time.time() - event['since'])}, {event['reason']}.",
+                f"{SPACE} Then clear this task: it attaches to the job.",
+            )
+        return GuardError(
+            f"{self.task_id}: job {event['job_id']} has not ended within {span(self.job_limit(step) or 0.0)}; it still "
+            "runs.",
+            f"Check whether it makes progress. {self.later} Then clear this task: it attaches to the job and waits as "
+            "long again.",
+        )
+
+    def raise_alarm(self, step: Step, alarm: Alarm) -> None:
+        """Report an alarm: log, ticket, ledger for infomart_watch, and the task's state store."""
+        since = int(time.time())
+        self.log.error("alarm: %s Next: %s", alarm.what, alarm.next_step)
+        step.ledger.forget(self.alarm)
+        recorded = {"kind": alarm.kind, "since": since, "what": alarm.what[:900], "next": alarm.next_step}
+        step.ledger.put_once(self.alarm, recorded)
+        tell_alarm(alarm, since, over=False)
+
+    def end_alarm(self, step: Step, how: str) -> None:
+        """Report that an alarm is over; nothing without an alarm."""
+        recorded = step.ledger.get(self.alarm)
+        if recorded is None:
+            return
+        self.log.warning("alarm is over: %s", how)
+        step.ledger.forget(self.alarm)
+        tell_alarm(Alarm(str(recorded["kind"]), f"{self.task_id}: {how}", ""), int(recorded["since"]), over=True)
 
     def ended(self, event: dict[str, Any]) -> int:
         """Exit code of the job behind an event.

@@ -353,6 +353,19 @@ IMPORT_APPROVED = _text(
     forgotten_by=("check_import_log",),
 )
 
+JOB_ALARM = Facts(
+    "job_alarm:{}",
+    "task",
+    _object(
+        "",
+        "A long job waits for space or takes longer than expected; infomart_watch reports it",
+        "run_expdp",
+        "transfer_files",
+        "run_impdp",
+        forgotten_by=("run_expdp", "transfer_files", "run_impdp"),
+    ),
+)
+
 # -- stop and start --------------------------------------------------------------------------------
 
 SERVER_TOUCHED = _moment(

@@ -43,6 +43,13 @@ class Timeouts(Model):
     quiesce: int = Field(1800, ge=10, le=86400)
     #: Until the Replicat has caught up.
     catch_up: int = Field(86400, ge=10)
+    #: An export, an import, and a transfer or a checksum of the dump set; None: twice the longest time of the estimate,
+    #: at least an hour.
+    expdp: int | None = Field(None, ge=60)
+    impdp: int | None = Field(None, ge=60)
+    transfer: int | None = Field(None, ge=60)
+    #: For which a Data Pump job may wait for space. Oracle itself gives up after 7200 s: the table is then missing.
+    space_wait: int = Field(5400, ge=60, le=86400)
 
 
 class Approval(Model):

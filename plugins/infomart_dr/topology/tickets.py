@@ -12,7 +12,7 @@ from infomart_dr.topology.identifiers import ConnectionId, Model
 #: Pattern of a ticket's number.
 TICKET = r"[A-Za-z0-9_.~:+-]{1,250}"
 #: Events that are reported to a ticket.
-TicketEvent = Literal["started", "waiting", "chapter", "failed", "ended"]
+TicketEvent = Literal["started", "waiting", "alarm", "chapter", "failed", "ended"]
 
 
 def _pattern(value: str) -> str:

@@ -21,8 +21,11 @@ _MAX_DELAY = 60.0
 class RemoteJobTrigger(BaseTrigger):
     """Fires once: when a remote job has ended or vanished, or when its host has not answered for too long.
 
-    The event is a dictionary: ``state`` (``ended``, ``vanished``, ``absent``, ``unreachable`` or
-    ``failed``), ``job_id``, ``exit_code``, ``log_offset``, ``seconds`` (the program's, by the host's
+    A report (``late``, and those of subclasses) leaves the job alone; the event's ``again`` has the arguments of the
+    trigger that waits on.
+
+    The event is a dictionary: ``state`` (``ended``, ``vanished``, ``absent``, ``unreachable``, ``failed``,
+    ``late`` or ``overdue``), ``job_id``, ``exit_code``, ``log_offset``, ``seconds`` (the program's, by the host's
     clock) and ``reason``; after an error also ``retryable`` and ``next_step``.
 
     :param ssh_connection: Airflow connection of the host.
@@ -36,6 +39,7 @@ class RemoteJobTrigger(BaseTrigger):
     :param progress: for showing the progress of a transfer: ``ssh_connection`` and ``folder`` where the files
         grow, ``files`` (list of name and size), ``every`` (number of checks between two lines, default 6).
     :param deadline: moment (epoch seconds) at which the waiting for a running job ends.
+    :param alarm_at: moment before it at which the job is reported as ``late``.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class RemoteJobTrigger(BaseTrigger):
         patience: float = 600,
         progress: dict[str, Any] | None = None,
         deadline: float | None = None,
+        alarm_at: float | None = None,
     ) -> None:
         super().__init__()
         self.ssh_connection = ssh_connection
@@ -62,6 +67,7 @@ class RemoteJobTrigger(BaseTrigger):
         self.patience = patience
         self.progress = progress
         self.deadline = deadline
+        self.alarm_at = alarm_at
         self._unfinished_line = ""
         self._measured: tuple[float, int] | None = None
 
@@ -80,6 +86,7 @@ class RemoteJobTrigger(BaseTrigger):
                 "patience": self.patience,
                 "progress": self.progress,
                 **({} if self.deadline is None else {"deadline": self.deadline}),
+                **({} if self.alarm_at is None else {"alarm_at": self.alarm_at}),
             },
         )
 
@@ -123,8 +130,8 @@ class RemoteJobTrigger(BaseTrigger):
                 return self._event("failed", error=error)
             if not status.active:
                 return self._event(status.state, status)
-            if self.deadline is not None and time.time() > self.deadline:
-                return self._event("overdue", status, reason="The job has not ended in time, and still runs.")
+            if (event := await self._attend(status)) is not None:
+                return event
             if status.state == "starting":
                 looks += 1
                 # no wrapper claimed it, since the submitter was lost; a retry starts it safely
@@ -134,6 +141,26 @@ class RemoteJobTrigger(BaseTrigger):
                 looks += 1
                 await self._show_progress(looks)
             await asyncio.sleep(self.poll)
+
+    async def _attend(self, status: JobStatus) -> dict[str, Any] | None:
+        """The report about a running job; None: the waiting goes on."""
+        now = time.time()
+        if self.deadline is not None and now > self.deadline:
+            return self._event("overdue", status, reason="The job has not ended in time, and still runs.")
+        if self.alarm_at is not None and now > self.alarm_at:
+            self.alarm_at = None
+            return self._report("late", status)
+        return None
+
+    def _noticed(self, line: str) -> None:
+        """Take notice of a new line of the job's output."""
+
+    def _report(self, state: str, status: JobStatus, reason: str = "", **more: Any) -> dict[str, Any]:
+        """An event after which the waiting goes on."""
+        again = self.serialize()[1]
+        # The next trigger reads the beginning of an unfinished line again.
+        again["log_offset"] -= len(self._unfinished_line.encode())
+        return {**self._event(state, status, reason), **more, "again": again}
 
     def _event(
         self, state: str, status: JobStatus | None = None, reason: str = "", error: InfoMartError | None = None
@@ -159,6 +186,7 @@ class RemoteJobTrigger(BaseTrigger):
             *lines, self._unfinished_line = (self._unfinished_line + text).split("\n")
             for line in lines:
                 self.log.info("%s", line.rstrip("\r"))
+                self._noticed(line)
             if not everything:
                 break
         if everything and self._unfinished_line:

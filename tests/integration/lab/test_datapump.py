@@ -513,6 +513,38 @@ def test_a_full_disk_waits_and_goes_on(lab: LabConfig) -> None:
     assert client.returncode == 0 and "ORA-01653" in output
 
 
+def resumable(config: LabConfig, site: str) -> list[tuple[str, str, str]]:
+    """Name, status and message of the sessions in DBA_RESUMABLE."""
+    rows = query(config, site, "select name, status, coalesce(error_msg, '') from sys.dba_resumable order by name")
+    return [(str(name), str(status), str(message)) for name, status, message in rows]
+
+
+def test_a_wait_for_space_shows_in_the_dictionary_and_its_end_in_no_line(lab: LabConfig) -> None:
+    lab_config.set_fault(lab, "site2.expdp.disk_full", True)
+    words = ("schemas=gim", "directory=gim_dump", "dumpfile=g.dmp", "job_name=gim_exp", "logfile=e.log")
+    client = detached(lab, "site2", "expdp", *words)
+    wait(lambda: any(status == "SUSPENDED" for _, status, _ in resumable(lab, "site2")))
+    ((name, _, message),) = [row for row in resumable(lab, "site2") if row[1] == "SUSPENDED"]
+    assert name == "SYSTEM.GIM_EXP.1" and message.startswith("ORA-01653")
+    lab_config.set_fault(lab, "site2.expdp.disk_full", None)
+    output, _ = client.communicate(timeout=60)
+    assert "resum" not in output.rpartition("Resumable stmt start")[2].lower()
+    assert {status for _, status, _ in resumable(lab, "site2")} == {"NORMAL"}
+
+
+def test_an_index_waits_for_space_without_a_word(lab: LabConfig) -> None:
+    assert export(lab, "dumpfile=gim.dmp")[0] == 0
+    carry(lab)
+    lab_config.set_fault(lab, "site3.impdp.disk_full", "indexes")
+    words = ("directory=gim_dump", "dumpfile=gim.dmp", "job_name=gim_imp", "logfile=i.log")
+    client = detached(lab, "site3", "impdp", *words)
+    log = lab.dump_dir("site3") / "i.log"
+    wait(lambda: any("ORA-01652" in message for _, _, message in resumable(lab, "site3")))
+    assert "ORA-01652" not in log.read_text()
+    lab_config.set_fault(lab, "site3.impdp.disk_full", None)
+    assert client.wait(timeout=60) in (0, 5), "with what was there before"
+
+
 # -- refusals ----------------------------------------------------------------------------------------
 
 

@@ -622,6 +622,7 @@ OF_FITNESS = {
     "redo_written": "SECONDS",
     "own_account": "TIME_THERE",
     "open_transactions_age": "IDLE_SECONDS",
+    "space_waits": "ERROR_MSG",
 }
 
 
@@ -629,7 +630,8 @@ OF_FITNESS = {
 def test_a_statement_of_fitness_is_answered(connect: Connect, name: str, column: str) -> None:
     sql = files.statement(name)
     cursor = connect("SYSTEM").cursor()
-    binds = {bind: "GGATE" if bind == "grantee" else "GIM" for bind in ("owner", "grantee") if f":{bind}" in sql}
+    names = ("owner", "grantee", "job_name")
+    binds = {bind: "GGATE" if bind == "grantee" else "GIM" for bind in names if f":{bind}" in sql}
     cursor.execute(sql, binds)
     assert column in [each[0] for each in cursor.description]
     cursor.fetchall()

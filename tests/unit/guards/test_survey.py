@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -347,6 +348,19 @@ def test_a_failovers_plan_keeps_what_it_stops_at_the_survivor_from_being_told(wo
         f"{ACTIVE}/host/look": "critical",
         f"{STANDBY}/lock/plan": "info",
     }
+
+
+def test_a_job_of_the_running_plan_that_waits_for_space_is_an_alert_until_it_goes_on(world: World) -> None:
+    world.lock_at = STANDBY
+    alarm = {"kind": "space", "since": time.time() - 3600, "what": "job GIM_IMP waits for space", "next": "Add space."}
+    world.databases[STANDBY].plans["INC-1"] = {"job_alarm:load.run_impdp": json.dumps(alarm), "scn": "5"}
+    seen = world.look()
+    assert found(seen) == {f"{STANDBY}/lock/plan": "info", f"{STANDBY}/lock/load.run_impdp": "critical"}
+    (finding,) = [each for each in seen.findings if each.level == "critical"]
+    assert finding.sentence == "job GIM_IMP waits for space, since 1 h." and finding.remedy == "Add space."
+    world.databases[STANDBY].plans["INC-1"] = {}
+    seen = world.look()
+    assert found(seen) == {f"{STANDBY}/lock/plan": "info"} and f"{STANDBY}/lock" in seen.judged
 
 
 def test_the_source_writes_no_marker_while_a_plan_holds_its_lock(world: World) -> None:

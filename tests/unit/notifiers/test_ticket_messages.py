@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.http_receiver import Answer, Receiver
 
 from infomart_dr.errors import GuardError, TopologyError
 from infomart_dr.notifiers import tickets
-from infomart_dr.notifiers.tickets import Moment, TicketNotifier, reason_of
+from infomart_dr.notifiers.tickets import Alarm, Moment, TicketNotifier, reason_of
 from infomart_dr.topology import Tickets
 
 from .telling import RUN, Told
@@ -60,6 +61,36 @@ def test_the_last_step_of_a_chapter_tells_that_it_is_done_and_others_tell_nothin
     told.states["drain_standby.raise_sequences"] = "running"
     (done,) = told("ends", "drain_standby.raise_sequences", "skipped")
     assert done["chapter"] == "drain_standby"
+
+
+def test_an_alarm_and_its_end_are_two_messages_and_a_second_alarm_is_another(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store: dict[str, str] = {}
+    context = told.context("gather_evidence.probe_from_airflow", "running")
+    context["task_state_store"] = SimpleNamespace(set=store.__setitem__, delete=store.pop)
+    monkeypatch.setattr(tickets, "get_current_context", lambda: context)
+    alarm = Alarm("space", "job GIM_IMP waits for space: ORA-01653.", "Add a data file.")
+    tickets.tell_alarm(alarm, 1000, over=False)
+    assert store == {"alarm": "job GIM_IMP waits for space: ORA-01653. Next: Add a data file."}
+    tickets.tell_alarm(Alarm("space", "The wait is over.", ""), 1000, over=True)
+    assert store == {}
+    tickets.tell_alarm(alarm, 2000, over=False)
+    first, over, second = [request.body for request in told.receiver.requests]
+    assert first["event"] == over["event"] == "alarm" and len({first["key"], over["key"], second["key"]}) == 3
+    assert "Alarm: gather_evidence.probe_from_airflow" in first["text"] and "Next: Add a data file." in first["text"]
+    assert "Alarm is over" in over["text"] and "Next:" not in over["text"]
+    assert (first["reason"], first["next_step"]) == (alarm.what, alarm.next_step)
+    assert first["link"].endswith("/tasks/gather_evidence.probe_from_airflow")
+
+
+def test_an_airflow_that_keeps_no_state_of_a_task_still_tells_the_alarm(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = told.context("gather_evidence.probe_from_airflow", "running")
+    monkeypatch.setattr(tickets, "get_current_context", lambda: context)
+    tickets.tell_alarm(Alarm("late", "It takes long.", "Look."), 1000, over=False)
+    assert [request.body["event"] for request in told.receiver.requests] == ["alarm"]
 
 
 def test_a_failure_tells_the_reason_and_the_next_action(told: Told) -> None:

@@ -123,7 +123,11 @@ class FakeStep:
         self.lock = FakeLock(plan_id, owner)
         self.key, self.schema, self.plan_folder = "0a1b2c3d", "GIM", "plans/0a1b2c3d"
         self.topology = SimpleNamespace(
-            timeouts=SimpleNamespace(poll=0.01, catch_up=5.0, inline_wait=0.0), sites={}, architecture="active-standby"
+            timeouts=SimpleNamespace(
+                poll=0.01, catch_up=5.0, inline_wait=0.0, expdp=7200, impdp=7200, transfer=7200, space_wait=5400
+            ),
+            sites={},
+            architecture="active-standby",
         )
 
     @property

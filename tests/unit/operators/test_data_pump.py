@@ -60,7 +60,7 @@ class World:
             password_input=lambda: "",
         )
         step.data_pump = lambda role: pump
-        step.topology.timeouts = SimpleNamespace(poll=1.0, connect=1.0, command=1.0, inline_wait=0.0)
+        vars(step.topology.timeouts).update(poll=1.0, connect=1.0, command=1.0)
         return step
 
     def _move(self, argv: list[str]) -> None:
