@@ -1,11 +1,10 @@
-"""An SSH server on loopback inside the test's process: real commands, real SFTP, one user with a key."""
+"""An SSH server on loopback inside the test's process: real commands, one user with a key."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import threading
@@ -49,12 +48,6 @@ class SshServer:
         self.path = f"{home}/bin:/usr/local/bin:/usr/bin:/bin"
         #: Login shell. bash reads ~/.bashrc for each command of an SSH server.
         self.shell = "/bin/sh"
-        #: What a start file prints into a session of SFTP.
-        self.noise_in_sftp = b""
-        #: Bytes of a file that SFTP can write; None: no limit. The text of the answer beyond; "": the bytes are
-        #: dropped.
-        self.space: int | None = None
-        self.full = "Failure"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -68,33 +61,12 @@ class SshServer:
         """Listen."""
 
         async def listen() -> None:
-            home = os.fsencode(self.home)
-
-            class Sftp(asyncssh.SFTPServer):
-                def __init__(sftp, channel: asyncssh.SSHServerChannel[bytes]) -> None:
-                    super().__init__(channel)
-                    if self.noise_in_sftp:
-                        channel.write(self.noise_in_sftp)
-
-                def map_path(self, path: bytes) -> bytes:
-                    return os.path.join(home, path)  # noqa: PTH118
-
-                def write(sftp, file_obj: object, offset: int, data: bytes) -> int:
-                    if self.space is None or offset + len(data) <= self.space:
-                        return super().write(file_obj, offset, data)  # type: ignore[return-value]
-                    if fits := data[: max(self.space - offset, 0)]:
-                        super().write(file_obj, offset, fits)
-                    if not self.full:
-                        return len(data)
-                    raise asyncssh.SFTPFailure(self.full)
-
             self._acceptor = await asyncssh.listen(
                 "127.0.0.1",
                 self.port,
                 server_factory=lambda: _Login(self),
                 server_host_keys=[self.host_key],
                 process_factory=self._process,
-                sftp_factory=Sftp,
                 encoding=None,
             )
 

@@ -33,7 +33,7 @@ from infomart_dr.errors import (
     UnexpectedReplyError,
     UnreachableError,
 )
-from infomart_dr.hooks.connections import missing
+from infomart_dr.hooks.connections import connection, missing
 from infomart_dr.topology import Topology
 
 # Errors that paramiko logs with a traceback are raised here in one sentence; its line per connect is noise.
@@ -47,6 +47,12 @@ _MAX_OUTPUT = 32 * 1024 * 1024
 _CHUNK = 65536
 #: Number of characters of output that an error shows.
 _TAIL = 2000
+#: Begins the command of every login shell; the words that follow are the text of the script, for ``printf``.
+_ONE_LINE = """/bin/sh -c 'eval "$(IFS=; printf "$*")"' sh """
+#: Characters of one of these words.
+_PIECE = 900
+#: Exit code of sshd while /etc/nologin exists, as at the beginning and the end of a system's life.
+_NO_LOGIN = 254
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def command_line(
     mark: str = "",
     stdin: bool = False,
 ) -> str:
-    """Command string for any remote login shell: ``/bin/sh -c '...'``.
+    """Command string for any remote login shell, csh and tcsh too: ``/bin/sh -c ... sh '...' '...'``.
 
     :param argv: program and arguments, each quoted.
     :param environment: variables without secrets; secrets go by standard input.
@@ -108,7 +114,26 @@ def command_line(
     text = " && ".join(parts)
     if "\0" in text:
         raise PermanentError(f"The command {argv[0]!r} contains a NUL character.")
-    return "/bin/sh -c " + shlex.quote(text)
+    return _ONE_LINE + " ".join(f"'{piece}'" for piece in _pieces(text))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text for ``printf``, cut into words that each shell takes as they are between single quotes.
+
+    csh ends a quoted word at a line break, expands ``!`` inside it, and in old releases takes 1024 bytes at most.
+    """
+    piece = ""
+    for byte in text.encode():
+        character = chr(byte)
+        if character == "%":
+            character = "%%"
+        elif not " " <= character <= "~" or character in "'!\\":
+            character = f"\\{byte:03o}"
+        if len(piece) + len(character) > _PIECE:
+            yield piece
+            piece = ""
+        piece += character
+    yield piece
 
 
 def after_mark(output: bytes, mark: str) -> bytes | None:
@@ -234,6 +259,9 @@ class RemoteHost:
                 "Correct host, host_key, private_key or key_file of the connection.",
             ) from None
         self._address = f"{hook.remote_host}:{hook.port}"
+        # Compression in Python is slower than a link between data centres; the connection may ask for it.
+        if "compress" not in connection(self.ssh_connection).extra_dejson:
+            hook.compress = False
         if hook.no_host_key_check or hook.allow_host_key_change:
             raise CredentialsError(
                 f"The Airflow connection {self.ssh_connection} does not check host keys.",
@@ -260,7 +288,15 @@ class RemoteHost:
                 "(ssh-keygen -lf /etc/ssh/ssh_host_..._key.pub) and correct host_key of the connection.",
             ) from None
         except paramiko.AuthenticationException as error:
-            if re.search(r"timeout|EOF|shut down", str(error), re.IGNORECASE):
+            if re.search(r"EOF|shut down", str(error), re.IGNORECASE):
+                # /etc/nologin of a host that boots looks the same as an account that has expired.
+                raise UnreachableError(
+                    f"{self.label}: the host ended the connection during the login of {hook.username}.",
+                    "The retry logs in again. If this goes on, read the log of sshd there: the account may have "
+                    "expired, the host may let nobody in (/etc/nologin), or Airflow may offer too many keys (set "
+                    "look_for_keys to false in the connection).",
+                ) from None
+            if "timeout" in str(error).lower():
                 raise self._unreachable(f"the login was not answered ({error})") from None
             raise CredentialsError(
                 f"{self.label}: the login of {hook.username} was refused.",
@@ -287,6 +323,12 @@ class RemoteHost:
         except socket.gaierror as error:
             raise self._unreachable(f"the name cannot be resolved ({error.strerror})") from None
         except (OSError, EOFError) as error:
+            if hook.key_file and getattr(error, "filename", None) == hook.key_file:
+                raise CredentialsError(
+                    f"{self.label}: Airflow cannot read its key_file {hook.key_file} ({error.strerror}).",  # type: ignore[union-attr]
+                    "Put the key there on each machine of Airflow, readable for its user, or correct key_file of the "
+                    "connection.",
+                ) from None
             # paramiko's own errors are OSErrors without a number
             reason = getattr(error, "strerror", None) or str(error)
             raise self._unreachable(reason[:200] or type(error).__name__) from None
@@ -466,6 +508,8 @@ class RemoteHost:
                 "let it run for interactive logins only.",
             )
         printed = tail((raw.stderr + b"\n" + raw.stdout).decode("utf-8", "replace"))
+        if raw.exit_code == _NO_LOGIN:
+            raise self._unreachable(f"it lets nobody in now: {printed or 'it printed nothing'}")
         raise UnexpectedReplyError(
             f"{self.label}: the login shell did not run {name}: {printed or 'it printed nothing'} "
             f"(exit code {raw.exit_code}).",
@@ -519,6 +563,33 @@ class RemoteHost:
             f"{self.label}: the connection was lost while {name} ran.", "Check the network and the host."
         )
 
+    def open(self) -> None:
+        """Log in now, and not at the first command."""
+        if self._client is None:
+            self._client = self._connect()
+
+    @contextlib.contextmanager
+    def streaming(self, text: str, *arguments: str) -> Iterator[RemoteStream]:
+        """Run a POSIX sh script of the product, with its input and output carried while it runs.
+
+        :param arguments: ``$1``, ``$2`` ...
+        """
+        mark = f"infomart-{secrets.token_hex(8)}"
+        channel = self._channel()
+        try:
+            channel.settimeout(self.command_timeout)
+            channel.exec_command(command_line(["/bin/sh", "-c", text, "sh", *arguments], mark=mark, stdin=True))
+            stream = RemoteStream(self, channel, mark)
+            stream.begin()
+            yield stream
+        except TimeoutError:
+            raise self._timeout(RemoteStream.name, self.command_timeout) from None
+        except (paramiko.SSHException, EOFError, OSError):
+            raise self._lost(RemoteStream.name) from None
+        finally:
+            with contextlib.suppress(Exception):
+                channel.close()
+
     # -- files -------------------------------------------------------------------------------------
 
     def home(self) -> str:
@@ -567,8 +638,14 @@ class RemoteHost:
         return self.shell_bytes(_READ, path, str(offset + 1), str(limit))
 
     def exists(self, path: str) -> bool:
-        """A file or folder exists."""
-        return self.run(["test", "-e", path], check=False).exit_code == 0
+        """A file or folder exists.
+
+        :raises RemoteCommandError: neither yes nor no was the answer.
+        """
+        done = self.run(["test", "-e", path], check=False)
+        if done.exit_code not in (0, 1):
+            raise self._failed("test", done)
+        return done.exit_code == 0
 
     def file_sizes(self, folder: str, names: Sequence[str]) -> dict[str, int]:
         """Bytes of each of the named files that exists.
@@ -590,35 +667,79 @@ class RemoteHost:
         """Identifier that changes with each boot; empty on a system without one."""
         return self.shell("cat /proc/sys/kernel/random/boot_id 2>/dev/null || :").stdout.strip()
 
-    @contextlib.contextmanager
-    def sftp(self) -> Iterator[paramiko.SFTPClient]:
-        """SFTP session over the open connection."""
-        channel = self._channel()
+
+class RemoteStream:
+    """Input and output of a script that runs, without what start files of the login shell printed.
+
+    :param mark: the first line of its input and of its output.
+    """
+
+    #: The script in messages.
+    name = "the copy"
+
+    def __init__(self, host: RemoteHost, channel: paramiko.Channel, mark: str) -> None:
+        self._host, self._channel, self._mark = host, channel, mark
+        self._ahead = b""
+
+    def begin(self) -> None:
+        """Wait for the script's first line."""
+        self._channel.sendall(f"{self._mark}\n".encode())
+        seen = b""
+        while (after := after_mark(seen, self._mark)) is None:
+            data = self._channel.recv(_CHUNK)
+            if not data or len(seen) > _MAX_OUTPUT:
+                self._end(seen)
+                # It has no mark, so this raises.
+                self._host._without_noise(RawCompleted(0, seen, b""), self._mark, self.name)
+            seen += data
+        self._ahead = after
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes of output; empty at its end."""
+        if self._ahead:
+            data, self._ahead = self._ahead[:size], self._ahead[size:]
+            return data
+        return self._channel.recv(size)
+
+    def write(self, data: bytes) -> None:
+        """Send input. The host's own window limits how much is under way.
+
+        :raises RemoteCommandError: the script has ended with an error.
+        """
         try:
-            channel.settimeout(self.command_timeout)
-            channel.invoke_subsystem("sftp")
-            client = paramiko.SFTPClient(channel)
-        except paramiko.SFTPError as error:
-            channel.close()
-            raise PermanentError(
-                f"{self.label}: SFTP began with other text ({error}): a start file of the login shell prints it.",
-                "Let .bashrc, .profile or .kshrc of the SSH user print for interactive logins only, set the subsystem "
-                "sftp "
-                "to internal-sftp in sshd_config, or choose transfer.method direct.",
-            ) from None
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            channel.close()
-            if not channel.get_transport().is_active():
-                raise self._lost("sftp") from None
-            raise PermanentError(
-                f"{self.label}: no SFTP session could be opened ({error}).",
-                "Enable the subsystem sftp in sshd_config, or choose transfer.method direct.",
-            ) from None
-        try:
-            yield client
-        finally:
-            with contextlib.suppress(Exception):
-                client.close()
+            self._channel.sendall(data)
+        except TimeoutError:
+            raise
+        except OSError:
+            # The script ended before its input did: it says why.
+            self.finish()
+            raise
+
+    def finish(self) -> None:
+        """End the input, and wait for the script's end.
+
+        :raises RemoteCommandError: the script failed.
+        :raises UnreachableError: the connection was lost, or a signal ended the script.
+        """
+        with contextlib.suppress(OSError):
+            self._channel.shutdown_write()
+        while self._channel.recv(_CHUNK):
+            pass
+        self._end(f"{self._mark}\n".encode())
+
+    def _end(self, stdout: bytes) -> None:
+        """Wait for the exit code, and raise an error unless it is 0."""
+        stderr = b""
+        while data := self._channel.recv_stderr(_CHUNK):
+            stderr += data
+        if not self._channel.status_event.wait(self._host.command_timeout):
+            raise TimeoutError
+        code = self._channel.exit_status
+        if code == -1:
+            raise EOFError
+        done = self._host._without_noise(RawCompleted(code, stdout, stderr), self._mark, self.name)
+        if code != 0:
+            raise self._host._failed(self.name, Completed(code, "", done.stderr.decode("utf-8", "replace")))
 
 
 def _plain_names(names: Sequence[str]) -> None:

@@ -13,14 +13,19 @@ import re
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
-import paramiko
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from infomart_dr.errors import InfoMartError, PermanentError, UnexpectedReplyError, UnreachableError
-from infomart_dr.hooks.remote_host import RemoteHost
+from infomart_dr.errors import (
+    InfoMartError,
+    PermanentError,
+    RemoteCommandError,
+    UnexpectedReplyError,
+    UnreachableError,
+)
+from infomart_dr.hooks.remote_host import RemoteHost, RemoteStream
 from infomart_dr.text import size_text, unit_of
 from infomart_dr.times import span
 from infomart_dr.topology import AbsolutePath, Address, Port
@@ -29,9 +34,15 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,
 
 #: rsync(1), "EXIT VALUES", and ssh's 255: sockets, I/O, protocol stream, timeouts, signals, lost connections.
 _CURABLE_CODES = frozenset({10, 12, 20, 24, 30, 35, 255})
-#: Bytes that the relay transfers for one file at a time.
-_WINDOW = 8 * 1024 * 1024
-_BLOCK = 32 * 1024
+#: Exit code and output of an rsync whose ssh was refused before its login, as patterns of the shell.
+_REFUSED_BY_CHANCE = " | ".join(
+    f'{code}:*"{words}"*'
+    for code in (12, 255)
+    for words in ("_exchange_identification", "Connection reset by", "Exceeded MaxStartups")
+)
+#: Bytes that the relay reads at once, and after which it tells its progress.
+_BLOCK = 256 * 1024
+_REPORT = 8 * 1024 * 1024
 
 
 class TransferPlan(BaseModel):
@@ -68,11 +79,11 @@ class TransferPlan(BaseModel):
 # -- direct --------------------------------------------------------------------------------------------
 
 
-def ssh_command(plan: TransferPlan) -> str:
-    """The ``-e`` of rsync: no prompts, host keys checked, dead links detected in 15 s."""
-    words = ["ssh", "-p", str(plan.target_port)]
-    if plan.key:
-        words += ["-i", plan.key, "-o", "IdentitiesOnly=yes"]
+def _ssh_words(port: int, key: str | None, known_hosts: str | None) -> list[str]:
+    """ssh without prompts, with host keys checked; a dead link is detected in 15 s."""
+    words = ["ssh", "-p", str(port)]
+    if key:
+        words += ["-i", key, "-o", "IdentitiesOnly=yes"]
     options = {
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",
@@ -80,10 +91,21 @@ def ssh_command(plan: TransferPlan) -> str:
         "ServerAliveInterval": "5",
         "ServerAliveCountMax": "3",
     }
-    if plan.known_hosts:
-        options["UserKnownHostsFile"] = f'"{plan.known_hosts}"' if " " in plan.known_hosts else plan.known_hosts
+    if known_hosts:
+        options["UserKnownHostsFile"] = f'"{known_hosts}"' if " " in known_hosts else known_hosts
     for name, value in options.items():
         words += ["-o", f"{name}={value}"]
+    return words
+
+
+def login_command(user: str, address: str, port: int, key: str | None, known_hosts: str | None) -> list[str]:
+    """The login of the direct transfer, on the source host; the words of a command may follow."""
+    return [*_ssh_words(port, key, known_hosts), "-T", f"{user}@{address}"]
+
+
+def ssh_command(plan: TransferPlan) -> str:
+    """The ``-e`` of rsync."""
+    words = _ssh_words(plan.target_port, plan.key, plan.known_hosts)
     # rsync itself splits the text at blanks and understands quotes
     return " ".join(f"'{word}'" if " " in word else word for word in words)
 
@@ -95,10 +117,12 @@ def rsync_words(plan: TransferPlan) -> list[str]:
     a stream whose link is dead. ``--protect-args`` protects the target's name from the remote shell.
     """
     words = [plan.rsync, "--times", "--inplace", "--protect-args", "--timeout=60", "-e", ssh_command(plan)]
+    if "/" in plan.rsync:
+        words.append(f"--rsync-path={plan.rsync}")
     if plan.repair:
         words.append("--ignore-times")
     if plan.bandwidth:
-        words.append(f"--bwlimit={max(plan.bandwidth // plan.streams, 1)}")
+        words.append(f"--bwlimit={max(plan.bandwidth // min(plan.streams, len(plan.files)), 1)}")
     return words
 
 
@@ -115,11 +139,19 @@ def direct_command(plan: TransferPlan) -> tuple[str, str]:
     retryable = "|".join(str(code) for code in sorted(_CURABLE_CODES))
     # xargs gets the code 1 only: 255 would stop it at once, and it replaces others by 123
     one = (
-        f'{shlex.join(rsync_words(plan))} -- "$1" {shlex.quote(target)}\n'
-        "code=$?\n"
-        'if [ $code -eq 0 ]; then echo "$1: there"; exit 0; fi\n'
-        'echo "$1: rsync ended with exit code $code"\n'
-        'echo "$code" >> "$2"\n'
+        "tries=0\n"
+        "while :; do\n"
+        f'  printed=$({shlex.join(rsync_words(plan))} -- "$2" {shlex.quote(target)} 2>&1)\n'
+        "  code=$?\n"
+        # sshd refuses logins by chance when many are under way (MaxStartups)
+        f"  case $code:$printed in {_REFUSED_BY_CHANCE}) [ $tries -lt 5 ] || break;; *) break;; esac\n"
+        "  tries=$((tries+1))\n"
+        "  sleep $((tries + $$ % 3))\n"
+        "done\n"
+        '[ -z "$printed" ] || printf "%s\\n" "$printed"\n'
+        'if [ $code -eq 0 ]; then echo "$2: there"; exit 0; fi\n'
+        'echo "$2: rsync ended with exit code $code"\n'
+        'echo "$code" >> "$1"\n'
         "exit 1"
     )
     script = (
@@ -127,7 +159,8 @@ def direct_command(plan: TransferPlan) -> tuple[str, str]:
         'failures="$INFOMART_JOB/failures"\n'
         'rm -f "$failures"\n'
         f"one={shlex.quote(one)}\n"
-        f'xargs -P {plan.streams} -I NAME /bin/sh -c "$one" sh NAME "$failures"\n'
+        # the name comes last by itself: -I would replace its word in all arguments
+        f'xargs -P {plan.streams} -n 1 /bin/sh -c "$one" sh "$failures"\n'
         "code=$?\n"
         '[ $code -eq 0 ] && [ ! -s "$failures" ] && exit 0\n'
         '[ -s "$failures" ] || exit $code\n'
@@ -180,9 +213,8 @@ _REFUSED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (
             r"is your shell clean|protocol version mismatch|protocol incompatibility",
-            "A start file of the target's login shell prints text: let .bashrc, .profile or .kshrc print for "
-            "interactive "
-            "logins only.",
+            "A start file of the target's login shell prints text, or the user may not log in there: let .bashrc, "
+            ".cshrc, .profile or .kshrc print for interactive logins only.",
         ),
         (
             r"rsync(?:: command)?(?:: | )not found|command not found|remote command not found|unknown option",
@@ -194,6 +226,7 @@ _REFUSED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"^rsync: .*\((?:28|122|27)\)\s*$|no space left on device|disk quota exceeded",
             "Give the target's folder the space of the dump set.",
         ),
+        (r"^rsync: .*\((?:2|20)\)\s*$", "Make the folder, or correct the path of the Data Pump directory."),
         (r"^rsync: .*\((?:30|13|1)\)\s*$|read-only file system", "Correct owner, mode or mount of the folder."),
         (
             r"could not resolve hostname(?!.*temporary failure)",
@@ -275,7 +308,7 @@ def checksum_script(folder: str, names: Sequence[str], parallel: int = 2) -> tup
         "if openssl dgst -sha256 -r /dev/null >/dev/null 2>&1; then sum='openssl dgst -sha256 -r'\n"
         "elif command -v sha256sum >/dev/null 2>&1; then sum='sha256sum --'\n"
         "else sum='shasum -a 256 --'; fi\n"
-        f'xargs -P {int(parallel)} -I NAME /bin/sh -c "$sum \\"\\$1\\"" sh NAME\n'
+        f'xargs -P {int(parallel)} -n 1 /bin/sh -c "$sum \\"\\$1\\"" sh\n'
     )
     return script, "".join(f"{name}\n" for name in names)
 
@@ -372,7 +405,9 @@ def relay(
     plan: TransferPlan,
     progress: Callable[[dict[str, int]], None] | None = None,
 ) -> dict[str, str]:
-    """Copy through Airflow's machine by SFTP, several files at a time, without storing them there.
+    """Copy through Airflow's machine, several files at a time, without storing them there.
+
+    It needs a shell on both hosts and no SFTP.
 
     A partly copied file is continued when the SHA-256 of its beginning is equal at both hosts; otherwise it is copied
     again. The result has the SHA-256 of the data that was read, by name, for files that this call copied completely.
@@ -389,12 +424,12 @@ def relay(
     for item in sorted(plan.files, key=lambda file: -file[1]):
         work.put(item)
     sizes: dict[str, int] = {}
-    sums: dict[str, str] = {}
-    errors: list[InfoMartError] = []
+    sums: dict[str, str | None] = {}
+    errors: list[BaseException] = []
     stop = threading.Event()
     throttle = _Throttle(plan.bandwidth)
 
-    telling = threading.Lock()
+    telling, opening = threading.Lock(), threading.Lock()
 
     def report(name: str, size: int) -> None:
         # one call at a time, so that the numbers never decrease
@@ -404,19 +439,21 @@ def relay(
                 progress(dict(sizes))
 
     def stream() -> None:
-        with _clone(source) as one, _clone(target) as other:
-            while not stop.is_set():
-                try:
-                    name, size = work.get_nowait()
-                except queue.Empty:
-                    return
-                try:
-                    digest = _relay_file(one, other, plan, name, size, report, throttle, stop)
-                    if digest:
-                        sums[name] = digest
-                except InfoMartError as error:
-                    errors.append(error)
-                    stop.set()
+        try:
+            with _clone(source) as one, _clone(target) as other:
+                # One login at a time: sshd refuses some when many are under way (MaxStartups).
+                with opening:
+                    for host in (one, other):
+                        _open(host)
+                while not stop.is_set():
+                    try:
+                        name, size = work.get_nowait()
+                    except queue.Empty:
+                        return
+                    sums[name] = _relay_file(one, other, plan, name, size, report, throttle, stop)
+        except BaseException as error:
+            errors.append(error)
+            stop.set()
 
     threads = [
         threading.Thread(target=stream, name=f"relay-{number}", daemon=True)
@@ -432,8 +469,27 @@ def relay(
         stop.set()
     if errors:
         # permanent errors come first
-        raise sorted(errors, key=lambda error: error.retryable)[0]
-    return sums
+        raise min(errors, key=lambda error: getattr(error, "retryable", False))
+    if missed := sorted({name for name, _ in plan.files} - set(sums)):
+        raise UnreachableError(
+            f"The relay ended without {', '.join(missed)[:300]}.", "The retry resumes where it stopped."
+        )
+    return {name: digest for name, digest in sums.items() if digest}
+
+
+def _open(host: RemoteHost) -> None:
+    """Log in; a login that is refused because others are under way is tried again."""
+    for pause in (1, 2, 4):
+        try:
+            return host.open()
+        except UnreachableError:
+            time.sleep(pause)
+    host.open()
+
+
+#: The source's and the target's half of the copy of one file: path, and first byte to send or number of bytes kept.
+_SEND = 'exec tail -c "+$2" -- "$1"'
+_RECEIVE = 'if [ "$2" -eq 0 ]; then exec cat > "$1"; else exec cat >> "$1"; fi'
 
 
 def _relay_file(
@@ -446,6 +502,7 @@ def _relay_file(
     throttle: _Throttle,
     stop: threading.Event,
 ) -> str | None:
+    """Copy one file. Both hosts stream; the target's program confirms the end of the file."""
     origin, destination = f"{plan.source_folder}/{name}", f"{plan.target_folder}/{name}"
     here = target.file_sizes(plan.target_folder, [name]).get(name, 0)
     offset = 0
@@ -455,70 +512,62 @@ def _relay_file(
     if offset == size and here == size and size:
         return None
     digest = hashlib.sha256()
-    try:
-        with (
-            source.sftp() as reader,
-            target.sftp() as writer,
-            reader.open(origin, "rb") as incoming,
-            writer.open(destination, "r+b" if here else "wb") as outgoing,
-        ):
-            outgoing.truncate(offset)
-            outgoing.seek(offset)
-            position = offset
-            while position < size and not stop.is_set():
-                end = min(position + _WINDOW, size)
-                blocks = [(at, min(_BLOCK, end - at)) for at in range(position, end, _BLOCK)]
-                for block, (at, wanted) in zip(incoming.readv(blocks), blocks, strict=True):
-                    if len(block) != wanted:
-                        raise PermanentError(
-                            f"{source.label}: {origin} is shorter than the {size} bytes of the dump set.",
-                            "Check whether the export still writes, or the file was cut; export again.",
-                        )
-                    digest.update(block)
-                    # The last write of a window waits for the answers of all: a full disk answers here, and close()
-                    # would drop what is still open.
-                    outgoing.set_pipelined(at + wanted < end)
-                    outgoing.write(block)
-                    throttle.spend(len(block))
-                position = end
-                report(name, position)
-            there = outgoing.stat().st_size or 0
-            if position == size and there < size:
+    with (
+        source.streaming(_SEND, origin, str(offset + 1)) as incoming,
+        _writing(target, destination, offset, plan.target_folder) as outgoing,
+    ):
+        position = told = offset
+        while position < size and not stop.is_set():
+            block = incoming.read(min(_BLOCK, size - position))
+            if not block:
+                _end_reading(incoming, origin)
                 raise PermanentError(
-                    f"{name}: {there} of {size} bytes are at {target.label}, although each write was confirmed.",
-                    "Check the free space and the quota at the target.",
+                    f"{source.label}: {origin} is shorter than the {size} bytes of the dump set.",
+                    "Check whether the export still writes, or the file was cut; export again.",
                 )
-    except (OSError, EOFError, paramiko.SSHException, paramiko.SFTPError) as error:
-        raise _sftp_error(error, source, target, name, plan.target_folder) from None
-    return digest.hexdigest() if offset == 0 and not stop.is_set() else None
-
-
-#: Errors without a number that paramiko raises itself, and answers of SFTP servers about a lost connection
-#: (SSH_FX_NO_CONNECTION, SSH_FX_CONNECTION_LOST). Any other text without a number is a server's refusal.
-_LOST = re.compile(
-    r"socket is closed|channel closed|no connection|connection\s+(?:was\s+)?lost|timed?\s*out", re.IGNORECASE
-)
-
-
-def _sftp_error(error: Exception, source: RemoteHost, target: RemoteHost, name: str, folder: str) -> InfoMartError:
-    where = f"{name} from {source.label} to {target.label}"
-    if isinstance(error, FileNotFoundError):
-        return PermanentError(
-            f"{where}: no such file or folder.",
-            "Check the folders of the Data Pump directories at both sites.",
+            digest.update(block)
+            outgoing.write(block)
+            throttle.spend(len(block))
+            position += len(block)
+            if position - told >= _REPORT:
+                told = position
+                report(name, position)
+        if position < size:
+            return None
+        outgoing.finish()
+    there = target.file_sizes(plan.target_folder, [name]).get(name, 0)
+    if there != size:
+        raise PermanentError(
+            f"{name}: {there} of {size} bytes are at {target.label}, although each write was confirmed.",
+            "Check the free space and the quota at the target.",
         )
-    if isinstance(error, PermissionError):
-        return PermanentError(f"{where}: permission denied.", "Check owner and mode of folder and files.")
-    refused = isinstance(error, OSError) and error.errno is None and not isinstance(error, TimeoutError)
-    if refused and str(error) and not _LOST.search(str(error)):
+    report(name, size)
+    return digest.hexdigest() if offset == 0 else None
+
+
+def _end_reading(incoming: RemoteStream, path: str) -> None:
+    """The end of the source's half before the file's size: its error, if it has one."""
+    try:
+        incoming.finish()
+    except RemoteCommandError as error:
+        raise PermanentError(
+            f"{path} cannot be read: {error.what}.",
+            "Check the folder of the Data Pump directory at the source, and owner and mode of the file.",
+        ) from None
+
+
+@contextlib.contextmanager
+def _writing(target: RemoteHost, path: str, kept: int, folder: str) -> Iterator[RemoteStream]:
+    """The target's half; its errors name the space that is free."""
+    try:
+        with target.streaming(_RECEIVE, path, str(kept)) as outgoing:
+            yield outgoing
+    except RemoteCommandError as error:
         free = "unknown"
         with contextlib.suppress(InfoMartError):
             free = size_text(target.free_space(folder))
-        return PermanentError(
-            f"{where}: the SFTP server refused with {str(error)[:200]!r}; space that is free in {folder}: {free}.",
-            "Check the free space and the quota at the target, then clear this task: the copy continues where it "
-            "stopped.",
-        )
-    return UnreachableError(
-        f"{where}: the connection was lost ({error}).", "Check the network; the retry continues the copy."
-    )
+        raise PermanentError(
+            f"{path} cannot be written: {error.what}; space that is free in {folder}: {free}.",
+            "Check the free space, the quota, and owner and mode of folder and file at the target, then clear this "
+            "task: the copy continues where it stopped.",
+        ) from None

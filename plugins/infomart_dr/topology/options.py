@@ -12,7 +12,7 @@ from infomart_dr.topology.identifiers import Model, Program
 class Transfer(Model):
     """The copy of the dump set between the sites."""
 
-    #: ``direct``: rsync from host to host; ``relay``: through Airflow's machine by SFTP.
+    #: ``direct``: rsync from host to host; ``relay``: through Airflow's machine.
     method: Literal["direct", "relay"] = "direct"
     #: Number of files that are copied at the same time.
     streams: int = Field(4, ge=1, le=16)

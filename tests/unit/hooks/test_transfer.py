@@ -52,10 +52,12 @@ def test_ssh_asks_nothing_checks_host_keys_and_notices_dead_links() -> None:
 
 
 def test_rsync_never_appends_and_shares_the_bandwidth() -> None:
-    words = rsync_words(plan(bandwidth=10_000, streams=4))
+    four = [(f"gim{number}.dmp", 1) for number in range(4)]
+    words = rsync_words(plan(bandwidth=10_000, streams=4, files=four))
     assert not [word for word in words if word.startswith("--append")]
     assert {"--inplace", "--times", "--timeout=60", "--bwlimit=2500"} <= set(words)
-    assert "--bwlimit=1" in rsync_words(plan(bandwidth=2, streams=4))
+    assert "--bwlimit=1" in rsync_words(plan(bandwidth=2, streams=4, files=four))
+    assert "--bwlimit=10000" in rsync_words(plan(bandwidth=10_000, streams=4, files=four[:1])), "one file has it all"
     assert not [word for word in rsync_words(plan()) if word.startswith("--bwlimit")]
     assert "--ignore-times" not in rsync_words(plan())
     assert "--ignore-times" in rsync_words(plan(repair=True))
