@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infomart_dr.errors import GuardError, TransientError
+from infomart_dr.errors import GuardError, TransientError, UnexpectedReplyError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.manager_parameters import ManagerParameters, parse_manager_parameters
 from infomart_dr.hooks.parse_ggsci import Start, is_cut_record
@@ -328,8 +328,17 @@ def newest_trail_file(step: Step) -> tuple[str, int] | None:
         '[ "${n:-0}" -le "$best" ] || { best=${n:-0} last=$f; }; done; '
         '[ -z "$last" ] || wc -c "$last"'
     )
-    words = step.at("target").host().run(["sh", "-c", script]).stdout.split()
-    return (words[1], int(words[0])) if len(words) == 2 else None
+    text = step.at("target").host().run(["sh", "-c", script]).stdout
+    words = text.split()
+    if not words:
+        return None
+    if len(words) != 2 or not words[0].isdigit():
+        raise UnexpectedReplyError(
+            f"{step.at('target').settings.database.host}: the search for the last trail file printed "
+            f"{text.strip()[-300:]!r}.",
+            f"List {folder or '.'} in {goldengate.home} by hand: a trail that is not seen would count as lost calls.",
+        )
+    return words[1], int(words[0])
 
 
 def trail_end(step: Step) -> str:

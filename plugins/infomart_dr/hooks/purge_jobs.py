@@ -26,8 +26,8 @@ CRON_MARK = "#infomart_dr purge hold: "
 ENABLED, DISABLED, RUNNING = 0, 3, 4
 #: crontab -l as bytes: the rest of the file must stay unchanged.
 _READ = 'exec "$@"'
-#: Files on the crontab's host, relative to the home folder: the crontab to install, and the previous one.
-CRONTAB_NEW, CRONTAB_BEFORE = ".infomart_dr/crontab.new", ".infomart_dr/crontab.before"
+#: Files in the work folder of the crontab's host: the crontab to install, and the previous one.
+CRONTAB_NEW, CRONTAB_BEFORE = "crontab.new", "crontab.before"
 
 
 class Statements(Protocol):
@@ -43,6 +43,7 @@ class Host(Protocol):
     def run(self, argv: Sequence[str], *, check: bool = True) -> Any: ...
     def write_file(self, path: str, text: str | bytes, mode: int = 0o600) -> None: ...
     def shell_bytes(self, text: str, *arguments: str) -> bytes: ...
+    def work_path(self, *parts: str) -> str: ...
 
 
 class PurgeRunsError(TransientError):
@@ -315,15 +316,22 @@ class CronPurge(PurgeJob):
     def _write(self, change: Any) -> None:
         # Read immediately before the change, and again after it: others edit a crontab too.
         old = self._text()
+        # crontab -l of Debian shows a carriage return as these two letters, and they would be installed.
+        if any(_bare(line).endswith(b"\\r") for line in old.splitlines(keepends=True)):
+            raise PermanentError(
+                f"The crontab on {self._settings.host} has lines that end with a carriage return.",
+                "Remove the carriage returns (it was edited on Windows), then clear this task.",
+            )
         new = change(old, self._settings.line)
-        self._host.write_file(CRONTAB_BEFORE, old)
+        kept, wanted = self._host.work_path(CRONTAB_BEFORE), self._host.work_path(CRONTAB_NEW)
+        self._host.write_file(kept, old)
         # From a file: with standard input, cron would install a part of it when the connection breaks.
-        self._host.write_file(CRONTAB_NEW, new)
-        self._host.run([*self._crontab, CRONTAB_NEW])
+        self._host.write_file(wanted, new)
+        self._host.run([*self._crontab, wanted])
         if self._text() != new:
             raise GuardError(
                 f"The crontab on {self._settings.host} differs from the one that was installed.",
-                f"Read it (crontab -l): somebody changed it at the same time. ~/{CRONTAB_BEFORE} is the old version; "
+                f"Read it (crontab -l): somebody changed it at the same time. {kept} is the old version; "
                 "then clear this task.",
             )
 

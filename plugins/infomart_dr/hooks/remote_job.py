@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from infomart_dr.errors import PermanentError, RemoteCommandError, UnexpectedReplyError
+from infomart_dr.errors import PermanentError, RemoteCommandError, UnexpectedReplyError, UnreachableError
 from infomart_dr.hooks.remote_host import RemoteHost
 
 State = Literal["absent", "starting", "running", "ended", "vanished"]
@@ -96,7 +96,8 @@ def parse_status(text: str) -> JobStatus:
     if code is not None:
         return JobStatus("ended", exit_code=code, **common)  # type: ignore[arg-type]
     alive = found.get("alive")
-    if alive in ("wrapper", "group"):
+    # Unknown is never dead: a second program beside the first one would write to the same files.
+    if alive in ("wrapper", "group", "unknown"):
         return JobStatus("running", orphaned=alive == "group", **common)  # type: ignore[arg-type]
     return JobStatus("vanished", **common)  # type: ignore[arg-type]
 
@@ -175,7 +176,14 @@ class RemoteJob:
 
         :raises UnreachableError: the host does not answer.
         """
-        return parse_status(self.host.shell(_COMMON + _LOOK, self.folder).stdout)
+        text = self.host.shell(_COMMON + _LOOK, self.folder).stdout
+        if text.startswith("state=unreadable"):
+            raise UnreachableError(
+                f"{self.host.label}: the folder {self.folder} cannot be entered.",
+                "Mount its file system, or give the SSH user the right to enter it: until then nobody knows whether "
+                f"job {self.job_id} runs.",
+            )
+        return parse_status(text)
 
     def log(self, offset: int = 0, limit: int = LOG_LIMIT) -> tuple[str, int]:
         """Output from ``offset`` on, standard output and standard error as they came.
@@ -221,7 +229,7 @@ class RemoteJob:
             return status
         token = secrets.token_hex(4)
         payload = stdin.encode() if isinstance(stdin, str) else stdin or b""
-        self.host.shell(_PREPARE, self.folder, f"{self.host.work_folder}/jobs")
+        self.host.shell(_COMMON + _PREPARE, self.folder, f"{self.host.work_folder}/jobs")
         for name, content in (files or {}).items():
             self.host.write_file(f"{self.folder}/files/{name}", content)
         self.host.write_file(f"{self.folder}/wrapper.{token}", _COMMON + _WRAPPER)
@@ -293,7 +301,8 @@ class RemoteJob:
 # $1 is the job folder in every script.
 _COMMON = """\
 boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo none; }
-# start time of a process: field 22 of its stat, counted after the name, which may contain blanks
+# what tells a process from a later one with its id: the start time (field 22 of its stat, counted after the name,
+# which may contain blanks), or the random name of its wrapper
 start_of() {
   if [ -r "/proc/$1/stat" ]; then
     IFS= read -r stat < "/proc/$1/stat" || return 1
@@ -302,24 +311,39 @@ start_of() {
     [ "$1" = Z ] && return 1
     echo "${20}"
   else
-    ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '_' | grep .
+    line=$(ps -o args= -p "$1" 2>/dev/null) && [ -n "$line" ] || return 1
+    case $line in
+      *wrapper.*) line=${line#*wrapper.}; echo "wrapper.${line%%[!0-9a-f]*}";;
+      *) echo other;;
+    esac
   fi
 }
-# dead, wrapper or group, by pid, group, boot and start
+# a process or, after --, a group is there; the ids are the user's own
+there() { kill -s 0 "$@" 2>/dev/null; }
+# dead, wrapper or group, by pid, group, boot and start; unknown where no program of this system tells
 alive() {
   [ "$3" = "$(boot_id)" ] || { echo dead; return; }
-  now=$(start_of "$1") || now=
-  if [ -n "$now" ]; then
-    if [ "$now" = "$4" ]; then echo wrapper; else echo dead; fi
-  elif [ "$1" = "$2" ] && members "$2" | grep . >/dev/null; then
-    echo group
-  else
-    echo dead
+  if there "$1"; then
+    [ -n "$(start_of $$)" ] || { echo unknown; return; }
+    now=$(start_of "$1") || now=
+    if [ -n "$now" ]; then
+      if [ "$now" = "$4" ]; then echo wrapper; else echo dead; fi
+      return
+    fi
   fi
+  if [ "$1" != "$2" ] || ! there -- "-$2"; then echo dead; return; fi
+  [ -n "$(processes)" ] || { echo unknown; return; }
+  if members "$2" | grep . >/dev/null; then echo group; else echo dead; fi
+}
+# id, group and state of all processes; the state has no name that each ps knows
+processes() {
+  for state in stat= s= state=; do
+    ps -A -o pid= -o pgid= -o "$state" 2>/dev/null | grep . && return
+  done
 }
 # living processes of a group
 members() {
-  ps -A -o pid= -o pgid= -o stat= 2>/dev/null | while read -r p g s; do
+  processes | while read -r p g s; do
     case $s in Z*) continue;; esac
     [ "$g" = "$1" ] && echo "$p"
   done
@@ -328,7 +352,16 @@ load() { pid= pgid= boot= start= begun=; [ -f process ] && . ./process; }
 """
 
 _LOOK = """\
-[ -d "$1" ] || { echo state=absent; exit 0; }
+if [ ! -d "$1" ]; then
+  # a folder that cannot be read, as on a mount that is away, proves nothing
+  above=$1
+  while [ ! -d "$above" ]; do
+    if [ -e "$above" ] || [ -h "$above" ]; then echo state=unreadable; exit 0; fi
+    case $above in */*) above=${above%/*}; above=${above:-/};; *) above=.;; esac
+  done
+  ls -- "$above" >/dev/null && cd -- "$above" || { echo state=unreadable; exit 0; }
+  echo state=absent; exit 0
+fi
 cd -- "$1" || exit 1
 load
 echo "log_size=$([ -f log ] && wc -c < log || echo 0)"
@@ -353,6 +386,8 @@ tail -c "+$2" -- "$1/log" | head -c "$3"
 """
 
 _PREPARE = """\
+[ -n "$(start_of $$)" ] && [ -n "$(processes)" ] ||
+  { echo "neither /proc nor ps -o args shows the processes of this system" >&2; exit 1; }
 umask 077
 mkdir -p -- "$2" && { mkdir -- "$1" 2>/dev/null || [ -d "$1" ]; } && chmod 700 "$1"
 """
@@ -427,10 +462,18 @@ load
 [ -f exit_code ] && exit 0
 state=$(alive "$pid" "$pgid" "$boot" "$start")
 [ "$state" = dead ] && exit 0
-# without its own process group, only the wrapper's children may be ended
+# Without a process group of its own, the wrapper's descendants are ended; a child whose parent ends has another parent.
+descendants() {
+  ps -A -o pid= -o ppid= 2>/dev/null | awk -v top="$pid" '
+    { up[$1] = $2 }
+    END { for (p in up) { q = p; n = 0; while (q in up && q != top && n++ < 500) q = up[q]
+          if (q == top && p != top) print p } }'
+}
+known=
+[ "$pid" = "$pgid" ] || known=$(descendants)
 targets() {
   if [ "$pid" = "$pgid" ]; then members "$pgid"; else
-    ps -A -o pid= -o ppid= | while read -r p q; do [ "$q" = "$pid" ] && echo "$p"; done
+    for p in $known $(descendants); do start_of "$p" >/dev/null && echo "$p"; done
   fi | grep -v "^$pid\\$"
 }
 send() { for p in $(targets); do kill -s "$1" "$p" 2>/dev/null; done; :; }

@@ -240,6 +240,10 @@ def test_a_line_that_somebody_adds_beside_the_held_one_is_held_too_and_given_bac
     assert crontab_released(text, LINE) == f"{LINE}\n# end\n".encode()
 
 
+#: Work folder of the host.
+WORK = "/home/oracle/.infomart_dr"
+
+
 class CronHost:
     """A host with a crontab, and processes that pgrep finds or not."""
 
@@ -252,6 +256,9 @@ class CronHost:
     def write_file(self, path: str, text: str | bytes, mode: int = 0o600) -> None:
         assert isinstance(text, bytes)
         self.files[path] = text
+
+    def work_path(self, *parts: str) -> str:
+        return "/".join((WORK, *parts))
 
     def run(self, argv: Any, *, check: bool = True) -> Any:
         self.calls.append(list(argv))
@@ -278,7 +285,16 @@ def test_a_hold_comments_the_line_out_and_a_release_puts_it_back() -> None:
     assert not cron(host).hold().enabled
     assert cron(host).release().enabled
     assert host.text.decode() == f"# head\n{LINE}\n"
-    assert sum(call == ["crontab", CRONTAB_NEW] for call in host.calls) == 2
+    assert sum(call == ["crontab", f"{WORK}/{CRONTAB_NEW}"] for call in host.calls) == 2
+
+
+def test_a_crontab_with_carriage_returns_is_refused_and_left_alone() -> None:
+    """crontab -l of Debian shows a carriage return as backslash and r."""
+    host = CronHost(f"0 1 * * * /opt/other.sh\\r\n{LINE}\n")
+    before = host.text
+    with pytest.raises(PermanentError, match="carriage return"):
+        cron(host).hold()
+    assert host.text == before
 
 
 def test_a_crontab_is_installed_from_a_whole_file_and_the_one_before_it_is_kept() -> None:
@@ -286,14 +302,14 @@ def test_a_crontab_is_installed_from_a_whole_file_and_the_one_before_it_is_kept(
     host = CronHost()
 
     def lost(path: str, text: str | bytes, mode: int = 0o600) -> None:
-        if path == CRONTAB_NEW:
+        if path.endswith(CRONTAB_NEW):
             raise UnreachableError("The connection was lost.")
         CronHost.write_file(host, path, text)
 
     host.write_file = lost  # type: ignore[method-assign]
     with pytest.raises(UnreachableError):
         cron(host).hold()
-    assert host.text == host.files[CRONTAB_BEFORE] == f"# head\n{LINE}\n".encode()
+    assert host.text == host.files[f"{WORK}/{CRONTAB_BEFORE}"] == f"# head\n{LINE}\n".encode()
 
 
 def test_the_next_run_of_cron_is_held_while_the_last_one_is_left_to_end() -> None:
@@ -311,7 +327,7 @@ def test_another_users_crontab_is_named() -> None:
     host = CronHost()
     cron(host, "icon").hold()
     assert ["crontab", "-u", "icon", "-l"] in host.calls
-    assert ["crontab", "-u", "icon", CRONTAB_NEW] in host.calls
+    assert ["crontab", "-u", "icon", f"{WORK}/{CRONTAB_NEW}"] in host.calls
 
 
 @pytest.mark.parametrize("text", ["# nothing\n", f"{LINE}\n{LINE}\n", LINE.replace("  ", " ") + "\n"])

@@ -25,6 +25,11 @@ CLAIMED = "log_size=12\nnow=1110\nstate=claimed\npid=77\nbegun=1000\n"
             CLAIMED + "alive=group\n",
             JobStatus("running", pid=77, command_seconds=110, log_size=12, orphaned=True),
         ),
+        # ps of the host shows no process: unknown is never dead
+        (
+            CLAIMED + "alive=unknown\n",
+            JobStatus("running", pid=77, command_seconds=110, log_size=12),
+        ),
         (
             CLAIMED + "alive=dead\n",
             JobStatus("vanished", pid=77, command_seconds=110, log_size=12),

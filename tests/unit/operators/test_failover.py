@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from tests.unit.operators.fakes import FakeLedger, FakeLock, FakeStep, replace_question
 
 from infomart_dr import topology
-from infomart_dr.errors import CredentialsError, GuardError, PermanentError, TransientError
+from infomart_dr.errors import CredentialsError, GuardError, PermanentError, TransientError, UnexpectedReplyError
 from infomart_dr.guards import fencing
 from infomart_dr.guards.application import lost_objects, survivor_changes
 from infomart_dr.guards.fencing import Answer, Endpoint, Verdict
@@ -271,6 +271,14 @@ def test_the_newest_trail_file_is_the_last_by_number_with_its_size(step: Any) ->
     for name, size in (("dp000000009", 70), ("dp000000010", 40), ("em000000011", 5), ("dpx", 9), ("notes", 1)):
         step.goldengate.file(name, size)
     assert newest_trail_file(step) == ("dp000000010", 40)
+
+
+def test_a_reply_with_other_words_is_never_an_empty_trail(step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    step.goldengate.file("dp000000009", 70)
+    printed = SimpleNamespace(stdout="70 dp000000009 and more", exit_code=0)
+    monkeypatch.setattr(Host, "run", lambda *arguments, **names: printed)
+    with pytest.raises(UnexpectedReplyError, match="and more"):
+        newest_trail_file(step)
 
 
 def test_files_with_six_and_with_nine_digits_are_compared_by_number(step: Any) -> None:
