@@ -218,6 +218,14 @@ def main() -> int:
     config = lab_config.load()
     site = os.environ[HOST_VARIABLE].partition("/")[0]
     given = sys.argv[1:]
+    release = config.sites[site].java
+    if given == ["-version"]:
+        print(f'openjdk version "{release}"\nOpenJDK Runtime Environment (the lab\'s stand-in)', file=sys.stderr)
+        return 0
+    if release.startswith("1.") and given and given[0].startswith("@"):
+        # before Java 9 it is the name of a class
+        print(f"Error: Could not find or load main class {given[0].replace('/', '.')}", file=sys.stderr)
+        return 1
     try:
         arguments = expand(given)
     except OSError as error:

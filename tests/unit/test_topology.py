@@ -71,6 +71,8 @@ WRONG = {
     "a bad trail of a sending site": (
         "sites.dublin.goldengate.trails", {"remote": {"frankfurt": "./dirdat/dpx"}}, "text of the form"),
     "a shell sign in a path": ("sites.dublin.goldengate.home", "/u01/$(reboot)", "absolute path"),
+    "a path of Windows": ("sites.dublin.info_mart_server.root", "C:\\GCTI\\gim", "hosts with Windows are refused"),
+    "a key that ssh expands": ("hosts.gimdb-fra.transfer_key", "/home/%u/key", "without %"),
     "a relative path": ("sites.dublin.info_mart_server.root", "gim", "absolute path"),
     "a data source at no site": ("sites.dublin.idbs", [{"name": "ts", "data_source_key": 1, "dap": "DAP",
         "connection": "c", "source_site": "paris"}], "allowed: dublin, frankfurt"),

@@ -13,12 +13,15 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.hooks.connections import connection
 from infomart_dr.plan.step import Step
 from infomart_dr.topology import Site, SiteRole, Topology
+
+if TYPE_CHECKING:
+    from infomart_dr.hooks.remote_host import RemoteHost
 
 Place = Literal["airflow", "survivor"]
 #: ``answers``: it sent data; ``open``: it accepted the connection and sent nothing; ``refused``: refused, or closed at
@@ -197,6 +200,17 @@ def parse_probe(text: str, targets: Sequence[Endpoint]) -> list[State]:
     return [states[number] for number in range(len(targets))]
 
 
+def probe_from(host: RemoteHost, targets: Sequence[Endpoint], timeout: float) -> list[State]:
+    """Probe all endpoints from a host.
+
+    :raises UnexpectedReplyError: an endpoint has no result.
+    """
+    # The limit of a short command may be shorter than the probe's own.
+    limit = timeout + _LISTEN + 60
+    done = host.run(["bash", "-s"], stdin=probe_script(targets, timeout), timeout=limit, check=False)
+    return parse_probe(done.stdout + done.stderr, targets)
+
+
 def probe_all(step: Step, role: SiteRole, place: Place) -> list[Answer]:
     """Probe every endpoint of a site from one place.
 
@@ -208,8 +222,7 @@ def probe_all(step: Step, role: SiteRole, place: Place) -> list[Answer]:
             states: list[State] = list(pool.map(lambda endpoint: probe_endpoint(endpoint, timeout), targets))
     else:
         other = step.pair.other(role)
-        done = step.at(other).host().run(["bash", "-s"], stdin=probe_script(targets, timeout), check=False)
-        states = parse_probe(done.stdout + done.stderr, targets)
+        states = probe_from(step.at(other).host(), targets, timeout)
     return [Answer(endpoint, place, state) for endpoint, state in zip(targets, states, strict=True)]
 
 

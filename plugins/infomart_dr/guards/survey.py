@@ -350,10 +350,7 @@ def _links(deployment: Deployment, site: str, others: list[str]) -> dict[str, bo
     topology = deployment.topology
     endpoints = {name: fencing.site_endpoints(topology, topology.sites[name], site) for name in others}
     flat = [endpoint for found in endpoints.values() for endpoint in found]
-    done = deployment.host(site).run(
-        ["bash", "-s"], stdin=fencing.probe_script(flat, topology.fencing.timeout), check=False
-    )
-    states = iter(fencing.parse_probe(done.stdout + done.stderr, flat))
+    states = iter(fencing.probe_from(deployment.host(site), flat, topology.fencing.timeout))
     refused = topology.fencing.refused_is_alive
     return {
         name: any([fencing.Answer(endpoint, "survivor", next(states)).is_alive(refused) for endpoint in found])

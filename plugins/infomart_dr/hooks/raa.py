@@ -225,6 +225,32 @@ def argument_file(arguments: list[str]) -> str:
     return "".join(f'"{argument}"\n' for argument in quoted)
 
 
+def java_release(text: str) -> int | None:
+    """Java's feature release from ``java -version``: 8 for "1.8.0_392", 11 for "11.0.2"; None: not found."""
+    found = re.search(r'version "(\d+)(?:\.(\d+))?', text)
+    if found is None:
+        return None
+    return int(found[2]) if found[1] == "1" and found[2] else int(found[1])
+
+
+def java_fault(raa: Raa, version: str) -> str | None:
+    """The reason why this Java cannot take the password as the topology says; None: it can.
+
+    :param version: output of ``java -version``, which is on standard error.
+    """
+    release = java_release(version)
+    if raa.password_delivery == "command_line" or release is None or release >= 9:
+        return None
+    return f"{raa.java} is Java {release}, which reads no argument file"
+
+
+#: GIMAgg takes the password as an argument only, so that without an argument file it would be in ``ps``.
+OLD_JAVA = (
+    "Name a Java 9 or later of that host in raa.java; it is used for this call alone. If there is none, set "
+    "raa.password_delivery to command_line: then users of that host can read the password while GIMAgg runs."
+)
+
+
 # -- the hook ----------------------------------------------------------------------------------------
 
 _CREDENTIALS = re.compile(r"ORA-(01017|28000|28001|01045)\b")
@@ -291,6 +317,9 @@ class Reaggregation:
         return self._host.run(argv, cwd=self._root, timeout=self._timeout, check=False)
 
     def _with_file(self, arguments: list[str], job_id: str) -> Result:
+        version = self._run([self._raa.java, "-version"])
+        if fault := java_fault(self._raa, version.stderr + version.stdout):
+            raise PermanentError(f"{fault}.", OLD_JAVA)
         path = self._host.work_path(f"raa-{job_id}.args")
         try:
             self._host.write_file(path, argument_file(arguments), 0o600)
@@ -315,8 +344,8 @@ class Reaggregation:
                 "Check raa.jdbc_url in the topology, the listener, and the network from this host.",
             )
         hint = "Read this output; check raa.java and raa.jar in the topology."
-        if "@" in text and "could not open" in text.lower():
-            hint = "java before release 9 takes no argument file: set raa.password_delivery to command_line."
+        if "main class @" in text:
+            hint = f"This Java reads no argument file. {OLD_JAVA}"
         raise RemoteCommandError(
             f"GIMAgg failed (exit code {exit_code}): {printed}", hint, exit_code=exit_code, output=printed
         )

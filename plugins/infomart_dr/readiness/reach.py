@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from infomart_dr.errors import CredentialsError
-from infomart_dr.guards import prerequisites, privileges
+from infomart_dr.guards import hosts, prerequisites
 from infomart_dr.plan.step import Step
 from infomart_dr.readiness.context import CheckContext
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, of_faults, ok, warning
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
 from infomart_dr.topology import SiteRole
 
 
@@ -57,6 +57,11 @@ def _idb_connections(context: CheckContext, role: SiteRole) -> Verdict:
 def _host(context: CheckContext, role: SiteRole, kind: Any) -> Verdict:
     host = context.step.at(role).host(kind)
     host.run(["true"])
+    if kind == "db":
+        name = context.step.at(role).settings.database.host
+        lacking = [f"{tool} does not work on {name}" for tool in hosts.missing_tools(host)]
+        if lacking:
+            return faults(lacking, "", "Put GNU's coreutils and findutils, or others that know it, first in the PATH.")
     return ok(f"{host.label} accepts the login, and its host key is the connection's")
 
 
@@ -94,20 +99,6 @@ def _ggsci(context: CheckContext, role: SiteRole) -> Verdict:
     return blocked(f"the manager in {home} is down", remedy)
 
 
-def _container(context: CheckContext, role: SiteRole) -> Verdict:
-    step = context.step
-    return faults(
-        prerequisites.container_faults(step, role, without_owner=role in context.without_owner),
-        prerequisites.kind_text(step.at(role).settings),
-        "Correct database.pdb and the connections (docs/getting-started.md, In a pluggable database).",
-    )
-
-
-def _goldengate_logins(context: CheckContext, role: SiteRole) -> Verdict:
-    proven = context.step.at(role).ggsci.prove_logins()
-    return of_faults(privileges.root_faults(context.step, role), proven)
-
-
 DBA = Check("dba_connection", "Airflow's DBA connection exists and logs in; the database is open", _dba_connection)
 INFO_MART = Check(
     "info_mart_connection",
@@ -127,15 +118,10 @@ IDBS = Check(
     _idb_connections,
     behind=("dba_connection",),
 )
-CONTAINER = Check(
-    "container",
-    "The kind of the database, a CDB or none, is that of the topology, and in a CDB each connection leads to the PDB",
-    _container,
-    needs=("dba_connection", "info_mart_connection", "goldengate_connection"),
-)
 DATABASE_HOST = Check(
     "database_host",
-    "The database host accepts Airflow's SSH login and has the host key of the connection",
+    "The database host accepts Airflow's SSH login, has the host key of the connection, and its tools know the options "
+    "that jobs and copies need",
     lambda context, role: _host(context, role, "db"),
 )
 SERVER_HOST = Check(
@@ -159,11 +145,4 @@ GGSCI = Check(
     "GoldenGate's home has its folders, ggsci starts, and the manager runs",
     _ggsci,
     needs=("database_host",),
-)
-GOLDENGATE_LOGINS = Check(
-    "goldengate_logins",
-    "ggsci logs in with each login of the topology, in a CDB to its container; the privileges of a common user who "
-    "captures from the root",
-    _goldengate_logins,
-    needs=("goldengate", "dba_connection", "goldengate_connection"),
 )

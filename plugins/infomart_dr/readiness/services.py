@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infomart_dr.guards import fencing, fitness, prerequisites
 from infomart_dr.guards import server as server_guard
+from infomart_dr.hooks import raa
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, of_faults, ok, warning
 from infomart_dr.topology import DbmsJob, SchedulerJob, SiteRole, Topology
@@ -52,9 +53,8 @@ def _of_two_users(context: CheckContext, role: SiteRole) -> list[tuple[str, str]
     for key, idbs in named.items():
         by_database: dict[object, list[str]] = {}
         for connection, name in idbs.items() if len(idbs) > 1 else ():
-            row = context.step.deployment.oracle(connection).select("database_identity")[0]
-            # The PDBs of a CDB have one DBID here.
-            by_database.setdefault((row["dbid"], row["db_name"]), []).append(name)
+            dbid = context.step.deployment.oracle(connection).select("database_identity")[0]["dbid"]
+            by_database.setdefault(dbid, []).append(name)
         for names in by_database.values():
             if len(names) > 1:
                 found.append(
@@ -169,8 +169,12 @@ def _programs(context: CheckContext, role: SiteRole) -> Verdict:
         root, jar = step.at(role).settings.info_mart_server.root, step.topology.raa.jar
         path = jar if jar.startswith("/") else f"{root}/{jar}"
         count += 1
-        if not step.at(role).host("gim").exists(path):
-            missing.append(f"{path} is missing on {step.at(role).settings.info_mart_server.host}")
+        server, at = step.at(role).host("gim"), step.at(role).settings.info_mart_server.host
+        if not server.exists(path):
+            missing.append(f"{path} is missing on {at}")
+        version = server.run([step.topology.raa.java, "-version"], check=False)
+        if fault := raa.java_fault(step.topology.raa, version.stderr + version.stdout):
+            return blocked(f"{fault} (on {at})", raa.OLD_JAVA)
     return faults(missing, f"all {count} program(s) exist", "Install the missing ones, or correct the topology.")
 
 
@@ -259,7 +263,7 @@ ACCESS_POINTS = Check(
 )
 PROGRAMS = Check(
     "programs",
-    "pgrep, RAA's java and jar, and the site's own commands exist on their hosts",
+    "pgrep, RAA's java (9 or later for an argument file) and jar, and the site's own commands exist on their hosts",
     _programs,
     needs=("server_host",),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from infomart_dr.guards import fencing, fitness
+from infomart_dr.guards import fencing, fitness, hosts
 from infomart_dr.hooks.connections import connection
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, of_faults, ok
@@ -61,7 +61,7 @@ def known_host_faults(text: str, address: str, port: int, key_type: str, key: st
 
 
 def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
-    """The route of the dump set from host to host: the topology has it, the port answers, both keys exist."""
+    """The route of the dump set from host to host: the port answers, both keys exist, and a login starts rsync."""
     step = context.step
     topology = step.topology
     if topology.transfer.method == "relay":
@@ -75,8 +75,7 @@ def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
         )
     host, settings = step.at("source").host(), topology.host(source)
     endpoint = fencing.Endpoint(f"SSH of {target}", reach.address, reach.ssh_port)
-    done = host.run(["bash", "-s"], stdin=fencing.probe_script([endpoint], topology.fencing.timeout), check=False)
-    state = fencing.parse_probe(done.stdout + done.stderr, [endpoint])[0]
+    state = fencing.probe_from(host, [endpoint], topology.fencing.timeout)[0]
     if state not in ("answers", "open"):
         return blocked(
             f"{endpoint} is {state} (probed from {source})",
@@ -97,7 +96,12 @@ def _transfer_route(context: CheckContext, role: SiteRole) -> Verdict:
             for each in known_host_faults(text, reach.address, reach.ssh_port, words[0], words[1])
         ]
     remedy = f"Install the key and the known host on {source}: rsync runs without prompts and refuses unknown hosts."
-    return faults(wrong, f"{source} reaches {target} at {reach.address}:{reach.ssh_port} and knows its key", remedy)
+    if not wrong:
+        fault = hosts.login_fault(host, settings, topology.host(target).user, reach, topology.transfer.rsync)
+        if fault is not None:
+            return blocked(f"{source} cannot start rsync at {target}: {fault.what}", fault.next_step)
+    fine = f"{source} logs in at {target} ({reach.address}:{reach.ssh_port}), and rsync starts there"
+    return faults(wrong, fine, remedy)
 
 
 def _settings(context: CheckContext, role: SiteRole) -> Verdict:
@@ -132,7 +136,8 @@ OBJECTS = Check(
 RSYNC = Check("rsync", "rsync starts on both database hosts, 3.0 or later", _rsync, needs=("database_host",))
 ROUTE = Check(
     "transfer_route",
-    "The source's database host reaches the target's: port, private key, and the same host key as Airflow's",
+    "The source's database host reaches the target's: port, private key, the same host key as Airflow's, a login that "
+    "starts rsync",
     _transfer_route,
     needs=("database_host",),
     once=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from infomart_dr.topology.identifiers import AbsolutePath, Address, ConnectionId, Model, Name, Port, UserName
+from infomart_dr.topology.identifiers import Address, ConnectionId, Model, Name, Port, SshPath, UserName
 
 
 class Reach(Model):
@@ -24,9 +24,9 @@ class Host(Model):
     #: User that owns the software; only for the file transfer between hosts.
     user: UserName = "oracle"
     #: Private key on *this* host with which it copies files to others; None: the user's default key.
-    transfer_key: AbsolutePath | None = None
+    transfer_key: SshPath | None = None
     #: Known-hosts file on *this* host; None: the user's own.
-    known_hosts: AbsolutePath | None = None
+    known_hosts: SshPath | None = None
     #: Folder for jobs and parameter files of the procedures; relative to the user's home.
     work_folder: str = Field(".infomart_dr", pattern=r"^[A-Za-z0-9_./-]{1,200}$")
     #: Address by site, where it differs from what Airflow uses.

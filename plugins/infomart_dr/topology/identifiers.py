@@ -91,12 +91,22 @@ Release = Annotated[str, _form(r"^\d{1,2}\.\d{1,2}(\.\d{1,3}){0,2}$", "two to fo
 
 
 def _absolute(value: str) -> str:
-    if not re.match(r"^(/|[A-Za-z]:[\\/])[^\x00-\x1f'\"`$;|&<>*?]*$", value):
+    if re.match(r"^[A-Za-z]:[\\/]", value):
+        raise ValueError("a path of Unix: hosts with Windows are refused, since the procedures need its shell and ps")
+    if not re.match(r"^/[^\x00-\x1f'\"`$;|&<>*?]*$", value):
         raise ValueError("an absolute path without quotes, wildcards and shell signs")
     return value.rstrip("/") or value
 
 
+def _without_percent(value: str) -> str:
+    if "%" in value:
+        raise ValueError("a path without %, which ssh replaces")
+    return value
+
+
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+#: File that ssh reads.
+SshPath = Annotated[AbsolutePath, AfterValidator(_without_percent)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -168,7 +168,7 @@ class World:
                     raise UnreachableError("no route to host.", "Check it.")
                 return 50_000_000_000
 
-            def run(self, argv: Any, *, stdin: str, check: bool) -> Completed:
+            def run(self, argv: Any, *, stdin: str, timeout: float, check: bool) -> Completed:
                 numbers = range(stdin.count("\nprobe_endpoint "))
                 return Completed(0, "".join(f"{number} {world.link}\n" for number in numbers), "")
 

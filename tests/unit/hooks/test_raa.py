@@ -14,6 +14,7 @@ from infomart_dr.hooks.raa import (
     Reaggregation,
     ReaggregationWindow,
     argument_file,
+    java_release,
     jdbc_url,
     reaggregation_command,
     uses_labels,
@@ -174,6 +175,7 @@ class Host:
         self.modes: list[int] = []
         self.calls: list[tuple[list[str], str | None]] = []
         self.error: Exception | None = None
+        self.java = 'openjdk version "11.0.2" 2019-01-15\n'
 
     def work_path(self, *parts):
         return "/".join(["/home/gim/.infomart_dr", *parts])
@@ -187,6 +189,8 @@ class Host:
         if argv[0] == "rm":
             self.files.pop(argv[-1], None)
             return SimpleNamespace(exit_code=0, stdout="", stderr="")
+        if argv[-1] == "-version":
+            return SimpleNamespace(exit_code=0, stdout="", stderr=self.java)
         if argv[-1].startswith("@"):
             assert argv[-1][1:] in self.files
         if self.error:
@@ -203,9 +207,34 @@ def insert(host: Host, **raa: object) -> str:
 def test_the_password_travels_in_a_private_file_that_is_removed():
     host = Host()
     assert insert(host) == "inserted"
-    assert host.calls[0] == (["java", "@/home/gim/.infomart_dr/raa-run1.reaggregate.args"], "/opt/gim")
+    assert host.calls[1] == (["java", "@/home/gim/.infomart_dr/raa-run1.reaggregate.args"], "/opt/gim")
     assert host.files == {} and host.modes == [0o600]
     assert all(PASSWORD not in " ".join(argv) for argv, _ in host.calls)
+
+
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [
+        ('java version "1.7.0_80"\nJava(TM) SE Runtime Environment (build 1.7.0_80-b15)\n', 7),
+        ('Picked up JAVA_TOOL_OPTIONS: -Xmx1g\nopenjdk version "1.8.0_392"\nOpenJDK Runtime Environment\n', 8),
+        ('openjdk version "9-ea"\n', 9),
+        ('openjdk version "11.0.2" 2019-01-15\n', 11),
+        ('java version "17" 2021-09-14 LTS\n', 17),
+        ("java: not found\n", None),
+    ],
+)
+def test_javas_release_is_read_in_both_forms(text: str, release: int | None) -> None:
+    assert java_release(text) == release
+
+
+def test_a_java_without_argument_files_gets_no_password_unless_the_topology_allows_it():
+    host = Host()
+    host.java = 'java version "1.8.0_202"\n'
+    with pytest.raises(PermanentError, match="java is Java 8, which reads no argument file") as caught:
+        insert(host)
+    assert "raa.java" in caught.value.next_step and "command_line" in caught.value.next_step
+    assert host.modes == [] and len(host.calls) == 1
+    assert insert(host, password_delivery="command_line") == "inserted"
 
 
 def test_the_file_is_removed_when_the_run_fails_too():

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from infomart_dr.hooks.raa import java_release
 from infomart_lab import config as lab_config
-from infomart_lab import gi2ctl, gimjob, gimservice, lca
+from infomart_lab import gi2ctl, gimagg, gimjob, gimservice, lca
 from infomart_lab.config import LabConfig
 
 
@@ -165,3 +166,18 @@ def test_a_service_that_starts_by_itself_is_told_by_the_exit_code(
     lab_config.set_fault(config, "site1.gim_server.autostart", True)
     assert gimservice.main(["manual"]) == code
     assert gimservice.main([]) == gimservice.main(["auto"]) == 1
+
+
+def test_an_old_java_takes_an_argument_file_for_a_class(
+    config: LabConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def old(stored: LabConfig) -> None:
+        stored.sites["site2"].java = "1.8.0_392"
+
+    lab_config.change(config.home, old)
+    monkeypatch.setattr("sys.argv", ["java", "-version"])
+    assert gimagg.main() == 0
+    assert java_release(capsys.readouterr().err) == 8
+    monkeypatch.setattr("sys.argv", ["java", "@/home/genesys/raa.args"])
+    assert gimagg.main() == 1
+    assert "Could not find or load main class @.home.genesys.raa.args" in capsys.readouterr().err
