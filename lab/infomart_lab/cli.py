@@ -128,10 +128,6 @@ def up(
     single_idb: Annotated[
         list[str] | None, typer.Option(help="Data source without an HA pair, as TS1; for a new lab, may be repeated.")
     ] = None,
-    cdb: Annotated[
-        list[str] | None,
-        typer.Option(help="Site whose database is a CDB with a PDB, as site2; for a new lab, may be repeated."),
-    ] = None,
     purge: Annotated[
         list[str] | None,
         typer.Option(
@@ -142,6 +138,7 @@ def up(
     partitioned: Annotated[
         bool, typer.Option("--partitioned", help="Facts need partitions that Job_MaintainGIM makes; for a new lab.")
     ] = False,
+    real_ssh: Annotated[bool, typer.Option("--real-ssh", help="A real sshd serves the hosts; for a new lab.")] = False,
     autostart: Annotated[
         list[str] | None,
         typer.Option(help="Site whose mgr.prm starts all groups, as site3; for a new lab, may be repeated."),
@@ -162,11 +159,9 @@ def up(
             _fail(f"--{name.replace('_', '-')} is 11.2, 19c or 21c, not {word!r}", as_json, 2)
     new = not (folder / "lab.json").exists()
     try:
-        scenario(scenario_name, single_idb=single_idb or (), cdb=cdb or ())
+        scenario(scenario_name, single_idb=single_idb or ())
         config = (
-            _create(
-                folder, base_port, scale, rate, scenario_name, single_idb or (), partitioned, purge or (), cdb or ()
-            )
+            _create(folder, base_port, scale, rate, scenario_name, single_idb or (), partitioned, purge or (), real_ssh)
             if new
             else _load(folder, as_json)
         )
@@ -190,6 +185,8 @@ def up(
         _fail(f"the lab under {folder} was made without --autostart; `destroy` it first", as_json, 2)
     if partitioned and not config.partitioned:
         _fail(f"the lab under {folder} was made without --partitioned; `destroy` it first", as_json, 2)
+    if real_ssh and not config.real_ssh:
+        _fail(f"the lab under {folder} was made without --real-ssh; `destroy` it first", as_json, 2)
     for name in autostart or ():
         config.sites[name].autostart = True
     for site in config.sites.values():
@@ -234,10 +231,10 @@ def _create(
     single_idb: Collection[str] = (),
     partitioned: bool = False,
     purge: Collection[str] = (),
-    cdb: Collection[str] = (),
+    real_ssh: bool = False,
 ) -> LabConfig:
     given = {"base_port": base_port, "scale": scale, "rate": rate}
-    sites, sources = scenario(scenario_name, single_idb=single_idb, cdb=cdb)
+    _, sources = scenario(scenario_name, single_idb=single_idb)
     for name, _, mechanism in (each.partition("=") for each in purge):
         found = [source for source in sources if source.name == name]
         if not found or mechanism not in get_args(PurgeMechanism):
@@ -249,9 +246,9 @@ def _create(
     return lab_config.create(
         folder,
         scenario_name=scenario_name,
-        sites=sites,
         data_sources=sources,
         partitioned=partitioned,
+        real_ssh=real_ssh,
         **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
 

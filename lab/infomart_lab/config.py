@@ -28,10 +28,6 @@ HOST_KINDS = ("db", "gim")
 
 #: Alias of GoldenGate's database user in each site's credential store.
 GOLDENGATE_ALIAS = "ggate"
-#: Alias and name of GoldenGate's common user in the root of a CDB.
-ROOT_ALIAS = "ggroot"
-ROOT_USER = "C##GGATE"
-ROOT = "CDB$ROOT"
 
 #: Offsets of a site's own ports inside its block of 100.
 PORT_OFFSETS = {
@@ -86,8 +82,6 @@ class Site:
     data_pump: Wording = "19c"
     #: GoldenGate's database user and schema here; another site may have another name for it.
     goldengate_schema: str = "GGATE"
-    #: The Info Mart's database is this PDB of a CDB; None: the site has no CDB.
-    pdb: str | None = None
     #: mgr.prm starts all groups with the Manager, and again after an abend.
     autostart: bool = False
     #: Off: the site's processes are not started by ``up`` (a lost site, or one that is not built yet).
@@ -96,6 +90,8 @@ class Site:
     server_running: bool = False
     #: The Info Mart schema is created and filled by ``up``; else only the empty user exists.
     info_mart: bool = True
+    #: Release of the Info Mart Server's Java; before 9 (``1.8.0_392``) it reads no argument file.
+    java: str = "11.0.22"
     #: Oracle's UNDO_RETENTION: seconds for which a snapshot is held for FLASHBACK_SCN.
     undo_retention: int = 900
 
@@ -116,6 +112,8 @@ class LabConfig:
     partitioned: bool = False
     #: Roles that the topology shows in place of those of the start, by site; an administrator changes them.
     roles: dict[str, Role] = field(default_factory=dict)
+    #: A real sshd serves the hosts, instead of the stand-in.
+    real_ssh: bool = False
     info_mart_schema: str = "GIM"
     sites: dict[str, Site]
     data_sources: list[DataSource]
@@ -169,24 +167,12 @@ class LabConfig:
     # -- names -----------------------------------------------------------------------------------
 
     def service_name(self, site: str, database: str = "gim") -> str:
-        """Oracle service name, as ``GIM2``: ``database`` is ``gim`` (Info Mart), ``idb`` or ``cdb`` (the root)."""
+        """Oracle service name, as ``GIM2``: ``database`` is ``gim`` (Info Mart) or ``idb``."""
         return f"{database.upper()}{site.removeprefix('site')}"
-
-    def databases(self, site: str) -> tuple[str, ...]:
-        """PostgreSQL databases of a site; ``cdb`` stands for the root of a CDB."""
-        return ("gim", "idb", "cdb") if self.sites[site].pdb else ("gim", "idb")
-
-    def container(self, site: str, database: str = "gim") -> str | None:
-        """Container of a database of a CDB; None where there is none."""
-        return {"gim": self.sites[site].pdb, "cdb": ROOT}.get(database) if self.sites[site].pdb else None
-
-    def default_database(self, site: str) -> str:
-        """Database that a login without a service leads to: on the host of a CDB the root."""
-        return "cdb" if self.sites[site].pdb else "gim"
 
     def database_of(self, site: str, service_name: str) -> str | None:
         """PostgreSQL database behind an Oracle service name at ``site``; None for an unknown service."""
-        for database in self.databases(site):
+        for database in ("gim", "idb"):
             if service_name.upper() == self.service_name(site, database):
                 return database
         return None
@@ -199,8 +185,6 @@ class LabConfig:
         """Oracle users of a database."""
         if database == "gim":
             return ["SYSTEM", self.info_mart_schema, self.sites[site].goldengate_schema]
-        if database == "cdb":
-            return ["SYSTEM", ROOT_USER]
         return ["SYSTEM", *(d.schema_name for d in self.data_sources if site in d.idb_sites)]
 
     # -- folders ---------------------------------------------------------------------------------
@@ -343,25 +327,18 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
 }
 
 
-def scenario(name: str, *, single_idb: Collection[str] = (), cdb: Collection[str] = ()) -> Scenario:
+def scenario(name: str, *, single_idb: Collection[str] = ()) -> Scenario:
     """Sites and data sources of a scenario, made anew at each call.
 
     :param name: a key of :data:`SCENARIOS`.
     :param single_idb: data sources without an HA pair: their only IDB is at their own site.
-    :param cdb: sites whose database is a CDB.
-    :raises ValueError: an unknown scenario, data source or site.
+    :raises ValueError: an unknown scenario or data source.
     """
     if name not in SCENARIOS:
         raise ValueError(f"unknown scenario {name!r}; there are {', '.join(SCENARIOS)}")
     sites, sources = SCENARIOS[name]()
     if unknown := sorted(set(single_idb) - {source.name for source in sources}):
         raise ValueError(f"unknown data source {', '.join(unknown)}; there are {', '.join(s.name for s in sources)}")
-    if unknown := sorted(set(cdb) - set(sites)):
-        raise ValueError(f"unknown site {', '.join(unknown)}; there are {', '.join(sites)}")
-    if older := sorted(site for site in cdb if sites[site].goldengate == "11.2"):
-        raise ValueError(f"{', '.join(older)}: release 11.2 has no CDB")
-    for site in cdb:
-        sites[site].pdb = f"GIMPDB{site.removeprefix('site')}"
     for source in sources:
         if source.name in single_idb:
             source.idb_sites = [source.site]
@@ -380,12 +357,17 @@ def create(
     release: str = "8.1.4",
     architecture: Architecture | None = None,
     partitioned: bool = False,
+    real_ssh: bool = False,
 ) -> LabConfig:
     """Make a new configuration with random passwords and write it.
 
     :param scenario_name: what the lab looks like where ``sites``, ``data_sources`` and ``architecture`` do not say.
-    :raises ValueError: an unknown scenario.
+    :raises ValueError: an unknown scenario, or no sshd for ``real_ssh``.
     """
+    from infomart_lab import sshd
+
+    if real_ssh and (missing := sshd.missing()):
+        raise ValueError(f"a real sshd needs {', '.join(missing)}")
     made_sites, made_sources = scenario(scenario_name)
     config = LabConfig(
         home=home.resolve(),
@@ -395,11 +377,12 @@ def create(
         release=release,
         architecture=architecture or ("active-active" if scenario_name == "active-active" else "active-standby"),
         partitioned=partitioned,
+        real_ssh=real_ssh,
         sites=sites or made_sites,
         data_sources=data_sources or made_sources,
     )
     for site in config.sites:
-        users = {user for database in config.databases(site) for user in config.oracle_users(site, database)}
+        users = {*config.oracle_users(site), *config.oracle_users(site, "idb")}
         config.passwords[site] = {user: secrets.token_urlsafe(15) for user in sorted(users)}
         config.passwords[site]["GAX"] = secrets.token_urlsafe(15)
     config.save()

@@ -1,7 +1,8 @@
 """SSH servers of a site's two hosts, and the keys with which hosts and operators know each other.
 
 What is run there sees what a program sees over ``ssh host command`` on a Unix host: no login shell, a bare
-environment, the host's own PATH. A command that is cut off keeps running; only its pipes are closed.
+environment, the host's own PATH. A command that is cut off keeps running; only its pipes are closed. With
+``real_ssh`` a real sshd serves each connection.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 import asyncssh
 
+from infomart_lab import sshd
 from infomart_lab.config import (
     HOME_VARIABLE,
     HOST_KINDS,
@@ -28,11 +30,13 @@ from infomart_lab.config import (
     fault,
     mark_ready,
 )
-from infomart_lab.procs import SITE_VARIABLE
+from infomart_lab.procs import SITE_VARIABLE, die_with_parent
 
 #: Login names of the two hosts of a site.
 USERS = {"db": "oracle", "gim": "genesys"}
 _KEY_TYPE = "ssh-ed25519"
+#: Variables of a session that a real sshd sets by the account.
+_OF_LOGIN = ("HOME", "USER", "LOGNAME", "SHELL")
 _CHUNK = 65536
 
 
@@ -298,6 +302,19 @@ class _Host:
             login_timeout=30,
             line_editor=False,
         )
+        if config.real_ssh:
+            self._folder = config.site_dir(site) / f"sshd_{kind}"
+            variables = environment(config, site, kind)
+            self._sshd = sshd.write(
+                self._folder,
+                user=USERS[kind],
+                home=home,
+                shell="/bin/bash",
+                host_key=host_key(config, site, kind),
+                authorized_keys=home / ".ssh" / "authorized_keys",
+                variables={name: variables[name] for name in variables if name not in _OF_LOGIN},
+                options=["LogLevel ERROR"],
+            )
         self.socket = socket.create_server((config.address, config.port(site, f"ssh-{kind}")), backlog=128)
         self.socket.setblocking(False)
 
@@ -314,11 +331,35 @@ class _Host:
 
     async def _connection(self, client: socket.socket) -> None:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.config.real_ssh:
+            await self._real_connection(client)
+            return
         try:
             connection = await asyncssh.run_server(client, options=self._options)
             await connection.wait_closed()
         except (OSError, asyncssh.Error) as error:
             print(f"{self.site}-{self.kind}: {error}", file=sys.stderr, flush=True)
+
+    async def _real_connection(self, client: socket.socket) -> None:
+        """One sshd for one connection, as inetd starts it. It ends with this process."""
+        client.setblocking(True)
+        process = await asyncio.create_subprocess_exec(
+            str(sshd.program("sshd")),
+            "-i",
+            "-e",
+            "-f",
+            str(self._sshd),
+            stdin=client.fileno(),
+            stdout=client.fileno(),
+            env=sshd.environment(self._folder),
+            preexec_fn=functools.partial(die_with_parent, signal.SIGKILL),
+        )
+        client.close()
+        try:
+            await process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
 
 
 async def _main(config: LabConfig, site: str) -> None:

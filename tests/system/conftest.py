@@ -61,7 +61,7 @@ def lab(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, base_port: int, airflow_port: int
 ) -> Iterator[lab_config.LabConfig]:
     """The lab at the beginning of a return to normal; the module may say AIRFLOW (one runs beside it), SCALE, RATE,
-    SCENARIO, SITES, DATA_SOURCES and PARTITIONED."""
+    SCENARIO, SITES, DATA_SOURCES, PARTITIONED and REAL_SSH."""
     home = tmp_path_factory.mktemp("lab")
     module = request.module
     asked = {
@@ -69,6 +69,7 @@ def lab(
         "data_sources": "DATA_SOURCES",
         "scenario_name": "SCENARIO",
         "partitioned": "PARTITIONED",
+        "real_ssh": "REAL_SSH",
     }
     with running(
         home,
