@@ -126,6 +126,93 @@ def test_every_table_is_the_dictionarys_or_stands_in_a_schema_of_the_topology(pa
             assert PUBLIC.match(table.name.lower()), table.sql()
 
 
+# -- releases of the database ------------------------------------------------------------------------
+
+#: What came after 11.2, with its release. Sources: Database Reference, SQL Language Reference.
+LATER = {
+    r"\bdba_goldengate_privileges\b": "11.2.0.3",
+    r"\b(dba|all)_goldengate_(support_mode|not_unique)\b": "11.2.0.4",
+    r"\b(dba|all|user|cdb)_tab_identity_cols\b": "12.1",
+    r"\b(dba|cdb)_pdbs\b|\bcdb_\w+|\bv\$(pdbs|containers)\b": "12.1",
+    r"\bcon_id\b|'CON_(ID|NAME)'": "12.1",
+    r"\boracle_maintained\b|\bidentity_column\b|\bdefault_on_null\b|\blast_login\b|\bauthentication_type\b": "12.1",
+    r"\bindexing\b|\bsession_id\b": "12.1",
+    r"\bfetch\s+(first|next)\b|\boffset\s+\S+\s+rows?\b": "12.1",
+    r"\bjson_\w+|\bstandard_hash\b|\bapprox_\w+|\b(cross|outer)\s+apply\b|\blateral\b|\bmatch_recognize\b": "12.1",
+    r"\bas\s+identity\b|\binvisible\b|\bwith\s+(function|procedure)\b|\beditionable\b|\bdefault\s+on\s+null\b": "12.1",
+    r"\bdba_pdbs\b(?s:.*)\bforce_logging\b|\bforce_logging\b(?s:.*)\bdba_pdbs\b": "12.2",
+    r"\bi\.sequence_name\b": "12.2",
+    r"\bon\s+overflow\b|\bon\s+conversion\s+error\b|\bvalidate_conversion\b|\bcollate\b": "12.2",
+    r"\brestart\s+start\s+with\b|\balter\s+sequence\b[^;]*\brestart\b": "18",
+    r"\blistagg\s*\(\s*distinct\b|\bany_value\b|\bbitmap_\w+_agg\b": "19",
+    r"\bexcept\b|\bintersect\s+all\b|\bblockchain\b": "21",
+    r"\bif\s+(not\s+)?exists\b|\bvalues\s*\([^)]*\)\s*,\s*\(|\bboolean\b|\breturning\s+(old|new)\b": "23",
+}
+#: Statements that an older database cannot run, with the release and the code that decides about them.
+FROM = {
+    "container_logging": ("12.2", "guards/prerequisites.py"),
+    # Asked of a CDB only.
+    "container_name": ("12.1", "guards/prerequisites.py"),
+    "goldengate_not_unique": ("11.2.0.4", "guards/fitness.py"),
+    "goldengate_privileges": ("11.2.0.3", "guards/privileges.py"),
+    "goldengate_support": ("11.2.0.4", "guards/fitness.py"),
+    "identity_columns": ("12.2", "guards/dictionary.py"),
+    "identity_columns_12_1": ("12.1", "guards/dictionary.py"),
+    "sequence_restart": ("18", "operators/failover.py"),
+}
+
+
+def _body(path: Path) -> str:
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("--")]
+    return "\n".join(lines).lower()
+
+
+def _needed(text: str) -> str:
+    """The release that a statement needs."""
+    found = [release for pattern, release in LATER.items() if re.search(pattern.lower(), text)]
+    return max(found, key=lambda release: [int(part) for part in release.split(".")], default="11.2")
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
+def test_a_statement_runs_on_11_2_or_its_release_is_listed(path):
+    release, _ = FROM.get(path.stem, ("11.2", ""))
+    assert _needed(_body(path)) == release
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda p: p.stem)
+def test_a_name_that_a_statement_makes_fits_into_30_bytes(path):
+    # Up to 12.1 no identifier is longer, also no alias.
+    names = re.findall(r"[a-z_$#][a-z0-9_$#]*", re.sub(r"{[{%#].*?[#%}]}|'[^']*'", "", _body(path), flags=re.DOTALL))
+    assert [name for name in names if len(name) > 30] == []
+
+
+@pytest.mark.parametrize(("name", "where"), [(name, where) for name, (_, where) in FROM.items()])
+def test_a_statement_of_a_later_release_is_asked_in_one_place_that_knows_the_release(name, where):
+    package = Path(infomart_dr.__file__).parent
+    asking = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(rf"[\"(]{name}[\"(]", path.read_text()) and path.name not in ("statements.py", "manifest.py")
+    ]
+    assert asking == [where]
+    assert re.search(r"version\(|_database_release\(|container_database", (package / where).read_text())
+
+
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [
+        ("select a from t order by a fetch first 5 rows only", "12.1"),
+        ("select listagg(a, ',' on overflow truncate) within group (order by a) from t", "12.2"),
+        ("select listagg(a, ',') within group (order by a) from t", "11.2"),
+        ("select username from dba_users where oracle_maintained = 'N'", "12.1"),
+        ("select con_id from v$session", "12.1"),
+        ("create table if not exists t (a number)", "23"),
+    ],
+)
+def test_constructs_of_later_releases_are_known(text, release):
+    assert _needed(text) == release
+
+
 #: Functions that take a statement's name; files.render its path.
 _CALLS = {"select", "value", "execute", "statement", "stream", "ensure_table", "render"}
 

@@ -267,6 +267,13 @@ def test_a_topology_is_written_with_the_keys_of_the_file(document: dict[str, Any
     assert topology.Topology.model_validate(written) == read(document)
 
 
+@pytest.mark.parametrize("release", ["11.1", "10.2", "9.2.0"])
+def test_a_database_that_the_statements_do_not_fit_is_refused(document: dict[str, Any], release: str) -> None:
+    with pytest.raises(TopologyError, match=rf"database.release: found '{release}'; allowed: 11.2 and later"):
+        read(change(document, "sites.frankfurt.database.release", release))
+    read(change(document, "sites.frankfurt.database.release", "11.2.0.1"))
+
+
 def test_all_mistakes_are_reported_at_once(document: dict[str, Any]) -> None:
     wrong = change(document, "sites.dublin.role", "neww")
     wrong = change(wrong, "info_mart.schema", "gim")

@@ -45,8 +45,11 @@ def dictionary_of(step: Step, role: SiteRole) -> Dictionary:
             "sequences",
         )
     }
-    if version(step.at(role).settings.database.release) >= (12,):
+    release = version(step.at(role).settings.database.release)
+    if release >= (12, 2):
         rows["identity_columns"] = dba.select("identity_columns", owner=step.schema)
+    elif release >= (12,):
+        rows["identity_columns"] = dba.select("identity_columns_12_1", owner=step.schema)
     return dictionary_from_rows(**rows)
 
 

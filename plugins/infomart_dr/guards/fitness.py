@@ -19,6 +19,8 @@ from infomart_dr.topology import BOTH_ROLES, SiteRole
 
 #: Release of the database from which GoldenGate's views of supported tables exist.
 SUPPORT_VIEWS_FROM = (11, 2, 0, 4)
+#: Release of the database from which a Replicat suppresses triggers and cascading deletes.
+SUPPRESSED_FROM = (11, 2, 0, 2)
 #: Streams pool of one integrated capture: MAX_SGA_SIZE of 1 GB, and a quarter more.
 STREAMS_POOL = 1.25 * 1024**3
 #: Character sets that have every character of the others.
@@ -42,6 +44,7 @@ def all_faults(step: Step, *, copies: bool) -> list[Fault]:
                 for what in prerequisites.database_faults(step, role)
             ]
             found += streams_pool_faults(step, role)
+            found += trigger_faults(step, role)
     if replicated:
         found += captured_table_faults(step, "source")
     found += job_faults(step, "target")
@@ -117,6 +120,25 @@ def streams_pool_faults(step: Step, role: SiteRole) -> Iterator[Fault]:
         + f": one integrated capture needs {size_text(STREAMS_POOL)}",
         "ALTER SYSTEM SET streams_pool_size = 1280M, or more for several captures.",
         stops=False,
+    )
+
+
+def trigger_faults(step: Step, role: SiteRole) -> Iterator[Fault]:
+    """Triggers that fire for the Replicat's rows too: before 11.2.0.2 it cannot suppress them."""
+    if _database_release(step, role) >= SUPPRESSED_FROM:
+        return
+    tables = set(replicated_names(step, role))
+    firing = [
+        str(row["trigger_name"])
+        for row in step.at(role).dba.select("triggers", owner=step.schema)
+        if row["status"] == "ENABLED" and row["table_name"] in tables
+    ]
+    name = step.at(role).name
+    yield Fault(
+        f"the database of {name} is older than 11.2.0.2: the Replicat suppresses no trigger and no cascading delete"
+        + (f"; enabled: {sorted_names(firing)}" if firing else ""),
+        f"Apply the patch set at {name}, or disable triggers and ON DELETE CASCADE there while it is the standby.",
+        stops=bool(firing),
     )
 
 

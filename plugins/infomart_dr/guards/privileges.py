@@ -36,6 +36,8 @@ CLASSIC_CAPTURE: tuple[Group, ...] = (
 )
 #: From this release of the database on, roles replace DBMS_GOLDENGATE_AUTH.
 ROLES_FROM = (23,)
+#: The first release of the database that integrated capture, and its view of privileges, is for.
+CAPTURE_FROM = (11, 2, 0, 3)
 
 
 def wanted_of_dba(site: Site, role: SiteRole, copies: bool) -> list[Group]:
@@ -140,6 +142,13 @@ def _of_integrated_capture(step: Step, role: SiteRole) -> Iterator[Fault]:
         # A common user in the root captures, whom this database does not show.
         return
     user = user_of(hook)
+    found = str(step.at(role).dba.select("instance")[0]["version"])
+    if version(found) < CAPTURE_FROM:
+        yield Fault(
+            f"the database of {step.at(role).name} is {found}: integrated capture needs 11.2.0.3",
+            f"Set sites.{step.at(role).name}.goldengate.capture to classic, or apply the patch set.",
+        )
+        return
     types = {str(row["privilege_type"]) for row in step.at(role).dba.select("goldengate_privileges", grantee=user)}
     if not types & {"*", "CAPTURE"}:
         yield Fault(

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from infomart_dr.errors import TopologyError, UnexpectedReplyError
+from infomart_dr.guards import fitness
 from infomart_dr.hooks.goldengate_parameters import trail_format
 from infomart_dr.readiness.context import CheckContext
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, of_faults, ok, warning
 from infomart_dr.topology import SiteRole
 
 #: Seconds by which a clock may differ from Airflow's, since high-water marks, holds and logs are compared with it.
@@ -75,7 +76,10 @@ def release_faults(what: str, found: str, wanted: str, parts: int = 2) -> Iterat
 def _database_release(context: CheckContext, role: SiteRole) -> Verdict:
     wanted = context.step.at(role).settings.database.release
     found = str(context.step.at(role).dba.select("instance")[0]["version"])
-    return faults(release_faults("the database", found, wanted), f"database {found}", _CORRECT_RELEASE)
+    if wrong := list(release_faults("the database", found, wanted)):
+        return faults(wrong, "", _CORRECT_RELEASE)
+    replicated = context.step.topology.architecture == "active-standby"
+    return of_faults(fitness.trigger_faults(context.step, role) if replicated else (), f"database {found}")
 
 
 _CORRECT_RELEASE = "Correct the topology: commands and parameter files depend on the release."

@@ -19,6 +19,7 @@ def wrong_references(architecture: Architecture, hosts: Mapping[str, Host], site
         yield from _used_twice(name, site)
         if architecture == "active-standby":
             yield from _wrong_trails(name, site, sorted(set(sites) - {name}))
+        yield from _old_database(name, site)
         yield from _wrong_container(name, site)
         yield from _wrong_idbs(name, site, hosts, sites)
         yield from _wrong_application(name, site, architecture)
@@ -89,6 +90,18 @@ def _wrong_trails(name: str, site: Site, others: list[str]) -> Iterator[str]:
     paths = [posixpath.normpath(trail) for trail in (trails.local, *trails.all_arriving)]
     for double in sorted({path for path in paths if paths.count(path) > 1}):
         yield f"{field}: found {double!r} twice; allowed: a name of its own for local and for each sending site"
+
+
+#: The oldest database that the statements of include/sql run on.
+OLDEST_DATABASE = (11, 2)
+
+
+def _old_database(name: str, site: Site) -> Iterator[str]:
+    if _numbers(site.database.release) < OLDEST_DATABASE:
+        yield (
+            f"sites.{name}.database.release: found {site.database.release!r}; allowed: 11.2 and later, as older "
+            "dictionaries lack columns that the procedures read"
+        )
 
 
 def _wrong_container(name: str, site: Site) -> Iterator[str]:

@@ -220,6 +220,24 @@ def test_what_harms_nothing_is_no_fault(world: World, change: Callable[[World], 
     assert world.faults() == {}
 
 
+@pytest.mark.parametrize("there", [False, True], ids=["the import creates the owner", "the owner exists"])
+def test_a_missing_profile_or_default_tablespace_stops_only_the_creation_of_the_owner(
+    world: World, there: bool
+) -> None:
+    row("source", "account", profile="GIM_PROFILE", default_tablespace="GIM_DEFAULT")(world)
+    rows("source", "profiles", {"profile": "DEFAULT"}, {"profile": "GIM_PROFILE"})(world)
+    if not there:
+        rows("target", "account")(world)
+    found = world.faults()
+    assert [stop for text, stop in found.items() if "(ORA-02380)" in text] == [True] * (not there)
+    assert [stop for text, stop in found.items() if "GIM_DEFAULT" in text] == [True] * (not there)
+    if not there:
+        (text,) = [text for text in found if "ORA-02380" in text]
+        assert "the profile GIM_PROFILE of GIM is missing at site2" in text and "CREATE PROFILE GIM_PROFILE" in text
+        rows("target", "profiles", {"profile": "GIM_PROFILE"})(world)
+        assert not [text for text in world.faults() if "ORA-02380" in text]
+
+
 def test_force_logging_of_the_pluggable_database_is_enough(world: World) -> None:
     row("source", "supplemental_logging", force_logging="NO")(world)
     rows("source", "container_logging", {"force_logging": "YES"})(world)
@@ -246,6 +264,30 @@ def test_grants_on_each_replicated_table_take_the_place_of_the_any_privilege(wor
     assert world.faults() == {}
     rows("target", "granted_tables", {"table_name": tables[0], "privilege": "INSERT"})(world)
     assert any("lacks INSERT ANY TABLE (1 tables)" in text for text in world.faults())
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "stops"),
+    [
+        ("11.2.0.1.0", "ENABLED", [True]),
+        ("11.2.0.1.0", "DISABLED", [False]),
+        ("11.2.0.2.0", "ENABLED", []),
+    ],
+)
+def test_triggers_that_the_replicat_cannot_suppress_stop_a_run(
+    world: World, version: str, status: str, stops: list[bool]
+) -> None:
+    setting("site2", "goldengate", capture="classic")(world)
+    row("target", "instance", version=version)(world)
+    rows("target", "triggers", {"trigger_name": "TR", "table_name": "INTERACTION_FACT", "status": status})(world)
+    assert [stop for text, stop in world.faults().items() if "older than 11.2.0.2" in text] == stops
+
+
+def test_integrated_capture_is_refused_before_11_2_0_3_whose_view_of_privileges_does_not_exist(world: World) -> None:
+    row("source", "instance", version="11.2.0.2.0")(world)
+    rows("source", "goldengate_privileges")(world)
+    assert [stop for text, stop in world.faults().items() if "integrated capture needs 11.2.0.3" in text] == [True]
+    assert not [text for text in world.faults() if "DBMS_GOLDENGATE_AUTH" in text]
 
 
 def test_more_than_99_files_are_refused_before_12_2(world: World) -> None:

@@ -61,6 +61,7 @@ _HEALTHY: dict[str, list[dict[str, Any]]] = {
     "goldengate_privileges": [{"privilege_type": "*"}],
     "granted_tables": [],
     "alterable_objects": [],
+    "triggers": [],
 }
 
 
