@@ -92,6 +92,9 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
             "service_names": service,
             "processes": "300",
             "db_recovery_file_dest_size": str(100 * 1024**3),
+            # Each archived log has a row for each destination.
+            "log_archive_dest_1": "LOCATION=USE_DB_RECOVERY_FILE_DEST",
+            "log_archive_dest_2": "LOCATION=/u02/archive",
             "supplemental_log_data_min": "YES",
             "force_logging": "YES",
             "streams_pool_size": str(2 * 1024**3),

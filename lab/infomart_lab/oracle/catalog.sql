@@ -568,11 +568,12 @@ CREATE OR REPLACE VIEW sys.dba_free_space AS
     SELECT tablespace_name, 1 AS file_id, 1073741824::bigint AS bytes, 131072::bigint AS blocks
     FROM sys.dba_tablespaces WHERE contents <> 'TEMPORARY';
 CREATE OR REPLACE VIEW sys.v$archived_log AS
-    -- the redo since the instance's start as one log; block_size is that of Oracle's redo on Linux
-    SELECT 1 AS dest_id, 1 AS "thread#", 1 AS "sequence#", startup_time AS first_time, sys.sysdate() AS next_time,
+    -- the redo since the instance's start as one log, a row a destination; block_size is that of Oracle's redo on Linux
+    SELECT destination AS dest_id, 1 AS "thread#", 1 AS "sequence#", startup_time AS first_time, sys.sysdate() AS next_time,
         greatest((pg_current_wal_insert_lsn() - '0/0' - redo.begun) / 512, 0)::bigint AS blocks, 512 AS block_size,
         'YES'::varchar AS archived
-    FROM sys.v$instance, (SELECT coalesce(min(scn), pg_current_wal_insert_lsn() - '0/0') AS begun FROM sys.lab_scn_time) redo;
+    FROM sys.v$instance, (SELECT coalesce(min(scn), pg_current_wal_insert_lsn() - '0/0') AS begun FROM sys.lab_scn_time) redo,
+        generate_series(1, (SELECT count(*) FROM sys.lab_parameters WHERE name ~ '^log_archive_dest_[12]$' AND value <> '')) destination;
 CREATE OR REPLACE VIEW sys.v$recovery_file_dest AS
     SELECT '/u01/fast_recovery_area'::varchar AS name, value::bigint AS space_limit, 1073741824::bigint AS space_used,
         0::bigint AS space_reclaimable, 1 AS number_of_files

@@ -80,6 +80,21 @@ def import_room(step: Step, total: int, names: Sequence[str] = ()) -> Room:
     return Room(folder, int((total - there) * step.topology.transfer.space_factor), host.free_space(folder))
 
 
+def unreadable_files(step: Step, role: SiteRole, patterns: Sequence[str]) -> tuple[int, list[str]]:
+    """The number of matching files in the Data Pump directory, and those that the SSH user cannot read.
+
+    Oracle writes dump files with mode 0640, so only its group reads them.
+    """
+    return step.at(role).host().unreadable(directory_path(step, role), patterns)
+
+
+#: Advice for files that only Oracle's group reads.
+READABLE = (
+    "Add the SSH user of the database host to the group of these files (such as oinstall or dba): otherwise checksums "
+    "and transfer fail. A new login has the group."
+)
+
+
 def schema_bytes(step: Step, role: SiteRole) -> int:
     """Size of the Info Mart's schema at a site."""
     return int(step.at(role).dba.select("schema_size", owner=step.schema)[0]["bytes"])

@@ -144,6 +144,12 @@ def after_mark(output: bytes, mark: str) -> bytes | None:
     return after if found else None
 
 
+def parse_listed(line: str) -> str:
+    """Name, mode and owner of a file, from a line of ``ls -l``."""
+    words = line.split()
+    return f"{words[-1]} ({words[0]} {words[2]}:{words[3]})" if len(words) > 4 else line
+
+
 def parse_sizes(text: str) -> dict[str, int]:
     """Sizes from lines ``<bytes> <name>``; other lines are skipped."""
     sizes = {}
@@ -659,6 +665,15 @@ class RemoteHost:
         done = self.shell(_SIZES, folder, stdin="".join(f"{name}\n" for name in names))
         return parse_sizes(done.stdout)
 
+    def unreadable(self, folder: str, patterns: Sequence[str]) -> tuple[int, list[str]]:
+        """The number of files that match, and those that this user cannot read, with mode and owner.
+
+        :param patterns: patterns of the shell for plain file names.
+        """
+        _plain_names([pattern.replace("*", "x") for pattern in patterns])
+        lines = self.shell(_UNREADABLE, folder, *patterns).stdout.splitlines()
+        return len(lines), [parse_listed(line) for line in lines if line != "readable"]
+
     def free_space(self, folder: str) -> int:
         """Free bytes of the file system that holds ``folder``."""
         return parse_free_space(self.run(["df", "-Pk", folder]).stdout)
@@ -774,6 +789,18 @@ chmod "$3" "$2" && mv -f -- "$2" "$1" || { rm -f -- "$2"; exit 1; }
 _READ = """\
 [ -r "$1" ] || { echo "$1: no such file, or not readable" >&2; exit 1; }
 tail -c "+$2" -- "$1" | head -c "$3"
+"""
+
+# One line a file: "readable", or its entry.
+_UNREADABLE = """\
+cd -- "$1" || exit 1
+shift
+for pattern; do
+  for file in $pattern; do
+    [ -f "$file" ] || continue
+    if [ -r "$file" ]; then echo readable; else ls -ld -- "$file"; fi
+  done
+done
 """
 
 # ls takes the size from the file's entry; on some systems wc would read gigabytes.

@@ -289,6 +289,11 @@ class RunExpdp(DataPumpOperator):
             version_of_target=export_version(step),
         )
 
+    def trigger(self, step: Step) -> tuple[type[RemoteJobTrigger], dict[str, Any]]:
+        kind, own = super().trigger(step)
+        name, prefix = self.job_name(step), step.at("source").settings.database.data_pump.file_prefix
+        return kind, {**own, "files": [f"{name}.log", f"{prefix}_{name}_*.dmp"]}
+
     def prepare(self, step: Step) -> None:
         step.ledger.put_once(facts.EXPORT_STARTED, int(time.time()))
 

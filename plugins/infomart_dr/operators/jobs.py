@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from infomart_dr.deployment import HostKind
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.evidence.estimate import Phase
-from infomart_dr.guards.dump_set import time_limit
+from infomart_dr.guards.dump_set import READABLE, time_limit
 from infomart_dr.hooks.job_log import whole_log
 from infomart_dr.hooks.parse_data_pump import NEXT_STEPS
 from infomart_dr.notifiers.tickets import Alarm, tell_alarm
@@ -122,7 +122,7 @@ class JobOperator(StepOperator):
 
     def take(self, step: Step, event: dict[str, Any]) -> Observation | None:
         state = event["state"]
-        if state in ("held", "late"):
+        if state in ("held", "late", "unreadable"):
             self.raise_alarm(step, self.alarm_of(step, event))
         elif state == "released":
             self.end_alarm(step, f"The wait for space is over after {span(time.time() - event['since'])}.")
@@ -151,6 +151,9 @@ class JobOperator(StepOperator):
         if event["state"] == "held":
             longest = span(step.topology.timeouts.space_wait)
             return Alarm("space", f"{event['reason']}. The task waits for it for at most {longest}.", SPACE)
+        if event["state"] == "unreadable":
+            what = f"{self.host(step).label}: the SSH user cannot read files of the job: {event['reason']}."
+            return Alarm("unreadable", what, READABLE)
         limit = self.job_limit(step) or 0.0
         return Alarm(
             "late",

@@ -7,7 +7,7 @@ from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.guards import fitness
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, not_checked, of_faults, ok, warning
-from infomart_dr.text import size_text
+from infomart_dr.text import size_text, sorted_names
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
@@ -24,6 +24,11 @@ def _data_pump_directory(context: CheckContext, role: SiteRole) -> Verdict:
         )
     if host.run(["test", "-w", folder], check=False).exit_code != 0:
         return blocked(f"the user of {host.label} cannot write to {folder}", "Give this user write access to it.")
+    if role == "source":
+        _, unreadable = dump_set_guard.unreadable_files(step, role, ("*.dmp", "*.log"))
+        if unreadable:
+            what = f"the user of {host.label} cannot read files of {folder}: {sorted_names(unreadable)}"
+            return warning(what, dump_set_guard.READABLE)
     return ok(f"{folder} exists and is writable")
 
 
@@ -147,7 +152,7 @@ def _lobs(context: CheckContext, role: SiteRole) -> Verdict:
 
 DIRECTORY = Check(
     "data_pump_directory",
-    "Data Pump's directory object exists, and its folder exists and is writable",
+    "Data Pump's directory object exists, and its folder exists and is writable; files at the source are readable",
     _data_pump_directory,
     needs=("dba_connection", "database_host"),
 )

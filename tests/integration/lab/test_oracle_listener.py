@@ -623,6 +623,8 @@ OF_FITNESS = {
     "own_account": "TIME_THERE",
     "open_transactions_age": "IDLE_SECONDS",
     "space_waits": "ERROR_MSG",
+    "identity_columns": "LAST_NUMBER",
+    "identity_columns_12_1": "LAST_NUMBER",
 }
 
 
@@ -635,6 +637,17 @@ def test_a_statement_of_fitness_is_answered(connect: Connect, name: str, column:
     cursor.execute(sql, binds)
     assert column in [each[0] for each in cursor.description]
     cursor.fetchall()
+
+
+def test_redo_in_two_archive_destinations_counts_once(config: LabConfig, connect: Connect) -> None:
+    system = connect("SYSTEM")
+    with postgres.connect(config, SITE) as connection:
+        connection.execute("insert into sys.lab_scn_time (scn, time_dp) select pg_current_wal_lsn() - '0/0', now()")
+        connection.execute("CREATE TABLE gim.lab_r AS SELECT n FROM generate_series(1, 5000) n")
+    logs = rows(system, "select dest_id, blocks * block_size from v$archived_log order by dest_id")
+    assert [destination for destination, _ in logs] == [1, 2]
+    written = rows(system, files.statement("redo_written"))[0][0]
+    assert logs[0][1] <= written < logs[0][1] + logs[1][1]
 
 
 # -- SCN and redo --------------------------------------------------------------------------------------

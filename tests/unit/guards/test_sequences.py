@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from tests.unit.guards.test_dictionary import constraint, sequence
+from tests.unit.hooks.gg_sample import make_topology
 from tests.unit.operators.fakes import FakeLedger, FakeLock, StepOf
 
+from infomart_dr.deployment import Deployment
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence.manifest import dictionary_from_rows
-from infomart_dr.guards.sequences import Sequence, proposed_keys, sequence_keys_proposal, sequence_proof
+from infomart_dr.guards.sequences import Sequence, outermost_key, proposed_keys, sequence_keys_proposal, sequence_proof
 from infomart_dr.operators.checks import ProveSequences
 
 
@@ -173,3 +175,35 @@ def test_the_proposal_has_no_table_that_is_not_replicated() -> None:
     step: Any = World().step()
     step.dba = lambda role: SimpleNamespace(select=lambda name, owner: rows.get(name, []))
     assert sequence_keys_proposal(step, "source") == {"SEQ_CALLS": "CALLS.ID"}
+
+
+class TimedAccess:
+    """A site whose statements remember the limit of their connection."""
+
+    def __init__(self) -> None:
+        self.used: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def value(statement: str, names: dict[str, str]) -> int:
+            self.used.append(f"{name} {statement}")
+            return 7
+
+        return SimpleNamespace(value=value)
+
+
+@pytest.mark.parametrize(("increment", "statement"), [(1, "highest_key"), (-1, "lowest_key")])
+def test_a_key_is_searched_with_the_limit_of_a_whole_table(increment: int, statement: str) -> None:
+    """Without an index that begins with the column, max(key) reads the table: two minutes are too few."""
+    access = TimedAccess()
+    step: Any = SimpleNamespace(schema="GIM", at=lambda role: access)
+    assert outermost_key(step, Sequence("SEQ", 1, increment), "CALLS.ID") == 7
+    assert access.used == [f"long_queries {statement}"]
+
+
+def test_the_limit_of_a_whole_table_is_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    topology = make_topology()
+    deployment = Deployment("lab")
+    monkeypatch.setattr(Deployment, "topology", topology)
+    site = deployment.at(topology.active_site)
+    assert site.long_queries.statement_timeout == 3600
+    assert site.info_mart.statement_timeout == topology.timeouts.statement == 120

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from infomart_dr.errors import PermanentError, UnexpectedReplyError
+from infomart_dr.hooks import remote_host
 from infomart_dr.hooks.remote_host import RemoteHost, command_line, parse_free_space, parse_sizes, tail
 
 
@@ -89,3 +94,19 @@ def test_the_end_of_a_text_starts_with_a_line() -> None:
 def test_odd_file_names_are_refused_before_anything_is_connected(name: str) -> None:
     with pytest.raises(PermanentError, match="not a plain file name"):
         RemoteHost("no_such").file_sizes("/dump", [name])
+
+
+def test_files_that_cannot_be_read_are_listed_with_mode_and_owner() -> None:
+    # Root reads everything, and pytest's folders are root's alone.
+    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for file, mode in (("gim_01.dmp", 0o640 if other else 0), ("gim_02.dmp", 0o644), ("other.txt", 0)):
+            (folder / file).write_text("x")
+            (folder / file).chmod(mode)
+        words = [*other, "/bin/sh", "-c", remote_host._UNREADABLE, "sh", name, "*.dmp", "none*.log"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+    unreadable, readable = done.stdout.splitlines()
+    assert readable == "readable"
+    assert re.fullmatch(r"gim_01\.dmp \(-\S+ \w+:\w+\)", remote_host.parse_listed(unreadable))

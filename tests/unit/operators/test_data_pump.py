@@ -20,7 +20,7 @@ from infomart_dr.operators import dump_set, jobs
 from infomart_dr.operators.dump_set import CheckExportSpace, RecreateMissingIndexes, RunExpdp, RunImpdp
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Planned, examine
-from infomart_dr.readiness.room import UNDO, UNDO_SPACE
+from infomart_dr.readiness.room import DIRECTORY, UNDO, UNDO_SPACE
 
 SUCCESS = 'Job "SYSTEM"."GIM" successfully completed at Tue Nov 3 17:02:11 2026 elapsed 0 00:12:44\n'
 FATAL = 'ORA-39171: full\nJob "SYSTEM"."GIM" stopped due to fatal error at Tue Nov 3 17:02:11 2026 elapsed 0 00:01:00\n'
@@ -61,6 +61,7 @@ class World:
         )
         step.data_pump = lambda role: pump
         vars(step.topology.timeouts).update(poll=1.0, connect=1.0, command=1.0)
+        step.site = lambda role: SimpleNamespace(database=SimpleNamespace(data_pump=SimpleNamespace(file_prefix="gim")))
         return step
 
     def _move(self, argv: list[str]) -> None:
@@ -389,3 +390,30 @@ def test_the_end_of_an_import_is_noted_for_later_estimates() -> None:
     first = step.ledger["imported"]
     operator.finish(step, dump_set.Observation(True, "done"))
     assert step.ledger["imported"] == first and int(first) > 0
+
+
+@pytest.mark.parametrize(("files", "level"), [([], "ok"), (["old.dmp (-rw-r----- oracle:oinstall)"], "warning")])
+def test_readiness_says_that_dump_files_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, files: list[str], level: str
+) -> None:
+    step: Any = FakeStep()
+    host = SimpleNamespace(
+        label="ssh_db2",
+        exists=lambda path: True,
+        run=lambda words, check: SimpleNamespace(exit_code=0),
+        unreadable=lambda folder, patterns: (3, files),
+    )
+    step.host = lambda role: host
+    replace_question(monkeypatch, "directory_path", lambda step, role: "/dp")
+    (found,) = examine([Planned(DIRECTORY, ("source",))], CheckContext(step, "database_transfer"), step.name)
+    assert found.level == level and all(file in found.what for file in files)
+    (found,) = examine([Planned(DIRECTORY, ("target",))], CheckContext(step, "database_transfer"), step.name)
+    assert found.level == "ok", "nothing is read there"
+
+
+def test_the_trigger_of_an_export_looks_at_its_own_files(world: World) -> None:
+    step = world.step()
+    with pytest.raises(TaskDeferred) as raised:
+        RunExpdp(task_id="run_expdp")._run(step)
+    assert raised.value.trigger.files == [f"{NAME}.log", f"gim_{NAME}_*.dmp"]
+    assert raised.value.trigger.data_pump_job == NAME

@@ -84,6 +84,15 @@ def test_at_the_limit_of_a_wait_for_space_the_task_stops_and_says_what_to_do(
     assert "job_alarm:run_impdp" in step.ledger, "the job still waits, and infomart_watch says so"
 
 
+def test_files_that_nobody_can_read_are_told_while_the_export_runs(told: list[tuple[Alarm, int, bool]]) -> None:
+    step: Any = FakeStep()
+    step.host = lambda role: SimpleNamespace(label="ssh_db3")
+    deferred(step, {"state": "unreadable", "reason": "gim_01.dmp (-rw-r----- oracle:oinstall)", "again": AGAIN})
+    ((alarm, _, _),) = told
+    assert "ssh_db3: the SSH user cannot read" in alarm.what and "oracle:oinstall" in alarm.what
+    assert "to the group of these files" in alarm.next_step
+
+
 def test_a_job_that_takes_long_is_told_before_its_limit(told: list[tuple[Alarm, int, bool]]) -> None:
     step: Any = FakeStep()
     deferred(step, {"state": "late", "reason": "", "again": AGAIN})

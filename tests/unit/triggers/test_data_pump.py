@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import Any
@@ -29,6 +30,7 @@ ARGUMENTS: dict[str, Any] = {
     "role": "target",
     "data_pump_job": "GIM_IMP_1",
     "space_wait": 5400,
+    "files": [],
     "held_since": None,
     "held_by_log": None,
     "held_in_database": False,
@@ -46,6 +48,8 @@ class World:
         self.waits: list[str] = []
         self.unreachable = False
         self.asked = 0
+        self.unreadable: list[str] = []
+        self.there = 0
 
     def ask(self, step: Any, role: str, job: str) -> Observation:
         self.asked += 1
@@ -62,6 +66,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     )
     monkeypatch.setattr(RemoteJob, "log", lambda self, at=0: (world.log[at:], max(len(world.log), at)))
     monkeypatch.setattr(data_pump, "space_wait", world.ask)
+    monkeypatch.setattr(data_pump, "Step", lambda **arguments: contextlib.nullcontext())
+    monkeypatch.setattr(data_pump, "unreadable_files", lambda step, role, files: (world.there, world.unreadable))
     return world
 
 
@@ -144,6 +150,15 @@ async def test_a_line_that_is_not_complete_is_read_again_by_the_next_trigger(wor
     world.log, world.waits = LOADED + '. . imported "GIM"."T', ["ORA-01653"]
     found = await event()
     assert found["again"]["log_offset"] == len(LOADED)
+
+
+async def test_files_that_the_ssh_user_cannot_read_are_reported_as_soon_as_they_are_there(world: World) -> None:
+    await silence(files=["GIM_EXP.log", "gim_*.dmp"])
+    world.there, world.unreadable = 2, ["gim_01.dmp (-rw-r----- oracle:oinstall)"]
+    found = await event(files=["GIM_EXP.log", "gim_*.dmp"])
+    assert found["state"] == "unreadable" and "oracle:oinstall" in found["reason"]
+    assert found["again"]["files"] == []
+    await silence(**found["again"])
 
 
 async def test_the_end_of_the_job_comes_before_anything_else(world: World) -> None:
