@@ -346,8 +346,8 @@ class Ggsci:
         digest = hashlib.sha256(home.encode()).hexdigest()[:8]
         job = self._jobs(f"ggsci-{digest}-{re.sub('[^A-Za-z0-9_.-]', '-', slot)}")
         title = f"ggsci: {command}"
-        status = job.status()
-        found = status.active
+        status = job.status_after_start()
+        found = status.state == "running"
         if found:
             log.info("%s: an earlier command of ggsci still runs; wait for its end", slot)
             status = self._ended(job, command)

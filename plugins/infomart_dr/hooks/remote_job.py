@@ -221,10 +221,7 @@ class RemoteJob:
         for name in files or {}:
             if not _FILE_NAME.fullmatch(name):
                 raise PermanentError(f"{name[:60]!r} is not a plain file name.")
-        status = self.status()
-        if status.state == "starting":
-            # another start prepared it just now; that start gets its time before a new one
-            status = self._wait_for_claim()
+        status = self.status_after_start()
         if status.state not in ("absent", "starting"):
             return status
         token = secrets.token_hex(4)
@@ -243,6 +240,14 @@ class RemoteJob:
                 output=self._wrapper_log(),
             )
         return status
+
+    def status_after_start(self) -> JobStatus:
+        """The status; a job that was prepared a moment ago gets its time to start first.
+
+        ``starting`` then means that its submitter died: nothing runs, and :meth:`submit` starts it.
+        """
+        status = self.status()
+        return self._wait_for_claim() if status.state == "starting" else status
 
     def _wait_for_claim(self) -> JobStatus:
         deadline = time.monotonic() + self.grace
@@ -278,11 +283,9 @@ class RemoteJob:
 
         :raises PermanentError: the job still runs.
         """
-        status = self.status()
+        status = self.status_after_start()
         if status.state == "absent":
             return
-        if status.state == "starting":
-            status = self._wait_for_claim()
         if status.state == "running":
             raise PermanentError(
                 f"{self.host.label}: job {self.job_id} still runs (process {status.pid}).",

@@ -53,14 +53,17 @@ class JobOperator(StepOperator):
         return step.at(self.role).host(self.host_kind)
 
     def attempts(self, step: Step) -> list[RemoteJob]:
-        """The attempts made so far, oldest first."""
+        """The attempts that were started so far, oldest first.
+
+        One that was prepared and never started is none: the next submit starts it, under the same number.
+        """
         from infomart_dr.hooks.remote_job import RemoteJob
 
         found: list[RemoteJob] = []
         host = self.host(step)
         while True:
             attempt = RemoteJob(host, f"{step.key}-{self.job}-{len(found) + 1}")
-            if attempt.status().state == "absent":
+            if attempt.status_after_start().state in ("absent", "starting"):
                 return found
             found.append(attempt)
 

@@ -134,13 +134,19 @@ class FakeJob:
         self.host, self.job_id = host, job_id
         self.left = host.job_takes
         self.output = ""
+        #: Prepared by a caller that died before it started the program.
+        self.prepared_only = False
 
     def status(self) -> JobStatus:
         known = self.host.jobs.get(self.job_id)
         if known is None:
             return JobStatus("absent")
+        if known.prepared_only:
+            return JobStatus("starting")
         known.left -= 1
         return JobStatus("running") if known.left >= 0 else JobStatus("ended", exit_code=0)
+
+    status_after_start = status
 
     def submit(self, program: str, **given: Any) -> JobStatus:
         assert self.job_id not in self.host.jobs, "the same job twice"

@@ -999,6 +999,17 @@ def test_a_registration_whose_caller_was_lost_is_found_by_the_retry_and_gives_it
     assert sum("REGISTER" in call.stdin for call in host.calls) == 1
 
 
+def test_a_registration_that_was_prepared_and_never_started_is_started_by_the_retry() -> None:
+    ggsci, host = hook(fixed(LOGGED_IN, REGISTERED))
+    host.job_takes = 10_000
+    with pytest.raises(TransientError, match="still runs"):
+        ggsci.register_extract("EGIM")
+    next(iter(host.jobs.values())).prepared_only = True
+    host.job_takes, host.calls[:] = 1, []
+    assert ggsci.register_extract("EGIM").scn == 77
+    assert sum("REGISTER" in call.stdin for call in host.calls) == 1
+
+
 def test_the_reply_to_an_earlier_registration_is_not_taken_after_an_unregistration() -> None:
     ggsci, host = hook(fixed(LOGGED_IN, REGISTERED))
     host.job_takes = 10_000

@@ -83,6 +83,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         def status(self) -> JobStatus:
             return world.attempts.get(self.job_id, JobStatus("absent"))
 
+        status_after_start = status
+
         def log(self, offset: int) -> tuple[str, int]:
             return ("ORA-01017: refused\n", 1) if offset == 0 else ("", offset)
 
@@ -115,6 +117,12 @@ def ended(code: int = 1) -> JobStatus:
 
 def test_a_retry_waits_for_the_client_that_runs_before_its_job_has_a_row(world: World) -> None:
     run(world.step())
+    run(world.step())
+    assert [job_id for job_id, _ in world.submitted] == ["0a1b2c3d-expdp-1"]
+
+
+def test_a_client_that_was_prepared_and_never_started_is_started_by_the_retry_under_its_number(world: World) -> None:
+    world.attempts["0a1b2c3d-expdp-1"] = JobStatus("starting")
     run(world.step())
     assert [job_id for job_id, _ in world.submitted] == ["0a1b2c3d-expdp-1"]
 

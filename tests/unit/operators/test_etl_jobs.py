@@ -47,9 +47,13 @@ class Attempts:
         self.output = "Job_MaintainGIM JOB-7 finished\n"
 
     def job(self, host: Any, job_id: str) -> Any:
+        def status() -> JobStatus:
+            return self.states.get(job_id, JobStatus("absent"))
+
         return SimpleNamespace(
             job_id=job_id,
-            status=lambda: self.states.get(job_id, JobStatus("absent")),
+            status=status,
+            status_after_start=status,
             submit=lambda words: self._submit(job_id, words),
             log=lambda offset: (self.output[offset:], len(self.output)),
         )

@@ -92,6 +92,8 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> dict[str, JobStatus]:
         def status(self) -> JobStatus:
             return found.get(self.job_id, JobStatus("absent"))
 
+        status_after_start = status
+
     monkeypatch.setattr(remote_job, "RemoteJob", Job)
     return found
 
