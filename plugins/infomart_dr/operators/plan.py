@@ -63,10 +63,19 @@ class TakeLock(StepOperator):
         dead, holder = step.params.get("take_lock_from"), step.lock.holder()
         if dead and holder is not None and holder.plan_id == dead:
             step.lock.take_over(step.plan_id, step.owner, reason, held_by=dead)
+        elif holder is not None and holder.plan_id == step.plan_id and step.runs.has_ended(holder.owner):
+            self.log.info("act: %s has ended; this run continues its plan", holder.owner)
+            step.lock.take_over(step.plan_id, step.owner, reason, held_by=step.plan_id)
         elif dead and holder is not None and not holder.is_run(step.plan_id, step.owner):
             raise GuardError(
                 f"take_lock_from names plan {dead}, but plan {holder.plan_id} of {holder.owner} holds the lock.",
                 "Make sure that nothing of that plan runs any more. Then start a run with its id as take_lock_from.",
+            )
+        elif holder is not None and step.runs.has_ended(holder.owner):
+            raise GuardError(
+                f"The deployment is locked by {holder}. That run has ended; it kept the lock because no site was "
+                "proven to serve.",
+                f"Continue its plan: start its DAG with plan = {holder.plan_id}. Or clear the back-out of that run.",
             )
         else:
             step.lock.take(step.plan_id, step.owner, reason)
@@ -123,3 +132,10 @@ class ReleaseLock(StepOperator):
                     "Correct the cause. Clear the failed step and this run's back-out, then clear this task.",
                 )
         step.lock.release(step.plan_id)
+
+    def finish(self, step: Step, seen: Observation) -> None:
+        if failed := step.runs.hidden_failure(self):
+            raise GuardError(
+                f"This run failed at {failed}: a person marked the run as failed. The lock is released.",
+                f"Correct the cause. Then start this DAG with plan = {step.plan_id}, or give the plan up.",
+            )

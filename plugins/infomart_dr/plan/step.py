@@ -14,6 +14,7 @@ from infomart_dr.deployment import Deployment, SiteAccess
 from infomart_dr.errors import PermanentError
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import PlanLock
+from infomart_dr.plan.runs import Runs
 from infomart_dr.topology import Pair, SiteRole, Topology
 from infomart_dr.values import JsonObject
 
@@ -79,6 +80,7 @@ class Step:
         owner: str = "",
         requester: str = "",
         run_after: datetime | None = None,
+        runs: Runs | None = None,
     ) -> None:
         self._deployment, self._source, self._target = deployment, source, target
         self.failover = failover
@@ -89,6 +91,7 @@ class Step:
         self.requester = requester
         #: Time at which the run was requested; clearing the run does not change it.
         self.run_after = run_after
+        self.runs = runs or Runs()
         self.deployment = Deployment(deployment)
 
     @classmethod
@@ -113,6 +116,7 @@ class Step:
             owner=f"{run.dag_id} {run.run_id}",
             requester=getattr(run, "triggering_user_name", None) or "",
             run_after=getattr(run, "run_after", None),
+            runs=Runs(context.get("ti")),
         )
 
     def arguments(self) -> JsonObject:

@@ -13,6 +13,7 @@ from infomart_dr.errors import GuardError
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.ledger import Recorded
 from infomart_dr.plan.lock import Holder
+from infomart_dr.plan.runs import Runs
 
 
 class FakeLedger(dict[str, str]):
@@ -121,6 +122,7 @@ class FakeStep:
         self.sites = {"source": "site2", "target": "site3"}
         self.ledger, self.replication = FakeLedger(facts), FakeLedger()
         self.lock = FakeLock(plan_id, owner)
+        self.runs = Runs()
         self.key, self.schema, self.plan_folder = "0a1b2c3d", "GIM", "plans/0a1b2c3d"
         self.topology = SimpleNamespace(
             timeouts=SimpleNamespace(

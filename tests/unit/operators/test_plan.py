@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.guards.purge_world import Job, Tables, idb
@@ -21,6 +22,7 @@ from infomart_dr.hooks.purge_jobs import PurgeRunsError
 from infomart_dr.operators.plan import ReleaseLock, TakeLock
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS
+from infomart_dr.plan.runs import Runs
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.sensors import plan_hold as plan_hold_sensor
 from infomart_dr.sensors.plan_hold import HoldPurging, ReleasePurgeHold
@@ -56,6 +58,75 @@ def test_a_second_run_of_the_same_plan_waits_for_the_first() -> None:
     step.lock = FakeLock("plan-1", "infomart_return_to_normal run-1")
     with pytest.raises(GuardError, match="run-1"):
         take(step)
+
+
+class Airflow:
+    """What a running task may ask: the states of a run's tasks, and whether a run has ended."""
+
+    dag_id, run_id = "infomart_cutover", "run-2"
+
+    def __init__(self, ended: str = "", **states: str) -> None:
+        self.ended, self.states = ended, states
+
+    def get_dr_count(self, *, dag_id: str, run_ids: list[str], states: list[str]) -> int:
+        assert sorted(states) == ["failed", "success"]
+        return int(f"{dag_id} {run_ids[0]}" == self.ended)
+
+    def get_task_states(self, *, dag_id: str, run_ids: list[str], task_ids: list[str]) -> dict[str, Any]:
+        return {run_ids[0]: {name: state for name, state in self.states.items() if name in task_ids}}
+
+
+def test_a_run_that_continues_a_plan_takes_the_lock_that_its_ended_run_has_kept() -> None:
+    step = FakeStep(owner="infomart_cutover run-2")
+    step.lock = FakeLock("plan-1", "infomart_return_to_normal run-1")
+    step.runs = Runs(Airflow(ended="infomart_return_to_normal run-0"))
+    with pytest.raises(GuardError, match="run-1"):
+        take(step)
+    step.runs = Runs(Airflow(ended="infomart_return_to_normal run-1"))
+    assert "held by this run" in take(step)["summary"]
+
+
+def test_another_plan_is_told_that_the_run_has_ended_and_how_its_lock_gets_free() -> None:
+    step = FakeStep("plan-2", owner="infomart_cutover run-2")
+    step.lock = FakeLock("plan-1", "infomart_return_to_normal run-1")
+    step.runs = Runs(Airflow(ended="infomart_return_to_normal run-1"))
+    with pytest.raises(GuardError, match="That run has ended") as caught:
+        take(step)
+    assert "plan = plan-1" in caught.value.next_step
+
+
+def switchover() -> DAG:
+    """Two steps, the second behind a gate, and the two teardowns of a procedure."""
+    with DAG("infomart_cutover") as dag:
+        lock, gate, start = (EmptyOperator(task_id=name) for name in ("take_lock", "approve_cutover", "start"))
+        back = EmptyOperator(task_id="return_service_to_source").as_teardown(setups=lock)
+        end = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
+        lock >> gate >> start >> back >> end
+    return dag
+
+
+@pytest.mark.parametrize(
+    ("states", "hidden"),
+    [
+        # A person marked the whole run failed: the last step is skipped, so Airflow would call it a success.
+        ({"approve_cutover": "failed", "start": "skipped"}, True),
+        ({"approve_cutover": "failed", "start": "upstream_failed"}, False),
+        ({"approve_cutover": "success", "start": "failed"}, False),
+        ({"approve_cutover": "skipped", "start": "skipped"}, False),
+        ({"approve_cutover": "success", "start": "success", "return_service_to_source": "failed"}, False),
+    ],
+)
+def test_a_run_that_a_person_marked_failed_does_not_end_as_a_success(states: dict[str, str], hidden: bool) -> None:
+    step = FakeStep(owner="infomart_cutover run-2")
+    step.runs = Runs(Airflow(**states))
+    task = switchover().get_task("release_lock")
+    assert isinstance(task, ReleaseLock)
+    if hidden:
+        with pytest.raises(GuardError, match="failed at approve_cutover: a person marked the run as failed"):
+            task._run(step)  # type: ignore[arg-type]
+    else:
+        task._run(step)  # type: ignore[arg-type]
+    assert step.lock.holder() is None
 
 
 def test_a_procedure_for_the_other_architecture_touches_nothing() -> None:
