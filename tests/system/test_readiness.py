@@ -328,6 +328,29 @@ DEFECTS: dict[str, tuple[Seed, dict[str, str]]] = {
         parameter("site2", "schema_tablespace", "GIM_DATA", "USERS"),
         {"target_objects site2 and site3": "blocked"},
     ),
+    "the topology calls the Info Mart partitioned": (
+        changed_topology(lambda document: document["info_mart"].update(partitioned=True)),
+        {"partitioned site2": "warning"},
+    ),
+    "the server gives up stuck data earlier": (
+        objects(lambda all: all["GIM"]["options"]["gim-etl"].update({"extract-data-stuck-threshold": "3600"})),
+        {"stuck_threshold site2": "warning"},
+    ),
+    "a data source is not in the topology": (
+        changed_topology(
+            lambda document: [
+                entry.update(data_source_key=999)
+                for each in document["sites"].values()
+                for entry in each["idbs"]
+                if entry["data_source_key"] == 103
+            ]
+        ),
+        {"data_sources site2": "warning"},
+    ),
+    "the server does not read an IDB": (
+        objects(lambda all: all["GIM"]["connections"].remove("ICON_TS2_site2")),
+        {"extraction site2": "warning"},
+    ),
     "the streams pool is small": (
         parameter("site2", "streams_pool_size", "0", str(2 * 1024**3)),
         {"streams_pool site2": "warning"},

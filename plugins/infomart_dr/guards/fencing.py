@@ -181,9 +181,10 @@ def probe_script(targets: Sequence[Endpoint], timeout: float) -> str:
     return "\n".join([*lines, "wait", ""])
 
 
-def parse_probe(text: str, targets: Sequence[Endpoint]) -> list[State]:
+def parse_probe(text: str, targets: Sequence[Endpoint], host: str) -> list[State]:
     """States by endpoint from the script's output.
 
+    :param host: where the script ran, for the error.
     :raises UnexpectedReplyError: an endpoint is missing.
     """
     states: dict[int, State] = {}
@@ -194,7 +195,7 @@ def parse_probe(text: str, targets: Sequence[Endpoint]) -> list[State]:
     missing = [str(endpoint) for number, endpoint in enumerate(targets) if number not in states]
     if missing:
         raise UnexpectedReplyError(
-            f"The survivor's host gave no result for {', '.join(missing)}: {text.strip()[-300:] or 'no output'}.",
+            f"{host} gave no result for {', '.join(missing)}: {text.strip()[-300:] or 'no output'}.",
             "Check that bash and timeout are in the path of its user; the probe proves nothing without them.",
         )
     return [states[number] for number in range(len(targets))]
@@ -208,7 +209,7 @@ def probe_from(host: RemoteHost, targets: Sequence[Endpoint], timeout: float) ->
     # The limit of a short command may be shorter than the probe's own.
     limit = timeout + _LISTEN + 60
     done = host.run(["bash", "-s"], stdin=probe_script(targets, timeout), timeout=limit, check=False)
-    return parse_probe(done.stdout + done.stderr, targets)
+    return parse_probe(done.stdout + done.stderr, targets, host.label)
 
 
 def probe_all(step: Step, role: SiteRole, place: Place) -> list[Answer]:
@@ -221,8 +222,7 @@ def probe_all(step: Step, role: SiteRole, place: Place) -> list[Answer]:
         with ThreadPoolExecutor(len(targets)) as pool:
             states: list[State] = list(pool.map(lambda endpoint: probe_endpoint(endpoint, timeout), targets))
     else:
-        other = step.pair.other(role)
-        states = probe_from(step.at(other).host(), targets, timeout)
+        states = probe_from(step.at(step.pair.other(role)).host(), targets, timeout)
     return [Answer(endpoint, place, state) for endpoint, state in zip(targets, states, strict=True)]
 
 

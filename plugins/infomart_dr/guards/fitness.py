@@ -12,6 +12,7 @@ from infomart_dr.guards import dump_set, prerequisites
 from infomart_dr.guards.dictionary import replicated_names
 from infomart_dr.guards.faults import Fault
 from infomart_dr.guards.privileges import privilege_faults
+from infomart_dr.guards.settings import partitioned_faults
 from infomart_dr.hooks.goldengate_parameters import is_excluded, version
 from infomart_dr.plan.step import Step
 from infomart_dr.text import size_text, sorted_names
@@ -34,7 +35,7 @@ def all_faults(step: Step, *, copies: bool) -> list[Fault]:
 
     :param copies: the procedure copies the database.
     """
-    found: list[Fault] = []
+    found: list[Fault] = [*partitioned_faults(step, "source")]
     replicated = step.topology.architecture == "active-standby"
     for role in BOTH_ROLES:
         found += privilege_faults(step, role, copies=copies)

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence import estimate as estimates
-from infomart_dr.readiness import accounts, clocks_and_releases, reach, replication, room, services, transfer
+from infomart_dr.readiness import (
+    accounts,
+    clocks_and_releases,
+    reach,
+    replication,
+    room,
+    services,
+    settings,
+    transfer,
+)
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Finding, Planned
 from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
@@ -79,8 +88,16 @@ _COPY: tuple[Item, ...] = (
     (services.SERVER_SERVES, "source"),
     (services.SERVER_STOPPED, "target"),
 )
+_SETTINGS: tuple[Item, ...] = (
+    (settings.PARTITIONED, "source"),
+    (settings.STUCK_THRESHOLD, "source"),
+    (settings.DATA_SOURCES, "source"),
+    (settings.EXTRACTION, "source"),
+)
 _SERVE: tuple[Item, ...] = (
+    *_SETTINGS,
     services.ACCESS_POINTS,
+    (settings.IDB_LISTENERS, "target"),
     (services.SERVER_DEPLOYED, "target"),
     (services.PROGRAMS, "target"),
     (services.MANUAL_START, "target"),

@@ -70,7 +70,7 @@ def test_the_survivors_shell_sees_the_same_at_all_doors_at_once() -> None:
         done = subprocess.run(
             ["bash", "-s"], input=probe_script(endpoints, 2.0), capture_output=True, text=True, timeout=30, check=True
         )
-    assert parse_probe(done.stdout, endpoints) == [*BEHAVIOURS.values(), "silent"]
+    assert parse_probe(done.stdout, endpoints, "site2/db") == [*BEHAVIOURS.values(), "silent"]
 
 
 def test_a_door_that_accepts_late_is_alive_although_the_time_is_over_while_it_is_listened_to() -> None:
@@ -79,7 +79,7 @@ def test_a_door_that_accepts_late_is_alive_although_the_time_is_over_while_it_is
         done = subprocess.run(
             ["bash", "-s"], input=probe_script([found], -0.5), capture_output=True, text=True, timeout=30, check=True
         )
-    assert parse_probe(done.stdout, [found]) == ["open"]
+    assert parse_probe(done.stdout, [found], "site2/db") == ["open"]
 
 
 def test_a_survivor_without_the_programs_proves_nothing(tmp_path: Path) -> None:
@@ -95,13 +95,13 @@ def test_a_survivor_without_the_programs_proves_nothing(tmp_path: Path) -> None:
         env={"PATH": str(tmp_path)},
     )
     with pytest.raises(UnexpectedReplyError, match=r"listener \(127.0.0.1:1\): timeout is not in the path"):
-        parse_probe(done.stdout, endpoints)
+        parse_probe(done.stdout, endpoints, "site2/db")
 
 
 @pytest.mark.parametrize("text", ["", "0 unknown: 126 permission denied", "0 asleep"])
 def test_what_the_script_does_not_understand_is_no_proof_of_silence(text: str) -> None:
     with pytest.raises(UnexpectedReplyError, match="gave no result for listener"):
-        parse_probe(text, [Endpoint("listener", "db1", 1521)])
+        parse_probe(text, [Endpoint("listener", "db1", 1521)], "site2/db")
 
 
 def test_what_is_accepted_or_answered_lives_and_a_refusal_too_unless_the_topology_says_otherwise() -> None:

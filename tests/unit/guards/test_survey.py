@@ -163,6 +163,8 @@ class World:
         world = self
 
         class Host:
+            label = f"{site}/db"
+
             def free_space(self, folder: str) -> int:
                 if site in world.hosts_away:
                     raise UnreachableError("no route to host.", "Check it.")

@@ -24,8 +24,8 @@ _HEALTHY: dict[str, list[dict[str, Any]]] = {
     "container_logging": [],
     "nologging_tables": [],
     "tables": [
-        {"table_name": "CTL_EXTRACT_HWM", "temporary": "N"},
-        {"table_name": "INTERACTION_FACT", "temporary": "N"},
+        {"table_name": "CTL_EXTRACT_HWM", "partitioned": "NO", "temporary": "N"},
+        {"table_name": "INTERACTION_FACT", "partitioned": "NO", "temporary": "N"},
     ],
     "database_parameters": [
         {"name": "compatible", "value": "19.0.0"},

@@ -97,7 +97,7 @@ class Deployment(FakeStep):
                 "supplemental_logging": [found],
                 "container_database": [{"value": "TRUE"}] if self.containers[role] else self.not_a_cdb,
                 "replication_parameter": [{"value": found["goldengate"]}] if found["goldengate"] else [],
-                "tables": [{"table_name": table, "temporary": "N"} for table in self.tables[role]],
+                "tables": [{"table_name": table, "partitioned": "NO", "temporary": "N"} for table in self.tables[role]],
             }
             return rows[name] if name in rows else hook.select(name, **binds)
 
