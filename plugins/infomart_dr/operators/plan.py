@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.guards.server import serving
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
@@ -90,12 +90,26 @@ class TakeLock(StepOperator):
                 f"Plan {step.plan_id} is for {sites}; this run is for {self._sites(step)}.",
                 "Start a run with the plan's own source and target, or start a new plan.",
             )
-        other = step.replication.get(facts.REPLICATION_PLAN)
-        if step.ledger.has(facts.OLD_REPLICATION_REMOVED) and other not in (None, step.plan_id):
+        if step.ledger.has(facts.OLD_REPLICATION_REMOVED) and (other := self._replaced_by(step)):
             raise GuardError(
                 f"Plan {other} has replaced the capture of plan {step.plan_id}, whose trails miss all later changes.",
                 f"Continue plan {other}, or start a new plan.",
             )
+
+    def _replaced_by(self, step: Step) -> str | None:
+        """The plan whose capture runs, when it is another one, by the ledgers of both sites."""
+        for number, entry in enumerate(step.replications):
+            try:
+                other = entry.get(facts.REPLICATION_PLAN)
+            except InfoMartError as error:
+                # The back-out depends on this task. Where nobody answers, nothing can be removed either.
+                if number == 0:
+                    raise
+                self.log.warning("The other site does not say which plan's capture runs: %s", error.what)
+                continue
+            if other not in (None, step.plan_id):
+                return other
+        return None
 
     def _note_request(self, step: Step) -> None:
         """Record who requested this run, and why: several runs may continue one plan."""

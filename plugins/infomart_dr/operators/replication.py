@@ -116,8 +116,10 @@ class RemoveOldReplication(StepOperator):
 
     def act(self, step: Step, seen: Observation) -> None:
         # From here on an older plan's dump set and trails no longer belong together.
-        step.replication.forget(facts.REPLICATION_PLAN)
-        step.replication.put_once(facts.REPLICATION_PLAN, step.plan_id)
+        for entry in step.replications:
+            entry.ensure_table()
+            entry.forget(facts.REPLICATION_PLAN)
+            entry.put_once(facts.REPLICATION_PLAN, step.plan_id)
         remove_unused(step, BOTH_ROLES, self.keep, f"old-{step.key}")
         step.ledger.put_once(facts.OLD_REPLICATION_REMOVED, True)
 
@@ -487,16 +489,16 @@ class RemoveReplicationToTarget(StopReplicationToTarget):
     undo = "a new plan adds them again"
 
     def observe(self, step: Step) -> Observation:
+        # A deleted Extract may still be registered: the record alone proves the end. Groups that a later plan has added
+        # under these names are not this plan's.
+        if step.ledger.has(facts.TO_TARGET_REMOVED):
+            return Observation(True, "this plan has removed its replication to the target")
         left = [
             f"{step.at(role).name}:{name}"
             for role, name in groups_of(step, "to_target")
             if step.at(role).ggsci.info(name)
         ]
-        # A deleted Extract may still be registered: the record alone proves the end.
-        return Observation(
-            not left and step.ledger.has(facts.TO_TARGET_REMOVED),
-            f"groups of replication to the target that are left: {sorted_names(left) or 'none'}",
-        )
+        return Observation(False, f"groups of replication to the target: {sorted_names(left) or 'none'}")
 
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.POINT_OF_NO_RETURN)

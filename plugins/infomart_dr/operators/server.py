@@ -188,7 +188,10 @@ def cross_point_of_no_return(step: Step, start: Callable[[], object]) -> None:
 
     Recorded first: after a crash in between, nobody may start the source's server, or make the target a standby again.
     Checks that may refuse the start come before this.
+
+    :raises GuardError: the run no longer holds the lock, so this is a try that its run has overtaken.
     """
+    step.lock.require(step.plan_id, step.owner)
     step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
     step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
     step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))

@@ -188,12 +188,16 @@ class Step:
         return self._ledger(self.plan_id)
 
     @cached_property
-    def replication(self) -> Ledger:
-        """The ledger entry about the plan whose capture runs; a replaced plan finds the other's id there."""
-        return self._ledger(REPLICATION)
+    def replications(self) -> list[Ledger]:
+        """At both sites the entry about the plan whose capture runs; a replaced plan finds the other's id there.
 
-    def _ledger(self, plan_id: str) -> Ledger:
-        return Ledger.at(self.deployment, self._name(self.ledger_role), plan_id)
+        The ledger site comes first. In a failover the other one is lost and is left out.
+        """
+        roles: tuple[SiteRole, ...] = ("target",) if self.failover else ("source", "target")
+        return [self._ledger(REPLICATION, role) for role in roles]
+
+    def _ledger(self, plan_id: str, role: SiteRole | None = None) -> Ledger:
+        return Ledger.at(self.deployment, self._name(role or self.ledger_role), plan_id)
 
     @cached_property
     def lock(self) -> PlanLock:

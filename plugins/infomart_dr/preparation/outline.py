@@ -18,7 +18,7 @@ from infomart_dr.plan.facts import AnyFact, Fact
 from infomart_dr.plan.ledger import Ledger, Recorded, T
 from infomart_dr.plan.step import Step, is_failover
 from infomart_dr.preparation.guide_coverage import reference_text
-from infomart_dr.topology import BOTH_ROLES, Topology
+from infomart_dr.topology import BOTH_ROLES, SiteRole, Topology
 
 #: ``program``; ``person``: a person does it and confirms; ``decision``: a gate; ``open``: a person does it where
 #: something is missing, which only the run can find out.
@@ -113,7 +113,7 @@ class UnconnectedStep(Step):
         self.deployment = Unconnected(topology)
         self._begun = begun
 
-    def _ledger(self, plan_id: str) -> Ledger:
+    def _ledger(self, plan_id: str, role: SiteRole | None = None) -> Ledger:
         if self._begun:
             raise NotWithoutConnection("The record of the plan")
         return _NewPlan()

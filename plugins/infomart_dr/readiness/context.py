@@ -73,7 +73,7 @@ class ReadOnlyStep(Step):
         super().__init__(deployment=deployment, source=source, target=target, failover=failover, plan_id="(readiness)")
         self.deployment = ReadOnlyDeployment(deployment)
 
-    def _ledger(self, plan_id: str) -> Any:
+    def _ledger(self, plan_id: str, role: SiteRole | None = None) -> Any:
         return NoLedger()
 
 

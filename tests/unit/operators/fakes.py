@@ -41,6 +41,9 @@ class FakeLedger(dict[str, str]):
     def forget(self, fact: Fact[Any]) -> bool:
         return self.pop(fact.name, None) is not None
 
+    def ensure_table(self) -> None:
+        pass
+
     def all(self) -> Recorded:
         return Recorded(self)
 
@@ -120,7 +123,7 @@ class FakeStep:
         self.run_after = datetime.now(UTC)
         self.params: dict[str, Any] = {}
         self.sites = {"source": "site2", "target": "site3"}
-        self.ledger, self.replication = FakeLedger(facts), FakeLedger()
+        self.ledger, self.replications = FakeLedger(facts), [FakeLedger(), FakeLedger()]
         self.lock = FakeLock(plan_id, owner)
         self.runs = Runs()
         self.key, self.schema, self.plan_folder = "0a1b2c3d", "GIM", "plans/0a1b2c3d"

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
-from infomart_dr.errors import GuardError, PermanentError, TopologyError
+from infomart_dr.errors import GuardError, PermanentError, TopologyError, UnreachableError
 from infomart_dr.guards.plan_holds import high_water_mark_passed_hold, no_purge_runs
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
@@ -189,10 +189,26 @@ def test_a_plan_is_not_gone_on_with_between_other_sites() -> None:
 
 def test_a_plan_whose_capture_another_plan_replaced_is_not_gone_on_with() -> None:
     step = FakeStep(old_replication_removed="yes")
-    step.replication["plan"] = "plan-1"
+    for entry in step.replications:
+        entry["plan"] = "plan-1"
     take(step)
-    step.replication["plan"] = "plan-2"
+    # A switchover back: its ledger is at the other site.
+    step.replications[1]["plan"] = "plan-2"
     with pytest.raises(GuardError, match="plan-2 has replaced the capture"):
+        take(step)
+
+
+def test_another_site_that_gives_no_answer_does_not_keep_a_run_from_its_back_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(fact: Any) -> str:
+        raise UnreachableError("no listener answers.")
+
+    step = FakeStep(old_replication_removed="yes")
+    monkeypatch.setattr(step.replications[1], "get", away)
+    take(step)
+    monkeypatch.setattr(step.replications[0], "get", away)
+    with pytest.raises(UnreachableError):
         take(step)
 
 

@@ -11,7 +11,11 @@ import pytest
 from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import GuardError
-from infomart_dr.operators.replication import RecreateCheckpointTable, RemoveOldReplication
+from infomart_dr.operators.replication import (
+    RecreateCheckpointTable,
+    RemoveOldReplication,
+    RemoveReplicationToTarget,
+)
 from infomart_dr.topology import Trails
 
 #: Files of a GoldenGate home with a space in its path, as an operator's own home may have.
@@ -127,3 +131,25 @@ def test_checkpoint_tables_are_made_again_once_and_not_under_somebody_elses_repl
     operator._run(step)
     operator._run(step)
     assert sites["source"].commands == ["RECREATE GGS_CHECKPOINT"] and sites["target"].commands == []
+
+
+def test_groups_that_a_later_plan_added_under_the_same_names_stay(sites: dict[str, Site]) -> None:
+    step = step_of(sites, point_of_no_return="1")
+    task = RemoveReplicationToTarget(task_id="remove_replication_to_target")
+    task._run(step)
+    assert step.ledger["to_target_removed"]
+    removed = {role: list(site.commands) for role, site in sites.items()}
+    for site in sites.values():
+        site.groups = {"EGIM": "EXTRACT", "PGIM": "EXTRACT", "RGIM": "REPLICAT"}
+    # A person clears the older run.
+    task._run(step)
+    assert {role: site.commands for role, site in sites.items()} == removed
+    assert any("REMOVE EGIM" in commands for commands in removed.values())
+
+
+def test_the_plan_whose_capture_runs_is_recorded_at_both_sites(sites: dict[str, Site]) -> None:
+    step = step_of(sites)
+    for entry in step.replications:
+        entry["plan"] = "older"
+    RemoveOldReplication(task_id="remove_old_replication")._run(step)
+    assert [entry["plan"] for entry in step.replications] == ["plan-1", "plan-1"]

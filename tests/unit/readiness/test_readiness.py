@@ -539,10 +539,10 @@ def test_a_step_that_looks_refuses_every_note_statement_and_file(
     file.write_text(yaml.safe_dump(lab_topology.topology(config)))
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(file))
     with ReadOnlyStep(deployment="", source="", target="", failover=False) as step:
-        assert step.ledger.get(facts.SCN) is None and not step.replication.all()
+        assert step.ledger.get(facts.SCN) is None and not any(entry.all() for entry in step.replications)
         for change in (
             lambda: step.ledger.put_once(facts.SCN, 1),
-            lambda: step.replication.forget("plan"),
+            lambda: step.replications[0].forget("plan"),
             lambda: step.at("source").dba.execute("take_lock"),
             lambda: step.at("target").goldengate_database.execute("take_lock"),
             lambda: step.at("source").host().write_file("/x", "y"),
