@@ -199,6 +199,7 @@ class LossEstimate:
     """The loss of a failover, in bounds.
 
     :param drained: the Replicat has applied everything that arrived, so no further fact will come.
+    :param own: the survivor's own server extracts for its own Info Mart (active-active); nothing is replicated.
     :param made_at: UTC seconds.
     """
 
@@ -213,6 +214,7 @@ class LossEstimate:
     #: Missing facts, by number, in intervals whose guids were not compared.
     unseen: int = 0
     made_at: int = 0
+    own: bool = False
 
     @property
     def low(self) -> int:
@@ -261,6 +263,8 @@ class LossEstimate:
             "end": "Loss at the end of the failover",
         }
         title = titles[self.moment] if self.moment != "before" or not self.drained else titles["drained"]
+        if self.own and self.moment != "end":
+            title = "Loss estimate"
         lines = [
             f"**{title}. Calls lost: {bounds(self.low, self.high)}**, without calls active at {self.failed_site}",
             "",
@@ -369,6 +373,7 @@ def estimate(
     earlier: Sequence[Earlier] = (),
     unseen: int = 0,
     made_at: int = 0,
+    own: bool = False,
 ) -> LossEstimate:
     """The loss by data source.
 
@@ -379,11 +384,21 @@ def estimate(
     alone = sum(state.shared for state in sources) < 2
     found = []
     for state in sources:
-        parts = _Meaning(moment, failed_site, survivor, failure, drained, state).parts()
+        parts = _Meaning(moment, failed_site, survivor, failure, drained, state, own).parts()
         shared = state.shared and not alone
         found.append(SourceEstimate(state.key, state.name, state.label, state.mark, tuple(parts), shared))
     return LossEstimate(
-        moment, failed_site, survivor, failure, drained, tuple(found), tuple(notes), tuple(earlier), unseen, made_at
+        moment,
+        failed_site,
+        survivor,
+        failure,
+        drained,
+        tuple(found),
+        tuple(notes),
+        tuple(earlier),
+        unseen,
+        made_at,
+        own,
     )
 
 
@@ -397,6 +412,7 @@ class _Meaning:
     failure: Failure
     drained: bool
     state: SourceState
+    own: bool = False
 
     def parts(self) -> list[Part]:
         state = self.state
@@ -415,6 +431,9 @@ class _Meaning:
         return parts
 
     def _extracted(self, counted: Counted) -> Iterable[Part]:
+        if self.own:
+            yield self._own()
+            return
         if not self.drained:
             why = "extracted, no fact here yet; the rest of the trail may still bring it"
             yield Part("c", "may be lost", 0, counted.missing, counted.missing_from, counted.missing_to, why)
@@ -427,6 +446,10 @@ class _Meaning:
         if not counted.missing:
             why = f"every call in {self.state.idb} up to the mark has its fact"
         yield Part("c", what, low, counted.missing, counted.missing_from, counted.missing_to, why)
+
+    def _own(self) -> Part:
+        why = readable(f"{self.survivor} has extracted them itself, and transforms them (guide:313)")
+        return Part("c", "nothing extracted is lost", why=why)
 
     def _waiting(self, counted: Counted) -> Iterable[Part]:
         mark = self.state.mark
@@ -441,7 +464,7 @@ class _Meaning:
         else:
             why = f"{waiting} above the applied mark; the rest of the trail may move the mark without their facts"
             yield Part("a", "will be extracted, or may be lost", 0, counted.waiting, mark, None, why)
-        if counted.again:
+        if counted.again and not self.own:
             why = readable(f"{counted.again:,} calls above the mark already have a fact (guide:340-346)")
             yield Part("d", "may be extracted twice", 0, 0, mark, None, why)
 
@@ -465,7 +488,9 @@ class _Meaning:
     def _uncounted(self) -> list[Part]:
         state = self.state
         by_rate = f"{state.trouble}; by the call rate" if state.trouble else "by the call rate"
-        parts = [] if state.mark is None else [self._extracted_uncounted(state.mark, by_rate)]
+        parts = []
+        if state.mark is not None:
+            parts.append(self._own() if self.own else self._extracted_uncounted(state.mark, by_rate))
         covered = self._covered()
         start = max(state.mark or 0, covered or 0)
         high = self._at_most(start, self.failure.high + 1) if start else None

@@ -12,6 +12,7 @@ from infomart_dr.plan.step import Step
 from infomart_dr.statements import rebuild_index
 from infomart_dr.text import sorted_names
 from infomart_dr.topology import BOTH_ROLES, SiteRole
+from infomart_dr.values import Row
 
 
 def table_exists(step: Step, role: SiteRole, schema: str, table: str) -> bool:
@@ -157,6 +158,43 @@ def code_differences(wanted: dict[str, str], found: dict[str, str]) -> list[Diff
         for name, text in sorted(wanted.items())
         if found.get(name) != text
     ]
+
+
+def schema_differences(step: Step) -> list[str]:
+    """Differences of the target's schema from the source's, over all tables: each server fills all of its own."""
+    tables, columns = {}, {}
+    for role in BOTH_ROLES:
+        dba = step.at(role).dba
+        tables[role] = {str(row["table_name"]) for row in dba.select("tables", owner=step.schema)}
+        columns[role] = {
+            (str(row["table_name"]), str(row["column_name"]), _definition(row))
+            for row in dba.select("columns", owner=step.schema)
+            if row["table_name"] in tables[role]
+        }
+    found = [f"table {name} is missing" for name in sorted(tables["source"] - tables["target"])]
+    found += [f"table {name} is at the target only" for name in sorted(tables["target"] - tables["source"])]
+    both = tables["source"] & tables["target"]
+    found += [
+        f"column {table}.{column} ({kind}) is missing or differs"
+        for table, column, kind in sorted(columns["source"] - columns["target"])
+        if table in both
+    ]
+    found += [
+        f"column {table}.{column} ({kind}) is at the target only, or differs"
+        for table, column, kind in sorted(columns["target"] - columns["source"])
+        if table in both
+    ]
+    source, target = dictionary_of(step, "source"), dictionary_of(step, "target")
+    differences = [*dictionary_differences(source, target), *index_differences(source, target)]
+    return found + [each.what for each in differences if not each.table or each.table in both]
+
+
+def _definition(column: Row) -> str:
+    """Type of a column as in a CREATE TABLE."""
+    size = column["data_length"] if "CHAR" in str(column["data_type"]) else column["data_precision"]
+    scale = f",{column['data_scale']}" if column["data_scale"] else ""
+    null = "" if column["nullable"] == "Y" else " not null"
+    return f"{column['data_type']}{f'({size}{scale})' if size is not None else ''}{null}"
 
 
 def index_differences(wanted: Dictionary, found: Dictionary) -> list[Difference]:

@@ -249,6 +249,7 @@ class Base:
     :param sign: last sign of life of the lost site in the Info Mart.
     :param drained: everything that arrived is applied, and no server has extracted here since.
     :param served: the survivor's server was started.
+    :param own: the survivor's own server has extracted all this (active-active).
     """
 
     marks: Mapping[int, int]
@@ -258,6 +259,7 @@ class Base:
     sign: int | None = None
     drained: bool = False
     served: bool = False
+    own: bool = False
 
     def to_text(self, proof: str) -> str:
         """For the ledger; times are stored as differences, so that many sources fit."""
@@ -498,7 +500,7 @@ class Reading:
         if unknown := sorted((set(base.marks) | base.other) - known):
             found.append(f"Not estimated, because not in the topology: data source {', '.join(map(str, unknown))}.")
         highest = max(base.marks.values(), default=None)
-        if base.newest is not None and highest is not None and base.newest > highest:
+        if base.newest is not None and highest is not None and base.newest > highest and not base.own:
             found.append(
                 readable(
                     f"The newest fact is of {shown(base.newest)}, later than every mark: calls after the marks are "

@@ -6,6 +6,7 @@ from typing import Any
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.application import collecting_objects, configuration_differences, own_access_points
+from infomart_dr.guards.dictionary import schema_differences
 from infomart_dr.guards.server import server_runs, serving
 from infomart_dr.hooks.configuration import Change
 from infomart_dr.operators.base import CheckOperator, StepOperator
@@ -17,6 +18,9 @@ from infomart_dr.operators.server import cross_point_of_no_return
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import SiteRole
+
+#: Differences in one message.
+SHOWN = 8
 
 
 class CaptureScnOfCopy(CaptureScn):
@@ -40,19 +44,27 @@ class CreateInfoMart(HumanStep):
 
     def observe(self, step: Step) -> Observation:
         rows = step.at("target").dba.select("tables", owner=step.schema)
-        there = {row["table_name"] for row in rows} >= {"CTL_EXTRACT_HWM", "INTERACTION_FACT"}
         what = f"{step.schema} at {step.at('target').name} has {len(rows)} tables"
-        return Observation(there, what if there else f"{what}, but not those of an Info Mart")
+        if not {row["table_name"] for row in rows} >= {"CTL_EXTRACT_HWM", "INTERACTION_FACT"}:
+            return Observation(False, f"{what}, but not those of an Info Mart")
+        if found := schema_differences(step):
+            more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+            return Observation(
+                False, f"{what}; it differs from {step.at('source').name}: {'; '.join(found[:SHOWN])}{more}"
+            )
+        return Observation(True, f"{what}, as at {step.at('source').name}")
 
     def instructions(self, step: Step) -> str | None:
-        if self.observe(step).satisfied:
+        seen = self.observe(step)
+        if seen.satisfied:
             return None
         database = step.at("target").settings.database
         return (
+            f"Now: {seen.summary}.\n\n"
             f"1. On service `{database.service}` at {step.at('target').name}, run the scripts of the Genesys Info Mart "
             f"{step.topology.info_mart.release} installation as the user `{step.schema}`.\n"
             "2. Its schema must be identical to that of the other Info Mart.\n"
-            "3. Answer *Done*. This step then checks the tables."
+            "3. Answer *Done*. This step then compares both schemas."
         )
 
     def confirmed(self, step: Step) -> Observation | None:
@@ -69,20 +81,36 @@ class KeepConfigurationInStep(ConfigurationOperator):
     def wanted(self, step: Step) -> dict[str, Change]:
         backend = step.at(self.role).configuration
         collecting = sorted({*collecting_objects(step, "source"), *collecting_objects(step, "target")})
-        # Where a person configures, the other object cannot be read; the instructions name what to copy.
-        options = {} if step.at(self.role).settings.configuration.backend == "manual" else self._options(backend, step)
         here, there = step.at("target").settings.info_mart_server, step.at("source").settings.info_mart_server
+        connect, disconnect, options = list(collecting), [there.dap], {}
+        # Where a person configures, no object can be read; the instructions say to copy the rest.
+        if step.at(self.role).settings.configuration.backend != "manual":
+            own = own_access_points(step)
+            wanted = {*collecting, *backend.read(step.at("source").application).connections} - own
+            found = set(backend.read(step.at("target").application).connections) - own
+            connect, options = sorted(wanted), self._options(backend, step)
+            disconnect += sorted(found - wanted)
         target = Change(
             host=here.host_object,
             command_line=here.command_line,
-            connect=[here.dap, *collecting],
-            disconnect=[there.dap],
+            connect=[here.dap, *connect],
+            disconnect=disconnect,
             options=options,
         )
         changes: dict[str, Change] = {name: Change(enabled=True) for name in collecting}
         changes[step.at("source").application] = Change(connect=collecting)
         changes[step.at("target").application] = target
         return changes
+
+    def instructions(self, step: Step) -> str | None:
+        text = super().instructions(step)
+        if text is None:
+            return None
+        source, target = step.at("source").application, step.at("target").application
+        return (
+            f"{text}\n\nThe two objects must be equal otherwise: copy every other connection and every option of "
+            f"`{source}` to `{target}`. They differ in host, command line and the Info Mart's DAP only."
+        )
 
     @staticmethod
     def _options(backend: Any, step: Step) -> dict[str, dict[str, str]]:

@@ -20,13 +20,14 @@ class EstimateLoss(StepOperator):
 
     Where a surviving IDB can be queried, calls are counted: a call up to the replicated high-water mark that has no
     fact is lost, since nothing is extracted twice. Elsewhere, and for data that ICON could not deliver before the site
-    was lost, the estimate is a span of time and a call rate. An IDB that cannot be queried widens the bounds; the run
-    continues. Before the standby is drained every lower bound is 0: data in the trail may still bring the facts.
+    was lost, the estimate is a span of time and a call rate. In an active-active deployment the survivor's own server
+    has extracted for itself: what it can no longer extract is lost. An IDB that cannot be queried widens the bounds;
+    the run continues. Before the standby is drained every lower bound is 0: the trail may still bring the facts.
 
     :param moment: ``before`` the gate, once ``drained``, or at the ``end``.
     """
 
-    guide = "Potential Data Loss: guide:325-346 (guide:337, guide:338)"
+    guide = "Potential Data Loss: guide:325-346 (guide:337, guide:338); active-active: guide:307-313"
     changes = "nothing but the estimate in the plan's ledger"
     under_lock = False
 
@@ -40,11 +41,6 @@ class EstimateLoss(StepOperator):
             raise ValueError(f"moment: found {moment!r}; allowed: before, drained, end")
         self.moment: Moment = moment
         self.in_report = moment == "end"
-
-    def does_not_apply(self, step: Step) -> str | None:
-        if step.topology.architecture != "active-standby":
-            return "each Info Mart of an active-active deployment is filled by its own server; nothing is replicated"
-        return None
 
     def observe(self, step: Step) -> Observation:
         made = self._estimate(step)
@@ -92,6 +88,7 @@ class EstimateLoss(StepOperator):
             earlier=self._earlier(step),
             unseen=reading.unseen,
             made_at=int(time.time()),
+            own=base.own,
         )
 
     def _base(self, step: Step, there: Facts) -> Base:
@@ -104,6 +101,8 @@ class EstimateLoss(StepOperator):
         if newest is not None:
             # Without a trace of the transformation the newest fact must do, with an interval's tolerance.
             covered = {key: newest - INTERVAL for key in marks} | covered
+        if step.topology.architecture == "active-active":
+            return Base(marks, frozenset(other), covered, newest, drained=True, own=True)
         served = step.ledger.has(facts.POINT_OF_NO_RETURN)
         if served:
             # The survivor's own extraction: no sign of the lost site, and no proof of what had arrived.

@@ -285,11 +285,18 @@ class DeployServer(HumanStep):
         if self.observe(step).satisfied:
             return None
         site = step.at("target").settings
+        application = f"Do not create an Application object: `{step.at('target').application}` is reused."
+        if step.topology.architecture == "active-active":
+            application = (
+                f"Each server has an Application object of its own. Create `{step.at('target').application}` as a copy "
+                f"of `{step.at('source').application}` where it is missing. A later step sets its host, its command "
+                "line and its Info Mart's DAP."
+            )
         return (
             f"1. Deploy the Genesys Info Mart Server on `{site.info_mart_server.host}` in "
             f"`{site.info_mart_server.root}`, and GIM Manager or the Administration Console.\n"
-            f"2. Do not create an Application object: `{step.at('target').application}` is reused.\n"
-            "3. Do not create an Info Mart database: a later step provides it.\n"
+            f"2. {application}\n"
+            "3. Do not create an Info Mart database now: a later step fills it, or asks for an empty one.\n"
             "4. Do not start the server. Make sure that no service starts it automatically.\n"
             "5. Answer *Done*. This step then checks again."
         )

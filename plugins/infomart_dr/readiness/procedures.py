@@ -146,7 +146,14 @@ PROCEDURES: dict[str, Procedure] = {
     for each in (
         Procedure(
             "failover",
-            _list(*_TAKE_OVER, *_FOLLOW, *_SERVE, (services.LOCK, "target"), (services.ENDPOINTS, "source")),
+            _list(
+                *_TAKE_OVER,
+                *_FOLLOW,
+                *_SERVE,
+                (services.SAME_CONFIGURATION, _ONCE),
+                (services.LOCK, "target"),
+                (services.ENDPOINTS, "source"),
+            ),
             failover=True,
             # There is no replication, and the survivor's server runs.
             not_active_active=_names(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from infomart_dr.guards import fencing, fitness, prerequisites
 from infomart_dr.guards import server as server_guard
+from infomart_dr.guards.application import configuration_differences
 from infomart_dr.hooks import raa
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, of_faults, ok, warning
-from infomart_dr.topology import DbmsJob, SchedulerJob, SiteRole, Topology
+from infomart_dr.topology import BOTH_ROLES, DbmsJob, SchedulerJob, SiteRole, Topology
 
 
 def _data_pump_jobs(context: CheckContext, role: SiteRole) -> list[Verdict]:
@@ -132,6 +133,24 @@ def _access_points(context: CheckContext, role: SiteRole) -> Verdict:
     fine = f"{site.info_mart_server.dap} and {len(site.idbs)} DAP(s) of IDBs exist with their roles"
     remedy = "Correct [gim-etl] role and the connections: only one connected DAP may have the role INFO_MART."
     return faults(wrong, fine, remedy)
+
+
+def _same_configuration(context: CheckContext, role: SiteRole) -> Verdict:
+    """Two active servers have one configuration, also on the days between the procedures."""
+    step = context.step
+    one, other = (step.at(each).application for each in BOTH_ROLES)
+    if one == other:
+        return ok(f"both sites have the Application object {one}")
+    if any(step.at(each).settings.configuration.backend == "manual" for each in BOTH_ROLES):
+        return not_checked(
+            "a person changes Application objects here (configuration.backend is manual)",
+            f"Compare {one} and {other}: they differ in host, command line and the Info Mart's DAP only.",
+        )
+    found = configuration_differences(
+        step, step.at("source").configuration.read(one), step.at("target").configuration.read(other)
+    )
+    remedy = f"Correct {one} or {other}: after the loss of a site the other one must do all that both did."
+    return faults(found, f"{one} and {other} have the same configuration", remedy, "warning")
 
 
 def site_programs(topology: Topology, site: str, procedure: str) -> dict[str, list[str]]:
@@ -266,6 +285,13 @@ PROGRAMS = Check(
     "pgrep, RAA's java (9 or later for an argument file) and jar, and the site's own commands exist on their hosts",
     _programs,
     needs=("server_host",),
+)
+SAME_CONFIGURATION = Check(
+    "same_configuration",
+    "The Application objects of two active servers differ in host, command line and Info Mart only",
+    _same_configuration,
+    needs=("configuration",),
+    once=True,
 )
 ROLE = Check("role", "The site that takes over has the role standby in the topology", _role)
 LOCK = Check("lock", "No plan holds the deployment's lock", _lock, needs=("goldengate_connection",))

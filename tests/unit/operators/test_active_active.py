@@ -32,6 +32,8 @@ from infomart_lab import config as lab_config
 from infomart_lab import configuration as lab_configuration
 from infomart_lab import topology as lab_topology
 
+INFO_MART = {"CTL_EXTRACT_HWM": ["MAX_TS"], "INTERACTION_FACT": ["ID", "MEDIA"], "GIDB_G_CALL": ["CALLID"]}
+
 
 class Pair(FakeStep):
     """The lab's active-active deployment: site2 survived, site1 comes back."""
@@ -44,7 +46,8 @@ class Pair(FakeStep):
         self.stored = {
             name: {"version": 1, **found} for name, found in lab_configuration.default(config)["applications"].items()
         }
-        self.tables: list[str] = []
+        #: Columns by table at the target; the source has those of an Info Mart.
+        self.tables: dict[str, list[str]] = {}
         self.scn = 4711
         self.started: list[str] = []
         self.read_topology()
@@ -76,10 +79,24 @@ class Pair(FakeStep):
         return SimpleNamespace(start=lambda dbid: self.started.append(f"{role} {dbid}"))
 
     def dba(self, role: str) -> Any:
-        return SimpleNamespace(
-            value=lambda name: self.scn,
-            select=lambda name, owner: [{"table_name": table} for table in self.tables if role == "target"],
-        )
+        def select(name: str, owner: str) -> list[dict[str, Any]]:
+            tables = self.tables if role == "target" else INFO_MART
+            if name == "tables":
+                return [{"table_name": table} for table in tables]
+            if name == "columns":
+                kind = {
+                    "data_type": "NUMBER",
+                    "data_length": 22,
+                    "data_precision": 10,
+                    "data_scale": 0,
+                    "nullable": "N",
+                }
+                return [
+                    {"table_name": table, "column_name": each, **kind} for table in tables for each in tables[table]
+                ]
+            return []
+
+        return SimpleNamespace(value=lambda name: self.scn, select=select)
 
 
 @pytest.fixture
@@ -143,6 +160,7 @@ def test_the_second_server_gets_the_configuration_of_the_first_with_its_own_host
         step.stored[name]["state"] = 2
     step.stored["GIM_site2"]["connections"].remove("DAP_TS1_site1")
     step.stored["GIM_site1"].update(host="site3-gim", connections=["DAP_GIM_site2", "DAP_OLD"])
+    step.stored["GIM_site2"]["connections"].append("MessageServer")
     keep()._run(step)
     target = step.stored["GIM_site1"]
     assert (target["host"], "site1-cfg" in target["commandLine"]) == ("site1-gim", True)
@@ -154,6 +172,9 @@ def test_the_second_server_gets_the_configuration_of_the_first_with_its_own_host
     assert all(found["state"] == 1 for found in step.stored.values())
     sources = {name for name in step.stored if name.startswith(("DAP_TS", "ICON_TS"))}
     assert sources <= connections(step, "site1") and sources <= connections(step, "site2")
+    # Every connection, not those to IDBs alone; and none that the other server lacks.
+    assert connections(step, "site1") ^ connections(step, "site2") == {"DAP_GIM_site1", "DAP_GIM_site2"}
+    assert "MessageServer" in connections(step, "site1")
     before = {name: dict(found) for name, found in step.stored.items()}
     keep()._run(step)
     assert step.stored == before
@@ -167,6 +188,7 @@ def test_a_person_gets_the_changes_of_both_servers_where_nothing_can_be_read(ste
     lines = [line.strip() for line in text.splitlines()]
     for value in ("GIM_site1", "GIM_site2", "site1-gim", "DAP_GIM_site1", "DAP_GIM_site2", "DAP_TS1_site1"):
         assert value in lines
+    assert "copy every other connection and every option of `GIM_site2` to `GIM_site1`" in text
 
 
 def serve(step: Any) -> dict[str, Any]:
@@ -263,10 +285,24 @@ def test_an_empty_info_mart_is_made_by_a_person_and_looked_for_afterwards(step: 
     assert "service `GIM1`" in text and "8.1.4" in text and "as the user `GIM`" in text
     seen = create.confirmed(step)
     assert seen is not None and not seen.satisfied and "not those of an Info Mart" in seen.summary
-    step.tables = ["CTL_EXTRACT_HWM", "INTERACTION_FACT", "X"]
+    step.tables = INFO_MART
     seen = create.confirmed(step)
     assert seen is not None and seen.satisfied
     assert create.instructions(step) is None
+
+
+def test_an_info_mart_of_another_hot_fix_is_not_taken_for_an_identical_one(step: Any) -> None:
+    step.tables = {"CTL_EXTRACT_HWM": ["MAX_TS"], "INTERACTION_FACT": ["ID"], "NEW_FACT": ["ID"]}
+    create = CreateInfoMart(task_id="create_info_mart", role="target")
+    seen = create.confirmed(step)
+    assert seen is not None and not seen.satisfied
+    for found in (
+        "table GIDB_G_CALL is missing",
+        "table NEW_FACT is at the target only",
+        "column INTERACTION_FACT.MEDIA (NUMBER(10) not null) is missing or differs",
+    ):
+        assert found in seen.summary
+    assert "GIDB_G_CALL is missing" in str(create.instructions(step))
 
 
 # -- reports ---------------------------------------------------------------------------------------

@@ -470,10 +470,26 @@ def test_an_unknown_moment_is_a_mistake_in_the_dag() -> None:
         EstimateLoss(task_id="estimate_loss", moment="after")  # type: ignore[arg-type]
 
 
-def test_an_active_active_deployment_has_no_use_for_it(world: World) -> None:
-    step = drained(world)
+def test_of_two_active_info_marts_only_what_the_survivor_can_no_longer_extract_is_lost(world: World) -> None:
+    world.lose(MARK - 20, key=102)
+    step = LossStep(world)
+    step.params["failure_time"] = clock(FAILED)
     step.topology.architecture = "active-active"
-    assert "active-active" in (EstimateLoss(task_id="e", moment="before").does_not_apply(step) or "")  # type: ignore[arg-type]
+    before = run(step, "before")
+    # Extracted by the survivor itself: its own transformation brings the facts.
+    assert by_key(before)[102] == (0, 0)
+    low, high = by_key(before)[101]
+    assert low < 20 < high < 60  # type: ignore[operator]
+    low, high = by_key(before)[104]
+    assert 100 < low < 200 < high < 320  # type: ignore[operator]
+    report = before["report"]
+    assert "**Loss estimate. Calls lost:" in report and "calls active at the failure are lost" in report
+    assert "extracted twice" not in report and "drained" not in report and "site2 has extracted them itself" in report
+    assert facts.LOSS_MARKS.name not in step.ledger and step.ledger.has(facts.LOSS_REPORT)
+    # The survivor's server goes on meanwhile.
+    world.marks[102] = world.covered[102] = FAILED
+    end = run(step, "end")
+    assert by_key(end) == by_key(before) and "Loss at the end of the failover" in end["report"]
 
 
 class Cursor:
