@@ -417,10 +417,22 @@ class _Meaning:
     def parts(self) -> list[Part]:
         state = self.state
         if not state.carries_calls:
-            return [Part("-", "it has no calls", why="its marks are of other tables, whose data are not counted")]
+            return [self._without_calls()]
         if state.counted is not None:
             return self._counted(state.counted)
         return self._uncounted()
+
+    def _without_calls(self) -> Part:
+        """Outbound campaigns, configuration, states: named with their times, not counted."""
+        state = self.state
+        if not self.drained:
+            what, end = "no calls; other data are not counted", self.failure.high
+        elif state.idb:
+            what, end = "no calls; other data will be extracted", None
+        else:
+            what, end = "no calls; other data are lost", self.failure.high
+        why = f"outbound, configuration or state data after the mark; {state.idb or 'no IDB of it is left'}"
+        return Part("-", what, start=state.mark, end=end if state.mark else None, why=why)
 
     # -- with a counted IDB --------------------------------------------------------------------------
 

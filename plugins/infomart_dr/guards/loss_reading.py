@@ -117,16 +117,17 @@ def epoch(value: datetime | SupportsInt | None) -> int | None:
     return None if value is None else int(value)
 
 
-def marks_of(rows: Iterable[Row]) -> tuple[dict[int, int], set[int]]:
-    """High-water marks of the calls by data source, and the sources that have only marks of other tables."""
+def marks_of(rows: Iterable[Row]) -> tuple[dict[int, int], dict[int, int]]:
+    """High-water marks by data source: those of calls, and those of sources without calls, 0 where there is none."""
     marks: dict[int, int] = {}
-    keys = set()
+    other: dict[int, int] = {}
     for row in rows:
-        key = int(row["data_source_key"])
-        keys.add(key)
-        if row["max_ts"] is not None and is_of_calls(row):
-            marks[key] = max(marks.get(key, 0), int(row["max_ts"]))
-    return marks, keys - set(marks)
+        key, mark = int(row["data_source_key"]), int(row["max_ts"] or 0)
+        if mark and is_of_calls(row):
+            marks[key] = max(marks.get(key, 0), mark)
+        else:
+            other[key] = max(other.get(key, 0), 0 if is_of_calls(row) else mark)
+    return marks, {key: mark for key, mark in other.items() if key not in marks}
 
 
 def stream(
@@ -195,7 +196,7 @@ class Facts:
     def __init__(self, hook: InfoMartOracleHook, schema: str) -> None:
         self._hook, self._in = hook, {"schema": schema}
 
-    def marks(self) -> tuple[dict[int, int], set[int]]:
+    def marks(self) -> tuple[dict[int, int], dict[int, int]]:
         """See :func:`marks_of`."""
         return marks_of(self._hook.select("hwm", self._in))
 
@@ -243,7 +244,7 @@ class Facts:
 class Base:
     """The data that the lost server left at the survivor; final once the standby is drained.
 
-    :param other: data sources that have only marks of other tables than G_CALL.
+    :param other: the newest mark of each data source without marks of calls; 0: none.
     :param covered: by source, time up to which its calls are among the facts.
     :param newest: end of the newest fact.
     :param sign: last sign of life of the lost site in the Info Mart.
@@ -253,7 +254,7 @@ class Base:
     """
 
     marks: Mapping[int, int]
-    other: frozenset[int]
+    other: Mapping[int, int]
     covered: Mapping[int, int]
     newest: int | None = None
     sign: int | None = None
@@ -271,7 +272,8 @@ class Base:
                 key: [mark - base, covered[key] - base] if key in covered else [mark - base]
                 for key, mark in self.marks.items()
             }
-            return json.dumps({**noted, "other": sorted(self.other), "sources": sources}, separators=(",", ":"))
+            other = {key: mark - base for key, mark in self.other.items()}
+            return json.dumps({**noted, "other": other, "sources": sources}, separators=(",", ":"))
 
         whole = text(self.covered)
         # The marks are indispensable; without the rest some upper bounds stay open.
@@ -286,7 +288,7 @@ class Base:
         base, sources = noted["base"], {int(key): times for key, times in noted["sources"].items()}
         return cls(
             {key: base + times[0] for key, times in sources.items()},
-            frozenset(noted["other"]),
+            {int(key): base + mark for key, mark in noted["other"].items()},
             {key: base + times[1] for key, times in sources.items() if len(times) > 1},
             noted["newest"],
             noted["sign"],
@@ -486,7 +488,7 @@ class Reading:
             idb=source.idb.name if source.idb else "",
             trouble=self._trouble.get(key, ""),
             carries_calls=key not in base.other,
-            mark=base.marks.get(key),
+            mark=base.marks.get(key) or base.other.get(key) or None,
             covered=base.covered.get(key),
             counted=counted,
             rates=rates.get(key) if asked else uncounted,
@@ -497,7 +499,7 @@ class Reading:
         """Remarks for a person, beside the numbers."""
         found = []
         known = {source.key for source in self.sources}
-        if unknown := sorted((set(base.marks) | base.other) - known):
+        if unknown := sorted((set(base.marks) | set(base.other)) - known):
             found.append(f"Not estimated, because not in the topology: data source {', '.join(map(str, unknown))}.")
         highest = max(base.marks.values(), default=None)
         if base.newest is not None and highest is not None and base.newest > highest and not base.own:

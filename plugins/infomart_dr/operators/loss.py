@@ -102,12 +102,12 @@ class EstimateLoss(StepOperator):
             # Without a trace of the transformation the newest fact must do, with an interval's tolerance.
             covered = {key: newest - INTERVAL for key in marks} | covered
         if step.topology.architecture == "active-active":
-            return Base(marks, frozenset(other), covered, newest, drained=True, own=True)
+            return Base(marks, other, covered, newest, drained=True, own=True)
         served = step.ledger.has(facts.POINT_OF_NO_RETURN)
         if served:
             # The survivor's own extraction: no sign of the lost site, and no proof of what had arrived.
-            return Base(marks, frozenset(other), {}, served=True)
-        base = Base(marks, frozenset(other), covered, newest, there.sign_of_life(), drained=proof is not None)
+            return Base(marks, other, {}, served=True)
+        base = Base(marks, other, covered, newest, there.sign_of_life(), drained=proof is not None)
         if base.drained:
             step.ledger.forget(facts.LOSS_MARKS)
             step.ledger.put_once(facts.LOSS_MARKS, base.to_text(str(proof)))

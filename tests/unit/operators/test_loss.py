@@ -101,7 +101,7 @@ def test_marks_of_calls_are_told_from_those_of_other_tables() -> None:
             (104, "G_CALL", None),
         ]
     ]
-    assert loss_reading.marks_of(rows) == ({101: 50, 102: 70, 103: 80}, {9, 104})
+    assert loss_reading.marks_of(rows) == ({101: 50, 102: 70, 103: 80}, {9: 10, 104: 0})
 
 
 def test_a_last_event_is_taken_as_seconds_and_as_a_time() -> None:
@@ -336,10 +336,14 @@ def test_a_source_that_the_topology_does_not_name_is_said(world: World) -> None:
 
 def test_a_source_without_calls_is_no_loss(world: World) -> None:
     step = drained(world)
-    step.topology.sites["site1"].idbs.append(idb("cfg-site1", 9))
-    hwm = [*world.hwm(""), (9, "GIDB_GC_AGENT", MARK)]
+    step.topology.sites["site1"].idbs.append(idb("ocs-site1", 9))
+    hwm = [*world.hwm(""), (9, "GIDB_GO_CAMPAIGN", MARK), (9, "GIDB_GO_CHAIN", MARK - 9)]
     world.hwm = lambda _: hwm  # type: ignore[method-assign]
-    assert by_key(run(step))[9] == (0, 0)
+    result = run(step)
+    assert by_key(result)[9] == (0, 0)
+    # Not counted, but named with its times.
+    (row,) = [line for line in result["report"].splitlines() if line.startswith("| 9 ")]
+    assert "other data are lost" in row and f"{clock(MARK)} - {clock(FAILED + 1)[11:]}" in row
 
 
 # -- when it was lost ----------------------------------------------------------------------------------
@@ -431,7 +435,7 @@ def test_the_end_is_held_against_what_was_told(world: World) -> None:
 
 
 def test_noted_marks_are_read_back_for_the_same_draining_only() -> None:
-    base = Base({101: MARK, 102: MARK + 7}, frozenset({9}), {101: MARK - 10}, MARK - 1, MARK + 9, drained=True)
+    base = Base({101: MARK, 102: MARK + 7}, {9: MARK - 3}, {101: MARK - 10}, MARK - 1, MARK + 9, drained=True)
     text = base.to_text("at RBA 17")
     assert Base.from_text(text, "at RBA 17") == base
     assert Base.from_text(text, "at RBA 18") is None
@@ -440,7 +444,7 @@ def test_noted_marks_are_read_back_for_the_same_draining_only() -> None:
 @pytest.mark.parametrize(("sources", "with_covered"), [(150, True), (220, False)])
 def test_marks_of_many_sources_fit_one_fact_of_the_ledger(sources: int, with_covered: bool) -> None:
     marks = {100_000 + n: MARK - 17 * n for n in range(sources)}
-    text = Base(marks, frozenset(), {key: mark - 40 for key, mark in marks.items()}).to_text("x" * 1000)
+    text = Base(marks, {}, {key: mark - 40 for key, mark in marks.items()}).to_text("x" * 1000)
     assert len(text.encode()) <= 4000
     read = Base.from_text(text, "x" * 1000)
     assert read is not None and read.marks == marks
