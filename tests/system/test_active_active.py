@@ -53,6 +53,9 @@ def _the_survivor_ignores_the_lost_site(lab: LabConfig, serves: Callable[[str], 
     # What its ICON had delivered before is still extracted.
     assert state_of(lab, "DAP_TS1_site2") == configuration.ENABLED
     assert serves("site2")
+    for task in ("gather_evidence.estimate_loss", "report_loss"):
+        told = run.results[task]
+        assert told["lost_high"] is not None and "site2 has extracted them itself" in told["report"]
     assert "in service" in run.results["bring_reports_into_service"]["summary"]
     again = Procedure("infomart_failover", plan="again", params={"failed_site": "site1", "survivor": "site2"})
     again.run()
