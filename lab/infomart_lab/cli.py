@@ -128,6 +128,10 @@ def up(
     single_idb: Annotated[
         list[str] | None, typer.Option(help="Data source without an HA pair, as TS1; for a new lab, may be repeated.")
     ] = None,
+    cdb: Annotated[
+        list[str] | None,
+        typer.Option(help="Site whose database is a CDB with a PDB, as site2; for a new lab, may be repeated."),
+    ] = None,
     purge: Annotated[
         list[str] | None,
         typer.Option(
@@ -159,9 +163,20 @@ def up(
             _fail(f"--{name.replace('_', '-')} is 11.2, 19c or 21c, not {word!r}", as_json, 2)
     new = not (folder / "lab.json").exists()
     try:
-        scenario(scenario_name, single_idb=single_idb or ())
+        scenario(scenario_name, single_idb=single_idb or (), cdb=cdb or ())
         config = (
-            _create(folder, base_port, scale, rate, scenario_name, single_idb or (), partitioned, purge or (), real_ssh)
+            _create(
+                folder,
+                base_port,
+                scale,
+                rate,
+                scenario_name,
+                single_idb or (),
+                partitioned,
+                purge or (),
+                real_ssh,
+                cdb or (),
+            )
             if new
             else _load(folder, as_json)
         )
@@ -232,9 +247,10 @@ def _create(
     partitioned: bool = False,
     purge: Collection[str] = (),
     real_ssh: bool = False,
+    cdb: Collection[str] = (),
 ) -> LabConfig:
     given = {"base_port": base_port, "scale": scale, "rate": rate}
-    _, sources = scenario(scenario_name, single_idb=single_idb)
+    sites, sources = scenario(scenario_name, single_idb=single_idb, cdb=cdb)
     for name, _, mechanism in (each.partition("=") for each in purge):
         found = [source for source in sources if source.name == name]
         if not found or mechanism not in get_args(PurgeMechanism):
@@ -246,6 +262,7 @@ def _create(
     return lab_config.create(
         folder,
         scenario_name=scenario_name,
+        sites=sites,
         data_sources=sources,
         partitioned=partitioned,
         real_ssh=real_ssh,

@@ -28,6 +28,10 @@ HOST_KINDS = ("db", "gim")
 
 #: Alias of GoldenGate's database user in each site's credential store.
 GOLDENGATE_ALIAS = "ggate"
+#: Alias and name of GoldenGate's common user in the root of a CDB.
+ROOT_ALIAS = "ggroot"
+ROOT_USER = "C##GGATE"
+ROOT = "CDB$ROOT"
 
 #: Offsets of a site's own ports inside its block of 100.
 PORT_OFFSETS = {
@@ -82,6 +86,8 @@ class Site:
     data_pump: Wording = "19c"
     #: GoldenGate's database user and schema here; another site may have another name for it.
     goldengate_schema: str = "GGATE"
+    #: The Info Mart's database is this PDB of a CDB; None: the site has no CDB.
+    pdb: str | None = None
     #: mgr.prm starts all groups with the Manager, and again after an abend.
     autostart: bool = False
     #: Off: the site's processes are not started by ``up`` (a lost site, or one that is not built yet).
@@ -167,12 +173,24 @@ class LabConfig:
     # -- names -----------------------------------------------------------------------------------
 
     def service_name(self, site: str, database: str = "gim") -> str:
-        """Oracle service name, as ``GIM2``: ``database`` is ``gim`` (Info Mart) or ``idb``."""
+        """Oracle service name, as ``GIM2``: ``database`` is ``gim`` (Info Mart), ``idb`` or ``cdb`` (the root)."""
         return f"{database.upper()}{site.removeprefix('site')}"
+
+    def databases(self, site: str) -> tuple[str, ...]:
+        """PostgreSQL databases of a site; ``cdb`` stands for the root of a CDB."""
+        return ("gim", "idb", "cdb") if self.sites[site].pdb else ("gim", "idb")
+
+    def container(self, site: str, database: str = "gim") -> str | None:
+        """Container of a database of a CDB; None where there is none."""
+        return {"gim": self.sites[site].pdb, "cdb": ROOT}.get(database) if self.sites[site].pdb else None
+
+    def default_database(self, site: str) -> str:
+        """Database that a login without a service leads to: on the host of a CDB the root."""
+        return "cdb" if self.sites[site].pdb else "gim"
 
     def database_of(self, site: str, service_name: str) -> str | None:
         """PostgreSQL database behind an Oracle service name at ``site``; None for an unknown service."""
-        for database in ("gim", "idb"):
+        for database in self.databases(site):
             if service_name.upper() == self.service_name(site, database):
                 return database
         return None
@@ -185,6 +203,8 @@ class LabConfig:
         """Oracle users of a database."""
         if database == "gim":
             return ["SYSTEM", self.info_mart_schema, self.sites[site].goldengate_schema]
+        if database == "cdb":
+            return ["SYSTEM", ROOT_USER]
         return ["SYSTEM", *(d.schema_name for d in self.data_sources if site in d.idb_sites)]
 
     # -- folders ---------------------------------------------------------------------------------
@@ -327,18 +347,25 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
 }
 
 
-def scenario(name: str, *, single_idb: Collection[str] = ()) -> Scenario:
+def scenario(name: str, *, single_idb: Collection[str] = (), cdb: Collection[str] = ()) -> Scenario:
     """Sites and data sources of a scenario, made anew at each call.
 
     :param name: a key of :data:`SCENARIOS`.
     :param single_idb: data sources without an HA pair: their only IDB is at their own site.
-    :raises ValueError: an unknown scenario or data source.
+    :param cdb: sites whose database is a CDB.
+    :raises ValueError: an unknown scenario, data source or site.
     """
     if name not in SCENARIOS:
         raise ValueError(f"unknown scenario {name!r}; there are {', '.join(SCENARIOS)}")
     sites, sources = SCENARIOS[name]()
     if unknown := sorted(set(single_idb) - {source.name for source in sources}):
         raise ValueError(f"unknown data source {', '.join(unknown)}; there are {', '.join(s.name for s in sources)}")
+    if unknown := sorted(set(cdb) - set(sites)):
+        raise ValueError(f"unknown site {', '.join(unknown)}; there are {', '.join(sites)}")
+    if older := sorted(site for site in cdb if sites[site].goldengate == "11.2"):
+        raise ValueError(f"{', '.join(older)}: release 11.2 has no CDB")
+    for site in cdb:
+        sites[site].pdb = f"GIMPDB{site.removeprefix('site')}"
     for source in sources:
         if source.name in single_idb:
             source.idb_sites = [source.site]
@@ -382,7 +409,7 @@ def create(
         data_sources=data_sources or made_sources,
     )
     for site in config.sites:
-        users = {*config.oracle_users(site), *config.oracle_users(site, "idb")}
+        users = {user for database in config.databases(site) for user in config.oracle_users(site, database)}
         config.passwords[site] = {user: secrets.token_urlsafe(15) for user in sorted(users)}
         config.passwords[site]["GAX"] = secrets.token_urlsafe(15)
     config.save()

@@ -20,7 +20,7 @@ def prepare(config: LabConfig, site: str) -> None:
     everything that comes after it is.
     """
     _databases(config, site)
-    for database in ("gim", "idb"):
+    for database in config.databases(site):
         with connect(config, site, database) as conn:
             _users(conn, config, site, database)
             _catalog(conn, config, site, database)
@@ -64,7 +64,7 @@ def behind(config: LabConfig, site: str, version: str = "8.1.3") -> None:
 def _databases(config: LabConfig, site: str) -> None:
     with connect(config, site, "postgres") as conn:
         have = {name for (name,) in conn.execute("select datname from pg_database")}
-        for name in ("gim", "idb"):
+        for name in config.databases(site):
             if name not in have:
                 conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 

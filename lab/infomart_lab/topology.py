@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from infomart_lab import configuration, gimjob, host, purge, schema
-from infomart_lab.config import GOLDENGATE_ALIAS, DataSource, LabConfig, Role, Site
+from infomart_lab.config import GOLDENGATE_ALIAS, ROOT_ALIAS, DataSource, LabConfig, Role, Site
 from infomart_lab.goldengate.home import encrypted_password
 
 #: Oracle release by the wording of a site's stand-ins.
@@ -150,7 +150,7 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             "info_mart_connection": f"oracle_{name}_gim",
             "goldengate_connection": f"oracle_{name}_ggate",
             "oracle_home": str(config.oracle_home(name)),
-            "environment": {"ORACLE_SID": config.service_name(name)},
+            **({"pdb": site.pdb} if site.pdb else {"environment": {"ORACLE_SID": config.service_name(name)}}),
             "data_pump": {"directory": "GIM_DUMP", "file_size": "64M", "parallel": 2, "status_seconds": 2},
         },
         "goldengate": {
@@ -166,6 +166,7 @@ def _site(config: LabConfig, site: Site) -> dict[str, Any]:
             }
             if site.goldengate == "11.2"
             else {"alias": GOLDENGATE_ALIAS},
+            **({"capture_login": {"alias": ROOT_ALIAS}} if site.pdb else {}),
         },
         "info_mart_server": {
             "host": f"{name}-gim",

@@ -266,6 +266,12 @@ SCHEDULED = (
     "insert into sys.lab_scheduler_jobs (owner, job_name, job_action) values ('GIM', 'REPORT', 'begin null; end;')"
 )
 
+
+def in_a_pdb(document: dict[str, Any]) -> None:
+    site(document, "site3", "database").update(pdb="GIMPDB3", environment={})
+    site(document, "site3", "goldengate").update(capture_login={"alias": "ggroot"})
+
+
 #: What is wrong, how it is seeded, and all that must be found, of a site that is to be filled.
 DEFECTS: dict[str, tuple[Seed, dict[str, str]]] = {
     "a connection is missing": (
@@ -287,6 +293,14 @@ DEFECTS: dict[str, tuple[Seed, dict[str, str]]] = {
     "the database has another release": (
         changed_topology(lambda document: site(document, "site3", "database").update(release="12.2")),
         {"database_release site3": "blocked"},
+    ),
+    "a login of GoldenGate is refused": (
+        changed_topology(lambda document: site(document, "site2", "goldengate").update(login={"alias": "nobody"})),
+        {"goldengate_logins site2": "blocked"},
+    ),
+    "the topology names a PDB, and the database has none": (
+        changed_topology(in_a_pdb),
+        {"container site3": "blocked", "goldengate_logins site3": "blocked"},
     ),
     "a role is revoked": (
         statements(

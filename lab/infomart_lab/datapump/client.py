@@ -56,7 +56,7 @@ class Client:
         self.title = operation.capitalize()
         self.prefix = "UDE" if operation == "EXPORT" else "UDI"
         self.owner = ""
-        self.database = "gim"
+        self.database = config.default_database(site)
         self._interrupted = False
 
     # -- logon -----------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ def select(
     has_log_group: Any,
     takes_truncate: Any = lambda _: True,
     excluded_users: Collection[str] = (),
+    pdb: str | None = None,
 ) -> dict[str, Any] | None:
     """What an Extract writes of a committed transaction; None when it writes nothing.
 
@@ -62,6 +63,7 @@ def select(
     :param has_log_group: function of ``OWNER.TABLE``: supplemental logging writes the key of changes.
     :param takes_truncate: function of ``OWNER.TABLE``, asked for included tables.
     :param excluded_users: users whose transactions are left out.
+    :param pdb: first part of all names in the trail of an Extract of the root.
     """
     if record["start"] < begin:
         return None
@@ -71,14 +73,15 @@ def select(
     if record.get("user") in excluded_users:
         return None
     ops = []
+    prefix = f"{pdb}." if pdb else ""
     for op in record["ops"]:
         if op["op"] == "DDL":
-            if takes_ddl(f"{op['schema']}.{op['object']}"):
-                ops.append(op)
-        elif takes_table(op["table"]) and (op["op"] != "T" or takes_truncate(op["table"])):
+            if takes_ddl(f"{prefix}{op['schema']}.{op['object']}"):
+                ops.append({**op, "schema": prefix + op["schema"]})
+        elif takes_table(name := prefix + op["table"]) and (op["op"] != "T" or takes_truncate(name)):
             if op["op"] in "UD" and not has_log_group(op["table"]):
                 op = {**op, "key": {}}
-            ops.append(op)
+            ops.append({**op, "table": name})
     if not ops:
         return None
     return {"csn": record["csn"], "ts": record["ts"], "xid": record.get("xid"), "ops": ops}
@@ -176,6 +179,11 @@ class Extract(GroupProcess):
             self._decided[table] = self.parameters.includes_table(table)
         return self._decided[table]
 
+    @property
+    def _pdb(self) -> str | None:
+        """First part of all names of an Extract that has logged in to the root."""
+        return self.config.sites[self.site].pdb if self.container == lab.ROOT else None
+
     # -- sequences -------------------------------------------------------------------------------
 
     def _poll_sequences(self) -> None:
@@ -197,11 +205,12 @@ class Extract(GroupProcess):
         first = "sequences" not in self.checkpoint
         ops = []
         for name, value, called, _ in rows:
-            if not self.parameters.includes_sequence(name):
+            full = f"{self._pdb}.{name}" if self._pdb else name
+            if not self.parameters.includes_sequence(full):
                 continue
             changed = known.get(name) != [value, called] and not first
             if changed or any(matches(p, name) for p in flush):
-                ops.append({"op": "SEQ", "table": name, "value": value, "called": called})
+                ops.append({"op": "SEQ", "table": full, "value": value, "called": called})
             known[name] = [value, called]
         if ops:
             self._pending = (max(int(r[3]) for r in rows), ops, known)
@@ -250,6 +259,7 @@ class Extract(GroupProcess):
                     takes_ddl=self.parameters.includes_ddl,
                     has_log_group=self._has_log_group,
                     takes_truncate=self._takes_truncate,
+                    pdb=self._pdb,
                 )
                 if chosen is not None:
                     self.writer.append_transaction(chosen)

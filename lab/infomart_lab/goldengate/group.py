@@ -60,6 +60,8 @@ class GroupProcess(ABC):
         self.counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
         self.started = time.time()
         self.at_end = False
+        #: Container of the login; None where the site has no CDB.
+        self.container: str | None = None
         self._checkpointed = 0.0
 
     # -- messages --------------------------------------------------------------------------------
@@ -183,6 +185,7 @@ class GroupProcess(ABC):
                     f"User ID alias '{alias}' does not exist in credential store domain 'OracleGoldenGate'.",
                 )
             user, password = entry["user"], entry["password"]
+            self.container = self.home.container_of_login(user)
         encrypted = alias is None and "ENCRYPTKEY" in (self.parameters.last("USERID") or "").upper()
         if refused := self.home.check_login(user, password, encrypted=encrypted):
             raise Abend("OGG-00664", f"OCI Error beginning session (status = 1017-{refused}).")

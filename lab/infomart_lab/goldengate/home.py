@@ -200,9 +200,16 @@ class Home:
             )
         (self.root / "ggserr.log").touch()
         if self.wording != "11.2" and not self.wallet.exists():
-            user, alias = self.schema, lab.GOLDENGATE_ALIAS
-            entry = {"user": user, "password": self.config.password(self.site, user), "alias": alias}
-            self.save_credentials({f"oraclegoldengate.{alias}": {**entry, "domain": "OracleGoldenGate"}})
+            users = {lab.GOLDENGATE_ALIAS: (self.schema, "gim")}
+            if self.config.sites[self.site].pdb:
+                users[lab.ROOT_ALIAS] = (lab.ROOT_USER, "cdb")
+            self.save_credentials({f"oraclegoldengate.{alias}": self._entry(alias, *users[alias]) for alias in users})
+
+    def _entry(self, alias: str, user: str, database: str) -> dict[str, str]:
+        """An entry of the credential store; in a CDB the user's service names the container."""
+        service = f"@{self.config.service_name(self.site, database)}" if self.config.sites[self.site].pdb else ""
+        password = self.config.password(self.site, user)
+        return {"user": user + service, "password": password, "alias": alias, "domain": "OracleGoldenGate"}
 
     # -- log -------------------------------------------------------------------------------------
 
@@ -294,13 +301,26 @@ class Home:
         with os.fdopen(descriptor, "wb") as file:
             file.write(base64.b64encode(json.dumps(value).encode()))
 
+    def database_of_login(self, user: str) -> str | None:
+        """Database that ``user[@service]`` leads to; None for an unknown service."""
+        service = user.partition("@")[2]
+        if not self.config.sites[self.site].pdb:
+            return "gim"
+        return self.config.database_of(self.site, service) if service else self.config.default_database(self.site)
+
+    def container_of_login(self, user: str) -> str | None:
+        """Container that ``user[@service]`` leads to; None where there is no CDB."""
+        return self.config.container(self.site, self.database_of_login(user) or "gim")
+
     def check_login(self, user: str, password: str | None, *, encrypted: bool = False) -> str | None:
         """Oracle's message when a login is refused, None when it is good.
 
         :param encrypted: the password is given as ENCRYPT PASSWORD prints it.
         """
-        name = user.partition("@")[0].upper()
-        if name in self.config.oracle_users(self.site) and password is not None:
+        name, database = user.partition("@")[0].upper(), self.database_of_login(user)
+        if database is None:
+            return "ORA-12514: TNS:listener does not currently know of service requested in connect descriptor"
+        if name in self.config.oracle_users(self.site, database) and password is not None:
             known = self.config.password(self.site, name)
             if password == (encrypted_password(known) if encrypted else known):
                 return None

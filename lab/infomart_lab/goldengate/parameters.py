@@ -134,7 +134,12 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether ``OWNER.OBJECT`` (upper case) matches a GoldenGate pattern with ``*`` and ``?``."""
+    """Whether ``[PDB.]OWNER.OBJECT`` (upper case) matches a GoldenGate pattern with ``*`` and ``?``.
+
+    A pattern of two parts matches no name of three: the part of the owner would be that of the PDB.
+    """
+    if "." in pattern and pattern.count(".") != name.count("."):
+        return False
     return _expression(pattern.replace('"', "")).match(name) is not None
 
 
@@ -147,9 +152,9 @@ class Mapping:
     options: str = ""
 
     def target_of(self, name: str) -> str:
-        """Name at the target of ``OWNER.OBJECT``; a wildcard of the target takes the source's object name."""
+        """Name at the target of ``[PDB.]OWNER.OBJECT``; a wildcard of the target takes the source's object name."""
         owner, _, target = self.target.upper().partition(".")
-        source_owner, _, source_object = name.partition(".")
+        source_owner, source_object = name.split(".")[-2:]
         return f"{source_owner if '*' in owner else owner}.{source_object if '*' in target else target}"
 
 

@@ -187,6 +187,8 @@ class Replicat(GroupProcess):
     # -- start -----------------------------------------------------------------------------------
 
     def prepare(self) -> None:
+        if self.container == lab.ROOT:
+            raise Abend("OGG-02661", f"Replicat cannot apply in {lab.ROOT}: log in to the pluggable database.")
         try:
             self._connection = psycopg.connect(
                 self.config.postgres_dsn(self.site),
@@ -560,7 +562,7 @@ class Replicat(GroupProcess):
         """Run DDL in the mapped schema; what DDLERROR ignores leaves a warning."""
         assert self._connection is not None
         owner = operation.target.partition(".")[0].lower()
-        source_owner = operation.source.partition(".")[0].lower()
+        source_owner = operation.source.split(".")[-2].lower()
         text = operation.data["sql"]
         if owner != source_owner:
             text = re.sub(rf'(?i)\b"?{re.escape(source_owner)}"?\.', f"{owner}.", text)

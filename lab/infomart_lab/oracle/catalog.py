@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from infomart_lab.config import LabConfig
+from infomart_lab.config import ROOT_USER, LabConfig
 
 #: Release and banner by the wording of a site.
 RELEASES = {
@@ -52,7 +52,7 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
     """Make or renew the dictionary.
 
     :param conn: superuser's connection to ``database``, in autocommit.
-    :param database: ``gim`` or ``idb``.
+    :param database: ``gim``, ``idb`` or ``cdb``.
     """
     text = (resources.files("infomart_lab.oracle") / "catalog.sql").read_text()
     service = config.service_name(site, database)
@@ -107,6 +107,8 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
             "schema_tablespace": "USERS",
             "undo_kept": "NOGUARANTEE",
         }
+        if container := config.container(site, database):
+            parameters |= {"enable_pluggable_database": "TRUE", "container": container}
         for name, value in parameters.items():
             conn.execute("INSERT INTO sys.lab_parameters VALUES (%s, %s) ON CONFLICT DO NOTHING", [name, value])
         for role_name in _ROLES:
@@ -116,10 +118,9 @@ def install(conn: psycopg.Connection[Any], config: LabConfig, site: str, databas
                 "INSERT INTO sys.lab_tablespaces VALUES (%s, %s) ON CONFLICT DO NOTHING", [tablespace, contents]
             )
         conn.execute("INSERT INTO sys.lab_profiles VALUES ('DEFAULT') ON CONFLICT DO NOTHING")
-        conn.execute(
-            "INSERT INTO sys.lab_goldengate_privileges VALUES (%s, '*') ON CONFLICT DO NOTHING",
-            [config.sites[site].goldengate_schema],
-        )
+        # The common user's grant is of all containers.
+        for user in (config.sites[site].goldengate_schema, *([ROOT_USER] if container else [])):
+            conn.execute("INSERT INTO sys.lab_goldengate_privileges VALUES (%s, '*') ON CONFLICT DO NOTHING", [user])
         conn.execute(
             "INSERT INTO sys.lab_directories VALUES ('GIM_DUMP', %s) "
             "ON CONFLICT (directory_name) DO UPDATE SET directory_path = excluded.directory_path",

@@ -151,7 +151,9 @@ CREATE OR REPLACE FUNCTION sys.sys_context(text, text) RETURNS varchar LANGUAGE 
             THEN (SELECT database_name FROM sys.lab_site)
         WHEN upper($2) IN ('SERVER_HOST', 'HOST') THEN (SELECT host_name FROM sys.lab_site)
         WHEN upper($2) = 'SID' THEN pg_backend_pid()::text
-        WHEN upper($2) = 'CON_NAME' THEN NULL END)::varchar$$;
+        WHEN upper($2) = 'CON_NAME' THEN (SELECT value FROM sys.lab_parameters WHERE name = 'container')
+        WHEN upper($2) = 'CON_ID' THEN (SELECT CASE value WHEN 'CDB$ROOT' THEN '1' ELSE '3' END
+            FROM sys.lab_parameters WHERE name = 'container') END)::varchar$$;
 CREATE OR REPLACE FUNCTION sys.scn_at(timestamptz) RETURNS numeric LANGUAGE sql STABLE SECURITY DEFINER AS
     $$SELECT coalesce((SELECT scn FROM sys.lab_scn_time WHERE time_dp <= $1 ORDER BY time_dp DESC LIMIT 1),
         (SELECT min(scn) FROM sys.lab_scn_time), 0)$$;
@@ -255,7 +257,8 @@ CREATE OR REPLACE VIEW sys.product_component_version AS
 CREATE OR REPLACE VIEW sys.v$parameter AS
     SELECT row_number() OVER (ORDER BY name) AS num, name, value, value AS display_value, 'FALSE'::varchar AS isdefault
     FROM sys.lab_parameters WHERE name NOT IN ('supplemental_log_data_min', 'force_logging', 'timezone_version',
-        'nls_characterset', 'nls_nchar_characterset', 'edition', 'schema_tablespace', 'undo_tuned', 'undo_kept');
+        'nls_characterset', 'nls_nchar_characterset', 'edition', 'schema_tablespace', 'undo_tuned', 'undo_kept',
+        'container');
 CREATE OR REPLACE VIEW sys.gv$parameter AS SELECT 1 AS inst_id, p.* FROM sys.v$parameter p;
 CREATE OR REPLACE VIEW sys.v$system_parameter AS SELECT * FROM sys.v$parameter;
 
@@ -360,9 +363,9 @@ CREATE OR REPLACE VIEW sys.dba_goldengate_not_unique AS
         OR NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = r.oid AND x.indisunique));
 CREATE OR REPLACE VIEW sys.dba_goldengate_privileges AS
     SELECT username, privilege_type, 'YES'::varchar AS grant_select_privileges FROM sys.lab_goldengate_privileges;
--- The lab has no container database.
 CREATE OR REPLACE VIEW sys.dba_pdbs AS
-    SELECT NULL::varchar AS pdb_name, NULL::varchar AS pdb_id, NULL::varchar AS force_logging WHERE false;
+    SELECT value::varchar AS pdb_name, '3'::varchar AS pdb_id, 'NO'::varchar AS force_logging
+    FROM sys.lab_parameters WHERE name = 'container' AND value <> 'CDB$ROOT';
 CREATE OR REPLACE VIEW sys.dba_external_tables AS
     SELECT NULL::varchar AS owner, NULL::varchar AS table_name WHERE false;
 CREATE OR REPLACE VIEW sys.dba_views AS

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from infomart_dr.guards import dump_set, prerequisites
 from infomart_dr.guards.dictionary import replicated_names
 from infomart_dr.guards.faults import Fault
-from infomart_dr.guards.privileges import privilege_faults
+from infomart_dr.guards.privileges import privilege_faults, root_faults
 from infomart_dr.guards.settings import partitioned_faults
 from infomart_dr.hooks.goldengate_parameters import is_excluded, version
 from infomart_dr.plan.step import Step
@@ -38,14 +38,17 @@ def all_faults(step: Step, *, copies: bool) -> list[Fault]:
     found: list[Fault] = [*partitioned_faults(step, "source")]
     replicated = step.topology.architecture == "active-standby"
     for role in BOTH_ROLES:
-        found += privilege_faults(step, role, copies=copies)
+        wrong = list(prerequisites.container_faults(step, role))
         if replicated:
-            found += [
-                Fault(what, "Correct it as a DBA (docs/getting-started.md, Oracle and GoldenGate).")
-                for what in prerequisites.database_faults(step, role)
-            ]
+            refused = list(prerequisites.login_faults(step, role))
+            found += refused or list(root_faults(step, role))
+            wrong += prerequisites.database_faults(step, role)
             found += streams_pool_faults(step, role)
             found += trigger_faults(step, role)
+        found += [
+            Fault(what, "Correct it as a DBA (docs/getting-started.md, Oracle and GoldenGate).") for what in wrong
+        ]
+        found += privilege_faults(step, role, copies=copies)
     if replicated:
         found += captured_table_faults(step, "source")
     found += job_faults(step, "target")

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from infomart_dr.errors import PermanentError
 from infomart_dr.guards.application import application_host
+from infomart_dr.guards.faults import Fault
 from infomart_dr.guards.server import server_runs
 from infomart_dr.hooks.goldengate_parameters import version
 from infomart_dr.plan.step import Step
 from infomart_dr.text import sorted_names
-from infomart_dr.topology import SiteRole
+from infomart_dr.topology import Site, SiteRole
 
 #: Folders of a GoldenGate home that CREATE SUBDIRS makes.
 GOLDENGATE_FOLDERS = ("dirprm", "dirdat", "dirchk", "dirrpt", "dirpcs")
@@ -33,8 +34,11 @@ def deployment_faults(step: Step, role: SiteRole) -> Iterator[str]:
         yield f"the Info Mart Server is not deployed at {step.at(role).name}: {root} is missing"
 
 
-def container_faults(step: Step, role: SiteRole) -> Iterator[str]:
-    """A CDB or PDB that the topology does not name, and connections that lead to another container."""
+def container_faults(step: Step, role: SiteRole, *, without_owner: bool = False) -> Iterator[str]:
+    """A CDB or PDB that the topology does not name, and connections that lead to another container.
+
+    :param without_owner: the connection of the Info Mart's owner is not asked, because it does not log in yet.
+    """
     at = step.at(role)
     name, pdb = at.name, at.settings.database.pdb
     found = at.dba.select("container_database")
@@ -49,7 +53,7 @@ def container_faults(step: Step, role: SiteRole) -> Iterator[str]:
         )
         return
     connections = {"dba_connection": at.dba, "goldengate_connection": at.goldengate_database}
-    if at.dba.select("account", owner=step.schema):
+    if not without_owner and at.dba.select("account", owner=step.schema):
         # At a new site the owner comes with the import.
         connections["info_mart_connection"] = at.info_mart
     for field, hook in connections.items():
@@ -58,9 +62,24 @@ def container_faults(step: Step, role: SiteRole) -> Iterator[str]:
             yield f"{field} of {name} leads to the container {container}, and database.pdb is {pdb}"
 
 
+def kind_text(site: Site) -> str:
+    """The kind of a site's database, as the topology has it."""
+    if site.database.pdb is None:
+        return "no CDB"
+    origin = "CDB$ROOT" if site.goldengate.capture_login else "the PDB itself"
+    return f"{site.database.pdb} is a PDB of a CDB, and the connections lead to it; an Extract captures from {origin}"
+
+
+def login_faults(step: Step, role: SiteRole) -> Iterator[Fault]:
+    """Logins of GoldenGate that are refused, fail, or lead to another container."""
+    try:
+        step.at(role).ggsci.prove_logins()
+    except PermanentError as error:
+        yield Fault(error.what.rstrip("."), error.next_step)
+
+
 def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
-    """Settings that a site's database lacks for replication: archive mode, logging of all changes, parameter, PDB."""
-    yield from container_faults(step, role)
+    """Settings that a site's database lacks for replication: archive mode, logging of all changes, parameter."""
     dba, name = step.at(role).dba, step.at(role).name
     row = dba.select("supplemental_logging")[0]
     if row["log_mode"] != "ARCHIVELOG":

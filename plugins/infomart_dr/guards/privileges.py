@@ -139,7 +139,7 @@ def _of_integrated_capture(step: Step, role: SiteRole) -> Iterator[Fault]:
     if version(site.database.release) >= ROLES_FROM or site.goldengate.capture != "integrated":
         return
     if site.goldengate.capture_login:
-        # A common user in the root captures, whom this database does not show.
+        # A common user captures (root_faults).
         return
     user = user_of(hook)
     found = str(step.at(role).dba.select("instance")[0]["version"])
@@ -155,4 +155,28 @@ def _of_integrated_capture(step: Step, role: SiteRole) -> Iterator[Fault]:
             f"{user} ({hook.conn_id}) lacks the capture privileges of DBMS_GOLDENGATE_AUTH"
             + (f" (it has {sorted_names(list(types))})" if types else ""),
             f"EXEC DBMS_GOLDENGATE_AUTH.GRANT_ADMIN_PRIVILEGE('{user}');",
+        )
+
+
+def root_faults(step: Step, role: SiteRole) -> Iterator[Fault]:
+    """Privileges of the common user who captures from the root, as far as the PDB shows them.
+
+    Never a reason to stop: no source says that the view of a PDB has the grants that were made in the root.
+    """
+    at = step.at(role)
+    user, pdb = at.ggsci.capture_user(), at.settings.database.pdb
+    if user is None:
+        return
+    if version(at.settings.database.release) >= ROLES_FROM:
+        held = {str(row["granted_role"]) for row in at.dba.select("granted_roles", owner=user)}
+        missing, grant = "OGG_CAPTURE", f"GRANT OGG_CAPTURE TO {user} CONTAINER = ALL;"
+    else:
+        held = {str(row["privilege_type"]) for row in at.dba.select("goldengate_privileges", grantee=user)}
+        missing = "capture privileges of DBMS_GOLDENGATE_AUTH"
+        grant = f"EXEC DBMS_GOLDENGATE_AUTH.GRANT_ADMIN_PRIVILEGE('{user}', CONTAINER => 'ALL');"
+    if not held & {"*", "CAPTURE", "OGG_CAPTURE"}:
+        yield Fault(
+            f"{pdb} at {at.name} shows no {missing} of {user}, who captures from CDB$ROOT",
+            f"Look for them in CDB$ROOT; where they are missing: {grant}",
+            stops=False,
         )

@@ -236,8 +236,8 @@ class Ggsci:
         self._jobs, self._slow, self._steady = jobs or self._job_on_host, slow, steady
         self._poll, self._sleep, self._clock = poll, sleep, clock
         self._program = "./ggsci"
-        #: Logins whose DBLOGIN has succeeded once.
-        self._proven: set[Login] = set()
+        #: Logins whose DBLOGIN has succeeded once, with the user in the prompt.
+        self._proven: dict[Login, str | None] = {}
 
     # -- one command -------------------------------------------------------------------------------
 
@@ -296,11 +296,21 @@ class Ggsci:
         goldengate = self._site.goldengate
         for each in (goldengate.login, goldengate.capture_login):
             if each is not None:
-                self._converse(None, login=each, run=lambda script: self._run(script, None))
+                self._prove(each)
         pdb = self._site.database.pdb
         return f"GoldenGate logs in{f' to {pdb}' if pdb else ''}" + (
             " and to CDB$ROOT" if goldengate.capture_login else ""
         )
+
+    def capture_user(self) -> str | None:
+        """The common user who captures from the root, in capitals; None: there is none, or the prompt has no user."""
+        login = self._site.goldengate.capture_login
+        return self._prove(login) if login else None
+
+    def _prove(self, login: Login) -> str | None:
+        if login not in self._proven:
+            self._converse(None, login=login, run=lambda script: self._run(script, None))
+        return self._proven[login]
 
     def _check_container(self, login: Login, output: str) -> None:
         """Compare the container in the prompt with the one that a login must lead to.
@@ -412,7 +422,7 @@ class Ggsci:
             if not parse.is_logged_in(refused):
                 raise self._login_error(refused or trouble, completed.exit_code)
             self._check_container(login, output)
-            self._proven.add(login)
+            self._proven[login] = parse.parse_prompt_user(output)
             if command is None:
                 return Reply(refused), completed.exit_code
             found = found[1:] if len(found) > 1 else [_after_login(refused)]

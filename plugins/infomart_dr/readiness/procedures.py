@@ -43,12 +43,14 @@ _REACH = (
     reach.DBA,
     reach.INFO_MART,
     reach.GOLDENGATE_USER,
+    reach.CONTAINER,
     reach.IDBS,
     reach.DATABASE_HOST,
     reach.SERVER_HOST,
     reach.MANAGEMENT,
     reach.CONFIGURATION,
     reach.GGSCI,
+    reach.GOLDENGATE_LOGINS,
 )
 _STATE = (
     accounts.ACCOUNTS,
@@ -159,6 +161,7 @@ PROCEDURES: dict[str, Procedure] = {
             not_active_active=_names(
                 services.ROLE,
                 reach.GGSCI,
+                reach.GOLDENGATE_LOGINS,
                 clocks_and_releases.GOLDENGATE_RELEASE,
                 replication.SUPPLEMENTAL,
                 replication.STREAMS_POOL,
@@ -204,6 +207,7 @@ PROCEDURES: dict[str, Procedure] = {
             # A copy as of one SCN, without replication after it.
             not_active_active=_names(
                 reach.GGSCI,
+                reach.GOLDENGATE_LOGINS,
                 clocks_and_releases.GOLDENGATE_RELEASE,
                 replication.SUPPLEMENTAL,
                 replication.STREAMS_POOL,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from infomart_dr.errors import CredentialsError
-from infomart_dr.guards import hosts, prerequisites
+from infomart_dr.guards import hosts, prerequisites, privileges
 from infomart_dr.plan.step import Step
 from infomart_dr.readiness.context import CheckContext
-from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, ok, warning
+from infomart_dr.readiness.report import Check, Verdict, blocked, faults, not_checked, of_faults, ok, warning
 from infomart_dr.topology import SiteRole
 
 
@@ -99,6 +99,20 @@ def _ggsci(context: CheckContext, role: SiteRole) -> Verdict:
     return blocked(f"the manager in {home} is down", remedy)
 
 
+def _container(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
+    return faults(
+        prerequisites.container_faults(step, role, without_owner=role in context.without_owner),
+        prerequisites.kind_text(step.at(role).settings),
+        "Correct database.pdb and the connections (docs/getting-started.md, In a pluggable database).",
+    )
+
+
+def _goldengate_logins(context: CheckContext, role: SiteRole) -> Verdict:
+    proven = context.step.at(role).ggsci.prove_logins()
+    return of_faults(privileges.root_faults(context.step, role), proven)
+
+
 DBA = Check("dba_connection", "Airflow's DBA connection exists and logs in; the database is open", _dba_connection)
 INFO_MART = Check(
     "info_mart_connection",
@@ -117,6 +131,12 @@ IDBS = Check(
     "The connections of the site's IDBs log in",
     _idb_connections,
     behind=("dba_connection",),
+)
+CONTAINER = Check(
+    "container",
+    "The kind of the database, a CDB or none, is that of the topology, and in a CDB each connection leads to the PDB",
+    _container,
+    needs=("dba_connection", "info_mart_connection", "goldengate_connection"),
 )
 DATABASE_HOST = Check(
     "database_host",
@@ -145,4 +165,11 @@ GGSCI = Check(
     "GoldenGate's home has its folders, ggsci starts, and the manager runs",
     _ggsci,
     needs=("database_host",),
+)
+GOLDENGATE_LOGINS = Check(
+    "goldengate_logins",
+    "ggsci logs in with each login of the topology, in a CDB to its container; the privileges of a common user who "
+    "captures from the root",
+    _goldengate_logins,
+    needs=("goldengate", "dba_connection", "goldengate_connection"),
 )

@@ -184,7 +184,7 @@ def _open_transactions(context: CheckContext, role: SiteRole) -> Verdict:
 
 SUPPLEMENTAL = Check(
     "supplemental_logging",
-    "ARCHIVELOG mode, FORCE LOGGING, minimal supplemental logging, enable_goldengate_replication, CDB and PDB",
+    "ARCHIVELOG mode, FORCE LOGGING, minimal supplemental logging, enable_goldengate_replication",
     _supplemental_logging,
     needs=("dba_connection",),
 )
@@ -205,7 +205,7 @@ SCHEMA_LOGGING = Check(
     "schema_logging",
     "Supplemental logging of the Info Mart's schema, by ggsci",
     _schema_logging,
-    needs=("goldengate", "dba_connection", "goldengate_connection"),
+    needs=("goldengate", "dba_connection", "goldengate_connection", "goldengate_logins"),
 )
 PARAMETERS = Check(
     "parameter_files",

@@ -54,8 +54,9 @@ def _of_two_users(context: CheckContext, role: SiteRole) -> list[tuple[str, str]
     for key, idbs in named.items():
         by_database: dict[object, list[str]] = {}
         for connection, name in idbs.items() if len(idbs) > 1 else ():
-            dbid = context.step.deployment.oracle(connection).select("database_identity")[0]["dbid"]
-            by_database.setdefault(dbid, []).append(name)
+            row = context.step.deployment.oracle(connection).select("database_identity")[0]
+            # The PDBs of a CDB have one DBID here.
+            by_database.setdefault((row["dbid"], row["db_name"]), []).append(name)
         for names in by_database.values():
             if len(names) > 1:
                 found.append(

@@ -110,7 +110,7 @@ def clean(lab: LabConfig) -> Iterator[None]:
         connection.execute("drop schema gim cascade; create schema gim authorization gim")
 
 
-def start(lab: LabConfig, site: str, program: str, *words: str) -> subprocess.Popen[str]:
+def start(lab: LabConfig, site: str, program: str, *words: str, user: str = "system") -> subprocess.Popen[str]:
     environment = {
         **os.environ,
         "INFOMART_LAB_HOME": str(lab.home),
@@ -118,7 +118,7 @@ def start(lab: LabConfig, site: str, program: str, *words: str) -> subprocess.Po
         "PYTHONPATH": str(ROOT / "lab"),
     }
     return subprocess.Popen(
-        [sys.executable, "-m", f"infomart_lab.datapump.{program}", "system", *words],
+        [sys.executable, "-m", f"infomart_lab.datapump.{program}", user, *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -128,8 +128,10 @@ def start(lab: LabConfig, site: str, program: str, *words: str) -> subprocess.Po
     )
 
 
-def run(lab: LabConfig, site: str, program: str, *words: str, answers: str = "") -> tuple[int, str]:
-    process = start(lab, site, program, *words)
+def run(
+    lab: LabConfig, site: str, program: str, *words: str, answers: str = "", user: str = "system"
+) -> tuple[int, str]:
+    process = start(lab, site, program, *words, user=user)
     output, _ = process.communicate(lab.password(site, "SYSTEM") + "\n" + answers, timeout=60)
     return process.returncode, output
 
@@ -317,6 +319,26 @@ def test_a_grant_to_a_user_who_is_missing_and_code_with_warnings_are_errors(lab:
     assert 'ORA-39082: Object type VIEW:"GIM"."V_OPEN" created with compilation warnings' in output
     assert "STATISTICS" not in output and "completed with 2 error(s)" in output
     assert checksums(lab, "site2") == checksums(lab, "site3")
+
+
+def test_a_login_without_a_service_is_in_the_root_of_a_cdb_which_has_no_schema(lab: LabConfig) -> None:
+    lab_config.change(lab.home, lambda stored: setattr(stored.sites["site2"], "pdb", "GIMPDB2"))
+    config = lab_config.load(lab.home)
+    with connect(config, "site2", "postgres") as connection:
+        connection.execute("create database cdb")
+    try:
+        with connect(config, "site2", "cdb") as connection:
+            connection.execute("create schema system")
+            catalog.install(connection, config, "site2", "cdb")
+        code, output = export(lab)
+        assert code != 0 and "ORA-39165: Schema GIM was not found." in output, output
+        words = ("schemas=gim", "directory=gim_dump", "dumpfile=pdb.dmp", "job_name=gim_exp")
+        code, output = run(lab, "site2", "expdp", *words, user="system@GIM2")
+        assert code == 0 and '. . exported "GIM"."INTERACTION_FACT"' in output, output
+    finally:
+        lab_config.change(lab.home, lambda stored: setattr(stored.sites["site2"], "pdb", None))
+        with connect(lab, "site2", "postgres") as connection:
+            connection.execute("drop database cdb with (force)")
 
 
 def test_a_worker_on_another_instance_has_no_folder(lab: LabConfig) -> None:

@@ -12,7 +12,7 @@ from tests.unit.operators.fakes import FakeStep
 from tests.unit.operators.fit_databases import GB, FitDatabases
 
 from infomart_dr import topology
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import CredentialsError, GuardError, PermanentError, RemoteCommandError, UnreachableError
 from infomart_dr.evidence.estimate import Span
 from infomart_dr.guards import fitness
 from infomart_dr.guards.dump_set import Undo, dump_bytes
@@ -45,6 +45,12 @@ class World(FakeStep):
 
     def goldengate_database(self, role: str) -> Any:
         return self.databases.hook(role, "goldengate")
+
+    def info_mart(self, role: str) -> Any:
+        return self.databases.hook(role, "dba")
+
+    def ggsci(self, role: str) -> Any:
+        return self.databases.ggsci(role)
 
     def faults(self, *, copies: bool = True) -> dict[str, bool]:
         """What is wrong, and whether a run stops for it."""
@@ -236,6 +242,83 @@ def test_a_missing_profile_or_default_tablespace_stops_only_the_creation_of_the_
         assert "the profile GIM_PROFILE of GIM is missing at site2" in text and "CREATE PROFILE GIM_PROFILE" in text
         rows("target", "profiles", {"profile": "GIM_PROFILE"})(world)
         assert not [text for text in world.faults() if "ORA-02380" in text]
+
+
+def in_a_pdb(world: World, **database: Any) -> None:
+    """Site1 has a PDB, from whose root a common user captures."""
+
+    def change(document: dict[str, Any]) -> None:
+        site = document["sites"]["site1"]
+        site["database"] |= {"pdb": "GIMPDB1", "environment": {}} | database
+        site["goldengate"]["capture_login"] = {"alias": "ggroot"}
+
+    world.change(change)
+    rows("source", "container_database", {"value": "TRUE"})(world)
+    rows("source", "container_name", {"name": "GIMPDB1"})(world)
+    world.databases.logins["source"] = "C##GGATE"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (CredentialsError("goldengate.login on site1-db was refused.", "Correct it."), "refused (remedy: Correct it)"),
+        (RemoteCommandError("ggsci does not start in /ogg: no such file.", "Check it."), "ggsci does not start"),
+    ],
+)
+def test_a_login_of_goldengate_that_fails_stops_a_run(world: World, error: PermanentError, words: str) -> None:
+    in_a_pdb(world)
+    world.databases.logins["source"] = error
+    assert [stops for text, stops in world.faults().items() if words in text] == [True]
+    assert len(world.faults()) == 1
+
+
+def test_a_silent_host_of_goldengate_is_no_fault_of_the_databases(world: World) -> None:
+    world.databases.logins["target"] = UnreachableError("silent")
+    with pytest.raises(UnreachableError):
+        world.faults()
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_run_of_two_active_sites_asks_for_the_kind_of_the_database_too(world: World, copies: bool) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document["architecture"] = "active-active"
+        for number, site in enumerate(document["sites"].values(), 201):
+            site["info_mart_server"] |= {"application": f"GIM_{number}", "application_dbid": number}
+
+    world.change(change)
+    rows("source", "container_database", {"value": "TRUE"})(world)
+    rows("source", "container_name", {"name": "CDB$ROOT"})(world)
+    assert any("the database of site1 is a CDB" in text for text in world.faults(copies=copies))
+
+
+def test_a_common_user_whose_capture_privileges_the_pdb_shows_is_no_fault(world: World) -> None:
+    in_a_pdb(world)
+    assert world.faults() == {}
+
+
+@pytest.mark.parametrize(
+    ("release", "statement", "held", "words"),
+    [
+        ("19.0", "goldengate_privileges", [], "GRANT_ADMIN_PRIVILEGE('C##GGATE', CONTAINER => 'ALL')"),
+        ("19.0", "goldengate_privileges", [{"privilege_type": "APPLY"}], "shows no capture privileges"),
+        ("23.0", "granted_roles", [{"granted_role": "CONNECT"}], "GRANT OGG_CAPTURE TO C##GGATE CONTAINER = ALL"),
+    ],
+)
+def test_a_common_user_without_capture_privileges_is_told_and_stops_no_run(
+    world: World, release: str, statement: str, held: list[dict[str, str]], words: str
+) -> None:
+    in_a_pdb(world, release=release)
+    world.databases.held["source", "goldengate"] |= {"OGG_CAPTURE", "OGG_APPLY"}
+    rows("source", statement, *held)(world)
+    assert [stops for text, stops in world.faults().items() if words in text] == [False], world.faults()
+    assert len(world.faults()) == 1
+
+
+def test_a_prompt_without_the_user_says_nothing_of_privileges(world: World) -> None:
+    in_a_pdb(world)
+    world.databases.logins["source"] = None
+    rows("source", "goldengate_privileges")(world)
+    assert world.faults() == {}
 
 
 def test_force_logging_of_the_pluggable_database_is_enough(world: World) -> None:

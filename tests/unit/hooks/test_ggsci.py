@@ -1167,7 +1167,7 @@ class Multitenant(World):
         lines = call.stdin.splitlines()
         alias = lines[0].split()[2] if lines[0].startswith("DBLOGIN") else ""
         self.logins += [(line, alias) for line in lines if not line.startswith(("DBLOGIN", "EXIT"))]
-        user = f"ggate@cdb3/{self.containers[alias]}" if alias else ""
+        user = f"{alias.replace('cgg', 'c##gg')}@cdb3/{self.containers[alias]}" if alias else ""
         return Completed(0, output(*[self.reply(line) for line in lines[:-1]], user=user))
 
 
@@ -1271,8 +1271,16 @@ def test_a_container_that_the_topology_does_not_name_is_refused() -> None:
 
 def test_the_logins_of_a_site_are_proven_without_a_change() -> None:
     world = Multitenant()
-    assert in_a_pdb(world).prove_logins() == "GoldenGate logs in to PDB3 and to CDB$ROOT"
+    ggsci = in_a_pdb(world)
+    assert ggsci.prove_logins() == "GoldenGate logs in to PDB3 and to CDB$ROOT"
+    assert ggsci.capture_user() == "C##GGALIAS"
     assert world.logins == []
+
+
+def test_an_extract_of_the_pdb_has_no_common_user() -> None:
+    ggsci = in_a_pdb(Multitenant(), root=False, release="21")
+    assert ggsci.prove_logins() == "GoldenGate logs in to PDB3"
+    assert ggsci.capture_user() is None
 
 
 @pytest.mark.parametrize(

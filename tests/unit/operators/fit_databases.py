@@ -6,6 +6,8 @@ import copy
 from types import SimpleNamespace
 from typing import Any
 
+from infomart_dr.errors import InfoMartError
+
 GB = 1024**3
 USERS = {"dba": "SYSTEM", "goldengate": "GGATE"}
 _DBA = [
@@ -75,6 +77,17 @@ class FitDatabases:
             for role in ("source", "target")
             for kind, words in (("dba", _DBA), ("goldengate", _GOLDENGATE))
         }
+        #: What DBLOGIN says by role: the user who captures from the root, or None, or an error.
+        self.logins: dict[str, str | InfoMartError | None] = {"source": None, "target": None}
+
+    def ggsci(self, role: str) -> Any:
+        def login() -> str | None:
+            found = self.logins[role]
+            if isinstance(found, InfoMartError):
+                raise found
+            return found
+
+        return SimpleNamespace(prove_logins=lambda: f"logs in as {login()}", capture_user=login)
 
     def hook(self, role: str, kind: str) -> Any:
         def select(name: str, **binds: Any) -> list[dict[str, Any]]:

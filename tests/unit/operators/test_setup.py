@@ -105,6 +105,9 @@ class Deployment(FakeStep):
         value = self.container(role, "dba_connection", hook)
         return SimpleNamespace(**{**vars(hook), "select": select, "value": value})
 
+    def ggsci(self, role: str) -> Any:
+        return self.databases.ggsci(role)
+
     def container(self, role: str, connection: str, hook: Any) -> Any:
         """Values of a connection, among them its container; a database that is no CDB is not asked for it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from tests.unit.hooks.gg_sample import make_topology
 from tests.unit.operators.fakes import FakeAt, StepOf
+from tests.unit.operators.fit_databases import FitDatabases
 
 from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, PermanentError, UnexpectedReplyError, UnreachableError
@@ -353,11 +355,59 @@ def test_an_owner_that_may_come_with_the_import_is_warned_of_and_not_tried_again
     assert looks.without_owner == ({"target"} if level == "warning" else set())
 
 
-def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci() -> None:
+@pytest.mark.parametrize("asked", [replication.SCHEMA_LOGGING, reach.GOLDENGATE_LOGINS], ids=lambda each: each.name)
+def test_a_refused_password_of_goldengate_is_not_tried_again_by_ggsci(asked: Check) -> None:
     """Before 12c DBLOGIN takes the password of the connection; any query would fail here."""
     refused = check("goldengate_connection", raises(CredentialsError("refused.", "Correct it.")))
-    fine = [check(name) for name in replication.SCHEMA_LOGGING.needs if name != refused.name]
-    assert levels(refused, *fine, replication.SCHEMA_LOGGING)["schema_logging", "site1"] == "not checked"
+    fine = [check(name) for name in asked.needs if name != refused.name]
+    assert levels(refused, *fine, asked)[asked.name, "site1"] == "not checked"
+
+
+def test_the_logins_of_goldengate_are_those_that_ggsci_proves(tmp_path: Path) -> None:
+    databases = FitDatabases()
+    databases.logins["source"] = "C##GGATE"
+    sites, sources = lab_config.scenario("active-standby", cdb=["site1"])
+    document = lab_topology.topology(lab_config.create(tmp_path, sites=sites, data_sources=sources))
+    site = topology.parse(yaml.safe_dump(document), Path("topology.yaml")).sites["site1"]
+    step = StepOf(ggsci=databases.ggsci, name=site_name, site=lambda role: site, dba=lambda r: databases.hook(r, "dba"))
+    world = SimpleNamespace(step=step)
+    assert reach._goldengate_logins(world, "source") == ok("logs in as C##GGATE")  # type: ignore[arg-type]
+    databases.rows["source"]["goldengate_privileges"] = []
+    found = reach._goldengate_logins(world, "source")  # type: ignore[arg-type]
+    assert (found.level, "shows no capture privileges" in found.what) == ("warning", True)
+
+
+@pytest.mark.parametrize(
+    ("pdb", "capture_login", "parameter", "container", "level", "words"),
+    [
+        (None, False, [], "", "ok", "no CDB"),
+        ("GIMPDB1", True, [{"value": "TRUE"}], "GIMPDB1", "ok", "is a PDB of a CDB.*captures from CDB[$]ROOT"),
+        ("GIMPDB1", False, [{"value": "TRUE"}], "GIMPDB1", "ok", "captures from the PDB itself"),
+        (None, False, [{"value": "TRUE"}], "GIMPDB1", "blocked", "the topology needs database.pdb"),
+        ("GIMPDB1", True, [], "", "blocked", "is no CDB, and database.pdb is GIMPDB1"),
+        ("GIMPDB1", True, [{"value": "TRUE"}], "CDB$ROOT", "blocked", "dba_connection of site1 leads to .* CDB[$]ROOT"),
+    ],
+)
+def test_the_kind_of_a_database_is_told_and_must_be_that_of_the_topology(
+    pdb: str | None, capture_login: bool, parameter: list[dict[str, str]], container: str, level: str, words: str
+) -> None:
+    databases = FitDatabases()
+    databases.rows["source"] |= {"container_database": parameter, "container_name": [{"name": container}]}  # type: ignore[dict-item]
+    site = SimpleNamespace(
+        database=SimpleNamespace(pdb=pdb), goldengate=SimpleNamespace(capture_login=capture_login or None)
+    )
+    step = StepOf(
+        schema="GIM",
+        name=site_name,
+        site=lambda role: site,
+        dba=lambda role: databases.hook(role, "dba"),
+        goldengate_database=lambda role: databases.hook(role, "goldengate"),
+        info_mart=raises(CredentialsError("ORA-01017", "Correct it.")),
+    )
+    # The owner comes with the import: a refused login is not tried again.
+    found = reach._container(SimpleNamespace(step=step, without_owner={"source"}), "source")  # type: ignore[arg-type]
+    assert found.level == level
+    assert re.search(words, found.what), found.what
 
 
 def test_an_estimate_does_not_log_in_where_a_login_was_refused() -> None:
@@ -493,15 +543,22 @@ JOB = SchedulerJob(mechanism="dbms_scheduler", job="ICON.PURGE")
         ({"ts1": "oracle_a", "ts2": "oracle_b"}, "warning"),
         ({"ts1": "oracle_a", "ts2": "oracle_a"}, "ok"),
         ({"ts1": "oracle_a", "ts2": "oracle_elsewhere"}, "ok"),
+        ({"ts1": "oracle_a", "ts2": "oracle_other_pdb"}, "ok"),
     ],
 )
 def test_one_database_job_over_two_connections_is_warned_of(connections: dict[str, str], level: str) -> None:
-    identities = {"oracle_a": 7, "oracle_b": 7, "oracle_elsewhere": 8}
+    # The PDBs of a CDB have one DBID.
+    identities = {
+        "oracle_a": {"dbid": 7, "db_name": "IDBPDB1"},
+        "oracle_b": {"dbid": 7, "db_name": "IDBPDB1"},
+        "oracle_elsewhere": {"dbid": 8, "db_name": "IDBPDB1"},
+        "oracle_other_pdb": {"dbid": 7, "db_name": "IDBPDB2"},
+    }
     idbs = [
         SimpleNamespace(name=name, connection=connection, purge_jobs=[JOB]) for name, connection in connections.items()
     ]
     deployment = SimpleNamespace(
-        oracle=lambda name: SimpleNamespace(select=lambda statement: [{"dbid": identities[name]}]),
+        oracle=lambda name: SimpleNamespace(select=lambda statement: [identities[name]]),
         purge_jobs=lambda idb: [
             SimpleNamespace(key=JOB.key, state=lambda: SimpleNamespace(words="enabled", running=False))
         ],

@@ -26,7 +26,7 @@ def _named(session: Session, options: Options) -> str:
 
 
 def add_checkpointtable(session: Session, options: Options) -> str:
-    database = session.database()
+    database = session.schema_database()
     name = _named(session, options)
     if database.has_table(name):
         return f"ERROR: Table {name} already exists."
@@ -36,7 +36,7 @@ def add_checkpointtable(session: Session, options: Options) -> str:
 
 def info_checkpointtable(session: Session, options: Options) -> str:
     name = _named(session, options)
-    if not session.database().has_table(name):
+    if not session.schema_database().has_table(name):
         return f"Checkpoint table {name} does not exist."
     return f"Checkpoint table {name} created {datetime.now():%Y-%m-%d %H:%M:%S}."
 
@@ -48,7 +48,7 @@ def delete_checkpointtable(session: Session, options: Options) -> str:
             "This checkpoint table may be required for other installations. Are you sure you want "
             "to delete this checkpoint table? Not deleted."
         )
-    if not session.database().has_table(name):
+    if not session.schema_database().has_table(name):
         return f"ERROR: Checkpoint table {name} does not exist."
-    session.database().drop_table(name)
+    session.schema_database().drop_table(name)
     return f"Successfully deleted checkpoint table {name}."

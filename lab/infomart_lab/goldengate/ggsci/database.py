@@ -101,6 +101,14 @@ class Database:
 
     # -- captures --------------------------------------------------------------------------------
 
+    def may_capture(self, user: str) -> bool:
+        """DBMS_GOLDENGATE_AUTH has granted the capture to a user."""
+        row = self._connection.execute(
+            "SELECT 1 FROM sys.lab_goldengate_privileges WHERE username = %s AND privilege_type IN ('*', 'CAPTURE')",
+            (user,),
+        ).fetchone()
+        return row is not None
+
     def has_capture(self, name: str) -> bool:
         row = self._connection.execute("SELECT 1 FROM sys.lab_capture WHERE capture_name = %s", (name,)).fetchone()
         return row is not None

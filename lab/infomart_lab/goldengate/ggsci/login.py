@@ -27,7 +27,7 @@ def dblogin(session: Session, options: Options) -> str:
             f"OCI Error {refused} (status = 1017)"
         )
     session.connect()
-    session.user = name
+    session.user, session.container = name, session.home.container_of_login(user)
     return "Successfully logged into database."
 
 

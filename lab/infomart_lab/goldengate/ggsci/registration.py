@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from infomart_lab.goldengate.ggsci.commands import Options, invalid_command, qualified
+from infomart_lab import config as lab
+from infomart_lab.goldengate.ggsci.commands import CommandError, Options, invalid_command, invalid_option, qualified
 from infomart_lab.goldengate.ggsci.session import Session
 from infomart_lab.goldengate.home import Group
 from infomart_lab.goldengate.parameters import matches
@@ -16,11 +17,16 @@ def capture_name(group: Group) -> str:
 
 
 def register_extract(session: Session, options: Options) -> str:
-    """REGISTER EXTRACT g [WITH] DATABASE."""
+    """REGISTER EXTRACT g [WITH] DATABASE [CONTAINER (pdb)]."""
     group = session.home.group("extract", options.next("group name"))
-    if "DATABASE" not in [word.upper() for word in options.rest()]:
+    found = [word.strip("()").upper() for word in options.rest()]
+    if "DATABASE" not in found:
         raise invalid_command()
     database = session.database()
+    _check_container(session, found)
+    if not database.may_capture(session.user or ""):
+        text = f"User {session.user} does not have the required privileges to use integrated capture."
+        return session.coded("OGG-02062", text, "ERROR")
     if database.has_capture(capture_name(group)):
         text = f"This EXTRACT {group.name} is already registered with the database."
         return session.coded("OGG-08241", text, "ERROR")
@@ -35,6 +41,24 @@ def register_extract(session: Session, options: Options) -> str:
         f"{datetime.now():%Y-%m-%d %H:%M:%S}  INFO    OGG-02003  {kind} {group.name} successfully "
         f"registered with database at SCN {first}."
     )
+
+
+def _check_container(session: Session, found: list[str]) -> None:
+    """CONTAINER is needed in the root of a CDB, and allowed nowhere else.
+
+    :raises CommandError: it is missing, or names no PDB of the site, or the release captures from the root only.
+    """
+    pdb = session.config.sites[session.site].pdb
+    names = found[found.index("CONTAINER") + 1 :] if "CONTAINER" in found else []
+    if session.container != lab.ROOT:
+        if names:
+            raise invalid_option("CONTAINER")
+        if session.container and session.wording != "21c":
+            raise CommandError(f"ERROR: Log in to {lab.ROOT} to register an Extract of this release.")
+    elif not names:
+        raise CommandError(f"ERROR: Missing CONTAINER: an Extract of {lab.ROOT} is registered with its containers.")
+    elif names != [pdb]:
+        raise CommandError(f"ERROR: Pluggable database {' '.join(names)} does not exist.")
 
 
 def unregister_extract(session: Session, options: Options) -> str:
@@ -53,7 +77,7 @@ def flush_sequence(session: Session, options: Options) -> str:
     """FLUSH SEQUENCE owner.name."""
     pattern = qualified(options.next("sequence"))
     session.take_time()
-    found = [name for name in session.database().sequences() if matches(pattern, name)]
+    found = [name for name in session.schema_database().sequences() if matches(pattern, name)]
     if not found:
         return f"ERROR: No sequences found for {pattern}."
     for group in session.home.groups("extract"):

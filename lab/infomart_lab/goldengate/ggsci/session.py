@@ -31,12 +31,15 @@ class Session:
         self.wording = self.home.wording
         self.lines = lines
         self.user: str | None = None
+        #: Container of the login; None where the site has no CDB.
+        self.container: str | None = None
         self._database: Database | None = None
 
     def prompt(self, number: int) -> str:
         who = f"{self.site}-db"
         if self.user and self.wording != "11.2":
-            who += f" as {self.user.lower()}@{self.config.service_name(self.site)}"
+            service = self.config.service_name(self.site, "cdb" if self.container == lab.ROOT else "gim")
+            who += f" as {self.user.lower()}@{service}" + (f"/{self.container}" if self.container else "")
         return f"GGSCI ({who}) {number}> "
 
     def answer(self, default: str = "") -> str:
@@ -73,6 +76,16 @@ class Session:
         if self.user is None:
             raise CommandError(NOT_LOGGED_IN)
         return self.connect()
+
+    def schema_database(self) -> Database:
+        """The database that has the schemas, of the user who has logged in.
+
+        :raises CommandError: DBLOGIN is missing, or led to the root of a CDB.
+        """
+        database = self.database()
+        if self.container == lab.ROOT:
+            raise CommandError(f"ERROR: This command is not valid in {lab.ROOT}: log in to the pluggable database.")
+        return database
 
     def coded(self, code: str, text: str, severity: str = "INFO") -> str:
         """A message with its code; release 11.2 has none."""

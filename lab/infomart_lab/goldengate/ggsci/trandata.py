@@ -13,7 +13,7 @@ _ALL = "*"
 def _tables(session: Session, options: Options) -> list[str]:
     """Tables that the next word names, with wildcards."""
     pattern = qualified(options.next("table"))
-    found = [table for table in session.database().tables() if matches(pattern, table)]
+    found = [table for table in session.schema_database().tables() if matches(pattern, table)]
     if not found:
         raise CommandError(f"ERROR: No viable tables matched specification {pattern}.")
     return found
@@ -22,7 +22,7 @@ def _tables(session: Session, options: Options) -> list[str]:
 def add_trandata(session: Session, options: Options) -> str:
     tables = _tables(session, options)
     session.take_time()
-    known = session.database().log_groups()
+    known = session.schema_database().log_groups()
     lines = []
     for table in tables:
         owner, _, name = table.partition(".")
@@ -30,7 +30,7 @@ def add_trandata(session: Session, options: Options) -> str:
             text = f"Logging of supplemental redo log data is already enabled for table {table}."
             lines.append(session.coded("OGG-15130", text))
             continue
-        session.database().add_log_group(owner, name, f"GGS_{name}"[:30])
+        session.schema_database().add_log_group(owner, name, f"GGS_{name}"[:30])
         text = f"Logging of supplemental redo data enabled for table {table}."
         lines.append(session.coded("OGG-15132", text))
         if session.wording != "11.2":
@@ -43,7 +43,7 @@ def delete_trandata(session: Session, options: Options) -> str:
     lines = []
     for table in _tables(session, options):
         owner, _, name = table.partition(".")
-        session.database().drop_log_group(owner, name)
+        session.schema_database().drop_log_group(owner, name)
         text = f"Logging of supplemental redo log data disabled for table {table}."
         lines.append(session.coded("OGG-15142", text))
     return "\n".join(lines)
@@ -51,7 +51,7 @@ def delete_trandata(session: Session, options: Options) -> str:
 
 def info_trandata(session: Session, options: Options) -> str:
     tables = _tables(session, options)
-    known = session.database().log_groups()
+    known = session.schema_database().log_groups()
     lines = []
     for table in tables:
         owner, _, name = table.partition(".")
@@ -59,13 +59,13 @@ def info_trandata(session: Session, options: Options) -> str:
         state = "enabled" if enabled else "disabled"
         lines.append(f"Logging of supplemental redo log data is {state} for table {table}.\n")
         if enabled:
-            keys = ", ".join(f'"{column}"' for column in session.database().key_columns(owner, name)) or "ALL"
+            keys = ", ".join(f'"{column}"' for column in session.schema_database().key_columns(owner, name)) or "ALL"
             lines.append(f"Columns supplementally logged for table {table}: {keys}.\n")
     return "\n".join(lines)
 
 
 def add_schematrandata(session: Session, options: Options) -> str:
-    database = session.database()
+    database = session.schema_database()
     owner = options.next("schema").upper()
     if not database.has_schema(owner):
         text = (
@@ -85,12 +85,12 @@ def add_schematrandata(session: Session, options: Options) -> str:
 
 def delete_schematrandata(session: Session, options: Options) -> str:
     owner = options.next("schema").upper()
-    session.database().drop_log_group(owner, _ALL)
+    session.schema_database().drop_log_group(owner, _ALL)
     return session.coded("OGG-01792", f"SCHEMATRANDATA has been deleted on schema {owner}.")
 
 
 def info_schematrandata(session: Session, options: Options) -> str:
-    database = session.database()
+    database = session.schema_database()
     pattern = options.next("schema").upper()
     owners = {o for o in session.config.oracle_users(session.site) if matches(pattern, o)} or {pattern}
     known = database.log_groups()
