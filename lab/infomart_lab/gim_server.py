@@ -344,6 +344,7 @@ class Server:
         """
         began, job = time.time(), self._job_id(conn)
         with conn.transaction():
+            conn.execute("alter table {} add column if not exists {} {}".format(*schema.NEW_COLUMN))
             conn.execute(
                 "update ctl_schema_info set schema_version = %s where schema_name = 'GIM'", [self.config.release]
             )

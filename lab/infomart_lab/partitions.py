@@ -28,16 +28,12 @@ class PartitionError(Exception):
 
 
 def create(conn: Connection, config: LabConfig, site: str) -> None:
-    """Make the table with its row; what is there already is left alone.
+    """Make the row of the schema; one that is there already is left alone.
 
     :param conn: superuser's connection to database ``gim``.
     """
     schema = config.info_mart_schema.lower()
     ahead = AHEAD_DAYS * DAY if config.sites[site].info_mart else 0
-    conn.execute(
-        "create table if not exists sys.lab_partitions"
-        " (schema_name varchar(128) primary key, partition_end bigint not null)"
-    )
     conn.execute(
         "insert into sys.lab_partitions values (%s, %s) on conflict do nothing", [schema, int(time.time()) + ahead]
     )

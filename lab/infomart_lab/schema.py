@@ -56,6 +56,9 @@ EXCLUDED_8_1_0: list[str] = ["GIDB_GO_RECORD", "STG_UDH_MM"]
 #: Temporary tables: all of TMP_* is excluded; the names are the lab's.
 TEMPORARY: list[str] = ["TMP_CALL_KEYS", "TMP_UDH_KEYS"]
 
+#: Table that is not replicated, its column that the release before does not have, and the column's type.
+NEW_COLUMN = ("stg_acw", "callid", "varchar(50)")
+
 #: Key column of a replicated table that each sequence fills, as ``sequence: (table, column)``.
 SEQUENCE_KEYS: dict[str, tuple[str, str]] = {
     "seq_interaction_fact": ("interaction_fact", "interaction_id"),

@@ -47,18 +47,17 @@ def is_prepared(config: LabConfig, site: str) -> bool:
 def behind(config: LabConfig, site: str, version: str = "8.1.3") -> None:
     """Put the Info Mart of a site behind its server, as one that was a standby while the active site was upgraded.
 
-    CTL_SCHEMA_INFO is not replicated. The site's server is in the migration state until Job_MigrateGIM has run.
+    Neither rows of CTL_SCHEMA_INFO nor changes of excluded tables are replicated. The site's server is in the migration
+    state until Job_MigrateGIM has run.
 
     :param version: of the schema, other than the lab's release.
     :raises psycopg.Error: the site has no Info Mart, or its database does not answer.
     """
     with connect(config, site, "gim") as conn:
-        conn.execute(
-            sql.SQL("update {} set schema_version = %s where schema_name = 'GIM'").format(
-                sql.Identifier(config.info_mart_schema.lower(), "ctl_schema_info")
-            ),
-            [version],
-        )
+        conn.execute(sql.SQL("set search_path to {}").format(sql.Identifier(config.info_mart_schema.lower())))
+        conn.execute("update ctl_schema_info set schema_version = %s where schema_name = 'GIM'", [version])
+        table, column, _ = schema.NEW_COLUMN
+        conn.execute(f"alter table {table} drop column if exists {column}")
 
 
 def _databases(config: LabConfig, site: str) -> None:

@@ -80,6 +80,9 @@ CREATE TABLE IF NOT EXISTS sys.lab_tables (
     logging varchar(3) NOT NULL DEFAULT 'YES', interval varchar(1000), support_mode varchar(17) NOT NULL DEFAULT 'FULL',
     bad_column varchar(1), lob_column varchar(128), pctversion numeric, PRIMARY KEY (owner, table_name));
 
+-- End of the newest partition of the tables that only a site's own server maintains; empty: they have none
+CREATE TABLE IF NOT EXISTS sys.lab_partitions (schema_name varchar(128) PRIMARY KEY, partition_end bigint NOT NULL);
+
 -- functions of Oracle -----------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION sys.sysdate() RETURNS timestamp(0) LANGUAGE sql STABLE AS
@@ -326,26 +329,38 @@ CREATE OR REPLACE VIEW sys.dba_users AS
 CREATE OR REPLACE VIEW sys.all_users AS SELECT username, user_id, created FROM sys.dba_users;
 CREATE OR REPLACE VIEW sys.user_users AS SELECT * FROM sys.dba_users WHERE username = upper(session_user);
 
+-- Partitions of a table of PostgreSQL that has none: only the end of the newest one is kept.
+CREATE OR REPLACE VIEW sys.lab_maintained AS
+    SELECT r.oid, r.owner, r.name, p.partition_end
+    FROM sys.lab_relations r JOIN sys.lab_partitions p ON p.schema_name = lower(r.owner)
+    WHERE r.relkind = 'r' AND r.name LIKE 'GIDB\_G%';
 CREATE OR REPLACE VIEW sys.dba_tables AS
     SELECT r.owner, r.name AS table_name, sys.lab_tablespace() AS tablespace_name, 'VALID'::varchar AS status,
         CASE WHEN r.reltuples < 0 THEN NULL ELSE r.reltuples::bigint END AS num_rows,
-        (CASE r.relkind WHEN 'p' THEN 'YES' ELSE 'NO' END)::varchar AS partitioned,
+        (CASE WHEN r.relkind = 'p' OR m.partition_end IS NOT NULL THEN 'YES' ELSE 'NO' END)::varchar AS partitioned,
         (CASE r.relpersistence WHEN 't' THEN 'Y' ELSE 'N' END)::varchar AS temporary,
         coalesce(l.logging, 'YES')::varchar AS logging,
         (CASE WHEN l.compress_for IS NULL THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS compression, l.compress_for,
         'NO'::varchar AS nested, 'N'::varchar AS secondary, NULL::varchar AS iot_type
     FROM sys.lab_relations r LEFT JOIN sys.lab_tables l ON l.owner = r.owner AND l.table_name = r.name
+    LEFT JOIN sys.lab_maintained m ON m.oid = r.oid
     WHERE r.relkind IN ('r', 'p') AND NOT r.relispartition;
 CREATE OR REPLACE VIEW sys.dba_part_tables AS
     SELECT r.owner, r.name AS table_name, 'RANGE'::varchar AS partitioning_type, l.interval
     FROM sys.lab_relations r LEFT JOIN sys.lab_tables l ON l.owner = r.owner AND l.table_name = r.name
-    WHERE r.relkind = 'p' OR l.interval IS NOT NULL;
+    LEFT JOIN sys.lab_maintained m ON m.oid = r.oid
+    WHERE r.relkind = 'p' OR l.interval IS NOT NULL OR m.partition_end IS NOT NULL;
 CREATE OR REPLACE VIEW sys.dba_tab_partitions AS
     SELECT p.owner AS table_owner, p.name AS table_name, upper(c.relname)::varchar AS partition_name,
         sys.lab_tablespace() AS tablespace_name, coalesce(l.logging, 'YES')::varchar AS logging,
-        (CASE WHEN l.compress_for IS NULL THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS compression, l.compress_for
+        (CASE WHEN l.compress_for IS NULL THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS compression, l.compress_for,
+        row_number() OVER (PARTITION BY p.oid ORDER BY c.oid) AS partition_position,
+        NULL::varchar AS high_value
     FROM pg_inherits i JOIN sys.lab_relations p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid
-    LEFT JOIN sys.lab_tables l ON l.owner = p.owner AND l.table_name = p.name WHERE p.relkind = 'p';
+    LEFT JOIN sys.lab_tables l ON l.owner = p.owner AND l.table_name = p.name WHERE p.relkind = 'p'
+    UNION ALL
+    SELECT owner, name, 'P1', sys.lab_tablespace(), 'YES', 'DISABLED', NULL, 1, partition_end::varchar
+    FROM sys.lab_maintained;
 CREATE OR REPLACE VIEW sys.dba_tab_subpartitions AS
     SELECT table_owner, table_name, partition_name, partition_name AS subpartition_name, tablespace_name, logging,
         compression, compress_for FROM sys.dba_tab_partitions WHERE false;

@@ -121,7 +121,7 @@ class Roles:
         """All subjects that a complete survey judges."""
         per_site = ("database", "lock", "host", "groups", "ggserr", "trail")
         found = {f"{site}/{what}" for site in self.sites for what in per_site}
-        found |= {f"{site}/hwm" for site in self.active}
+        found |= {f"{site}/{what}" for site in self.active for what in ("hwm", "loading")}
         found |= {f"{site}/groups" for site in self.failed}
         found |= {f"{source}-{target}/lag" for source, target in self.replications}
         found |= {f"{one}-{other}/link" for one, other in self.links}
@@ -464,6 +464,30 @@ def hwm_findings(
             )
         )
     return found
+
+
+def loading_findings(site: str, pending: Iterable[Mapping[str, Any]], now: float, watch: Watch) -> list[Finding]:
+    """Extractions that no transformation has loaded: the marks move, and the Info Mart gets no fact.
+
+    :param pending: rows of the statement ``loading_pending``.
+    """
+    rows = [row for row in pending if row["oldest_ts"] is not None]
+    age = max((now - int(row["oldest_ts"]) for row in rows), default=0.0)
+    level = rising(age, watch.loading_age)
+    if level == "info":
+        return []
+    count = sum(int(row["row_count"] or 0) for row in rows)
+    return [
+        Finding(
+            f"{site}/loading/transformation",
+            level,
+            f"The server at {site} extracts and does not transform: {count} row(s) of {len(rows)} data source(s) wait, "
+            f"the oldest for {span(age)}. The high-water marks move, and no fact is loaded.",
+            f"Read the log of the Info Mart Server at {site}, and Job_TransformGIM in GIM Manager. Usual causes: "
+            "missing partitions (run Job_MaintainGIM), a full tablespace.",
+            {"age_seconds": age, "rows": count},
+        )
+    ]
 
 
 # -- disk of the trails ----------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import Holder, PlanLock, Statements
 from infomart_dr.times import utc
 from infomart_dr.topology import Site, Topology
-from infomart_dr.values import JsonObject
+from infomart_dr.values import JsonObject, Row
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook
@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 #: Seconds between two queries for the marker at the target.
 _MARKER_POLL = 0.25
+#: Seconds back to which extractions are read: GIDB keeps 14 days by default.
+_EXTRACTIONS = 14 * 86_400
 #: Threads of one survey; hosts and databases answer at the same time.
 _AT_A_TIME = 12
 
@@ -261,6 +263,12 @@ def _high_water_marks(deployment: Deployment, site: str, state: State, now: floa
     return marks, counted, idle
 
 
+def _pending(deployment: Deployment, site: str, now: float) -> list[Row]:
+    """Extractions of a serving site that no transformation has loaded, by data source."""
+    schema, since = deployment.topology.info_mart.schema_name, int(now) - _EXTRACTIONS
+    return list(deployment.info_mart(site).select("loading_pending", {"schema": schema}, since_ts=since))
+
+
 def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
     """An IDB holds no call beyond the mark; false where no IDB can be asked."""
     topology = deployment.topology
@@ -391,6 +399,7 @@ def survey(deployment: Deployment, token: str) -> Survey:
             for site in roles.active
             if isinstance(databases[site], _AtDatabase)
         }
+        pending = {site: asking.start(_pending, deployment, site, now) for site in marks}
         replicated = {site for pair in roles.replications for site in pair}
         hosts = {
             site: asking.start(
@@ -414,6 +423,8 @@ def survey(deployment: Deployment, token: str) -> Survey:
                 seen.findings.append(watching.no_markers(source, target))
         marks_found = asking.answers(marks)
         _judge_marks(seen, topology, marks_found)
+        pending_found = asking.answers(pending)
+        _judge_loading(seen, topology, pending_found)
         hosts_found = asking.answers(hosts)
         _judge_hosts(seen, topology, hosts_found, plan)
         lost_found = asking.answers(lost)
@@ -458,6 +469,14 @@ def _judge_marks(seen: Survey, topology: Topology, found: Mapping[str, _Marks | 
         seen.add(f"{site}/hwm", watching.hwm_findings(site, standing, names, counted, idle, seen.began, topology.watch))
         for key, mark in marks.items():
             seen.figure("hwm_age_seconds", seen.began - mark, site=site, source=str(key))
+
+
+def _judge_loading(seen: Survey, topology: Topology, found: Mapping[str, list[Row] | InfoMartError]) -> None:
+    for site, answer in found.items():
+        if isinstance(answer, InfoMartError):
+            seen.findings.append(watching.not_seen(f"{site}/loading", answer))
+            continue
+        seen.add(f"{site}/loading", watching.loading_findings(site, answer, seen.began, topology.watch))
 
 
 def _judge_hosts(seen: Survey, topology: Topology, found: Mapping[str, _AtHost | InfoMartError], plan: bool) -> None:

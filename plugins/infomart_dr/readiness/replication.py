@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from infomart_dr.guards import dictionary, fitness, prerequisites, sequences, surroundings
+from infomart_dr.guards import dictionary, excluded_tables, fitness, prerequisites, sequences, surroundings
 from infomart_dr.guards import replication as replication_guard
 from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, of_faults, ok, warning
+from infomart_dr.text import sorted_names
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
@@ -182,6 +183,27 @@ def _open_transactions(context: CheckContext, role: SiteRole) -> Verdict:
     return faults(old, f"none of {len(rows)} open transaction(s) is old", remedy, "warning")
 
 
+def _excluded_tables(context: CheckContext, role: SiteRole) -> list[Verdict]:
+    """Tables that replication leaves alone: what they lack is found when the standby is opened."""
+    step, target = context.step, context.step.at("target").name
+    found = excluded_tables.partitions(step, "target")
+    job = "Job_MaintainGIM makes new ones before the standby loads" if found.ends else "none are needed"
+    verdicts = [ok(f"{found.sentence()}; {job}")]
+    if found.ends and not found.partitioned:
+        verdicts = [
+            warning(
+                f"partitioned at {target}, which the topology does not say: {sorted_names(list(found.ends))}",
+                "Set info_mart.partitioned to true.",
+            )
+        ]
+    remedy = (
+        f"Have somebody, or the command of info_mart.jobs, ready for Job_MigrateGIM: the server at {target} will "
+        "probably ask for it when it starts."
+    )
+    fine = "the tables that are not replicated have the same definitions at both sites"
+    return [*verdicts, faults(excluded_tables.definition_differences(step), fine, remedy, "warning")]
+
+
 SUPPLEMENTAL = Check(
     "supplemental_logging",
     "ARCHIVELOG mode, FORCE LOGGING, minimal supplemental logging, enable_goldengate_replication",
@@ -232,6 +254,13 @@ PARITY = Check(
     "Indexes, constraints, triggers, code, sequences and invalid objects are equal at both sites",
     _parity,
     needs=("dba_connection",),
+    once=True,
+)
+EXCLUDED_TABLES = Check(
+    "excluded_tables",
+    "Tables that are not replicated: partitions at the target, and definitions compared with the source's",
+    _excluded_tables,
+    needs=("dba_connection", "info_mart_connection"),
     once=True,
 )
 SURROUNDINGS = Check(

@@ -46,6 +46,8 @@ class Watch(Model):
     checkpoint: int = Field(600, ge=10)
     #: Age in seconds of a data source's high-water mark.
     hwm_age: Rising = Rising(warning=3600, critical=14400)
+    #: Age in seconds of the oldest extraction that no transformation has loaded.
+    loading_age: Rising = Rising(warning=3600, critical=14400)
     #: Free space on the trails' disk in megabytes.
     trail_free: Falling = Falling(warning=10_000, critical=2_000)
     #: Seconds until the trails' disk is full, at the growth of the last ``trail_window`` seconds.

@@ -650,6 +650,44 @@ def test_redo_in_two_archive_destinations_counts_once(config: LabConfig, connect
     assert logs[0][1] <= written < logs[0][1] + logs[1][1]
 
 
+def test_the_dictionary_shows_the_end_of_partitions_that_only_the_sites_own_server_makes(
+    config: LabConfig, connect: Connect
+) -> None:
+    """And the history of the ETL is asked as the product asks it."""
+    ends, gim = files.statement("partition_ends"), connect("GIM")
+    assert rows(connect("SYSTEM"), ends, owner="GIM") == []
+    with postgres.connect(config, SITE) as connection:
+        connection.execute("insert into sys.lab_partitions values ('gim', 1796000000)")
+        connection.execute("create table gim.gidb_g_call_v (id bigint primary key)")
+        connection.execute(
+            "create table gim.ctl_extract_history (table_name varchar(30), data_source_key bigint, row_count bigint,"
+            " extract_end_time timestamp(0), created_ts bigint);"
+            "insert into gim.ctl_extract_history values ('GIDB_G_CALL_V', 101, 7, '2026-11-01 00:00:00', 100);"
+            "create table gim.ctl_transform_history (job_id varchar(64), job_version varchar(32), hwm_name varchar(64),"
+            " hwm_value bigint, transform_start_time timestamp(0), transform_end_time timestamp(0), row_count bigint,"
+            " created_ts bigint);"
+            "alter table gim.gidb_g_call_v owner to gim; alter table gim.ctl_extract_history owner to gim;"
+            "alter table gim.ctl_transform_history owner to gim"
+        )
+    try:
+        assert rows(connect("SYSTEM"), ends, owner="GIM") == [("GIDB_G_CALL_V", "1796000000")]
+        shown = dict(rows(connect("SYSTEM"), "select table_name, partitioned from dba_tables where owner = 'GIM'"))
+        assert (shown["GIDB_G_CALL_V"], shown["CTL_EXTRACT_HISTORY"]) == ("YES", "NO")
+        pending = files.statement("loading_pending", schema="GIM")
+        assert rows(gim, pending, since_ts=50) == [(101, 7, 100)]
+        assert rows(gim, pending, since_ts=150) == []
+        gim.cursor().execute(
+            "insert into gim.ctl_transform_history values ('J', '8.1.4', '101', 100, sysdate, sysdate, 1, 100)"
+        )
+        assert rows(gim, pending, since_ts=50) == []
+    finally:
+        gim.rollback()
+        with postgres.connect(config, SITE) as connection:
+            connection.execute("delete from sys.lab_partitions")
+            for table in ("gidb_g_call_v", "ctl_extract_history", "ctl_transform_history"):
+                connection.execute(f"drop table gim.{table}".encode())
+
+
 # -- SCN and redo --------------------------------------------------------------------------------------
 
 

@@ -66,6 +66,9 @@ class Database(FakeSite):
             carried = self.name == ACTIVE or self.world.replicates
             rows = self.world.databases[ACTIVE].markers if carried else []
             return [{"marker_id": m, "written_at": now - timedelta(seconds=1), "asked_at": now} for m in rows]
+        if name == "loading_pending":
+            oldest = time.time() - self.world.loading_age
+            return [{"data_source_key": 101, "row_count": 40, "oldest_ts": oldest}] if self.world.loading_age else []
         if name == "hwm":
             old = time.time() - self.world.mark_age
             return [{"data_source_key": 101, "table_name": "G_CALL", "max_ts": old}]
@@ -106,7 +109,7 @@ class World:
         self.plan_quiet = timedelta(minutes=5)
         self.without_tables = False
         self.replicates = True
-        self.mark_age = 60.0
+        self.mark_age, self.loading_age = 60.0, 0.0
         self.calls_above = 0
         #: Days for which purging is held, and IDBs that give no answer, by their labels.
         self.held = {label: 1.0 for label in IDBS}
@@ -205,6 +208,15 @@ def test_a_healthy_pair_is_judged_whole_and_shows_nothing(world: World) -> None:
     assert seen.state.positions == {ACTIVE: (7, 100), STANDBY: (7, 100)}
     assert figures(seen)["lag_seconds"] < 0.5 and figures(seen)["link_up"] == 1.0
     assert seen.arrived[ACTIVE, STANDBY]
+
+
+def test_a_server_that_extracts_and_does_not_transform_is_found_although_its_marks_move(world: World) -> None:
+    world.loading_age = 2 * 3600.0
+    seen = world.look()
+    assert found(seen) == {f"{ACTIVE}/loading/transformation": "warning"}
+    assert "40 row(s) of 1 data source(s) wait, the oldest for 2 h" in seen.findings[0].sentence
+    world.loading_age = 5 * 3600.0
+    assert found(world.look()) == {f"{ACTIVE}/loading/transformation": "critical"}
 
 
 def test_a_database_that_is_away_is_found_and_what_hangs_on_it_is_not_judged(world: World) -> None:

@@ -122,6 +122,7 @@ class FakeStep:
         self.plan_id, self.owner, self.requester = plan_id, owner, "anna"
         self.run_after = datetime.now(UTC)
         self.params: dict[str, Any] = {}
+        self.failover = False
         self.sites = {"source": "site2", "target": "site3"}
         self.ledger, self.replications = FakeLedger(facts), [FakeLedger(), FakeLedger()]
         self.lock = FakeLock(plan_id, owner)
