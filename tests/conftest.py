@@ -37,7 +37,7 @@ for name in ("INFOMART_DR_TOPOLOGY", "INFOMART_LAB_HOME", "INFOMART_LAB_HOST"):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-durations", action="store_true", help="Write into tests/durations.json.")
-    parser.addoption("--deadline", type=float, help="Seconds since the epoch: what would not end by then is left out.")
+    parser.addoption("--deadline", type=float, help="Seconds since the epoch; tests that would end later are left out.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,6 +55,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.L
 
 @pytest.fixture(scope="module")
 def base_port() -> Iterator[int]:
-    """First port of a block that is the module's own; ``ports.AIRFLOW`` and the like are places in it."""
+    """First port of the module's own block; ``ports.AIRFLOW`` and the like are offsets in it."""
     with ports.block() as first:
         yield first

@@ -1,4 +1,4 @@
-"""An HTTP receiver on loopback that misbehaves as it is told: answers in a list, then 200 for ever."""
+"""An HTTP receiver on loopback with set answers: those of a list, then always 200."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Self
 
 @dataclass
 class Request:
-    """What was asked."""
+    """A received request."""
 
     method: str
     path: str
@@ -25,7 +25,7 @@ class Request:
 
 @dataclass
 class Answer:
-    """What is answered.
+    """An answer.
 
     :param slow: seconds before the answer begins.
     :param drip: seconds between two bytes of it.

@@ -1,4 +1,4 @@
-"""Ports for a lab of the tests: a block that no other test, no other checkout and no other program has."""
+"""Ports for a lab of the tests: a block that no other test, checkout or program uses."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ ADDRESS = "127.0.0.1"
 #: Ports of a block: a lab's from the first on, and above them those of what runs beside it.
 LENGTH = 300
 AIRFLOW, SECOND_AIRFLOW, STACK = 270, 280, 290
-#: Held from the choice of a block to its end; it is what makes the choice nobody else's.
+#: Bound while the block is in use, so that no other test chooses it.
 GUARD = 299
-#: Above the ports that ``make up`` takes, and below those that Linux gives to whoever connects.
+#: Above the ports of ``make up``, and below those that Linux gives to outgoing connections.
 BLOCKS = tuple(range(22_000, 32_768 - LENGTH, LENGTH))
 
 
@@ -49,7 +49,7 @@ def block() -> Iterator[int]:
 
 
 def _in_order() -> Iterator[int]:
-    """The blocks, of each worker of pytest-xdist from another one on."""
+    """The blocks; each worker of pytest-xdist begins with another one."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     begin = 7 * worker % len(BLOCKS)
     yield from BLOCKS[begin:] + BLOCKS[:begin]
@@ -58,7 +58,7 @@ def _in_order() -> Iterator[int]:
 def _hold(port: int) -> socket.socket | None:
     """A socket that is bound to a port and does not listen; None when the port is taken.
 
-    Without SO_REUSEADDR: two that have it may both be bound while none listens.
+    Without SO_REUSEADDR: with it, two sockets could be bound while neither listens.
     """
     guard = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -72,7 +72,7 @@ def _hold(port: int) -> socket.socket | None:
 
 
 def _warn(first: int, taken: dict[int, str]) -> None:
-    """Name the ports in use and, where it can be seen, who has them; nothing of a block that a test has."""
+    """Name the ports in use and, where possible, the process that has them; say nothing of another test's block."""
     if taken:
         named = ", ".join(f"{port} ({who or 'process not visible'})" for port, who in sorted(taken.items())[:3])
         more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""

@@ -1,6 +1,6 @@
-"""Which tests run where and for how long: known durations, long files first, and an end in time.
+"""Schedule of the tests: known durations, long files first, and a time limit.
 
-``durations.json`` has the seconds of each test that takes some; ``pytest --record-durations`` adds what it measures.
+``durations.json`` has the seconds of the longer tests; ``pytest --record-durations`` adds measured ones.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 FILE = Path(__file__).with_name("durations.json")
-#: Files that take longer are parted into their tests; the tests of the others stay together and share a lab.
+#: Files that take longer are split into their tests; the tests of the others stay together and share a lab.
 LARGEST = 900.0
-#: Shorter ones are not written down.
+#: Shorter tests are not recorded.
 SHORTEST = 3.0
-#: A worker that is busy for longer gets something short beside it, as it begins nothing before it knows what follows.
+#: A worker with a longer unit gets a short one too: it begins a test only when it knows the next one.
 LONG = 20.0
 
 
@@ -37,7 +37,7 @@ def by_file(durations: dict[str, float]) -> dict[str, float]:
 
 
 def unit_of(test: str, files: dict[str, float]) -> str:
-    """What a test stays together with: its file, or itself.
+    """Unit of a test: its file, or itself.
 
     :param files: seconds by file.
     """
@@ -89,7 +89,7 @@ class Recorder:
 
 
 class Deadline:
-    """Leaves out what would not end in time.
+    """Leaves out tests that would not end in time.
 
     :param moment: seconds since the epoch.
     """

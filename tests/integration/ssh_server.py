@@ -122,7 +122,7 @@ class SshServer:
         self.cut()
 
     def close(self) -> None:
-        """End for good."""
+        """End the server."""
         self.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
@@ -130,7 +130,7 @@ class SshServer:
     def connection(self, *, host_key: asyncssh.SSHKey | bool = True, **extra: object) -> str:
         """The Airflow connection in JSON.
 
-        :param host_key: another one than the server's; False: none.
+        :param host_key: a key other than the server's; False: none.
         :param extra: overrides; None removes a field.
         """
         known = self.host_key if isinstance(host_key, bool) else host_key

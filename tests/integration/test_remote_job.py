@@ -138,7 +138,7 @@ def test_a_dropped_connection_is_opened_again_for_the_next_command(server: SshSe
     assert host.run(["echo", "2"]).stdout == "2\n"
 
 
-def test_a_connection_lost_during_a_command_is_curable(server: SshServer, host: RemoteHost) -> None:
+def test_a_connection_lost_during_a_command_is_a_transient_error(server: SshServer, host: RemoteHost) -> None:
     threading.Timer(0.4, server.cut).start()
     begun = time.monotonic()
     with pytest.raises(UnreachableError, match="lost while sleep ran"):
@@ -368,7 +368,7 @@ def test_a_group_killed_whole_is_vanished(job: RemoteJob) -> None:
     assert until(job.status, "vanished", seconds=2)
 
 
-def test_a_group_asked_to_end_notes_the_exit_code(job: RemoteJob) -> None:
+def test_a_group_asked_to_end_records_the_exit_code(job: RemoteJob) -> None:
     status = job.submit("sleep 60; exit 0")
     assert status.pid
     time.sleep(0.2)
@@ -555,7 +555,7 @@ async def test_the_trigger_says_absent(job: RemoteJob) -> None:
     assert (await first_event(trigger_for(job)))["state"] == "absent"
 
 
-async def test_the_trigger_names_an_error_that_time_cannot_cure(job: RemoteJob) -> None:
+async def test_the_trigger_names_a_permanent_error(job: RemoteJob) -> None:
     event = await first_event(trigger_for(job, ssh_connection="nobody_knows"))
     assert event["state"] == "failed"
     assert "nobody_knows" in event["reason"]
@@ -730,7 +730,7 @@ def test_relay_refuses_a_file_that_is_shorter_than_the_manifest(
         transfer.relay(host, second, plan_for(tmp_path / "from", other.home / "to", {"gim01.dmp": 60_000}))
 
 
-def test_relay_over_a_lost_connection_is_curable_and_continues(
+def test_relay_over_a_lost_connection_is_a_transient_error_and_continues(
     host: RemoteHost, other: SshServer, tmp_path: Path
 ) -> None:
     sizes = {"gim01.dmp": 3_000_000}

@@ -1,4 +1,4 @@
-"""A whole lab for a test module: three sites on loopback, ended with the module whatever happens."""
+"""A whole lab for a test module: three sites on loopback. It always ends with the module."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def start(config: lab_config.LabConfig, *, airflow_port: int | None = None, seco
 
 @contextmanager
 def running(home: Path, *, airflow_port: int | None = None, **asked: Any) -> Iterator[lab_config.LabConfig]:
-    """A new lab, ended whatever happens.
+    """A new lab that is always ended.
 
     :param asked: for ``config.create``.
     """
@@ -60,7 +60,7 @@ def airflow_port(base_port: int) -> int:
 def lab(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, base_port: int, airflow_port: int
 ) -> Iterator[lab_config.LabConfig]:
-    """The lab at the beginning of a return to normal; the module may say AIRFLOW (one runs beside it), SCALE, RATE,
+    """The lab at the beginning of a return to normal; the module may set AIRFLOW (one runs beside it), SCALE, RATE,
     SCENARIO, SITES, DATA_SOURCES, PARTITIONED and REAL_SSH."""
     home = tmp_path_factory.mktemp("lab")
     module = request.module
@@ -83,7 +83,7 @@ def lab(
 
 
 def change_topology(change: Callable[[dict[str, Any]], None]) -> None:
-    """Change the topology file that the procedures read; ``connections`` of the driver writes it anew."""
+    """Change the topology file that the procedures read; ``connections`` of the driver writes it again."""
     file = Path(os.environ["INFOMART_DR_TOPOLOGY"])
     document = yaml.safe_load(file.read_text())
     change(document)
@@ -92,7 +92,7 @@ def change_topology(change: Callable[[dict[str, Any]], None]) -> None:
 
 @pytest.fixture
 def serves(lab: lab_config.LabConfig) -> Callable[[str], bool]:
-    """Whether the Info Mart Server of a site runs, by LCA itself."""
+    """True when the Info Mart Server of a site runs, by LCA itself."""
     return lambda site: lca.status(lab, site) == "Running"
 
 
@@ -108,7 +108,7 @@ def judge(config: lab_config.LabConfig, *sites: str, seconds: float = 120) -> di
 
 
 def assert_clean(audits: dict[str, AuditResult]) -> None:
-    """Missing 0, duplicated 0, extra 0, and nothing under way."""
+    """Missing 0, duplicated 0, extra 0, pending 0."""
     for site, result in audits.items():
         found = (result.missing, result.duplicated, result.extra, result.pending)
         assert found == (0, 0, 0, 0), f"{site}: {result}"

@@ -1,6 +1,6 @@
 """A procedure in this process: the DAG's own operators in their order, deferrals and retries included, no scheduler.
 
-Much faster than a real Airflow, for what does not depend on one; ``test_return_to_normal.py`` uses the real thing.
+Much faster than a real Airflow, for tests that need none; ``test_return_to_normal.py`` uses a real one.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Procedure:
 
     :param plan: run id.
     :param before: called with the task id before each step; raises to inject a failure.
-    :param person: does what a human step asks for, before it is answered: called with the task id.
+    :param person: does the work of a human step before its answer: called with the task id.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Procedure:
         self.person = person or (lambda task_id: None)
         self.approve = approve
         self.retries = retries
-        #: What each gate and human step showed.
+        #: Text of each gate and human step.
         self.shown: dict[str, str] = {}
         #: Steps that did not apply, with the reason.
         self.skipped: dict[str, str] = {}
@@ -141,7 +141,7 @@ class Procedure:
                 setup in self.results for setup in task.upstream_task_ids if self.dag.get_task(setup).is_setup
             ):
                 continue
-            # As Airflow does it: a skipped step takes along what follows it by all_success.
+            # As in Airflow, steps that follow a skipped one by all_success are skipped too.
             if task.trigger_rule == "all_success" and (gone := task.upstream_task_ids & set(self.skipped)):
                 self.skipped[task.task_id] = f"follows {', '.join(sorted(gone))}"
                 continue

@@ -1,4 +1,4 @@
-"""Looks of ``infomart_watch`` at a lab, by the DAG's own task."""
+"""Surveys of a lab by the task of ``infomart_watch``."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from infomart_dr.operators.watch import ALERTS, REPLICATION_STATES
 from .conftest import change_topology
 from .driver import ROOT
 
-#: Thresholds by which a lab's troubles show within seconds.
+#: Thresholds that show a lab's troubles within seconds.
 THRESHOLDS = {
     "lag": {"warning": 5, "critical": 600},
     "marker_wait": 3,
     "checkpoint": 10,
     "ggserr_quiet": 2,
-    # The disk of the machine that plays three sites is not judged, unless a test says so.
+    # The disk of this machine, which holds three sites, is judged only where a test asks for it.
     "trail_free": {"warning": 0, "critical": 0},
     "trail_full": {"warning": 0, "critical": 0},
 }
 
 
 class Looks:
-    """Looks at the lab's deployment by the DAG's own task."""
+    """Surveys of the lab's deployment by the DAG's own task."""
 
     def __init__(self) -> None:
         dag = DagBag(str(ROOT / "dags" / "infomart_watch.py")).dags["infomart_watch"]
@@ -40,7 +40,7 @@ class Looks:
         return self._listing.execute({"params": {"deployment": ""}})
 
     def look(self) -> Any:
-        """One look: its result, and the asset events that it leaves."""
+        """One survey: its result and its asset events."""
         task = self._task.unmap({"deployment": self.names()[0]})
         events = OutletEventAccessors()
         context: dict[str, Any] = {"params": {}, "outlet_events": events}
@@ -60,7 +60,7 @@ class Looks:
         )
 
     def until(self, what: str, key: str, seconds: float = 60) -> Any:
-        """Look again and again until something is told; nothing is told twice on the way."""
+        """Survey until the alert comes; no alert comes twice on the way."""
         deadline = time.monotonic() + seconds
         told: list[tuple[str, str]] = []
         while True:
@@ -74,13 +74,13 @@ class Looks:
             time.sleep(1)
 
     def not_again(self, key: str) -> None:
-        """What stands is found again and not told again."""
+        """A lasting condition is found again, and sends no second alert."""
         seen = self.look()
         assert key in seen.findings
         assert key not in [told for _, told in seen.told]
 
     def quiet(self, seconds: float = 60) -> None:
-        """Look until nothing is found any more, and nothing is told either."""
+        """Survey until there is no finding and no alert."""
         deadline = time.monotonic() + seconds
         while (seen := self.look()).findings or seen.told:
             assert time.monotonic() < deadline, seen.findings
@@ -89,7 +89,7 @@ class Looks:
 
 @contextmanager
 def thresholds(**changed: Any) -> Iterator[None]:
-    """Thresholds of a lab, and others for a while; inside ``connections`` of the driver."""
+    """Use other thresholds for a while; inside ``connections`` of the driver."""
 
     def put(values: dict[str, Any]) -> None:
         change_topology(lambda document: document.update(watch=THRESHOLDS | values))

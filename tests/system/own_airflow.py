@@ -1,4 +1,4 @@
-"""A real Airflow of the tests' own beside a lab: its metadata database is its own, and it can be lost at once."""
+"""A real Airflow of the tests beside a lab, with a metadata database of its own; it can be lost at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class OwnAirflow(Airflow):
         self._settings = os.environ | airflow_part.environment(config, port, folder) | {HOME_VARIABLE: str(config.home)}
         if dags is not None:
             self._settings["AIRFLOW__CORE__DAGS_FOLDER"] = str(dags)
-        # The tests' own settings would be stronger than the lab's.
+        # The tests' own settings would override the lab's.
         self._settings.pop("AIRFLOW__CORE__UNIT_TEST_MODE", None)
         self._settings.pop("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS", None)
 

@@ -1,4 +1,4 @@
-"""Looks for the lab's passwords where no password may be: process list, logs, rendered fields, XCom, files."""
+"""Searches the lab's passwords where none may be: process list, logs, rendered fields, XCom, files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def secrets(config: LabConfig) -> set[str]:
 
 
 class ProcessList(threading.Thread):
-    """Reads every command line of the machine again and again, as any user could."""
+    """Reads every command line of the machine repeatedly, as any user could."""
 
     def __init__(self, wanted: Iterable[str]) -> None:
         super().__init__(daemon=True)
@@ -56,13 +56,13 @@ class ProcessList(threading.Thread):
                     self.found.add(line.replace(b"\0", b" ").decode(errors="replace")[:200])
 
     def stop(self) -> None:
-        """End the looking."""
+        """End the search."""
         self._stop_event.set()
         self.join(5)
 
 
 def in_files(config: LabConfig, wanted: Iterable[str]) -> list[str]:
-    """Files below the lab's home that hold a secret and should not."""
+    """Files below the lab's home that hold a secret and must not."""
     needles = [text.encode() for text in wanted]
     hits = []
     for path in config.home.rglob("*"):

@@ -1,7 +1,7 @@
 """The services of docker-compose.yaml on this machine, without Docker: their own commands, settings and health checks.
 
-What a container would bring is put in its place: folders, addresses and ports (:meth:`Stack.here`), PostgreSQL and a
-Redis from wheels. Each service gets the environment that the file gives it, and no more.
+This machine replaces the containers' folders, addresses and ports (:meth:`Stack.here`); PostgreSQL and a Redis come
+from wheels. Each service gets only the environment of the file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from infomart_lab.config import LabConfig
 from infomart_lab.postgres import Cluster
 from tests.compose import ROOT, health_command, load
 
-#: In the order in which they may start.
+#: The services in the order of their start.
 ORDER = ("postgres", "redis", "init", "api-server", "scheduler", "dag-processor", "worker", "triggerer")
 #: Few processes: the machine is small, and the lab is on it.
 SMALL = {"AIRFLOW_PARALLELISM": "4", "AIRFLOW_API_WORKERS": "1", "AIRFLOW_WORKER_CONCURRENCY": "2"}
@@ -75,7 +75,7 @@ class Stack:
         self.stop()
 
     def secret(self, name: str) -> str:
-        """What a secret file holds."""
+        """Content of a secret file."""
         return (self.secrets / name).read_text()
 
     # -- settings ----------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class Stack:
         return str(self._ports[alone[text]]) if text in alone else text
 
     def environment(self, name: str) -> dict[str, str]:
-        """What a service's container would have, and nothing of this process's own."""
+        """Environment of a service's container, without that of this process."""
         venv = Path(sys.executable).parent
         own = {
             "PATH": os.pathsep.join(
@@ -173,7 +173,7 @@ class Stack:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    # A loaded machine needs longer than a server of one's own.
+                    # A loaded machine needs longer than a server for this alone.
                     timeout=4 * float(service["healthcheck"]["timeout"].removesuffix("s")),
                     check=False,
                 ).returncode
@@ -185,7 +185,7 @@ class Stack:
         return (self.logs / f"{name}.log").read_text(errors="replace")
 
     def kill(self, *names: str) -> None:
-        """End services as a lost machine does: at once, with all they have started."""
+        """End services as a lost machine would: at once, with all their processes."""
         for name in names:
             self._signal(name, signal.SIGKILL)
             self.processes.pop(name).wait(30)
@@ -220,7 +220,7 @@ class Stack:
         return Cluster(cast(LabConfig, settings), "metadata")
 
     def _start_postgres(self) -> None:
-        """What the image does with POSTGRES_USER, POSTGRES_DB and POSTGRES_PASSWORD_FILE, then the command."""
+        """Do as the image does with POSTGRES_USER, POSTGRES_DB and POSTGRES_PASSWORD_FILE, then run the command."""
         self._cluster.initdb()
         words, environment, _, _ = self._cluster.command()
         self._launch("postgres", [*words, *self.command("postgres")[1:]], environment)
@@ -234,7 +234,7 @@ class Stack:
             if not connection.execute("select 1 from pg_roles where rolname = %s", [user]).fetchone():
                 connection.execute(f"create role {user} login password '{password}'")  # type: ignore[call-overload]
                 connection.execute(f"create database {database} owner {user}")  # type: ignore[call-overload]
-            # As in the image: who comes over the network needs the password.
+            # As in the image, clients over the network need the password.
             rules = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
             (self._cluster.data / "pg_hba.conf").write_text(rules)
             connection.execute("select pg_reload_conf()")
@@ -256,12 +256,12 @@ class StackAirflow(Airflow):
         return self
 
     def unpause(self, dag_id: str) -> None:
-        """New DAGs are paused."""
+        """Unpause a DAG: new ones are paused."""
         self.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False}, params={"update_mask": "is_paused"})
 
 
 def command_lines_and_environments(stack: Stack) -> Iterator[tuple[str, str]]:
-    """What every process of the stack shows to others on its machine."""
+    """Command lines and environments that the stack's processes show to others on their machine."""
     sessions = {process.pid for process in stack.processes.values()}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -273,7 +273,7 @@ def command_lines_and_environments(stack: Stack) -> Iterator[tuple[str, str]]:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Look each half second."""
+    """Wait for a condition, checked each half second."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what

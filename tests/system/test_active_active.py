@@ -50,7 +50,7 @@ def _the_survivor_ignores_the_lost_site(lab: LabConfig, serves: Callable[[str], 
         assert task in run.skipped
     assert "active-active" in run.skipped["drain_standby.wait_for_trail_end"]
     assert state_of(lab, "DAP_TS1_site1") == state_of(lab, "ICON_TS1_site2") == configuration.DISABLED
-    # What its ICON had delivered before is still extracted.
+    # Calls that its ICON had delivered before are still extracted.
     assert state_of(lab, "DAP_TS1_site2") == configuration.ENABLED
     assert serves("site2")
     for task in ("gather_evidence.estimate_loss", "report_loss"):

@@ -30,7 +30,7 @@ def looks(lab: LabConfig) -> Iterator[Looks]:
 
 
 @pytest.mark.timeout(600)
-def test_both_sites_are_ready_for_the_loss_of_the_other_and_a_cut_link_is_told_from_both_ends(
+def test_both_sites_are_ready_for_the_loss_of_the_other_and_both_ends_report_a_cut_link(
     lab: LabConfig, looks: Looks
 ) -> None:
     _ready_for_the_loss_of_either(lab)
@@ -85,7 +85,7 @@ def _a_lost_site(lab: LabConfig, looks: Looks) -> None:
     assert {("began", "site1/host/look"), ("began", "site2-site1/link/outage")} <= set(seen.told)
     assert "the Info Mart Server gives up the data of" in seen.said["site2-site1/link/outage"]
     assert any(name.startswith("hwm_age_seconds site2") for name in seen.figures), "the survivor is looked at"
-    # The roles as a failover asks a person to write them down: nothing of the lost site is looked at any more.
+    # The roles as a failover asks a person to set them: the lost site is no longer checked.
     lab_config.change(lab.home, lambda stored: stored.roles.update(site1="failed", site2="active"))
     topology.write(lab_config.load(lab.home))
     with thresholds():
@@ -100,7 +100,7 @@ def _ready_for_its_return(lab: LabConfig) -> None:
     topology.write(lab_config.load(lab.home))
     (case,) = readiness.list_cases("", readiness.ALL_THAT_FIT, "", "")
     assert (case["procedure"], case["source"], case["target"]) == ("return_to_normal", "site2", "site1")
-    # What no step of an active-active return uses is not asked for: GoldenGate may be down at both sites.
+    # Programs that no step of an active-active return uses are not checked: GoldenGate may be down at both sites.
     with Deployment() as deployment:
         for name in ("site1", "site2"):
             deployment.ggsci(name).stop_manager()

@@ -42,7 +42,7 @@ def api(lab: LabConfig, airflow_port: int) -> Iterator[Airflow]:
 
 
 def end(api: Airflow, dag_id: str, run_id: str, seconds: float = 400) -> str:
-    """State in which a run ends."""
+    """Final state of a run."""
     deadline = time.monotonic() + seconds
     while (state := api.run(dag_id, run_id)["state"]) in ("queued", "running"):
         assert time.monotonic() < deadline, f"{run_id} has not ended"
@@ -51,7 +51,7 @@ def end(api: Airflow, dag_id: str, run_id: str, seconds: float = 400) -> str:
 
 
 @pytest.mark.parametrize("dag_id", sorted(DAGS))
-def test_a_form_opens_ready_to_start_and_tells_of_every_field_what_it_is(web: Web, dag_id: str) -> None:
+def test_a_form_opens_ready_to_start_and_explains_every_field(web: Web, dag_id: str) -> None:
     form = web.open_form(dag_id)
     text = form.inner_text()
     for name in DAGS[dag_id].params:
@@ -65,7 +65,7 @@ def test_a_form_opens_ready_to_start_and_tells_of_every_field_what_it_is(web: We
             assert field.is_checked() is default
         else:
             assert field.input_value() == ("" if default is None else str(default)), f"default of {name}"
-    # A field that the form takes for wrong marks the whole section, and the button would not start anything.
+    # An invalid field marks the whole section, and the button starts nothing.
     assert "invalid" not in text.lower() and form.locator("[aria-invalid=true]").count() == 0
     expect(web.page.get_by_role("dialog").last.get_by_role("button", name="Trigger", exact=True).last).to_be_enabled()
 

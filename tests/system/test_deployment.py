@@ -33,7 +33,7 @@ def test_the_services_get_healthy_and_a_celery_worker_runs_a_procedure_to_its_en
         stack.start()
         record_property("seconds until healthy", json.dumps(stack.seconds))
         log.info("seconds until healthy: %s", stack.seconds)
-        # What has been started once may be started again: tables and user are there.
+        # A second start must work: tables and user exist already.
         stack.start("init")
 
         with StackAirflow(stack) as airflow:

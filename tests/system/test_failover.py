@@ -1,4 +1,4 @@
-"""A site is lost: the survivor takes over once, only when the site is dead, and loses what the estimate told."""
+"""A site is lost: the survivor takes over once, only when the site is dead, and loses no more than estimated."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ask(lab: LabConfig, verb: str, **arguments: str) -> None:
 
 @contextmanager
 def part_of_a_dead_site(lab: LabConfig, *names: str) -> Iterator[None]:
-    """Some processes of site1 live, the rest is gone."""
+    """Some processes of site1 run, the others are gone."""
     for name in names:
         ask(lab, "start", site="site1", part=name)
     try:
@@ -54,7 +54,7 @@ def part_of_a_dead_site(lab: LabConfig, *names: str) -> Iterator[None]:
 
 
 @pytest.mark.timeout(1200)
-def test_a_failover_happens_only_when_the_site_is_dead_and_loses_what_was_told(
+def test_a_failover_happens_only_when_the_site_is_dead_and_loses_what_was_estimated(
     lab: LabConfig, serves: Callable[[str], bool]
 ) -> None:
     assert_clean(judge(lab, "site1", "site2"))
@@ -79,7 +79,7 @@ def test_a_lost_site_that_comes_back_too_early_or_afterwards_never_serves_beside
 
 
 def _untouched(lab: LabConfig, serves: Callable[[str], bool]) -> None:
-    """The standby is one: no server runs there, and the Application object points to site1."""
+    """The standby is unchanged: no server runs there, and the Application object points to site1."""
     assert not serves("site2")
     assert configuration.read(lab)["applications"]["GIM"]["host"] == "site1-gim"
 
@@ -172,7 +172,7 @@ def _a_second_failover_finds_its_goal_reached() -> None:
 
 
 def _the_recovered_site_becomes_the_standby(lab: LabConfig, serves: Callable[[str], bool]) -> None:
-    """Option 2: the survivor stays active, and what the old replication left is put aside."""
+    """Option 2: the survivor stays active, and files of the old replication are moved aside."""
     ask(lab, "heal", site="site1")
     lab_config.change(lab.home, lambda stored: stored.roles.update(site1="new", site2="active"))
     topology.write(lab_config.load(lab.home))

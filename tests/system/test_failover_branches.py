@@ -1,6 +1,6 @@
 """Branches of a failover: the survivor's schema is behind its server and it has no partitions, by command and by hand.
 
-Each lab is lost after its standby was set up. What a person is told is done by a person who does nothing else.
+Each lab is lost after its standby was set up. The person of the test does exactly what the forms say.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def history(lab: LabConfig) -> list[str]:
 
 
 def watched(lab: LabConfig, seen: dict[str, str]) -> Callable[[str], None]:
-    """Notes run-scheduler before each step."""
+    """Records run-scheduler before each step."""
     return lambda task_id: seen.update({task_id: schedule(lab)["run-scheduler"]})
 
 
@@ -70,7 +70,7 @@ def the_scheduler_was_held(seen: dict[str, str]) -> None:
 
 
 def the_survivor_loads_calls_again(lab: LabConfig, run: Procedure) -> None:
-    """Both jobs before the first extraction, nothing doubled, and no more lost than was told."""
+    """Both jobs before the first extraction, nothing doubled, and no more lost than estimated."""
     served_at = run.results[START]["served_at"]
     jobs = history(lab)
     assert jobs[:2] == ["Job_MigrateGIM", "Job_MaintainGIM"], jobs
@@ -109,7 +109,7 @@ def test_a_survivor_behind_its_server_is_migrated_and_partitioned_before_it_load
 
 
 class Person:
-    """Does what the instructions say, and nothing that they do not say."""
+    """Follows the instructions exactly."""
 
     def __init__(self, lab: LabConfig) -> None:
         self.lab = lab
@@ -174,7 +174,7 @@ def by_hand(document: dict[str, Any]) -> None:
     document["sites"]["site2"]["configuration"] = {"backend": "manual"}
 
 
-#: What a person is asked for, in the order of a run that does one step after the other.
+#: Tasks of a person, in the order of a run that does one step after the other.
 BY_HAND = {
     "confirm_site_failure": "Endpoints of the lost site",
     "configure_survivor.drop_failed_sources": "DAP_GIM_site2",
@@ -211,7 +211,7 @@ def test_a_person_does_what_no_program_may_with_what_the_steps_show_alone(tmp_pa
 
 
 def the_objects_are_those_of_the_survivor(lab: LabConfig, before: dict[str, Any]) -> None:
-    """The person's changes are those that GAX would have got, and no other object was touched."""
+    """The person's changes are those that GAX would have got; no other object has changed."""
     after = configuration.read(lab)["applications"]
     lost = {"DAP_TS1_site1", "DAP_TS2_site1", "ICON_TS1_site1", "ICON_TS1_site2"}
     assert {name for name, found in after.items() if found != before[name]} == {*lost, "GIM"}

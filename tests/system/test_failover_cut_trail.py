@@ -1,4 +1,4 @@
-"""The lost site was sending: its trail ends in the middle. And it comes back, with everything started by itself."""
+"""The lost site was sending: its trail ends in the middle. Then it comes back and starts everything automatically."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .conftest import running
 from .driver import Procedure, connections
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
-#: What site1 sends arrives at site2 under this name.
+#: Name of site1's trail at site2.
 TRAIL = "d1"
 SITES_OF_RUN = {"failed_site": "site1", "survivor": "site2"}
 
@@ -104,7 +104,7 @@ def test_a_transaction_cut_off_is_lost_alone_and_the_site_that_comes_back_writes
     aside = home.root / "dirdat" / f"old-{Step(plan_id='cut').key}"
     assert {"rgim.info", "dirdat"} <= {path.name for path in aside.iterdir()}
 
-    # The site comes back as it was left, and both Managers start all that they know. Nothing else writes.
+    # The site comes back with its data, and both Managers start all their groups. Nothing else writes.
     dbid, password = genesys.application(lab, "GIM")["dbid"], lab.passwords["site2"]["GAX"]
     genesys.control(lab, "site2", {"scs": "stopapp", "user": genesys.USER, "password": password, "dbid": dbid})
     while serves("site2"):
@@ -123,7 +123,7 @@ def test_a_transaction_cut_off_is_lost_alone_and_the_site_that_comes_back_writes
     assert home.manager_running()
     time.sleep(15)
     assert rows(lab) == before
-    # Calls go on at both sites meanwhile, so only what is there can be compared.
+    # Calls go on at both sites, so only the existing rows can be compared.
     audits = judge_loss(lab, ("site2",))
     assert not_there(audits["site2"]) >= lost
     assert (audits["site2"].duplicated, audits["site2"].extra) == (0, 0)

@@ -1,4 +1,4 @@
-"""Whatever happens before the point of no return: the service is back at the source, and nothing is lost."""
+"""After any failure before the point of no return, the service is back at the source, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _the_same_plan_goes_on_and_ends_clean(lab: LabConfig, serves: Callable[[str]
     run = Procedure(plan="plan-1")
     run.run()
     assert serves("site3") and not serves("site2")
-    # The second stop for an export that exists would have been an outage for nothing.
+    # A second stop, for an export that exists, would be a needless outage.
     assert "the plan is past this step" in run.results["export_database.stop_info_mart_server"]["summary"]
     time.sleep(5)
     assert_clean(judge(lab, "site3", "site2"))

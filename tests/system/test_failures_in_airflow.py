@@ -19,7 +19,7 @@ RATE = 40.0
 
 
 class Rejected(Run):
-    """A run whose gate is answered with no."""
+    """A run whose gate is rejected."""
 
     decision = "Reject"
 

@@ -1,4 +1,4 @@
-"""The judge can say no: the guide's printed order loses calls, and the audit counts them."""
+"""The audit can fail: the guide's printed order loses calls, and the audit counts them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_printed_order_is_refused_and_when_forced_the_audit_counts_the_lost_
                 time.sleep(8)
                 continue
             if name == "synchronise.start_replicat_after_csn":
-                # guide:762: for good, and so the missing rows raise no error either.
+                # guide:762, kept on: so the missing rows raise no error either.
                 file = lab.goldengate_home("site3") / "dirprm" / "rgim.prm"
                 file.write_text(file.read_text().replace("DISCARDFILE", "HANDLECOLLISIONS\nDISCARDFILE"))
             if name == "export_database.capture_scn":

@@ -1,4 +1,4 @@
-"""Twenty random failures: what is lost in truth lies within what the estimate told, at each of its moments."""
+"""Twenty random failures: the true loss lies within the estimate's bounds, at each of its moments."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOMENTS = {
     "drained": "drain_standby.estimate_loss_again",
     "end": "report_loss",
 }
-#: Each kind that the guide tells apart: an HA pair, none, and a source at the survivor.
+#: Each kind in the guide: an HA pair, a single IDB, and a source at the survivor.
 SOURCES = [
     DataSource(name="TS1", key=101, site="site1", idb_sites=["site1", "site2"], share=0.5),
     DataSource(name="TS4", key=104, site="site1", idb_sites=["site1"], share=0.2),
@@ -96,7 +96,7 @@ def trial(lab: LabConfig, number: int) -> dict[str, Any]:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("first", [0, 1], ids=["even", "odd"])
 def test_the_truth_lies_within_the_bounds_in_twenty_random_failures(first: int, tmp_path: Path, base_port: int) -> None:
-    """Half of them each, so that neither takes too long for one run."""
+    """Half of the failures each, so that neither run takes too long."""
     home, kept = tmp_path / "lab", tmp_path / "kept"
     lab = lab_config.create(
         home, base_port=base_port, scale=300, rate=20.0, scenario_name="active-standby", data_sources=SOURCES

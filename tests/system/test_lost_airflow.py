@@ -1,4 +1,4 @@
-"""An Airflow is lost in the middle of a plan: another one, with a database of its own, ends what the first began."""
+"""An Airflow is lost in the middle of a plan: another one, with a database of its own, completes it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .own_airflow import OwnAirflow
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 RATE = 20.0
-#: The plan is in the middle when this has been done, and the import has not.
+#: The plan is in the middle after this step and before the import.
 MIDDLE = "export_database.write_manifest"
-#: Steps that must not be done a second time; the first of them is the plan's one SCN.
+#: Steps that must not run a second time; the first of them takes the plan's one SCN.
 FINISHED = (
     "export_database.capture_scn",
     "export_database.run_expdp",
@@ -30,7 +30,7 @@ FINISHED = (
     "capture_at_source.add_extract",
     "capture_at_source.flush_sequences",
 )
-#: What a step says that finds its work done.
+#: Message of a step that finds its work done.
 FOUND_DONE = ("nothing to do", "the plan is past this step")
 
 

@@ -46,7 +46,7 @@ AXES: dict[str, tuple[str, ...]] = {
 }
 #: Two axes with more pairs than that are not combined with each other.
 PAIRS = 12
-#: Of the first sixty, the one with the fewest combinations.
+#: Of the first sixty numbers, the one with the fewest combinations.
 SEED = 6
 
 Row = dict[str, str]
@@ -70,8 +70,8 @@ def pairs_of(row: Row, axes: Mapping[str, Sequence[str]]) -> set[tuple[tuple[str
 def pairwise(axes: Mapping[str, Sequence[str]], seed: int) -> list[Row]:
     """Combinations that have every wanted pair; the same ones at each call.
 
-    Greedy: of sixty candidates that begin with a missing pair, and take each further axis' value by the missing pairs
-    that it brings, the one with the most is taken.
+    Greedy: sixty candidates begin with a missing pair and choose the value of each further axis by the missing pairs
+    that it adds. The candidate with the most is taken.
     """
     chance = random.Random(seed)
     names = list(axes)
@@ -128,7 +128,7 @@ def test_the_combinations_have_every_wanted_pair_and_every_value() -> None:
 
 
 def asked(row: Row) -> dict[str, Any]:
-    """What the lab is made of."""
+    """Parameters of the lab."""
     active, standby = row["sites"].split(">")
     words = dict(zip((active, standby), row["data_pump"].split(">"), strict=True))
     sites = {name: Site(name=name, present=False, info_mart=False) for name in lab_config.SITES}
@@ -169,7 +169,7 @@ def deployment(row: Row) -> Any:
 
 @pytest.fixture
 def list_for_8_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Adds a list for release 8.5, as whoever runs it must; the lab's 8.5 has the tables of 8.1.4."""
+    """Adds a list for release 8.5, as its users must; the lab's 8.5 has the tables of 8.1.4."""
 
     def forget() -> None:
         files.environment.cache_clear()
@@ -228,7 +228,7 @@ def _the_standby_takes_over(lab: LabConfig, row: Row, active: str, standby: str)
     low: list[str] = []
 
     def lower(task_id: str) -> None:
-        """Let sequences lie too low, once, as when their last values had not arrived."""
+        """Set sequences too low, once, as when their last values had not arrived."""
         if task_id == "drain_standby.raise_sequences" and not low:
             low.append("SEQ_INTERACTION_FACT")
             _set_sequences(lab, standby, dict.fromkeys(low, 1))
@@ -261,7 +261,7 @@ def _set_sequences(lab: LabConfig, site: str, values: dict[str, int]) -> None:
 
 
 def _before_18c_a_person_makes_the_sequences(lab: LabConfig, run: Procedure, active: str, standby: str) -> None:
-    """The run ends with the list and the standby as it was; with the sequences made, the next run takes over."""
+    """The run ends with the list, the standby unchanged. A person makes the sequences, and the next run takes over."""
     with pytest.raises(GuardError, match=r"Sequences lie too low.*SEQ_INTERACTION_FACT above \d+") as caught:
         run.run()
     assert "standby again" in run.results["return_standby"]["summary"]

@@ -55,6 +55,6 @@ def _a_damaged_file_is_found_and_repaired_by_the_next_transfer(lab: LabConfig, r
     name = damage(lab, "site3")
     with pytest.raises(GuardError, match=name):
         run.step(verify)
-    # What a person does who clears both tasks.
+    # A person clears both tasks.
     run.step(transfer)
     assert run.step(verify)["files"] > 0

@@ -1,6 +1,4 @@
-"""Readiness in a running lab: nothing is invented where nothing is wrong, each seeded defect is found and nothing else
-beside it, and nothing is changed.
-"""
+"""Readiness in a running lab: it finds each seeded defect, nothing else, and changes nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ Seed = Callable[[LabConfig], AbstractContextManager[None]]
 
 
 def troubles(report: Report) -> dict[str, str]:
-    """Level by check and site, of all that is not fine."""
+    """Level by check and site, of all checks that are not ready."""
     return {
         f"{finding.check} {finding.site}": finding.level
         for finding in report.findings
@@ -51,7 +49,7 @@ def troubles(report: Report) -> dict[str, str]:
 
 @contextmanager
 def environment(name: str, change: Callable[[dict[str, Any]], None] | None) -> Iterator[None]:
-    """Another Airflow connection, or none."""
+    """Replace an Airflow connection, or remove it."""
     variable = f"AIRFLOW_CONN_{name.upper()}"
     before = os.environ.pop(variable)
     if change is not None:
@@ -98,7 +96,7 @@ def site(document: dict[str, Any], name: str, part: str) -> dict[str, Any]:
 
 
 def statements(name: str, seed: str, undo: str, database: str = "gim") -> Seed:
-    """Statements at a site's cluster, and what undoes them."""
+    """Statements at a site's cluster, and those that undo them."""
 
     @contextmanager
     def seeded(lab: LabConfig) -> Iterator[None]:
@@ -142,7 +140,7 @@ def full_disk(name: str, folder: str) -> Seed:
 
 
 def moved(path: Callable[[LabConfig], Path]) -> Seed:
-    """A file or folder that is gone."""
+    """Move a file or folder away."""
 
     @contextmanager
     def seed(lab: LabConfig) -> Iterator[None]:
@@ -221,7 +219,7 @@ def held_lock(lab: LabConfig) -> Iterator[None]:
 
 @contextmanager
 def second_server(lab: LabConfig) -> Iterator[None]:
-    """A process at site3's host that is called as the Info Mart Server is."""
+    """A process at site3's host with the name of the Info Mart Server."""
     words = [sys.executable, "-c", "import time; time.sleep(300)", "infomart_lab.gim_server site3"]
     process = subprocess.Popen(words, env=host.environment(lab, "site3", "gim"))
     try:
@@ -244,7 +242,7 @@ def stopped_replicat(lab: LabConfig) -> Iterator[None]:
 
 @contextmanager
 def no_schema_logging(lab: LabConfig) -> Iterator[None]:
-    """In a quiet hour: a changed row that is logged without its key would stop the Replicat, too."""
+    """In a quiet hour, since a changed row that is logged without its key would stop the Replicat."""
     set_load(lab, 0)
     assert audit(lab, "site3", wait=120).pending == 0
     with Deployment() as deployment:
@@ -272,7 +270,7 @@ def in_a_pdb(document: dict[str, Any]) -> None:
     site(document, "site3", "goldengate").update(capture_login={"alias": "ggroot"})
 
 
-#: What is wrong, how it is seeded, and all that must be found, of a site that is to be filled.
+#: Defects of a site that is to be filled: how each is seeded, and all that must be found.
 DEFECTS: dict[str, tuple[Seed, dict[str, str]]] = {
     "a connection is missing": (
         missing_connection("oracle_site3_gim"),
@@ -496,7 +494,7 @@ STANDBY_DEFECTS: dict[str, tuple[Seed, dict[str, str], dict[str, str]]] = {
         {"endpoints site2": "warning"},
     ),
 }
-#: Of these a quick run has a lab for, too.
+#: Defects that a quick run tests too.
 QUICK = ("a connection is missing", "undo is kept for too short", "another plan holds the lock")
 
 
@@ -504,7 +502,7 @@ QUICK = ("a connection is missing", "undo is kept for too short", "another plan 
 
 
 def footprint(lab: LabConfig) -> dict[str, Any]:
-    """What a look must leave as it was: files, procedures' tables, Application objects, scheduler jobs."""
+    """State that readiness must not change: files, procedures' tables, Application objects, scheduler jobs."""
     found: dict[str, Any] = {"objects": configuration.read(lab)}
     for name in ("site2", "site3"):
         home = lab.host_dir(name, "db")
@@ -517,7 +515,7 @@ def footprint(lab: LabConfig) -> dict[str, Any]:
             ).fetchall()
             found[f"{name} lock"] = conn.execute("select to_regclass('ggate.dr_lock')").fetchall()
         with connect(lab, name, "idb") as conn:
-            # The lab starts the jobs by itself meanwhile: their last start and their state move.
+            # The lab starts the jobs itself, so their last start and their state change.
             found[f"{name} jobs"] = conn.execute(
                 "select owner, job_name, enabled, job_action, repeat_interval from sys.lab_scheduler_jobs order by 1, 2"
             ).fetchall()
@@ -525,7 +523,7 @@ def footprint(lab: LabConfig) -> dict[str, Any]:
 
 
 def look(lab: LabConfig, seed: Seed, case: dict[str, str]) -> Report:
-    """A report with a defect, and the lab mended again."""
+    """Make a report with a defect, then undo the defect."""
     with seed(lab):
         return readiness.check(case)
 
@@ -565,13 +563,13 @@ def test_a_healthy_lab_is_ready_nothing_is_changed_and_a_few_defects_are_found(l
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_each_seeded_defect_is_found_and_nothing_else_is_reported(lab: LabConfig) -> None:
-    """One after the other in one lab, so each proves as well that the one before it left nothing."""
+    """One after the other in one lab: so each also proves that the one before was undone."""
     assert_each_found(lab, {name: (seed, COPY, wanted) for name, (seed, wanted) in DEFECTS.items()})
     assert len(DEFECTS) >= 20
 
 
 def assert_each_found(lab: LabConfig, defects: dict[str, tuple[Seed, dict[str, str], dict[str, str]]]) -> None:
-    """Seed and mend one after the other; all that went wrong is told."""
+    """Seed and undo one after the other; report all that went wrong."""
     wrong = {}
     for name, (seed, case, wanted) in defects.items():
         report = look(lab, seed, case)

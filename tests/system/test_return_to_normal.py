@@ -1,4 +1,4 @@
-"""The main job in a real Airflow, with its processes killed on the way: nothing lost, nothing doubled, nothing told."""
+"""The main job in a real Airflow, with its processes killed on the way: nothing lost or doubled, no secret shown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def airflow(lab: LabConfig, airflow_port: int) -> Iterator[Airflow]:
 
 
 class Watched(Run):
-    """A run that ends what it meets: each killing happens once, in the state that it waits for."""
+    """A run in which each process is killed once, in a given state."""
 
     def __init__(self, airflow: Airflow, run_id: str, killings: dict[str, Callable[[], bool]]) -> None:
         super().__init__(airflow, run_id)
@@ -45,7 +45,7 @@ class Watched(Run):
         four_eyes(airflow.config, True)
 
     def _answer(self, name: str, options: list[str]) -> None:
-        # The one who started the run approves it: refused, and asked again; then the topology lets him.
+        # The person who started the run approves it: refused, and asked again; then the topology allows it.
         if name in self.approved:
             four_eyes(self.airflow.config, False)
         super()._answer(name, options)
@@ -95,7 +95,7 @@ def replace_triggerer(config: LabConfig) -> bool:
 
 
 def worker_runs(config: LabConfig, site: str) -> bool:
-    """A Data Pump job is at work."""
+    """A Data Pump job works."""
     with connect(config, site, "gim") as conn:
         row = conn.execute("select count(*) from sys.lab_datapump_jobs where state = 'EXECUTING'").fetchone()
     return bool(row and row[0])
@@ -115,7 +115,7 @@ def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_th
     looking.start()
     set_fault(lab, "site2.expdp.slow", 20)
     set_fault(lab, "site3.impdp.slow", 20)
-    # Slow enough that the transfer and the catch-up can be met under way.
+    # Slow enough to meet the transfer and the catch-up while they run.
     links.change(lab, "site2", "site3", rate=400_000, delay_ms=5)
 
     def expdp() -> bool:
@@ -159,7 +159,7 @@ def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_th
     assert re.search(r"\w+ started this run and approved its gate; the topology requires two people", refusal)
     assert sorted(run.done) == ["run_expdp", "run_impdp", "transfer_files", "wait_for_catch_up"]
     steps = {step["task"].rpartition(".")[2]: step for step in run.steps()}
-    # A client that was killed while its job went on is attached to again; the job may also have ended meanwhile.
+    # When a client was killed and its job went on, the retry attaches again; the job may also have ended.
     again = [name for name in ("run_expdp", "run_impdp") if steps[name]["tries"] >= 2]
     assert again, steps
     for name in again:

@@ -1,4 +1,4 @@
-"""A return to normal onto a database that was in use before: its code, its jobs and what it lacks around the schema."""
+"""A return to normal onto a database in use before: its code, jobs, and the objects that it lacks around the schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow]
 SCALE = 1000
 RATE = 5.0
 
-#: What site2 has and no export of the schema carries; the package's text is newer than that of site3.
+#: Objects of site2 that no export of the schema carries; the package's text is newer than at site3.
 GRANT = """
 insert into sys.lab_object_grants (grantee, owner, table_name, privilege) values ('GIM', 'SYS', 'DBMS_LOCK', 'EXECUTE');
 """
@@ -62,7 +62,7 @@ def test_a_reused_target_has_the_code_of_the_dump_set_and_only_the_serving_site_
             assert enabled(lab, "site3") == set(), "nothing runs beside the replication"
             assert value(lab, "site3", "select to_regclass('gim.ran')") is None
             with connect(lab, "site3") as connection:
-                # What the gate lists; the job disabled.
+                # The objects that the gate lists; the job disabled.
                 connection.execute(GRANT)
                 connection.execute(
                     "insert into sys.lab_scheduler_jobs (owner, job_name, enabled) values ('GIM', 'NIGHT', false)"

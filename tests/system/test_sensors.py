@@ -39,7 +39,7 @@ def changed(name: str, **changes: str) -> str:
 
 
 def write_dags(folder: Path) -> None:
-    """The examples as they stand, and some of them with less time."""
+    """The examples, some of them with less time."""
     folder.mkdir()
     for file in EXAMPLES.glob("*.py"):
         (folder / file.name).write_text(changed(file.stem))
@@ -127,7 +127,7 @@ def test_replication_has_caught_up_when_the_sensors_own_marker_has_arrived_and_n
         assert result["scn"] == int(marker.rpartition(":")[2]) and result["replicat"] == "RUNNING"
         assert f"site2 has everything until SCN {result['scn']} of site1" in run.log("read_at_the_standby")
         soon(lambda: not own_markers(deployment, "site1") and not own_markers(deployment, "site2"), "markers are left")
-        # What an error of time does not end: the Replicat is back before the patience is over.
+        # A transient error does not end the wait: the Replicat is back before the patience is over.
         deployment.ggsci("site2").stop("RGIM")
         again = Run(airflow, "example_wait_for_replication", "r2")
         again.until("caught_up", "deferred")
@@ -150,7 +150,7 @@ def test_a_report_load_waits_for_the_high_water_marks_and_a_wait_that_is_too_lon
     assert run.ended() == "success"
     result = run.result("extracted")
     assert result["site"] == "site1" and result["behind"] == [] and result["moved"]
-    # Midnight is past in each lab: nothing is to be waited for.
+    # Midnight is past in each lab, so there is nothing to wait for.
     assert Run(airflow, "example_wait_for_high_water_mark", "m2").ended() == "success"
 
 

@@ -1,4 +1,4 @@
-"""A ticketing system at the REST interface of a real Airflow: what it may ask, and what it is told."""
+"""A ticketing system at the REST interface of a real Airflow: its requests, and its messages."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ SITES = {"site1": Site(name="site1", server_running=True), "site2": Site(name="s
 DATA_SOURCES = [DataSource(name="TS1", key=101, site="site1", idb_sites=["site1"])]
 DAG = "infomart_reaggregate"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"
-#: Seconds after which the process of a step that waits is gone, and the scheduler knows it. An earlier answer may be
-#: lost.
+#: Seconds until the process of a waiting step is gone and the scheduler knows it. An earlier answer may be lost.
 PARKED = 8
 
 
@@ -81,7 +80,7 @@ def change(config: LabConfig, *, backend: str = "", tickets: dict[str, Any] | No
 
 
 def start(client: httpx.Client, ticket: str, conf: dict[str, Any] | None = None) -> httpx.Response:
-    """Start a run. The lab's Airflow on SQLite answers 500 while a task is being started; nothing is done then."""
+    """Start a run. The lab's Airflow on SQLite answers 500 while a task starts, and then has done nothing."""
     for _ in range(5):
         answer = client.post(RUNS, json={"dag_run_id": ticket, "logical_date": None, "conf": conf or {}})
         if answer.status_code != 500:
@@ -91,7 +90,7 @@ def start(client: httpx.Client, ticket: str, conf: dict[str, Any] | None = None)
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 200) -> Any:
-    """What a condition came to, as soon as it is true."""
+    """Value of a condition, as soon as it is true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
@@ -106,7 +105,7 @@ def ended(client: httpx.Client, ticket: str) -> str:
         try:
             found = client.get(f"{RUNS}/{ticket}").json()["state"]
         except httpx.TimeoutException:
-            # A loaded machine; asked again.
+            # The machine is loaded: ask again.
             return None
         return found if found in ("success", "failed") else None
 
@@ -114,7 +113,7 @@ def ended(client: httpx.Client, ticket: str) -> str:
 
 
 def told(receiver: Receiver, ticket: str) -> list[dict[str, Any]]:
-    """What a ticket was told, each thing once."""
+    """Messages of a ticket, each once."""
     return list({body["key"]: body for body in receiver.bodies() if body["ticket"] == ticket}.values())
 
 
@@ -125,7 +124,7 @@ def has_ledger(config: LabConfig) -> bool:
 
 
 def noted(config: LabConfig, plan: str) -> list[tuple[str, str]]:
-    """Facts of a plan; the table is made by the first run that gets so far, or by the first look."""
+    """Facts of a plan; the first run that records one, or the first survey, makes the table."""
     if not has_ledger(config):
         return []
     with connect(config, "site1", "gim") as conn:
@@ -142,7 +141,7 @@ def log(client: httpx.Client, ticket: str, task: str) -> str:
 
 
 def blocks(language: str) -> list[str]:
-    """Code of a language in the document's example."""
+    """Blocks of a language in the document's examples."""
     section = PAGE.read_text().split("\n## Example\n")[1].split("\n## ")[0]
     return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
@@ -156,7 +155,7 @@ def environment(lab: LabConfig, airflow_port: int) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_documents_examples_run_as_they_stand_and_the_ticket_is_told_the_start_the_chapter_and_the_end(
+def test_the_documents_examples_run_as_they_stand_and_the_ticket_gets_the_start_the_chapter_and_the_end(
     lab: LabConfig, client: httpx.Client, receiver: Receiver, environment: dict[str, str]
 ) -> None:
     run = {**environment, "TICKET": "INC0000001"}
@@ -199,7 +198,7 @@ def test_a_second_start_is_refused_with_409_and_the_run_is_there_to_be_read(clie
 
 
 @pytest.mark.timeout(300)
-def test_a_failure_is_told_with_the_reason_and_what_to_do_next(client: httpx.Client, receiver: Receiver) -> None:
+def test_a_failure_is_reported_with_the_reason_and_what_to_do_next(client: httpx.Client, receiver: Receiver) -> None:
     assert start(client, "INC0000003.2", {"source": "site9"}).status_code == 200
     assert ended(client, "INC0000003.2") == "failed"
     messages = until(lambda: len(each := told(receiver, "INC0000003")) == 3 and each, "three messages")
@@ -246,7 +245,7 @@ def test_an_unknown_key_of_conf_is_refused_by_the_first_task_before_anything_is_
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_step_that_waits_for_a_person_tells_its_form_and_is_answered_over_rest(
+def test_a_step_that_waits_for_a_person_reports_its_form_and_is_answered_over_rest(
     lab: LabConfig, client: httpx.Client, receiver: Receiver
 ) -> None:
     change(lab, backend="manual")
@@ -271,7 +270,7 @@ def test_a_step_that_waits_for_a_person_tells_its_form_and_is_answered_over_rest
         assert client.patch(answer, json=refusal).status_code == 409
 
         def answered_whenever_asked() -> Any:
-            # The answer above may have been too early and lost. One that is lost each time would use up the tries.
+            # The answer above may have come too early and be lost. Repeated losses would use up the tries.
             if client.get(asked, params={"response_received": False}).json()["hitl_details"]:
                 time.sleep(PARKED)
                 assert client.patch(answer, json=refusal).status_code == 200
@@ -313,7 +312,7 @@ def test_a_ticketing_system_that_is_silent_or_refuses_costs_a_run_its_limit_and_
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_run_that_is_cleared_tells_its_start_and_chapter_no_second_time(
+def test_a_cleared_run_reports_its_start_and_chapter_only_once(
     lab: LabConfig, client: httpx.Client, receiver: Receiver
 ) -> None:
     assert start(client, "INC0000009").status_code == 200
@@ -327,7 +326,7 @@ def test_a_run_that_is_cleared_tells_its_start_and_chapter_no_second_time(
 
 @pytest.fixture
 def watching(lab: LabConfig, client: httpx.Client) -> Iterator[Callable[[], None]]:
-    """infomart_watch, switched on; looks once more when it is called."""
+    """infomart_watch, switched on; a call makes one more survey."""
     dag = "/api/v2/dags/infomart_watch"
     until(lambda: client.patch(dag, json={"is_paused": False}).is_success, "infomart_watch")
 
@@ -342,7 +341,7 @@ def watching(lab: LabConfig, client: httpx.Client) -> Iterator[Callable[[], None
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_what_no_ticket_could_be_told_is_told_by_watching_once_and_in_the_order_in_which_it_happened(
+def test_watching_sends_once_and_in_order_what_could_not_be_sent_to_a_ticket(
     lab: LabConfig, client: httpx.Client, receiver: Receiver, watching: Callable[[], None]
 ) -> None:
     before = receiver.decide
@@ -396,7 +395,7 @@ class Records:
 
 @contextmanager
 def silent_listener(client: httpx.Client, connection: str) -> Iterator[None]:
-    """An Airflow connection whose other side accepts and never answers."""
+    """An Airflow connection to a listener that accepts and never answers."""
     address = f"/api/v2/connections/{connection}"
     there = client.get(address).json()
 
@@ -414,7 +413,7 @@ def silent_listener(client: httpx.Client, connection: str) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_end_of_a_run_whose_last_step_was_killed_is_told_by_the_dag_processor(
+def test_the_end_of_a_run_whose_last_step_was_killed_is_reported_by_the_dag_processor(
     lab: LabConfig, client: httpx.Client, receiver: Receiver
 ) -> None:
     before, records = receiver.decide, Records()

@@ -25,7 +25,7 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path, base_port: int) -> Itera
     sites[other] = Site(**sites[other].model_dump() | {"goldengate_schema": "GGADMIN", "goldengate": "21c"})
     asked: dict[str, Any] = {"sites": sites, "data_sources": sources, "scale": 1000, "rate": 10.0}
     with running(tmp_path / "lab", base_port=base_port, **asked) as config, connections(config):
-        # A marker that never arrives is told soon.
+        # A marker that never arrives is reported soon.
         change_topology(lambda document: document["timeouts"].update(catch_up=120))
         yield config
 

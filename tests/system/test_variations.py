@@ -1,4 +1,4 @@
-"""Wrong passwords, hosts and keys end at once with one readable error; the procedures one by one, with setbacks."""
+"""Wrong passwords, hosts and keys end at once with one readable error; the procedures one by one, with faults."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .driver import Procedure, connections
 pytestmark = pytest.mark.lab
 #: An index that the import leaves out, as it does when its tablespace is full.
 INDEX = "I_IF_SDT"
-#: No secret of the lab, but one of the connection: no message may tell it.
+#: Not the lab's secret, but one of the connection: no message may show it.
 WRONG = "wr0ng-Passw0rd-of-this-test"
 
 
@@ -39,7 +39,7 @@ WRONG = "wr0ng-Passw0rd-of-this-test"
 
 @contextmanager
 def connection(name: str, **changes: Any) -> Iterator[None]:
-    """An Airflow connection with other fields, ``extra_<field>`` for those of ``extra``; without any, it is missing."""
+    """Change fields of an Airflow connection, ``extra_<field>`` for those of ``extra``; without fields, remove it."""
     variable = f"AIRFLOW_CONN_{name.upper()}"
     before = os.environ.pop(variable)
     fields = json.loads(before)
@@ -60,7 +60,7 @@ def connection(name: str, **changes: Any) -> Iterator[None]:
 
 @contextmanager
 def topology(change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """The topology file with a change in it."""
+    """Change the topology file."""
     file = Path(os.environ["INFOMART_DR_TOPOLOGY"])
     before = file.read_text()
     document = yaml.safe_load(before)
@@ -74,7 +74,7 @@ def topology(change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
 
 @contextmanager
 def switched_on(lab: LabConfig, fault: str, value: object = True) -> Iterator[None]:
-    """A fault of the lab, for a while."""
+    """Switch a fault of the lab on for a while."""
     set_fault(lab, fault, value)
     try:
         yield
@@ -106,7 +106,7 @@ def connected(lab: LabConfig) -> Iterator[LabConfig]:
 
 @pytest.fixture
 def locked(connected: LabConfig) -> Iterator[LabConfig]:
-    """The run of :func:`refused` holds the lock, as it would when it comes to the step."""
+    """The run of :func:`refused` holds the lock, as it would at that step."""
     run = Procedure(plan="wrong")
     run.step(run.dag.get_task("take_lock"))
     yield connected
@@ -114,7 +114,7 @@ def locked(connected: LabConfig) -> Iterator[LabConfig]:
 
 
 def refused(lab: LabConfig, task_id: str, kind: type[InfoMartError], *words: str) -> InfoMartError:
-    """A step ends within seconds with one typed error that says what and what next, and tells no secret."""
+    """A step ends within seconds with one typed error: what was found, what to do next, and no secret."""
     run = Procedure(plan="wrong", retries=0)
     begin = time.monotonic()
     with pytest.raises(kind) as caught:

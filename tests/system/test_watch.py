@@ -1,4 +1,4 @@
-"""Watching a pair of sites: a healthy one shows nothing; each trouble is told once, and its end once."""
+"""Watching a pair of sites: a healthy pair has no finding; each trouble is reported once, and its end once."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ RATE = 10.0
 
 @pytest.fixture(scope="module")
 def looks(lab: LabConfig) -> Iterator[Looks]:
-    """Looks at a pair of sites whose replication has been set up."""
+    """Surveys of a pair of sites whose replication has been set up."""
     with connections(lab):
         Procedure("infomart_setup_replication", plan="setup").run()
-        # As the procedure that filled it asks a person to write it down.
+        # The roles that the procedure asks a person to set.
         change_topology(lambda document: document["sites"]["site2"].update(role="standby"))
         with thresholds():
             yield Looks()
 
 
 @pytest.mark.timeout(600)
-def test_a_healthy_pair_shows_nothing_and_each_trouble_is_told_once_and_its_end_once(
+def test_a_healthy_pair_shows_nothing_and_each_trouble_is_reported_once_and_its_end_once(
     lab: LabConfig, looks: Looks
 ) -> None:
     assert looks.names() == ["lab"]
@@ -52,7 +52,7 @@ def test_a_healthy_pair_shows_nothing_and_each_trouble_is_told_once_and_its_end_
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_rarer_troubles_are_told_once_by_two_airflows_too_and_a_lost_site_hides_and_ends_nothing(
+def test_rarer_troubles_are_reported_once_by_two_airflows_too_and_a_lost_site_hides_and_ends_nothing(
     lab: LabConfig, looks: Looks
 ) -> None:
     looks.quiet()
@@ -72,7 +72,7 @@ def _a_healthy_pair_shows_nothing_and_a_small_lag(looks: Looks) -> None:
     assert seen.figures["link_up site1 site2"] == 1.0
     assert seen.figures["trail_free_bytes site1"] > 0
     assert any(name.startswith("hwm_age_seconds site1") for name in seen.figures)
-    # Only the newest marker stays: the table does not grow with the looks.
+    # Only the newest marker stays: the table does not grow with the surveys.
     for _ in range(3):
         looks.look()
     with Deployment("lab") as deployment:
@@ -136,7 +136,7 @@ def _an_error_in_ggserr_log_that_is_rotated(lab: LabConfig, looks: Looks) -> Non
     seen = looks.until("began", "site2/ggserr/OGG-01296")
     assert "1 new error(s) OGG-01296" in seen.said["site2/ggserr/OGG-01296"]
     looks.until("ended", "site2/ggserr/OGG-01296")
-    # Written before the log was renamed, after it was looked at.
+    # Written after the last reading, before the log was renamed.
     old = log.with_suffix(".log.1")
     add(log, "OGG-01668")
     log.rename(old)

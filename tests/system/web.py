@@ -1,4 +1,4 @@
-"""Airflow's web interface in a real Chromium, as a person uses it at night: forms, gates, the state of a run."""
+"""Airflow's web interface in a real Chromium, as a person uses it: forms, gates, the state of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHROMIUM_VARIABLE = "INFOMART_TEST_CHROMIUM"
 #: Folder for the screenshots of the documentation.
 SCREENSHOTS_VARIABLE = "INFOMART_SCREENSHOTS"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-#: The browser talks to loopback only; its own calls home would be tried again and again on a closed network.
+#: The browser uses loopback only; on a closed network it would repeat its calls to its maker.
 _QUIET = (
     "--disable-gpu",
     "--disable-quic",
@@ -58,7 +58,7 @@ class Web:
         expect(self.page.get_by_role("link", name="Dags").first).to_be_visible()
 
     def open(self, url: str, wanted: Locator, tries: int = 30) -> None:
-        """Open a page, again while what is wanted on it is not there: Airflow may still be reading DAG files."""
+        """Open a page, repeatedly until the wanted element is there: Airflow may still be reading DAG files."""
         for _ in range(tries):
             self.page.goto(url)
             self.page.wait_for_load_state("networkidle")
@@ -105,12 +105,12 @@ class Web:
         shown = self.page.locator("body").inner_text()
         self.picture(f"{dag_id}-gate")
         button.click()
-        # An answer that is taken cannot be given again.
+        # An accepted answer cannot be given again.
         expect(button.and_(self.page.locator(":enabled"))).to_have_count(0)
         return shown
 
     def picture(self, name: str) -> None:
-        """A screenshot, for the documentation or to look at after a failure."""
+        """A screenshot, for the documentation or for a person after a failure."""
         self.page.wait_for_timeout(500)
         self.page.screenshot(path=self.pictures / f"{name}.png")
 

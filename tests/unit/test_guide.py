@@ -57,7 +57,7 @@ def test_no_parameter_file_names_a_line() -> None:
 
 
 def written_pages(text: str) -> Iterator[tuple[guide.Chapter, Lines]]:
-    """Pages that a text names right after a chapter's title."""
+    """Pages that a text names directly after a chapter's title."""
     text = " ".join(text.split())
     for chapter in load_guide().chapters:
         for named in re.findall(rf"{re.escape(chapter.title)}\*?,? \(?pp?\. (\d[\d, -]*)", text):

@@ -109,7 +109,7 @@ def test_tasks_come_by_dag_and_in_their_order() -> None:
 
 
 def item(name: str, line: int, to_line: int | None = None, **more: Any) -> Item:
-    """An item with the fields that a test needs."""
+    """An item with the given fields."""
     given = {"title": f"Do {name}.", "kind": "step", "section": "One"} | more
     return Item(id=name, line=line, to_line=to_line, **given)
 
@@ -153,7 +153,7 @@ def test_a_task_covers_every_item_that_shares_a_line_with_its_reference() -> Non
     assert coverage.uncovered() == []
 
 
-def test_all_open_items_are_told_at_once() -> None:
+def test_all_open_items_are_reported_at_once() -> None:
     reasons: list[dict[str, str]] = [{"human": "x"}, {"departure": "x"}, {"not_applicable": "x"}]
     explained = [item(f"e{number}", 10 + number, **reason) for number, reason in enumerate(reasons)]
     coverage = Coverage([item("a", 1), item("b", 2, 3), *explained, item("c", 20)], [doing("x", (1, 1))])
@@ -165,7 +165,7 @@ def test_a_reference_into_nowhere_names_its_task() -> None:
     assert coverage.loose_references() == ["infomart_one.g.x: guide:5-6 matches no item"]
 
 
-def test_disorder_and_double_ids_are_told() -> None:
+def test_disorder_and_double_ids_are_reported() -> None:
     coverage = Coverage([item("a", 5), item("b", 5), item("c", 4), item("a", 6)], [])
     assert coverage.disorder() == ["c (guide:4) follows b (guide:5)", "the id a is used 2 times"]
 

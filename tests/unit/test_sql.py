@@ -383,5 +383,5 @@ def test_an_index_or_a_partition_of_it_is_rebuilt():
         ),
     ],
 )
-def test_a_privilege_is_told_as_the_statement_that_gives_it(row, statement):
+def test_a_privilege_is_reported_as_the_statement_that_gives_it(row, statement):
     assert statements.grant(row) == statement

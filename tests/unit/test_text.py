@@ -15,7 +15,7 @@ from infomart_dr.text import cut, identifier, size_text, sorted_names, unit_of
         (5_000_000_000_000, "5000.0 GB"),
     ],
 )  # fmt: skip
-def test_a_size_is_told_in_a_unit_that_fits(size: float, text: str) -> None:
+def test_a_size_is_shown_in_a_unit_that_fits(size: float, text: str) -> None:
     assert size_text(size) == text
 
 

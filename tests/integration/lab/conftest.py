@@ -13,7 +13,7 @@ from infomart_lab.config import LabConfig
 
 
 def until(condition: Callable[[], object], seconds: float, what: str = "it") -> None:
-    """Wait for a condition; an error when it does not come about."""
+    """Wait for a condition; an error when it does not become true."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
@@ -53,7 +53,7 @@ def wait() -> Callable[..., None]:
 
 @pytest.fixture
 def still(whole_lab: LabConfig) -> Callable[[], None]:
-    """Stops the calls and waits until all IDBs that can be reached have them and say that they are complete."""
+    """Stops the calls and waits until all reachable IDBs have them and report that they are complete."""
 
     def stop() -> None:
         icon.set_load(whole_lab, 0)

@@ -122,7 +122,7 @@ def test_the_survivor_reads_what_its_own_idbs_hold_of_the_lost_sites_source(lab:
     icon.set_load(lab, 0)
 
     def pending_and_late() -> tuple[int, int]:
-        """Calls that wait for their extraction, and those that came after the surviving IDB's last heartbeat."""
+        """Calls that wait for extraction, and those that came after the surviving IDB's last heartbeat."""
         found = judge.audit(lab, "site2")
         assert (found.missing, found.duplicated, found.extra) == (0, 0, 0), found
         with connect(lab, "site2", "idb") as conn:

@@ -1,4 +1,4 @@
-"""Data Pump's stand-ins over two real clusters: what is exported is what is imported, and what a user sees."""
+"""Data Pump's stand-ins over two real clusters: an import has what was exported, and users see the real output."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def wait(what: Any, seconds: float = 40) -> Any:
 
 
 def held_up(lab: LabConfig, site: str, program: str, *words: str) -> tuple[subprocess.Popen[str], int]:
-    """Start a job that has finished one table and stays in the next; the client and the server's process id."""
+    """Start a job that finishes one table and stops in the next; the client and the server's process id."""
     fault, job = f"{site}.{program}.slow", f"gim_{program[:3]}"
     lab_config.set_fault(lab, fault, 8)
     client = detached(lab, site, program, "directory=gim_dump", f"job_name={job}", *words)
@@ -232,7 +232,7 @@ def test_what_is_exported_is_what_is_imported(lab: LabConfig) -> None:
     code, output = load(lab, "table_exists_action=replace", "logfile=imp.log", "parallel=2")
     changes = "select count(*) from pg_logical_slot_peek_changes('probe', null, null, 'only-local', '{}')"
     changes += " where data like 'table gim.%'"
-    # an import is nothing that replication may carry on
+    # replication must not carry an import
     assert query(lab, "site3", changes.format(1)) == [(0,)] and query(lab, "site3", changes.format(0)) > [(3000,)]
     query(lab, "site3", "select pg_drop_replication_slot('probe')")
     assert code == 5, output
@@ -376,7 +376,7 @@ def in_process(lab: LabConfig, **wanted: Any) -> tuple[int, str]:
 
 
 class Snapshots:
-    """What the lab's oracle part offers, over a snapshot that the test holds."""
+    """The services of the lab's oracle part, over a snapshot that the test holds."""
 
     class SnapshotTooOld(Exception):
         pass
@@ -423,7 +423,7 @@ def test_flashback_scn_exports_what_was_committed_then(lab: LabConfig, snapshots
             connection.execute("update gim.ctl_extract_hwm set max_ts = null where table_name is null")
 
 
-def test_tables_after_the_snapshot_is_let_go_are_not_in_the_dump(lab: LabConfig, snapshots: Snapshots) -> None:
+def test_tables_after_the_snapshot_is_released_are_not_in_the_dump(lab: LabConfig, snapshots: Snapshots) -> None:
     snapshots.asked, snapshots.let_go_after = 0, 2
     code, messages = in_process(lab, flashback_scn=4711)
     assert code == 5
@@ -720,6 +720,6 @@ def test_code_that_was_dropped_before_arrives_new_and_an_enabled_job_runs_at_onc
     assert found["PACKAGE ETL"] == ("package etl as new", "VALID")
     assert found["SYNONYM CALLS"] == ("INTERACTION_FACT", "VALID")
     assert "status IS NULL" in found["VIEW V_OPEN"][0] and found["VIEW V_OPEN"][1] == "VALID"
-    # Due since it exists: the job has run before anybody could disable it.
+    # Due at its creation: the job has run before anybody could disable it.
     assert query(lab, "site3", "select enabled from sys.lab_scheduler_jobs") == [(True,)]
     assert query(lab, "site3", "select to_regclass('gim.ran') is not null") == [(True,)]

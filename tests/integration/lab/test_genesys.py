@@ -78,7 +78,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[La
 
 @pytest.fixture(autouse=True)
 def stopped(lab: LabConfig) -> Iterator[None]:
-    """Each test begins with the object as it was made and no server running."""
+    """Each test begins with the original object and no running server."""
     (lab.home / "configuration.json").unlink(missing_ok=True)
     yield
     for site in SITES:

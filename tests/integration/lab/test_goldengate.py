@@ -101,7 +101,7 @@ class SiteUnderTest:
         return int(self.rows("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint")[0][0])
 
     def ggsci(self, *commands: str, login: bool = False) -> str:
-        """Say commands; in this process, because a program more a conversation costs most of the time."""
+        """Run commands in this process: a program for each conversation would take most of the time."""
         lines = [f"DBLOGIN USERID ggate, PASSWORD {self.password}"] if login else []
         printed: list[str] = []
         with contextlib.chdir(self.home.root):
@@ -202,7 +202,7 @@ def test_rows_arrive_exactly_once_after_the_csn_whatever_is_killed(sites: Sites)
     wait_for(lambda: source.status("ekill") == source.status("pkill") == "RUNNING", "Extract and pump run")
     stop, counter = threading.Event(), [0]
     _write_until(source, 1, 300)
-    # The copy, with nothing being written: what has been copied must not come again.
+    # The copy, while nothing is written: copied rows must not come again.
     scn = source.scn()
     with source.connect() as read, target.connect() as write:
         for row in read.execute("SELECT * FROM gim.calls").fetchall():
@@ -452,7 +452,7 @@ def test_aftercsn_holds_for_the_start_that_names_it(sites: Sites) -> None:
     wait_for(lambda: (target.home.group("replicat", "ronce").checkpoint.get("updated") or 0) > 0, "it reads")
     time.sleep(1)
     assert target.rows("SELECT * FROM gim.no_key") == []
-    # Nothing behind the CSN has come: a plain start begins where the first one began.
+    # Nothing after the CSN has arrived: a plain start begins where the first one began.
     target.ggsci("STOP REPLICAT ronce", "START REPLICAT ronce")
     wait_for(lambda: target.rows("SELECT name FROM gim.no_key") == [("once",)], "what the CSN excludes is applied")
     assert "User requested start" not in target.report("ronce")
@@ -567,7 +567,7 @@ class _Link:
 
 
 def _transactions(site: SiteUnderTest, *sizes: int) -> None:
-    """Transactions of so many rows each, written so fast that they travel together."""
+    """Transactions with these numbers of rows, written so fast that they travel together."""
     (first,) = site.rows("SELECT coalesce(max(id), 0) + 1 FROM gim.cut_off")[0]
     with site.connect() as connection:
         for size in sizes:
@@ -679,7 +679,7 @@ def test_autorestart_starts_what_was_killed_and_never_what_was_stopped(sites: Si
     assert "Manager stopped." in source.ggsci("STOP MGR", "y")
     assert source.manager is not None
     source.manager.wait(10)
-    # Not by ggsci here: the fixture has to be able to end it.
+    # Not by ggsci: the fixture must be able to end it.
     source.manager = subprocess.Popen([sys.executable, "-m", "infomart_lab.goldengate.manager"], env=source.environment)
     wait_for(source.home.manager_running, "the manager runs again")
     source.extract("eauto", "ea", "TABLE GIM.CALLS;")

@@ -97,7 +97,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[La
 
 @pytest.fixture
 def stopped(lab: Lab) -> Iterator[Lab]:
-    """The lab with no program left running by a test before, and none after."""
+    """The lab without running programs, before and after each test."""
     icon.set_load(lab.config, 100)
     yield lab
     for process in lab.running[1:]:
@@ -211,7 +211,7 @@ def test_a_killed_icon_loses_and_doubles_nothing(stopped: Lab) -> None:
         lab.end(process, signal.SIGKILL)
         in_idb = lab.sql("select callid from icon_ts2.g_call order by id", database="idb")
         journaled = [line.split()[0] for line in lab.journal("TS2", "site2")]
-        # At most the last transaction is not in the journal yet; nothing is that was not committed.
+        # At most the last transaction is not in the journal yet; the journal has no call that was not committed.
         assert journaled == [guid for (guid,) in in_idb][: len(journaled)]
     lab.start("icon", "site2")
     drain(lab)

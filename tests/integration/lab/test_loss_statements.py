@@ -1,7 +1,7 @@
 """The statements of the loss estimate by the real driver, and an estimate against the journals' truth.
 
-GoldenGate is played by copies: a copy of one snapshot of site 1 is what a Replicat has applied at some moment, since it
-applies whole transactions in their order.
+Copies stand for GoldenGate: one snapshot of site 1 is what a Replicat has applied at some moment, since it applies
+whole transactions in their order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
 SITES = ("site1", "site2")
 PYTHONPATH = os.pathsep.join(str(Path(__file__).resolve().parents[3] / folder) for folder in ("plugins", "lab"))
-#: Tables that a Replicat would bring, as far as the estimate reads them.
+#: Replicated tables that the estimate reads.
 REPLICATED = ("ctl_extract_hwm", "ctl_audit_log", "interaction_fact")
 
 
@@ -76,7 +76,7 @@ class Lab:
             return conn.execute(query).fetchall()  # type: ignore[arg-type]
 
     def trail(self, when: Callable[[Any], bool] = lambda conn: True) -> dict[str, bytes]:
-        """What a Replicat would have applied at the next moment that is as asked for: a snapshot of site 1."""
+        """A snapshot of site 1 at the next moment that fulfils the condition, as a Replicat would have applied it."""
         deadline = time.monotonic() + 30
         with connect(self.config, "site1", "gim") as conn:
             while True:
@@ -93,7 +93,7 @@ class Lab:
             return b"".join(out)
 
     def apply(self, trail: dict[str, bytes]) -> None:
-        """Make the standby hold that."""
+        """Load that state into the standby."""
         with connect(self.config, "site2", "gim") as conn, conn.transaction():
             for table, rows in trail.items():
                 conn.execute(f"truncate gim.{table} cascade")  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ class Lab:
     # -- the truth ---------------------------------------------------------------------------------
 
     def journaled(self, source: DataSource) -> dict[str, int]:
-        """Calls of a data source that an IDB was told, with their ends."""
+        """Calls of a data source that an IDB got, with their ends."""
         found = {}
         for site in source.idb_sites:
             path = icon.journal_path(self.config, source.name, site)
@@ -112,7 +112,7 @@ class Lab:
         return found
 
     def lost(self, until: int) -> dict[int, int]:
-        """Calls up to a moment that the survivor's Info Mart neither holds nor can still extract, by data source."""
+        """Calls up to a moment, by data source, that the survivor's Info Mart neither has nor can still extract."""
         facts = {guid for (guid,) in self.rows("select media_server_ixn_guid from gim.interaction_fact", site="site2")}
         marks = dict(self.rows("select data_source_key, max(max_ts) from gim.ctl_extract_hwm group by 1", site="site2"))
         found = {}
@@ -200,7 +200,7 @@ def connections(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def deployment(config: LabConfig) -> product_topology.Topology:
-    """The lab's topology; the IDBs say where their T-Server is and who owns their tables."""
+    """The lab's topology; IDBs have the site of their T-Server and the owner of their tables."""
     document = topology.topology(config)
     document["sites"].pop("site3")
     document["hosts"] = {name: host for name, host in document["hosts"].items() if not name.startswith("site3")}
@@ -271,7 +271,7 @@ def calls_of(lab: Lab, schema: str) -> Calls:
     return Calls(InfoMartOracleHook("oracle_site2_idb"), schema)
 
 
-def test_an_idb_tells_its_last_event_its_calls_by_bucket_and_their_guids(lab: Lab) -> None:
+def test_an_idb_gives_its_last_event_its_calls_by_bucket_and_their_guids(lab: Lab) -> None:
     calls = calls_of(lab, "ICON_TS1")
     until(lambda: lab.rows("select 1 from icon_ts1.g_call limit 1", site="site2", database="idb"), 20)
     time.sleep(3)
@@ -289,7 +289,7 @@ def test_an_idb_tells_its_last_event_its_calls_by_bucket_and_their_guids(lab: La
     assert calls.by_bucket(10, upto, upto) == {}
 
 
-def test_the_info_mart_tells_its_facts_and_up_to_when_they_are_complete(lab: Lab) -> None:
+def test_the_info_mart_gives_its_facts_and_up_to_when_they_are_complete(lab: Lab) -> None:
     facts = Facts(InfoMartOracleHook("oracle_site2_gim"), "GIM")
     lab.apply(lab.trail(lambda conn: conn.execute("select count(*) > 30 from gim.ctl_audit_log").fetchone()[0]))
     marks, other = facts.marks()
@@ -304,7 +304,7 @@ def test_the_info_mart_tells_its_facts_and_up_to_when_they_are_complete(lab: Lab
     recent = [ts for ts in ended if ts >= since]
     assert sum(facts.by_bucket(900, since, newest).values()) == len(recent)
     assert len(list(facts.guids(since, newest - newest % 900))) == len(recent)
-    # What is covered is the truth: every call up to there is among the facts.
+    # The covered time is true: every call up to it is among the facts.
     there = {guid for (guid,) in lab.rows("select media_server_ixn_guid from gim.interaction_fact", site="site2")}
     for source in lab.config.data_sources:
         calls = lab.journaled(source)
@@ -323,7 +323,7 @@ def test_a_table_that_is_not_there_is_a_typed_error_also_in_a_stream(lab: Lab) -
 
 
 def untransformed(conn: Any) -> bool:
-    """Extracted calls of the HA pair wait for their transformation; of another source alone, nothing shows case c."""
+    """Extracted calls of the HA pair wait for their transformation; without them, nothing shows case c."""
     (waits,) = conn.execute(
         """
         select exists (select from gim.ctl_extract_hwm as m
@@ -368,10 +368,10 @@ def test_the_truth_lies_within_the_bounds_before_and_after_draining_and_at_the_e
     (ha,) = [s for s in drained["sources"] if s["key"] == 101]
     (counted,) = [p for p in ha["parts"] if p["case"] == "c"]
     assert counted["low"] == counted["high"]
-    # How narrow the bounds are hangs on how evenly this machine ran; tests/unit/evidence/test_loss.py asks that.
+    # The width of the bounds depends on the load of this machine; tests/unit/evidence/test_loss.py tests it.
     assert drained["lost_high"] < before["lost_high"]
 
-    # The same again gives the same; then the survivor's server extracts what is left.
+    # A second estimate is the same; then the survivor's server extracts the rest.
     assert by_key(estimate(step, "drained")) == by_key(drained)
     step.ledger["point_of_no_return"] = "1"
     serve(lab)
@@ -383,7 +383,7 @@ def test_the_truth_lies_within_the_bounds_before_and_after_draining_and_at_the_e
 
 
 def serve(lab: Lab) -> None:
-    """Let the survivor's server take over, and wait until it has transformed what there is."""
+    """Let the survivor's server take over, and wait until it has transformed all calls."""
 
     def move(document: dict[str, Any]) -> None:
         server = document["applications"][configuration.SERVER]

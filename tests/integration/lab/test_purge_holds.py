@@ -37,7 +37,7 @@ def make(home: Path, base_port: int) -> LabConfig:
 
 @pytest.fixture
 def lab(whole_lab: LabConfig) -> Iterator[LabConfig]:
-    """The lab with its topology; purges run often, and keep what a purge keeps."""
+    """The lab with its topology; purges run often, and keep the usual time."""
     for name, value in (("every", 1), ("takes", None), ("keep", None)):
         set_fault(whole_lab, f"{SITE}.idb.purge_{name}_seconds", value)
     with connections(whole_lab):
@@ -59,7 +59,7 @@ def place(run_id: str, **params: str) -> dict[str, Any]:
 
 
 def guard() -> dict[str, Any]:
-    """A look of infomart_purge_guard."""
+    """A run of infomart_purge_guard."""
     return EnforceHolds(task_id="guard", deployment="lab").execute({})  # type: ignore[arg-type]
 
 
@@ -75,7 +75,7 @@ def crontab(config: LabConfig) -> bytes:
 
 
 def enabled(config: LabConfig) -> list[bool]:
-    """What each mechanism itself says, in their order."""
+    """State of the job in each mechanism, in their order."""
     return [
         one(config, "select enabled from sys.lab_scheduler_jobs"),
         not one(config, "select broken from sys.lab_jobs"),
@@ -115,7 +115,7 @@ def test_jobs_that_somebody_enables_are_disabled_again_by_the_guard_and_reported
     path = purge.crontab_path(lab, SITE)
     path.write_text(path.read_text().replace(CRON_MARK, ""))
     purge.switch_path(lab, SITE, "ICON_TS4", "held").unlink()
-    # A purge that began in between is waited for: by the next look.
+    # The next run of the guard waits for a purge that began in between.
     found = [words for _ in range(4) for words in guard()["reported"]]
     assert enabled(lab) == [False] * 4
     assert sum("somebody enabled" in words for words in found) == 4, found
@@ -178,14 +178,14 @@ def test_purging_that_is_resumed_too_early_loses_calls_and_with_the_hold_none_is
     assert (kept.missing, kept.duplicated, kept.extra, kept.pending) == (0, 0, 0, 0)
     assert kept.calls_written > 0
 
-    # The same, but somebody releases the hold while the server is still stopped.
+    # The same, but a person releases the hold while the server is still stopped.
     set_fault(lab, f"{SITE}.idb.purge_keep_seconds", None)
     transfer("CHG11", by_mark=False)
     written = sum(len(icon.journal_path(lab, s.name, SITE).read_bytes()) // icon.LINE for s in lab.data_sources)
     change("run-12", action="release", hold="CHG11")
     wait(lambda: sum(calls(lab)) < written - kept.calls_written - 20, 30, "the purge")
     set_fault(lab, f"{SITE}.idb.purge_keep_seconds", None)
-    # Later calls, by which extraction passes those that are gone.
+    # With later calls, extraction passes the deleted ones.
     time.sleep(3)
     icon.set_load(lab, 0)
     genesys.start_server(lab, SITE)

@@ -1,4 +1,4 @@
-"""The rsync stand-in over a real SSH connection: what arrives is what was sent, whatever was there before."""
+"""The rsync stand-in over a real SSH connection: the sent files arrive unchanged, whatever was there before."""
 
 from __future__ import annotations
 

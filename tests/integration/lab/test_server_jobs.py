@@ -1,4 +1,4 @@
-"""A partitioned Info Mart, the migration state and the jobs that are asked for, at a lab of one site."""
+"""A partitioned Info Mart, the migration state and requested jobs, in a lab of one site."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make(home: Path, base_port: int) -> LabConfig:
 
 @pytest.fixture
 def lab(whole_lab: LabConfig) -> Iterator[LabConfig]:
-    """The lab as it was at its start, whatever the test before has changed."""
+    """The lab in its first state, whatever the test before has changed."""
     icon.set_load(whole_lab, 20)
     yield whole_lab
     configuration.path(whole_lab).unlink(missing_ok=True)
@@ -91,7 +91,7 @@ def log(config: LabConfig) -> str:
 
 
 def settled(config: LabConfig) -> None:
-    """Everything that was called has arrived once."""
+    """Every call has arrived once."""
     found = judge.audit(config, "site1", wait=30)
     assert (found.missing, found.duplicated, found.extra, found.pending) == (0, 0, 0, 0), found
     assert found.calls_written > 0

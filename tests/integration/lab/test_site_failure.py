@@ -62,7 +62,7 @@ def open_ports(config: LabConfig, site: str = "site1") -> set[str]:
 
 
 def answers_over_the_link(config: LabConfig, service: str) -> bool:
-    """Whether something at site1 is there, as site2 sees it: the proxy accepts, and hangs up when nothing is."""
+    """True when a service of site1 answers site2: the proxy accepts, and hangs up when there is none."""
     with socket.socket() as probe:
         probe.settimeout(1.5)
         try:
@@ -122,7 +122,7 @@ def test_a_lost_active_site_leaves_its_calls_in_the_other_sites_idb(lab: LabConf
     wait(lambda: called(lab, "TS2") > other + 10, 20)
     wait(lambda: len(in_idb(lab, "TS2", "site2")) > 10, 20)
     assert in_idb(lab, "TS1", "site2") == kept
-    # What was committed and what is journaled differ by a transaction at most, and never in what they hold.
+    # Commits and journal differ by one transaction at most, and never in a call.
     journaled = journal(lab, "TS1", "site2")
     assert journaled == kept[: len(journaled)] and len(kept) - len(journaled) <= icon.BATCH
     assert len(kept) > 40
@@ -146,13 +146,13 @@ def test_a_healed_site_has_its_data_its_icon_and_no_running_server(lab: LabConfi
     for source in ("TS1", "TS2"):
         wait(lambda source=source: len(in_idb(lab, source, "site1")) == called(lab, source), 20)
         wait(lambda source=source: in_idb(lab, source, "site1") == in_idb(lab, source, "site2"), 20)
-    # Nothing was lost or doubled by the failure either: the server takes up where it stopped.
+    # The failure has lost and doubled nothing either: the server resumes where it stopped.
     genesys.start_server(lab, "site1")
     found = judge.audit(lab, "site1", wait=40)
     assert (found.missing, found.duplicated, found.extra, found.pending) == (0, 0, 0, 0), found
 
 
-def test_a_healed_site_starts_its_server_by_itself_when_told_so(lab: LabConfig, wait: Wait) -> None:
+def test_a_healed_site_starts_its_server_by_itself_with_the_fault_on(lab: LabConfig, wait: Wait) -> None:
     fail(lab)
     lab_config.set_fault(lab, "site1.gim_server.autostart", True)
     supervisor.request(lab, "heal", site="site1")
@@ -181,7 +181,7 @@ def test_one_part_of_a_lost_site_comes_back_alone(
     assert status["state"] == "failed"
     assert {name for name, found in status["parts"].items() if found["state"] == "ready"} == alive
     assert lca.status(lab, "site1") == "Stopped"
-    # A second failure takes it along again, and a site that is half alive can be healed as a whole.
+    # A second failure stops it again, and a half-alive site can be healed as a whole.
     fail(lab)
     assert open_ports(lab) == set()
     part(lab, "start", started)

@@ -157,7 +157,7 @@ async def test_a_part_that_runs_once_is_waited_for(mini: Supervisor) -> None:
 
 
 def test_a_process_that_only_knows_the_home_is_not_the_labs(lab: LabConfig) -> None:
-    """As a user's shell that has INFOMART_LAB_HOME exported."""
+    """A user's shell may export INFOMART_LAB_HOME."""
     other = subprocess.Popen(["sleep", "67"], env={**os.environ, lab_config.HOME_VARIABLE: str(lab.home)})
     try:
         supervisor.shut_down(lab)

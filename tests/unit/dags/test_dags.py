@@ -67,7 +67,7 @@ def test_every_task_says_its_guide_step_what_it_changes_and_how_to_undo_it(bag: 
 def test_a_procedure_is_refused_by_a_deployment_of_the_other_architecture(
     bag: DagBag, dag_id: str, architecture: Architecture
 ) -> None:
-    """One more server beside the one that serves, or a copy over an Info Mart that serves, would be the end of it."""
+    """Otherwise a second server would start, or a copy would replace an Info Mart that serves."""
     both = {"infomart_failover", "infomart_reaggregate"}
     own = "active-active" if dag_id.endswith("active_active") else "active-standby"
     topology = Topology.model_construct(architecture=architecture, deployment="lab")
@@ -89,7 +89,7 @@ def test_a_dag_of_every_day_takes_no_lock(bag: DagBag, dag_id: str) -> None:
     assert not {"take_lock", "release_lock"} & set(bag.dags[dag_id].task_ids)
 
 
-def test_the_guard_looks_every_five_minutes_as_soon_as_it_is_there(bag: DagBag) -> None:
+def test_the_guard_runs_every_five_minutes_as_soon_as_it_is_there(bag: DagBag) -> None:
     guard = bag.dags["infomart_purge_guard"]
     assert guard.schedule == "*/5 * * * *"
     assert (guard.catchup, guard.max_active_runs, guard.is_paused_upon_creation) == (False, 1, False)
@@ -139,7 +139,7 @@ def test_a_run_that_fails_without_a_word_tells_the_ticket_by_its_dag(bag: DagBag
 
 
 def test_a_dag_is_serialised_the_same_in_every_process(bag: DagBag) -> None:
-    """Else each look of the DAG processor would make another version of it."""
+    """Otherwise each parse by the DAG processor would make another version of it."""
     script = (
         "import json\n"
         "from airflow.dag_processing.dagbag import DagBag\n"
@@ -238,7 +238,7 @@ def test_the_drain_and_the_configuration_of_a_failover_do_not_wait_for_each_othe
 
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_a_step_that_may_follow_a_skipped_one_is_not_skipped_with_it(bag: DagBag, dag_id: str) -> None:
-    """Whatever comes after a step of one option, architecture or feature runs by none_failed, or is skipped with it."""
+    """A step after one of a single option, architecture or feature runs by none_failed, or is skipped with it."""
     dag = bag.dags[dag_id]
     for task in dag.tasks:
         if not getattr(task, "may_be_skipped", False):
@@ -304,7 +304,7 @@ def test_parsing_opens_no_connection_and_reads_no_topology(tmp_path: Path) -> No
 
 
 class Instance:
-    """A task instance with the state that a run left it in."""
+    """A task instance with its state at the end of a run."""
 
     def __init__(self, task_id: str, state: str) -> None:
         self.task_id, self.state = task_id, state
@@ -312,7 +312,7 @@ class Instance:
 
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_a_run_is_failed_whichever_step_failed_although_the_teardowns_succeed(bag: DagBag, dag_id: str) -> None:
-    """Airflow's own choice of the tasks that decide: a teardown that may fail the run hides what stands before it."""
+    """Airflow chooses the tasks that decide: a teardown that may fail the run hides the tasks before it."""
     dag = bag.dags[dag_id]
     for task in dag.tasks:
         if task.is_teardown and task.task_id in BACK_OUTS:

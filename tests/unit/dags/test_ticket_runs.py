@@ -39,7 +39,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def does(monkeypatch: pytest.MonkeyPatch, operator: type, result: Any) -> None:
-    """Let an operator give a result; of instances, those with ``True`` in it fail."""
+    """Let an operator return a result; mapped instances with ``True`` in it fail."""
 
     def execute(self: Any, context: Any) -> Any:
         index = context["ti"].map_index
@@ -59,7 +59,7 @@ def shown(told: list[Any]) -> list[tuple[str, str | None]]:
     return [(message.event, message.state or message.task_id) for message in told]
 
 
-def test_readiness_tells_its_end_when_its_report_is_made(monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> None:
+def test_readiness_reports_its_end_when_its_report_is_made(monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> None:
     does(monkeypatch, ListCases, [{"deployment": "lab", "procedure": name} for name in ("failover", "switchover")])
     does(monkeypatch, CheckReadiness, [False, False])
     does(monkeypatch, ReportReadiness, {"what": "ready"})
@@ -67,7 +67,7 @@ def test_readiness_tells_its_end_when_its_report_is_made(monkeypatch: pytest.Mon
     assert shown(told) == [("started", None), ("ended", "success")]
 
 
-def test_readiness_with_a_check_that_breaks_off_tells_it_and_the_end_after_the_report(
+def test_readiness_with_a_check_that_breaks_off_reports_it_and_the_end_after_the_report(
     monkeypatch: pytest.MonkeyPatch, told: list[Any]
 ) -> None:
     does(monkeypatch, ListCases, [{"deployment": "lab", "procedure": name} for name in ("failover", "switchover")])
@@ -123,7 +123,7 @@ def called_by_the_dag_processor(run: Any, monkeypatch: pytest.MonkeyPatch) -> No
     processor._execute_dag_callbacks(bag, asked, structlog.get_logger())
 
 
-def test_the_end_of_a_run_whose_step_told_nothing_is_told_by_the_dags_own_callback(
+def test_the_end_of_a_run_whose_step_reported_nothing_is_reported_by_the_dags_own_callback(
     monkeypatch: pytest.MonkeyPatch, told: list[Any]
 ) -> None:
     """As when the process of the step is killed: Airflow calls the DAG, and no task."""

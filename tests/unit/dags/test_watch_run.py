@@ -25,7 +25,7 @@ ROLES = Roles(("site1",), ("site1",), (), (), ())
 
 
 class FakeDeployment:
-    """A deployment of one site; that of the name ``gone`` gives no answer."""
+    """A deployment of one site; the one named ``gone`` gives no answer."""
 
     ledgers: ClassVar[dict[str, FakeSite]] = {}
 
@@ -75,7 +75,7 @@ def deployments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_deployment_is_an_instance_of_its_own_with_its_label_and_its_assets_events(deployments: None) -> None:
     dag = DagBag(str(ROOT / "dags" / "infomart_watch.py")).dags["infomart_watch"]
-    # Nothing is waited for: one that gives no answer is red at once.
+    # No waiting: one without an answer fails at once.
     dag.get_task("watch").partial_kwargs["retries"] = 0
     run = dag.test()
     assert run.state == "failed"

@@ -56,7 +56,7 @@ def test_the_schema_finds_what_is_wrong(compose: dict[str, Any]) -> None:
 
 
 def client_config(client: str) -> subprocess.CompletedProcess[str]:
-    """What the client's own ``compose config`` says of the file, with each profile."""
+    """Verdict of the client's ``compose config`` about the file, with each profile."""
     words = [client, "compose", "--file", str(FILE), "--profile", "lab", "--profile", "oracle", "config", "--quiet"]
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
@@ -73,7 +73,7 @@ def test_the_clients_own_compose_config_accepts_the_file_where_the_client_has_co
         done = client_config(client)
         assert done.returncode == 0, done.stderr
     else:
-        # The schema above has been checked all the same; this is the second opinion.
+        # The schema above is checked in any case; this is the second opinion.
         with capsys.disabled():
             print("\nno second opinion on docker-compose.yaml: the docker client is missing, or lacks compose")
     assert problems(load()) == []
@@ -175,7 +175,7 @@ def networks(services: dict[str, Any], name: str) -> set[str]:
 
 
 def sources(service: dict[str, Any]) -> dict[str, str]:
-    """What is mounted, by its place in the container."""
+    """Mounted sources by their path in the container."""
     return {place: source for source, place, *_ in (each.split(":") for each in service["volumes"])}
 
 
@@ -183,7 +183,7 @@ def sources(service: dict[str, Any]) -> dict[str, str]:
 def test_whoever_calls_for_a_task_reads_the_topology_and_reaches_the_ticketing_system(
     compose: dict[str, Any], name: str
 ) -> None:
-    """A worker calls for its tasks, the DAG processor for those of a lost worker and for runs; triggers look too."""
+    """A worker calls for its tasks, the DAG processor for runs and the tasks of a lost worker; triggers call too."""
     service = compose["services"][name]
     mounted = sources(service)
     assert mounted[service["environment"]["INFOMART_DR_TOPOLOGY"]] == "./deploy/topology"
@@ -204,7 +204,7 @@ def test_the_web_interface_is_published_on_loopback_unless_somebody_says_otherwi
 
 
 def test_the_settings_are_airflows(compose: dict[str, Any]) -> None:
-    """A misspelt section or option would be ignored without a word."""
+    """Airflow ignores a misspelt section or option silently."""
     from airflow.configuration import conf
 
     # Of a provider: known when it is installed.
@@ -238,7 +238,7 @@ def instructions(text: str) -> list[tuple[str, str]]:
 
 
 def lint(text: str) -> list[str]:
-    """What a Dockerfile does that it should not."""
+    """Faults of a Dockerfile."""
     found, stages, user = [], set(), ""
     parsed = instructions(text)
     for name, argument in parsed:

@@ -1,4 +1,4 @@
-"""Estimates: bounds around measured times, wide bounds without any, and the basis that they name."""
+"""Estimates: bounds around measured times, wide bounds without them, and the basis that they name."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def rows(plan: str, **facts: tuple[str, float]) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_times_of_a_run_are_read_from_what_its_plan_noted() -> None:
+def test_the_times_of_a_run_are_read_from_what_its_plan_recorded() -> None:
     (run,) = measured_runs(
         rows(
             "a",
@@ -121,12 +121,12 @@ def test_the_times_of_a_run_are_read_from_what_its_plan_noted() -> None:
     assert run == Measured(5000, {"export": 60.0, "transfer": 30.0, "import": 90.0}, 90.0)
 
 
-def test_a_run_that_ended_early_tells_what_it_did() -> None:
+def test_a_run_that_ended_early_reports_what_it_did() -> None:
     (run,) = measured_runs(rows("a", schema_bytes=("5000", 0), export_seconds=("60", 61)))
     assert run == Measured(5000, {"export": 60.0}, None)
 
 
-def test_a_run_without_a_size_tells_nothing() -> None:
+def test_a_run_without_a_size_reports_nothing() -> None:
     assert measured_runs(rows("a", export_seconds=("60", 61))) == []
 
 

@@ -150,7 +150,7 @@ def test_what_the_survivors_sources_did_meanwhile_widens_the_bounds_their_way() 
     assert bounds[1][0] == pytest.approx(bounds[0][0]), "and so is an unchanged one"
 
 
-def test_the_day_before_tells_what_comes_after_such_an_hour() -> None:
+def test_the_day_before_shows_what_comes_after_such_an_hour() -> None:
     day = 86400
     yesterday = {b: 100 if b < LAST_EVENT - day else 400 for b in range(T0 - day, LAST_EVENT + 3600 - day, 10)}
     pattern = Pattern(Activity(10, yesterday, T0 - day, LAST_EVENT + 3600 - day), day)
@@ -158,7 +158,7 @@ def test_the_day_before_tells_what_comes_after_such_an_hour() -> None:
     assert low < 10_000 and high > 40_000
 
 
-def test_when_the_doors_open_in_the_gap_the_day_before_tells_how_many_come() -> None:
+def test_when_the_doors_open_in_the_gap_the_day_before_shows_how_many_come() -> None:
     day = 86400
     begins, ends = T0 - day, LAST_EVENT + 3600 - day
     yesterday = {bucket: 400 for bucket in range(begins, ends, 10) if bucket >= LAST_EVENT - day}
@@ -176,7 +176,7 @@ def test_a_pattern_of_few_calls_says_nothing() -> None:
 
 @pytest.mark.parametrize(("swing", "width"), [(0.0, 0.5), (0.3, 1.0), (0.6, 2.0)])
 def test_the_truth_lies_within_the_bounds_of_random_calls(swing: float, width: float) -> None:
-    """Rates that move like waves of twenty to ninety minutes, at random moments, with gaps up to minutes."""
+    """Rates in waves of twenty to ninety minutes, at random moments, with gaps up to minutes."""
     dice = random.Random(17)
     outside, widths = 0, []
     for _ in range(150):
@@ -221,7 +221,7 @@ def _poisson(dice: random.Random, mean: float) -> int:
 # -- the moment of failure ---------------------------------------------------------------------------
 
 
-def test_an_unknown_failure_lies_between_the_last_sign_of_life_and_the_first_look() -> None:
+def test_an_unknown_failure_lies_between_the_last_sign_of_life_and_the_first_estimate() -> None:
     failure = loss.failure_between(None, 1, FAILED - 40, FAILED + 600)
     assert (failure.low, failure.high) == (FAILED - 40, FAILED + 600)
     assert "failure_time" in failure.why
@@ -345,12 +345,12 @@ def test_before_the_standby_is_drained_nothing_that_cannot_be_counted_is_lost_fo
 
 
 def test_facts_below_the_last_event_need_no_delivery_and_calls_up_to_the_mark_may_have_some() -> None:
-    """The remote IDB is behind the mark: the lost server read from the other one of the pair."""
+    """The remote IDB is behind the mark: the lost server has read from the other IDB of the pair."""
     behind = counted(last_event=MARK - 100)
     rates = Rates(steady(10.0, ends=MARK - 100))
     queue = part(estimate(state(counted=behind, covered=MARK - 40, rates=rates)), "a'")
     assert queue.start == MARK - 40
-    # From the mark on nothing can have a fact; from what is covered on everything may lack one.
+    # Calls after the mark have no fact; calls after the covered time may have none.
     assert queue.low < 1000 and 1400 < (queue.high or 0) < 1800
 
 
@@ -526,7 +526,7 @@ def test_the_newest_calls_without_a_fact_are_counted_to_the_call() -> None:
     assert (found.missing_from, found.missing_to) == (world.mark - 89, world.mark)
 
 
-def test_complete_intervals_end_the_look_at_guids() -> None:
+def test_complete_intervals_end_the_comparison_of_guids() -> None:
     world = World()
     world.lose(world.mark - 90, world.mark)
     world.compare()
@@ -539,7 +539,7 @@ def test_a_loss_of_hours_is_followed_to_its_beginning() -> None:
     assert world.compare().found[101].missing == lost
 
 
-def test_an_older_hole_shows_in_the_numbers_and_is_looked_at() -> None:
+def test_an_older_hole_shows_in_the_numbers_and_is_compared() -> None:
     world = World()
     lost = world.lose(T0 + 3 * INTERVAL + 100, T0 + 3 * INTERVAL + 110)
     comparison = world.compare()
@@ -547,7 +547,7 @@ def test_an_older_hole_shows_in_the_numbers_and_is_looked_at() -> None:
     assert len(set(world.read)) <= 6, "the hole's interval, and the newest ones"
 
 
-def test_more_holes_than_are_looked_at_are_said_to_be_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_holes_than_are_compared_are_reported_as_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Comparison, "DIFFERING", 1)
     world = World()
     larger = world.lose(T0 + 3 * INTERVAL + 100, T0 + 3 * INTERVAL + 130)
@@ -563,7 +563,7 @@ def test_facts_on_the_other_side_of_an_intervals_border_are_found() -> None:
 
 
 def test_calls_that_never_become_facts_do_not_pass_for_lost() -> None:
-    """A tenth of all calls has no fact of its own, as consultations; the newest ninety seconds are lost."""
+    """A tenth of all calls, such as consultations, has no fact of its own; the newest ninety seconds are lost."""
     world = World(rate=4)
     ordinary = world.lose(T0 - 1, world.mark, every=10)
     lost = world.lose(world.mark - 90, world.mark)
@@ -605,6 +605,6 @@ def test_a_pass_is_limited_in_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.compare().found[101].missing == lost
 
 
-def test_an_idle_source_needs_no_look() -> None:
+def test_an_idle_source_needs_no_comparison() -> None:
     comparison = Comparison([Window(101, T0, T0 + 9000, T0 + 9000, {})], lambda *_: [], lambda *_: [], {})
     assert comparison.run()[101].missing == 0

@@ -32,7 +32,7 @@ def test_a_state_of_any_size_is_read_as_it_was_written() -> None:
     assert len(site.rows) == 2, "parts that are needed no more are gone"
 
 
-def test_of_two_looks_that_read_the_same_state_one_replaces_it() -> None:
+def test_of_two_surveys_that_read_the_same_state_one_replaces_it() -> None:
     site = FakeSite()
     assert STORE.replace(site, STORE.read(site), state(1))
     one, other = STORE.read(site), STORE.read(site)
@@ -41,15 +41,15 @@ def test_of_two_looks_that_read_the_same_state_one_replaces_it() -> None:
     assert STORE.read(site).state == state(2)
 
 
-def test_of_two_first_looks_one_is_first() -> None:
+def test_of_two_first_surveys_one_is_first() -> None:
     site = FakeSite()
     one, other = STORE.read(site), STORE.read(site)
     assert STORE.replace(site, one, state(1))
     assert not STORE.replace(site, other, state(1, 2))
 
 
-def test_a_note_of_what_was_told_stops_a_look_that_has_not_seen_it() -> None:
-    """The survey's number is the same then; the parts differ."""
+def test_a_record_of_what_was_sent_stops_a_survey_that_has_not_seen_it() -> None:
+    """The number of the survey is equal; the parts differ."""
     site = FakeSite()
     assert STORE.replace(site, STORE.read(site), state(1, 2))
     slow, noting = STORE.read(site), STORE.read(site)
@@ -57,7 +57,7 @@ def test_a_note_of_what_was_told_stops_a_look_that_has_not_seen_it() -> None:
     assert not STORE.replace(site, slow, state(2, 2))
 
 
-def test_a_state_that_is_not_understood_is_made_anew() -> None:
+def test_a_state_that_is_not_understood_is_recreated() -> None:
     site = FakeSite()
     site.rows = {"look": "9 1.000", "state 000": '{"number":'}
     copy = STORE.read(site)

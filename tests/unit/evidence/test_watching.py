@@ -107,7 +107,7 @@ def test_without_it_the_oldest_marker_that_is_missing_gives_the_least() -> None:
 
 
 def test_a_marker_older_than_one_that_arrived_is_not_waited_for() -> None:
-    """Another target has had it, before this one was filled."""
+    """An earlier target got it, before this one was filled."""
     lag = watching.lag_of(None, 10.0, [("w:0", 5.0), ("w:1", 100.0), ("w:2", 400.0)], {"w:1"}, 400.0)
     assert lag.seconds == 10.0
 
@@ -155,7 +155,7 @@ def test_the_mark_of_the_calls_counts_and_else_the_newest_of_the_tables() -> Non
     assert watching.newest_marks(rows) == {1: 60, 2: 7}
 
 
-def test_a_mark_stands_since_the_first_look_that_saw_it() -> None:
+def test_a_mark_stands_since_the_first_survey_that_saw_it() -> None:
     first = watching.standing({}, {1: 60}, NOW)
     assert watching.standing(first, {1: 60}, NOW + 300)["1"].since == NOW
     assert watching.standing(first, {1: 61}, NOW + 300)["1"].since == NOW + 300
@@ -185,7 +185,7 @@ def test_an_old_mark_of_a_source_without_calls_is_a_warning_at_most() -> None:
 GB = 1_000_000_000
 
 
-def test_a_disk_that_fills_is_told_with_the_hour_at_which_it_is_full() -> None:
+def test_a_disk_that_fills_is_reported_with_the_hour_at_which_it_is_full() -> None:
     points: list[tuple[float, int]] = []
     for look in range(7):
         points = watching.samples(points, 60 * GB - look * GB, NOW + look * 300, WATCH)
@@ -221,7 +221,7 @@ def test_samples_keep_the_window_and_stay_few() -> None:
 # -- link ----------------------------------------------------------------------------------------------------
 
 
-def test_an_outage_counts_down_from_the_last_look_that_found_the_link_up() -> None:
+def test_an_outage_counts_down_from_the_last_survey_that_found_the_link_up() -> None:
     outage = watching.outage_of(NOW - 21_000, NOW - 25_000, True, 28_800, NOW)
     (finding,) = watching.link_findings("site1", "site2", outage, True, ["ts2"], NOW, WATCH)
     assert "in 2 h 10 min the Info Mart Server gives up the data of site2 (ts2)" in finding.sentence
@@ -238,7 +238,7 @@ def test_it_becomes_critical_before_the_data_is_given_up_and_stays_so_after_it()
     assert "Airflow does not reach it either" in finding.sentence
 
 
-def test_a_link_that_no_look_found_up_counts_from_what_was_extracted_last() -> None:
+def test_a_link_that_no_survey_found_up_counts_from_what_was_extracted_last() -> None:
     assert watching.outage_of(None, NOW - 3600, True, 28_800, NOW).left == 25_200
     assert watching.outage_of(None, None, True, 28_800, NOW).left == 28_800
     assert watching.outage_of(None, NOW + 50, True, 28_800, NOW).since == NOW, "a mark of another clock"
@@ -342,7 +342,7 @@ def after(
     return conditions, [(alert.what, alert.key, alert.level) for alert in alerts]
 
 
-def test_a_condition_is_told_when_it_begins_and_not_again_while_it_stands() -> None:
+def test_a_condition_is_reported_when_it_begins_and_not_again_while_it_stands() -> None:
     conditions, told = after({}, finding())
     assert told == [("began", "site2/groups/RGIM", "warning")]
     conditions, told = after(conditions, finding(sentence="Still."), now=NOW + 300)
@@ -350,7 +350,7 @@ def test_a_condition_is_told_when_it_begins_and_not_again_while_it_stands() -> N
     assert conditions["site2/groups/RGIM"].sentence == "Still."
 
 
-def test_a_warning_that_becomes_critical_is_told_once_however_often_it_goes_up_and_down() -> None:
+def test_a_warning_that_becomes_critical_is_reported_once_however_often_it_goes_up_and_down() -> None:
     conditions, _ = after({}, finding())
     conditions, told = after(conditions, finding(level="critical"))
     assert told == [("worse", "site2/groups/RGIM", "critical")]
@@ -361,7 +361,7 @@ def test_a_warning_that_becomes_critical_is_told_once_however_often_it_goes_up_a
     assert told == [("ended", "site2/groups/RGIM", "critical")], "the level that was told"
 
 
-def test_an_end_is_told_once_and_a_new_beginning_is_a_new_condition() -> None:
+def test_an_end_is_reported_once_and_a_new_beginning_is_a_new_condition() -> None:
     conditions, _ = after({}, finding())
     conditions, told = after(conditions, now=NOW + 780)
     assert told == [("ended", "site2/groups/RGIM", "warning")] and conditions == {}
@@ -395,11 +395,11 @@ def test_what_is_not_watched_any_more_ends_with_that_reason() -> None:
     assert conditions == {} and alerts[0].sentence == "No longer watched, after 60 s: Down."
 
 
-def test_information_is_never_told() -> None:
+def test_information_is_never_reported() -> None:
     assert after({}, finding("site1/lock/plan", "info")) == ({}, [])
 
 
-def test_an_alert_has_the_same_identity_whoever_tells_it() -> None:
+def test_an_alert_has_the_same_identity_whoever_sends_it() -> None:
     def identity(now: float, before: dict[str, Condition]) -> str:
         return watching.transitions("lab", before, [], ALL, ALL, now)[1][0].id
 

@@ -54,7 +54,7 @@ BEHAVIOURS = {"greets": "answers", "silent": "open", "closes": "refused", "nobod
 
 
 @pytest.mark.parametrize(("behaviour", "state"), BEHAVIOURS.items())
-def test_a_door_says_what_it_does_when_airflow_knocks(behaviour: str, state: str) -> None:
+def test_an_endpoint_says_what_it_does_when_airflow_probes_it(behaviour: str, state: str) -> None:
     with endpoint(behaviour) as found:
         assert probe_endpoint(found, 2.0) == state
 
@@ -63,7 +63,7 @@ def test_a_name_that_nobody_knows_is_silent() -> None:
     assert probe_endpoint(Endpoint("listener", "no-such-host.invalid", 1521), 2.0) == "silent"
 
 
-def test_the_survivors_shell_sees_the_same_at_all_doors_at_once() -> None:
+def test_the_survivors_shell_sees_the_same_at_all_endpoints_at_once() -> None:
     with ExitStack() as stack:
         endpoints = [stack.enter_context(endpoint(behaviour)) for behaviour in BEHAVIOURS]
         endpoints.append(Endpoint("lost", "no-such-host.invalid", 1521))
@@ -73,8 +73,8 @@ def test_the_survivors_shell_sees_the_same_at_all_doors_at_once() -> None:
     assert parse_probe(done.stdout, endpoints, "site2/db") == [*BEHAVIOURS.values(), "silent"]
 
 
-def test_a_door_that_accepts_late_is_alive_although_the_time_is_over_while_it_is_listened_to() -> None:
-    """Half a second in all, and a second of listening: a slow line must not read as a dead site."""
+def test_an_endpoint_that_accepts_late_is_alive_although_the_time_is_over_while_it_is_listened_to() -> None:
+    """Half a second in all, and a second to listen: a slow line must not look like a dead site."""
     with endpoint("silent") as found:
         done = subprocess.run(
             ["bash", "-s"], input=probe_script([found], -0.5), capture_output=True, text=True, timeout=30, check=True
@@ -83,7 +83,7 @@ def test_a_door_that_accepts_late_is_alive_although_the_time_is_over_while_it_is
 
 
 def test_a_survivor_without_the_programs_proves_nothing(tmp_path: Path) -> None:
-    """A command that is not found must not read as an endpoint that is silent."""
+    """A command that is not found must not look like a silent endpoint."""
     endpoints = [Endpoint("listener", "127.0.0.1", 1)]
     (tmp_path / "bash").symlink_to(shutil.which("bash") or "")
     done = subprocess.run(
@@ -147,7 +147,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
-def test_every_kind_of_door_is_knocked_at_once(world: World) -> None:
+def test_every_kind_of_endpoint_is_probed_at_once(world: World) -> None:
     assert [str(endpoint) for endpoint in fencing.endpoints(world.step, "source", "airflow")] == [
         "database listener (dba.example:1521)",
         "GoldenGate manager (ssh_db1.example:7809)",
@@ -157,7 +157,7 @@ def test_every_kind_of_door_is_knocked_at_once(world: World) -> None:
     ]
 
 
-def test_the_survivor_knocks_by_its_own_addresses(world: World) -> None:
+def test_the_survivor_probes_its_own_addresses(world: World) -> None:
     world.reach["db1", "site2"] = Reach(address="db1.wan", ssh_port=23, manager_port=7810, listener_port=1522)
     world.site.management_layer.seen_from["site2"] = SimpleNamespace(address="cfg1.wan", port=2021)
     assert [str(endpoint) for endpoint in fencing.endpoints(world.step, "source", "survivor")] == [
@@ -169,7 +169,9 @@ def test_the_survivor_knocks_by_its_own_addresses(world: World) -> None:
     ]
 
 
-def test_one_door_that_answers_from_one_place_is_enough_to_live(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_endpoint_that_answers_from_one_place_is_enough_to_live(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listener, ssh = Endpoint("database listener", "db1", 1521), Endpoint("SSH of db1", "db1", 22)
     seen = {
         "airflow": [Answer(listener, "airflow", "silent"), Answer(ssh, "airflow", "open")],

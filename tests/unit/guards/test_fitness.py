@@ -53,7 +53,7 @@ class World(FakeStep):
         return self.databases.ggsci(role)
 
     def faults(self, *, copies: bool = True) -> dict[str, bool]:
-        """What is wrong, and whether a run stops for it."""
+        """Faults; True: a run stops."""
         return {str(fault): fault.stops for fault in fitness.all_faults(self, copies=copies)}  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""The dictionaries of both sites: what differs, what only looks so, and what is not replicated."""
+"""The dictionaries of both sites: true differences, apparent ones, and tables that are not replicated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Purge holds: several at once, two Airflows, somebody who enables a job, ends that nobody can judge, the ring."""
+"""Purge holds: several at once, two Airflows, a person who enables a job, ends without a judgement, the ring."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_job_that_was_disabled_before_the_hold_stays_disabled(tables: Tables) 
     assert tables.jobs == []
 
 
-def test_a_look_that_finds_everything_as_it_must_be_acts_on_no_job(tables: Tables) -> None:
+def test_a_check_that_finds_everything_as_it_must_be_acts_on_no_job(tables: Tables) -> None:
     job = Job()
     here = idb(tables, job)
     place(here)
@@ -134,7 +134,7 @@ def test_a_job_that_was_disabled_before_and_enabled_under_the_hold_is_enabled_at
     assert job.acts == ["disable", "enable 2026-11-03T02:00:00"]
 
 
-def test_a_look_that_broke_off_before_the_job_was_disabled_takes_nobody_for_the_culprit(tables: Tables) -> None:
+def test_a_check_that_broke_off_before_the_job_was_disabled_takes_nobody_for_the_culprit(tables: Tables) -> None:
     job = Job()
     here = idb(tables, job)
     place(here)
@@ -143,7 +143,7 @@ def test_a_look_that_broke_off_before_the_job_was_disabled_takes_nobody_for_the_
     assert not job.enabled
 
 
-def test_a_job_that_cannot_be_enabled_keeps_its_row_for_the_next_look(
+def test_a_job_that_cannot_be_enabled_keeps_its_row_for_the_next_check(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = Job()
@@ -161,7 +161,7 @@ def test_a_job_that_cannot_be_enabled_keeps_its_row_for_the_next_look(
 # -- a purge that runs -----------------------------------------------------------------------------
 
 
-def test_a_purge_that_runs_is_left_to_end_and_held_by_the_next_look(tables: Tables) -> None:
+def test_a_purge_that_runs_is_left_to_end_and_held_by_the_next_check(tables: Tables) -> None:
     job = Job()
     job.running = True
     here = idb(tables, job, Job("ICON.B"))
@@ -190,7 +190,7 @@ def test_two_airflows_see_the_same_holds(tables: Tables) -> None:
 
 
 def test_a_hold_that_another_airflow_places_while_the_job_is_given_back_holds(tables: Tables) -> None:
-    """The second finds the job disabled still, and does nothing; the first must check again after enabling."""
+    """The second still finds the job disabled, and does nothing; the first must check again after enabling."""
 
     class Racing(Job):
         def _enable(self, memory: str) -> None:
@@ -384,7 +384,7 @@ def test_the_ring_says_what_is_lost_by_what_is_not_extracted(waiting: Any, words
 
 
 def test_the_ring_counts_from_the_oldest_call_that_is_not_extracted() -> None:
-    """It overwrites by the age of the calls, and those from before the hold go first."""
+    """It overwrites the oldest calls first, also those from before the hold."""
     since = NOW - days(0.5)
     warning = ring_warning(since, NOW, 14, (NOW - days(13), 17))
     assert "extraction is 13.0 of 14 days of the partition ring behind: 17 call(s)" in warning
@@ -499,7 +499,7 @@ def test_a_data_source_with_an_idb_that_nobody_counts_is_not_idle(tables: Tables
 
 
 def test_a_data_source_without_calls_is_never_taken_for_idle(tables: Tables) -> None:
-    """G_CALL of a Configuration Server's or OCS's IDB is empty, whatever waits there."""
+    """G_CALL of a Configuration Server's or OCS's IDB is always empty."""
     world = Deployment(ds101=T)
     world.table = "GIDB_GO_CAMPAIGN"
     end = End(until_site="site3", until_time=NOW - days(1))
@@ -621,7 +621,7 @@ def test_a_connection_of_no_held_idb_that_gives_no_answer_does_not_fail_the_guar
     assert "cannot check for held jobs that left the topology: There is no connection d" in "".join(warnings_of(world))
 
 
-def test_an_idb_that_gives_no_answer_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idb_that_gives_no_answer_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Deployment(ds101=T)
     no_connection(world, monkeypatch, "c")
     reports = PurgeHolds(world).enforce_all()  # type: ignore[arg-type]
@@ -651,7 +651,7 @@ def test_a_hold_that_is_placed_while_extraction_is_far_behind_is_warned_of_at_on
 
 
 @pytest.mark.parametrize("unknown", ["no schema", "no calls", "no answer"])
-def test_where_nobody_can_tell_what_is_extracted_the_age_is_that_of_the_hold(tables: Tables, unknown: str) -> None:
+def test_where_nobody_knows_what_is_extracted_the_age_is_that_of_the_hold(tables: Tables, unknown: str) -> None:
     world = Deployment(ds101=mark(days(13)))
     world.beyond = 17
     here = idb(tables, Job())
@@ -669,7 +669,7 @@ def test_where_nobody_can_tell_what_is_extracted_the_age_is_that_of_the_hold(tab
 
 @pytest.mark.parametrize("until", [None, NOW - days(1)], ids=["a plan's", "by hand"])
 def test_the_marks_that_a_site_has_before_it_is_filled_say_nothing(tables: Tables, until: datetime | None) -> None:
-    """Those of an earlier life would be a loss that is none; those of the active site count."""
+    """Marks of an earlier use would report a false loss; those of the active site count."""
     world = Deployment(ds101=mark(timedelta(minutes=1)))
     world.marks_at["site3"] = {101: mark(days(60))}
     world.beyond = 17
@@ -683,7 +683,7 @@ def test_the_marks_that_a_site_has_before_it_is_filled_say_nothing(tables: Table
     assert "extraction is 13.0 of 14 days" in ring_warnings(world, here)[0]
 
 
-def test_a_site_that_gives_no_answer_is_asked_once_a_look(tables: Tables) -> None:
+def test_a_site_that_gives_no_answer_is_asked_once_a_check(tables: Tables) -> None:
     world = Deployment()
     world.reachable = False
     holds = PurgeHolds(world)  # type: ignore[arg-type]

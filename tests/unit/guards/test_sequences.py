@@ -1,4 +1,4 @@
-"""Sequences held against the source and the keys in use, in either direction, with what may be cached in memory."""
+"""Sequences compared with the source and the keys in use, in either direction, with cached values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infomart_dr.operators.checks import ProveSequences
 
 
 class World:
-    """Sequences of both sites and the keys of the target; cached values are given up by ALTER SEQUENCE."""
+    """Sequences of both sites and the keys of the target; ALTER SEQUENCE drops cached values."""
 
     def __init__(self) -> None:
         self.rows = {"source": [sequence("SEQ", 121)], "target": [sequence("SEQ", 121)]}

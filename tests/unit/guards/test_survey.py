@@ -253,7 +253,7 @@ def test_a_part_that_gives_nonsense_is_found_and_the_others_are_judged(world: Wo
     assert f"{ACTIVE}/groups" not in seen.judged and f"{ACTIVE}/trail" in seen.judged
 
 
-def test_a_mistake_of_ours_hides_nothing_either(world: World) -> None:
+def test_a_mistake_of_the_product_hides_nothing_either(world: World) -> None:
     def wrong() -> Any:
         raise KeyError("lag")
 
@@ -328,7 +328,7 @@ def test_groups_that_run_at_a_lost_site_are_critical_and_its_silence_is_none(wor
     assert found(world.look()) == {f"{STANDBY}/lock/plan": "info"}, "a plan removes them"
 
 
-def test_a_part_that_hangs_does_not_hold_the_look_beyond_its_time(world: World) -> None:
+def test_a_part_that_hangs_does_not_hold_the_survey_beyond_its_time(world: World) -> None:
     watch = world.topology.watch.model_copy(update={"run_limit": 1})
     world.topology = world.topology.model_copy(update={"watch": watch})
     world.ggsci_says[STANDBY] = lambda: time.sleep(4)
@@ -354,7 +354,7 @@ def test_while_a_plan_holds_the_lock_at_either_site_no_group_and_no_lag_is_judge
     assert seen.arrived == {}, "no marker is removed"
 
 
-def test_a_failovers_plan_keeps_what_it_stops_at_the_survivor_from_being_told(world: World) -> None:
+def test_a_failovers_plan_keeps_what_it_stops_at_the_survivor_from_being_reported(world: World) -> None:
     world.databases[ACTIVE].away, world.hosts_away, world.lock_at = True, {ACTIVE}, STANDBY
     world.ggsci_says[STANDBY] = stopped
     assert found(world.look()) == {
@@ -403,8 +403,8 @@ def test_where_the_procedures_have_no_tables_the_lag_is_not_measured_and_nothing
     assert found(world.look()) == {f"{ACTIVE}-{STANDBY}/lag/look": "info"}
 
 
-def test_a_site_that_lacks_the_ledger_alone_gets_one_and_its_markers_are_seen_by_the_same_look(world: World) -> None:
-    """As after a return to normal, whose ledger is at the other site."""
+def test_a_site_that_lacks_the_ledger_alone_gets_one_and_its_markers_are_seen_by_the_same_survey(world: World) -> None:
+    """After a return to normal the ledger is at the other site."""
     world.databases[ACTIVE].without_ledger = True
     seen = world.look()
     assert found(seen) == {}
@@ -426,7 +426,7 @@ def test_an_old_mark_is_found_only_when_an_idb_holds_calls_beyond_it(
     assert found(world.look()).get(f"{ACTIVE}/hwm/101") == level
 
 
-def test_a_silent_link_is_an_outage_that_counts_from_the_look_that_saw_it_up(world: World) -> None:
+def test_a_silent_link_is_an_outage_that_counts_from_the_survey_that_saw_it_up(world: World) -> None:
     world.link = "silent"
     seen = world.look()
     assert found(seen) == {f"{ACTIVE}-{STANDBY}/link/outage": "warning"}
@@ -457,7 +457,7 @@ def test_an_idb_that_gives_no_answer_hides_no_other_idbs_hold(world: World) -> N
     assert f"{silent}/holds" not in seen.judged and f"{other}/holds" in seen.judged
 
 
-def test_an_idb_that_gives_no_answer_for_one_look_ends_and_begins_no_hold(world: World) -> None:
+def test_an_idb_that_gives_no_answer_for_one_survey_ends_and_begins_no_hold(world: World) -> None:
     world.held = {IDBS[0]: 13.5}
     conditions: dict[str, Condition] = {}
 
@@ -478,7 +478,7 @@ def test_an_idb_that_gives_no_answer_for_one_look_ends_and_begins_no_hold(world:
     assert told(900) == [("ended", f"{IDBS[0]}/holds/age")]
 
 
-def test_a_look_takes_no_longer_for_one_answer_than_watching_allows() -> None:
+def test_a_survey_takes_no_longer_for_one_answer_than_watching_allows() -> None:
     read = topology.parse(EXAMPLE.read_text(), EXAMPLE)
     shorter = survey.bounded(read).timeouts
     assert (shorter.statement, shorter.command) == (30, 30)

@@ -46,7 +46,7 @@ CUTOVER = Change(
 
 
 class Gax:
-    """GAX with one object; ``conflicts`` PUTs are answered with 409 after somebody else's change."""
+    """GAX with one object; ``conflicts`` PUTs get 409, after the change of another person."""
 
     def __init__(self, *, conflicts: int = 0, forget: bool = False, expire: bool = False) -> None:
         self.stored = copy.deepcopy(DOCUMENT)
@@ -150,7 +150,7 @@ def test_a_change_cannot_ask_for_both():
 
 
 def there_and_back(document, change):
-    """The object after a change and its inverse; unordered parts are sorted."""
+    """The object after a change and its inverse, with unordered parts sorted."""
     before = from_gax(document)
     changed = from_gax(to_gax(before, change))
     after = to_gax(changed, inverse(before, change))
@@ -195,7 +195,7 @@ def test_an_option_that_was_not_there_goes_back_to_its_documented_default():
     }, "an option whose default nobody knows stays"
 
 
-def test_where_the_state_is_not_told_it_is_not_put_back():
+def test_where_the_state_is_not_shown_it_is_not_put_back():
     assert inverse(from_gax({**DOCUMENT, "state": None}), Change(enabled=False)).enabled is None
 
 
@@ -293,7 +293,7 @@ def test_each_failure_is_a_typed_error(answer, kind):
         client(gax).read("GIM Server")
 
 
-def test_a_failure_is_told_in_words_of_gax():
+def test_a_failure_is_reported_in_words_of_gax():
     gax = Gax()
     gax.answer = httpx.ReadTimeout("slow")
     with pytest.raises(UnreachableError) as caught:

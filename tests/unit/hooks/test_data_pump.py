@@ -99,7 +99,7 @@ def test_words_of_another_language_are_no_success() -> None:
     report = classify_log(FATAL_CHINESE, "export")
     assert report.outcome == "unclear" and "unknown here" in data_pump.next_step(report)
     assert classify_log(FATAL_CHINESE, "export", 1).outcome == "fatal"
-    # Not even with the exit code 0, which an attached client has that met the end of its input.
+    # Not even with exit code 0, which an attached client has at the end of its input.
     assert classify_log(FATAL_CHINESE, "export", 0).outcome == "unclear"
     assert classify_log(FATAL_CHINESE, "export", 137).outcome == "unclear"
     assert classify_log(CHINESE, "export", 137).outcome == "unfinished"
@@ -532,7 +532,7 @@ def test_index_parameters_select_every_missing_index(count: int, others: bool) -
     _, job = lab_read("IMPORT", ["SYSTEM", "parfile=x"], release="11.2", read_file=lambda path: text)
     selected = Selection(["GIM"], [], job.include, job.exclude)
     assert all(selected.takes("INDEX", "gim", name, "t") for name in names)
-    # More names than a filter holds: all indexes, and those that exist are refused harmlessly.
+    # More names than a filter holds: all indexes are imported, and existing ones are refused harmlessly.
     assert selected.takes("INDEX", "gim", "I_OTHER", "t") is others
     assert not selected.takes("CONSTRAINT", "gim", names[0], "t") and not selected.takes("TABLE_DATA", "gim", "t", "t")
     assert job.table_exists_action is None and not job.cluster
@@ -631,7 +631,7 @@ def test_a_password_that_a_prompt_may_misread_is_refused_with_the_wallet_as_the_
 def test_the_commands_of_an_attached_client_come_after_its_prompt_has_read_the_password(
     start: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client here reads all input that is there with its password, as a real prompt may."""
+    """This client reads all waiting input with its password, as a real prompt may."""
     monkeypatch.setattr(data_pump, "PROMPT_SECONDS", 1)
     client = tmp_path / "bin" / "impdp"
     client.parent.mkdir()

@@ -1,4 +1,4 @@
-"""Release of a Data Pump client, from its help."""
+"""Release of a Data Pump client, from its help text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_release_stands_in_the_clients_banner(text: str, release: str) -> No
     assert host.asked[0][-1] == "help=yes"
 
 
-def test_a_client_that_does_not_start_is_told_with_its_words() -> None:
+def test_a_client_that_does_not_start_is_reported_with_its_words() -> None:
     _, made = pump("", "expdp: error while loading shared libraries", 127)
     with pytest.raises(UnexpectedReplyError, match="shared libraries"):
         made.release("expdp")

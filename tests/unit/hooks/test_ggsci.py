@@ -697,7 +697,7 @@ def test_a_missing_ggsci_and_one_without_output_are_errors() -> None:
 
 
 @pytest.mark.parametrize("look", [lambda ggsci: ggsci.info("RGIM"), lambda ggsci: ggsci.execute("STOP MGR !")])
-def test_a_ggsci_that_breaks_off_after_its_prompt_is_told_with_its_exit_code_and_last_words(look: Any) -> None:
+def test_a_ggsci_that_breaks_off_after_its_prompt_is_reported_with_its_exit_code_and_last_words(look: Any) -> None:
     ggsci, _ = hook(lambda call: Completed(139, f"{BANNER}GGSCI (db3) 1> ", "Segmentation fault"))
     with pytest.raises(UnexpectedReplyError, match=r"exit code 139 and no reply to .*Segmentation fault"):
         look(ggsci)
@@ -918,7 +918,7 @@ def test_stop_is_stop_and_never_kill() -> None:
     assert [c for c in world.commands if not c.startswith("INFO")] == ["STOP EXTRACT EGIM"]
 
 
-def test_open_transactions_that_hold_an_extract_may_be_cured_by_time() -> None:
+def test_open_transactions_that_hold_an_extract_are_a_transient_error() -> None:
     world = World()
     world.groups["EGIM"] = "RUNNING"
     world.replies["STOP"] = (
@@ -929,7 +929,7 @@ def test_open_transactions_that_hold_an_extract_may_be_cured_by_time() -> None:
         hook(world)[0].stop("EGIM")
 
 
-def test_a_group_that_does_not_stop_in_time_may_be_cured_by_time() -> None:
+def test_a_group_that_does_not_stop_in_time_is_a_transient_error() -> None:
     world = World()
     world.groups["EGIM"] = "RUNNING"
     world.replies["STOP"] = "Sending STOP request to EXTRACT EGIM ...\nRequest processed."

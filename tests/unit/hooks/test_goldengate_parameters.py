@@ -406,7 +406,7 @@ def pair(sender: str, receiver: str, database: str = "11.2") -> dict[str, list[s
     ],
 )
 def test_the_trail_has_the_format_of_the_older_goldengate(sender: str, receiver: str, local: str, remote: str) -> None:
-    """A pump chooses the format before 12.3 only; later ones take that of the local trail."""
+    """Before 12.3 a pump chooses the format; later ones take that of the local trail."""
     statements = pair(sender, receiver)
     assert f"EXTTRAIL ./dirdat/em{local}" in statements["e"]
     assert f"RMTTRAIL ./dirdat/d2{remote}" in statements["p"]

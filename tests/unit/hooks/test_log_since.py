@@ -44,12 +44,12 @@ def codes(records: list[Any]) -> list[str]:
     return [record.code for record in records]
 
 
-def test_the_first_look_begins_at_the_end(log: Path) -> None:
+def test_the_first_reading_begins_at_the_end(log: Path) -> None:
     records, position = reader(log).log_since(None)
     assert records == [] and position == (log.stat().st_ino, log.stat().st_size)
 
 
-def test_each_look_reads_what_is_new_and_nothing_twice(log: Path) -> None:
+def test_each_reading_has_what_is_new_and_nothing_twice(log: Path) -> None:
     _, position = reader(log).log_since(None)
     with log.open("a") as stream:
         stream.write(line("OGG-00002", "\n  with a second line") + line("OGG-00003"))
@@ -59,7 +59,7 @@ def test_each_look_reads_what_is_new_and_nothing_twice(log: Path) -> None:
     assert reader(log).log_since(position) == ([], position)
 
 
-def test_a_record_that_is_being_written_is_left_to_the_next_look(log: Path) -> None:
+def test_a_record_that_is_being_written_is_left_to_the_next_reading(log: Path) -> None:
     _, position = reader(log).log_since(None)
     with log.open("a") as stream:
         stream.write(line("OGG-00002") + line("OGG-00003")[:30])
@@ -128,7 +128,7 @@ def test_a_log_that_is_not_there_is_an_error_with_its_name(log: Path) -> None:
         reader(log).log_since(None)
 
 
-def test_a_host_whose_ls_is_another_is_told_and_not_believed(log: Path) -> None:
+def test_a_host_whose_ls_is_another_is_reported_and_not_believed(log: Path) -> None:
     class Odd(LocalHost):
         def shell_bytes(self, text: str, *arguments: str) -> bytes:
             return b"-rw-r--r-- what\n"

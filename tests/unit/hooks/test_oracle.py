@@ -126,7 +126,7 @@ def test_messages_are_classified(text: str, kind: type[InfoMartError], code: str
 
 
 def driver_codes_a_retry_cures() -> list[str]:
-    """What the driver itself holds for recoverable, and what it turns into a closed connection."""
+    """Codes that the driver calls recoverable, and those that it turns into a closed connection."""
     closed = [code for code, ours in errors.ERR_ORACLE_ERROR_XREF.items() if ours == errors.ERR_CONNECTION_CLOSED]
     # 16456 belongs to Data Guard's own processes; the others are internal errors, which a closed connection wraps.
     left_out = {16456, 45, 378, 600, 602, 609, 1043}

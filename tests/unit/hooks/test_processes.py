@@ -1,4 +1,4 @@
-"""Processes are found by their command lines; the searching command is not."""
+"""Processes are found by their command lines, without the searching command."""
 
 from __future__ import annotations
 

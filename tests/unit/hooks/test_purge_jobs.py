@@ -150,7 +150,7 @@ class JobQueue:
     def execute(self, name: str, identifiers: Any = None, **binds: Any) -> int:
         self.acts.append((name, binds))
         broken = name.endswith("_break")
-        # As Oracle does it: the date of a broken job is far away.
+        # As in Oracle, the date of a broken job is far away.
         self.row |= {
             "broken": "Y" if broken else "N",
             "next_date": datetime(4000, 1, 1) if broken else binds["next_run"],
@@ -298,7 +298,7 @@ def test_a_crontab_with_carriage_returns_is_refused_and_left_alone() -> None:
 
 
 def test_a_crontab_is_installed_from_a_whole_file_and_the_one_before_it_is_kept() -> None:
-    """With standard input cron would install a part of it when the connection breaks."""
+    """With standard input, cron would install a part of it after a broken connection."""
     host = CronHost()
 
     def lost(path: str, text: str | bytes, mode: int = 0o600) -> None:

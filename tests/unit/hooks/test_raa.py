@@ -1,4 +1,4 @@
-"""Re-aggregation: interval, both command lines, the argument file as a real java reads it, and failures."""
+"""Re-aggregation: interval, both command lines, the argument file for a real java, and failures."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_a_refused_user_is_named_and_the_password_is_not(receiver: Receiver) -> 
     assert problem is not None and "robot was refused (HTTP 401)" in problem and "a password" not in problem
 
 
-def test_a_receiver_that_knows_the_key_counts_as_told(receiver: Receiver) -> None:
+def test_a_receiver_that_knows_the_key_has_the_message(receiver: Receiver) -> None:
     receiver.answers = [Answer(409)]
     assert send(settings(), login(receiver), [message()]).problem is None
 

@@ -32,7 +32,7 @@ def test_a_database_that_was_locked_is_asked_again(receiver: Receiver, airflow: 
     assert len(receiver.requests) == 2
 
 
-def test_an_error_that_stays_is_told_after_three_tries(receiver: Receiver, airflow: Airflow) -> None:
+def test_an_error_that_stays_is_reported_after_three_tries(receiver: Receiver, airflow: Airflow) -> None:
     receiver.answers = [Answer(500, {"detail": "locked"})] * 9
     with pytest.raises(AirflowError, match="500"):
         airflow.call("POST", "/connections", json={"connection_id": "x"})

@@ -1,4 +1,4 @@
-"""Application objects of Info Mart Servers, access points and ICONs, and what the server makes of them."""
+"""Application objects of Info Mart Servers, access points and ICONs, and their effect on the server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_objects_that_were_there_keep_their_numbers_and_all_numbers_differ(confi
 
 @pytest.mark.parametrize("away", ["disabled", "not connected"])
 def test_an_idb_whose_icon_is_out_is_still_read_and_no_longer_waited_for(config: LabConfig, away: str) -> None:
-    """The guide takes the failed site's ICONs out; the surviving IDB of the pair is still to be read."""
+    """The guide removes the failed site's ICONs; the surviving IDB of the pair must still be read."""
     if away == "disabled":
         change(config, "ICON_TS1_site2", state=configuration.DISABLED)
     else:

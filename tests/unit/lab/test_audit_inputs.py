@@ -1,4 +1,4 @@
-"""What the audit reads: spool and journals of ICON, and the configuration that the Info Mart Server obeys."""
+"""Input of the audit: spool and journals of ICON, and the configuration that the Info Mart Server obeys."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_horizon_is_promised_only_when_every_call_is_written(tmp_path: Path, mon
     assert promised == 2_000_000_010
     now -= 10
     spool.append(1)
-    # The call after the promise does not lie before it, whatever the clock says.
+    # The call after the promise never lies before it, whatever the clock says.
     assert int(spool.read(2, 1)[0].split()[1]) >= promised
 
 

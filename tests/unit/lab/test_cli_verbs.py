@@ -135,7 +135,7 @@ def test_the_labs_airflow_answers_on_the_command_line(home: Path) -> None:
     assert ask().stdout.strip() == str(ROOT / "plugins")
 
 
-def test_a_port_in_use_is_named_with_its_purpose_and_the_cure(tmp_path: Path, base_port: int) -> None:
+def test_a_port_in_use_is_named_with_its_purpose_and_the_remedy(tmp_path: Path, base_port: int) -> None:
     with socket.create_server(("127.0.0.1", base_port + 1)):
         code, reply = call("up", "--home", tmp_path / "new", "--base-port", base_port)
     assert code == 2

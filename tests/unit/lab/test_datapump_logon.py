@@ -1,4 +1,4 @@
-"""How expdp and impdp ask for a password, and what a wallet spares."""
+"""The password prompt of expdp and impdp, and the logon by a wallet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pg_dump's output is taken apart into Data Pump's objects, and filters choose among them."""
+"""pg_dump's output is split into Data Pump's objects, and filters choose among them."""
 
 from __future__ import annotations
 

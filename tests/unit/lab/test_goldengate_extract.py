@@ -1,4 +1,4 @@
-"""What an Extract takes from the redo, and what a Replicat makes of it."""
+"""The operations that an Extract takes from the redo, and their statements at a Replicat."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> lab.LabConfig:
 
 @pytest.fixture
 def talk(config: lab.LabConfig, monkeypatch: pytest.MonkeyPatch) -> Talk:
-    """Say commands to ggsci of a site; returns everything that it prints."""
+    """Send commands to ggsci of a site; returns its output."""
     monkeypatch.setattr(Session, "connect", lambda self: SimpleNamespace(current_scn=lambda: 25_000_000))
 
     def say(site: str, *commands: str) -> str:
@@ -152,7 +152,7 @@ def test_groups_are_added_and_shown(talk: Talk, site: str, digits: int) -> None:
     assert ("Type" in text) == (site == "site3")
 
 
-def test_kinds_are_told_since_12(talk: Talk, config: lab.LabConfig) -> None:
+def test_kinds_are_shown_since_12(talk: Talk, config: lab.LabConfig) -> None:
     login = f"dblogin userid ggate password {config.password('site2', 'GGATE')}"
     text = talk(
         "site2",

@@ -1,4 +1,4 @@
-"""Parameter files: what the real processes read, and the guide's samples that they abend on."""
+"""Parameter files that the real processes read, and the guide's samples that they abend on."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from infomart_lab.goldengate.extract import Pump
 from infomart_lab.goldengate.home import Home
 from infomart_lab.goldengate.parameters import parse
 
-#: Seconds without progress after which the pump connects again; many of them pass in each test.
+#: Seconds without progress after which the pump connects again; each test takes many of them.
 TIMEOUT = 0.4
 
 
@@ -48,7 +48,7 @@ class SlowLink:
                 self._take_over(far)
 
     def _take_over(self, connection: socket.socket) -> None:
-        """As the Manager does it: the collector before ends first."""
+        """As the Manager does: the earlier collector ends first."""
         if self._collector is not None:
             with contextlib.suppress(OSError):
                 self._collector[0].shutdown(socket.SHUT_RDWR)

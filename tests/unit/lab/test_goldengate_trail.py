@@ -1,4 +1,4 @@
-"""Trails: what is written is read once and in order, wherever writer or reader was cut off."""
+"""Trails: each record is read once and in order, wherever writer or reader was cut off."""
 
 from __future__ import annotations
 

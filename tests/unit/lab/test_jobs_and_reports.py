@@ -1,4 +1,4 @@
-"""The commands that run a job of the Info Mart Server, tell of its service and bring the reports into service."""
+"""The commands that run a job of the Info Mart Server, show its start mode, and bring the reports into service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabConfig:
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *running: bool) -> None:
-    """Let the server's process be seen as told, the last word for good."""
+    """Let the server's process have these states; the last one stays."""
     seen = list(running)
     monkeypatch.setattr(lca, "processes", lambda *_: [1] if (seen.pop(0) if len(seen) > 1 else seen[0]) else [])
     monkeypatch.setattr(gimjob, "_LOOK_SECONDS", 0.05)
@@ -159,9 +159,7 @@ def test_reports_of_an_unknown_or_another_host_are_not_touched(config: LabConfig
 
 
 @pytest.mark.parametrize(("automatic", "code"), [(None, 0), (True, 3)])
-def test_a_service_that_starts_by_itself_is_told_by_the_exit_code(
-    config: LabConfig, automatic: object, code: int
-) -> None:
+def test_the_exit_code_says_that_a_service_starts_by_itself(config: LabConfig, automatic: object, code: int) -> None:
     lab_config.set_fault(config, "site2.gim_server.autostart", automatic)
     lab_config.set_fault(config, "site1.gim_server.autostart", True)
     assert gimservice.main(["manual"]) == code

@@ -104,7 +104,7 @@ def test_jobs_and_reports_are_commands_on_the_servers_host(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("before", ["", "- a list\n", "sites: [", None])
-def test_a_topology_file_without_sections_of_somebody_is_written_anew(tmp_path: Path, before: str | None) -> None:
+def test_a_topology_file_without_sections_of_somebody_is_written_again(tmp_path: Path, before: str | None) -> None:
     config = lab_config.create(tmp_path, scenario_name="active-standby")
     host.prepare_keys(config)
     if before is not None:

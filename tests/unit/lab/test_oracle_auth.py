@@ -11,7 +11,7 @@ from infomart_lab.oracle.auth import VERIFIER_11G, Challenge, decrypt, encrypt
 
 
 def answer(challenge: Challenge, password: str) -> tuple[str, str, bytes]:
-    """What the driver (crypto.pyx, auth.pyx) computes in phase two: both hexadecimal texts and its key."""
+    """Phase two as the driver (crypto.pyx, auth.pyx) computes it: both hexadecimal texts and its key."""
     pairs = {key: (value, flags) for key, value, flags in challenge.parameters()}
     assert pairs["AUTH_VFR_DATA"][1] == VERIFIER_11G
     salt = bytes.fromhex(pairs["AUTH_VFR_DATA"][0])

@@ -25,7 +25,7 @@ def written(fields: Fields, **values: int) -> Writer:
 
 
 def reader(*parts: Writer) -> Reader:
-    """The parts and one byte behind them, which nobody may take."""
+    """The parts, and one byte after them that must stay unread."""
     return Reader(data=b"".join(bytes(part.data) for part in parts) + b"\x99")
 
 

@@ -200,7 +200,7 @@ def test_a_restart_cuts_off_half_a_line_and_stores_nothing_twice(config: LabConf
 # -- SCN -------------------------------------------------------------------------------------------
 
 
-def test_a_snapshots_text_tells_what_it_sees() -> None:
+def test_a_snapshots_text_says_what_it_sees() -> None:
     seen = Visibility.parse("10:20:12,15")
     assert [x for x in range(8, 22) if seen.sees(x)] == [8, 9, 10, 11, 13, 14, 16, 17, 18, 19]
     assert Visibility.parse("10:10:").sees(9)

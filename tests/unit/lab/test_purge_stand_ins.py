@@ -1,4 +1,4 @@
-"""What purges the lab's IDBs: crontab, a site's own program, and what the topology says of each mechanism."""
+"""Purges of the lab's IDBs: crontab, a site's own program, and each mechanism in the topology."""
 
 from __future__ import annotations
 

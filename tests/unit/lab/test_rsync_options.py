@@ -66,6 +66,6 @@ def test_a_real_rsync_is_found_behind_the_labs_own(tmp_path: Path) -> None:
     assert rsync.real_rsync(f"{own}:{other}") == str(other / "rsync")
 
 
-def test_it_tells_its_version_as_rsync_does(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_prints_its_version_as_rsync_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert rsync.run(["--version"]) == 0
     assert capsys.readouterr().out.startswith(f"rsync  version {rsync.VERSION}  protocol version ")

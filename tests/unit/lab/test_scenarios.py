@@ -1,4 +1,4 @@
-"""What a lab looks like at the start, and what is changed in it afterwards."""
+"""State of a lab at the start, and later changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infomart_lab import config as lab_config
 from infomart_lab import genesys, topology
 from infomart_lab.config import LabConfig, Site
 
-#: What was so before scenarios had names: the demo and the system tests stand on it.
+#: The default lab, on which the demo and the system tests depend.
 RETURN_TO_NORMAL = {
     "site1": Site(name="site1", goldengate="11.2", data_pump="11.2", present=False),
     "site2": Site(name="site2", server_running=True),
@@ -52,7 +52,7 @@ def test_every_source_has_an_ha_pair_unless_it_is_named() -> None:
     assert [source.idb_sites for source in sources] == [["site1", "site2"], ["site2"]]
 
 
-def test_a_scenario_is_made_anew_at_each_call() -> None:
+def test_a_scenario_is_recreated_at_each_call() -> None:
     sites, _ = lab_config.scenario("active-standby")
     sites["site1"].present = False
     assert lab_config.scenario("active-standby")[0]["site1"].present

@@ -1,4 +1,4 @@
-"""The scan for secrets finds what is planted: a clean result of a run means something."""
+"""The scan for secrets finds a planted one, so a clean result of a run has a meaning."""
 
 from __future__ import annotations
 

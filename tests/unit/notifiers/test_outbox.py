@@ -97,7 +97,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 # -- kept, and sent later ------------------------------------------------------------------------------
 
 
-def test_a_gate_whose_ticketing_system_is_away_is_told_by_the_next_look(
+def test_a_gate_whose_ticketing_system_is_away_is_reported_by_the_next_survey(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.system.away = True
@@ -117,7 +117,7 @@ def test_a_gate_whose_ticketing_system_is_away_is_told_by_the_next_look(
     assert len(world.system.got) == 1
 
 
-def test_a_message_of_the_same_run_tells_first_what_waits_so_the_order_stays(world: World) -> None:
+def test_a_message_of_the_same_run_sends_first_what_waits_so_the_order_stays(world: World) -> None:
     world.system.away = True
     world("begins", "take_lock", "running")
     world("waits", "confirm_site_failure", "running")
@@ -128,7 +128,7 @@ def test_a_message_of_the_same_run_tells_first_what_waits_so_the_order_stays(wor
     assert world.rows == {}
 
 
-def test_a_message_that_comes_while_others_cannot_be_told_waits_behind_them(world: World) -> None:
+def test_a_message_that_comes_while_others_cannot_be_sent_waits_behind_them(world: World) -> None:
     world.system.away = True
     world("begins", "take_lock", "running")
     world.states = {"take_lock": "running"}
@@ -162,7 +162,7 @@ def test_the_same_message_waits_once_however_often_it_happens_again(world: World
     assert world.system.told == [("INC0012345", "waiting")]
 
 
-def test_a_long_message_with_every_letter_is_told_as_it_was(world: World) -> None:
+def test_a_long_message_with_every_letter_is_sent_unchanged(world: World) -> None:
     world.system.away = True
     world.results = {"report_loss": {"report": "Größe 日本 " * 900}}
     world("ends", "release_lock")
@@ -181,7 +181,7 @@ def test_it_waits_where_lock_and_ledger_of_the_plan_are(world: World) -> None:
     world.params = {"failed_site": "site1", "survivor": "site3"}
     world("waits", "confirm_site_failure", "running")
     assert world.sites["site3"].plans.get(UNDELIVERED)
-    # No form of a failover: the source, which is the active site when none is named.
+    # Not a failover: the source, by default the active site.
     world.params = {"source": "site9"}
     world("fails", "take_lock", "failed", error=GuardError("There is no site9."))
     assert "failed" in world.waits
@@ -198,7 +198,7 @@ def test_a_refused_message_holds_up_neither_its_run_nor_another_ticket(world: Wo
     assert world.waits == ["failed"]
 
 
-def test_what_was_refused_is_tried_by_a_look_once_an_hour_and_by_each_message_of_its_run(world: World) -> None:
+def test_what_was_refused_is_tried_by_a_survey_once_an_hour_and_by_each_message_of_its_run(world: World) -> None:
     world.system.refuses = {"INC0012345"}
     world("begins", "take_lock", "running")
     tries = len(world.receiver.requests)
@@ -214,7 +214,7 @@ def test_what_was_refused_is_tried_by_a_look_once_an_hour_and_by_each_message_of
     assert [event for _, event in world.system.told] == ["started", "waiting"]
 
 
-def test_a_wrong_password_is_tried_once_by_a_look_and_not_again_for_an_hour(world: World) -> None:
+def test_a_wrong_password_is_tried_once_by_a_survey_and_not_again_for_an_hour(world: World) -> None:
     world.system.away = True
     for run in ("INC0000001", "INC0000002", "INC0000003"):
         world.run_id = run
@@ -235,7 +235,7 @@ def test_a_wrong_password_is_tried_once_by_a_look_and_not_again_for_an_hour(worl
 # -- several, and too many -------------------------------------------------------------------------------
 
 
-def test_two_airflows_that_look_at_the_same_time_tell_once(world: World) -> None:
+def test_two_airflows_that_survey_at_the_same_time_send_once(world: World) -> None:
     world.system.away = True
     for run in ("INC0000001", "INC0000002"):
         world.run_id = run
@@ -246,7 +246,7 @@ def test_two_airflows_that_look_at_the_same_time_tell_once(world: World) -> None
     assert sorted(world.system.told) == [("INC0000001", "started"), ("INC0000002", "started")]
 
 
-def test_what_somebody_took_and_did_not_finish_is_told_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_somebody_took_and_did_not_finish_is_sent_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.system.away = True
     world("waits", "confirm_site_failure", "running")
     world.system.away = False
@@ -264,7 +264,7 @@ def test_what_somebody_took_and_did_not_finish_is_told_later(world: World, monke
     assert world.system.told == [("INC0012345", "waiting")]
 
 
-def test_a_message_that_waited_a_week_is_told_no_more_and_the_log_says_so(
+def test_a_message_that_waited_a_week_is_dropped_and_the_log_says_so(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.system.away = True
@@ -350,7 +350,7 @@ def test_a_connection_that_airflow_does_not_have_loses_no_message(
     assert world.system.told == [("INC0012345", "started")]
 
 
-def test_a_look_gives_all_that_waits_one_limit_and_a_site_that_is_away_hinders_no_other(world: World) -> None:
+def test_a_survey_has_one_limit_for_all_that_waits_and_a_site_that_is_away_hinders_no_other(world: World) -> None:
     world.system.away = True
     for number in range(6):
         world.run_id = f"INC000000{number}"
@@ -365,7 +365,7 @@ def test_a_look_gives_all_that_waits_one_limit_and_a_site_that_is_away_hinders_n
     assert len(world.system.got) == 6
 
 
-def test_whatever_happens_a_look_goes_on(
+def test_a_survey_goes_on_whatever_happens(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.system.away = True

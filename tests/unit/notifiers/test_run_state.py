@@ -31,7 +31,7 @@ def test_a_run_is_over_when_its_last_task_is_and_not_before(dag: Any) -> None:
     assert not run_state.is_over(dag.tasks, {})
 
 
-def test_a_failed_step_leaves_the_way_back_and_the_lock_to_do(dag: Any) -> None:
+def test_a_failed_step_leaves_the_back_out_and_the_lock_to_do(dag: Any) -> None:
     states = {"take_lock": "success", "check_already_done": "failed"}
     found = run_state.expected(dag.tasks, states)
     assert found["hold_idb_purging"] == "upstream_failed"
@@ -42,7 +42,7 @@ def test_a_failed_step_leaves_the_way_back_and_the_lock_to_do(dag: Any) -> None:
 
 
 def test_a_run_that_got_no_lock_is_over_at_once(dag: Any) -> None:
-    """Nothing follows, not even the teardowns, whatever the scheduler has marked until then."""
+    """Nothing follows, not even the teardowns, whatever the scheduler has marked by then."""
     assert run_state.is_over(dag.tasks, {"take_lock": "failed"})
     assert not run_state.is_over(dag.tasks, {"take_lock": "up_for_retry"})
 

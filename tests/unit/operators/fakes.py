@@ -1,4 +1,4 @@
-"""A step without a world behind it: ledgers are dictionaries, the lock is one holder."""
+"""A step without sites: ledgers are dictionaries, the lock is one holder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infomart_dr.plan.runs import Runs
 
 
 class FakeLedger(dict[str, str]):
-    """Facts as they stand in DR_LEDGER; a recorded one stands."""
+    """Facts as in DR_LEDGER: a recorded one is never overwritten."""
 
     def get(self, fact: Any, default: Any = None) -> Any:
         if not isinstance(fact, Fact):
@@ -34,7 +34,7 @@ class FakeLedger(dict[str, str]):
 
     def put_once(self, fact: Fact[Any], value: Any) -> Any:
         text = fact.write(value)
-        # As the column is; the real one refuses what is longer.
+        # The column's size; the real ledger refuses longer values.
         assert 0 < len(text.encode()) <= 4000
         return fact.read(self.setdefault(fact.name, text))
 
@@ -88,7 +88,7 @@ class FakeLock:
 
 
 class FakeAt:
-    """A site of a fake step: what the step's own methods say of a role."""
+    """A site of a fake step, from the step's own methods for a role."""
 
     def __init__(self, step: Any, role: str) -> None:
         self._step, self._role = step, role

@@ -154,7 +154,7 @@ def keep() -> KeepConfigurationInStep:
 
 def test_the_second_server_gets_the_configuration_of_the_first_with_its_own_host_and_info_mart(step: Any) -> None:
     step.stored["GIM_site2"]["options"]["gim-etl"]["days-to-keep-gidb-facts"] = "30"
-    # As a failover and the hold for the export have left it.
+    # The state that a failover and the hold for the export have left.
     step.stored["GIM_site2"]["options"]["schedule"]["run-scheduler"] = "false"
     for name in ("DAP_TS1_site1", "ICON_TS1_site2"):
         step.stored[name]["state"] = 2
@@ -255,7 +255,7 @@ def test_a_second_server_at_the_others_info_mart_is_not_started(step: Any, conne
     assert step.started == [] and step.ledger == {}
 
 
-def test_a_server_that_somebody_started_is_still_noted_as_past_the_point_of_no_return(step: Any) -> None:
+def test_a_server_that_somebody_started_is_still_recorded_as_past_the_point_of_no_return(step: Any) -> None:
     step.started = ["target by hand"]
     start(step)
     assert "point_of_no_return" in step.ledger

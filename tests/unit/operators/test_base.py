@@ -52,7 +52,7 @@ def test_a_goal_that_is_reached_is_left_alone_also_without_the_lock() -> None:
     assert (result["summary"], result["watts"]) == ("the light is on", 5)
 
 
-def test_an_act_is_followed_by_another_look_and_a_second_run_does_nothing() -> None:
+def test_an_act_is_followed_by_another_check_and_a_second_run_does_nothing() -> None:
     step, light = FakeStep(), Light()
     assert light._run(step)["summary"] == "the light is on"  # type: ignore[arg-type]
     assert (light.looks, light.acts) == (2, 1)
@@ -80,7 +80,7 @@ def test_an_act_leaves_a_sign_of_life_in_the_lock() -> None:
     assert step.lock.signs_of_life == 1
 
 
-def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
+def test_a_step_that_the_plan_is_past_does_not_even_check() -> None:
     light = Light(unless=facts.EXPORTED)
     assert "past this step (exported: GIM_EXP)" in light._run(FakeStep(exported="GIM_EXP"))["summary"]  # type: ignore[arg-type]
     assert (light.looks, light.acts) == (0, 0)
@@ -88,7 +88,7 @@ def test_a_step_that_the_plan_is_past_does_not_even_look() -> None:
     assert light.acts == 1
 
 
-def test_when_a_plan_passed_a_step_is_told_as_a_time() -> None:
+def test_the_passing_of_a_step_is_shown_as_a_time() -> None:
     light = Light(unless=facts.POINT_OF_NO_RETURN)
     what = light._run(FakeStep(point_of_no_return="1796069707"))["summary"]  # type: ignore[arg-type]
     assert what == "the plan is past this step (point of no return: 2026-11-30 20:15:07 UTC)"
@@ -140,7 +140,7 @@ def test_a_check_stops_the_run_with_what_it_saw() -> None:
         (ConnectionResetError("x"), RetryAction.DEFAULT),
     ],
 )
-def test_only_what_time_may_cure_is_tried_again(error: Exception, action: RetryAction) -> None:
+def test_only_a_transient_error_is_tried_again(error: Exception, action: RetryAction) -> None:
     assert RETRY_POLICY.evaluate(error, 1, 7).action == action
 
 

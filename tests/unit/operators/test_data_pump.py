@@ -1,4 +1,4 @@
-"""A Data Pump step: attached to, tried anew under a new number, never fooled by an earlier log."""
+"""A Data Pump step: attached to, tried again under a new number, never judged by an earlier log."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_job_that_ends_at_once_is_not_handed_to_the_triggerer(world: World, mo
 def test_an_export_is_measured_unless_it_was_interrupted(
     world: World, monkeypatch: pytest.MonkeyPatch, attempts: int, log: str, noted: str | None
 ) -> None:
-    """A limit that an interruption has raised would stop a later run."""
+    """Otherwise an interruption would raise the estimate and stop a later run."""
     world.attempts = {f"0a1b2c3d-expdp-{number + 1}": ended(0) for number in range(attempts)}
     world.files[LOG] = log
     monkeypatch.setattr(dump_set.time, "time", lambda: 1060.0)
@@ -237,7 +237,7 @@ def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_clie
 
 
 def test_an_index_of_a_constraint_is_not_asked_of_the_dump_set(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no object there: it comes with its constraint."""
+    """The dump set has no object for it: it comes with its constraint."""
     indexes = [SimpleNamespace(name="SYS_C0012", generated=True), SimpleNamespace(name="IX", generated=False)]
     manifest = SimpleNamespace(files=[], dictionary=SimpleNamespace(indexes=indexes))
     replace_question(monkeypatch, "proven_manifest", lambda step: manifest)
@@ -321,9 +321,9 @@ def test_an_export_that_cannot_end_well_is_not_begun(
 @pytest.mark.parametrize(
     ("exports", "undo", "levels", "what"),
     [
-        # Faster than what is assumed of any storage.
+        # Faster than any assumed storage.
         ([300.0], 600, ("ok", "ok"), "measured in 1 run(s)"),
-        # Slower than the shortest that is assumed.
+        # Slower than the shortest assumed export.
         ([4 * 3600.0], 900, ("blocked", "warning"), "ends with ORA-01555"),
         ([300.0, 4 * 3600.0], 900, ("warning", "warning"), "may end with ORA-01555"),
         ([], 600, ("blocked", "warning"), "ends with ORA-01555"),
@@ -384,14 +384,14 @@ def test_a_deployment_without_a_ledger_has_no_measured_runs(monkeypatch: pytest.
     assert dump_set_guard.measured_runs(step) == []
 
 
-def test_the_size_of_the_schema_is_noted_for_later_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_the_schema_is_recorded_for_later_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
     step = room(monkeypatch, size=5000, free=10**9, undo=900)
     operator = CheckExportSpace(task_id="check_space")
     operator.finish(step, operator.observe(step))
     assert step.ledger["schema_bytes"] == "5000"
 
 
-def test_the_end_of_an_import_is_noted_for_later_estimates() -> None:
+def test_the_end_of_an_import_is_recorded_for_later_estimates() -> None:
     step: Any = FakeStep()
     operator = RunImpdp(task_id="run_impdp", role="target")
     operator.finish(step, dump_set.Observation(True, "done"))

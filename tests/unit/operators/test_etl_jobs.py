@@ -1,4 +1,4 @@
-"""Jobs of the server and reports, by a command or by a person: run once, in numbered attempts, and said to be done."""
+"""Jobs of the server and reports, by a command or by a person: run once, in numbered attempts, and confirmed."""
 
 from __future__ import annotations
 
@@ -112,14 +112,14 @@ def answer(option: str = "Done") -> dict[str, Any]:
 # -- by the site's own command ---------------------------------------------------------------------
 
 
-def test_the_command_gets_the_jobs_name_and_its_success_is_noted(step: Any, attempts: Attempts) -> None:
+def test_the_command_gets_the_jobs_name_and_its_success_is_recorded(step: Any, attempts: Attempts) -> None:
     result = maintain().execute({})
     assert attempts.submitted == [("0a1b2c3d-job-maintaingim-1", ["run-job", "-v", "--name=Job_MaintainGIM"])]
     assert "its command ended with 0" in step.ledger["job:Job_MaintainGIM"]
     assert "Job_MaintainGIM has succeeded" in result["summary"]
 
 
-def test_a_job_whose_success_is_noted_is_not_run_again(step: Any, attempts: Attempts) -> None:
+def test_a_job_whose_success_is_recorded_is_not_run_again(step: Any, attempts: Attempts) -> None:
     maintain().execute({})
     maintain().execute({})
     assert len(attempts.submitted) == 1
@@ -213,7 +213,7 @@ def test_a_person_is_told_which_job_of_which_application_and_what_not_possible_m
     assert "**Job_MaintainGIM** of the application `GIM`" in shown and "site2" in shown and "*Not possible*" in shown
 
 
-def test_a_persons_word_is_noted_and_a_retry_asks_nobody(step: Any) -> None:
+def test_a_persons_word_is_recorded_and_a_retry_asks_nobody(step: Any) -> None:
     step.topology.info_mart.jobs = Jobs()
     result = maintain().execute_complete({}, answer())
     assert "a person confirmed it" in step.ledger["job:Job_MaintainGIM"] and "has succeeded" in result["summary"]
@@ -284,7 +284,7 @@ def test_what_was_extracted_before_the_start_proves_nothing(step: Any, server: S
     assert server.now >= etl_jobs.MIGRATION_SECONDS
 
 
-def test_the_state_is_looked_for_anew_each_time(step: Any, server: Server) -> None:
+def test_the_state_is_checked_each_time(step: Any, server: Server) -> None:
     server.log = "55-20152"
     look(step)
     server.log, server.extracted = "", 2000

@@ -53,7 +53,7 @@ DRAINED = {**CONFIRMED, "standby_drained": "all applied"}
 
 
 class StrictLedger(FakeLedger):
-    """Refuses what the real one refuses."""
+    """Refuses the same values as the real one."""
 
     def put_once(self, fact: Fact[Any], value: Any) -> Any:
         assert 0 < len(fact.name.encode()) <= real_ledger._NAME_LIMIT
@@ -307,7 +307,7 @@ def test_without_any_trail_nothing_has_arrived_and_the_end_is_reached(step: Any)
 
 
 def test_the_end_of_another_trail_than_the_replicats_proves_nothing(step: Any) -> None:
-    """As after a change of trails.remote: the named trail has no file, and the Replicat reads the old one."""
+    """After a change of trails.remote, the named trail has no file, and the Replicat reads the old one."""
     step.goldengate.trail = "/ogg/dirdat/d1000000002"
     (step.goldengate.home / "dirdat").mkdir(parents=True)
     with pytest.raises(GuardError, match=r"reads /ogg/dirdat/d1000000002, and the topology names \./dirdat/dp"):
@@ -337,7 +337,7 @@ def test_a_survivor_without_a_replicat_is_accepted_only_by_the_runs_parameter(st
     assert seen.satisfied and "started with accept_missing_replicat" in seen.summary
 
 
-def test_an_abended_replicat_may_be_cured_and_its_report_is_shown(step: Any) -> None:
+def test_an_abended_replicat_is_a_transient_error_with_its_report(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
     step.goldengate.states["RGIM"] = "ABENDED"
     with pytest.raises(TransientError, match=r"ABENDED: changes that arrived are not applied. OGG-01296"):
@@ -362,7 +362,7 @@ def test_a_running_replicat_in_the_last_file_is_at_the_end_only_when_it_says_eof
 
 
 def test_a_stopped_replicat_proves_nothing_wherever_it_stands(step: Any) -> None:
-    """STOP with an exclamation mark rolls back; the position may be that of the rows that it rolled back."""
+    """STOP with an exclamation mark rolls back; the position may be after the rows that it rolled back."""
     step.goldengate.file("dp000000002", 900)
     step.goldengate.states["RGIM"] = "STOPPED"
     assert not replicat_at_trail_end(step).satisfied
@@ -506,7 +506,7 @@ def stop(step: Any) -> dict[str, Any]:
     return StopGoldenGate(task_id="stop_goldengate", role="target")._run(step)
 
 
-def test_the_manager_stops_before_the_replicat_so_that_nothing_arrives_after_the_last_look(step: Any) -> None:
+def test_the_manager_stops_before_the_replicat_so_that_nothing_arrives_after_the_last_check(step: Any) -> None:
     step.goldengate.file("dp000000002", 900)
     step.goldengate.states["EGIM"] = "RUNNING"
     stop(step)
@@ -521,7 +521,7 @@ def test_when_more_has_arrived_the_manager_starts_again_and_a_retry_waits_for_it
         stop(step)
     assert step.goldengate.commands == ["STOP MGR", "START MGR"]
     assert step.goldengate.states["RGIM"] == "RUNNING"
-    # The back-out knows that it has to look after the standby.
+    # The back-out knows that it must restore the standby.
     assert "standby_drained" not in step.ledger and "standby_touched" in step.ledger
     step.goldengate.at_eof = True
     stop(step)
@@ -536,7 +536,7 @@ def test_a_standby_that_is_not_drained_is_not_stopped(step: Any) -> None:
 
 
 def test_a_stop_that_broke_off_after_the_proof_is_finished_although_the_last_record_was_cut_off(step: Any) -> None:
-    """The Replicat stands at EOF before the file's size; once stopped, its position alone would prove nothing."""
+    """The Replicat is at EOF before the file's size; once stopped, its position alone would prove nothing."""
     step.goldengate.file("dp000000002", 950)
     died, step.goldengate.stop = step.goldengate.stop, lambda name, **_: 1 / 0
     with pytest.raises(ZeroDivisionError):
@@ -795,7 +795,7 @@ def back(step: Any) -> dict[str, Any]:
 
 
 def as_sets(objects: Objects) -> dict[str, Any]:
-    """The objects without what a change of the order, or of the version, makes."""
+    """The objects without their order and version."""
     return {
         name: {**document, "version": 0, "connections": set(document["connections"])}
         for name, document in objects.stored.items()
@@ -823,7 +823,7 @@ def test_a_failover_that_does_not_happen_leaves_every_object_as_it_was(tmp_path:
     assert step.goldengate.commands == ["START MGR", "START RGIM"]
 
 
-def test_the_way_back_puts_the_last_change_back_first(step: Any) -> None:
+def test_the_back_out_puts_the_last_change_back_first(step: Any) -> None:
     configure(step)
     there = [name for name, _ in step.objects.applied]
     step.objects.applied.clear()
@@ -831,17 +831,17 @@ def test_the_way_back_puts_the_last_change_back_first(step: Any) -> None:
     assert [name for name, _ in step.objects.applied] == there[::-1]
 
 
-def test_how_an_object_was_is_noted_once_and_a_retry_does_not_take_the_change_for_it(step: Any) -> None:
+def test_how_an_object_was_is_recorded_once_and_a_retry_does_not_take_the_change_for_it(step: Any) -> None:
     before = as_sets(step.objects)
     configure(step)
-    # The run broke off in the middle and somebody changed the object since: the step acts again.
+    # The run broke off in the middle, and a person has changed the object since: the step acts again.
     step.objects.stored["GIM"]["host"] = "site3-gim"
     configure(step)
     back(step)
     assert as_sets(step.objects) == before
 
 
-def test_objects_with_long_names_are_noted_and_put_back_too(step: Any) -> None:
+def test_objects_with_long_names_are_recorded_and_put_back_too(step: Any) -> None:
     for number, name in enumerate(LOST):
         rename(step, name, f"{name} {'x' * (199 - len(name))}"[:199] + str(number))
     before = as_sets(step.objects)
@@ -852,7 +852,7 @@ def test_objects_with_long_names_are_noted_and_put_back_too(step: Any) -> None:
     assert as_sets(step.objects) == before
 
 
-def test_an_object_that_cannot_be_put_back_keeps_its_note_and_does_not_keep_the_standby_from_following(
+def test_an_object_that_cannot_be_put_back_keeps_its_record_and_does_not_keep_the_standby_from_following(
     step: Any,
 ) -> None:
     before = as_sets(step.objects)
@@ -874,7 +874,7 @@ def test_nothing_is_changed_before_a_person_has_confirmed(step: Any) -> None:
     assert step.objects.applied == [] and step.ledger == {}
 
 
-def test_objects_that_are_as_they_must_be_are_still_noted_as_touched(step: Any) -> None:
+def test_objects_that_are_as_they_must_be_are_still_recorded_as_touched(step: Any) -> None:
     """Else the back-out would not know that this plan answers for the survivor."""
     configure(step)
     step.ledger.clear()
@@ -898,7 +898,7 @@ def test_a_person_who_configures_gets_the_exact_changes(step: Any) -> None:
 
 
 def test_a_person_who_has_switched_aggregation_off_is_not_asked_again_in_this_plan(step: Any) -> None:
-    """Before the start and before the re-aggregation: the object cannot be read where only a person configures."""
+    """Before the start and before the re-aggregation: where a person configures, the object cannot be read."""
     step.document["sites"]["site2"]["configuration"] = {"backend": "manual"}
     step.read_topology()
     hold = disable_aggregation()
@@ -934,7 +934,7 @@ def test_without_raa_no_plan_records_that_it_has_switched_aggregation_off(step: 
     assert not step.ledger.has(facts.AGGREGATION_DISABLED)
 
 
-def test_where_aggregation_can_be_seen_a_note_of_it_proves_nothing(step: Any) -> None:
+def test_where_aggregation_can_be_seen_a_record_of_it_proves_nothing(step: Any) -> None:
     hold = disable_aggregation()
     hold._run(step)
     step.objects.stored["GIM"]["options"]["schedule"]["run-aggregates"] = "true"
@@ -993,7 +993,7 @@ def test_of_two_active_servers_the_survivors_goes_on_ignoring_the_lost_site(tmp_
     assert step.objects.applied == [] and step.goldengate.commands == []
 
 
-def test_a_way_back_that_failed_is_tried_again_also_after_a_final_error() -> None:
+def test_a_back_out_that_failed_is_tried_again_also_after_a_final_error() -> None:
     operator = ReturnStandby(task_id="return_standby")
     assert operator.retry_policy is None and operator.role == "target"
 
@@ -1023,7 +1023,7 @@ def endpoints(monkeypatch: pytest.MonkeyPatch) -> Endpoints:
     return Endpoints(monkeypatch)
 
 
-def test_a_door_that_answers_stops_the_run_and_the_evidence_is_noted_anew_each_time(
+def test_an_endpoint_that_answers_stops_the_run_and_the_evidence_is_recorded_again_each_time(
     step: Any, endpoints: Endpoints
 ) -> None:
     probe = ProbeFailedSite(task_id="probe", place="survivor")
@@ -1040,7 +1040,7 @@ def test_a_door_that_answers_stops_the_run_and_the_evidence_is_noted_anew_each_t
     assert endpoints.asked == [("source", ("survivor",))] * 2
 
 
-def test_the_gate_shows_every_door_from_both_places_and_the_loss(step: Any, endpoints: Endpoints) -> None:
+def test_the_gate_shows_every_endpoint_from_both_places_and_the_loss(step: Any, endpoints: Endpoints) -> None:
     for place in ("airflow", "survivor"):
         ProbeFailedSite(task_id="probe", place=place)._run(step)  # type: ignore[arg-type]
     gate = ConfirmSiteFailure(task_id="gate", subject="Dead?", body="")
@@ -1055,10 +1055,10 @@ def test_the_gate_shows_every_door_from_both_places_and_the_loss(step: Any, endp
     assert step.ledger["site_failure_confirmed"].startswith("anna at ")
 
 
-def test_a_site_that_lives_or_that_nobody_calls_lost_lets_a_later_estimate_begin_anew(
+def test_a_site_that_lives_or_that_nobody_calls_lost_lets_a_later_estimate_begin_again(
     step: Any, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the moment of an earlier look would be the end of a loss that came later, in the same plan."""
+    """Otherwise the moment of an earlier probe would be the end of a later loss in the same plan."""
     endpoints.alive = True
     step.ledger["loss_first_look"] = "1000"
     with pytest.raises(GuardError):
@@ -1106,7 +1106,7 @@ def not_started(step: Any) -> None:
     assert step.started == [] and not {"point_of_no_return", "server_touched"} & set(step.ledger)
 
 
-def test_the_survivor_starts_once_and_the_point_of_no_return_is_noted_before_it(
+def test_the_survivor_starts_once_and_the_point_of_no_return_is_recorded_before_it(
     ready: Any, endpoints: Endpoints
 ) -> None:
     noted_at_start = []
@@ -1121,7 +1121,9 @@ def test_the_survivor_starts_once_and_the_point_of_no_return_is_noted_before_it(
     assert ready.started == [121]
 
 
-def test_the_survivor_does_not_start_when_a_door_of_the_lost_site_answers(ready: Any, endpoints: Endpoints) -> None:
+def test_the_survivor_does_not_start_when_an_endpoint_of_the_lost_site_answers(
+    ready: Any, endpoints: Endpoints
+) -> None:
     endpoints.alive = True
     with pytest.raises(GuardError, match=r"site1 is alive.*Two servers .*never write"):
         start(ready)
@@ -1196,13 +1198,13 @@ def test_the_survivor_does_not_start_while_a_trail_arrives_again_after_the_fence
     assert ready.started == []
 
 
-def test_a_server_that_somebody_started_by_hand_still_makes_the_plan_note_that_it_serves(ready: Any) -> None:
+def test_a_server_that_somebody_started_by_hand_still_makes_the_plan_record_that_it_serves(ready: Any) -> None:
     ready.started = ["by hand"]
     start(ready)
     assert "point_of_no_return" in ready.ledger
 
 
-def test_the_new_roles_are_told_until_the_topology_has_them(step: Any) -> None:
+def test_the_new_roles_are_reported_until_the_topology_has_them(step: Any) -> None:
     tell = ReportNewRoles(task_id="tell", roles={"source": "failed", "target": "active"})
     told = tell._run(step)
     assert told["summary"] == "set in the topology file now: sites.site1.role: failed, sites.site2.role: active"

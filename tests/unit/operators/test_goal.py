@@ -1,4 +1,4 @@
-"""A plan whose goal was reached before it began does nothing, and one that is under way goes by its own facts."""
+"""A plan whose goal was reached before it began does nothing, and one that is under way uses its own facts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class World:
         self.serves: set[str] = set()
         self.runs: set[str] = set()
         self.groups: dict[tuple[str, str], str] = {}
-        #: Application objects that are not as they must be.
+        #: Application objects that differ from the goal.
         self.wrong: set[str] = set()
         self.asked: list[str] = []
         replace_question(monkeypatch, "serving", lambda step, role: self._look(role, self.serves))
@@ -89,7 +89,7 @@ def test_a_goal_that_is_reached_before_makes_every_other_step_needless(world: Wo
 
 
 def test_a_plan_that_is_under_way_is_not_stopped_by_a_goal_that_it_has_just_reached(world: World) -> None:
-    """Else the steps after the cutover would be left out at a retry."""
+    """Otherwise a retry would leave out the steps after the cutover."""
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step(begun="yes", point_of_no_return="1")
@@ -117,7 +117,7 @@ def test_a_goal_is_forgotten_when_the_world_has_changed_before_the_plan_goes_on(
     assert step.ledger == {"begun": "yes"} and needless(step, None) is None
 
 
-def test_a_goal_that_stands_is_found_again_and_noted_once(world: World) -> None:
+def test_a_goal_that_stands_is_found_again_and_recorded_once(world: World) -> None:
     world.serves = {"target"}
     world.follows("target", "source")
     step = world.step()
@@ -127,7 +127,7 @@ def test_a_goal_that_stands_is_found_again_and_noted_once(world: World) -> None:
     assert step.lock.signs_of_life == life, "nothing was done"
 
 
-def test_nothing_is_noted_without_the_lock(world: World) -> None:
+def test_nothing_is_recorded_without_the_lock(world: World) -> None:
     step = world.step()
     step.lock = FakeLock()
     with pytest.raises(GuardError, match="lock"):

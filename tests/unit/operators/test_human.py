@@ -1,4 +1,4 @@
-"""Steps that people do, and gates: who is asked, what their answer comes to, and two pairs of eyes."""
+"""Steps of people, and gates: who is asked, the effect of the answer, and four eyes."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_gate_of_another_option_is_skipped_and_one_behind_the_plan_is_not_aske
     assert "past this step" in gate.execute(context())["summary"]
 
 
-def test_the_scheduler_that_is_off_already_is_still_noted_as_touched(
+def test_the_scheduler_that_is_off_already_is_still_recorded_as_touched(
     step: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the back-out would not know that the plan answers for the service."""

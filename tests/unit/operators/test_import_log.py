@@ -1,4 +1,4 @@
-"""The import's log: what voids an import, what a person decides, and what nobody is asked about."""
+"""The import's log: errors that void an import, errors for a person, and errors for nobody."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ SEQUENCE = 'ORA-31684: Object type SEQUENCE:"GIM"."S" already exists\n'
 TABLE = 'ORA-39083: Object type TABLE:"GIM"."T" failed to create with error:\nORA-00959: tablespace\n'
 
 
-#: What the target lacks beside the schema.
+#: Objects around the schema that the target lacks.
 AROUND: list[str] = []
 
 

@@ -1,4 +1,4 @@
-"""The step that estimates the loss: what it reads, what it notes, and what a retry finds again."""
+"""The step that estimates the loss: its input, its facts, and their reuse by a retry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from infomart_dr.plan import facts
 from infomart_dr.times import clock
 
 T0 = 1_762_000_200 // INTERVAL * INTERVAL
-#: Two calls a second for two hours; then the site is lost, and somebody looks ten minutes later.
+#: Two calls a second for two hours; then the site is lost, and the first estimate is ten minutes later.
 MARK, LAST_EVENT, FAILED, NOW = T0 + 7100, T0 + 7190, T0 + 7200, T0 + 7800
 
 
@@ -353,7 +353,7 @@ def test_a_source_without_calls_is_no_loss(world: World) -> None:
 def test_a_failure_time_is_as_exact_as_it_is_written(world: World, text: str, tolerance: int) -> None:
     moment = datetime.fromtimestamp(FAILED, UTC)
     result = run(drained(world, failure_time=moment.strftime(text)))
-    # To the minute it may lie before the last sign of life, which is believed then.
+    # To the minute it may lie before the last sign of life, which then counts.
     middle = int(moment.timestamp()) if tolerance == 1 else int(moment.timestamp()) // 60 * 60
     assert result["failure_from"] == max(middle - tolerance, LAST_EVENT)
     assert result["failure_to"] == middle + tolerance
@@ -364,7 +364,7 @@ def test_a_failure_time_that_is_none_stops_the_step(world: World) -> None:
         run(drained(world, failure_time="yesterday"))
 
 
-def test_without_a_failure_time_the_first_look_ends_the_span_at_each_retry_too(world: World) -> None:
+def test_without_a_failure_time_the_first_estimate_ends_the_span_at_each_retry_too(world: World) -> None:
     step = LossStep(world)
     first = run(step, "before")
     assert (first["failure_from"], first["failure_to"]) == (LAST_EVENT, NOW)
@@ -376,7 +376,7 @@ def test_without_a_failure_time_the_first_look_ends_the_span_at_each_retry_too(w
 # -- what it notes -------------------------------------------------------------------------------------
 
 
-def test_it_notes_a_summary_and_a_report_and_notes_them_anew(world: World) -> None:
+def test_it_records_a_summary_and_a_report_and_records_them_again(world: World) -> None:
     step = drained(world)
     run(step)
     first = step.ledger["loss:drained"]
@@ -391,7 +391,7 @@ def test_marks_stand_once_drained_whatever_the_survivors_server_moves(world: Wor
     lost = world.lose(MARK - 20, key=102)
     step = drained(world)
     first = run(step)
-    # The server runs: it extracts what waited, and never again what is below the old marks.
+    # The server runs: it extracts waiting calls, and never those below the old marks.
     step.ledger["point_of_no_return"] = str(NOW)
     world.facts |= {guid: ts for key in (101, 102) for guid, ts in world.calls[key] if ts > MARK}
     world.marks = dict.fromkeys(world.marks, NOW)
@@ -405,7 +405,7 @@ def test_marks_stand_once_drained_whatever_the_survivors_server_moves(world: Wor
     assert end["disagreements"] == []
 
 
-def test_marks_of_another_draining_are_noted_anew(world: World) -> None:
+def test_marks_of_another_draining_are_recorded_again(world: World) -> None:
     step = drained(world)
     run(step)
     step.ledger["standby_drained"] = "RGIM is STOPPED, later"
@@ -414,7 +414,7 @@ def test_marks_of_another_draining_are_noted_anew(world: World) -> None:
     assert all(source["mark"] == MARK + 30 for source in result["sources"])
 
 
-def test_a_server_that_ran_before_the_marks_were_noted_proves_nothing(world: World) -> None:
+def test_a_server_that_ran_before_the_marks_were_recorded_proves_nothing(world: World) -> None:
     step = drained(world)
     step.ledger["point_of_no_return"] = str(NOW)
     result = run(step, "end")
@@ -422,7 +422,7 @@ def test_a_server_that_ran_before_the_marks_were_noted_proves_nothing(world: Wor
     assert "ran before the marks were recorded" in result["report"]
 
 
-def test_the_end_is_held_against_what_was_told(world: World) -> None:
+def test_the_end_is_compared_with_the_estimates(world: World) -> None:
     step = LossStep(world)
     step.params["failure_time"] = clock(FAILED)
     before = run(step, "before")
@@ -434,7 +434,7 @@ def test_the_end_is_held_against_what_was_told(world: World) -> None:
     assert "Estimate before the draining: 0 to " in end["report"]
 
 
-def test_noted_marks_are_read_back_for_the_same_draining_only() -> None:
+def test_recorded_marks_are_read_back_for_the_same_draining_only() -> None:
     base = Base({101: MARK, 102: MARK + 7}, {9: MARK - 3}, {101: MARK - 10}, MARK - 1, MARK + 9, drained=True)
     text = base.to_text("at RBA 17")
     assert Base.from_text(text, "at RBA 17") == base
@@ -549,7 +549,7 @@ def test_a_stream_that_breaks_off_raises_a_typed_error_and_closes() -> None:
     assert connection.closed
 
 
-def test_the_notes_of_the_ledger_are_json(world: World) -> None:
+def test_the_facts_of_the_loss_are_json(world: World) -> None:
     step = drained(world)
     run(step)
     assert json.loads(step.ledger["loss:drained"])["drained"] is True

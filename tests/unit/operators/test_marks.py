@@ -74,7 +74,7 @@ def test_a_source_with_calls_beyond_its_mark_is_behind(world: World) -> None:
 
 
 def test_a_source_without_calls_is_not_taken_for_idle_and_proves_nothing(world: World) -> None:
-    """A Configuration Server's IDB has an empty G_CALL, whatever waits there."""
+    """A Configuration Server's IDB always has an empty G_CALL."""
     world.tables[101] = "GIDB_GC_AGENT"
     seen = high_water_mark_moved(world.step(), "source", SINCE)
     assert seen.satisfied and seen.summary.endswith("; without calls, not judged: 101")

@@ -155,7 +155,7 @@ def test_a_run_that_was_overtaken_does_not_release_the_others_lock() -> None:
     assert step.lock.holder() is not None
 
 
-def test_who_asked_for_a_run_and_why_is_noted_for_good_once_a_run() -> None:
+def test_who_asked_for_a_run_and_why_is_recorded_once_for_each_run() -> None:
     step = FakeStep(owner="infomart_cutover INC0012345")
     step.params["reason"] = "fire"
     take(step)
@@ -179,7 +179,7 @@ def test_the_lock_says_who_asked_to_whoever_meets_it() -> None:
     assert reasons == ["fire; requested by anna"]
 
 
-def test_a_plan_is_not_gone_on_with_between_other_sites() -> None:
+def test_a_plan_is_not_resumed_between_other_sites() -> None:
     step = FakeStep()
     take(step)
     step.sites["target"] = "site4"
@@ -187,7 +187,7 @@ def test_a_plan_is_not_gone_on_with_between_other_sites() -> None:
         take(step)
 
 
-def test_a_plan_whose_capture_another_plan_replaced_is_not_gone_on_with() -> None:
+def test_a_plan_whose_capture_another_plan_replaced_is_not_resumed() -> None:
     step = FakeStep(old_replication_removed="yes")
     for entry in step.replications:
         entry["plan"] = "plan-1"
@@ -289,7 +289,7 @@ def test_a_held_idb_without_calls_keeps_the_plans_hold_until_its_mark_has_passed
     assert high_water_mark_passed_hold(step, "target").satisfied
 
 
-def test_the_longest_reason_of_the_form_can_be_noted_whatever_its_letters_are(world: World) -> None:
+def test_the_longest_reason_of_the_form_can_be_recorded_whatever_its_letters_are(world: World) -> None:
     step = plan_of("plan-1", world)
     step.params["reason"] = "\N{FIRE}" * 500
     take(step)
@@ -320,7 +320,7 @@ def test_a_hold_that_stands_is_not_placed_again(world: World) -> None:
     assert [job.acts for job in world.jobs.values()] == [["disable"], [], ["disable"]]
 
 
-def test_a_plan_that_is_gone_on_with_after_its_release_holds_again(world: World) -> None:
+def test_a_plan_that_is_resumed_after_its_release_holds_again(world: World) -> None:
     step = plan_of("plan-1", world)
     hold(step)
     let_go(step)
@@ -334,7 +334,7 @@ def test_a_plan_that_is_gone_on_with_after_its_release_holds_again(world: World)
 def test_a_hold_that_holds_again_lasts_until_what_is_collected_from_then_on_is_processed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Released, or with the end that a release in waiting has given it: the guard must not find it reached."""
+    """It was released, or a waiting release has set its end: the guard must not find that end reached."""
     step = plan_of("plan-1", world)
     hold(step)
     release = ReleasePurgeHold(task_id="release", role="target")

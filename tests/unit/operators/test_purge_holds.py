@@ -1,4 +1,4 @@
-"""infomart_purge_hold and infomart_purge_guard: what a form may ask for, and what a run then does, once."""
+"""infomart_purge_hold and infomart_purge_guard: valid forms, and the actions of a run, once."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ def test_a_hold_by_a_mark_is_extended_to_a_later_time_of_the_same_site(world: Wo
 
 @pytest.mark.parametrize("person", ["bert", "anna"])
 def test_a_run_does_not_take_the_hold_of_another_run_with_its_id_for_its_own(world: World, person: str) -> None:
-    """Two Airflows and one ticket; whoever asked, the second gets no green for a hold that is not the one asked for."""
+    """Two Airflows and one ticket: the second run must not succeed with a hold that it has not asked for."""
     place(world, which="ts1")
     run(step_of(world, "run-2", action="release", hold="CHG1"))
     step = step_of(world, which="ts1", ends_at=in_days(3), reason="x")
@@ -516,7 +516,7 @@ def test_an_idb_that_cannot_be_asked_fails_the_guard_after_the_others_are_done(w
     assert world.enabled() == [False, False]
 
 
-def test_a_trouble_that_time_does_not_cure_makes_the_guards_error_final(
+def test_a_permanent_trouble_makes_the_guards_error_permanent(
     world: World, guard: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = iter([UnreachableError("no answer"), TopologyError("no such job")])

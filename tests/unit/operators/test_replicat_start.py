@@ -47,7 +47,7 @@ def test_a_plain_start_is_right_only_behind_one_that_has_passed_the_csn(starts: 
 
 
 class World:
-    """A Replicat at the target with its reports, and what ggsci is told."""
+    """A Replicat at the target with its reports, and the commands to ggsci."""
 
     def __init__(self) -> None:
         self.status: str | None = "STOPPED"
@@ -82,7 +82,7 @@ class World:
         return self.status and SimpleNamespace(status=self.status, initialized=self.initialized)
 
     def run(self, start: Start) -> None:
-        """A run begins, whoever started it."""
+        """A run of the Replicat begins."""
         self.starts.append(start)
         self.initialized, self.status = False, "RUNNING"
 
@@ -202,7 +202,7 @@ def test_an_abend_at_the_login_is_tried_again_with_the_csn(world: World) -> None
 
 
 def test_a_restart_before_the_csn_was_passed_is_found_by_the_catch_up(world: World) -> None:
-    """AUTORESTART starts it plainly while it still skips; then the marker arrives all the same."""
+    """AUTORESTART starts it without the CSN while it still skips; the marker still arrives."""
     start(world)
     world.starts.append(PLAIN)
     with pytest.raises(GuardError, match="was started without AFTERCSN 1000"):
@@ -221,7 +221,7 @@ def test_a_restart_behind_the_csn_is_right(world: World) -> None:
     assert "has passed" in start(world)["summary"]
 
 
-def test_of_a_group_that_is_added_anew_neither_record_nor_report_counts(world: World) -> None:
+def test_of_a_group_that_is_added_again_neither_record_nor_report_counts(world: World) -> None:
     start(world)
     caught_up(world)
     world.status = None

@@ -1,4 +1,4 @@
-"""Leftovers of older replication are moved aside, and only those that nothing uses any more."""
+"""Unused leftovers of older replication are moved aside."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_all_of_an_older_replication_is_removed_and_kept_aside(sites: dict[str, 
         *("trace/pgim.trc", "BR/EGIM/CP.EGIM.000000001", "dirdat/zz000000000"),
     }
     rest = {name for name in site.left() if "old-" not in name}
-    # Other groups, other trails, the manager and the parameter files are nobody's leftovers.
+    # Other groups, other trails, the manager and the parameter files are no leftovers.
     assert rest == {
         *("dirdat/dpnotes", "dirchk/OTHER.cpe", "dirrpt/MGR.rpt", "dirprm/egim.prm"),
     }
@@ -114,7 +114,7 @@ def test_of_a_direction_in_use_groups_and_trails_stay(sites: dict[str, Site]) ->
 
 
 def test_a_removal_that_broke_off_is_finished_by_the_retry(sites: dict[str, Site]) -> None:
-    """Groups that are gone already have still left their files."""
+    """Removed groups have left their files."""
     sites["source"].groups.clear()
     RemoveOldReplication(task_id="remove")._run(step_of(sites))
     assert "dirchk/EGIM.cpe" not in sites["source"].left()

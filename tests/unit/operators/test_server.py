@@ -106,7 +106,7 @@ def test_a_try_whose_run_was_ended_meanwhile_records_no_point_of_no_return(
 
 
 def test_a_stop_of_a_running_server_makes_an_earlier_comparison_void(world: World) -> None:
-    """Airflow died after the comparison, somebody started the server by hand, and the cutover is tried again."""
+    """Airflow died after the comparison, a person started the server, and the cutover is tried again."""
     step = world.step(**STOPPED)
     StopInfoMartServer(task_id="stop")._run(step)
     assert not set(STOPPED) & set(step.ledger)
@@ -120,7 +120,7 @@ def test_a_server_that_is_stopped_already_keeps_its_comparison(world: World) -> 
     assert set(STOPPED) <= set(step.ledger)
 
 
-def test_the_final_stop_is_told_as_a_time(world: World) -> None:
+def test_the_final_stop_is_shown_as_a_time(world: World) -> None:
     world.runs.clear()
     step = world.step(final_stop="1796069707")
     assert (
@@ -128,7 +128,7 @@ def test_the_final_stop_is_told_as_a_time(world: World) -> None:
     )
 
 
-def test_the_way_back_starts_the_service_and_then_the_reverse_groups(world: World) -> None:
+def test_the_back_out_starts_the_service_and_then_the_reverse_groups(world: World) -> None:
     world.runs.clear()
     step = world.step(server_touched="1", to_target_stopped="yes", application_moved="site3", **STOPPED)
     back(step)
@@ -145,7 +145,7 @@ ADDED = {
 }
 
 
-def test_the_way_back_removes_the_groups_that_the_cutover_added_once_the_service_is_back(world: World) -> None:
+def test_the_back_out_removes_the_groups_that_the_cutover_added_once_the_service_is_back(world: World) -> None:
     """An Extract that stays registered keeps the archived logs for ever."""
     world.runs.clear()
     step = world.step(server_touched="1", to_target_stopped="yes", **STOPPED, **ADDED)
@@ -153,13 +153,13 @@ def test_the_way_back_removes_the_groups_that_the_cutover_added_once_the_service
     removed = ["REMOVE source RGIM", "REMOVE target PGIM", "REMOVE target EGIM"]
     assert world.commands[-3:] == removed
     assert set(step.ledger) == {"server_touched"}
-    # What replication to the target uses stays: the source's own trail, and the one that arrives at the target.
+    # The trails of replication to the target stay: the source's own, and the one that arrives at the target.
     at_source, at_target = world.scripts
     assert "dirdat/dp[0-9]*" in at_source and "dirdat/em[0-9]*" not in at_source
     assert "dirdat/em[0-9]*" in at_target and "dirdat/dp[0-9]*" not in at_target and "BR/EGIM" in at_target
 
 
-def test_groups_at_a_site_that_does_not_answer_are_removed_by_the_next_way_back(world: World) -> None:
+def test_groups_at_a_site_that_does_not_answer_are_removed_by_the_next_back_out(world: World) -> None:
     world.runs.clear()
     world.unreachable = "target"
     step = world.step(server_touched="1", to_target_stopped="yes", **STOPPED, **ADDED)
@@ -171,7 +171,7 @@ def test_groups_at_a_site_that_does_not_answer_are_removed_by_the_next_way_back(
     assert "REMOVE target EGIM" in world.commands and "to_source_capture_added" not in step.ledger
 
 
-def test_the_way_back_of_a_run_without_a_cutover_removes_nothing(world: World) -> None:
+def test_the_back_out_of_a_run_without_a_cutover_removes_nothing(world: World) -> None:
     world.runs.clear()
     back(world.step(server_touched="1"))
     assert not any(command.startswith("REMOVE") for command in world.commands)
@@ -184,7 +184,7 @@ def test_a_service_that_a_person_gave_back_makes_the_comparison_void_too(world: 
     assert "START target RGIM" in world.commands
 
 
-def test_a_way_back_that_failed_is_tried_again_also_after_a_final_error(world: World) -> None:
+def test_a_back_out_that_failed_is_tried_again_also_after_a_final_error(world: World) -> None:
     world.runs.clear()
     world.fail = True
     step = world.step(server_touched="1")
@@ -197,7 +197,7 @@ def test_a_way_back_that_failed_is_tried_again_also_after_a_final_error(world: W
     assert operator.retry_policy is None and operator.retries == step_defaults()["retries"]
 
 
-def test_past_the_point_of_no_return_the_way_back_says_whether_the_target_serves(world: World) -> None:
+def test_past_the_point_of_no_return_the_back_out_says_whether_the_target_serves(world: World) -> None:
     step = world.step(server_touched="1", point_of_no_return="1", **STOPPED)
     world.runs.clear()
     with pytest.raises(GuardError, match=r"site3 does not serve.*never start the source"):

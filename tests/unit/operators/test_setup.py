@@ -33,7 +33,7 @@ from infomart_lab import topology as lab_topology
 
 
 class Files(dict[str, str]):
-    """A host's files by path; what ends with / is a folder."""
+    """A host's files by path; a path that ends with / is a folder."""
 
     def exists(self, path: str) -> bool:
         return path in self or any(name.startswith(f"{path}/") for name in self)
@@ -43,7 +43,7 @@ class Files(dict[str, str]):
 
 
 class Deployment(FakeStep):
-    """The lab's active-standby deployment before replication: site1 serves, site2 is to follow; all is prepared."""
+    """The lab's active-standby deployment before replication: site1 serves, site2 will follow; all is prepared."""
 
     def __init__(self, tmp_path: Path, *, release: str = "8.1.4", **facts: str) -> None:
         super().__init__(**facts)

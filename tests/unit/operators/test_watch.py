@@ -89,7 +89,7 @@ class World:
         return Survey(ROLES, self.now, state.model_copy(deep=True), list(self.findings), judged, self.figures, copies)
 
     def look(self, after: float = 300, events: Any = None) -> Any:
-        """The task once more, some seconds later: its asset events and its XCom."""
+        """Run the task once more, some seconds later: its asset events and its XCom."""
         self.now += after
         accessors = events if events is not None else OutletEventAccessors()
         context: dict[str, Any] = {"params": {}, "outlet_events": accessors}
@@ -109,7 +109,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
-def test_a_look_with_findings_succeeds_and_its_label_and_xcom_say_them(world: World) -> None:
+def test_a_survey_with_findings_succeeds_and_its_label_and_xcom_say_them(world: World) -> None:
     assert world.look().label == "lab: ok"
     world.findings = [STOPPED, DISK, Finding("site1/lock/plan", "info", "A plan.")]
     seen = world.look()
@@ -142,7 +142,7 @@ def test_the_state_of_the_replication_is_an_event_of_its_own_when_it_changes(wor
     assert world.look().states == [("critical", "ok")]
 
 
-def test_two_airflows_that_look_at_the_same_time_tell_once(world: World) -> None:
+def test_two_airflows_that_survey_at_the_same_time_send_once(world: World) -> None:
     world.findings = [STOPPED, DISK]
     with ThreadPoolExecutor(4) as pool:
         told = [each for seen in pool.map(lambda _: world.look(after=0), range(4)) for each in seen.told]
@@ -150,7 +150,7 @@ def test_two_airflows_that_look_at_the_same_time_tell_once(world: World) -> None
     assert world.look().told == []
 
 
-def test_an_alert_whose_task_died_before_it_was_told_is_told_by_a_later_look(world: World) -> None:
+def test_an_alert_whose_task_died_before_it_was_sent_is_sent_by_a_later_survey(world: World) -> None:
     class Dies(dict):  # type: ignore[type-arg]
         def __getitem__(self, key: object) -> Any:
             raise SystemExit("killed")
@@ -176,7 +176,7 @@ def test_the_other_sites_copy_goes_on_when_the_active_site_is_away_and_an_old_co
     assert world.look().told == [], "site1's copy says that it still stands"
 
 
-def test_a_look_that_reaches_no_database_is_red_and_says_what_it_met(world: World) -> None:
+def test_a_survey_that_reaches_no_database_is_red_and_says_what_it_met(world: World) -> None:
     for site in world.deployment.sites.values():
         site.away = True
     world.findings = [watching.not_seen("site1/database", UnreachableError("no listener answers."))]
@@ -184,7 +184,7 @@ def test_a_look_that_reaches_no_database_is_red_and_says_what_it_met(world: Worl
         world.look()
 
 
-def test_figures_are_sent_with_the_deployment_also_by_a_look_that_came_second(
+def test_figures_are_sent_with_the_deployment_also_by_a_survey_that_came_second(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.figures = [("lag_seconds", {"source": "site1", "target": "site2"}, 0.4)]
@@ -225,7 +225,7 @@ class Receiver:
         monkeypatch.setattr(watch, "Webhook", Webhook)
 
 
-def test_a_webhook_that_is_away_gets_its_alerts_later_each_once_and_fails_no_look(
+def test_a_webhook_that_is_away_gets_its_alerts_later_each_once_and_fails_no_survey(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
@@ -245,7 +245,7 @@ def test_a_webhook_that_is_away_gets_its_alerts_later_each_once_and_fails_no_loo
 @pytest.mark.parametrize(
     "error", [RuntimeError("no such secret"), ValueError("unknown scheme"), PermanentError("HTTP 400.")], ids=repr
 )
-def test_whatever_goes_wrong_around_the_webhook_fails_no_look_and_is_logged_with_its_type(
+def test_whatever_goes_wrong_around_the_webhook_fails_no_survey_and_is_logged_with_its_type(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
@@ -266,7 +266,7 @@ def test_a_webhook_that_refuses_one_alert_gets_the_others(monkeypatch: pytest.Mo
     assert [message["key"] for _, message in receiver.got] == ["site1/trail/disk"]
 
 
-def test_the_webhook_is_told_when_every_event_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_webhook_gets_its_alerts_when_every_event_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
     events, seen = OutletEventAccessors(), []
     receiver.during = lambda: seen.append({a.name: len(left.asset_alias_events) for a, left in events.items()})
@@ -275,7 +275,7 @@ def test_the_webhook_is_told_when_every_event_is_made(monkeypatch: pytest.Monkey
     assert seen == [{ALERTS: 2, REPLICATION_STATES: 1}] * 2
 
 
-def test_a_slow_webhook_holds_a_look_no_longer_than_sending_may_last_and_gets_the_rest_later(
+def test_a_slow_webhook_holds_a_survey_no_longer_than_sending_may_last_and_gets_the_rest_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world, receiver = World(monkeypatch, "pager"), Receiver(monkeypatch)
@@ -288,7 +288,7 @@ def test_a_slow_webhook_holds_a_look_no_longer_than_sending_may_last_and_gets_th
     assert [message["key"] for _, message in receiver.got] == ["site2/groups/RGIM", "site1/trail/disk"]
 
 
-def test_each_look_tells_what_waits_for_tickets_at_the_sites_that_answer(
+def test_each_survey_sends_what_waits_for_tickets_at_the_sites_that_answer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
@@ -393,7 +393,7 @@ def test_opentelemetry_gets_a_figure_with_its_attributes(monkeypatch: pytest.Mon
 
 
 def test_statsd_gets_a_figure_under_its_full_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow's own logger over a client that writes down what it would send."""
+    """Airflow's own logger over a client that records its messages."""
     from airflow.sdk._shared.observability.metrics.statsd_logger import SafeStatsdLogger
     from airflow.sdk.observability import stats
 

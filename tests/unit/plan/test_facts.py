@@ -70,9 +70,9 @@ def test_a_key_that_stands_elsewhere_is_found(line: str) -> None:
 
 
 def test_every_name_of_a_fact_stands_in_the_declarations_alone() -> None:
-    """As a literal of its own; words of sentences, statements' binds and task ids are other things."""
+    """As a whole literal; words of sentences, binds of statements and task ids do not count."""
     names = {fact.name for fact in facts.declared() if isinstance(fact, facts.Fact)}
-    # Words that are also something else: an XCom key, a column, a parameter.
+    # Words with another use too: an XCom key, a column, a parameter.
     names -= {"scn", "plan", "sites", "begun", "goal_reached", "schema_bytes", "imported", "exported", "transferred"}
     for file in PRODUCT.rglob("*.py"):
         if file.name == "facts.py" and file.parent.name == "plan":

@@ -82,7 +82,7 @@ def test_a_missing_fact_is_none_or_an_error_that_names_the_task_to_clear(ledger)
     assert caught.value.next_step == "Clear capture_scn with Downstream."
 
 
-def test_a_fact_can_be_forgotten_and_recorded_anew(ledger):
+def test_a_fact_can_be_forgotten_and_recorded_again(ledger):
     ledger.put_once(facts.SCN, 1)
     assert ledger.forget(facts.SCN) is True
     assert ledger.forget(facts.SCN) is False

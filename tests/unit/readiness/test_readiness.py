@@ -77,27 +77,27 @@ def levels(*planned: Check | Planned) -> dict[tuple[str, str], str]:
 # -- framework -------------------------------------------------------------------------------------
 
 
-def test_a_check_that_cannot_look_is_blocked_with_the_reason_and_its_cure() -> None:
+def test_a_check_that_cannot_run_is_blocked_with_the_reason_and_its_remedy() -> None:
     planned = [Planned(check("dba", raises(CredentialsError("refused.", "Correct it."))), ("source",))]
     (found,) = examine(planned, None, site_name)
     assert (found.level, found.what, found.remedy, found.unreachable) == ("blocked", "refused.", "Correct it.", False)
 
 
-def test_what_needs_a_failed_check_is_not_looked_at_and_says_what_it_needs() -> None:
+def test_what_needs_a_failed_check_is_skipped_and_says_what_it_needs() -> None:
     dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
     undo = check("undo", raises(AssertionError("must not look")), needs=("dba",))
     found = examine([Planned(dba), Planned(undo, ("source",))], None, site_name)
     assert (found[-1].level, found[-1].what) == ("not checked", "needs dba at site1")
 
 
-def test_the_same_check_at_the_other_site_is_looked_at() -> None:
+def test_the_same_check_at_the_other_site_is_made() -> None:
     dba = check("dba", lambda looks, role: blocked("closed", "open it") if role == "source" else ok("fine"))
     found = levels(dba, check("undo", needs=("dba",)))
     assert found["undo", "site1"] == "not checked"
     assert found["undo", "site2"] == "ok"
 
 
-def test_what_needs_a_check_that_was_not_looked_at_is_not_looked_at_either() -> None:
+def test_what_needs_a_check_that_was_skipped_is_skipped_too() -> None:
     found = levels(
         Planned(check("host", raises(UnreachableError("silent"))), ("source",)),
         Planned(check("directory", needs=("host",)), ("source",)),
@@ -174,7 +174,7 @@ def test_the_sentence_names_every_blocked_check_and_no_other() -> None:
     assert report(FINE, WARNED).blocked_sentence() == ""
 
 
-def test_a_fault_that_several_procedures_meet_is_told_once() -> None:
+def test_a_fault_that_several_procedures_meet_is_reported_once() -> None:
     other = Report("lab", "switchover", "site1", "site2", [BLOCKED])
     third = Report("other", "failover", "site1", "site2", [BLOCKED])
     assert blocked_sentence([report(BLOCKED), other, third]) == (
@@ -298,7 +298,7 @@ def test_an_export_is_asked_of_the_source_and_an_import_of_the_target_of_a_copy_
 
 
 class World:
-    """A database whose owner may not log in; everything else of a step is not there."""
+    """A database whose owner may not log in; the step has nothing else."""
 
     def __init__(self, error: Exception | None) -> None:
         def value(name: str) -> datetime:
@@ -573,7 +573,7 @@ def test_the_documented_list_is_that_of_the_checks() -> None:
     assert procedures.list_of_checks() in (ROOT / "docs" / "readiness.md").read_text()
 
 
-def test_rights_of_the_idbs_users_that_no_check_sees_are_told_where_that_is_said() -> None:
+def test_rights_of_the_idbs_users_that_no_check_sees_are_reported_where_that_is_said() -> None:
     jobs = [
         SchedulerJob(mechanism="dbms_scheduler", job="ICON.PURGE"),
         DbmsJob(mechanism="dbms_job", owner="ICON", job=41),
@@ -588,7 +588,7 @@ def test_rights_of_the_idbs_users_that_no_check_sees_are_told_where_that_is_said
 # -- nothing is changed ----------------------------------------------------------------------------
 
 
-def test_a_step_that_looks_refuses_every_note_statement_and_file(
+def test_a_step_that_only_checks_refuses_every_fact_statement_and_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = lab_config.create(tmp_path / "lab")

@@ -76,7 +76,7 @@ def test_a_topology_that_cannot_be_read_is_a_blocked_case_and_the_others_are_che
     assert report.level == "blocked" and "mistake(s)" in report.blocked_sentence()
 
 
-def test_a_failover_without_a_standby_is_a_blocked_case_with_one_cure_in_the_forms_words(
+def test_a_failover_without_a_standby_is_a_blocked_case_with_one_remedy_in_the_forms_words(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(folder / "east.yaml"))
@@ -166,7 +166,7 @@ def test_a_list_that_failed_fails_the_report() -> None:
     assert "could not be listed" in reported([], cases=None)[1]["error"]
 
 
-def test_a_case_is_looked_at_and_comes_back_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_is_checked_and_comes_back_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Report(**CASES[0], findings=[Finding("undo", "site1", "warning", "short", "raise it")])
     monkeypatch.setattr(readiness, "check", lambda case: made)
     assert CheckReadiness(task_id="check_readiness", case=CASES[0]).execute({}) == made.to_json()  # type: ignore[typeddict-item]

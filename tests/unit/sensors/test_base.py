@@ -101,7 +101,7 @@ class Marked(Wait):
         self.written.append("marker")
 
 
-def test_a_wait_acts_after_it_has_looked_and_only_under_the_lock() -> None:
+def test_a_wait_acts_after_its_first_check_and_only_under_the_lock() -> None:
     Marked.written.clear()
     World.looks = [Observation(True, "it is there already")]
     Marked(task_id="wait")._run(FakeStep())  # type: ignore[arg-type]
@@ -201,7 +201,7 @@ def test_a_trigger_is_made_again_from_what_it_serialises() -> None:
     assert arguments["patience"] == 7.0
 
 
-def test_the_trigger_looks_until_the_goal_is_reached_and_bears_curable_errors_meanwhile() -> None:
+def test_the_trigger_asks_until_the_goal_is_reached_and_bears_transient_errors_meanwhile() -> None:
     World.looks = [
         Observation(False, "no"),
         UnreachableError("db2 is gone."),
@@ -229,7 +229,7 @@ def test_patience_is_for_errors_in_a_row() -> None:
     assert event_of(trigger(patience=0.09))["state"] == "reached"
 
 
-def test_the_trigger_gives_up_at_once_on_what_time_cannot_cure() -> None:
+def test_the_trigger_gives_up_at_once_on_a_permanent_error() -> None:
     World.looks = [CredentialsError("refused", "Correct it.")]
     event = event_of(trigger())
     assert (event["state"], event["retryable"], event["what"]) == ("failed", False, "refused")

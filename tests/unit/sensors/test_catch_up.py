@@ -51,7 +51,7 @@ class Database:
         if name == "marker_get":
             return [row for row in rows if row["marker_id"] == binds["marker_id"]]
         assert name == "markers"
-        # As LIKE with its wildcards, it may give too much.
+        # LIKE with its wildcards may find too many rows.
         assert binds["pattern"].endswith(":%")
         return [row for row in rows if row["site"] == binds["site"]]
 
@@ -164,7 +164,7 @@ def test_a_second_wait_of_the_same_task_has_a_marker_of_its_own(world: World) ->
     world.ask()
     world.replicate()
     assert world.ask().satisfied
-    # The removal has not arrived yet: the old row proves nothing of the new moment.
+    # The removal has not arrived yet: the old row proves nothing about the new moment.
     assert world.rows["site1"] == [] and world.rows["site2"]
     assert not world.ask().satisfied
     assert [row["marker_id"] for row in world.rows["site1"]] == [f"{KEY}:4712"]

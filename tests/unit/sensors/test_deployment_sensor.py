@@ -76,7 +76,7 @@ def event_of(trigger: Any) -> dict[str, Any]:
 
 
 def resumed(sensor: Light, event: dict[str, Any]) -> Any:
-    """As Airflow resumes a deferred task."""
+    """Resume a deferred task as Airflow does."""
     return sensor.resume_execution("resume", {"event": event}, CONTEXT)
 
 
@@ -114,14 +114,14 @@ def test_errors_of_time_are_borne_for_the_patience_in_a_row() -> None:
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_what_time_cannot_cure_fails_at_once_also_with_soft_fail(deferrable: bool) -> None:
+def test_a_permanent_error_fails_at_once_also_with_soft_fail(deferrable: bool) -> None:
     with pytest.raises(CredentialsError, match=r"^refused Next: Correct it\.$"):
         light(REFUSED, deferrable=deferrable, soft_fail=True).execute(CONTEXT)
     with pytest.raises(AirflowSkipException, match="never_fail"):
         light(REFUSED, deferrable=deferrable, never_fail=True).execute(CONTEXT)
 
 
-def test_what_time_cannot_cure_is_not_tried_again_unless_the_task_has_a_policy_of_its_own() -> None:
+def test_a_permanent_error_is_not_tried_again_unless_the_task_has_a_policy_of_its_own() -> None:
     assert light(NOT_YET).retry_policy is RETRY_POLICY
     own = type(RETRY_POLICY)(rules=[])
     assert light(NOT_YET, retry_policy=own).retry_policy is own

@@ -112,7 +112,7 @@ async def test_a_job_that_nobody_starts_is_not_waited_for_for_ever(monkeypatch: 
     assert "never started" in event["reason"]
 
 
-async def test_progress_is_shown_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_progress_is_shown_between_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     from infomart_dr.triggers import remote_job
 
     class Target:
