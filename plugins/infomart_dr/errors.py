@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+#: The next step where only a fault of the product can be the cause.
+REPORT_IT = "This is a fault of the product: report it with the log of the task."
+
 
 class InfoMartError(Exception):
     """A step cannot continue.

@@ -135,7 +135,7 @@ def sequence_restart(schema: str, sequence: str, start: int) -> str:
 
 
 def sequence_options(schema: str, sequence: str, *, cache: int, increment: int | None = None) -> str:
-    """ALTER SEQUENCE with other options. Whatever it changes, values cached in memory are given up.
+    """ALTER SEQUENCE with other options. Any change drops the values that are cached in memory.
 
     :param cache: 0: NOCACHE.
     :param increment: None: as it is.

@@ -18,7 +18,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.plan.step import Observation, Step
 
@@ -240,3 +240,44 @@ def a_dag(cls: type[StepOperator]) -> DAG:
 def test_a_wrong_id_is_found_wherever_the_message_is_made(cls: type[StepOperator], wrong: list[str]) -> None:
     dag = a_dag(cls)
     assert wrong_ids(dag, dag.get_task("check")) == wrong
+
+
+# -- each error has a next step --------------------------------------------------------------------
+
+
+def errors_without_next_step(source: str) -> list[str]:
+    """Typed errors that a source file makes without a next step; classes that give their own are left out."""
+    fixed = {"BusyError", "NotWithoutConnection"}
+    wrong = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        kind = value_of(node.func, ERRORS)
+        if kind is None or node.func.id in fixed or any(isinstance(each, ast.Starred) for each in node.args):
+            continue
+        steps = [*node.args[1:2], *(each.value for each in node.keywords if each.arg == "next_step")]
+        if not steps or (isinstance(steps[0], ast.Constant) and not steps[0].value):
+            wrong.append(ast.unparse(node))
+    return wrong
+
+
+def all_kinds(kind: type) -> Iterator[type]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from all_kinds(each)
+
+
+#: Typed errors of the product by their names.
+ERRORS = {kind.__name__: kind for kind in all_kinds(InfoMartError) if kind.__module__.startswith(PACKAGE)}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "plugins").rglob("*.py")), ids=lambda file: file.stem)
+def test_every_error_says_what_to_do_next(file: Path) -> None:
+    assert errors_without_next_step(file.read_text()) == []
+
+
+def test_an_error_without_a_next_step_is_found() -> None:
+    text = (
+        'raise GuardError("It is wrong.", "")\nraise PermanentError("It is wrong.")\nGuardError("Wrong.", "Mend it.")'
+    )
+    assert errors_without_next_step(text) == ["GuardError('It is wrong.', '')", "PermanentError('It is wrong.')"]

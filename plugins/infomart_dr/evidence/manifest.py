@@ -77,7 +77,7 @@ class Index(Model):
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What makes it the same index at another site, whatever its name."""
+        """The properties that identify the index at another site, without its name."""
         return (self.table, self.unique, tuple(self.columns), self.kind, self.locality)
 
 
@@ -98,7 +98,7 @@ class Constraint(Model):
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What makes it the same constraint at another site; a generated name does not count."""
+        """The properties that identify the constraint at another site, without a generated name."""
         name = "" if self.generated else self.name
         kind = (self.type, self.status, self.validated, self.references)
         return (name, self.table, *kind, tuple(self.columns))
@@ -128,7 +128,7 @@ class Dictionary(Model):
     code: dict[str, str] = Field(default_factory=dict)
     #: GRANT statements that give the schema its privileges, and others those on its objects.
     grants: list[str] = Field(default_factory=list)
-    #: What other schemas have on this one, as ``SYNONYM OWNER.NAME``, each with the statement that shows or makes it.
+    #: Other schemas' objects on this one, as ``SYNONYM OWNER.NAME``, each with the statement that shows or makes it.
     dependants: dict[str, str] = Field(default_factory=dict)
     #: Enabled jobs of the schema.
     jobs: list[str] = Field(default_factory=list)

@@ -223,8 +223,8 @@ def intruder_findings(site: str, programs: Sequence[ProgramStatus], replicat: st
         Finding(
             f"{site}/groups/{replicat}",
             "critical",
-            f"REPLICAT {replicat} at {site} is {program.status}, and {site} serves: what arrives in its trail would be "
-            "written over the serving Info Mart.",
+            f"REPLICAT {replicat} at {site} is {program.status}, and {site} serves: it would write "
+            "arriving changes over the serving Info Mart.",
             f"STOP REPLICAT {replicat}, then DELETE REPLICAT {replicat}, and find out who started or added it. If a "
             "procedure has just changed the roles, set them in the topology.",
         )

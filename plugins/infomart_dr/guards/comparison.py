@@ -58,7 +58,7 @@ class Fingerprints:
     in_part: list[str] = field(default_factory=list)
 
     def limits(self) -> str:
-        """What the comparison did not read, as the end of a sentence."""
+        """The data that the comparison did not read, as the end of a sentence."""
         said = f"; not compared: {sorted_names(self.skipped)}" if self.skipped else ""
         if self.in_part:
             said += f"; compared by length and the first 1000 characters: {sorted_names(self.in_part)}"

@@ -72,7 +72,7 @@ def invalid_objects(step: Step, role: SiteRole) -> set[str]:
 
 
 def recompile(step: Step, role: SiteRole) -> None:
-    """Recompile what is invalid: dropping a table invalidates what depends on it, until somebody uses it."""
+    """Recompile invalid objects: dropping a table invalidates those that depend on it, until their next use."""
     step.at(role).info_mart.execute("compile_schema", owner=step.schema)
 
 
@@ -198,7 +198,7 @@ def _definition(column: Row) -> str:
 
 
 def index_differences(wanted: Dictionary, found: Dictionary) -> list[Difference]:
-    """Indexes that no index of the same table, columns, type and locality stands for."""
+    """Indexes without an equal one: same table, columns, type and locality."""
     shapes = {index.shape for index in found.indexes}
     return [
         Difference(f"index {index.name} on {index.table} is missing or differs", index.table)
@@ -210,7 +210,7 @@ def index_differences(wanted: Dictionary, found: Dictionary) -> list[Difference]
 def notes(
     wanted: Dictionary, found: Dictionary, wanted_invalid: Collection[str], found_invalid: Collection[str]
 ) -> list[str]:
-    """What stops nothing, and must not be silent."""
+    """Differences that stop nothing, and must be reported."""
     said = []
     if extra := set(found.code) - set(wanted.code):
         said.append(f"only at the target: {sorted_names(list(extra))}")
@@ -237,9 +237,9 @@ def _without_cache(options: str) -> str:
 class Parity:
     """The target's dictionary compared with the source's.
 
-    :param differences: what must be equal and is not.
-    :param invalid: objects that are invalid at the target only; a recompilation may cure them.
-    :param notes: what stops nothing.
+    :param differences: properties that must be equal and differ.
+    :param invalid: objects that are invalid at the target only; a recompilation may make them valid.
+    :param notes: differences that stop nothing.
     :param indexes: number of indexes of the target.
     """
 
@@ -250,7 +250,7 @@ class Parity:
 
     @property
     def faults(self) -> list[str]:
-        """Everything that must not be."""
+        """The differences and the invalid objects."""
         return [*self.differences, *(f"{name} is invalid" for name in self.invalid)]
 
     def remarks(self) -> str:

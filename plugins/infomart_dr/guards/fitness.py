@@ -31,7 +31,7 @@ MOST_FILES = 99
 
 
 def all_faults(step: Step, *, copies: bool) -> list[Fault]:
-    """Everything that can be known now.
+    """All faults that can be known now.
 
     :param copies: the procedure copies the database.
     """
@@ -67,7 +67,7 @@ def all_faults(step: Step, *, copies: bool) -> list[Fault]:
 def captured_table_faults(step: Step, role: SiteRole) -> Iterator[Fault]:
     """Replicated tables whose rows or partitions GoldenGate cannot copy as they are.
 
-    Never a reason to stop: the tables may be without use, and no setting of the run makes them fit.
+    They never stop a run: the tables may be unused, and no setting of the run makes them fit.
     """
     dba, name, release = step.at(role).dba, step.at(role).name, step.topology.info_mart.release
     if _database_release(step, role) >= SUPPORT_VIEWS_FROM:
@@ -287,8 +287,8 @@ def dump_file_faults(step: Step) -> Iterator[Fault]:
 def import_redo_faults(step: Step) -> Iterator[Fault]:
     """Archived redo that the import writes at the target.
 
-    Never a reason to stop: a full recovery area makes the import wait (ORA-00257) while the source serves, and a
-    backup of the archived logs frees it.
+    They never stop a run: a full recovery area makes the import wait (ORA-00257) while the source serves, and a backup
+    of the archived logs frees it.
     """
     rows = step.at("target").dba.select("recovery_area")
     if not rows or not int(rows[0]["space_limit"] or 0):

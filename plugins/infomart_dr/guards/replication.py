@@ -296,9 +296,9 @@ def arrival(source: SiteAccess, target: SiteAccess, arrived: bool, without_repli
 
 
 def _must_run(site: SiteAccess, kind: str, name: str, status: str, source: str) -> None:
-    """A group on a marker's way must not stand.
+    """Require that a group on a marker's way runs.
 
-    :raises TransientError: it does. AUTORESTART may bring it back; when it does not, the wait ends with this message.
+    :raises TransientError: it does not. AUTORESTART may start it; otherwise the wait ends with this message.
     """
     if status in ("ABENDED", "STOPPED"):
         raise TransientError(
@@ -308,7 +308,7 @@ def _must_run(site: SiteAccess, kind: str, name: str, status: str, source: str) 
         )
 
 
-#: Seconds after which a transaction that the Replicat does not commit has waited in vain for its end.
+#: Seconds after which the end of a transaction that the Replicat does not commit is no longer expected.
 _WAITED_IN_VAIN = 300
 
 
@@ -413,7 +413,7 @@ def replicat_at_trail_end(step: Step) -> Observation:
 
 
 def drained_or_cut(step: Step) -> Observation:
-    """Probe: the end of the trail is reached, or an accepted cut record before which somebody has to act."""
+    """Probe: the end of the trail is reached, or an accepted cut record that needs an action first."""
     seen = replicat_at_trail_end(step)
     return Observation(seen.satisfied or bool(seen.details.get("cut")), seen.summary, seen.details)
 
@@ -454,10 +454,10 @@ def is_cut_off(step: Step) -> str | None:
 
 
 def _abended(step: Step, where: str, trail: str | None, newest: tuple[str, int] | None) -> Observation:
-    """What an ABENDED Replicat proves.
+    """The state of an ABENDED Replicat at the end of the trail.
 
-    :raises TransientError: its error may be corrected.
-    :raises GuardError: the trail ends inside a record, and nobody has decided to accept that.
+    :raises TransientError: a person may correct its error.
+    :raises GuardError: the trail ends inside a record, and nobody has accepted that.
     """
     name = where.partition(" ")[0]
     cut = is_cut_off(step)

@@ -73,7 +73,7 @@ def outermost_key(step: Step, sequence: Sequence, key: str) -> int | None:
 class SequenceProof:
     """The target's sequences, compared with the source's and with the keys in use.
 
-    :param low: sequences whose next value would be given out a second time.
+    :param low: sequences whose next value is used already.
     :param compared: number compared with the source.
     :param keyed: number compared with keys.
     :param cycling: sequences whose values repeat by design.
@@ -86,7 +86,7 @@ class SequenceProof:
     cycling: list[str] = field(default_factory=list)
 
     def text(self) -> str:
-        """What was compared with what."""
+        """The comparison in words."""
         cycling = f"; {len(self.cycling)} with CYCLE are not judged" if self.cycling else ""
         return f"{self.compared} compared with the source, {self.keyed} with the keys in use{cycling}"
 

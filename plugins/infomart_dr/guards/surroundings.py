@@ -1,4 +1,4 @@
-"""What no schema export carries: privileges of the schema, what other schemas have on it, and its jobs."""
+"""Objects that no schema export carries: privileges of the schema, other schemas' objects on it, and its jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def grants_of(step: Step, role: SiteRole) -> list[str]:
 
 
 def dependants_of(step: Step, role: SiteRole) -> dict[str, str]:
-    """What other schemas have on this one, each with the statement that makes it or shows its text."""
+    """Other schemas' objects on this one, each with the statement that makes it or shows its text."""
     found = {}
     for row in step.at(role).dba.select("dependants", owner=step.schema):
         owner, name, kind, table = (str(row[key]) for key in ("owner", "name", "type", "referenced_name"))
@@ -42,7 +42,7 @@ def text_of(kind: str, name: str, owner: str) -> str:
 
 
 def whole_dictionary(step: Step, role: SiteRole) -> Dictionary:
-    """The schema of a site with its code, its privileges, what depends on it and its enabled jobs."""
+    """The schema of a site with its code, its privileges, its dependants and its enabled jobs."""
     return dictionary_of(step, role).model_copy(
         update={
             "code": code_of(step, role),

@@ -544,7 +544,7 @@ def _judge_goldengate(seen: Survey, topology: Topology, site: str, answer: _AtHo
 def _judge_lost_sites(
     seen: Survey, topology: Topology, found: Mapping[str, list[ProgramStatus] | InfoMartError], plan: bool
 ) -> None:
-    """Judge the groups of lost sites; one that does not answer is as a lost site should be."""
+    """Judge the groups of lost sites; a lost site is expected not to answer."""
     for site, programs in found.items():
         if plan or isinstance(programs, InfoMartError):
             continue

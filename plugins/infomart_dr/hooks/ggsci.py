@@ -193,8 +193,8 @@ class _LogPiece:
 
     :param position: file and bytes after it.
     :param size: bytes that were transferred.
-    :param at_end: nothing more is there.
-    :param whole: nothing between the earlier position and this piece is gone.
+    :param at_end: the piece ends at the end of the log.
+    :param whole: nothing is missing between the earlier position and this piece.
     """
 
     records: tuple[LogRecord, ...]
@@ -336,8 +336,8 @@ class Ggsci:
         A retry finds a job that still runs, and waits for it.
 
         :param slot: the group or schema that the command is about.
-        :param keep: an ended job of the same command gives its reply, when its first caller did not live to read it.
-            Without it the command runs again, which must change nothing.
+        :param keep: use the reply of an ended job of the same command, whose caller was lost. Without it the command
+            runs again, which must change nothing.
         :raises TransientError: it has not ended in time, or the host has lost it.
         """
         return self.execute(
@@ -869,7 +869,7 @@ class Ggsci:
         :param scn: SCN of its registration; None: it is not known.
         """
         source = "INTEGRATED TRANLOG" if integrated else "TRANLOG, THREADS 1"
-        # Of NOW the host's clock decides; it may lie before the registration. Before 12c there is no SCN.
+        # NOW is the host's clock, which may lie before the registration. Before 12c there is no SCN.
         begin = f"SCN {scn + 1}" if scn and integrated and self._has_schema_trandata else "BEGIN NOW"
         added = self._add_group(group, f"ADD EXTRACT {group}, {source}, {begin}", login=True)
         return _both(added, self.add_local_trail(group, trail)) if trail else added

@@ -31,7 +31,7 @@ class BusyError(TransientError):
     """
 
     def __init__(self, what: str, *, after: float | None = None) -> None:
-        super().__init__(what)
+        super().__init__(what, "Another attempt may succeed. If none does, check the other side.")
         self.after = after
 
 
@@ -154,9 +154,12 @@ class Http:
             return BusyError(f"{where}: no answer in time.")
         if isinstance(error, httpx.InvalidURL):
             return TopologyError(f"{where}: the path is not valid.", f"Correct the path for {self.connection_id}.")
-        # Errors other than those of the transport, such as a body that does not match Content-Encoding.
-        kind = BusyError if isinstance(error, httpx.TransportError) else PermanentError
-        return kind(f"{where}: {type(error).__name__}: {error}")
+        if isinstance(error, httpx.TransportError):
+            return BusyError(f"{where}: {type(error).__name__}: {error}")
+        # Such as a body that does not match Content-Encoding.
+        return PermanentError(
+            f"{where}: {type(error).__name__}: {error}", f"Check the other side of the connection {self.connection_id}."
+        )
 
     def request(
         self, method: str, path: str, what: str, *, accept: frozenset[int] = frozenset(), **arguments: Any
@@ -181,7 +184,10 @@ class Http:
             )
         if not reply.is_success and reply.status_code not in accept:
             said = reply.text[:200].strip()
-            raise PermanentError(f"{where}: HTTP {reply.status_code}{f': {said}' if said else '.'}")
+            raise PermanentError(
+                f"{where}: HTTP {reply.status_code}{f': {said}' if said else '.'}",
+                f"Correct the part of the topology that uses the connection {self.connection_id}, or the other side.",
+            )
         return reply
 
     def json(self, method: str, path: str, what: str, **arguments: Any) -> Any:
@@ -190,7 +196,10 @@ class Http:
         try:
             return reply.json()
         except ValueError:
-            raise PermanentError(f"{what} at {self.address.host}: the answer is not JSON.") from None
+            raise PermanentError(
+                f"{what} at {self.address.host}: the answer is not JSON.",
+                f"Check that the address of the connection {self.connection_id} is that of the interface.",
+            ) from None
 
 
 def certificates(path: object, connection_id: str) -> Any:

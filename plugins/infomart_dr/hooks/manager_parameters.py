@@ -44,7 +44,7 @@ class AutomaticStart:
 
         :param kind: EXTRACT (a pump too) or REPLICAT.
         """
-        # In a group's name there is no bracket, which fnmatch would take for a set of characters.
+        # A group's name has no bracket, which fnmatch would read as a set of characters.
         return kind in self.kinds and any(fnmatchcase(group.upper(), pattern) for pattern in self.patterns)
 
 
@@ -83,7 +83,8 @@ def parse_manager_parameters(text: str) -> ManagerParameters:
                     line,
                     "AUTOSTART" if first == "AUTOSTART" else "AUTORESTART",
                     _KINDS[words[1].upper()],
-                    # Without a name it would be an error of the manager; taken for all, it is at least seen.
+                    # Without a name it is an error of the manager; here it counts for all groups, so that it is
+                    # reported.
                     tuple(names) or ("*",),
                 )
             )

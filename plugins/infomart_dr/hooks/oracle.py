@@ -80,7 +80,7 @@ _UNREACHABLE = {
     "DPY-6003": "the listener does not know the SID",
     "DPY-6005": "the listener cannot be reached",
 }
-_CURABLE = {
+_TRANSIENT = {
     "ORA-00018": "the database has no session left",
     "ORA-00020": "the database has no process left",
     "ORA-00022": "the session is gone",
@@ -155,7 +155,7 @@ _CURABLE = {
     "DPY-4024": "the statement took too long",
     "DPY-4033": "the session was idle too long",
 }
-#: Needs space, which a person gives: a retry then succeeds.
+#: A person must add space; a retry then succeeds.
 _ARCHIVER = frozenset({"ORA-00257", "ORA-16038", "ORA-19804", "ORA-19809", "ORA-19815"})
 _FULL = frozenset({"ORA-01652", "ORA-01653", "ORA-01654", "ORA-01658", "ORA-01688", "ORA-01691", "ORA-30036"})
 #: A person must act; the step that helps.
@@ -215,7 +215,7 @@ def deciding_code(text: str) -> str:
     :param text: the driver's message.
     """
     found = [f"{kind}-{number}" for kind, number in _CODE.findall(text)]
-    known = (_CREDENTIALS, _DRIVER, _UNREACHABLE, _CURABLE, _PERMANENT, _MISSING_OBJECT)
+    known = (_CREDENTIALS, _DRIVER, _UNREACHABLE, _TRANSIENT, _PERMANENT, _MISSING_OBJECT)
     telling = [code for code in found if any(code in table for table in known)]
     return next((code for code in telling if code not in _OUTER), (telling or found or [""])[0])
 
@@ -250,7 +250,7 @@ def classify(text: str, subject: str, target: str) -> OracleError:
         else:
             step = "Check that host and listener run (`lsnrctl status`), and that the port is open to Airflow."
         return OracleUnreachable(f"{subject}: {target}: {_UNREACHABLE[code]} ({line}).", step, code=code)
-    if code in _CURABLE:
+    if code in _TRANSIENT:
         if code == "DPY-4024":
             step = "Check V$SESSION for a lock or a slow plan. The limit is timeouts.statement in the topology."
         elif code in _ARCHIVER:
@@ -264,7 +264,7 @@ def classify(text: str, subject: str, target: str) -> OracleError:
             step = "Wait for the retry. If the error stays, find the holder in V$LOCK or V$SESSION."
         else:
             step = "Wait for the retry. If the error stays, check the instance's alert log."
-        return OracleTransient(f"{subject}: {target}: {_CURABLE[code]} ({line}).", step, code=code)
+        return OracleTransient(f"{subject}: {target}: {_TRANSIENT[code]} ({line}).", step, code=code)
     if code in _PERMANENT:
         step = _PERMANENT[code]
     elif code in _MISSING_OBJECT:

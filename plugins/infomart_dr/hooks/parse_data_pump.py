@@ -14,7 +14,7 @@ from typing import Literal
 from infomart_dr.guide import readable
 
 Operation = Literal["export", "import"]
-#: ``unfinished``: the log has no end. ``unclear``: its end has words that are unknown here, and no exit code tells it.
+#: ``unfinished``: the log has no end. ``unclear``: its end has words that are unknown here, and there is no exit code.
 Outcome = Literal["success", "completed_with_errors", "fatal", "unfinished", "unclear"]
 #: The missing thing: ``review``, no row and no rule of the rows (grant, comment, statistics, job, invalid code), which
 #: a person judges; an ``index``; an ``object`` (constraint); or ``data`` (rows, sequence values). ``waiting``: the job

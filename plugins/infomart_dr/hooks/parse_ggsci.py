@@ -340,7 +340,7 @@ class Start:
 
     :param after_csn: the CSN of START ..., AFTERCSN; None: the start named none.
     :param at_csn: the CSN of START ..., ATCSN.
-    :param delivered_csn: CSN of the first transaction behind it, once that was reached.
+    :param delivered_csn: CSN of the first transaction after it, once reached.
     :param worked: it has reached its trail; a run that abended at its login has not.
     """
 

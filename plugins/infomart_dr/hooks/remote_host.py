@@ -27,6 +27,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from infomart_dr import stopwatch
 from infomart_dr.errors import (
+    REPORT_IT,
     CredentialsError,
     PermanentError,
     RemoteCommandError,
@@ -98,7 +99,7 @@ def command_line(
     :raises PermanentError: there is no program, a NUL, or a variable's name is not valid.
     """
     if not argv or not argv[0]:
-        raise PermanentError("The command has no program.")
+        raise PermanentError("The command has no program.", REPORT_IT)
     parts = []
     if mark and stdin:
         parts.append(f'IFS= read -r mark; [ "$mark" = {mark} ] || {{ echo {mark}{_READ_BEFORE}; exit 1; }}')
@@ -113,7 +114,7 @@ def command_line(
     parts.append("exec " + shlex.join(argv))
     text = " && ".join(parts)
     if "\0" in text:
-        raise PermanentError(f"The command {argv[0]!r} contains a NUL character.")
+        raise PermanentError(f"The command {argv[0]!r} contains a NUL character.", REPORT_IT)
     return _ONE_LINE + " ".join(f"'{piece}'" for piece in _pieces(text))
 
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from infomart_dr.errors import PermanentError, RemoteCommandError, UnexpectedReplyError, UnreachableError
+from infomart_dr.errors import REPORT_IT, PermanentError, RemoteCommandError, UnexpectedReplyError, UnreachableError
 from infomart_dr.hooks.remote_host import RemoteHost
 
 State = Literal["absent", "starting", "running", "ended", "vanished"]
@@ -139,7 +139,7 @@ def program_text(
         lines.append(program)
     else:
         if not program or not program[0]:
-            raise PermanentError("The job has no program.")
+            raise PermanentError("The job has no program.", REPORT_IT)
         lines.append("exec " + shlex.join(program))
     return "\n".join(lines) + "\n"
 
@@ -220,7 +220,7 @@ class RemoteJob:
         text = program_text(program, environment, cwd)
         for name in files or {}:
             if not _FILE_NAME.fullmatch(name):
-                raise PermanentError(f"{name[:60]!r} is not a plain file name.")
+                raise PermanentError(f"{name[:60]!r} is not a plain file name.", REPORT_IT)
         status = self.status_after_start()
         if status.state not in ("absent", "starting"):
             return status
@@ -268,7 +268,7 @@ class RemoteJob:
         :return: ``ended`` with the exit code, unless no process was there to end.
         """
         if signal not in ("TERM", "INT", "HUP", "KILL"):
-            raise PermanentError(f"{signal!r} is not a signal that ends jobs.")
+            raise PermanentError(f"{signal!r} is not a signal that ends jobs.", REPORT_IT)
         self.host.shell(
             _COMMON + _KILL,
             self.folder,

@@ -33,7 +33,7 @@ from infomart_dr.topology import AbsolutePath, Address, Port
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}$")]
 
 #: rsync(1), "EXIT VALUES", and ssh's 255: sockets, I/O, protocol stream, timeouts, signals, lost connections.
-_CURABLE_CODES = frozenset({10, 12, 20, 24, 30, 35, 255})
+_TRANSIENT_CODES = frozenset({10, 12, 20, 24, 30, 35, 255})
 #: Exit code and output of an rsync whose ssh was refused before its login, as patterns of the shell.
 _REFUSED_BY_CHANCE = " | ".join(
     f'{code}:*"{words}"*'
@@ -136,7 +136,7 @@ def direct_command(plan: TransferPlan) -> tuple[str, str]:
     """
     address = f"[{plan.target_address}]" if ":" in plan.target_address else plan.target_address
     target = f"{plan.target_user}@{address}:{plan.target_folder}/"
-    retryable = "|".join(str(code) for code in sorted(_CURABLE_CODES))
+    retryable = "|".join(str(code) for code in sorted(_TRANSIENT_CODES))
     # xargs gets the code 1 only: 255 would stop it at once, and it replaces others by 123
     one = (
         "tries=0\n"
@@ -180,7 +180,7 @@ def classify_exit(code: int | None) -> Literal["done", "retryable", "final"]:
     """
     if code == 0:
         return "done"
-    if code is None or code in _CURABLE_CODES or 128 < code < 160:
+    if code is None or code in _TRANSIENT_CODES or 128 < code < 160:
         return "retryable"
     return "final"
 
@@ -567,7 +567,7 @@ def _writing(target: RemoteHost, path: str, kept: int, folder: str) -> Iterator[
         with contextlib.suppress(InfoMartError):
             free = size_text(target.free_space(folder))
         raise PermanentError(
-            f"{path} cannot be written: {error.what}; space that is free in {folder}: {free}.",
+            f"{path} cannot be written: {error.what}; free space in {folder}: {free}.",
             "Check the free space, the quota, and owner and mode of folder and file at the target, then clear this "
             "task: the copy continues where it stopped.",
         ) from None

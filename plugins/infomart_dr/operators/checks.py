@@ -22,8 +22,8 @@ from infomart_dr.topology import BOTH_ROLES
 class ProofOfTarget(StepOperator):
     """A proof over both databases.
 
-    :param again: what a person clears after a correction. In a final stop the back-out has started the server again, so
-        that the writers must be stopped once more.
+    :param again: the task that a person clears after a correction. After a final stop the back-out has started the
+        server again, so the writers must stop once more.
     """
 
     def __init__(self, *, again: str = "this task", **kwargs: Any) -> None:
@@ -32,10 +32,10 @@ class ProofOfTarget(StepOperator):
 
 
 class ProveSequences(ProofOfTarget):
-    """Prove that no sequence of the target gives a value out again: not one of the source's, and no key in use.
+    """Prove that no sequence of the target repeats a value: none of the source's, and no key in use.
 
-    Values that somebody took at the target lie in memory, below LAST_NUMBER. The step has the database give them up
-    first: then LAST_NUMBER is the next value.
+    Values taken at the target lie in memory, below LAST_NUMBER. The step first lets the database drop them: then
+    LAST_NUMBER is the next value.
     """
 
     guide = "not in the guide; sequence values come with the import"
@@ -78,7 +78,7 @@ class ProveSequences(ProofOfTarget):
 class ProveParity(ProofOfTarget):
     """Prove that indexes, constraints, triggers, code and sequences are the same at both sites, and no object invalid.
 
-    Invalid objects are recompiled first: replicated DDL invalidates what depends on a table, until somebody uses it.
+    Invalid objects are recompiled first: replicated DDL invalidates those that depend on a table, until their next use.
     """
 
     guide = "not in the guide"

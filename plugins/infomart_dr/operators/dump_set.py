@@ -298,7 +298,7 @@ class RunExpdp(DataPumpOperator):
         step.ledger.put_once(facts.EXPORT_STARTED, int(time.time()))
 
     def finish(self, step: Step, seen: Observation) -> None:
-        # Before the server starts again: what is made from then on is not in the dump set.
+        # Before the server starts again: objects made later are not in the dump set.
         exported_dictionary(step)
         ended = step.ledger.put_once(facts.EXPORT_ENDED, int(time.time()))
         if len(self.attempts(step)) == 1:
@@ -647,7 +647,7 @@ class DropOldCode(StepOperator):
     replaces them.
     """
 
-    guide = "not in the guide: an import leaves what is not a table as it is"
+    guide = "not in the guide: an import replaces tables only"
     changes = "views, packages, procedures, functions, types and synonyms of the Info Mart's schema at the target"
     undo = "the import recreates them, with the source's text"
 
@@ -903,7 +903,7 @@ class CheckIndexes(CheckOperator):
 class CheckObjects(StepOperator):
     """Compare constraints, triggers, sequences and code with the manifest; no object may be newly invalid.
 
-    Invalid objects are recompiled first: a table that is replaced invalidates what depends on it.
+    Invalid objects are recompiled first: a replaced table invalidates those that depend on it.
     """
 
     guide = "not in the guide"

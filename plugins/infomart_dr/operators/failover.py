@@ -266,7 +266,7 @@ class StopGoldenGate(StepOperator):
         except TransientError:
             if name != step.at("target").settings.goldengate.groups.replicat:
                 raise
-            # A transaction without an end. What is complete is committed, and is proven to be so once more.
+            # A transaction without an end. The complete ones are committed, which is proven once more.
             again = replicat_at_trail_end(step)
             if not again.satisfied:
                 raise
@@ -282,7 +282,7 @@ def has_grown(step: Step) -> str | None:
 
 
 def fence_survivor(step: Step) -> None:
-    """Make sure that nothing of the lost site can be written to the survivor any more.
+    """Make sure that no change of the lost site can reach the survivor any more.
 
     A stopped manager and Replicat may be started again by a reboot, by AUTOSTART or by a person.
     """
@@ -353,7 +353,7 @@ class RaiseSequences(StepOperator):
         for fact, before in step.ledger.all().of(facts.SEQUENCE_RAISED):
             self._restore(step, fact, before)
         for name, (sequence, outermost) in self.low(step).items():
-            # Above what may be cached too, so that the proof needs no second look into memory.
+            # Also above the values that may be cached, so that the proof need not drop them again.
             far = (self.MARGIN + sequence.cache * abs(sequence.increment)) * sequence.sign
             start = max(sequence.last * sequence.sign, (outermost + far) * sequence.sign) * sequence.sign
             if version(step.at("target").settings.database.release) >= (18,):

@@ -204,7 +204,7 @@ class JobOperator(StepOperator):
     def ended(self, event: dict[str, Any]) -> int:
         """Exit code of the job behind an event.
 
-        :raises TransientError: its end is unknown, or a signal ended it; a retry finds out.
+        :raises TransientError: its end is unknown, or a signal ended it; a retry checks it.
         """
         if event["state"] == "ended":
             code = int(event["exit_code"])

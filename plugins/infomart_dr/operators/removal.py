@@ -25,7 +25,7 @@ def unused_groups(step: Step, role: SiteRole, keep: Direction | None) -> tuple[s
 
 
 def groups_left(step: Step, role: SiteRole, keep: Direction | None) -> list[str]:
-    """Those of them that exist."""
+    """The unused groups that exist."""
     there = {program.group for program in step.at(role).ggsci.info_all() if program.group}
     return [name for name in unused_groups(step, role, keep) if name in there]
 
@@ -66,14 +66,14 @@ def _put_unused_aside(step: Step, role: SiteRole, keep: Direction | None, folder
 
 
 def keep_definition(step: Step, role: SiteRole, name: str, folder: str) -> None:
-    """Write a group's definition by INFO into the folder of what is removed."""
+    """Write a group's definition by INFO into the folder of removed files."""
     host, path = step.at(role).host(), f"{step.at(role).settings.goldengate.home}/dirdat/{folder}"
     host.run(["mkdir", "-p", "--", path])
     host.write_file(f"{path}/{name.lower()}.info", step.at(role).ggsci.definition(name) + "\n")
 
 
 def put_aside(step: Step, role: SiteRole, trails: Iterable[str], groups: Iterable[str], folder: str) -> None:
-    """Move the files of trails, and the working files of removed groups, into the folder of what is removed."""
+    """Move the files of trails, and the working files of removed groups, into the folder of removed files."""
     patterns = [(trail.rpartition("/")[0] or ".", f"{shlex.quote(trail.rpartition('/')[2])}[0-9]*") for trail in trails]
     for name in groups:
         for each in (shlex.quote(name), shlex.quote(name.lower())):
@@ -85,7 +85,7 @@ def put_aside(step: Step, role: SiteRole, trails: Iterable[str], groups: Iterabl
 
 
 def reports_aside(step: Step, role: SiteRole, name: str, folder: str) -> None:
-    """Move a group's reports aside, so that those of a new group of the same name begin anew."""
+    """Move a group's reports aside, so that a new group of the same name begins without reports."""
     words = (shlex.quote(name), shlex.quote(name.lower()))
     patterns = [("dirrpt", f"{word}{numbers}.rpt") for word in words for numbers in ("", "[0-9]")]
     move_aside(step, role, patterns, folder)

@@ -223,7 +223,7 @@ class EnableSupplementalLogging(StepOperator):
 class StartManagers(StepOperator):
     """Start the managers of both sites, once none of them starts a Replicat by itself.
 
-    A start without AFTERCSN applies from the beginning of the trail, so also what the copy holds.
+    A start without AFTERCSN applies the whole trail, also changes that the copy holds.
 
     :param replicats: sites whose Replicat the procedure adds.
     """
@@ -382,7 +382,7 @@ class AddReplicat(ReplicationOperator):
         goldengate = step.at(self.applying).settings.goldengate
         trail = goldengate.trails.arriving(step.at(self.capturing).name)
         name = goldengate.groups.replicat
-        # Of an earlier group nothing counts: neither its start nor its reports.
+        # Neither the start nor the reports of an earlier group count.
         for fact in (facts.AFTER_CSN, facts.AFTER_CSN_PASSED):
             step.ledger.forget(fact.of(self.direction))
         reports_aside(step, self.applying, name, f"old-{step.key}-{int(time.time())}")

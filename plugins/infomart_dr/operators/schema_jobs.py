@@ -34,8 +34,8 @@ class HoldSchemaJobs(StepOperator):
 class ReleaseSchemaJobs(StepOperator):
     """Enable the jobs of the Info Mart's owner at the site that serves from now on.
 
-    They are those that the procedures hold there, and those that they hold under the same name at the other site. Of a
-    lost site nobody asks which ran there; other disabled jobs are listed.
+    They are those that the procedures hold there, and those that they hold under the same name at the other site. A
+    lost site is not asked for its jobs; other disabled jobs are listed.
     """
 
     guide = "not in the guide: jobs of the schema run at the site that serves"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Self, TypeVar
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import GuardError, PermanentError, code_of
+from infomart_dr.errors import REPORT_IT, GuardError, PermanentError, code_of
 from infomart_dr.plan.facts import AnyFact, Fact, Facts
 from infomart_dr.plan.lock import Statements, ensure_table
 
@@ -112,7 +112,9 @@ class Ledger:
         for what, content, limit in (("name", name, _NAME_LIMIT), ("value", text, _VALUE_LIMIT)):
             size = len(content.encode())
             if not 0 < size <= limit:
-                raise PermanentError(f"The {what} of the fact {name[:60]!r} has {size} bytes; allowed: 1 to {limit}.")
+                raise PermanentError(
+                    f"The {what} of the fact {name[:60]!r} has {size} bytes; allowed: 1 to {limit}.", REPORT_IT
+                )
         standing = self._get(name)
         if standing is not None:
             log.info("%s is already recorded: %s.", name, standing)

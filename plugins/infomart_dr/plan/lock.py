@@ -117,20 +117,12 @@ class PlanLock:
         :param owner: the run that is responsible for it.
         :raises GuardError: another plan holds it, or another run of the same plan.
         """
-        _check("plan_id", plan_id)
-        _check("owner", owner)
+        wanted = self._wanted(plan_id, owner, reason)
         self.ensure_tables()
         holder = self.holder()
         if holder is None:
             try:
-                self._hook.execute(
-                    "take_lock",
-                    self._in,
-                    deployment=self._deployment,
-                    plan_id=plan_id,
-                    owner=owner,
-                    reason=cut(reason, 1000),
-                )
+                self._hook.execute("take_lock", self._in, **wanted)
                 log.info("Plan %s holds the lock of %s.", plan_id, self._deployment)
             except Exception as error:
                 if code_of(error) != _DUPLICATE:
@@ -189,22 +181,23 @@ class PlanLock:
         :param held_by: the plan that loses the lock; a lock of any other plan stays.
         :raises GuardError: yet another plan holds it.
         """
-        _check("plan_id", plan_id)
-        _check("owner", owner)
-        self._hook.execute(
-            "steal_lock",
-            self._in,
-            deployment=self._deployment,
-            plan_id=plan_id,
-            owner=owner,
-            reason=cut(reason, 1000),
-            held_by=held_by,
-        )
+        self._hook.execute("steal_lock", self._in, **self._wanted(plan_id, owner, reason), held_by=held_by)
         holder = self.holder()
         if holder is None or holder.plan_id != plan_id:
             raise self._held(holder)
         log.warning("Plan %s took over the lock of %s from plan %s.", plan_id, self._deployment, held_by)
         return holder
+
+    def _wanted(self, plan_id: str, owner: str, reason: str) -> dict[str, str]:
+        """Binds of the row that a run wants."""
+        _check("plan_id", plan_id)
+        _check("owner", owner)
+        return {
+            "deployment": self._deployment,
+            "plan_id": plan_id,
+            "owner": owner,
+            "reason": cut(reason, 1000),
+        }
 
     def _held(self, holder: Holder | None) -> GuardError:
         return GuardError(

@@ -59,7 +59,7 @@ def _check(file: Path, *, in_folder: bool) -> Checked:
 
 
 def _not_rendered(topology: Topology) -> list[str]:
-    """Reasons why parameter files cannot be rendered, as far as one site alone shows them."""
+    """Reasons why parameter files cannot be rendered, as far as each site alone shows them."""
     if topology.architecture == "active-active":
         return []
     found = []

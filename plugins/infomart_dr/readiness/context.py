@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import GuardError, PermanentError
+from infomart_dr.errors import REPORT_IT, GuardError, PermanentError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.plan.facts import Fact
@@ -32,7 +32,7 @@ class NoLedger:
         return Recorded({})
 
     def require(self, fact: Fact[T]) -> T:
-        raise GuardError(f"A readiness check has no plan, so it has no fact {fact.name!r}.")
+        raise GuardError(f"A readiness check has no plan, so it has no fact {fact.name!r}.", REPORT_IT)
 
     def put_once(self, fact: Fact[T], value: T) -> T:
         raise _refused(f"recording {fact}")

@@ -91,8 +91,8 @@ def _manager_parameters(context: CheckContext, role: SiteRole) -> list[Verdict]:
     verdicts += [
         warning(
             f"mgr.prm has {each.text!r}, which starts {name} with the manager",
-            "After a failover the manager of the returning site would send what the survivor must not apply. Start the "
-            "Extract and the pump by hand, or keep that manager stopped.",
+            "After a failover the manager of the returning site would send changes that the survivor must not apply. "
+            "Start the Extract and the pump by hand, or keep that manager stopped.",
         )
         for name in (groups.extract, groups.pump)
         for each in found.starting("EXTRACT", name)
@@ -131,9 +131,9 @@ def _parity(context: CheckContext, role: SiteRole) -> list[Verdict]:
     target = context.step.at("target").name
     compared = dictionary.parity(context.step)
     fine = f"{compared.indexes} indexes and all constraints, triggers, code and sequences are equal{compared.remarks()}"
-    found = [faults(compared.differences, fine, f"Create or correct what differs at {target}.")]
+    found = [faults(compared.differences, fine, f"Create or correct the named objects at {target}.")]
     if compared.invalid:
-        remedy = f"Nothing, if a recompilation at {target} cures them: the run recompiles. Otherwise correct them."
+        remedy = f"Nothing, if the recompilation by the run makes them valid at {target}. Otherwise correct them."
         found.append(faults([f"{name} is invalid" for name in compared.invalid], "", remedy, "warning"))
     return found
 
@@ -158,7 +158,7 @@ def _sequences(context: CheckContext, role: SiteRole) -> Verdict:
 
 
 def _sequence_keys(context: CheckContext, role: SiteRole) -> Verdict:
-    """Without pairs a failover holds no sequence against the keys that have arrived."""
+    """Without pairs a failover compares no sequence with the keys that have arrived."""
     pairs = context.step.topology.info_mart.sequence_keys
     proposal = sequences.sequence_keys_proposal(context.step, role)
     lacking = {name: key for name, key in proposal.items() if name not in pairs}

@@ -18,7 +18,7 @@ from infomart_dr.runbook import database_transfer
 from infomart_dr.sensors import extraction, replicated
 
 TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
-#: What is cleared after a failed proof: the back-out has started the source's server.
+#: The task to clear after a failed proof: the back-out has started the source's server.
 FINAL_STOP_AGAIN = "final_stop_and_comparison.hold_scheduler with Downstream"
 BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOVER}
 

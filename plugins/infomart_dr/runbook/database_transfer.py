@@ -17,7 +17,7 @@ BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
 
 
 def check_databases(**kwargs: Any) -> setup.CheckDatabases:
-    """Both databases fit: known before anything changes or stops."""
+    """Check that both databases fit, before anything changes or stops."""
     return setup.CheckDatabases(task_id="check_databases", unless=facts.EXPORTED, **kwargs)
 
 
@@ -98,8 +98,8 @@ def import_database() -> None:
         dump_set.CheckImportLog(task_id="check_import_log", role="target"),
         dump_set.ApproveImport(
             task_id="approve_import",
-            subject="Accept the import with what is missing?",
-            body="The import has ended, and every row is there. Something beside the rows is missing.",
+            subject="Accept the import without the missing objects?",
+            body="The import has ended, and every row is there. Other objects are missing.",
             response_timeout=timedelta(days=3),
         ),
         dump_set.RecreateMissingIndexes(task_id="recreate_missing_indexes", role="target"),

@@ -98,11 +98,11 @@ class WaitForCatchUp(StepSensor):
         return applying.ggsci.status(applying.settings.goldengate.groups.replicat) == "ABENDED"
 
     def _restart(self, step: Step) -> None:
-        """Start an ABENDED Replicat again, once a try. AUTORESTART would leave out the CSN."""
+        """Start an ABENDED Replicat again, once for each try. AUTORESTART would leave out the CSN."""
         if not self._abended(step):
             return
         csn = step.ledger.require(facts.AFTER_CSN.of(self.direction))
-        # A start by somebody else may have led to the abend: another start would hide it.
+        # A start by a person or the manager may have led to the abend: another start would hide it.
         require_start_after_csn(step, self.direction, csn)
         applying = step.at(ends(self.direction)[1])
         name = applying.settings.goldengate.groups.replicat

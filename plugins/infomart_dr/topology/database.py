@@ -29,7 +29,7 @@ class DataPump(Model):
     file_prefix: str = Field("gim", pattern=r"^[A-Za-z0-9_]{1,40}$")
     file_size: DumpSize = "2G"
     parallel: int = Field(2, ge=1, le=64)
-    #: None: in the folder bin of ``oracle_home``; a shell over SSH seldom has it in PATH.
+    #: None: the folder bin of ``oracle_home``, which a shell over SSH seldom has in PATH.
     expdp: Program | None = None
     impdp: Program | None = None
     #: What follows the @ of the logon. None: with ORACLE_SID the local instance, else //host:port/service of the DBA

@@ -106,8 +106,8 @@ _UNSAFE = _words(
     UPDATEDELETES UPDATEINSERTS
     """
 )
-#: Parameters with which rows are committed in another order, or a transaction in parts: an arrived marker, and the
-#: end of a trail, would prove less.
+#: Parameters that commit rows in another order, or a transaction in parts: an arrived marker, and the end of a trail,
+#: would prove less.
 _UNORDERED = frozenset({"BATCHSQL", "MAXTRANSOPS", "SPLIT_TRANS_RECS"})
 _EXTRA = r"^[A-Za-z#][^\x00-\x1f\x7f]{0,499}$"
 

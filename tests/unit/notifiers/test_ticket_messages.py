@@ -35,7 +35,7 @@ def told(monkeypatch: pytest.MonkeyPatch, dag: Any) -> Any:
 # -- the messages --------------------------------------------------------------------------------------
 
 
-def test_the_first_task_tells_the_start_with_who_asked_and_why(told: Told) -> None:
+def test_the_first_task_reports_the_start_with_who_asked_and_why(told: Told) -> None:
     (start,) = told("begins", "take_lock", "running")
     assert (start["event"], start["ticket"], start["requested_by"]) == ("started", RUN, "anna")
     assert "Requested by anna. Reason: INC0012345 site1 burns." in start["text"]
@@ -43,7 +43,7 @@ def test_the_first_task_tells_the_start_with_who_asked_and_why(told: Told) -> No
     assert told("begins", "check_already_done", "running") == []
 
 
-def test_a_gate_tells_where_its_form_is_and_what_can_be_answered(told: Told) -> None:
+def test_a_gate_reports_where_its_form_is_and_what_can_be_answered(told: Told) -> None:
     (waiting,) = told("waits", "confirm_site_failure", "running")
     assert waiting["event"] == "waiting" and waiting["task_id"] == "confirm_site_failure"
     assert waiting["link"].endswith("/runs/INC0012345/tasks/confirm_site_failure/required_actions?map_index=-1")
@@ -51,7 +51,7 @@ def test_a_gate_tells_where_its_form_is_and_what_can_be_answered(told: Told) -> 
     assert "Approve, Reject" in waiting["text"] and waiting["text"].endswith(waiting["link"])
 
 
-def test_the_last_step_of_a_chapter_tells_that_it_is_done_and_others_tell_nothing(told: Told) -> None:
+def test_the_last_step_of_a_chapter_reports_that_it_is_done_and_others_report_nothing(told: Told) -> None:
     told.states |= {"release_lock": None, "drain_standby.raise_sequences": "running"}
     assert told("ends", "drain_standby.stop_goldengate") == []
     assert told("ends", "confirm_site_failure") == []
@@ -93,7 +93,7 @@ def test_an_airflow_that_keeps_no_state_of_a_task_still_tells_the_alarm(
     assert [request.body["event"] for request in told.receiver.requests] == ["alarm"]
 
 
-def test_a_failure_tells_the_reason_and_the_next_action(told: Told) -> None:
+def test_a_failure_reports_the_reason_and_the_next_action(told: Told) -> None:
     told.states |= {"confirm_site_failure": "running", "return_standby": None, "release_lock": None}
     error = GuardError("site1 is alive: SSH answered.", "Switch it off.")
     (failure,) = told("fails", "gather_evidence.probe_from_airflow", "failed", error=error, tries=2)
@@ -102,7 +102,7 @@ def test_a_failure_tells_the_reason_and_the_next_action(told: Told) -> None:
     assert failure["link"].endswith("/tasks/gather_evidence.probe_from_airflow?try_number=2")
 
 
-def test_a_run_that_ends_at_its_first_task_tells_the_failure_and_the_end(told: Told) -> None:
+def test_a_run_that_ends_at_its_first_task_reports_the_failure_and_the_end(told: Told) -> None:
     told.states = {"take_lock": "running"}
     failure, end = told("fails", "take_lock", "failed", error=GuardError("Locked."))
     assert failure["event"] == "failed"
@@ -142,7 +142,7 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield found
 
 
-def test_a_run_whose_mapped_task_runs_has_not_ended_and_its_last_instance_tells_the_end(watching: Told) -> None:
+def test_a_run_whose_mapped_task_runs_has_not_ended_and_its_last_instance_reports_the_end(watching: Told) -> None:
     watching.states["watch_1"] = "failed"
     (end,) = watching("ends", "watch", index=0)
     assert (end["event"], end["state"]) == ("ended", "failed") and "Failed: watch." in end["text"]
@@ -150,7 +150,7 @@ def test_a_run_whose_mapped_task_runs_has_not_ended_and_its_last_instance_tells_
     assert watching("ends", "watch", index=0) == []
 
 
-def test_each_instance_of_a_mapped_task_tells_its_own_failure_with_its_own_page(watching: Told) -> None:
+def test_each_instance_of_a_mapped_task_reports_its_own_failure_with_its_own_page(watching: Told) -> None:
     (first,) = watching("fails", "watch", "failed", error=GuardError("No."), index=0)
     watching.states["watch_0"] = "failed"
     second, end = watching("fails", "watch", "failed", error=GuardError("No."), index=1)
@@ -202,7 +202,7 @@ def test_nor_does_a_run_by_hand_that_names_no_ticket(several: Told, caplog: pyte
     assert said(several, caplog) == []
 
 
-def test_a_run_that_names_a_ticket_and_no_deployment_says_once_why_it_tells_nothing(
+def test_a_run_that_names_a_ticket_and_no_deployment_says_once_why_it_reports_nothing(
     several: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert said(several, caplog) == [
@@ -229,7 +229,7 @@ def test_a_topology_that_is_wrong_is_a_warning_of_every_run_that_somebody_starte
 # -- the end, reported by the DAG's callback --------------------------------------------------------------
 
 
-def test_the_end_of_a_run_whose_last_step_was_killed_is_told_by_its_dag_once(told: Told) -> None:
+def test_the_end_of_a_run_whose_last_step_was_killed_is_reported_by_its_dag_once(told: Told) -> None:
     told.settings = Tickets(backend="servicenow", connection="tickets", timeout=1, limit=3)
     notes: list[str] = []
 
@@ -248,7 +248,7 @@ def test_the_end_of_a_run_whose_last_step_was_killed_is_told_by_its_dag_once(tol
     assert [note.splitlines()[1].split(":")[0] for note in notes] == ["Ended", "Failed"]
 
 
-def test_the_dags_own_callback_tells_no_webhook_and_no_run_that_goes_on_again(told: Told) -> None:
+def test_the_dags_own_callback_reports_no_webhook_and_no_resumed_run(told: Told) -> None:
     told.states |= {"release_lock": "failed"}
     assert told("run fails", "release_lock", "failed") == [], "it would get nearly every failed end twice"
     told.settings = Tickets(backend="jira", connection="tickets", timeout=1, limit=3)
@@ -256,8 +256,8 @@ def test_the_dags_own_callback_tells_no_webhook_and_no_run_that_goes_on_again(to
     assert told("run fails", "release_lock", "failed") == []
 
 
-def test_the_dags_own_callback_without_a_task_tells_nothing(told: Told, caplog: pytest.LogCaptureFixture) -> None:
-    """As Airflow calls it for a run in which no task has failed."""
+def test_the_dags_own_callback_without_a_task_reports_nothing(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    """Airflow calls it so for a run in which no task has failed."""
     TicketNotifier("run fails")({"dag": told.dag, "run_id": RUN, "reason": "task_failure"})
     assert caplog.text == "" and told.receiver.requests == []
 
@@ -319,6 +319,7 @@ def test_a_failure_to_send_is_one_warning_and_no_error(told: Told, caplog: pytes
         told("begins", "take_lock")
     assert [record.message for record in caplog.records if "not sent" in record.message] == [
         "Ticket message not sent (begins): the webhook for INC0012345 at 127.0.0.1: HTTP 400. "
+        "Next: Correct the part of the topology that uses the connection tickets, or the other side. "
         "Kept in DR_LEDGER at site2: infomart_watch will send it."
     ]
 

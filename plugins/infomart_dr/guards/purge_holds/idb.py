@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -101,14 +102,20 @@ class IdbHolds:
         """Disable every purge job; the report names those that run, and errors."""
         report = report or Report(self.label)
         for job in self.jobs:
-            try:
+            with self._reported(job, report):
                 self._hold(job, report)
-            except PurgeRunsError as error:
-                report.running.append(job.key)
-                log.info("%s: %s", self.label, error.what)
-            except Exception as error:
-                report.failed(job.key, error)
         return report
+
+    @contextmanager
+    def _reported(self, job: PurgeJob, report: Report) -> Iterator[None]:
+        """Report a running purge or an error of one job; the others go on."""
+        try:
+            yield
+        except PurgeRunsError as error:
+            report.running.append(job.key)
+            log.info("%s: %s", self.label, error.what)
+        except Exception as error:
+            report.failed(job.key, error)
 
     def _row(self, job: str) -> HeldJob | None:
         return next((each for each in self.store.jobs() if self.store.is_own(each) and each.job == job), None)
@@ -166,13 +173,8 @@ class IdbHolds:
             if job is None:
                 report.warnings.append(left_behind(row))
                 continue
-            try:
+            with self._reported(job, report):
                 self._give_back(job, row, now, report)
-            except PurgeRunsError as error:
-                report.running.append(job.key)
-                log.info("%s: %s", self.label, error.what)
-            except Exception as error:
-                report.failed(job.key, error)
         return report
 
     def _give_back(self, job: PurgeJob, row: HeldJob, now: datetime, report: Report) -> None:
