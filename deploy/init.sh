@@ -3,7 +3,7 @@
 set -euo pipefail
 secrets=${INFOMART_SECRETS:-/run/secrets}
 airflow db migrate
-# The password is asked for twice, and is in no command line. A user that is there stays as it is.
+# The password is asked for twice, and is in no command line. An existing user stays as it is.
 password=$(tr -d '\n' <"$secrets/admin_password")
 printf '%s\n%s\n' "$password" "$password" |
     airflow users create --username "${INFOMART_ADMIN:-admin}" --role Admin \

@@ -5,7 +5,7 @@ export INFOMART_LAB_HOME=${INFOMART_LAB_HOME:-/lab}
 trap 'python -m infomart_lab down; exit 0' TERM INT
 python -m infomart_lab up --scenario "${LAB_SCENARIO:-return-to-normal}" --scale "${LAB_SCALE:-5000}" \
     --rate "${LAB_RATE:-20}"
-# A part that has died may be a fault that is rehearsed; only the whole lab's end is the container's.
+# A dead part may be a rehearsed fault; the container ends only with the whole lab.
 until python -m infomart_lab status --json | grep -q '"state": "down"'; do
     sleep 10 &
     wait $!

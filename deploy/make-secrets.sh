@@ -3,7 +3,7 @@
 #
 #   bash deploy/make-secrets.sh [FOLDER]      default: deploy/secrets beside docker-compose.yaml
 #
-# INFOMART_POSTGRES and INFOMART_REDIS (host:port) are where the services stand; default: the compose services.
+# INFOMART_POSTGRES and INFOMART_REDIS are host:port of the services; default: the compose services.
 set -euo pipefail
 umask 077
 folder=${1:-$(dirname "$0")/secrets}
@@ -27,13 +27,13 @@ make_once redis_password "$(random 24)"
 make_once admin_password "$(random 15)"
 make_once api_secret_key "$(random 32)"
 make_once jwt_secret "$(random 48)"
-# Whoever loses this key loses every connection that is kept in Airflow's database: back it up beside the database.
+# Without this key, Airflow cannot read the connections in its database: back it up with the database.
 make_once fernet_key "$(random 32)"
 make_once sql_alchemy_conn "postgresql+psycopg2://airflow:$(read_secret postgres_password)@$postgres/airflow"
 make_once broker_url "redis://:$(read_secret redis_password)@$redis/0"
 make_once result_backend "redis://:$(read_secret redis_password)@$redis/1"
 make_once oracle_pwd "$(random 15)"
-# Oracle's image has a user of its own, who reads these two; the folder is closed to everybody else here.
+# Oracle's image has a user of its own, which reads these two; the folder is closed to all others on this host.
 chmod 0644 "$folder/oracle_pwd"
 # Filled by: infomart-dr connections TOPOLOGY --into connections.json
 make_once connections.json '{}'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The broker, with its password from a file: settings come by standard input, so that ps shows none.
+# The broker, with its password from a file: it gets its settings on standard input, so that ps shows none.
 #
 #   bash deploy/redis.sh start | health
 set -euo pipefail
@@ -9,7 +9,7 @@ password=$(tr -d '\n' <"$secrets/redis_password")
 
 case ${1:-} in
 start)
-    # Nothing is kept: after a restart Airflow queues again what was not begun.
+    # Nothing is kept: after a restart Airflow queues the tasks again that had not begun.
     exec redis-server - <<END
 bind ${INFOMART_REDIS_BIND:-0.0.0.0}
 port $port

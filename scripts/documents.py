@@ -1,4 +1,4 @@
-"""Write what is made of the code: docs/guide-coverage.md, the REST contract, the lists of facts and checks.
+"""Generate documents from the code: docs/guide-coverage.md, the REST contract, the lists of facts and checks.
 
 Run with ``.venv/bin/python scripts/documents.py``; with ``--check`` nothing is written, and the exit code is 1 when a
 document is stale.
@@ -16,14 +16,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def guide_coverage(dags: Mapping[str, Any]) -> str:
-    """Which step of the guide each task does."""
+    """Coverage of the guide: its steps, with the task that does each."""
     from infomart_dr.preparation.guide_coverage import Coverage, load_items, page, tasks_of
 
     return page(Coverage(load_items(), tasks_of(dags.values())))
 
 
 def openapi(dags: Mapping[str, Any]) -> str:
-    """What a ticketing system may ask."""
+    """Contract of the REST calls of a ticketing system."""
     from infomart_dr.preparation import rest_schema
 
     return rest_schema.text(dags.values())
@@ -43,12 +43,12 @@ def checks(dags: Mapping[str, Any]) -> str:
     return list_of_checks()
 
 
-#: Makers of the documents, by their place below ``docs``.
+#: Functions that make the documents, by their path below ``docs``.
 DOCUMENTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "guide-coverage.md": guide_coverage,
     "api/infomart-dr.openapi.yaml": openapi,
 }
-#: Makers of the generated parts of documents, by their document and the name in its marks.
+#: Functions that make the generated parts of documents, by document and name of the marks.
 TABLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], str]] = {
     ("operating.md", "facts"): facts,
     ("readiness.md", "checks"): checks,
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: command line without the program's name.
     :returns: the exit code: 1 for a stale document, 2 for DAG files or items that cannot be read.
     """
-    parser = argparse.ArgumentParser(description="Write the documents that are made of the DAG files.")
+    parser = argparse.ArgumentParser(description="Generate the documents from the DAG files.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a document is stale")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs", help="another folder than docs")
     options = parser.parse_args(arguments)

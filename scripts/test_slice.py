@@ -1,4 +1,4 @@
-"""A seventh of the slow tests, another one each day of the month, within a budget of time.
+"""A seventh of the slow tests, within a budget of time; each day of the month has its own.
 
 The seventh of the day is printed, and with --list all of them. SLICE=1 to 7 chooses one by hand.
 """
@@ -21,11 +21,11 @@ sys.path.insert(0, str(ROOT))
 from tests import scheduling  # noqa: E402
 
 SLICES = 7
-#: For a test that was never measured.
+#: Seconds assumed of a test that was never measured.
 UNKNOWN = 60.0
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER_TESTS = "tests/system/test_browser.py"
-#: Seconds beyond the budget until what still runs is ended.
+#: Seconds beyond the budget until the running tests are ended.
 GRACE = 300
 
 
@@ -40,7 +40,7 @@ def slow_tests() -> list[str]:
 
 
 def units(tests: list[str]) -> dict[str, float]:
-    """Seconds of what stays together: files, and tests of long files."""
+    """Seconds of each unit of a slice: a file, or a test of a long file."""
     known = scheduling.known()
     seconds = {test: known.get(test, UNKNOWN) for test in tests}
     files = scheduling.by_file(known)
@@ -51,7 +51,7 @@ def units(tests: list[str]) -> dict[str, float]:
 
 
 def pack(given: dict[str, float], slices: int = SLICES) -> list[list[str]]:
-    """Slices of about the same length: the longest first, each into the slice that has the least."""
+    """Slices of about the same length: the longest first, each into the shortest slice."""
     packed: list[list[str]] = [[] for _ in range(slices)]
     totals = [0.0] * slices
     for name, seconds in sorted(given.items(), key=lambda item: (-item[1], item[0])):
@@ -64,7 +64,7 @@ def pack(given: dict[str, float], slices: int = SLICES) -> list[list[str]]:
 def of_today(today: datetime, asked: str = "") -> int:
     """Number of a slice, from 1 on.
 
-    :param asked: what SLICE says.
+    :param asked: value of SLICE.
     :raises ValueError: no such slice.
     """
     number = int(asked) if asked else (today.day - 1) % SLICES + 1
@@ -74,13 +74,13 @@ def of_today(today: datetime, asked: str = "") -> int:
 
 
 def has_browser() -> bool:
-    """A Chromium is there for the browser's tests."""
+    """A Chromium is installed, which the browser's tests need."""
     return bool(os.environ.get("INFOMART_TEST_CHROMIUM") or any(map(shutil.which, BROWSERS)))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--budget", type=float, default=1500, help="seconds; what would take longer is left out")
+    parser.add_argument("--budget", type=float, default=1500, help="seconds; units beyond them are left out")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="print all slices and run none")
     given = parser.parse_args()
@@ -114,7 +114,7 @@ def main() -> int:
         print(f"the slice has not ended within {given.budget + GRACE:.0f} s and is ended", file=sys.stderr)
         return 1
     finally:
-        # The labs of an ended pytest end by themselves.
+        # The labs of an ended pytest end with it.
         process.terminate()
         process.wait()
 

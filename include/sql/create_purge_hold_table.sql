@@ -3,7 +3,7 @@
 -- privilege: CREATE TABLE, and quota, of the user of the IDB's connection
 -- source: the procedures' own record
 -- Times are UTC. A hold with neither end is a plan's, which gives it one at its own end. CHANGES counts its ends, so
--- that nobody releases it by an end that it has no longer; END_ASKED_AT is when the run was asked for that set the end.
+-- that no run releases it by an old end; END_ASKED_AT is the time of the request whose run set the end.
 create table {{ schema }}.dr_purge_hold (
   deployment varchar2(40) not null,
   site varchar2(40) not null,

@@ -2,7 +2,7 @@
 -- binds: none
 -- privilege: CREATE TABLE, and quota, of the user of the IDB's connection
 -- source: the procedures' own record
--- Times are UTC. CHANGES counts what was noted, so that nobody removes a row that another run has just noted.
+-- Times are UTC. CHANGES counts the records, so that no run removes a row that another run has just changed.
 create table {{ schema }}.dr_purge_job (
   deployment varchar2(40) not null,
   site varchar2(40) not null,

@@ -2,7 +2,7 @@
 -- binds: owner
 -- privilege: SELECT_CATALOG_ROLE
 -- source: Oracle Database Reference, DBA_SYNONYMS, DBA_DEPENDENCIES, DBA_CONSTRAINTS
--- What other schemas have on this one; a schema export has none of it, and a table that is replaced loses the foreign
+-- Other schemas' objects on this one. A schema export has none of them, and a replaced table loses the foreign
 -- keys of others.
 select owner, synonym_name as name, 'SYNONYM' as type, table_name as referenced_name
   from dba_synonyms

@@ -2,10 +2,9 @@
 -- binds: none
 -- privilege: owner of the Info Mart's schema
 -- source: docs.genesys.com GIM 8.5.0 PDMOra Table-CTL_EXTRACT_HISTORY; GIM latest PDMMS Table-CTL_TRANSFORM_HISTORY
--- No row: all that was extracted has been transformed. An extraction counts as transformed when a finished
--- transformation began after it ended. Times have whole seconds: in the same second only the
--- transformation's own high-water mark tells, and without one the extraction stays pending (the safe
--- side).
+-- No row: every extraction has been transformed. An extraction counts as transformed when a finished
+-- transformation began after it ended. Times have whole seconds: in the same second only the transformation's own
+-- high-water mark decides, and without one the extraction stays pending (the safe side).
 select e.data_source_key,
        count(*) as extractions,
        sum(e.row_count) as row_count,

@@ -2,9 +2,8 @@
 -- binds: none
 -- privilege: owner of the Info Mart's schema
 -- source: docs.genesys.com GIM 8.5.0 PDMOra Table-CTL_EXTRACT_HISTORY; GIM latest PDMMS Table-CTL_TRANSFORM_HISTORY
--- A row without an end that a later run of the same work has overtaken was left by a crash and is not
--- shown. Whether a release writes the row at the start of a job is not published: no row proves nothing by
--- itself.
+-- A row without an end, with a later run of the same work, is from a crash and is not shown. It is not published
+-- whether a release writes the row at the start of a job, so a missing row alone proves nothing.
 select 'extract' as job, e.job_id, e.extract_start_time as started
   from {{ schema }}.ctl_extract_history e
  where e.extract_end_time is null

@@ -2,7 +2,7 @@
 -- binds: audit_key, since_ts (UTC seconds)
 -- privilege: owner of the Info Mart's schema
 -- source: docs.genesys.com GIM 8.5.0 PDMPostgre View-ADMIN_AUDIT_LOG: MAX_CHUNK_TS, INSERTED, CREATED
--- Up to when each data source was extracted before the transformation of audit_key began: its calls up to then are
+-- End of the extraction of each data source before the transformation of audit_key began. Its calls up to then are
 -- among the facts, since a transformation takes everything that is extracted.
 select a.data_source_key, max(a.max_chunk_ts) as covered_ts
   from {{ schema }}.ctl_audit_log a

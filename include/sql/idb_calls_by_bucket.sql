@@ -3,7 +3,7 @@
 -- privilege: SELECT on the IDB's tables
 -- source: docs.genesys.com ICON latest PDMOra Table-G_CALL; TERMINATED_TS and CREATED_TS in UTC seconds
 -- Calls that ended after after_ts and up to until_ts, by bucket (a number: times bucket_seconds it is the bucket's
--- beginning). CREATED_TS only lets an index on it help: a call that began before oldest_ts is left out. The bind is
+-- beginning). CREATED_TS is there for its index: a call that began before oldest_ts is left out. The bind is
 -- in a subquery, because Oracle takes the same bind in SELECT and GROUP BY for two expressions (ORA-00979).
 select b.bucket, count(*) as calls
   from (select floor(c.terminated_ts / :bucket_seconds) as bucket

@@ -2,7 +2,7 @@
 -- binds: none
 -- privilege: SELECT on the IDB's tables
 -- source: docs.genesys.com ICON latest PDMOra, tables G_DSS_*_PROVIDER: the last event for which data was stored
--- What happened before it is in the IDB. LEVENT_ITIME is a TIMESTAMP (UTC) or UTC seconds, by release: the caller
+-- The IDB has everything before it. LEVENT_ITIME is a TIMESTAMP (UTC) or UTC seconds, by release: the caller
 -- takes both.
 select max(p.levent_itime) as last_event
   from {{ schema }}.g_dss_gcc_provider p

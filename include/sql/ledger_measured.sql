@@ -2,7 +2,7 @@
 -- binds: deployment, fact_1, fact_2, fact_3, fact_4, fact_5, fact_6, fact_7, fact_8
 -- privilege: owner of GoldenGate's schema
 -- source: the procedures' own record
--- What earlier plans noted of their times.
+-- The times that earlier plans have recorded.
 select plan_id, name, value, noted_at
   from {{ schema }}.dr_ledger
  where deployment = :deployment

@@ -2,7 +2,7 @@
 -- binds: ends_at, until_site, until_time, asked_at, deployment, site, idb, hold_id
 -- privilege: owner of the schema
 -- source: the procedures' own record
--- An older run that is cleared does not take back what a later one has set.
+-- A cleared older run does not undo the end that a later one has set.
 update {{ schema }}.dr_purge_hold
    set ends_at = :ends_at,
        until_site = :until_site,

@@ -2,7 +2,7 @@
 -- binds: released_by, released_why, deployment, site, idb, hold_id, changes
 -- privilege: owner of the schema
 -- source: the procedures' own record
--- Only the hold whose end was judged: somebody may have extended it meanwhile.
+-- Only the hold whose end was judged: another run may have extended it in the meantime.
 update {{ schema }}.dr_purge_hold
    set released_at = sys_extract_utc(systimestamp),
        released_by = :released_by,

@@ -2,7 +2,7 @@
 -- binds: owner, begins_at, until_site, deployment, site, idb, hold_id
 -- privilege: owner of the schema
 -- source: the procedures' own record
--- A plan that is gone on with holds again under its own id.
+-- A resumed plan holds again under its own id.
 update {{ schema }}.dr_purge_hold
    set owner = :owner,
        begins_at = :begins_at,

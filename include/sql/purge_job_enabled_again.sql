@@ -2,7 +2,7 @@
 -- binds: memory, job
 -- privilege: owner of the schema
 -- source: the procedures' own record
--- Somebody wants it enabled, so it is at the end of the last hold, whichever IDB that is of.
+-- A person wants it enabled, so the end of the last hold enables it, whichever IDB that hold is of.
 update {{ schema }}.dr_purge_job
    set changes = changes + 1,
        was_enabled = 'Y',

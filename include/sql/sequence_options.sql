@@ -3,7 +3,7 @@
 -- binds: none
 -- privilege: owner of the schema, or ALTER ANY SEQUENCE
 -- source: Oracle Database SQL Language Reference, ALTER SEQUENCE
--- Rendered by infomart_dr.statements.sequence_options. Values cached in memory are given up, so that LAST_NUMBER is the
--- next value. Grants on the sequence stay.
+-- Rendered by infomart_dr.statements.sequence_options. The database drops values cached in memory, so that LAST_NUMBER
+-- is the next value. Grants on the sequence stay.
 #}
 alter sequence {{ schema }}.{{ sequence }} {{ options }}

@@ -2,7 +2,7 @@
 -- binds: deployment, plan_id, owner, reason, held_by
 -- privilege: owner of GoldenGate's schema
 -- source: the procedures' own record
--- Names the plan that it takes the lock from, so that a third one is never robbed by mistake.
+-- Names the plan that loses the lock, so that no third plan loses it by mistake.
 update {{ schema }}.dr_lock
    set plan_id = :plan_id,
        owner = :owner,

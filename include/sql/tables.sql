@@ -2,7 +2,7 @@
 -- binds: owner
 -- privilege: SELECT_CATALOG_ROLE
 -- source: Oracle Database Reference, DBA_TABLES, DBA_EXTERNAL_TABLES
--- Left out: the recycle bin, and what is no table of rows by itself: overflow and mapping of index-organized tables,
+-- Left out: the recycle bin, and parts of other tables: overflow and mapping of index-organized tables,
 -- storage of nested tables and of domain indexes, logs of materialized views, external tables.
 select t.table_name, t.partitioned, t.temporary
   from dba_tables t

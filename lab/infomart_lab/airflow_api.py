@@ -10,7 +10,7 @@ import httpx
 from infomart_lab import airflow_part
 from infomart_lab.config import LabConfig
 
-#: Requests of one call that end with 500, and seconds between them.
+#: Attempts of a call that gets 500, and the seconds between them.
 _TRIES, _PAUSE = 3, 1.0
 
 
@@ -47,10 +47,10 @@ class Airflow:
         return self
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """One request below ``/api/v2``; a 401 logs in again, and a 500 is asked again, a few times.
+        """One request below ``/api/v2``. After a 401 it logs in again; after a 500 it repeats the request a few times.
 
-        On SQLite a request that writes its audit log while a task is being started waits for itself, until the
-        database is given up as locked: nothing has been done then.
+        On SQLite a request that writes the audit log while a task starts can block itself. It then fails with a locked
+        database, and has changed nothing.
 
         :raises AirflowError: an answer of 400 or above.
         """
@@ -93,11 +93,11 @@ class Airflow:
         return answer["task_instances"]
 
     def definitions(self, dag_id: str) -> list[dict[str, Any]]:
-        """Tasks of a DAG, with what follows each."""
+        """Tasks of a DAG, each with the tasks that follow it."""
         return self.call("GET", f"/dags/{dag_id}/tasks")["tasks"]
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
-        """What a step returned; empty when it returned nothing."""
+        """Result of a step; empty when it returned nothing."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         try:
             value = self.call("GET", path, params={"deserialize": "false"})["value"]

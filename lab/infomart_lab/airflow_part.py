@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 USER = "admin"
 #: The part that serves the web interface.
 API_SERVER = "airflow-api-server"
-#: Schedules of the DAGs that change nothing; none in a lab.
+#: Variables with the schedules of the DAGs that change nothing; unset in a lab.
 LOOKING_SCHEDULES = ("AIRFLOW__INFOMART_DR__WATCH_SCHEDULE", "AIRFLOW__INFOMART_DR__READINESS_SCHEDULE")
 
 
@@ -35,7 +35,7 @@ def password_file(config: LabConfig) -> Path:
 
 
 def credentials(config: LabConfig) -> tuple[str, str]:
-    """User and password of the web interface and of the REST API; the password is made once a lab."""
+    """User and password of the web interface and of the REST API; the password is created once for each lab."""
     file = password_file(config)
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -46,13 +46,13 @@ def credentials(config: LabConfig) -> tuple[str, str]:
 
 
 def _secret(folder: Path, name: str) -> str:
-    """A secret of an Airflow, made once; its parts must agree on it."""
+    """A secret that the parts of an Airflow share; created once."""
     file = folder / f"{name}.secret"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as stream:
-            # 32 bytes in base64: what Fernet asks for, and good enough for the others.
+            # Fernet needs 32 bytes in base64; the other secrets take the same.
             stream.write(secrets.token_urlsafe(32) + "=")
     return file.read_text()
 
@@ -73,12 +73,13 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__FERNET_KEY": _secret(folder, "fernet"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url(config, port)}/execution/",
-        # Whatever the environment of the one who starts it says: this Airflow asks who is there.
+        # This Airflow asks for a login, whatever the caller's environment says.
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file(config)),
-        # One writer at a time: a request waits its turn, beside tasks and the guard, for longer than the usual 5 s.
+        # SQLite has one writer at a time. A request may wait behind tasks and the guard for longer than the default of
+        # 5 s.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}?timeout=30",
         "AIRFLOW__API__HOST": config.address,
         "AIRFLOW__API__PORT": str(port),
@@ -91,7 +92,8 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
-        # So long the end of a step's process may go unseen; an answer to its gate meanwhile is lost.
+        # The scheduler may notice the end of a step's process this much later; an answer to its gate in that time is
+        # lost.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
@@ -104,7 +106,7 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "infomart_lab.airflow_part.hostname",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__INFOMART_DR__RETRY_DELAY": "2",
-        # Every DAG is unpaused here: what only looks does so when it is asked, or as the environment says.
+        # Every DAG is unpaused here. Those that only check run when triggered, or by the schedule of the environment.
         **{name: os.environ.get(name, "none") for name in LOOKING_SCHEDULES},
         "INFOMART_DR_TOPOLOGY": str(config.home / "topology.yaml"),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT / "lab")]),

@@ -15,11 +15,11 @@ from infomart_lab.parts import Part
 
 
 def _dags_are_read(config: LabConfig, port: int) -> Callable[[], bool]:
-    """Whether the DAG processor has read every DAG file, one that it cannot import too."""
+    """The DAG processor has read every DAG file, also those that it cannot import."""
     files = len(list((airflow_part.ROOT / "dags").glob("*.py")))
 
     def read() -> bool:
-        # The asker asks again at once.
+        # The caller asks again at once.
         time.sleep(0.5)
         try:
             with Airflow(config, port) as airflow:

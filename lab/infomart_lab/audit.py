@@ -27,7 +27,7 @@ class AuditError(RuntimeError):
 
 
 class AuditResult(BaseModel):
-    """What a site's INTERACTION_FACT holds of the calls that were committed in the IDBs."""
+    """The calls that were committed in the IDBs, compared with a site's INTERACTION_FACT."""
 
     site: str
     #: Calls that should be there and are not: journaled at or below the high-water mark, or before a later call
@@ -58,12 +58,12 @@ class AuditResult(BaseModel):
 
 
 def audit(config: LabConfig, site: str, *, wait: float = 0) -> AuditResult:
-    """Hold the journals against a site's INTERACTION_FACT.
+    """Compare the journals with a site's INTERACTION_FACT.
 
-    A site whose high-water mark moves between an extraction's and its transformation's transaction shows calls
-    as missing for a moment; with ``wait`` the audit is repeated until nothing is missing or pending.
+    Between the transaction of an extraction and that of its transformation, calls may count as missing for a moment.
+    With ``wait`` the audit is repeated until nothing is missing or pending.
 
-    :param wait: seconds. When they are over, the last audit counts.
+    :param wait: seconds; after them the last audit counts.
     :raises AuditError: the database does not answer, or has no Info Mart.
     """
     deadline = time.monotonic() + wait
@@ -138,7 +138,7 @@ def _load_journals(conn: psycopg.Connection[Any], config: LabConfig) -> None:
 
 
 def _different(paths: list[Path], *, chunk: int = 1 << 22) -> list[Path]:
-    """Those journals that are needed for the union: a beginning of a longer one adds nothing to it."""
+    """The journals that the union needs; one that is only the beginning of another adds nothing."""
     by_size = sorted((p for p in paths if p.exists()), key=lambda p: p.stat().st_size)
 
     def begins(shorter: Path, longer: Path) -> bool:
@@ -196,7 +196,7 @@ def _collect_rows(conn: psycopg.Connection[Any], scale: int) -> tuple[int, int, 
 
 
 def _collect_untransformed(conn: psycopg.Connection[Any]) -> None:
-    """Put the calls that GIDB of this site holds and has not transformed into ``audit_waiting``.
+    """Collect in ``audit_waiting`` the calls of this site's GIDB that are not transformed yet.
 
     They count as pending. A standby has none: GIDB is not replicated.
     """
@@ -226,12 +226,12 @@ def _judge(
     marks: dict[int, int],
     result: AuditResult,
 ) -> None:
-    """Sort what is not one journaled call with one row into its kind."""
+    """Classify every deviation; a journaled call with exactly one row is none."""
     conn.execute("create temporary table audit_mark (data_source_key int, max_ts bigint) on commit drop")
     with conn.cursor() as cursor:
         cursor.executemany("insert into audit_mark values (%s, %s)", list(marks.items()))
-    # Calls are loaded in the order of their seconds: what lies before a call that is there has been passed over,
-    # also where a high-water mark stands still because its own change was lost.
+    # Calls are loaded in the order of their seconds. A call before one that is there was skipped, also where a
+    # high-water mark stands still because its own change was lost.
     conn.execute(
         "update audit_mark as m set max_ts = greatest(m.max_ts, h.ts - 1)"
         " from (select c.data_source_key, max(c.created_ts) as ts"
@@ -259,7 +259,7 @@ def _judge(
 
 
 def _judge_seeds(conn: psycopg.Connection[Any], scale: int, in_place: int, result: AuditResult) -> None:
-    """Find seeded calls under another INTERACTION_ID, those that are gone, and calls that nobody knows."""
+    """Find seeded calls under another INTERACTION_ID, lost seeded calls, and calls that no journal has."""
     seed = schema.seeded_guid_sql("n")
     conn.execute(
         "create temporary table audit_moved on commit drop as"

@@ -126,17 +126,17 @@ def up(
         str, typer.Option("--scenario", help=f"Start of a new lab: {', '.join(SCENARIOS)}.")
     ] = "return-to-normal",
     single_idb: Annotated[
-        list[str] | None, typer.Option(help="Data source without an HA pair, as TS1; for a new lab, may be repeated.")
+        list[str] | None, typer.Option(help="Data source without an HA pair, as TS1; for a new lab; may be repeated.")
     ] = None,
     cdb: Annotated[
         list[str] | None,
-        typer.Option(help="Site whose database is a CDB with a PDB, as site2; for a new lab, may be repeated."),
+        typer.Option(help="Site whose database is a CDB with a PDB, as site2; for a new lab; may be repeated."),
     ] = None,
     purge: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"What purges the IDBs of a data source, as TS1=cron ({', '.join(get_args(PurgeMechanism))}); "
-            "for a new lab, may be repeated."
+            help=f"Mechanism that purges a data source's IDBs, as TS1=cron ({', '.join(get_args(PurgeMechanism))}); "
+            "for a new lab; may be repeated."
         ),
     ] = None,
     partitioned: Annotated[
@@ -145,7 +145,7 @@ def up(
     real_ssh: Annotated[bool, typer.Option("--real-ssh", help="A real sshd serves the hosts; for a new lab.")] = False,
     autostart: Annotated[
         list[str] | None,
-        typer.Option(help="Site whose mgr.prm starts all groups, as site3; for a new lab, may be repeated."),
+        typer.Option(help="Site whose mgr.prm starts all groups, as site3; for a new lab; may be repeated."),
     ] = None,
     goldengate: Annotated[str | None, typer.Option(help="Wording of all sites: 11.2, 19c or 21c.")] = None,
     data_pump: Annotated[str | None, typer.Option(help="Wording of all sites: 11.2, 19c or 21c.")] = None,
@@ -195,7 +195,7 @@ def up(
     if purge and not new:
         _fail(f"the lab under {folder} is made already, and --purge is for a new one; `destroy` it first", as_json, 2)
     if unknown := sorted(set(autostart or ()) - set(config.sites)):
-        _fail(f"--autostart is one of {', '.join(config.sites)}, not {', '.join(unknown)}", as_json, 2)
+        _fail(f"--autostart takes one of {', '.join(config.sites)}, not {', '.join(unknown)}", as_json, 2)
     if not new and any(not config.sites[name].autostart for name in autostart or ()):
         _fail(f"the lab under {folder} was made without --autostart; `destroy` it first", as_json, 2)
     if partitioned and not config.partitioned:
@@ -316,7 +316,7 @@ def down(home: _Home = None, as_json: _Json = False) -> None:
 
 @app.command()
 def status(home: _Home = None, as_json: _Json = False) -> None:
-    """What runs; exit code 1 when the lab is down or a part has died."""
+    """Show what runs; exit code 1 when the lab is down or a part has died."""
     config = _load(home, as_json)
     if not supervisor.is_running(config):
         _print({"state": "down", "home": str(config.home)}, as_json, f"the lab under {config.home} is down")
@@ -335,7 +335,7 @@ def status(home: _Home = None, as_json: _Json = False) -> None:
         raise typer.Exit(1)
 
 
-#: What the lab makes in its home. The folder may be somebody's own, so nothing else is removed.
+#: The lab's own files in its home. Only they are removed: the folder may hold other files.
 _OWN = (
     *lab_config.SITES,
     *("airflow", "journal", "logs", "run"),
@@ -368,7 +368,7 @@ def destroy(home: _Home = None, as_json: _Json = False) -> None:
 
 @app.command()
 def reset(home: _Home = None, as_json: _Json = False) -> None:
-    """The same as destroy: the next ``up`` begins anew."""
+    """The same as destroy; the next ``up`` makes a new lab."""
     _destroy(home, as_json)
 
 
@@ -377,7 +377,7 @@ def reset(home: _Home = None, as_json: _Json = False) -> None:
 
 @app.command()
 def fail(site: str, home: _Home = None, as_json: _Json = False) -> None:
-    """Lose a site: everything of it is killed at once; its data stays."""
+    """Lose a site: kill all its processes at once; its data stays."""
     config = _load(home, as_json)
     result = _ask(config, as_json, "fail", site=_site(config, site, as_json))
     _print(result, as_json, f"{site} has failed")
@@ -421,7 +421,7 @@ def _given_roles(config: LabConfig, given: list[str], as_json: bool) -> dict[str
 
 @app.command()
 def roles(
-    given: Annotated[list[str] | None, typer.Argument(help="As site1=failed site2=active; nothing: show them.")] = None,
+    given: Annotated[list[str] | None, typer.Argument(help="As site1=failed site2=active; none: show them.")] = None,
     home: _Home = None,
     as_json: _Json = False,
 ) -> None:
@@ -433,12 +433,12 @@ def roles(
         if not active or (len(active) > 1 and config.architecture == "active-standby"):
             wanted = "one site is" if config.architecture == "active-standby" else "at least one site is"
             _fail(f"{wanted} active, not {', '.join(active) or 'none'}", as_json, 2)
-        # Before anything is changed: a topology file that cannot be changed leaves the roles as they were.
+        # Before any other change: when the topology file cannot be changed, the roles stay as they were.
         host.prepare_keys(asked)
         try:
             topology.set_roles(asked)
         except ValueError as error:
-            _fail(f"{error}; the next `up` writes the file anew", as_json)
+            _fail(f"{error}; the next `up` writes a new file", as_json)
         config = lab_config.change(config.home, lambda stored: stored.roles.update(changes))
     now = topology.roles(config)
     _print(now, as_json, "\n".join(f"{site}: {role}" for site, role in now.items()))
@@ -451,13 +451,13 @@ def behind(
     home: _Home = None,
     as_json: _Json = False,
 ) -> None:
-    """Let a site's schema be of an older release than its server, which is in the migration state then."""
+    """Make a site's schema older than its server, which is then in the migration state."""
     config = _load(home, as_json)
     try:
         site_setup.behind(config, _site(config, site, as_json), version)
     except psycopg.Error as error:
         _fail(f"the Info Mart of {site} cannot be changed: {' '.join(str(error).split())}", as_json)
-    _print({"site": site, "schema_version": version}, as_json, f"the schema of {site} is of release {version}")
+    _print({"site": site, "schema_version": version}, as_json, f"the schema of {site} has release {version}")
 
 
 # -- links ----------------------------------------------------------------------------------------
@@ -519,11 +519,11 @@ def heal_link(first: str, second: str, home: _Home = None, as_json: _Json = Fals
 
 @app.command()
 def load(
-    rate: Annotated[float | None, typer.Argument(min=0.0, help="Calls a second; nothing: show it.")] = None,
+    rate: Annotated[float | None, typer.Argument(min=0.0, help="Calls a second; without it the rate is shown.")] = None,
     home: _Home = None,
     as_json: _Json = False,
 ) -> None:
-    """Show or set how many calls happen a second."""
+    """Show or set the calls a second."""
     config = _load(home, as_json)
     if rate is not None:
         icon.set_load(config, rate)
@@ -561,7 +561,7 @@ def sql(
     home: _Home = None,
     as_json: _Json = False,
 ) -> None:
-    """Run one statement at a database of the lab, by the driver and the user that the procedures have there."""
+    """Run one statement at a database of the lab, with the procedures' driver and user."""
     # Heavy, and no other verb needs it.
     import oracledb
 
@@ -609,7 +609,7 @@ def airflow(context: typer.Context) -> None:
     """Airflow's own command line for the lab's Airflow, as ``airflow dags list``; the lab is $INFOMART_LAB_HOME."""
     config = _load(None, False)
     if not (airflow_part.home(config) / "airflow.db").exists():
-        _fail(f"the lab under {config.home} has had no Airflow; `up --airflow` starts one", False)
+        _fail(f"the lab under {config.home} has no Airflow; `up --airflow` starts one", False)
     words = [sys.executable, "-m", "airflow", *context.args]
     os.execve(sys.executable, words, os.environ | airflow_part.environment(config))
 
@@ -622,12 +622,12 @@ def is_clean(result: dict[str, Any]) -> bool:
 @app.command()
 def audit(
     site: Annotated[str | None, typer.Argument()] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All sites that are there.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All sites that are present.")] = False,
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait until nothing is missing or pending.")] = 0.0,
     home: _Home = None,
     as_json: _Json = False,
 ) -> None:
-    """Hold the journals of committed calls against INTERACTION_FACT; exit code 1 when not clean."""
+    """Compare the journals of committed calls with INTERACTION_FACT; exit code 1 when not clean."""
     config = _load(home, as_json)
     if site is not None and everything:
         _fail("a site or --all, not both", as_json, 2)

@@ -1,4 +1,4 @@
-"""What the lab consists of: sites, hosts, ports, folders, users and passwords.
+"""The lab's sites, hosts, ports, folders, users and passwords.
 
 Everything else in the lab takes its addresses and folders from here. The configuration is one file,
 ``<home>/lab.json`` (mode 0600), written once by :func:`create` and read by every process of the lab. Dataclasses and
@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-#: Environment variable that tells every process of the lab (and every stand-in) where the lab lives.
+#: Environment variable with the lab's home, for every process of the lab and every stand-in.
 HOME_VARIABLE = "INFOMART_LAB_HOME"
-#: Environment variable that the lab's SSH server sets, so that a stand-in knows on which host it runs.
+#: Environment variable with a stand-in's host; the lab's SSH server sets it.
 HOST_VARIABLE = "INFOMART_LAB_HOST"
 
 SITES = ("site1", "site2", "site3")
@@ -49,7 +49,7 @@ LINKED_SERVICES = ("postgres", "oracle", "ssh-db", "ssh-gim", "manager", "gax", 
 Wording = Literal["11.2", "19c", "21c"]
 Architecture = Literal["active-standby", "active-active"]
 Role = Literal["active", "standby", "failed", "new"]
-#: What starts the purge of an IDB.
+#: Mechanism that starts the purge of an IDB.
 PurgeMechanism = Literal["dbms_scheduler", "dbms_job", "cron", "command"]
 
 
@@ -67,7 +67,7 @@ class DataSource:
     idb_sites: list[str]
     #: Share of the call rate that this data source gets.
     share: float = 1.0
-    #: What starts the purge of its IDBs.
+    #: Mechanism that starts the purge of its IDBs.
     purge: PurgeMechanism = "dbms_scheduler"
 
     @property
@@ -90,11 +90,11 @@ class Site:
     pdb: str | None = None
     #: mgr.prm starts all groups with the Manager, and again after an abend.
     autostart: bool = False
-    #: Off: the site's processes are not started by ``up`` (a lost site, or one that is not built yet).
+    #: ``up`` starts the site's processes; off for a lost site, and for one that is not built yet.
     present: bool = True
-    #: The Info Mart Server of this site is started by ``up``.
+    #: ``up`` starts this site's Info Mart Server.
     server_running: bool = False
-    #: The Info Mart schema is created and filled by ``up``; else only the empty user exists.
+    #: ``up`` creates and fills the Info Mart schema; else only the empty user exists.
     info_mart: bool = True
     #: Release of the Info Mart Server's Java; before 9 (``1.8.0_392``) it reads no argument file.
     java: str = "11.0.22"
@@ -114,9 +114,9 @@ class LabConfig:
     rate: float = 50.0
     release: str = "8.1.4"
     architecture: Architecture = "active-standby"
-    #: Facts go into partitions that Job_MaintainGIM makes ahead; without one for now nothing is loaded.
+    #: Facts go into partitions that Job_MaintainGIM makes in advance; without one for now nothing is loaded.
     partitioned: bool = False
-    #: Roles that the topology shows in place of those of the start, by site; an administrator changes them.
+    #: Roles that an administrator has set, by site; the topology shows them in place of those of the start.
     roles: dict[str, Role] = field(default_factory=dict)
     #: A real sshd serves the hosts, instead of the stand-in.
     real_ssh: bool = False
@@ -258,7 +258,7 @@ class LabConfig:
         return self.home / "lab.json"
 
     def save(self) -> None:
-        """Write ``lab.json``; only the owner can read it, and nobody ever reads half of it."""
+        """Write ``lab.json`` in one piece; only the owner can read it."""
         self.home.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -286,9 +286,9 @@ def load(home: Path | None = None) -> LabConfig:
 
 
 def change(home: Path, apply: Callable[[LabConfig], None]) -> LabConfig:
-    """Change the stored configuration; what other processes change at the same time is not lost.
+    """Change the stored configuration under a lock, so that no change of another process is lost.
 
-    :param apply: changes the configuration in place; what it raises leaves the file as it was.
+    :param apply: changes the configuration in place; when it raises an error, the file stays as it was.
     :returns: the configuration as written.
     """
     with (home / "lab.lock").open("w") as lock:
@@ -339,7 +339,7 @@ def _active_active() -> Scenario:
     }, _sources("site1", "site2")
 
 
-#: What a lab looks like at the start, by name.
+#: State of a lab at the start, by the scenario's name.
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "return-to-normal": _return_to_normal,
     "active-standby": _active_standby,
@@ -348,7 +348,7 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
 
 
 def scenario(name: str, *, single_idb: Collection[str] = (), cdb: Collection[str] = ()) -> Scenario:
-    """Sites and data sources of a scenario, made anew at each call.
+    """Sites and data sources of a scenario, new at each call.
 
     :param name: a key of :data:`SCENARIOS`.
     :param single_idb: data sources without an HA pair: their only IDB is at their own site.
@@ -388,7 +388,7 @@ def create(
 ) -> LabConfig:
     """Make a new configuration with random passwords and write it.
 
-    :param scenario_name: what the lab looks like where ``sites``, ``data_sources`` and ``architecture`` do not say.
+    :param scenario_name: gives sites, data sources and architecture where the other parameters do not.
     :raises ValueError: an unknown scenario, or no sshd for ``real_ssh``.
     """
     from infomart_lab import sshd
@@ -433,7 +433,7 @@ def mark_ready(config: LabConfig, part: str, site: str | None = None) -> None:
 def fault(config: LabConfig, name: str) -> object | None:
     """Value of a fault switch, None when it is off. Switches are one JSON object in ``faults.json``.
 
-    Names read ``<site>.<program>.<what>``, as ``site3.impdp.fail_index``; values are what the program says.
+    Names read ``<site>.<program>.<what>``, as ``site3.impdp.fail_index``; each program defines its values.
     """
     try:
         return json.loads((config.home / "faults.json").read_text()).get(name)
@@ -441,7 +441,7 @@ def fault(config: LabConfig, name: str) -> object | None:
         return None
 
 
-#: What the stand-ins can be told to do wrong; docs/lab.md says what each does.
+#: Faults of the stand-ins; docs/lab.md has the effect of each.
 FAULTS = frozenset(
     {
         *("ssh-db.hang", "ssh-gim.hang"),

@@ -120,10 +120,10 @@ def _icon(name: str, dap: str, site: str) -> Document:
 
 
 def default(config: LabConfig) -> Document:
-    """The configuration before anything is changed.
+    """The configuration of a new lab.
 
-    Active-standby: one server object, at the site where the server runs. Active-active: an object a site. All IDBs
-    and ICONs are connected to each of them.
+    Active-standby: one server object, at the site where the server runs. Active-active: one object for each site. All
+    IDBs and ICONs are connected to each of them.
     """
     shared = config.active_site if config.architecture == "active-standby" else None
     found = [
@@ -155,9 +155,9 @@ def read(config: LabConfig) -> Document:
 
 
 def update(config: LabConfig, change: Callable[[Document], None]) -> Document:
-    """Change the configuration; other processes' changes are not lost.
+    """Change the configuration under a lock, so that no change of another process is lost.
 
-    :param change: changes the document in place; what it raises leaves the file as it was.
+    :param change: changes the document in place; when it raises an error, the file stays as it was.
     :returns: the document as written.
     """
     file = path(config)

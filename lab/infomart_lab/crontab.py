@@ -1,6 +1,6 @@
-"""A host's own ``crontab``: ``-l``, ``-``, a file; the SSH user's table, which the part icon reads as cron does.
+"""Stand-in for a host's ``crontab``: ``-l``, ``-``, a file. The part icon reads the SSH user's table as cron does.
 
-Imports nothing of the lab, which would cost each call a third of a second.
+It imports nothing of the lab: that would cost each call a third of a second.
 """
 
 from __future__ import annotations

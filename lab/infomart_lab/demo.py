@@ -35,7 +35,7 @@ DAG = "infomart_return_to_normal"
 AFTERWARDS = 15.0
 #: Seconds until a gate is answered.
 GATE_SECONDS = 6.0
-#: Seconds that both audits may wait for what is under way.
+#: Seconds that both audits may wait for calls under way.
 SETTLE = 180.0
 _DONE = ("success", "failed", "skipped", "upstream_failed", "removed")
 
@@ -112,7 +112,7 @@ class Run:
             self._answer(gate["task_instance"]["task_id"], gate["options"])
 
     def _answer(self, name: str, options: list[str]) -> None:
-        """Answer a gate that waits for some seconds; no person is faster, and the scheduler need not be."""
+        """Answer a gate that has waited for some seconds: no person is faster, and the scheduler needs them."""
         since = self._asked.setdefault(name, time.monotonic())
         if time.monotonic() - since > GATE_SECONDS:
             # A human step has options of its own; the first says that it is done.
@@ -174,9 +174,9 @@ class Run:
 
 
 def critical_path(run: Run, last: str) -> list[str]:
-    """Steps that a step waited for, each for the one that ended last: the way that decides how long it took.
+    """The critical path to a step: from each step back to the one before it that ended last.
 
-    :param last: end of the id of the step that the time is measured to.
+    :param last: end of the id of the path's last step.
     """
     below = {task["task_id"]: task["downstream_task_ids"] for task in run.airflow.definitions(run.dag_id)}
     ended = {task["task_id"]: task["end_date"] for task in run.tasks if task["end_date"]}
@@ -262,7 +262,7 @@ def report(run: Run, scenario: str, audits: dict[str, AuditResult]) -> dict[str,
 
 
 def loss_of(run: Run, failed_at: float) -> dict[str, Any]:
-    """What a failover told of its loss, and how long the survivor took."""
+    """The loss that a failover reported, and the seconds until the survivor served."""
     start = run.task("start_at_survivor.start_info_mart_server")
     served = _moment(start["end_date"]) if start and start["state"] == "success" else None
     triggered = _moment(run.airflow.run(run.dag_id, run.run_id)["run_after"])
@@ -285,7 +285,7 @@ def loss_of(run: Run, failed_at: float) -> dict[str, Any]:
 
 
 def closing_table(content: dict[str, Any]) -> Table:
-    """What the scenario came to."""
+    """Result of the scenario."""
     table = Table(title=f"{content['scenario']}: {content['run_id']}", title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -306,11 +306,11 @@ def closing_table(content: dict[str, Any]) -> Table:
     if loss := content.get("loss"):
         rows.append(("trigger to server running", f"{loss['trigger_to_server_running']} s"))
         rows += [
-            (f"lost calls told: {moment}", f"{told['low']} to {told['high']}")
+            (f"lost calls, estimate: {moment}", f"{told['low']} to {told['high']}")
             for moment, told in loss["estimates"].items()
             if told["high"] is not None
         ]
-        rows.append(("lost calls in truth", loss["truth"]))
+        rows.append(("lost calls, audit", loss["truth"]))
     rows.append(("calls written", content["calls_written"]))
     for name, value in rows:
         table.add_row(name, str(value))
@@ -355,16 +355,16 @@ def not_there(result: AuditResult) -> int:
 
 
 def clean(audits: dict[str, AuditResult]) -> bool:
-    """Nothing missing, doubled or unknown, and nothing left that could still become so."""
+    """Nothing missing, doubled or unknown, and no call pending."""
     return bool(audits) and all(result.clean and result.pending == 0 for result in audits.values())
 
 
 def within(audits: dict[str, AuditResult], loss: dict[str, Any]) -> bool:
-    """Nothing doubled or unknown, every site the same, and what is lost lies within what was told at each moment."""
+    """Nothing doubled or unknown, every site the same, and the loss lies within each estimate."""
     lost = {not_there(result) for result in audits.values()}
     doubled = any(result.duplicated or result.extra for result in audits.values())
     told = [each for each in loss["estimates"].values() if each["high"] is not None]
-    # Where the service moved, something must have been told; an active-active survivor replicates nothing.
+    # Where the service moved, an estimate is required; an active-active survivor replicates nothing.
     if not told and loss["trigger_to_server_running"] is not None:
         return False
     return not doubled and len(lost) == 1 and all(each["low"] <= min(lost) <= each["high"] for each in told)
@@ -406,7 +406,7 @@ class LabStage:
         supervisor.request(self.config, "fail", site=site)
 
     def heal(self, site: str) -> None:
-        console.print(f"{site} is there again")
+        console.print(f"{site} is up again")
         supervisor.request(self.config, "heal", site=site)
 
     def roles(self, **roles: str) -> None:
@@ -416,7 +416,7 @@ class LabStage:
 
 def main(
     scenario: Annotated[str, typer.Option(help=f"One of: {', '.join(SCENARIOS)}.")] = "return-to-normal",
-    home: Annotated[Path, typer.Option(help="Folder of the lab; made new.")] = Path("build/demo/lab"),
+    home: Annotated[Path, typer.Option(help="Folder of the lab; an old one is replaced.")] = Path("build/demo/lab"),
     scale: Annotated[int, typer.Option(help="Interactions at the start.")] = 5000,
     rate: Annotated[float, typer.Option(help="Calls a second.")] = 50.0,
     base_port: Annotated[int, typer.Option(help="First port of the lab.")] = 21000,
@@ -489,7 +489,7 @@ def _job(
 
 
 def _tell(run: Run, told: set[tuple[str, str]]) -> None:
-    """One line a change of state, for logs."""
+    """Print one line for each change of state, for logs."""
     for task in run.tasks:
         state = task["state"]
         key = (task["task_id"], state or "")

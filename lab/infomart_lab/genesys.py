@@ -1,8 +1,7 @@
 """Genesys' management of a site: GAX's REST interface, Solution Control Server and Local Control Agent.
 
 The Configuration database is one file for all sites (:mod:`infomart_lab.configuration`), as if
-replicated. What GAX's real paths are is not published; the paths here are the ones that the product has
-as defaults:
+replicated. GAX's real paths are not published; the paths here are the product's defaults:
 
 =================================== ==========================================================================
 ``POST /gax/api/session/login``     ``{"username", "password"}`` -> 200 and a cookie JSESSIONID, else 401
@@ -13,7 +12,7 @@ as defaults:
 ``GET  /gax/api/scs/applications/X`` ``{"name", "dbid", "status", "runmode", "host"}``
 =================================== ==========================================================================
 
-Without a session every path answers 401; an unknown object is 404, an object that is none 400.
+Without a session every path answers 401; an unknown object 404, an invalid document 400.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ def by_dbid(config: LabConfig, dbid: int) -> dict[str, Any]:
 def check(stored: dict[str, Any], new: Any) -> None:
     """Make sure that ``new`` may replace the Application object ``stored``.
 
-    :raises ConfigurationError: 400 for what is no such object, 409 for one that was read before a change.
+    :raises ConfigurationError: 400 for an invalid document, 409 for one that was read before a change.
     """
     if not isinstance(new, dict):
         raise ConfigurationError(400, "an Application object is a JSON object")
@@ -221,7 +220,7 @@ def is_served_here(config: LabConfig, site: str) -> bool:
 def start_server(config: LabConfig, site: str) -> None:
     """Start the Info Mart Server of ``site`` through its Control Server, where its Host is this site.
 
-    Where it is not, the agent starts it all the same, as the start of a Windows service does.
+    Elsewhere the agent starts it directly, as a Windows service would start.
 
     :raises mlcmd.MlcmdError: the Control Server or the agent refused.
     """
@@ -367,7 +366,7 @@ def gax(config: LabConfig, site: str) -> Starlette:
 
 async def _main(config: LabConfig, site: str) -> None:
     control_server = _Control(config, site)
-    # with a queue for what stands in line while an agent is asked
+    # with a queue for the requests that wait while an agent answers
     listener = await asyncio.start_server(
         control_server.serve, config.address, config.port(site, "config"), backlog=128
     )

@@ -1,8 +1,8 @@
 """Stand-in for a site's own command that brings GI2 into service: ``gi2ctl start site2``, ``gi2ctl status site2``.
 
-How GI2 is started or switched is not published. Which sites have it in service stands in ``<home>/reports.json``; at
-the start it is the active site. A start takes the reports out of service everywhere else, unless ``--beside`` is given.
-Exit codes: 0 done, or in service; 1 wrong use; 3 not in service.
+How GI2 is started or switched is not published. ``<home>/reports.json`` has the sites where it is in service; at the
+start, the active site. A start takes the reports out of service everywhere else, unless ``--beside`` is given. Exit
+codes: 0 done, or in service; 1 wrong use; 3 not in service.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def start(config: LabConfig, site: str, *, beside: bool = False) -> list[str]:
 
 
 def stop(config: LabConfig, site: str) -> list[str]:
-    """Take the reports out of service at a site; a lost site has none either.
+    """Take the reports out of service at a site, also at a lost one.
 
     :returns: sites that have them in service now.
     """

@@ -1,10 +1,10 @@
 """The Info Mart Server of a site: ``python -m infomart_lab.gim_server <site>``.
 
 Job_ExtractICON copies new calls from the IDBs into GIDB and moves the high-water marks, in one transaction.
-Job_TransformGIM turns them into facts in a transaction of its own, some time later. A cycle that has begun is
-finished when the scheduler is switched off; on SIGTERM only the running job is. Job_MaintainGIM and Job_MigrateGIM
-are also run when somebody asks for them (:mod:`infomart_lab.gimjob`), whatever the scheduler's switch says. Nothing
-keeps a second server from writing to the same Info Mart.
+Job_TransformGIM turns them into facts in a transaction of its own, some time later. When the scheduler is switched
+off, the server finishes the running cycle; on SIGTERM, only the running job. Job_MaintainGIM and Job_MigrateGIM also
+run on request (:mod:`infomart_lab.gimjob`), even while the scheduler is off. Nothing prevents a second server from
+writing to the same Info Mart.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HISTORY_SECONDS = 600
 BATCH = 5000
 _IDB_DEADLINE = 8.0
 _IDB_POLL_SECONDS = 0.7
-#: An IDB that has been silent for longer is not asked for calls.
+#: No calls are read from an IDB that has been silent for longer.
 _IDB_SILENT_SECONDS = 2.5
 _JOB_DEADLINE = 600.0
 _RETRY_SECONDS = 5.0
@@ -51,7 +51,7 @@ class ConfigurationError(Exception):
 
 
 class JobError(Exception):
-    """A job failed, and all that it had done is rolled back; ADMIN_ETL_JOB_HISTORY and the log say so."""
+    """A job failed and was rolled back; ADMIN_ETL_JOB_HISTORY and the log say so."""
 
 
 class Log:
@@ -69,7 +69,7 @@ class Log:
             self._file.write(f"{stamp} {level} {number} {' '.join(text.split())}\n")
 
     def seldom(self, level: str, number: str, text: str, *, seconds: float = 60) -> None:
-        """Log a message that stays true only once in a while."""
+        """Log a message only once in a while, as long as it stays true."""
         now = time.monotonic()
         if now - self._said.get(text, -seconds) >= seconds:
             self._said[text] = now
@@ -77,7 +77,7 @@ class Log:
 
 
 class Options:
-    """The Application object of a site's server and what it is connected to, as it stands now."""
+    """The current Application object of a site's server, with its connections."""
 
     def __init__(self, config: LabConfig, site: str) -> None:
         self.applications = configuration.read(config)["applications"]
@@ -105,8 +105,8 @@ class Options:
     def access_points(self, role: str) -> list[dict[str, Any]]:
         """Enabled DAPs of a role among the server's connections.
 
-        An IDB is read when its DAP is in use, whatever becomes of the ICON that writes it: after a failover the
-        guide takes the failed site's ICONs out, and what the surviving IDB of the pair holds is still to be had.
+        An IDB is read when its DAP is in use, even without the ICON that writes it: after a failover the guide removes
+        the failed site's ICONs, and the pair's surviving IDB may still hold calls to extract.
         """
         return [
             self.applications[name]
@@ -116,7 +116,7 @@ class Options:
         ]
 
     def is_written(self, dap: str) -> bool:
-        """True when more calls are to be expected in an IDB: an ICON that writes it is in use, or there is none."""
+        """True when an IDB may get more calls: an ICON that writes it is in use, or no ICON is known."""
         writers = [
             name
             for name, application in self.applications.items()
@@ -153,8 +153,20 @@ def _utc(seconds: float) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None)
 
 
+def _connect(config: LabConfig, site: str, dap: dict[str, Any]) -> Connection:
+    """Connect from a site to the database of an access point."""
+    return postgres.connect(
+        config,
+        dap["site"],
+        dap["database"],
+        user=dap["schema"].lower(),
+        seen_from=site,
+        application_name="gim_etl_server",
+    )
+
+
 class Idb(threading.Thread):
-    """Connection to one IDB. A thread of its own asks how far it is, so that a lost one delays nobody."""
+    """Connection to one IDB. A thread reads how far it is, so that a lost IDB delays nothing else."""
 
     def __init__(self, config: LabConfig, site: str, dap: dict[str, Any], log: Log, stop: threading.Event) -> None:
         super().__init__(name=f"idb-{dap['name']}", daemon=True)
@@ -197,14 +209,7 @@ class Idb(threading.Thread):
                 self.stop.wait(_IDB_POLL_SECONDS)
 
     def _connect(self) -> Connection:
-        return postgres.connect(
-            self.config,
-            self.dap["site"],
-            self.dap["database"],
-            user=self.dap["schema"].lower(),
-            seen_from=self.site,
-            application_name="gim_etl_server",
-        )
+        return _connect(self.config, self.site, self.dap)
 
     def _ask(self, work: Callable[[Connection], Any]) -> Any:
         if not self._lock.acquire(timeout=_IDB_DEADLINE + 1 if threading.current_thread() is self else 1):
@@ -222,7 +227,7 @@ class Idb(threading.Thread):
         try:
             return self._ask(work)
         except (psycopg.Error, OSError):
-            # The thread finds out by itself and makes a new connection.
+            # The thread notices it and makes a new connection.
             return None
 
     def complete_until(self) -> int | None:
@@ -248,21 +253,14 @@ class Server:
         self.idbs: dict[str, Idb] = {}
         self.began = time.monotonic()
         self._trimmed = int(time.time())
-        # Until the first look at the schema.
+        # Until the schema is read for the first time.
         self._migrating = True
         self._said_idbs: list[str] = []
 
     # -- running ---------------------------------------------------------------------------------
 
     def connect(self) -> Connection:
-        conn = postgres.connect(
-            self.config,
-            self.dap["site"],
-            self.dap["database"],
-            user=self.dap["schema"].lower(),
-            seen_from=self.site,
-            application_name="gim_etl_server",
-        )
+        conn = _connect(self.config, self.site, self.dap)
         conn.execute(sql.SQL("set search_path to {}").format(sql.Identifier(self.dap["schema"].lower())))
         return conn
 
@@ -277,7 +275,7 @@ class Server:
         self.log("Std", "55-20003", "Genesys Info Mart Server stopped")
 
     def _keep(self, turn: Callable[[Connection], None]) -> None:
-        """Take turns on a connection to the Info Mart that is made again when it is lost."""
+        """Repeat ``turn`` on a connection to the Info Mart; a lost connection is replaced."""
         name = self.dap["name"]
         while not self.stop.is_set():
             try:
@@ -313,12 +311,12 @@ class Server:
         more = self.extract(conn)
         if not more:
             self.stop.wait(PAUSE_SECONDS)
-        # Extracted calls stay where they are when the server is told to stop now.
+        # When the server must stop now, extracted calls stay in GIDB.
         if self.stop.is_set():
             return
         self.transform(conn)
-        # After the transformation, as the schedule has it: where that fails for want of a partition, only a
-        # maintenance that somebody asks for makes one.
+        # After the transformation, as scheduled. Where that fails because a partition is missing, only a requested
+        # maintenance makes one.
         self.maintain(conn)
         while not more and not self.stop.is_set() and time.monotonic() - began < CYCLE_SECONDS:
             self.stop.wait(0.2)
@@ -353,7 +351,7 @@ class Server:
         return self._finished(f"{gimjob.MIGRATE} {job} finished: schema {self.config.release}")
 
     def _work_off_requests(self, conn: Connection) -> None:
-        """Run the jobs that somebody asks for; in the migration state nothing but the migration."""
+        """Run the requested jobs; in the migration state only the migration."""
         for job, work in ((gimjob.MIGRATE, self.migrate), (gimjob.MAINTAIN, self.maintain_now)):
             if (number := gimjob.requested(self.root, job)) is None:
                 continue
@@ -387,7 +385,7 @@ class Server:
         )
 
     def _follow_connections(self) -> None:
-        """Let go of the IDBs that are no longer among the connections, and say which ones are."""
+        """Release the IDBs that are no longer among the connections, and log those that are."""
         used = [dap["name"] for dap in self.options.access_points(configuration.ROLE_IDB)]
         for key, idb in list(self.idbs.items()):
             if idb.dap["name"] not in used:
@@ -409,7 +407,7 @@ class Server:
         return found
 
     def _best(self, source: str) -> tuple[Idb, int] | None:
-        """Of an HA pair the IDB that knows more; the own site's when they are as good as equal."""
+        """The IDB of an HA pair that is ahead; the own site's when they are nearly equal."""
         best: tuple[Idb, int] | None = None
         for idb in self._idbs_of(source):
             until = idb.complete_until()
@@ -521,7 +519,7 @@ class Server:
                     taken = conn.execute(_sql("transform_keys.sql"), {"data_source_key": key, "low": low, "high": high})
                     done.append((key, high, taken.rowcount))
             if self.config.partitioned:
-                # Without calls there are agent states to load in real life, so a job never finds nothing to do.
+                # A real server also loads agent states, so its job always has something to do.
                 partitions.check(conn, self.dap["schema"], began)
             if not done:
                 return
@@ -549,10 +547,11 @@ class Server:
         self.log("Std", "55-20100", f"Job_TransformGIM {job}: {rows} calls")
 
     def maintain(self, conn: Connection) -> None:
-        """The schedule's Job_MaintainGIM: trims the job history, and does the rest when something of it is due."""
+        """The schedule's Job_MaintainGIM: trims the job history, and does its other work when it is due."""
         now = int(time.time())
         if now - self._trimmed > HISTORY_SECONDS / 10:
-            # Cycles are seconds here and a quarter of an hour in real life: as many rows, a shorter time.
+            # A cycle takes seconds here and a quarter of an hour on real sites: the same number of rows in a shorter
+            # time.
             self._trimmed = now
             with conn.transaction():
                 psycopg.ClientCursor(conn).execute(_sql("maintain_history.sql"), {"before": now - HISTORY_SECONDS})
@@ -568,7 +567,7 @@ class Server:
         return days * _DAY
 
     def maintain_now(self, conn: Connection) -> str:
-        """Job_MaintainGIM: the calendar and the partitions ahead, and what GIDB keeps no longer.
+        """Job_MaintainGIM: extend calendar and partitions, and delete the old rows of GIDB.
 
         :returns: one line for the log.
         """
@@ -597,7 +596,7 @@ class Server:
     def _aggregate_turn(self, conn: Connection) -> None:
         runs = self.options.flag("schedule", "run-scheduler", "false") and not self._migrating
         if not (runs and self.options.flag("schedule", "run-aggregates", "true") and self.aggregate(conn)):
-            # Short waits: a switch of the options must not take long to work.
+            # Short waits: a changed option must work soon.
             self.stop.wait(0.5)
             return
         self.stop.wait(AGGREGATE_SECONDS)

@@ -26,7 +26,7 @@ _URL = re.compile(r"jdbc:oracle:thin:@(?://)?(?P<host>[\w.-]+):(?P<port>\d+)[/:]
 
 
 class AggregationError(Exception):
-    """What RAA reports; the first word is the Java exception that it shows."""
+    """An error of RAA; the first word is the Java exception that it shows."""
 
     def __init__(self, java: str, message: str) -> None:
         self.java = java
@@ -49,7 +49,7 @@ class Request:
 
 
 def split_argument_file(text: str) -> list[str]:
-    """Arguments in a java argument file: blanks and line ends part them; quotes, backslash, # comments."""
+    """Arguments in a java argument file: separated by blanks and line ends; quotes, backslash, # comments."""
     result: list[str] = []
     current: list[str] | None = None
     quote = ""
@@ -176,7 +176,7 @@ def insert(config: LabConfig, site: str, request: Request) -> tuple[int, int]:
     :returns: first and last second of the interval, UTC.
     :raises AggregationError: a label is not in DATE_TIME, the interval is empty, or the database fails.
     """
-    # Heavy, and most words of the program ask no database.
+    # Heavy to import, and most commands need no database.
     import psycopg
 
     target = target_site(config, site, request)

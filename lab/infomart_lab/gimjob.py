@@ -1,7 +1,7 @@
 """Stand-in for a site's own command that runs one job of its Info Mart Server: ``gimjob Job_MaintainGIM``.
 
 Genesys publishes no interface for it. Here a file ``<server root>/jobs/<job>.request`` asks the running server, whose
-answer is ``<job>.result``; the server takes requests up while [schedule] run-scheduler is false, too. Exit codes: 0 the
+answer is ``<job>.result``; the server obeys requests also while [schedule] run-scheduler is false. Exit codes: 0 the
 job succeeded, 1 wrong use, 2 the server does not run, 3 the job failed or did not end in time.
 """
 
@@ -22,23 +22,23 @@ from infomart_lab import lca
 from infomart_lab.config import HOST_VARIABLE
 
 MAINTAIN, MIGRATE = "Job_MaintainGIM", "Job_MigrateGIM"
-#: Jobs that can be asked for.
+#: Jobs that can be requested.
 JOBS = (MIGRATE, MAINTAIN)
 #: Seconds for one job.
 TIMEOUT = 120.0
 SUCCESS, WRONG_USE, NO_SERVER, FAILURE = 0, 1, 2, 3
-#: Seconds between two looks at the answer, and at the server's process.
+#: Seconds between two checks of the answer and of the server's process.
 _POLL_SECONDS = 0.1
 _LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a job that was asked for came out.
+    """Result of a requested job.
 
     :param number: of the request.
     :param ok: the job succeeded.
-    :param text: one line for whoever waits.
+    :param text: one line for the caller.
     """
 
     number: str
@@ -54,7 +54,7 @@ def _file(root: Path, job: str, kind: str) -> Path:
 
 
 def requested(root: Path, job: str) -> str | None:
-    """Number of the request for a job; None when nobody asks for it.
+    """Number of the request for a job; None without a request.
 
     :param root: root folder of the server.
     """
@@ -65,10 +65,10 @@ def requested(root: Path, job: str) -> str | None:
 
 
 def answer(root: Path, job: str, result: Result) -> None:
-    """Tell whoever asked how the job came out; the request is done with."""
+    """Write the job's result for the caller, and remove the request."""
     temporary = _file(root, job, "new")
     temporary.write_text(json.dumps({"number": result.number, "ok": result.ok, "text": result.text}))
-    # The result comes first: a request without either was taken back.
+    # The result comes first: with neither file, the request was withdrawn.
     temporary.replace(_file(root, job, "result"))
     withdraw(root, job, result.number)
 
@@ -77,7 +77,7 @@ def answer(root: Path, job: str, result: Result) -> None:
 
 
 def ask(root: Path, job: str) -> str:
-    """Ask for a job; one that is asked for already is waited for, not asked for again.
+    """Request a job; a request that exists already is used.
 
     :returns: number of the request.
     """
@@ -93,7 +93,7 @@ def ask(root: Path, job: str) -> str:
                 return mine
             if number := requested(root, job):
                 return number
-            # A file that was made by hand, without a number.
+            # A file made by hand has no number.
             request.unlink(missing_ok=True)
     finally:
         temporary.unlink()
@@ -126,7 +126,7 @@ def run(config: lab_config.LabConfig, site: str, job: str, *, timeout: float = T
     deadline, looked = time.monotonic() + timeout, time.monotonic()
     lives = True
     while True:
-        # Whether the server lives is asked before the last look at its answer.
+        # The answer is read again after the process was seen gone: a server may answer and then end.
         if result := result_of(root, job, number):
             return (SUCCESS if result.ok else FAILURE), result.text
         now = time.monotonic()

@@ -1,7 +1,7 @@
-"""Stand-in for a site's own look at the host's services: does the Info Mart Server start by itself with the host?
+"""Stand-in for a site's own check of the host's services: does the Info Mart Server start with the host?
 
-``gimservice manual`` ends with 0 when somebody has to start it, with 3 when the service starts by itself, as the fault
-switch ``<site>.gim_server.autostart`` has it; 1 for wrong use.
+``gimservice manual`` ends with 0 when a person starts it, with 3 when it starts automatically (fault
+``<site>.gim_server.autostart``), with 1 for wrong use.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MANUAL, WRONG_USE, AUTOMATIC = 0, 1, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Say how the service of this host starts.
+    """Print how the service of this host starts.
 
     :returns: exit code.
     """

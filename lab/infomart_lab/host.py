@@ -1,8 +1,8 @@
-"""SSH servers of a site's two hosts, and the keys with which hosts and operators know each other.
+"""SSH servers of a site's two hosts, and the keys of hosts and operators.
 
-What is run there sees what a program sees over ``ssh host command`` on a Unix host: no login shell, a bare
-environment, the host's own PATH. A command that is cut off keeps running; only its pipes are closed. With
-``real_ssh`` a real sshd serves each connection.
+A command has the environment of ``ssh host command`` on a Unix host: no login shell, few variables, the host's own
+PATH. When the connection is lost, the command keeps running; only its pipes are closed. With ``real_ssh`` a real sshd
+serves each connection.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _CHUNK = 65536
 
 
 def operator_key(config: LabConfig) -> Path:
-    """Private key that every host of the lab lets in."""
+    """Private key that every host of the lab accepts."""
     return config.home / "operator_key"
 
 
@@ -112,7 +112,7 @@ def prepare_keys(config: LabConfig) -> None:
 
 
 def environment(config: LabConfig, site: str, kind: str) -> dict[str, str]:
-    """Environment of a command run over SSH: that of a session without a login shell."""
+    """Environment of a command over SSH: that of a session without a login shell."""
     variables = {
         "PATH": f"{config.bin_dir(site, kind)}:/usr/local/bin:/usr/bin:/bin",
         "HOME": str(config.host_dir(site, kind)),
@@ -219,7 +219,7 @@ async def _run_command(config: LabConfig, site: str, kind: str, client: asyncssh
     try:
         await asyncio.wait({carrying, lost}, return_when=asyncio.FIRST_COMPLETED)
         if not carrying.done() or carrying.exception() is not None:
-            # the client is gone: closed pipes are all that the command notices
+            # the client is gone: the command notices only closed pipes
             carrying.cancel()
             output_pipe.close()
             errors_pipe.close()
@@ -259,7 +259,7 @@ class _Sftp(asyncssh.SFTPServer):
 
 
 class _Server(asyncssh.SSHServer):
-    """Lets in one user by public key."""
+    """Accepts one user by public key."""
 
     def __init__(self, config: LabConfig, site: str, kind: str) -> None:
         self._user = USERS[kind]

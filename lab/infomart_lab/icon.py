@@ -1,10 +1,9 @@
 """ICON: writes the calls of a site's data sources into both IDBs of each HA pair and journals what is committed.
 
-Calls of a data source are appended to a *spool* first, one line of fixed length a call. Each ICON of the HA pair
-follows the spool at its own pace: a batch of calls and the number of calls written so far are committed in one
-transaction of its IDB, then the batch's lines are appended to the ICON's journal. So the journal is at any time
-a beginning of the spool, a killed ICON finds in the IDB what its last transaction did, and an IDB that cannot be
-reached gets its calls later, in order, once.
+Calls of a data source are first appended to a *spool*: one call, one line of fixed length. Each ICON of the HA pair
+reads the spool at its own pace. One transaction of its IDB commits a batch of calls and the number of calls written so
+far; then the batch's lines are appended to the ICON's journal. So the journal is always a beginning of the spool. A
+killed ICON finds in the IDB how far it came. An IDB that cannot be reached gets its calls later, in order, once.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from infomart_lab.purge import Purge
 
 #: Bytes of a line of spool and journal: a guid of 32 characters, a space, seconds of ten digits, a newline.
 LINE = 44
-#: Calls in one transaction at most; a queue is worked off in such steps.
+#: Most calls in one transaction; a queue is written in such steps.
 BATCH = 1000
 _TICK = 0.1
 _RETRY_SECONDS = 1.0
@@ -33,7 +32,7 @@ _DEADLINE = 15.0
 
 
 def get_load(config: LabConfig) -> float:
-    """Calls a second over all data sources, as switched now."""
+    """The current call rate: calls a second over all data sources."""
     try:
         return max(0.0, float(json.loads((config.home / "load.json").read_text())["rate"]))
     except FileNotFoundError:
@@ -72,7 +71,7 @@ class Spool:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        # A line cut off by a kill was never handed out.
+        # Nobody has read a line that a kill cut off.
         whole = path.stat().st_size // LINE
         os.truncate(path, whole * LINE)
         self.path = path
@@ -84,7 +83,7 @@ class Spool:
             self._last = int(self.read(whole - 1, 1)[0].split()[1])
 
     def append(self, number: int) -> None:
-        """Let ``number`` calls end now; their time never lies before that of an earlier call."""
+        """Let ``number`` calls end now, at a time that is never before that of an earlier call."""
         with self._changed:
             self._last = max(self._last, int(time.time()))
             lines = b"".join(b"%s %010d\n" % (secrets.token_hex(16).encode(), self._last) for _ in range(number))
@@ -98,7 +97,7 @@ class Spool:
             self._changed.wait_for(lambda: self.calls > calls, timeout=seconds)
 
     def horizon(self, calls: int) -> int | None:
-        """Second such that all calls before it are among the first ``calls``; None when they are not."""
+        """A second: all calls before it are among the first ``calls``. None when there is no such second."""
         with self._changed:
             if calls < self.calls:
                 return None
@@ -131,7 +130,7 @@ class Writer(threading.Thread):
         self._dss_id = 0
         self._journal: IO[bytes] | None = None
         self._journaled = 0
-        # Where the two ICONs of a pair stand in the configuration: their DBIDs differ.
+        # The two ICONs of a pair have different DBIDs in the configuration.
         self.icon_dbid = 10 * source.key + source.idb_sites.index(idb_site)
 
     def run(self) -> None:
@@ -164,7 +163,7 @@ class Writer(threading.Thread):
 
     def _begin(self, conn: psycopg.Connection[Any]) -> None:
         """Find out what is committed, complete the journal, open a data source session."""
-        # A lost session of ours must not hold the checkpoint's row for ever.
+        # A lost session of this ICON must not lock the checkpoint's row for ever.
         conn.execute("set idle_in_transaction_session_timeout = '10s'")
         conn.execute("set statement_timeout = '30s'")
         self.written = self._committed(conn)
@@ -182,7 +181,7 @@ class Writer(threading.Thread):
 
     @staticmethod
     def _committed(conn: psycopg.Connection[Any]) -> int:
-        # The lock waits for a lost session's transaction, so that its end is known.
+        # The lock waits for the end of a lost session's transaction.
         row = conn.execute("select calls from lab_icon_checkpoint for update").fetchone()
         assert row is not None
         return row[0]
@@ -200,7 +199,7 @@ class Writer(threading.Thread):
 
     def _bring_journal(self) -> None:
         assert self._journal is not None
-        # An IDB that was made anew gets the calls again; the journal has them already.
+        # A recreated IDB gets the calls again; the journal has them already.
         while self._journaled < self.written:
             lines = self.spool.read_bytes(self._journaled, min(self.written - self._journaled, 100_000))
             self._journal.write(lines)
@@ -217,7 +216,7 @@ class Writer(threading.Thread):
                 if time.monotonic() - beat >= 1:
                     self._heartbeat(conn)
                     beat = time.monotonic()
-            # Calls gather for a moment: a transaction a call would be most of the lab's load.
+            # Calls are collected for a moment: one transaction for each call would be most of the lab's load.
             if not self._waiting():
                 self.stop.wait(_TICK)
 
@@ -246,7 +245,7 @@ class Writer(threading.Thread):
         self._bring_journal()
 
     def _heartbeat(self, conn: psycopg.Connection[Any]) -> None:
-        """Say up to when this IDB is complete: every call before LEVENT_ITIME is committed and journaled."""
+        """Record how far this IDB is complete: every call before LEVENT_ITIME is committed and journaled."""
         complete = self.spool.horizon(self.written)
         if complete is None and self.written:
             complete = int(self.spool.read(self.written - 1, 1)[0].split()[1])
@@ -264,7 +263,7 @@ def _length(number: int) -> int:
 
 
 def _call(number: int, guid: str, ended: int, domain: int) -> tuple[Any, ...]:
-    """Row of G_CALL. CREATED_TS is when ICON had the whole call: extraction goes by it."""
+    """Row of G_CALL. CREATED_TS is the time when ICON had the whole call; extraction uses it."""
     began, stamp = (time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ts)) for ts in (ended - _length(number), ended))
     ani = f"49{number % 9999999:08d}"
     return (
@@ -292,7 +291,7 @@ class Generator(threading.Thread):
             now = time.monotonic()
             if now - looked >= 0.5:
                 rate, looked = get_load(self.config) * part, now
-            # After a long sleep of the machine the missed calls are not made up.
+            # Calls missed during a long sleep of the machine are not written later.
             owed = 0.0 if not rate else owed + rate * min(now - last, 2.0)
             last = now
             if owed >= 1:
@@ -320,7 +319,7 @@ def main(config: LabConfig, site: str | None) -> None:
         thread.start()
     mark_ready(config, "icon", site)
     stop.wait()
-    # A writer may hang in a cut link; what it has not committed is in the spool.
+    # A writer may hang on a cut link; the calls that it has not committed are in the spool.
     deadline = time.monotonic() + 3
     for thread in threads:
         thread.join(timeout=max(0.0, deadline - time.monotonic()))

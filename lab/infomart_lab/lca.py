@@ -1,4 +1,4 @@
-"""Local Control Agent: starts and stops the Info Mart Server on its own host, and knows whether it runs."""
+"""Local Control Agent: starts and stops the Info Mart Server on its own host, and knows its state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOPPED, INITIALIZING, RUNNING, STOPPING, UNKNOWN = (
 )
 #: The server's part of the command line, by which its processes are found.
 MODULE = "infomart_lab.gim_server"
-#: Seconds a server that is told to stop at once may take before it is killed.
+#: Seconds until a server that must stop at once is killed.
 STOP_SECONDS = 10.0
 
 
@@ -92,9 +92,9 @@ def start(config: LabConfig, site: str) -> subprocess.Popen[bytes] | None:
 
 
 def stop(config: LabConfig, site: str, *, graceful: bool = False) -> None:
-    """Tell the Info Mart Server to stop; returns when it has, or after :data:`STOP_SECONDS`.
+    """Stop the Info Mart Server; returns when it has ended, or after :data:`STOP_SECONDS`.
 
-    :param graceful: let it finish what it does, however long that takes; else it is killed in the end.
+    :param graceful: let it finish its job, without limit; else it is killed after that time.
     """
     running = processes(config, site)
     for pid in running:

@@ -37,9 +37,9 @@ def process_exists(pid: int) -> bool:
 def follow_supervisor(config: LabConfig, *, poll_seconds: float = 0.5) -> None:
     """End this process as soon as the supervisor is gone or has removed its file.
 
-    Without a supervisor's file at the call (trials, tests) nothing is followed.
+    When there is no supervisor's file (as in tests), nothing is followed.
 
-    :param poll_seconds: seconds between two looks.
+    :param poll_seconds: seconds between two checks.
     """
     path = supervisor_file(config)
     try:

@@ -4,11 +4,10 @@ Control is one file, ``<home>/links.json``, read again when it changes::
 
     {"site2-site3": {"cut": true, "mode": "drop", "rate": 1000000, "delay_ms": 40}}
 
-A pair is the two names in order; its settings hold for both directions. ``cut`` with ``mode`` *drop* (the
-default) does what a severed line does: packets stop, connections hang, new ones are never established,
-and what was under way goes on when the line is back. *reset* aborts every connection and refuses new
-ones. ``rate`` is in bytes a second for each direction, shared by all connections of the pair;
-``delay_ms`` is added each way.
+A pair is the two names in order; its settings hold for both directions. ``cut`` with ``mode`` *drop* (the default)
+acts as a severed line: packets stop, connections hang, new ones are never established, and the hanging ones resume
+when the line is back. *reset* aborts every connection and refuses new ones. ``rate`` is in bytes a second for each
+direction, shared by all connections of the pair; ``delay_ms`` is added each way.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from pydantic import BaseModel, Field, ValidationError
 from infomart_lab.config import LINKED_SERVICES, SITES, LabConfig, mark_ready
 
 _CHUNK = 65536
-#: How often the control file is looked at, in seconds.
+#: Seconds between two checks of the control file.
 _POLL = 0.1
 
 
@@ -47,7 +46,7 @@ class LinkState(BaseModel, extra="forbid"):
 def pair(first: str, second: str) -> str:
     """Name of the link between two sites, the same for both orders.
 
-    :raises ValueError: an unknown site, or twice the same.
+    :raises ValueError: an unknown site, or the same site twice.
     """
     for site in (first, second):
         if site not in SITES:
@@ -123,7 +122,7 @@ class Bucket:
         return size if self.rate is None else max(1, min(size, self.rate // 20, _CHUNK))
 
     async def take(self, size: int) -> None:
-        """Wait until ``size`` bytes may pass; a debt is paid by who comes next."""
+        """Wait until ``size`` bytes may pass; the next caller waits for the debt."""
         if self.rate is None:
             return
         now = time.monotonic()
@@ -136,7 +135,7 @@ class Bucket:
 
 @dataclass
 class _Link:
-    """One pair: its settings, and what enforces them."""
+    """One pair: its settings, with the buckets that enforce them."""
 
     state: LinkState = field(default_factory=LinkState)
     buckets: dict[str, Bucket] = field(default_factory=dict)
@@ -266,7 +265,7 @@ class _Listener:
             task.add_done_callback(self._tasks.discard)
 
     def hang(self) -> None:
-        """Let no new connection come about: with the queue of the listening socket full, SYNs are dropped."""
+        """Prevent new connections: while the queue of the listening socket is full, the kernel drops SYNs."""
         if self._fillers or self._accepting is None:
             return
         self._accepting.cancel()
@@ -280,10 +279,10 @@ class _Listener:
             self._fillers.append(filler)
 
     def resume(self) -> None:
-        """Take new connections again; whoever still waits gets through with the next SYN."""
+        """Take new connections again; a client that still waits connects with its next SYN."""
         for filler in self._fillers:
             with contextlib.suppress(OSError):
-                filler.getpeername()  # only what came through stands in the queue
+                filler.getpeername()  # only established connections are in the queue
                 self._own.add(filler.getsockname())
             filler.close()
         if self._fillers:
@@ -292,7 +291,7 @@ class _Listener:
         self.start()
 
     def close(self) -> None:
-        """Give the port back and end its connections."""
+        """Release the port and end its connections."""
         for task in (*self._tasks, *filter(None, [self._accepting])):
             task.cancel()
         for open_socket in (*self._fillers, self.socket):
@@ -336,7 +335,7 @@ class Links:
                     listener.resume()
 
     def poll(self) -> None:
-        """Read the control file when it has changed; a file that is wrong changes nothing."""
+        """Read the control file when it has changed; an invalid file changes nothing."""
         try:
             stat = _file(self.config).stat()
             seen = (stat.st_mtime_ns, stat.st_ino)
@@ -357,7 +356,7 @@ class Links:
             await asyncio.sleep(_POLL)
 
     def close(self) -> None:
-        """Give the ports back."""
+        """Release the ports."""
         for link in self.links.values():
             for listener in link.listeners:
                 listener.close()

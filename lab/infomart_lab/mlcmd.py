@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _VALUES = ("-cshost", "-csport", "-csuser", "-cspassword", "-csappname")
-#: Commands, and whether they take an application's DBID.
+#: Commands; True: with an application's DBID.
 COMMANDS = {
     "-getappstatus": True,
     "-getallappstatus": False,
@@ -29,7 +29,7 @@ _ANSWER_SECONDS = 300.0
 
 
 class MlcmdError(Exception):
-    """What mlcmd prints to standard error before it ends with exit code 1."""
+    """Error of mlcmd: printed to standard error, exit code 1."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def blocks(applications: list[dict[str, Any]]) -> str:
 
 
 def run(arguments: Sequence[str], *, password: str | None = None) -> int:
-    """Run one call, printing what mlcmd prints.
+    """Run one call and print mlcmd's output.
 
     :returns: exit code: 0, or 1 with a message on standard error.
     """
@@ -154,7 +154,7 @@ def run(arguments: Sequence[str], *, password: str | None = None) -> int:
 
 
 def main() -> int:
-    """``mlcmd``; with ``--password-on-stdin`` first, what the wrapper ``mlcmd_stdin`` does."""
+    """``mlcmd``; with ``--password-on-stdin`` as first word, the wrapper ``mlcmd_stdin``."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["--password-on-stdin"]:
         return run(arguments[1:], password=sys.stdin.readline().rstrip("\r\n"))

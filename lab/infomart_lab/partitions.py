@@ -1,8 +1,8 @@
-"""Partitions of a site's Info Mart, of which only one thing is kept: where the newest one ends.
+"""Partitions of a site's Info Mart; only the end of the newest one is kept.
 
-``sys.lab_partitions`` is in the database of each site and neither replicated nor exported: the guide's reason for
-Job_MaintainGIM in a failover is that a standby's partitions are its own. A site that its server never maintained has
-partitions up to the moment at which it was made.
+``sys.lab_partitions`` is in each site's database, and is neither replicated nor exported. A standby has partitions of
+its own: that is the guide's reason for Job_MaintainGIM in a failover. A site that was never maintained has partitions
+up to the moment of its creation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Connection = psycopg.Connection[Any]
 
 
 class PartitionError(Exception):
-    """Rows belong into a partition that does not exist."""
+    """The partition for these rows does not exist."""
 
 
 def create(conn: Connection, config: LabConfig, site: str) -> None:
@@ -49,7 +49,7 @@ def end(conn: Connection, schema: str) -> int:
 
 
 def check(conn: Connection, schema: str, now: float) -> None:
-    """Make sure that rows of now have a partition.
+    """Make sure that rows of this moment have a partition.
 
     :raises PartitionError: they have none.
     """
@@ -58,7 +58,7 @@ def check(conn: Connection, schema: str, now: float) -> None:
 
 
 def extend(conn: Connection, schema: str, until: float) -> None:
-    """Make partitions up to a moment; none is ever taken away."""
+    """Make partitions up to a moment; none is ever removed."""
     conn.execute(
         "update sys.lab_partitions set partition_end = greatest(partition_end, %s) where schema_name = %s",
         [int(until), schema.lower()],
@@ -75,7 +75,7 @@ def end_at(config: LabConfig, site: str) -> int:
 
 
 def set_end(config: LabConfig, site: str, moment: float) -> None:
-    """Let the newest partition of a site end at ``moment`` (seconds UTC), as if it had last been maintained before."""
+    """Let the newest partition of a site end at ``moment`` (seconds UTC), as after an earlier maintenance."""
     with connect(config, site) as conn:
         conn.execute(
             "update sys.lab_partitions set partition_end = %s where schema_name = %s",

@@ -20,7 +20,7 @@ class Part:
     :param log: file for its output, ``<home>/logs/<name>.log`` by default.
     :param once: runs to its end; the next part waits for it, and an exit code other than 0 is a failure.
     :param site: the site that it is part of, None for the whole lab.
-    :param ready_seconds: how long it may take to become ready.
+    :param ready_seconds: most seconds until it is ready.
     """
 
     name: str

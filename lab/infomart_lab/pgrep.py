@@ -1,4 +1,4 @@
-"""A host's own ``pgrep [-f] PATTERN``: only the processes of the host on which it runs are there."""
+"""Stand-in for a host's ``pgrep [-f] PATTERN``: it finds only the processes of its host."""
 
 from __future__ import annotations
 

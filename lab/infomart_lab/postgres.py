@@ -1,4 +1,4 @@
-"""A site's PostgreSQL cluster: made with initdb, run in the foreground as a child of whoever starts it."""
+"""A site's PostgreSQL cluster: made with initdb, run in the foreground as a child of its starter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from infomart_lab import config as lab_config
 from infomart_lab import life
 from infomart_lab.config import LabConfig
 
-#: Seconds in which a connection must be made, and after which silent peers are given up.
+#: Seconds until a connection must be made, and until a silent peer is given up.
 CONNECT_TIMEOUT = 5
 
 SETTINGS = """\
@@ -60,7 +60,7 @@ log_line_prefix = '%m [%p] %a %u@%d '
 
 
 class ClusterError(RuntimeError):
-    """The cluster could not be made or started; the message has the reason and the program's last words."""
+    """The cluster could not be made or started; the message has the reason and the end of the log."""
 
 
 class Cluster:
@@ -81,7 +81,7 @@ class Cluster:
     # -- making ----------------------------------------------------------------------------------
 
     def initdb(self) -> None:
-        """Make the data folder if there is none; a half-made one is made anew.
+        """Make the data folder if there is none; an incomplete one is recreated.
 
         :raises ClusterError: initdb failed.
         """
@@ -132,7 +132,7 @@ class Cluster:
     # -- running ---------------------------------------------------------------------------------
 
     def command(self) -> tuple[list[str], dict[str, str], int | None, int | None]:
-        """How to start PostgreSQL in the foreground.
+        """The command that starts PostgreSQL in the foreground.
 
         :returns: argv, environment, and the user and group to switch to before starting: None, because
             the command itself leaves root. SIGINT stops it fast, SIGTERM waits for its clients; it gets
@@ -219,7 +219,7 @@ def connect(
 def deadline(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
     """Shut the connection's socket when the block lasts longer than ``seconds``.
 
-    A cut link swallows bytes without closing anything; libpq itself would wait for ever.
+    A cut link drops bytes and closes nothing; libpq would wait for ever.
     """
 
     def shut() -> None:
@@ -268,7 +268,7 @@ def _leave_root(uid: int, gid: int) -> None:
 
 
 def _run(argv: list[str]) -> None:
-    """Leave root if need be, tie the process to its parent and become the program."""
+    """Leave root if necessary, tie the process to its parent, and execute the program."""
     user = _ordinary_user()
     parent = os.getppid()
     if user is not None:

@@ -1,4 +1,4 @@
-"""The processes of a lab, as /proc shows them: which are there, of which site and host, and ending them."""
+"""The processes of a lab in /proc: find them by site and host, and end them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOME_VARIABLE = "INFOMART_LAB_HOME"
 HOST_VARIABLE = "INFOMART_LAB_HOST"
 #: Set for every process of a site, so that a whole site can be failed at once.
 SITE_VARIABLE = "INFOMART_LAB_SITE"
-#: Set by the supervisor for every part; a process that has only the lab's home is somebody's shell.
+#: Set by the supervisor for every part; a process with only the lab's home is a person's shell.
 PART_VARIABLE = "INFOMART_LAB_PART"
 
 _PROC = Path("/proc")
@@ -33,7 +33,7 @@ def die_with_parent(signum: int = signal.SIGTERM) -> None:
 
 
 def become_subreaper() -> None:
-    """Make orphans among this process's descendants its children, so that none of them gets lost."""
+    """Make orphans among this process's descendants its children, so that none is lost."""
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -42,7 +42,7 @@ def _pids() -> list[int]:
 
 
 def environment(pid: int) -> dict[str, str]:
-    """Environment with which process ``pid`` was started; empty when it is gone or not ours to read."""
+    """Environment with which process ``pid`` was started; empty when it is gone, or another user's."""
     return _variables(_environ(pid))
 
 
@@ -111,9 +111,9 @@ def _ancestors(pid: int) -> set[int]:
 
 
 def listeners(ports: Iterable[int]) -> dict[int, str]:
-    """Who listens on TCP ports of this machine, by port, as ``process 4711 (postgres)``.
+    """Listeners on TCP ports of this machine, by port, as ``process 4711 (postgres)``.
 
-    Ports on which nobody listens are left out; the process is missing where it is not ours to see.
+    Ports without a listener are left out; of another user's process only that is said.
     """
     wanted = set(ports)
     found: dict[str, int] = {}
@@ -138,7 +138,7 @@ def listeners(ports: Iterable[int]) -> dict[int, str]:
 def lab_processes(home: Path, *, site: str | None = None, host: str | None = None) -> list[int]:
     """Living processes of the lab under ``home``, by the environment with which they were started.
 
-    The caller and the processes above it are never among them.
+    The caller and its ancestors are left out.
 
     :param site: only the processes of this site.
     :param host: only those of this host, as ``site2/db``.
@@ -148,7 +148,7 @@ def lab_processes(home: Path, *, site: str | None = None, host: str | None = Non
     found = []
     for pid in _pids():
         raw = _environ(pid)
-        # the quick look first: most processes are none of the lab's
+        # the quick check first: most processes are not of the lab
         if wanted not in raw or pid in own:
             continue
         variables = _variables(raw)
@@ -179,7 +179,7 @@ def is_postgres(pid: int) -> bool:
 
 
 def end_all(find: Callable[[], Iterable[int]], *, grace: float = 5.0) -> list[int]:
-    """End the processes that ``find`` returns, those that appear meanwhile too.
+    """End the processes that ``find`` returns, also those that appear in the meantime.
 
     SIGTERM first and SIGKILL after ``grace`` seconds; PostgreSQL last, by a fast shutdown (SIGINT).
 
@@ -199,7 +199,7 @@ def end_all(find: Callable[[], Iterable[int]], *, grace: float = 5.0) -> list[in
                 if late:
                     send([pid], signal.SIGKILL)
                 elif pid not in told:
-                    # a backend told to go by SIGINT only cancels its statement: the postmaster ends it
+                    # SIGINT only cancels a backend's statement: the postmaster ends the backend
                     send([pid], first if is_postgres(pid) or not postgres_too else signal.SIGTERM)
                     told.add(pid)
             time.sleep(0.05)
@@ -207,7 +207,7 @@ def end_all(find: Callable[[], Iterable[int]], *, grace: float = 5.0) -> list[in
 
 
 def kill_all(find: Callable[[], Iterable[int]], *, seconds: float = 5.0) -> list[int]:
-    """SIGKILL the processes that ``find`` returns, and what they started meanwhile; as a power failure does.
+    """SIGKILL the processes that ``find`` returns, and those that they have started, as a power failure does.
 
     :returns: processes that are still there after ``seconds``.
     """

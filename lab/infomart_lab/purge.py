@@ -1,4 +1,4 @@
-"""Purges of the IDBs at a site: what DBMS_SCHEDULER, DBMS_JOB, cron and a site's own program start.
+"""Purges of the IDBs at a site: started by DBMS_SCHEDULER, DBMS_JOB, cron or a site's own program.
 
 The lab's days are short: every purge that is enabled runs every few seconds, whatever its schedule says.
 """
@@ -31,7 +31,7 @@ def _seconds(config: LabConfig, site: str, name: str, usual: float) -> float:
 
 
 def delete_old(config: LabConfig, site: str, schema: str, pause: threading.Event | None = None) -> None:
-    """One purge of one IDB: it takes its time, and what is older than the partition ring goes.
+    """One purge of one IDB: after a pause it deletes the rows that are older than the partition ring.
 
     :param schema: owner of the IDB's tables.
     :param pause: ends the waiting.
@@ -95,7 +95,7 @@ class Purge(threading.Thread):
         return postgres.connect(self.config, self.site, "idb", application_name="purge")
 
     def _forget_runs(self) -> None:
-        """A purge that ended with the lab runs no more."""
+        """Forget the runs that ended with the lab."""
         for source in self.config.data_sources:
             switch_path(self.config, self.site, source.schema_name, "running").unlink(missing_ok=True)
         with contextlib.suppress(psycopg.Error), self._connect() as conn:
@@ -148,7 +148,7 @@ class Purge(threading.Thread):
             try:
                 delete_old(self.config, self.site, owner, self.stop)
             finally:
-                # As Oracle does it: the end of a run takes away that the job was marked broken meanwhile.
+                # As in Oracle, the end of a run clears a mark BROKEN that was set during the run.
                 conn.execute(
                     "update sys.lab_jobs set last_date = this_date, this_date = null, broken = false,"
                     " next_date = date_trunc('day', sys.sysdate()) + interval '1 day 2 hours' where owner = %s",
@@ -170,7 +170,7 @@ class Purge(threading.Thread):
             commands = cron_commands(crontab_path(self.config, self.site).read_text(errors="replace"))
         except FileNotFoundError:
             return
-        from infomart_lab import host  # slow to import, and what cron starts does not need it
+        from infomart_lab import host  # slow to import, and a program that cron starts does not need it
 
         for command in commands:
             process = subprocess.Popen(

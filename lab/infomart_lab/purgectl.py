@@ -1,6 +1,6 @@
 """Stand-in for a site's own command: ``purgectl hold|release|state ICON_TS2``.
 
-Exit codes: 0 done, or enabled; 1 wrong use; 3 held; 4 a purge runs now. Imports nothing of the lab, which would cost
+Exit codes: 0 done, or enabled; 1 wrong use; 3 held; 4 a purge runs now. It imports nothing of the lab: that would cost
 each call a third of a second.
 """
 

@@ -1,7 +1,7 @@
 """Stand-in for ``rsync`` on hosts that have none: pushes files over SSH (SFTP).
 
-It resumes as rsync does: blocks that are at the other side already are compared by checksum, so that a damaged
-beginning is sent again; a file gets its name once it is whole. A real rsync elsewhere in PATH is used instead of it.
+It resumes as rsync does: it compares blocks at the other side by checksum, so a damaged beginning is sent again. A
+file gets its name once it is whole. When PATH has a real rsync, that one runs instead.
 
 Shapes and exit codes: rsync(1), version 3.2.
 """
@@ -33,7 +33,7 @@ VERSION = "3.2.7"
 T = TypeVar("T")
 
 
-#: What asyncssh raises when the connection is gone.
+#: Errors of asyncssh after a lost connection.
 _LOST = (
     asyncssh.ConnectionLost,
     asyncssh.DisconnectError,
@@ -56,7 +56,7 @@ class RsyncError(Exception):
 
 
 class Shell(BaseModel):
-    """What ``-e 'ssh ...'`` says."""
+    """The remote shell of ``-e 'ssh ...'``."""
 
     port: int = 22
     user: str | None = None
@@ -68,7 +68,7 @@ class Shell(BaseModel):
 
 
 class Options(BaseModel):
-    """A command line, understood."""
+    """A parsed command line."""
 
     sources: list[str]
     user: str | None = None
@@ -170,7 +170,7 @@ def parse(arguments: Iterable[str]) -> Options:
         partial_dir=given.get("partial-dir") or None,
         inplace="inplace" in given or "append" in given or "append-verify" in given,
         append="append" in given or "append-verify" in given,
-        # --append believes what is there, as the real one does
+        # --append trusts the existing bytes, as the real one does
         verify="append" not in given,
         checksum="checksum" in given,
         ignore_times="ignore-times" in given,
@@ -201,7 +201,7 @@ def rate(text: str) -> int:
 
 
 def shell(text: str) -> Shell:
-    """Read ``ssh -p PORT -i KEY -o Name=value ...``; options that change nothing here are passed over.
+    """Read ``ssh -p PORT -i KEY -o Name=value ...``; options without an effect here are ignored.
 
     :raises RsyncError: code 1, not ssh or an option without its value.
     """
@@ -298,7 +298,7 @@ class Push:
             if self.options.timeout is None:
                 raise
             self._timed_out = True
-            # a silent link would let every orderly end wait as well
+            # on a silent link an orderly end would wait too
             self.connection.abort()
             raise self._timeout() from None
 
@@ -411,7 +411,7 @@ class Push:
         )
 
     async def targets(self, sources: list[Path]) -> list[tuple[Path, str]]:
-        """Where each file goes: into the folder, or under the name when it is one file and no folder.
+        """Path of each file: in the folder, or the given name when it is one file and no folder.
 
         :raises RsyncError: code 11, the folder is not there and cannot be made.
         """
@@ -441,7 +441,7 @@ class Push:
             return None
 
     async def file(self, path: Path, target: str) -> None:
-        """Push one file, resuming what is there."""
+        """Push one file; resume an existing part."""
         options = self.options
         local = path.stat()
         there = await self._stat(target)
@@ -460,7 +460,7 @@ class Push:
             if not await self.within(self.sftp.isdir(posixpath.dirname(work))):
                 await self.within(self.sftp.mkdir(posixpath.dirname(work), asyncssh.SFTPAttrs(permissions=0o700)))
         else:
-            # without --partial nothing is left to resume, with it the next run finds the name again
+            # without --partial nothing is kept; with it the next run resumes the file
             suffix = "part" if options.partial else f"{os.getpid():06}"
             work = posixpath.join(folder, f".{name}.{suffix}")
         try:
@@ -476,7 +476,7 @@ class Push:
         if options.verify:
             wanted = await asyncio.to_thread(_sum, path)
             if await self._remote_sum(work, local.st_size) != wanted:
-                # once more and everything, as rsync's second phase
+                # everything once more, as rsync's second phase
                 await self._transfer(path, work, local.st_size, None, trust=False)
                 if await self._remote_sum(work, local.st_size) != wanted:
                     self.complain(f"ERROR: {name} failed verification -- update put into partial file.")
@@ -575,7 +575,7 @@ def _block_sums(path: Path, count: int) -> list[str]:
 
 
 def real_rsync(search: str) -> str | None:
-    """A real rsync in a search path; the lab's own scripts are passed over."""
+    """A real rsync in a search path; the lab's own scripts are skipped."""
     for folder in search.split(os.pathsep):
         found = shutil.which("rsync", path=folder) if folder else None
         if found:
@@ -586,7 +586,7 @@ def real_rsync(search: str) -> str | None:
 
 
 async def _push(options: Options) -> int:
-    # the requests under way when a connection ends are of no interest
+    # requests under way at the end of a connection do not matter
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     return await Push(options).run()
 

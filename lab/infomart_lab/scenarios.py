@@ -1,6 +1,6 @@
-"""What ``make demo SCENARIO=...`` plays: procedures, disasters and calls in an order that a person could follow.
+"""The plays of ``make demo SCENARIO=...``: procedures, disasters and calls, in an order that a person could follow.
 
-A play acts on a :class:`Stage`; ``demo.py`` builds it over a lab and a real Airflow, and judges what is left.
+A play acts on a :class:`Stage`; ``demo.py`` builds it over a lab and a real Airflow, and judges the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BETWEEN = 8.0
 
 
 class Stage(Protocol):
-    """Where a play takes place."""
+    """The place of a play."""
 
     def run(self, dag_id: str, **params: Any) -> None:
         """Start a procedure, answer its gates, and wait for its success."""
@@ -23,10 +23,10 @@ class Stage(Protocol):
         """Let calls go on."""
 
     def fail(self, site: str) -> None:
-        """Lose a site, everything of it at once."""
+        """Lose all of a site at once."""
 
     def heal(self, site: str) -> None:
-        """A lost site is there again, as it was left."""
+        """Bring a lost site back with its data."""
 
     def roles(self, **roles: str) -> None:
         """Set roles in the topology file, as an administrator does after a run."""
@@ -34,11 +34,11 @@ class Stage(Protocol):
 
 @dataclass(frozen=True)
 class Scenario:
-    """A play, and how it is judged.
+    """A play, with the criteria of its judgement.
 
-    :param lab: what the lab looks like at the start.
+    :param lab: the scenario of the lab at the start.
     :param audited: sites whose Info Mart must hold every call exactly once at the end.
-    :param loses: a site was lost on the way: what is missing must lie within the loss estimate.
+    :param loses: the play loses a site: the missing calls must lie within the loss estimate.
     """
 
     lab: str

@@ -18,7 +18,7 @@ from infomart_lab.config import DataSource, LabConfig
 
 _SQL = Path(__file__).parent / "sql"
 
-#: Table of CTL_EXTRACT_HWM whose mark says how far calls are extracted.
+#: Table of CTL_EXTRACT_HWM whose mark is the end of the extracted calls.
 CALL_TABLE = "GIDB_G_CALL_V"
 #: Tables of one extraction; their marks move together.
 EXTRACTED_TABLES = ("GIDB_G_CALL_V", "GIDB_G_IR_V", "GIDB_G_PARTY_V")
@@ -103,7 +103,7 @@ def has_watermark_index(config: LabConfig) -> bool:
 
 
 def _generic_table(name: str) -> str:
-    """DDL of an excluded table that the lab only keeps empty: the columns that its kind has in common."""
+    """DDL of an excluded table that stays empty in the lab: the columns common to its kind."""
     table = name.lower()
     if name.startswith("GIDB_"):
         return (
@@ -140,7 +140,7 @@ def create_indexes(conn: psycopg.Connection[Any], config: LabConfig) -> None:
 
 
 def own(conn: psycopg.Connection[Any], schema: str) -> None:
-    """Give every table, view, sequence and function of a schema to the role of its name."""
+    """Make the role of a schema's name the owner of its tables, views, sequences and functions."""
     owner = sql.Identifier(schema.lower())
     for kind, name in conn.execute(
         """
@@ -158,7 +158,7 @@ def own(conn: psycopg.Connection[Any], schema: str) -> None:
 
 
 def identify(conn: psycopg.Connection[Any], schema: str) -> None:
-    """Log whole rows of tables without a primary key: changes could not be told from each other otherwise."""
+    """Log whole rows of tables without a primary key, so that changes name their row."""
     for (name,) in conn.execute(
         """
         select relname from pg_class c
@@ -182,7 +182,7 @@ def create_info_mart(conn: psycopg.Connection[Any], config: LabConfig) -> None:
 def seed(conn: psycopg.Connection[Any], config: LabConfig) -> None:
     """Fill the Info Mart with ``config.scale`` interactions that end before now, all transformed.
 
-    The high-water marks stand at now: what ICON journals from now on is to be extracted.
+    The high-water marks stand at the present: later calls of ICON are extracted.
     The guid of interaction *n* is ``md5('seed:' || n)`` and its INTERACTION_ID is *n*.
     """
     _search_path(conn, config.info_mart_schema)
@@ -211,7 +211,7 @@ def seed(conn: psycopg.Connection[Any], config: LabConfig) -> None:
 
 
 def hwm_name(data_source_key: int) -> str:
-    """HWM_NAME in CTL_TRANSFORM_HISTORY: up to where the calls of a data source are transformed."""
+    """HWM_NAME in CTL_TRANSFORM_HISTORY for the transformed calls of a data source."""
     return str(data_source_key)
 
 

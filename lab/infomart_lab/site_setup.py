@@ -1,4 +1,4 @@
-"""What a site's databases hold before its first call is written."""
+"""Content of a site's databases before the first call."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from infomart_lab.postgres import connect
 
 
 def prepare(config: LabConfig, site: str) -> None:
-    """Make databases, users, dictionary, schemas and rows of a site; what is there already is left alone.
+    """Make databases, users, dictionary, schemas and rows of a site; existing ones stay.
 
-    The cluster must be up. The logical slot is made last: nothing of the set-up is in the redo store, and
-    everything that comes after it is.
+    The cluster must be up. The logical slot is made last: the redo store has nothing of the set-up, and everything
+    after it.
     """
     _databases(config, site)
     for database in config.databases(site):
@@ -45,7 +45,7 @@ def is_prepared(config: LabConfig, site: str) -> bool:
 
 
 def behind(config: LabConfig, site: str, version: str = "8.1.3") -> None:
-    """Put the Info Mart of a site behind its server, as one that was a standby while the active site was upgraded.
+    """Make the Info Mart of a site older than its server, as after an upgrade of the active site.
 
     Neither rows of CTL_SCHEMA_INFO nor changes of excluded tables are replicated. The site's server is in the migration
     state until Job_MigrateGIM has run.
@@ -117,7 +117,7 @@ def _idbs(conn: psycopg.Connection[Any], config: LabConfig, site: str) -> None:
 
 
 def _purge(conn: psycopg.Connection[Any], source: DataSource) -> None:
-    """What the database starts by itself; cron and the site's own program need nothing here."""
+    """Purges that the database starts; cron and the site's own program need nothing here."""
     values = {"owner": source.schema_name, "name": purge.PURGE_JOB, "job": source.key, "action": "purgePartitions811;"}
     if source.purge == "dbms_scheduler":
         conn.execute(

@@ -1,8 +1,8 @@
 """The lab's supervisor: starts the parts in order, fails and heals sites, takes everything down at the end.
 
-Two processes: a *guardian*, which only waits, and the supervisor below it. The guardian adopts what loses its
-parent and, when the supervisor is gone for whatever reason, ends all that is left; so neither a crash nor a
-SIGKILL leaves a process behind.
+Two processes: a *guardian*, which only waits, and the supervisor below it. The guardian adopts orphans. When the
+supervisor is gone, for any reason, it ends all remaining processes; so neither a crash nor a SIGKILL leaves a process
+behind.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from infomart_lab.postgres import Cluster
 
 State = Literal["waiting", "starting", "ready", "died", "stopped", "failed"]
 
-#: Parts that a part cannot do without; they are started with it.
+#: Parts that a part needs; they are started with it.
 _NEEDED = {"oracle": "postgres"}
 
 #: Folder that holds the package, for PYTHONPATH of the processes that are started.
@@ -202,7 +202,7 @@ class Supervisor:
         )
 
     async def start_site(self, site: str) -> None:
-        """Start the parts of a site up to its servers; what does not depend on another starts beside it."""
+        """Start the parts of a site up to its servers; independent parts start at the same time."""
         self.sites[site] = "starting"
         config = self.config
         for name in ("postgres", "oracle", "ssh", "goldengate", "genesys", "icon"):
@@ -287,7 +287,7 @@ class Supervisor:
             first_time = self.sites[site] == "absent"
             if not self.config.sites[site].present:
                 self._make_present(site)
-            # What came back by itself before is started again with the rest, as after a reboot.
+            # Parts that came back one by one are restarted with the rest, as after a reboot.
             await self._kill_site(site)
             try:
                 await self.start_site(site)
@@ -306,13 +306,13 @@ class Supervisor:
         def present(stored: LabConfig) -> None:
             stored.sites[site].present = True
 
-        # The stored configuration has what an administrator has changed since the start.
+        # The stored configuration has an administrator's changes since the start.
         change(self.config.home, present)
         self.config.sites[site].present = True
         _prepare_files(self.config)
 
     async def part_action(self, verb: str, site: str | None, name: str) -> dict[str, Any]:
-        """Start, stop or kill one part; also of a failed site, of which only this part comes back then.
+        """Start, stop or kill one part; of a failed site, only this part comes back.
 
         :raises StartError: there is no such part, or it did not start.
         """
@@ -396,7 +396,7 @@ class Supervisor:
         }
 
     def _airflow(self) -> dict[str, str] | None:
-        """Where the web interface and its password are, while it is served."""
+        """Address and password file of the web interface, while it is served."""
         running = self.parts.get((None, airflow_part.API_SERVER))
         if self.airflow_port is None or running is None or running.state != "ready":
             return None
@@ -417,13 +417,13 @@ class Supervisor:
         lab_parts = {"icon", "goldengate", "genesys", "ssh", "oracle", "links", "postgres"}
         extra = [r for (site, name), r in self.parts.items() if site is None and name not in lab_parts]
         for running in reversed(extra):
-            # the group takes the workers along that such a part has started
+            # the signal to the group also ends the workers of such a part
             if running.process is not None and running.process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(running.process.pid, signal.SIGTERM)
         await _all(*(self.stop_part(r) for r in extra))
         await stop("icon")
-        # first those that start others, then what they have started, then what all of that needs
+        # first the parts that start others, then the started ones, then those that all of them need
         await stop("goldengate", "genesys", "ssh")
         others = {r.process.pid for r in self.parts.values() if r.process is not None}
 
@@ -498,7 +498,7 @@ class Supervisor:
 
 
 async def _all(*actions: Awaitable[Any]) -> None:
-    """Run actions beside each other; the first failure cancels the others and is raised."""
+    """Run actions at the same time; the first failure cancels the others and is raised."""
     tasks = [asyncio.ensure_future(action) for action in actions]
     try:
         await asyncio.gather(*tasks)
@@ -513,7 +513,7 @@ async def _all(*actions: Awaitable[Any]) -> None:
 
 
 class LabError(Exception):
-    """A verb of the command line cannot do what it was asked; one clear sentence."""
+    """A verb of the command line has failed; the message is one clear sentence."""
 
     exit_code = 1
 
@@ -536,7 +536,7 @@ def _socket_folder(config: LabConfig) -> Iterator[str]:
 
 
 def request(config: LabConfig, verb: str, *, timeout: float = 180.0, **arguments: Any) -> dict[str, Any]:
-    """Ask the running supervisor.
+    """Send a request to the running supervisor.
 
     :param verb: ``status``, ``fail``, ``heal``, ``start``, ``stop``, ``kill`` or ``shutdown``.
     :raises LabError: the lab is not running, or the supervisor refused.
@@ -581,7 +581,7 @@ def check_ports(config: LabConfig, extra: dict[int, str] | None = None) -> None:
     """Make sure that every port of the lab is free.
 
     :param extra: more ports, with what they are for.
-    :raises PortsInUseError: naming the ports and the cure.
+    :raises PortsInUseError: names the ports and the remedy.
     """
     wanted = {**config.all_ports(), **(extra or {})}
     taken = {port: what for port, what in sorted(wanted.items()) if port_in_use(port, config.address)}
@@ -644,8 +644,8 @@ def launch(
 
 
 def _prepare_files(config: LabConfig) -> None:
-    """What must be on the hosts before anything runs: keys and the folders of programs."""
-    # Heavy, for its SSH server, and the supervisor itself seldom needs it.
+    """Write the files that the hosts need before anything runs: keys and the folders of programs."""
+    # Heavy for its SSH server, and the supervisor seldom needs it.
     from infomart_lab import host
 
     host.prepare_keys(config)
@@ -720,9 +720,9 @@ async def _run(config: LabConfig, airflow_port: str | None, owner_pid: str | Non
 
 
 def _guard(config: LabConfig, supervisor: int) -> int:
-    """Wait for the supervisor, reaping the orphans of the lab, then end whatever is left."""
+    """Wait for the supervisor, reaping the orphans of the lab, then end all remaining processes."""
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # passed on: the supervisor takes the lab down in order, the guardian stays until it is done
+        # passed on: the supervisor takes the lab down in order, the guardian stays until the end
         signal.signal(signum, lambda received, _: procs.send([supervisor], signal.SIGTERM))
     code = 1
     while True:

@@ -1,4 +1,4 @@
-"""The lab's topology file and Airflow connections: the only things that tell the product that it runs here."""
+"""The lab's topology file and Airflow connections: nothing else tells the product that it runs in the lab."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GOLDENGATE_RELEASES = {"11.2": "11.2", "19c": "19.1", "21c": "21.3"}
 
 
 def topology(config: LabConfig) -> dict[str, Any]:
-    """The topology document of the lab's sites that exist or once existed."""
+    """The topology document of the sites that exist or have existed."""
     sites = dict(config.sites)
     application = configuration.server_of(config, config.active_site)
     return {
@@ -58,7 +58,7 @@ def _sequence_keys(config: LabConfig) -> dict[str, str]:
 
 
 def _seen_from(config: LabConfig, site: str, **services: str) -> dict[str, dict[str, Any]]:
-    """How the other sites reach something at ``site``: the links' ports of the services, by field."""
+    """Ports of the links by which the other sites reach ``site``, by field."""
     return {
         other: {
             "address": config.address,
@@ -82,7 +82,7 @@ def _host(config: LabConfig, site: str, kind: str) -> dict[str, Any]:
 
 
 def roles(config: LabConfig) -> dict[str, Role]:
-    """Role of each site: what an administrator has set, else that of the start."""
+    """Role of each site: the one that an administrator has set, else that of the start."""
     return {name: config.roles.get(name) or _role(site) for name, site in config.sites.items()}
 
 
@@ -256,7 +256,7 @@ def _replace(file: Path, text: str) -> None:
 
 
 def _made_by_hand(config: LabConfig, document: dict[str, Any]) -> dict[str, Any]:
-    """Sections of the topology file that somebody has added: the lab has none of the name."""
+    """Sections that a person has added to the topology file: the lab writes none of that name."""
     try:
         found = yaml.safe_load(path(config).read_text())
     except (FileNotFoundError, yaml.YAMLError):
@@ -267,11 +267,11 @@ def _made_by_hand(config: LabConfig, document: dict[str, Any]) -> dict[str, Any]
 
 
 def set_roles(config: LabConfig) -> None:
-    """Set the sites' roles in the topology file and leave everything else in it as it is.
+    """Set the sites' roles in the topology file; everything else in it stays.
 
-    Where there is no file yet, it is written.
+    When there is no file yet, it is written.
 
-    :raises ValueError: the file is no YAML, or has no role of a site.
+    :raises ValueError: the file is not valid YAML, or a site has no role in it.
     """
     file = path(config)
     if not file.exists():
@@ -307,7 +307,7 @@ def _below(node: yaml.Node | None, name: str) -> yaml.Node | None:
 def write(config: LabConfig, *, keep: bool = False) -> tuple[Path, Path]:
     """Write ``<home>/topology.yaml`` and ``<home>/connections.json`` (mode 0600).
 
-    :param keep: keep the sections of the topology file that somebody has added.
+    :param keep: keep the sections that a person has added to the topology file.
     :return: both paths.
     """
     file = path(config)

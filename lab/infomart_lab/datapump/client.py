@@ -1,7 +1,7 @@
-"""``expdp`` and ``impdp`` as their users see them: log on, make or attach to a job, show how it goes.
+"""``expdp`` and ``impdp`` as their users see them: log on, make or attach to a job, show its progress.
 
-The client only watches. The job is done by a server process of its own (:mod:`infomart_lab.datapump.server`), which
-does not end with the client.
+The client only watches. A server process (:mod:`infomart_lab.datapump.server`) does the job, and does not end with the
+client.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ STATUS, STOP_JOB[=IMMEDIATE].
 
 
 class LogonRefused(Exception):
-    """The logon failed for good; what is to be said has been said."""
+    """The logon failed for good; its messages are printed already."""
 
 
 class Client:
@@ -62,9 +62,9 @@ class Client:
     # -- logon -----------------------------------------------------------------------------------
 
     def logon(self, text: str | None) -> None:
-        """Find out who it is; passwords come from standard input.
+        """Identify the user; passwords come from standard input.
 
-        :raises LogonRefused: three times wrong, or the end of the input.
+        :raises LogonRefused: three wrong logons, or the end of the input.
         """
         given = parameters.logon(text)
         if given.wallet:
@@ -87,7 +87,7 @@ class Client:
 
     @staticmethod
     def _typed(given: parameters.Logon, text: str) -> None:
-        """Take what was typed as the password, as the real one may: ``"quoted"``, or ``password@alias``."""
+        """Parse a typed password, which may be ``"quoted"`` or ``password@alias``, as with the real program."""
         if len(text) > 1 and text.startswith('"') and text.endswith('"'):
             given.password = text[1:-1]
             return
@@ -136,7 +136,7 @@ class Client:
             return getpass.getpass(prompt)
         self.write(prompt)
         if secret and self._fault("swallows_input"):
-            # What came with the password is lost.
+            # Input that came together with the password is lost.
             line = os.read(sys.stdin.fileno(), 65536).decode().partition("\n")[0] + "\n"
         else:
             line = sys.stdin.readline()
@@ -349,7 +349,7 @@ class Client:
                     return 0
                 self.say(*wording.no_worker(self.title))
                 return 1
-            # names may be shortened, as long as one command is left
+            # a name may be shortened while it still means one command
             known = [
                 "CONTINUE_CLIENT",
                 "EXIT_CLIENT",
@@ -471,7 +471,7 @@ class Client:
 
 
 def run(operation: Operation, arguments: list[str]) -> int:
-    """Be ``expdp`` or ``impdp``.
+    """Run as ``expdp`` or ``impdp``.
 
     :param arguments: the command line after the program's name.
     :returns: 0 success, 5 completed with errors, 1 fatal.
@@ -524,7 +524,7 @@ def run(operation: Operation, arguments: list[str]) -> int:
         )
         return 1
     except BrokenPipeError:
-        # whoever read is gone; the job goes on
+        # the reader is gone; the job goes on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The dump file set: files in a format of the lab's own, each of which knows to which set it belongs.
+"""The dump file set: files in a format of the lab's own; each names its set.
 
 A file is a magic word, a header (JSON), blocks and a trailer. A block is ``length of the raw bytes, length as stored,
 CRC-32 of the stored bytes, flag`` and the bytes. The set's catalogue (what Data Pump calls the master table) is written
@@ -36,7 +36,7 @@ class Extent(BaseModel):
 
 
 class Header(BaseModel):
-    """What every file of a set says about itself."""
+    """Header of each file of a set."""
 
     set_id: str
     file: int
@@ -48,7 +48,7 @@ class Header(BaseModel):
 
 
 class Trailer(BaseModel):
-    """What is known once the set is complete."""
+    """Trailer of each file, written once the set is complete."""
 
     set_id: str
     files: int
@@ -68,7 +68,7 @@ class DumpError(Exception):
 
 
 def expand(template: str, number: int) -> str:
-    """Put a number into ``%U`` (two digits, or more once they are needed); ``%L`` is taken likewise."""
+    """Put a number into ``%U`` (two digits, or more once they are needed); ``%L`` works the same way."""
     return re.sub(r"%[UuLl]", f"{number:02}", template)
 
 
@@ -81,7 +81,7 @@ class _Output:
 
     def __init__(self, path: Path, number: int, header: Header, *, again: bool) -> None:
         self.path, self.number = path, number
-        # a process may have been killed between the note of the file and its first bytes
+        # a process may have been killed between the record of the file and its first bytes
         again = again and path.exists()
         self.handle: BinaryIO = path.open("r+b" if again else "xb")
         self.size = self.handle.seek(0, os.SEEK_END)
@@ -96,7 +96,8 @@ class DumpWriter:
 
     :param templates: paths, some with ``%U``; files are made in this order as they are needed.
     :param filesize: bytes of the largest file; 0 for no limit.
-    :param on_file: called with path and number before a file is made, so that it is known after a crash.
+    :param on_file: called with path and number before a file is created, so that a restart knows the file after a
+        crash.
     :param known: files that an earlier start of the job has made, as ``(path, number)``.
     """
 

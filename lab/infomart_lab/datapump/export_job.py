@@ -14,13 +14,12 @@ from psycopg import sql
 from infomart_lab.datapump import dumpset, metadata, wording
 from infomart_lab.datapump.dumpset import DumpError, DumpWriter, Header
 from infomart_lab.datapump.metadata import SchemaObject, Selection, TableData
-from infomart_lab.datapump.parameters import ParameterError
 from infomart_lab.datapump.worker import Fatal, Worker
 from infomart_lab.oracle import snapshots
 
 
 class TooOld(Exception):
-    """The data as of the SCN is not held any more (ORA-01555)."""
+    """The database no longer holds the data as of the SCN (ORA-01555)."""
 
 
 class NoSuchScn(Exception):
@@ -30,7 +29,7 @@ class NoSuchScn(Exception):
 def snapshot_of(worker: Worker, table: str | None) -> str | None:
     """Identifier of the snapshot for FLASHBACK_SCN; None when the job has none.
 
-    :raises TooOld: it has been let go, or the fault says so for this table.
+    :raises TooOld: it was released, or the fault names this table.
     """
     fault = worker.fault("snapshot_too_old")
     if fault is True or (table and isinstance(fault, str | list) and table.upper() in _names(fault)):
@@ -51,13 +50,9 @@ def _names(value: str | list[object]) -> set[str]:
 
 
 def act(worker: Worker) -> None:
-    """Do an export, or go on with one."""
+    """Run an export, or resume one."""
     job, control, parameters = worker.job, worker.control, worker.parameters
-    try:
-        metadata.check_filters(parameters.include, "INCLUDE")
-        metadata.check_filters(parameters.exclude, "EXCLUDE")
-    except ParameterError as error:
-        raise Fatal(error.lines, defining=True) from None
+    worker.check_filters()
     worker.refuse_parallel()
     known = job.marks(control, "FILE")
     again = "METADATA" in job.marks(control, "EXPORT")
@@ -158,7 +153,7 @@ def _refused(error: DumpError) -> list[str]:
 
 
 def _define(worker: Worker) -> tuple[list[SchemaObject], list[TableData]]:
-    """Read the definitions and say which object types there are."""
+    """Read the definitions and print their object types."""
     job, parameters = worker.job, worker.parameters
     mode = "TABLE_EXPORT" if parameters.tables else "SCHEMA_EXPORT"
     schemas = parameters.schemas or sorted({t.rpartition(".")[0] for t in parameters.tables} - {""}) or [job.owner]

@@ -13,7 +13,6 @@ from psycopg import sql
 from infomart_lab.datapump import dumpset, metadata, wording
 from infomart_lab.datapump.dumpset import DumpError, DumpSet, Extent
 from infomart_lab.datapump.metadata import SchemaObject, Selection, TableData
-from infomart_lab.datapump.parameters import ParameterError
 from infomart_lab.datapump.worker import Fatal, Worker
 
 #: Seconds to wait for a table that others hold, before ORA-00054.
@@ -29,14 +28,10 @@ _DUPLICATE = (
 
 
 def act(worker: Worker) -> None:
-    """Do an import, or go on with one."""
+    """Run an import, or resume one."""
     job, control, parameters = worker.job, worker.control, worker.parameters
     again = "STARTED" in job.marks(control, "IMPORT")
-    try:
-        metadata.check_filters(parameters.include, "INCLUDE")
-        metadata.check_filters(parameters.exclude, "EXCLUDE")
-    except ParameterError as error:
-        raise Fatal(error.lines, defining=True) from None
+    worker.check_filters()
     worker.refuse_parallel()
     worker.open_log(again=again)
     try:
@@ -61,7 +56,7 @@ def act(worker: Worker) -> None:
 
 
 def _refuse_newer(worker: Worker, source: dict[str, Any], path: str) -> None:
-    """What the dump set's database had that this one does not understand.
+    """Refuse a dump set of a higher COMPATIBLE or a newer time zone file.
 
     :raises Fatal: ORA-39142, ORA-39405.
     """
@@ -161,7 +156,7 @@ class _Import:
                 connection.execute("select pg_replication_origin_session_setup(%s)", (name,))
                 break
             except psycopg.errors.ObjectInUse:
-                # the sessions of a killed process go only when they notice
+                # the sessions of a killed process end only when they notice its end
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.2)
@@ -275,7 +270,7 @@ class _Import:
         worker.completed += 1
 
     def _finish(self, item: SchemaObject, lines: list[str] | None = None, detail: object = None) -> None:
-        """Put an object down as done; with ``lines`` as an error."""
+        """Record an object as done; with ``lines``, as failed."""
         self.job.mark(
             self.session(0),
             "OBJECT",

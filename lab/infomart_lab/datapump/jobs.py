@@ -1,8 +1,8 @@
 """A job as clients and its server process share it: master table, row in the dictionary, and a folder.
 
-The master table (``system.<job name>``) holds the definition and what is done, and is written in the transactions that
-do it; so a job that lost its process goes on where it was. The folder has the messages for clients, the progress for
-STATUS and the clients' commands.
+The master table (``system.<job name>``) holds the definition and the finished objects. Each transaction records its
+own objects there, so a job that lost its process resumes where it was. The folder has the messages for clients, the
+progress for STATUS and the clients' commands.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class NoJob(Exception):
 
 
 class Definition(BaseModel):
-    """What a job is, from DEFINING to its end."""
+    """Definition of a job, from DEFINING to its end."""
 
     owner: str
     name: str
@@ -72,7 +72,7 @@ class Job:
         self.table = sql.Identifier(owner.lower(), name.lower())
 
     def connect(self, *, application: str = "Data Pump", autocommit: bool = True) -> psycopg.Connection[Any]:
-        """A session whose DDL and DML stay out of triggers; what it commits is still in the redo log."""
+        """A session that fires no triggers; its commits are still in the redo log."""
         connection = psycopg.connect(
             self.config.postgres_dsn(self.site, self.database),
             autocommit=True,
@@ -158,7 +158,7 @@ class Job:
         )
 
     def state(self, connection: psycopg.Connection[Any]) -> tuple[str, int]:
-        """State and process id; a job whose process is gone is NOT RUNNING, and is put down as that.
+        """State and process id; a job whose process is gone is NOT RUNNING, and is recorded as that.
 
         :raises NoJob: there is none.
         """
@@ -224,7 +224,7 @@ def jobs_folder(config: LabConfig, site: str) -> Path:
 
 
 def new_folder(config: LabConfig, site: str) -> tuple[Path, str]:
-    """Folder and GUID of a new job; folders of jobs that ended an hour ago go."""
+    """Folder and GUID of a new job; folders of jobs that ended over an hour ago are removed."""
     root = jobs_folder(config, site)
     root.mkdir(parents=True, exist_ok=True)
     for old in root.iterdir():

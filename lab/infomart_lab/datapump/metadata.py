@@ -1,4 +1,4 @@
-"""Objects of a schema: pg_dump's output taken apart, object by object."""
+"""Objects of a schema: pg_dump's output, split into objects."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _TYPES = {
     "ACL": "OBJECT_GRANT",
     "COMMENT": "COMMENT",
 }
-#: Order of an import, with the object path in the log (None: nothing is said).
+#: Order of an import, with the object path in the log (None: no line).
 ORDER = {
     "USER": "USER",
     "TYPE": "TYPE/TYPE_SPEC",
@@ -71,7 +71,7 @@ ORDER = {
     "JOB": "JOB",
     "PROCOBJ": "POST_SCHEMA/PROCOBJ",
 }
-#: Types that belong to a table and go when it is left out.
+#: Types that belong to a table and are left out with it.
 OF_TABLE = {
     "TABLE",
     "TABLE_ATTACH",
@@ -113,7 +113,7 @@ class SchemaObject(BaseModel):
     type: str
     schema_name: str
     name: str
-    #: Table to which it belongs; None for what stands alone.
+    #: Table to which it belongs; None for an object of its own.
     table: str | None = None
     sql: str
     #: Sequences: value and whether it has been given out.

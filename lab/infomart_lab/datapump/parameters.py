@@ -80,7 +80,7 @@ class ObjectFilter(BaseModel):
 
 
 class JobParameters(BaseModel):
-    """What a job shall do, validated."""
+    """Validated parameters of a job."""
 
     operation: Operation
     schemas: list[str] = []

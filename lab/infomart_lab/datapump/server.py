@@ -1,6 +1,6 @@
 """The server process of a job: ``python -m infomart_lab.datapump.server site database owner job``.
 
-The process forks once: the parent waits, and puts the job down as NOT RUNNING when the child is killed.
+The process forks once: the parent waits, and records the job as NOT RUNNING when the child is killed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from infomart_lab.datapump.worker import Worker
 
 
 def run(config: LabConfig, site: str, database: str, owner: str, name: str) -> int:
-    """Do a job in this process.
+    """Run a job in this process.
 
     :returns: the exit code that its client ends with.
     """

@@ -1,4 +1,4 @@
-"""What Data Pump prints, in the words of release 11.2 and of 12c and later: pure functions.
+"""Data Pump's output, in the words of release 11.2 and of 12c and later: pure functions.
 
 Shapes: Oracle Database Utilities (Data Pump chapters), Database Error Messages (UDE, UDI, ORA-31600 to ORA-39999).
 """
@@ -226,7 +226,7 @@ def status_block(
     *,
     export: bool,
 ) -> list[str]:
-    """What STATUS prints. "Percent Done" is missing while no bytes are processed.
+    """Output of STATUS. "Percent Done" is missing while no bytes are processed.
 
     :param progress: ``bytes``, ``total_bytes``, ``parallel``, ``errors``, ``files`` (pairs of path and bytes),
         ``workers`` (each with ``object`` and ``type``), ``completed``, ``total``.

@@ -16,19 +16,20 @@ import psycopg
 from infomart_lab import config as lab_config
 from infomart_lab import life
 from infomart_lab.config import LabConfig
-from infomart_lab.datapump import jobs, wording
+from infomart_lab.datapump import jobs, metadata, wording
 from infomart_lab.datapump.jobs import Definition, Job
+from infomart_lab.datapump.parameters import ParameterError
 
 
 class Stopped(Exception):
-    """The job shall stop: STOP_JOB or KILL_JOB."""
+    """The job must stop: STOP_JOB or KILL_JOB."""
 
 
 class Fatal(Exception):
     """The job ends with exit code 1.
 
     :param lines: messages.
-    :param defining: the job had not started: nothing is said of its end.
+    :param defining: the job had not started: no line about its end.
     """
 
     def __init__(self, lines: list[str], *, defining: bool = False) -> None:
@@ -120,7 +121,7 @@ class Worker:
         return self.directory(directory if colon else self.parameters.directory) / rest
 
     def open_log(self, *, again: bool) -> None:
-        """Open the log file; an older one is replaced unless the job goes on.
+        """Open the log file; an older one is replaced unless the job is resumed.
 
         :raises Fatal: ORA-39070.
         """
@@ -147,6 +148,17 @@ class Worker:
         assert row is not None, name
         return str(row[0])
 
+    def check_filters(self) -> None:
+        """The filters name object paths.
+
+        :raises Fatal: ORA-39041.
+        """
+        try:
+            metadata.check_filters(self.parameters.include, "INCLUDE")
+            metadata.check_filters(self.parameters.exclude, "EXCLUDE")
+        except ParameterError as error:
+            raise Fatal(error.lines, defining=True) from None
+
     def refuse_parallel(self) -> None:
         """A Standard Edition has one worker.
 
@@ -161,7 +173,7 @@ class Worker:
         return lab_config.fault(self.config, f"{self.site}.{self.program}.{name}")
 
     def check(self, *, orderly: bool = True) -> None:
-        """Stop here when a client wants it.
+        """Stop here when a client has asked for it.
 
         :param orderly: also for STOP_JOB without IMMEDIATE, which lets tables finish.
         :raises Stopped: on STOP_JOB or KILL_JOB.
@@ -176,7 +188,7 @@ class Worker:
             left = slow / max(1, self.steps) - (time.monotonic() - begun)
             if left <= 0:
                 break
-            # looked at again and again, so that the fault can be switched off
+            # checked repeatedly, so that the fault can be switched off
             self.stop.wait(min(left, 0.25))
             self.check(orderly=False)
 
@@ -185,7 +197,7 @@ class Worker:
         return bool(self.fault("other_instance")) and self.parameters.cluster and stream > 0
 
     def wait_for_space(self, what: str, stream: int = 0, *, silent: bool = False) -> None:
-        """Wait while the fault ``disk_full`` is on: a resumable wait, for ever if need be.
+        """Wait while the fault ``disk_full`` is on: a resumable wait without limit.
 
         Nothing is printed at its end: a client sees no difference to a large table.
 
@@ -225,7 +237,7 @@ class Worker:
             )
 
     def _serve(self, connection: psycopg.Connection[Any], done: threading.Event) -> None:
-        """Follow the clients' commands and tell the dictionary and STATUS how it goes."""
+        """Obey the clients' commands; keep the dictionary and STATUS up to date."""
         attached = -1
         with connection:
             while not done.wait(0.25):
@@ -277,7 +289,7 @@ class Worker:
     def in_parallel(self, items: list[Any], work: Callable[[int, Any], None], *, most: int | None = None) -> None:
         """Do ``work(stream, item)`` for every item, in as many threads as PARALLEL says at the moment.
 
-        :raises Stopped: a client wants it.
+        :raises Stopped: a client has asked for it.
         """
         waiting = list(items)
         failures: list[BaseException] = []
@@ -315,7 +327,7 @@ class Worker:
     # -- run -------------------------------------------------------------------------------------
 
     def run(self, act: Callable[[Worker], None]) -> int:
-        """Do the whole job.
+        """Run the whole job.
 
         :param act: export or import.
         :returns: the client's exit code.

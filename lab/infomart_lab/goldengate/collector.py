@@ -1,7 +1,7 @@
 """Collector: writes what one remote pump sends into a trail of its own site.
 
-Run by the Manager as ``python -m infomart_lab.goldengate.collector <descriptor>``, with the pump's connection. It goes
-on when the Manager stops, and ends when the pump's connection ends.
+Run by the Manager as ``python -m infomart_lab.goldengate.collector <descriptor>``, with the pump's connection. It
+outlives the Manager, and ends with the pump's connection.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from infomart_lab import life
 from infomart_lab.goldengate import trail
 from infomart_lab.goldengate.home import Home
 
-#: A pump is told this often that its batch arrives; well below the time after which it connects again.
+#: Seconds between two messages to a pump that its batch arrives; well below the time after which it connects again.
 ALIVE_SECONDS = 1.0
 
 
 def _lines(stream: Any, received: Callable[[], None]) -> Iterator[bytes]:
     """Whole lines of a connection, until it ends.
 
-    :param received: called now and then while data arrive, also within a line that takes long.
+    :param received: called repeatedly while data arrive, also within a long line.
     """
     begun: list[bytes] = []
     said = time.monotonic()
@@ -45,7 +45,7 @@ def _lines(stream: Any, received: Callable[[], None]) -> Iterator[bytes]:
 def collect(home: Home, hello: dict[str, Any], connection: socket.socket, stream: Any) -> None:
     """Append what a remote pump sends to a local trail, until it hangs up.
 
-    The reply to the greeting tells up to which position of its own trail the pump has been heard.
+    The reply to the greeting has the position of the pump's own trail up to which data have arrived.
     """
 
     def answer(value: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ def collect(home: Home, hello: dict[str, Any], connection: socket.socket, stream
         pending: list[bytes] = []
         for line in _lines(stream, lambda: answer({"ok": True, "alive": True})):
             if line.startswith(b'{"torn"'):
-                # The site is lost in the middle of a record.
+                # The site was lost in the middle of a record.
                 writer.tear(json.loads(line)["torn"].encode())
                 continue
             if not line.startswith(b'{"flush"'):

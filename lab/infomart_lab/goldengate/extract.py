@@ -26,17 +26,17 @@ from infomart_lab.goldengate.home import GroupKind, Home
 from infomart_lab.goldengate.parameters import matches
 from infomart_lab.oracle import redo
 
-#: Records taken in one go, between two checkpoints.
+#: Most records between two checkpoints.
 BATCH = 500
-#: Seconds between two looks at the sequences.
+#: Seconds between two reads of the sequences.
 SEQUENCE_SECONDS = 0.5
 #: A pump asks its collector after this many idle seconds, so that a cut link is noticed.
 HEARTBEAT_SECONDS = 2.0
-#: Seconds for which an Extract trusts what it knows of supplemental logging.
+#: Seconds for which an Extract keeps its list of supplemental logging.
 LOG_GROUP_SECONDS = 5.0
 #: Seconds without any progress over the link, after which a pump connects again.
 LINK_TIMEOUT = 10.0
-#: Bytes of a pump's batch, and the seconds that it should take: on a slow link batches get smaller.
+#: Bytes of a pump's batch, and its intended seconds: on a slow link batches get smaller.
 BATCH_BYTES = (1 << 14, 1 << 20)
 BATCH_SECONDS = (0.5, 2.0)
 _NO_LISTENER = "OCI Error during OCIServerAttach (status = 12541-ORA-12541: TNS:no listener)."
@@ -54,10 +54,10 @@ def select(
     excluded_users: Collection[str] = (),
     pdb: str | None = None,
 ) -> dict[str, Any] | None:
-    """What an Extract writes of a committed transaction; None when it writes nothing.
+    """The record that an Extract writes of a committed transaction; None when it writes nothing.
 
     :param record: a record of the redo store.
-    :param begin: position from which redo is read; a transaction that started below it was never seen whole.
+    :param begin: position from which redo is read; a transaction that started below it is incomplete.
     :param takes_table: function of ``OWNER.TABLE``.
     :param takes_ddl: function of ``OWNER.OBJECT``.
     :param has_log_group: function of ``OWNER.TABLE``: supplemental logging writes the key of changes.
@@ -187,7 +187,7 @@ class Extract(GroupProcess):
     # -- sequences -------------------------------------------------------------------------------
 
     def _poll_sequences(self) -> None:
-        """Read the sequences; what has changed waits until the redo has been read up to the same moment."""
+        """Read the sequences; changes wait until the redo has been read up to the same moment."""
         if not self.parameters.sequences or self._pending is not None:
             return
         flush = list(self._flush)
@@ -238,7 +238,7 @@ class Extract(GroupProcess):
     def work(self) -> None:
         assert self.writer is not None
         tags, users = self.parameters.excluded_tags, self.parameters.excluded_users
-        # Of the last record, not of the last look: the store finds its place again by it.
+        # The position of the last record, not of the last read: the store finds its place by it.
         last_read = int(self.checkpoint["csn"])
         while not self.stopping.is_set():
             position = redo.position(self.config, self.site)
@@ -268,7 +268,7 @@ class Extract(GroupProcess):
             self.at_end = taken < BATCH
             if taken:
                 self.checkpoint["ts"] = ts
-            # Everything up to a position read before the records is in them.
+            # The records have everything up to a position that was read before them.
             if self.at_end:
                 after = max(after, position)
                 self._write_sequences(after)
@@ -352,7 +352,7 @@ class Pump(GroupProcess):
                 f'"{self._trail}" (error 2, No such file or directory).',
             )
         if source is not None:
-            # What the remote trail holds is the truth: a lost acknowledgement must not double a record.
+            # The remote trail decides: a lost acknowledgement must not double a record.
             self._reader.close()
             self._reader.position = trail.Position(*source)
         self.message(
@@ -369,7 +369,7 @@ class Pump(GroupProcess):
         return self._reader.format
 
     def _send(self, data: bytes) -> None:
-        """Send all; however long it takes, it goes on while something gets through."""
+        """Send all, without a time limit, as long as data arrive."""
         assert self._socket is not None
         view = memoryview(data)
         while view:
@@ -377,7 +377,7 @@ class Pump(GroupProcess):
 
     def _answer(self) -> dict[str, Any]:
         reply = {"alive": True}
-        # The collector says that it lives as long as it receives something.
+        # The collector reports itself as long as it receives data.
         while reply.get("alive"):
             line = self._stream.readline()
             if not line.endswith(b"\n"):
@@ -395,7 +395,7 @@ class Pump(GroupProcess):
         ops = []
         for op in record["ops"]:
             if op["op"] == "DDL":
-                # PASSTHRU: DDL travels as it is.
+                # PASSTHRU: DDL is sent unchanged.
                 ops.append(op)
             elif op["op"] == "SEQ":
                 if self.parameters.includes_sequence(op["table"]):
@@ -409,7 +409,7 @@ class Pump(GroupProcess):
         records = []
         for record, position in batch:
             chosen = self._filtered(record)
-            # The begin and the end of a transaction travel even where their rows stay.
+            # Begin and end of a transaction are sent even without their rows.
             if chosen["ops"] or not (trail.begins(record) and trail.ends(record)):
                 lines.append(trail.encode({**chosen, "src": list(position)}))
                 records.append(chosen)
@@ -436,7 +436,7 @@ class Pump(GroupProcess):
             )
 
     def _fit_batches(self, seconds: float) -> None:
-        """Make the next batch smaller or larger, after the time that this one took."""
+        """Make the next batch smaller or larger, by the time of this one."""
         least, most = BATCH_BYTES
         if seconds > BATCH_SECONDS[1]:
             self._batch_bytes = max(least, self._batch_bytes // 2)
@@ -477,7 +477,7 @@ class Pump(GroupProcess):
                     reason = f"{error.errno or 110} ({error.strerror or 'Connection timed out'})"
                     self.message("WARNING", "OGG-01224", f"TCP/IP error {reason}, endpoint: {host}:{port}.")
                 failures += 1
-                # Read again from what is known to have arrived.
+                # Read again from the position that is known to have arrived.
                 start = self.checkpoint.get("read") or self.definition.get("start")
                 self._reader.close()
                 self._reader.position = trail.Position(*(start or (0, 0)))
@@ -495,9 +495,10 @@ class Pump(GroupProcess):
         return any(lab.fault(self.config, f"{self.site}.goldengate.{name}") for name in names)
 
     def _up_to_the_middle(self, batch: list[Any]) -> list[Any]:
-        """What is sent at once of a batch: up to the middle of its last transaction of several records.
+        """The part of a batch to send now: up to the middle of its last transaction with several records.
 
-        The rest is kept until a later transaction has several records too. So the remote trail always ends like that.
+        The rest is kept until a later transaction has several records too. So the remote trail always ends in a
+        transaction.
         """
         self._kept = []
         if not self._is_cut_off():
@@ -529,7 +530,7 @@ class Pump(GroupProcess):
 def assigned_trail(process: GroupProcess) -> str:
     """Name of the trail that the parameter file names and ADD EXTTRAIL has assigned.
 
-    :raises Abend: they do not agree (OGG-01044).
+    :raises Abend: the two differ (OGG-01044).
     """
     name = process.parameters.trail
     if name is None or name not in process.definition.get("trails", {}):

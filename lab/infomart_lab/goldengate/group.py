@@ -1,4 +1,4 @@
-"""What Extract, pump and Replicat have in common: start, report, control socket, checkpoint, abend."""
+"""Common parts of Extract, pump and Replicat: start, report, control socket, checkpoint, abend."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from infomart_lab.goldengate import wording as words
 from infomart_lab.goldengate.home import GroupKind, Home, start_ticks
 from infomart_lab.goldengate.parameters import ParameterError, Parameters, login
 
-#: Seconds between two looks for new work when there is none.
+#: Seconds between two checks for new work.
 IDLE_SECONDS = 0.15
 #: Seconds after which an idle process writes its checkpoint again.
 CHECKPOINT_SECONDS = 1.0
@@ -195,14 +195,14 @@ class GroupProcess(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Open what the group reads and writes."""
+        """Open the group's source and target."""
 
     @abstractmethod
     def work(self) -> None:
         """Work until :attr:`stopping` is set."""
 
     def close(self) -> None:  # noqa: B027 -- optional
-        """Let go of files and connections."""
+        """Close files and connections."""
 
     # -- control ---------------------------------------------------------------------------------
 
@@ -257,7 +257,7 @@ class GroupProcess(ABC):
         return self.other_command(request)
 
     def state(self) -> str:
-        """What SEND ..., STATUS calls the current status."""
+        """The current status of SEND ..., STATUS."""
         return "At EOF" if self.at_end else "Processing data"
 
     def open_records(self) -> int:

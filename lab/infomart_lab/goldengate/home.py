@@ -21,14 +21,14 @@ from infomart_lab.goldengate.parameters import Parameters, parse
 
 FOLDERS = ("dirprm", "dirdat", "dirchk", "dirrpt", "dirpcs", "dircrd", "dirtmp", "trace")
 GroupKind = Literal["extract", "replicat"]
-#: What a command to a running process may take.
+#: Seconds for a command to a running process.
 SEND_TIMEOUT = 10.0
 #: Renamed logs that a home keeps.
 LOGS_KEPT = 30
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace a file at once, so that a reader never sees half of it."""
+    """Replace a file in one step, so that no reader sees half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(value, indent=1))
     temporary.replace(path)
@@ -44,7 +44,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Start time of a process in clock ticks since the machine's; None when it is gone or a zombie."""
+    """Start time of a process, in clock ticks after that of the machine; None when it is gone or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -94,7 +94,7 @@ class Group:
         write_json(self.process_path, {**self.process, "status": status, "changed": time.time(), **more})
 
     def alive(self) -> bool:
-        """Whether the process that wrote the process file still runs."""
+        """True when the process that wrote the process file still runs."""
         process = self.process
         ticks = process.get("ticks")
         return ticks is not None and start_ticks(int(process["pid"])) == ticks
@@ -164,7 +164,7 @@ def converse(connection: socket.socket, request: dict[str, Any]) -> dict[str, An
 
 
 def encrypted_password(password: str) -> str:
-    """What ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT makes of a password: of the same form, and one way only here."""
+    """Output of ENCRYPT PASSWORD ... ENCRYPTKEY DEFAULT: the same form, but not reversible here."""
     digest = hashlib.sha256(f"ENCRYPTKEY DEFAULT {password}".encode()).digest()
     return "AACAAAAAAAAAAA" + base64.b32encode(digest).decode()[:18]
 
@@ -182,7 +182,7 @@ class Home:
         self.digits = words.digits(self.wording)
 
     def prepare(self) -> None:
-        """Make the folders, GLOBALS and mgr.prm that an installation has; existing files stay as they are."""
+        """Make the folders, GLOBALS and mgr.prm of an installation; existing files stay as they are."""
         for folder in FOLDERS:
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "dircrd").chmod(0o700)
@@ -296,7 +296,7 @@ class Home:
         return json.loads(base64.b64decode(self.wallet.read_bytes()))
 
     def save_credentials(self, value: dict[str, dict[str, str]]) -> None:
-        # Encoded like a wallet, so that a look into the folder shows no password; not a protection.
+        # Encoded like a wallet, so that no password is readable in the folder; this is no protection.
         descriptor = os.open(self.wallet, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(base64.b64encode(json.dumps(value).encode()))

@@ -22,7 +22,7 @@ from infomart_lab import life
 from infomart_lab.goldengate.home import Group, GroupKind, Home, end_process, read_json, start_ticks, write_json
 from infomart_lab.goldengate.parameters import ParameterError, Parameters, matches, parse
 
-#: Seconds between two looks at the groups.
+#: Seconds between two checks of the groups.
 WATCH_SECONDS = 0.5
 
 
@@ -151,7 +151,7 @@ class Manager:
         return {"ok": False, "error": f"unknown command {command}"}
 
     def watch(self) -> None:
-        """Reap children and restart what has abended, as AUTORESTART says."""
+        """Reap children, and restart abended groups by AUTORESTART."""
         while not self.stopping.wait(WATCH_SECONDS):
             with self._lock:
                 self._children = [c for c in self._children if c.poll() is None]
@@ -194,7 +194,7 @@ class Manager:
             return
         process_file = self.home.collector_process(prefix.name)
         with self._lock:
-            # A new connection of the pump takes over from one that hangs on a cut link.
+            # A new connection of the pump replaces one that hangs on a cut link.
             end_process(read_json(process_file))
             log = self.config.log_dir / f"{self.site}-collector.log"
             log.parent.mkdir(parents=True, exist_ok=True)

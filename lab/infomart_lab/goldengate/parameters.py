@@ -57,7 +57,7 @@ _KNOWN: dict[Kind, frozenset[str]] = {
         """
     ),
 }
-#: Parameters that run to a semicolon, over as many lines as it takes.
+#: Parameters that end with a semicolon, over any number of lines.
 _TERMINATED = frozenset({"TABLE", "MAP", "SEQUENCE"})
 #: First word of an option, per parameter; an unknown one abends the process.
 _OPTIONS = {
@@ -100,7 +100,7 @@ _REPERROR_RESPONSES = frozenset(
         "RESET",
     }
 )
-#: What release 11.2 does not know yet.
+#: Parameters that release 11.2 does not know.
 _SINCE_12 = frozenset({"USERIDALIAS", "LOGALLSUPCOLS", "UPDATERECORDFORMAT"})
 _OPTIONS_SINCE_12 = frozenset({"SETTAG", "EXCLUDETAG", "ENABLE_INSTANTIATION_FILTERING"})
 
@@ -134,7 +134,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether ``[PDB.]OWNER.OBJECT`` (upper case) matches a GoldenGate pattern with ``*`` and ``?``.
+    """True when ``[PDB.]OWNER.OBJECT`` (upper case) matches a GoldenGate pattern with ``*`` and ``?``.
 
     A pattern of two parts matches no name of three: the part of the owner would be that of the PDB.
     """
@@ -215,7 +215,7 @@ class Parameters:
         return None if value is None else _ddl(value)
 
     def includes_table(self, name: str) -> bool:
-        """Whether an Extract or pump takes the table ``OWNER.OBJECT``."""
+        """True when an Extract or pump takes the table ``OWNER.OBJECT``."""
         return any(matches(p, name) for p in self.tables) and not any(matches(p, name) for p in self.excluded)
 
     def includes_sequence(self, name: str) -> bool:
@@ -231,10 +231,10 @@ class Parameters:
         return None
 
     def includes_ddl(self, name: str) -> bool:
-        """Whether DDL on ``OWNER.OBJECT`` passes the DDL parameter (MAPPED: the lists too)."""
+        """True when DDL on ``OWNER.OBJECT`` passes the DDL parameter (MAPPED: the lists too)."""
         scope = self.ddl
         if scope is None:
-            # Extract takes DDL only on demand, Replicat applies it unless told otherwise.
+            # An Extract takes DDL only with the parameter; a Replicat applies it by default.
             return self.kind == "replicat" and self.mapped(name) is not None
         if scope.include and not any(p is None or matches(p, name) for p in scope.include):
             return False
@@ -294,7 +294,7 @@ class Parameters:
         return _words(value)[0], int(port[1]) if port else 7809
 
     def collisions(self) -> bool:
-        """Whether HANDLECOLLISIONS is the last word of the file on the matter."""
+        """True when the last statement about collisions in the file is HANDLECOLLISIONS."""
         state = False
         for statement in self.statements:
             if statement.name in ("HANDLECOLLISIONS", "NOHANDLECOLLISIONS"):
@@ -427,9 +427,9 @@ def parse(text: str, kind: Kind, wording: str = "19c") -> Parameters:
     """Parse a parameter file.
 
     :param text: contents of ``dirprm/<group>.prm``.
-    :param kind: which process reads it; an Extract and a pump know the same parameters.
-    :param wording: release of the process, as ``11.2``; what it does not know yet is an error.
-    :raises ParameterError: what the process writes before it abends.
+    :param kind: the process that reads it; an Extract and a pump know the same parameters.
+    :param wording: release of the process, as ``11.2``; parameters that it does not know are errors.
+    :raises ParameterError: with the message of the abending process.
     """
     statements: list[Statement] = []
     for line in _logical_lines(text):
@@ -446,7 +446,7 @@ def parse(text: str, kind: Kind, wording: str = "19c") -> Parameters:
         if name != "COMMENT":
             statements.append(Statement(name, value))
     parameters = Parameters(kind, statements)
-    # Evaluated now, so that a fault is an error at the start and not at the first row.
+    # Evaluated here, so that a mistake is an error at the start and not at the first row.
     _ = parameters.ddl, parameters.mappings
     return parameters
 

@@ -24,7 +24,7 @@ from infomart_lab.goldengate.group import IDLE_SECONDS, Abend, GroupProcess, run
 from infomart_lab.goldengate.home import GroupKind
 from infomart_lab.goldengate.parameters import Parameters
 
-#: Source transactions applied in one transaction of the target, at most.
+#: Most source transactions in one transaction of the target.
 GROUP_TRANSACTIONS = 200
 #: Seconds without new data after which a transaction without an end is applied, not committed.
 HOLD_SECONDS = 0.3
@@ -151,7 +151,7 @@ def map_operations(record: dict[str, Any], parameters: Parameters) -> list[Opera
     for op in record["ops"]:
         name = op.get("table") or f"{op['schema']}.{op['object']}"
         if op["op"] == "DDL":
-            # A statement that makes several objects stands in the redo once for each.
+            # The redo has a statement once for each object that it makes.
             seen = any(o.op == "DDL" and o.data["sql"] == op["sql"] for o in found)
             if not seen and parameters.includes_ddl(name):
                 found.append(Operation("DDL", name, parameters.mapped(name) or name, op))
@@ -237,7 +237,7 @@ class Replicat(GroupProcess):
 
     @property
     def _only_skipped(self) -> bool:
-        """Nothing behind the CSN of AFTERCSN or ATCSN has been reached yet."""
+        """True until the first transaction after the CSN of AFTERCSN or ATCSN."""
         return bool(self._skip) and int(self.checkpoint.get("csn") or 0) <= self._skip
 
     def _checkpoint_table(self) -> sql.Identifier:
@@ -263,7 +263,7 @@ class Replicat(GroupProcess):
         """Checkpoint row, in the transaction of the rows."""
         assert self._connection is not None
         if position is not None and self._only_skipped:
-            # AFTERCSN holds for one start: a later one without it begins where this one began.
+            # AFTERCSN holds for one start: a later start without it begins at the same position.
             return
         at = position or self._reader.position
         self._connection.execute(
@@ -374,8 +374,8 @@ class Replicat(GroupProcess):
     def _wait_in_transaction(self, batch: list[Item]) -> None:
         """The trail ends in the middle of a transaction.
 
-        The transactions before it share its group: nothing of the group is committed before the transaction's end has
-        arrived, or TRANSACTIONTIMEOUT has passed. The read checkpoint and LAG show the end of the trail meanwhile.
+        The transactions before it share its group: nothing of the group is committed until the transaction's end
+        arrives, or TRANSACTIONTIMEOUT has passed. Until then the read checkpoint and LAG show the end of the trail.
         """
         if batch and self._group_size == 1:
             self._deliver(batch)
@@ -397,14 +397,14 @@ class Replicat(GroupProcess):
         self.stopping.wait(IDLE_SECONDS)
 
     def _hold(self) -> None:
-        """Apply the group without a commit, as far as it has arrived."""
+        """Apply the arrived part of the group, without a commit."""
         records = [record for record, _ in [*self._held, *self._partial]]
         self._begin()
         try:
             for _, same in groupby((o for r in records for o in self._wanted(r)), key=lambda o: o.shape):
                 self._run(list(same))
         except (ApplyError, psycopg.Error):
-            # One by one; the error shows itself there.
+            # One by one: the error comes there.
             self._rollback()
             held, self._held = self._held, []
             if held:
@@ -415,7 +415,7 @@ class Replicat(GroupProcess):
             self.save_checkpoint(read=list(position), file=self._reader.path.name, ts=record["ts"], lag=0.0)
 
     def _recover(self, timeout: float) -> None:
-        """TRANSACTIONTIMEOUT: commit what is complete; the beginning of the open transaction is the logical end."""
+        """TRANSACTIONTIMEOUT: commit the complete transactions; the beginning of the open one is the logical end."""
         at = (self._partial[0][1] if self._partial else self._reader.position).rba
         self.message(
             "INFO",
@@ -524,7 +524,7 @@ class Replicat(GroupProcess):
             self._run_ddl(first)
             return
         if first.op == "T":
-            # TRUNCATE would stop at foreign keys that are not checked here.
+            # TRUNCATE would fail at foreign keys, which are not checked here.
             self._connection.execute(sql.SQL("DELETE FROM {}").format(table_name(first.target)))
             return
         if first.op in "UD" and not first.data.get("key"):
@@ -559,7 +559,7 @@ class Replicat(GroupProcess):
             )
 
     def _run_ddl(self, operation: Operation) -> None:
-        """Run DDL in the mapped schema; what DDLERROR ignores leaves a warning."""
+        """Run DDL in the mapped schema; an error that DDLERROR ignores leaves a warning."""
         assert self._connection is not None
         owner = operation.target.partition(".")[0].lower()
         source_owner = operation.source.split(".")[-2].lower()
@@ -568,7 +568,7 @@ class Replicat(GroupProcess):
             text = re.sub(rf'(?i)\b"?{re.escape(source_owner)}"?\.', f"{owner}.", text)
         try:
             with self._connection.transaction():
-                # Event triggers see to what every new table of the lab needs.
+                # Event triggers do what the lab needs for each new table.
                 self._connection.execute("SET LOCAL session_replication_role = origin")
                 if self._connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (owner,)).fetchone():
                     self._connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(owner)))
@@ -650,7 +650,7 @@ class Replicat(GroupProcess):
         return ApplyError(operation, number, name, text)
 
     def _collide(self, operation: Operation, failure: ApplyError) -> bool:
-        """HANDLECOLLISIONS: an insert overwrites; an update or delete of nothing is ignored."""
+        """HANDLECOLLISIONS: an insert overwrites; an update or delete of a missing row is ignored."""
         assert self._connection is not None
         if operation.op == "D" and failure.number == 1403:
             return True

@@ -1,8 +1,8 @@
 """Trail files: JSON lines, rolled over at a size, safe to cut off anywhere.
 
-A file begins with a header line that names the writer's incarnation (one ADD EXTRACT). A transaction has one record or
-several; each says where in its transaction it stands. A line without its newline is unfinished: readers leave it, and
-the writer cuts it off when it opens the trail again.
+A file begins with a header line that names the writer's incarnation (one ADD EXTRACT). A transaction has one or more
+records; each names its place in the transaction. A line without its newline is unfinished: readers leave it, and the
+writer removes it when it opens the trail again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Position(NamedTuple):
 
 
 class TrailError(Exception):
-    """The trail does not hold what a checkpoint says."""
+    """The trail does not have the position of a checkpoint."""
 
 
 def numbers(release: str) -> tuple[int, ...]:
@@ -95,7 +95,7 @@ class Writer:
     :param incarnation: identifies the ADD EXTRACT that writes; files of another one are overwritten.
     :param limit: size in bytes at which the next file begins.
     :param digits: digits of the sequence number: 6 in release 11.2, 9 later.
-    :param release: format of the files: FORMAT RELEASE, else the release of the process that writes.
+    :param release: format of the files: FORMAT RELEASE, else the writer's release.
     """
 
     prefix: Path
@@ -205,7 +205,7 @@ class Writer:
 def _last_line(path: Path, size: int | None = None) -> tuple[int, bytes | None]:
     """End of the last complete line and that line; None when only the header is there.
 
-    :param size: only so many bytes of the file count.
+    :param size: number of the file's bytes that count.
     """
     size = path.stat().st_size if size is None else size
     with path.open("rb") as file:
@@ -231,7 +231,7 @@ class Reader:
     :param prefix: path without sequence number.
     :param position: None for the beginning of the first file.
     :param incarnation: incarnation that the position belongs to, None when nothing has been read yet.
-    :param release: of the process that reads; it cannot read the format of a later one.
+    :param release: release of the reader, which cannot read a later format.
     """
 
     def __init__(
@@ -317,7 +317,7 @@ class Reader:
                 continue
             self._file.seek(self.position.rba)
             if not line and self.position.seq + 1 in files(self.prefix):
-                # The writer flushes a file before it begins the next; look once more behind the end.
+                # The writer flushes a file before it begins the next: read once more after the end.
                 if self._file.read(1):
                     self._file.seek(self.position.rba)
                     continue

@@ -74,7 +74,7 @@ def report_line(moment: datetime, wording: str, severity: str, code: str, text: 
 
 
 def duration(seconds: float) -> str:
-    """``hh:mm:ss``; hours may pass 99."""
+    """``hh:mm:ss``; hours may exceed 99."""
     whole = max(0, int(seconds))
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 

@@ -28,7 +28,7 @@ def decrypt(key: bytes, data: bytes) -> bytes:
 
 @dataclass
 class Challenge:
-    """One log-on: what is sent in phase one and checked in phase two.
+    """One log-on: sent in phase one, checked in phase two.
 
     :param password: the right password; None for a user that does not exist (every answer is then wrong).
     """

@@ -14,7 +14,7 @@ from infomart_lab.oracle.errors import OracleError, from_postgres
 
 
 class Interrupted(Exception):
-    """The statement was cancelled because the client asked for it, or has gone."""
+    """The statement was cancelled: the client asked for it, or is gone."""
 
 
 _ROWS = {pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY}
@@ -26,7 +26,7 @@ class Backend:
     :param conninfo: libpq's connection string.
     :param watch: file descriptor of the client's socket, watched while PostgreSQL works.
     :param interrupt: called when that descriptor becomes readable; True cancels the statement.
-    :param named_in_redo: the user whose name the redo of each transaction shall hold; empty: none.
+    :param named_in_redo: the user named in the redo of each transaction; empty: none.
     """
 
     def __init__(self, conninfo: str, watch: int, interrupt: Callable[[], bool], named_in_redo: str = "") -> None:
@@ -71,7 +71,7 @@ class Backend:
         """Run one statement outside of Oracle's rules for transactions.
 
         :param values: values of ``$1`` and so on in PostgreSQL's text form.
-        :param types: their type identifiers, 0 where PostgreSQL shall find out.
+        :param types: their type identifiers, 0 where PostgreSQL decides.
         :param source: the client's statement, for the error.
         :raises OracleError: PostgreSQL refused it.
         :raises Interrupted: it was cancelled.
@@ -132,13 +132,13 @@ class Backend:
     # -- Oracle's rules ----------------------------------------------------------------------------
 
     def query(self, sql: str, values: Sequence[bytes | None], types: Sequence[int], source: str) -> abc.PGresult:
-        """A query: outside a transaction it opens none; inside one its failure leaves the transaction alone."""
+        """A query. Outside a transaction it opens none; inside one, a failure does not change the transaction."""
         if not self.in_transaction:
             return self.execute(sql, values, types, source=source)
         return self._guarded(sql, values, types, source)
 
     def change(self, sql: str, values: Sequence[bytes | None], types: Sequence[int], source: str) -> abc.PGresult:
-        """DML or a call: begins a transaction; its failure undoes the statement only."""
+        """DML or a call. It begins a transaction; a failure undoes only the statement."""
         if self.in_transaction:
             return self._guarded(sql, values, types, source)
         self.execute("BEGIN")

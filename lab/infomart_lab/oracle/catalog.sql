@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS sys.lab_jobs (
     job bigint PRIMARY KEY, owner varchar(128) NOT NULL, broken boolean NOT NULL DEFAULT false, what varchar(4000),
     next_date timestamp(0) NOT NULL, this_date timestamp(0), last_date timestamp(0));
 CREATE TABLE IF NOT EXISTS sys.lab_parameters (name varchar(80) PRIMARY KEY, value varchar(4000));
--- what PostgreSQL has no object for: packages and types, synonyms, grants on objects of SYS, views that are invalid
+-- objects that PostgreSQL does not have: packages and types, synonyms, grants on objects of SYS, invalid views
 CREATE TABLE IF NOT EXISTS sys.lab_source (
     owner varchar(128) NOT NULL, type varchar(12) NOT NULL, name varchar(128) NOT NULL, text text NOT NULL,
     status varchar(7) NOT NULL DEFAULT 'VALID', PRIMARY KEY (owner, type, name));
@@ -73,7 +73,7 @@ CREATE TABLE IF NOT EXISTS sys.lab_roles (role varchar(128) PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS sys.lab_grants (
     grantee varchar(128) NOT NULL, owner varchar(128) NOT NULL, table_name varchar(128) NOT NULL,
     privilege varchar(40) NOT NULL, PRIMARY KEY (grantee, owner, table_name, privilege));
--- What a table of PostgreSQL has no place for: compression, logging, the interval of its partitions, support by
+-- Properties that a table of PostgreSQL does not have: compression, logging, the interval of its partitions, support by
 -- GoldenGate, a LOB's PCTVERSION
 CREATE TABLE IF NOT EXISTS sys.lab_tables (
     owner varchar(128) NOT NULL, table_name varchar(128) NOT NULL, compress_for varchar(30),
@@ -516,7 +516,7 @@ CREATE OR REPLACE VIEW sys.dba_sequences AS
         sys.lab_next_value(r.oid) AS last_number
     FROM sys.lab_relations r JOIN pg_sequence q ON q.seqrelid = r.oid
     LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype = 'i' AND d.refobjsubid > 0;
--- from 12.1 on; catalog.py takes it away in older releases
+-- from 12.1 on; catalog.py removes it in older releases
 CREATE OR REPLACE VIEW sys.dba_tab_identity_cols AS
     SELECT t.owner, t.name AS table_name, upper(a.attname)::varchar AS column_name,
         (CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END)::varchar AS generation_type,
@@ -526,7 +526,7 @@ CREATE OR REPLACE VIEW sys.dba_objects AS
     SELECT r.owner, r.name AS object_name, r.oid::bigint AS object_id,
         (CASE WHEN r.relkind IN ('r', 'p') THEN 'TABLE' WHEN r.relkind IN ('i', 'I') THEN 'INDEX'
             WHEN r.relkind = 'S' THEN 'SEQUENCE' WHEN r.relkind = 'v' THEN 'VIEW' ELSE 'MATERIALIZED VIEW' END)::varchar AS object_type,
-        -- an index that cannot be used is VALID all the same
+        -- an UNUSABLE index is VALID here
         (CASE WHEN bad.object_name IS NOT NULL THEN 'INVALID' ELSE 'VALID' END)::varchar AS status, 'N'::varchar AS temporary,
         'N'::varchar AS generated
     FROM sys.lab_relations r LEFT JOIN sys.lab_invalid bad ON bad.owner = r.owner AND bad.object_name = r.name
@@ -601,7 +601,7 @@ CREATE OR REPLACE VIEW sys.dba_undo_extents AS
 CREATE OR REPLACE VIEW sys.v$undostat AS
     SELECT (now() AT TIME ZONE 'UTC' - interval '10 minutes')::timestamp(0) AS begin_time, (now() AT TIME ZONE 'UTC')::timestamp(0) AS end_time,
         100 AS undoblks, 60 AS maxquerylen,
-        -- without pressure the database keeps what the parameter asks for
+        -- without pressure the database keeps undo as long as the parameter says
         (SELECT coalesce((SELECT value FROM sys.lab_parameters WHERE name = 'undo_tuned'), value)::bigint
             FROM sys.lab_parameters WHERE name = 'undo_retention') AS tuned_undoretention,
         0 AS ssolderrcnt, 0 AS nospaceerrcnt;
@@ -709,7 +709,7 @@ END $$;
 CREATE OR REPLACE PROCEDURE dbms_scheduler.enable(name text) LANGUAGE sql AS $$CALL sys.lab_switch_job(name, true, false)$$;
 CREATE OR REPLACE PROCEDURE dbms_scheduler.disable(name text, force boolean DEFAULT false, commit_semantics text DEFAULT 'STOP_ON_FIRST_ERROR')
     LANGUAGE sql AS $$CALL sys.lab_switch_job(name, false, force)$$;
--- DBMS_JOB touches the own jobs only; DBMS_IJOB, which is not documented, touches all and is for DBAs.
+-- DBMS_JOB changes the user's own jobs only; DBMS_IJOB, which is not documented, changes all and is for DBAs.
 CREATE OR REPLACE PROCEDURE sys.lab_break_job(bigint, boolean, timestamp, boolean) LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog AS $$
 BEGIN
@@ -752,7 +752,7 @@ BEGIN
         CALL sys.lab_invalidate(v.oid);
     END LOOP;
 END $$;
--- A view that went with its table is made again from its text where that is possible; it still counts as invalid.
+-- A view that was dropped with its table is recreated from its text where possible; it still counts as invalid.
 CREATE OR REPLACE PROCEDURE sys.lab_revive(name_of_owner text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE v record; made boolean := true;
 BEGIN

@@ -8,7 +8,7 @@ from infomart_lab.oracle.errors import NotKnown, OracleError
 from infomart_lab.oracle.queries import translate_query
 from infomart_lab.oracle.tokens import Statement, Token, identifier, tokens
 
-#: Physical attributes that PostgreSQL has no word for: name -> number of words after it.
+#: Physical attributes that PostgreSQL does not have: name -> number of words after it.
 _ATTRIBUTES = {
     "TABLESPACE": 1,
     "PCTFREE": 1,
@@ -262,13 +262,13 @@ def _drop(items: list[Token], words: list[str], sql: str) -> Statement:
     if set(rest) - {"CASCADE", "CONSTRAINTS", "PURGE", "FORCE", "ONLINE"}:
         raise NotKnown(sql)
     if kind == "SEQUENCE":
-        # Oracle lets a sequence go that is a column's default; PostgreSQL lets the default go with it.
+        # Oracle drops a sequence that is a column's default; PostgreSQL then drops the default too.
         cascade = " CASCADE"
     return _ddl(f"DROP {kind} {name}{cascade}")
 
 
 def _drop_code(kind: str, items: list[Token], sql: str) -> Statement:
-    """DROP of what is not a table; views on it become invalid, and packages are rows of the lab."""
+    """DROP of an object other than a table; views on it become invalid, and packages are rows of the lab."""
     names = [token.name for token in items if token.kind in ("word", "quoted")]
     if len(names) not in (1, 2) or len(items) != 2 * len(names) - 1:
         raise NotKnown(sql)
@@ -368,7 +368,7 @@ def _alter_system(items: list[Token], words: list[str], sql: str) -> Statement:
 
 
 def translate_ddl(items: list[Token], sql: str) -> Statement:
-    """Everything that is neither a query, nor DML, nor a call.
+    """Translate all statements other than queries, DML and calls.
 
     :param items: tokens of the statement.
     :param sql: as the client sent it.

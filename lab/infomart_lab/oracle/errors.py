@@ -1,4 +1,4 @@
-"""Oracle's error numbers and texts for what PostgreSQL reports."""
+"""Oracle's error numbers and texts for PostgreSQL's errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class OracleError(Exception):
     :param text: message without the number.
     """
 
-    #: PostgreSQL's SQLSTATE, where the error comes from there.
+    #: PostgreSQL's SQLSTATE, where the error is PostgreSQL's.
     state = ""
 
     def __init__(self, code: int, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Statements of one session: cursors, transactions and rows, and what is answered."""
+"""Statements of one session: cursors, transactions, rows and replies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from infomart_lab.oracle.tokens import Statement
 from infomart_lab.oracle.translate import translate
 from infomart_lab.oracle.wire import ProtocolError, Reader, Writer
 
-#: Errors of PostgreSQL that another guess at the types of binds may cure.
+#: Errors of PostgreSQL that other types of the binds may avoid.
 _TYPE_ERRORS = {"42883", "42804", "42P18", "42725", "42P08", "22P02", "22007"}
 _MAX_CURSOR = 65000
 _PLSQL = re.compile(r"\s*(?:/\*.*?\*/\s*|--[^\n]*\n\s*)*(begin|declare|call)\b", re.IGNORECASE | re.DOTALL)
@@ -47,7 +47,7 @@ Row = list[bytes | None]
 
 
 class Part(Protocol):
-    """What a session needs from the part it runs in."""
+    """The services of the Oracle part that a session needs."""
 
     config: LabConfig
     site: str
@@ -73,7 +73,7 @@ class Cursor:
 
     @property
     def inputs(self) -> list[Bind]:
-        """Binds that carry values; those of RETURNING stand behind them and carry none."""
+        """Binds with values; those of RETURNING come after them and have none."""
         return self.binds[: len(self.binds) - self.statement.returning]
 
     @property
@@ -83,7 +83,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class _Wish:
-    """What the client wants of one call."""
+    """The client's options of one call."""
 
     describe: bool = False
     execute: bool = True
@@ -100,7 +100,7 @@ class Executor:
     :param part: the Oracle part of the site.
     :param database: ``gim`` or ``idb``.
     :param backend: the session in PostgreSQL.
-    :param user: whose schema is the first one.
+    :param user: owner of the first schema in the path.
     :param reader: the client's requests.
     :param room: bytes of one packet.
     """
@@ -169,7 +169,7 @@ class Executor:
         return cursor
 
     def _keep(self, cursor: Cursor, *, is_new: bool) -> None:
-        """Let the client know a cursor by its number, which a new one gets here."""
+        """Keep a cursor for the client; a new one gets its number here."""
         if is_new and cursor.number == 0:
             number = self._next_cursor
             while number in self._cursors:
@@ -193,7 +193,7 @@ class Executor:
                 statement = translate(request.sql)
             except OracleError as error:
                 failed = error
-                # Its binds must be read all the same.
+                # Its binds must be read anyway.
                 statement = Statement("nothing", "", returning=_count_returning(request.sql))
             cursor = Cursor(request.cursor, request.sql, statement)
         executions = max(request.executions, 1)
@@ -302,7 +302,7 @@ class Executor:
             self._end(reply, None, cursor=cursor.number)
 
     def _changes(self, cursor: Cursor, rows: list[Row], reply: Writer, wish: _Wish, counts: list[int]) -> None:
-        """Everything that is not a query, once for each row of binds.
+        """Run a statement other than a query, once for each row of binds.
 
         :param counts: takes the rows that each execution has changed, also of those before an error.
         """
@@ -326,7 +326,7 @@ class Executor:
         self._end(reply, None, cursor=cursor.number, rows=sum(counts))
 
     def _change(self, cursor: Cursor, values: Row) -> abc.PGresult | None:
-        """One execution of what is not a query."""
+        """One execution of a statement other than a query."""
         statement, backend = cursor.statement, self.backend
         kind = statement.kind
         if kind in ("dml", "lock"):

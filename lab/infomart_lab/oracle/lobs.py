@@ -49,7 +49,7 @@ class Lobs:
         return number
 
     def text(self, locator: bytes) -> str:
-        """Text of a locator; empty for one that is not known, or no more."""
+        """Text of a locator; empty for an unknown or forgotten one."""
         return self._texts.get(_number(locator), "")
 
     def write_locator(self, text: str, reply: Writer) -> None:

@@ -1,9 +1,9 @@
-"""What a client sends, field by field, in the order of the wire.
+"""A client's messages, field by field, in the order of the wire.
 
 The tables are the protocol's documentation, after the public source of python-oracledb's thin driver
 (``src/oracledb/impl/thin/messages``). A *pointer* is a byte that says whether the field that it announces is used;
-``al8...`` are names of Oracle's own that the source gives. Fields that this listener has no use for are read all the
-same: a request has no length.
+``al8...`` are names of Oracle's own that the source gives. Fields that this listener does not use must be read too: a
+request has no length.
 """
 
 from __future__ import annotations
@@ -387,7 +387,7 @@ def read_close_cursors(reader: Reader) -> list[int]:
 
 
 def read_end_to_end(reader: Reader) -> dict[str, str]:
-    """What the client says of itself; only what has changed."""
+    """The client's data about itself; only changed values."""
     found = read_fields(reader, END_TO_END)
     named = [name for name in _END_TO_END_STRINGS if found[f"{name}_length"]]
     return {name: (reader.value() or b"").decode() for name in named}

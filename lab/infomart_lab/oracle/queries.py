@@ -46,7 +46,7 @@ def _pg(text: str) -> list[Token]:
 
 
 def rewrite_functions(items: list[Token]) -> list[Token]:
-    """DECODE, NVL and LISTAGG, which no PostgreSQL function can stand for."""
+    """DECODE, NVL and LISTAGG, which have no equivalent function in PostgreSQL."""
     index = 0
     while index < len(items):
         word = items[index].word

@@ -1,8 +1,8 @@
 """Redo of a site: PostgreSQL's logical decoding as files that Extract and the snapshots read.
 
 One thread of the ``oracle`` part streams the slot and appends one JSON line a committed transaction, in commit order.
-The number in ``position`` says up to which CSN the store is complete. A record is written before the slot is told that
-it may forget it, and a record whose CSN is not above the last stored one is skipped, so a crash neither loses nor
+The number in ``position`` is the CSN up to which the store is complete. A record is written before its position is
+confirmed to the slot, and a record whose CSN is not above the last stored one is skipped, so a crash neither loses nor
 doubles a transaction.
 """
 
@@ -87,7 +87,7 @@ class _Open:
 
 @dataclass(frozen=True)
 class Committed:
-    """A decoded transaction; ``record`` is None when nothing of it belongs into the store.
+    """A decoded transaction; ``record`` is None when the store needs nothing of it.
 
     ``foreign`` marks one that came under a replication origin, as Data Pump's import does.
     """
@@ -131,7 +131,7 @@ class Decoder:
     def feed(self, lsn: int, data: bytes) -> Committed | None:
         """Take one message.
 
-        :param lsn: where it stands in the log.
+        :param lsn: its position in the log.
         :param data: the message.
         :returns: the transaction, when this message commits one.
         :raises ValueError: a message that pgoutput of this version does not send.
@@ -204,7 +204,7 @@ class Decoder:
 
     @staticmethod
     def _tuple(body: _Bytes, relation: _Relation) -> dict[str, str | None]:
-        """Values by column; a column that is stored apart and did not change is missing."""
+        """Values by column; an unchanged column that is stored separately is missing."""
         data, at = body.data, body.at + 2
         values: dict[str, str | None] = {}
         for name in relation.columns[: struct.unpack_from(">H", data, body.at)[0]]:
@@ -239,7 +239,7 @@ class Decoder:
             row = self._tuple(body, relation)
             if kind == "U":
                 if old is not None:
-                    for name, value in old.items():  # unchanged and stored apart, but known from the old row
+                    for name, value in old.items():  # unchanged and stored separately, but known from the old row
                         if part == b"N" and name not in row and len(old) == len(relation.columns):
                             row[name] = value
                 operation["key"] = old or {
@@ -291,7 +291,7 @@ def position(config: LabConfig, site: str) -> int:
         return 0
 
 
-#: Where the last record that this process has read ends: folder -> (CSN, segment, offset).
+#: End of the last record that this process has read: folder -> (CSN, segment, offset).
 _read_to: dict[Path, tuple[int, Path, int]] = {}
 
 
@@ -531,7 +531,7 @@ class Reader:
                     self._moved.notify_all()
 
     def _send_status(self, connection: abc.PGconn) -> None:
-        """Tell what is stored and ask for the position."""
+        """Report the stored position, and ask for PostgreSQL's."""
         stored = self.position + 1 if self.position else 0
         now = int((datetime.now(UTC) - _PG_EPOCH).total_seconds() * 1_000_000)
         connection.put_copy_data(struct.pack(">cQQQqB", b"r", stored, stored, stored, now, 1))
@@ -617,9 +617,9 @@ _TRIGGERS = {
 
 
 def create_slot(config: LabConfig, site: str) -> None:
-    """Make the publication, the slot and the triggers that put DDL into the log; does nothing the second time.
+    """Make the publication, the slot and the triggers that put DDL into the log; a second call changes nothing.
 
-    Before the site's first business transaction: what was committed earlier is not in the redo.
+    To be called before the site's first business transaction: earlier commits are not in the redo.
     """
     with psycopg.connect(config.postgres_dsn(site, "gim"), autocommit=True) as connection:
         _execute(connection, _SETUP)

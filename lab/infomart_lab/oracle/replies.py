@@ -1,4 +1,4 @@
-"""What the listener answers: packets of the handshake, and the messages that replies are made of."""
+"""The listener's answers: packets of the handshake, and the messages of replies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from infomart_lab.oracle.messages import (
 )
 from infomart_lab.oracle.wire import Writer
 
-#: Field version told to the client: 12 stands for release 19.1 and avoids everything newer.
+#: Field version sent to the client: 12 stands for release 19.1 and avoids everything newer.
 FIELD_VERSION = 12
 PROTOCOL_VERSION = 315
 #: Listener's version in its refusals.
@@ -64,7 +64,7 @@ def protocol() -> Writer:
 
 
 def data_types() -> bytes:
-    """All types are shown as the client knows them."""
+    """All types have the client's representation."""
     return b"\x02\x00\x00"
 
 
@@ -81,7 +81,7 @@ def _call_status(in_transaction: bool) -> int:
 
 
 def status(reply: Writer, in_transaction: bool) -> None:
-    """The end of a call that has no more to say."""
+    """End of a call without further data."""
     reply.u8(MSG_STATUS).ub(_call_status(in_transaction), 0)
 
 

@@ -34,7 +34,7 @@ _PRUNE = "DELETE FROM sys.lab_scn_time WHERE time_dp < clock_timestamp() - make_
 
 
 class OraclePart:
-    """Everything that the part keeps in memory.
+    """The state of the part, in memory.
 
     :param site: the site that is served.
     """
@@ -54,7 +54,7 @@ class OraclePart:
     # -- what sessions ask -------------------------------------------------------------------------
 
     def take_scn(self, database: str) -> int:
-        """CURRENT_SCN: in the Info Mart's database that of a snapshot taken and held now."""
+        """CURRENT_SCN: in the Info Mart's database it is the SCN of a new snapshot, which is held."""
         if database == "gim":
             try:
                 return self.keeper.take()
@@ -89,7 +89,7 @@ class OraclePart:
         threading.Thread(target=self._accept, name="accept", daemon=True).start()
 
     def _tend(self) -> None:
-        """Sample the SCN for START_SCN and TIMESTAMP_TO_SCN, and look after the snapshots."""
+        """Sample the SCN for START_SCN and TIMESTAMP_TO_SCN, and release old snapshots."""
         connection: psycopg.Connection[Any] | None = None
         pruned = time.monotonic()
         while not self._stopping.wait(SAMPLE_INTERVAL):

@@ -102,7 +102,7 @@ class Session:
             descriptor = more[2:] if kind == wire.PACKET_DATA else b""
         text = descriptor.decode(errors="replace")
         if re.search(r"\(COMMAND\s*=\s*PING\s*\)", text, re.IGNORECASE):
-            # So tnsping learns that a listener is there; a log-on may fail all the same.
+            # tnsping then finds a listener; a log-on may still fail.
             self.packets.send(wire.PACKET_REFUSE, replies.refuse(0))
             return False
         name = re.search(r"\((SERVICE_NAME|SID)\s*=\s*([^)]+)\)", text, re.IGNORECASE)
@@ -171,7 +171,7 @@ class Session:
         self.packets.send_data(reply.data)
 
     def _piggyback(self, code: int) -> None:
-        """What comes before a call, without a reply of its own."""
+        """A message before a call, without a reply of its own."""
         executor = self._executor
         if executor is None:
             raise ProtocolError(f"piggyback {code} before log-on")
@@ -266,7 +266,7 @@ class Session:
         role = "system" if self.user == "SYS" else self.user.lower()
         dsn = self.config.postgres_dsn(self.site, self.database).replace("user=postgres", f"user={role}")
         dsn += " connect_timeout=5 sslmode=disable gssencmode=disable"
-        # Of all users, only GoldenGate's own is ever left out by an Extract.
+        # The only user whose transactions an Extract leaves out is GoldenGate's own.
         named = self.user if self.user == self.config.sites[self.site].goldengate_schema else ""
         backend = self._backend = Backend(dsn, self.packets.sock.fileno(), self._interrupt, named)
         self._executor = Executor(self.part, self.database, backend, self.user, self.reader, self.packets.sdu)

@@ -1,8 +1,8 @@
 """Exact SCNs: numbers S for which "in the snapshot" and "CSN not above S" are the same set of transactions.
 
-PostgreSQL gives a commit its place in the log before it makes it visible, so "place in the log now" and "visible now"
-may disagree. Here a snapshot is exported, the redo reader catches up with the log, and S is the highest CSN among the
-transactions that the snapshot sees, provided that none which it does not see has a lower one.
+PostgreSQL writes a commit to the log before it makes it visible, so the log's position and the visible commits may
+disagree. Here a snapshot is exported, and the redo reader catches up with the log. S is then the highest CSN among the
+transactions that the snapshot sees. It is exact when no transaction with a lower CSN is invisible to the snapshot.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Visibility:
 
     @classmethod
     def parse(cls, text: str) -> Visibility:
-        """From ``xmin:xmax:xip,...``.
+        """Parse ``xmin:xmax:xip,...``.
 
-        :raises ValueError: not such a text.
+        :raises ValueError: the text has another form.
         """
         low, high, running = text.split(":")
         return cls(int(low), int(high), frozenset(int(x) for x in running.split(",") if x))
@@ -80,10 +80,10 @@ def exact_scn(visibility: Visibility, commits: list[tuple[int, int]], floor: int
 def at_position(scn: int, lsn: int, visibility: Visibility, commits: list[tuple[int, int]]) -> int:
     """The highest SCN that means the same snapshot, up to the log's position.
 
-    Between two commits any number is exact; the highest one makes the SCN run with the log as Oracle's does, so
-    that a transaction that began before the SCN was taken never shows a higher START_SCN.
+    Between two commits any number is exact. With the highest one the SCN follows the log, as Oracle's does: a
+    transaction that began before the SCN was taken never has a higher START_SCN.
 
-    :param scn: what :func:`exact_scn` gave.
+    :param scn: result of :func:`exact_scn`.
     :param lsn: the log's position when the snapshot was taken.
     :param commits: CSN and xid of the committed transactions.
     """
@@ -105,8 +105,8 @@ class _Holder:
 class Keeper:
     """Takes snapshots and holds them for the site's undo retention.
 
-    A READ COMMITTED transaction may export many snapshots and holds them all, so a few connections, each for the
-    snapshots of a part of the retention, are enough however often SCNs are asked for.
+    A READ COMMITTED transaction may export many snapshots, and holds them all. So a few connections are enough for any
+    number of SCNs; each holds the snapshots of a part of the retention.
     """
 
     def __init__(self, config: LabConfig, site: str, reader: Reader) -> None:
@@ -123,7 +123,7 @@ class Keeper:
         return float(self.config.sites[self.site].undo_retention)
 
     def take(self) -> int:
-        """A snapshot of now, held; its SCN.
+        """Take a snapshot and hold it; its SCN.
 
         :raises TimeoutError: the redo reader does not catch up.
         """
@@ -136,7 +136,7 @@ class Keeper:
                 except psycopg.OperationalError:
                     if attempt:
                         raise
-                    continue  # PostgreSQL was restarted: its snapshots are gone, a new one can be had
+                    continue  # PostgreSQL was restarted: its snapshots are gone, a new one is possible
                 if scn is not None:
                     return scn
         raise TimeoutError(f"no exact SCN of {self.site} after {ATTEMPTS} snapshots")
@@ -163,7 +163,7 @@ class Keeper:
                 "SELECT pg_export_snapshot(), pg_current_snapshot()::text, "
                 "(pg_current_wal_insert_lsn() - '0/0')::bigint"
             ).fetchone()
-            # what an open transaction has written is not flushed, and only flushed log is decoded
+            # writes of an open transaction may not be flushed, and only flushed log is decoded
             holder.connection.execute("SELECT pg_logical_emit_message(false, 'lab', '', true)")
         except psycopg.Error:
             self._let_go(holder)
@@ -187,7 +187,7 @@ class Keeper:
         return scn
 
     def tend(self) -> None:
-        """Let go what is older than the retention, and everything when the fault says so."""
+        """Release snapshots older than the retention; all of them when the fault is on."""
         if not self._lock.acquire(blocking=False):
             return
         try:
@@ -202,7 +202,7 @@ class Keeper:
             self._lock.release()
 
     def release_all(self) -> None:
-        """Let every snapshot go."""
+        """Release every snapshot."""
         with self._lock:
             for holder in list(self._holders):
                 self._let_go(holder)
@@ -226,7 +226,7 @@ class Keeper:
 
 
 def _is_gone(connection: psycopg.Connection[Any]) -> bool:
-    """True when the server has ended the connection, which a client notices only when it looks."""
+    """True when the server has ended the connection; a client must check to notice it."""
     if connection.closed or connection.broken:
         return True
     if select.select([connection.fileno()], [], [], 0)[0]:

@@ -1,4 +1,4 @@
-"""The lexical elements of Oracle's SQL, and what a translated statement is."""
+"""The lexical elements of Oracle's SQL, and the translated statement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 
 @dataclass
 class Token:
-    """A lexical element; ``kind`` is a group name of the token pattern, ``text`` what PostgreSQL gets."""
+    """A lexical element; ``kind`` is a group name of the token pattern, ``text`` is sent to PostgreSQL."""
 
     kind: str
     text: str
@@ -40,7 +40,7 @@ class Token:
 
 @dataclass
 class Statement:
-    """What the session has to do for one of Oracle's statements.
+    """Instructions to the session for one of Oracle's statements.
 
     ``kind`` is ``query``, ``dml``, ``call``, ``ddl``, ``session`` (done outside a transaction), ``commit``,
     ``rollback``, ``savepoint``, ``read_only`` or ``nothing``.

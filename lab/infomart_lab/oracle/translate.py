@@ -1,7 +1,7 @@
 """Oracle statements into PostgreSQL's, by an allow-list that fails loudly.
 
-The translation works on tokens: what it does not know passes unchanged to PostgreSQL, whose parser then refuses it,
-and a first word outside the list is refused here. Oracle's functions are functions of schema ``sys``, which stands
+The translation works on tokens. Unknown tokens pass unchanged to PostgreSQL, whose parser refuses them; a statement
+whose first word is not in the list is refused here. Oracle's functions are functions of schema ``sys``, which comes
 before ``pg_catalog`` in the search path.
 """
 

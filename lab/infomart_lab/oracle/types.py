@@ -26,7 +26,7 @@ _INT_PRECISION = {_INT2: 5, _INT4: 10, _INT8: 19, _OID: 10}
 
 @dataclass(frozen=True)
 class Column:
-    """What a describe tells of one column."""
+    """Description of one column."""
 
     name: str
     kind: int
@@ -39,7 +39,7 @@ class Column:
 def column(name: str, type_id: int, modifier: int, *, clob: bool = False) -> Column:
     """Oracle's description of a PostgreSQL result column.
 
-    :param name: name as the client shall see it.
+    :param name: name that the client gets.
     :param type_id: PostgreSQL's type identifier.
     :param modifier: PostgreSQL's type modifier, -1 for none.
     :param clob: a ``text`` column of a table, which stands for CLOB.
@@ -78,7 +78,7 @@ _PLAIN = re.compile(r"(-?)(\d+)(?:\.(\d+))?")
 def encode_number(text: str) -> bytes:
     """Oracle's NUMBER (at most 22 bytes) of a decimal text.
 
-    :raises ValueError: not a number that Oracle can hold (NaN, Infinity, too large).
+    :raises ValueError: a value that NUMBER cannot hold (NaN, Infinity, too large).
     """
     match = _PLAIN.fullmatch(text)
     if match is not None and len(text) <= 38:
@@ -154,7 +154,7 @@ def encode_stamp(text: str, kind: int) -> bytes:
 
     A time with a zone must be in UTC, as the listener's sessions are.
 
-    :raises ValueError: not a point in time that Oracle can hold (infinity, before Christ).
+    :raises ValueError: a time that Oracle cannot hold (infinity, before Christ).
     """
     match = _STAMP.fullmatch(text)
     if match is None:

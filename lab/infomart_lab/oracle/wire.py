@@ -1,7 +1,7 @@
 """Framing of Oracle's wire protocol (TNS packets) and the encodings inside them (TTC).
 
 Written after the public source of python-oracledb's thin driver (``src/oracledb/impl/thin``). A request has no
-length, so :class:`Reader` pulls packets on demand and every mistake in parsing ends the session loudly.
+length, so :class:`Reader` reads packets on demand, and every parsing error ends the session with a message.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Break(Exception):
 
 
 def connect_data(body: bytes) -> tuple[int, int]:
-    """Length of the connect descriptor, and where it stands in the body of a CONNECT packet."""
+    """Length of the connect descriptor, and its offset in the body of a CONNECT packet."""
     length, offset = struct.unpack_from(">HH", body, 16)
     return length, offset - 8
 

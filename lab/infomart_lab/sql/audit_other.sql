@@ -1,4 +1,4 @@
--- The judge's look at one site, in one snapshot. Temporary tables: audit_journal (guid, data_source_key,
+-- The audit of one site, in one snapshot. Temporary tables: audit_journal (guid, data_source_key,
 -- created_ts), audit_other (guid, copies): interactions of the table that are not a seeded row in its own place.
 analyze audit_journal;
 analyze audit_other;

@@ -22,6 +22,6 @@ create table g_dss_gcc_provider (
     dss_id bigint primary key, icon_dbid bigint not null, ds_dbid bigint not null, dsconn_stime bigint,
     dsconn_etime bigint, icon_stime bigint, icon_etime bigint, fevent_itime bigint, levent_itime bigint
 );
--- How much of the data source's spool is in this IDB; moves in the transaction that writes the calls.
+-- Number of the spool's calls that are in this IDB; updated in the transaction that writes the calls.
 create table lab_icon_checkpoint (calls bigint not null);
 insert into lab_icon_checkpoint values (0);

@@ -1,5 +1,5 @@
 -- Tables that the guide excludes from replication (lines 440 to 562) and that the lab's server really uses.
--- The rest of the list is made by schema.py with the columns that their kind has in common.
+-- schema.py makes the rest of the list, with the columns common to each kind.
 create table gidb_g_call_v (
     id bigint primary key, callid varchar(50) not null, parentcallid varchar(50), mergecallid varchar(50),
     state smallint not null, mediatype smallint not null, calltype smallint not null, callani varchar(255),

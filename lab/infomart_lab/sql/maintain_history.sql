@@ -1,4 +1,4 @@
--- Job_MaintainGIM: what CTL_EXTRACT_HISTORY and CTL_TRANSFORM_HISTORY no longer need. Each data source's highest
+-- Job_MaintainGIM: old rows of CTL_EXTRACT_HISTORY and CTL_TRANSFORM_HISTORY. Each data source's highest
 -- transformed mark stays, and so does every extraction above it. Psycopg parameter: before (UTC epoch).
 delete from ctl_extract_history as e
  where created_ts < %(before)s

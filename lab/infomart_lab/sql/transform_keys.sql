@@ -1,4 +1,4 @@
--- Calls of one data source that Job_TransformGIM takes up, with the keys of their rows. Psycopg parameters:
+-- Calls of one data source that Job_TransformGIM loads, with the keys of their rows. Psycopg parameters:
 -- data_source_key, low (exclusive) and high (inclusive) CREATED_TS.
 insert into tmp_call_keys
 select c.id, nextval('seq_interaction_fact'), nextval('seq_interaction_resource_fact'),

@@ -1,4 +1,4 @@
-"""What is common to all commands: their words, and the error that is their reply."""
+"""Common parts of all commands: their words, and the error as a reply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CommandError(Exception):
 
 
 def invalid_command() -> CommandError:
-    """The error of a command that does not exist, or not in this release."""
+    """The error of a command that does not exist in this release."""
     return CommandError("ERROR: Invalid command.")
 
 

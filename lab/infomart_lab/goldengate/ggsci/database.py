@@ -1,4 +1,4 @@
-"""The site's database as ggsci asks it. Heavy to import: only a conversation that needs a database does."""
+"""The site's database as ggsci asks it. Heavy to import: only conversations with a database import it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Database:
         return int(row[0])
 
     def scn_at(self, moment: datetime) -> int | None:
-        """Last SCN of a time; None when it is older than what the database remembers."""
+        """Last SCN of a time; None when the database no longer knows it."""
         row = self._connection.execute(
             "SELECT max(scn)::bigint FROM sys.lab_scn_time WHERE time_dp <= %s", (moment,)
         ).fetchone()

@@ -1,4 +1,4 @@
-"""Files and folders of the home that ggsci shows or makes."""
+"""Files and folders of the home that ggsci shows or creates."""
 
 from __future__ import annotations
 

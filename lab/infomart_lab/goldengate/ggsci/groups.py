@@ -49,7 +49,7 @@ def selected(session: Session, options: Options) -> list[Group]:
 
 
 def is_active(group: Group) -> bool:
-    """Whether the group's process runs or is being started."""
+    """True when the group's process runs or is being started."""
     return group.status() in ("RUNNING", "STARTING")
 
 
@@ -85,7 +85,7 @@ def _begin(session: Session, options: Options) -> tuple[int, str]:
 
 
 def _takes_common(definition: dict[str, Any], word: str, options: Options) -> bool:
-    """Take an option that Extracts and Replicats have alike; False when it is another one."""
+    """Take an option that Extracts and Replicats share; False for another option."""
     if word == "EXTSEQNO":
         definition["start"] = [options.number("EXTSEQNO"), 0]
     elif word == "EXTRBA":
@@ -194,7 +194,7 @@ def alter_group(session: Session, options: Options) -> str:
             start = definition.get("start") or [0, 0]
             start[0 if word == "EXTSEQNO" else 1] = options.number(word)
             definition["start"] = start
-            # A new identity: what the remote trail or the checkpoint table know no longer counts.
+            # A new identity: positions in the remote trail or the checkpoint table no longer count.
             definition["id"] = uuid.uuid4().hex
             checkpoint = {}
         elif word == "ETROLLOVER":

@@ -1,4 +1,4 @@
-"""What ggsci shows of groups without asking their processes: INFO and STATUS."""
+"""INFO and STATUS: the state of groups, without a question to their processes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _info(session: Session, group: Group) -> str:
         lines.append(definition["type"].upper() if definition["type"] == "Integrated" else definition["type"])
     lag, since = _times(group)
     lines.append(f"{'Checkpoint Lag':<20} {words.duration(lag)} (updated {words.duration(since)} ago)")
-    # It may have come to life since its file was read.
+    # It may have started since its file was read.
     if session.wording != "11.2" and "pid" in process and group.alive():
         lines.append(f"{'Process ID':<20} {process['pid']}")
     blank = " " * 21

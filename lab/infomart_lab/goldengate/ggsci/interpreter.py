@@ -1,4 +1,4 @@
-"""Commands, and what answers each: ggsci's prompt over the modules of its objects."""
+"""Commands with their functions: ggsci's prompt over the modules of its objects."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def execute(session: Session, line: str) -> str:
 
 
 def _command(verb: str, options: Options) -> Command:
-    """What answers a verb and, where it has one, the object behind it.
+    """The function for a verb and, where it has one, the object after it.
 
     :raises CommandError: there is no such command.
     """

@@ -1,4 +1,4 @@
-"""The database user of a conversation, and the credential store that its alias may stand in."""
+"""The database user of a conversation, and the credential store with the aliases."""
 
 from __future__ import annotations
 

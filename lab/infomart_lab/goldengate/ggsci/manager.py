@@ -1,4 +1,4 @@
-"""The manager as ggsci starts, stops and shows it."""
+"""The manager: start, stop and state."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def start_manager(session: Session, options: Options) -> str:
         lab.HOST_VARIABLE: f"{session.site}/db",
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
     }
-    # It keeps ggsci's outputs open, so a connection that waits for their end waits for the manager.
+    # The manager keeps ggsci's outputs open, so a connection that waits for their end waits for the manager.
     child = subprocess.Popen(
         [sys.executable, "-m", "infomart_lab.goldengate.manager"],
         env=environment,

@@ -1,4 +1,4 @@
-"""What ggsci asks the running processes of groups: LAG, SEND and STATS."""
+"""LAG, SEND and STATS: questions to the running processes of groups."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _not_running(group: Group) -> NoAnswer:
 
 
 def _request(group: Group, name: str, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """First line of a reply, and what the process answers.
+    """First line of a reply, and the process's answer.
 
     :raises NoAnswer: it does not run, or does not answer.
     """

@@ -66,7 +66,7 @@ def stop(session: Session, group: Group, *, force: bool = False, at_once: bool =
     head = f"Sending STOP request to {group.program} {group.name} ..."
     if not force and group.kind == "extract" and _refuses_stop(session, group):
         return f"{head}\n\n{replies.OPEN_TRANSACTIONS.format(group=group.name)}"
-    # A process that is still STARTING has no ears yet. A Replicat in a transaction goes on to its end.
+    # A STARTING process takes no command yet. A Replicat in a transaction continues to its end.
     deadline = time.monotonic() + (3 if group.kind == "replicat" else 15)
     asked, trouble = False, "no answer"
     while time.monotonic() < deadline and is_active(group):
@@ -83,7 +83,7 @@ def stop(session: Session, group: Group, *, force: bool = False, at_once: bool =
 
 
 def _refuses_stop(session: Session, group: Group) -> bool:
-    """Whether a classic Extract would need archived logs of a long transaction after its next start."""
+    """True when a classic Extract would need archived logs of a long transaction after its next start."""
     definition = group.definition
     if definition.get("source"):
         return False

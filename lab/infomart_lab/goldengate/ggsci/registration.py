@@ -1,4 +1,4 @@
-"""What the database must know of an Extract: its capture, and sequences that are flushed to the redo."""
+"""An Extract's registration in the database, and sequences that are flushed to the redo."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def register_extract(session: Session, options: Options) -> str:
     first = database.current_scn()
     start = group.definition.get("begin_scn", first)
     database.add_capture(capture_name(group), first, max(first, start))
-    # Known from the beginning, while the dictionary is still being written.
+    # Recorded first: it exists while the dictionary is still being written.
     session.take_time()
     kind = "Extract" if session.wording == "11.2" else "Extract group"
-    # With its code in release 11.2 too, and without an empty line behind it.
+    # With its code in release 11.2 too, and without an empty line after it.
     return (
         f"{datetime.now():%Y-%m-%d %H:%M:%S}  INFO    OGG-02003  {kind} {group.name} successfully "
         f"registered with database at SCN {first}."

@@ -1,4 +1,4 @@
-"""What one run of ggsci knows: its site, its home, its database user and the lines that follow."""
+"""One run of ggsci: its site, home, database user and remaining input."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ class Session:
         return f"GGSCI ({who}) {number}> "
 
     def answer(self, default: str = "") -> str:
-        """Next line: the real one asks on the terminal."""
+        """Next line; the real program asks on the terminal."""
         return next(self.lines, default).strip()
 
     def says_yes(self) -> bool:
-        """Whether the next line says yes."""
+        """True when the next line says yes."""
         return self.answer("n").lower().startswith("y")
 
     def take_time(self) -> None:
-        """The fault ``slow_register``: what writes or locks the dictionary takes that many seconds."""
+        """The fault ``slow_register``: commands that write or lock the dictionary take that many seconds."""
         seconds = lab.fault(self.config, f"{self.site}.goldengate.slow_register")
         if seconds is not None:
             time.sleep(float(str(seconds)))
 
     def connect(self) -> Database:
-        """The database, whoever asks.
+        """The database, without a login.
 
         :raises CommandError: there is no listener.
         """

@@ -1,4 +1,4 @@
-"""The long texts of ggsci's replies, as pure functions. What other programs print too stands one level up."""
+"""The long texts of ggsci's replies, as pure functions. Texts that other programs print too are one level up."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TRANDATA         ADD, DELETE, INFO
 CHECKPOINTTABLE  ADD, DELETE, INFO"""
 
 NOT_AVAILABLE = "Not Available"
-#: Checkpoints of INFO ..., SHOWCH, with what each is the position of.
+#: Checkpoints of INFO ..., SHOWCH, with the position of each.
 STARTUP = "Startup Checkpoint (starting position in the data source)"
 RECOVERY = "Recovery Checkpoint (position of oldest unprocessed transaction in the data source)"
 CURRENT = "Current Checkpoint (position of last record read in the data source)"
@@ -70,7 +70,7 @@ def target_trail(name: str, position: tuple[int, int], megabytes: int, kind: str
 
 
 def source_span(source: str, end: str) -> list[str]:
-    """From where to where a group has read."""
+    """The part of its source that a group has read."""
     return [
         "\n  Extract Source                          Begin             End\n",
         f"  {source:<38}  * Initialized *   {end}",
@@ -115,13 +115,13 @@ def trail_checkpoint(title: str, position: tuple[int, int], when: str, trail: st
 
 
 def write_checkpoint(number: int, position: tuple[int, int], when: str, trail: str) -> str:
-    """Where an Extract stands in one of its trails."""
+    """Position of an Extract in one of its trails."""
     checkpoint = trail_checkpoint(_CURRENT_WRITE, position, when, trail)
     return f"Write Checkpoint #{number}\n\n  GGS Log Trail\n\n{checkpoint}"
 
 
 def csn_state(csn: int | None, xid: object) -> str:
-    """What a Replicat has applied."""
+    """Position of the applied transactions of a Replicat."""
     return (
         "CSN state information:\n"
         f"  CRC: {(csn or 0) & 0xFF:02X}-7F-E1-CF\n"
