@@ -205,6 +205,16 @@ def test_settings_that_no_pdb_can_have_are_one_clear_mistake(
     assert "sites.dublin." in found
 
 
+@pytest.mark.parametrize("letters", [128, 129])
+def test_an_oracle_name_has_at_most_the_128_characters_of_12_2(document: dict[str, Any], letters: int) -> None:
+    changed = change(document, "info_mart.schema", "G" * letters)
+    if letters > 128:
+        with pytest.raises(TopologyError, match="at most 128 characters"):
+            read(changed)
+    else:
+        assert read(changed).info_mart.schema_name == "G" * 128
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_field_is_named_with_file_path_finding_and_what_is_allowed(name: str, document: dict[str, Any]) -> None:
     path, value, allowed = WRONG[name]

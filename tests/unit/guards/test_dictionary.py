@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.operators.fakes import StepOf
+from tests.unit.operators.fakes import StepOf, replace_question
 
 from infomart_dr.errors import GuardError
 from infomart_dr.evidence.manifest import Dictionary, code_hash, dictionary_from_rows
@@ -15,6 +15,7 @@ from infomart_dr.guards import dictionary
 from infomart_dr.guards.dictionary import dictionary_differences, parity, unusable_indexes
 from infomart_dr.guards.surroundings import missing_around, whole_dictionary
 from infomart_dr.operators.checks import ProveParity
+from infomart_dr.operators.dump_set import CheckObjects
 
 
 class Site:
@@ -243,6 +244,18 @@ def test_what_is_invalid_at_the_target_is_recompiled_before_it_is_judged(sites: 
     assert "invalid at both sites: VIEW BROKEN" in result["summary"]
 
 
+def test_what_an_import_leaves_invalid_is_recompiled(sites: dict[str, Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    step = _locked(step_of(sites))
+    manifest = SimpleNamespace(dictionary=whole_dictionary(step, "source"))
+    replace_question(monkeypatch, "proven_manifest", lambda step: manifest)
+    sites["target"].rows["invalid_objects"] = invalid("V")
+    CheckObjects(task_id="check_objects", role="target")._run(step)
+    assert sites["target"].compiled == 1 and sites["source"].compiled == 0
+    sites["target"].rows["invalid_objects"] = invalid("BROKEN")
+    with pytest.raises(GuardError, match="VIEW BROKEN is invalid"):
+        CheckObjects(task_id="check_objects", role="target")._run(step)
+
+
 def test_what_stays_invalid_stops_the_run_and_what_differs_is_not_compiled(sites: dict[str, Site]) -> None:
     sites["target"].rows["invalid_objects"] = invalid("BROKEN")
     with pytest.raises(GuardError, match="VIEW BROKEN is invalid"):
@@ -265,7 +278,10 @@ def _locked(step: Any) -> Any:
 def test_what_no_export_of_a_schema_carries_is_listed_with_its_statement(sites: dict[str, Site]) -> None:
     sites["source"].rows |= {
         "object_grants": [{"grantee": "GIM", "owner": "SYS", "table_name": "DBMS_LOCK", "privilege": "EXECUTE"}],
-        "system_grants": [{"privilege": "CREATE VIEW", "admin_option": "NO"}],
+        "system_grants": [
+            {"privilege": "CREATE VIEW", "admin_option": "NO"},
+            {"privilege": "CREATE TABLE", "admin_option": "YES"},
+        ],
         "dependants": [
             {"owner": "PUBLIC", "name": "CALLS", "type": "SYNONYM", "referenced_name": "CALLS"},
             {"owner": "TENANT", "name": "V_CALLS", "type": "VIEW", "referenced_name": "CALLS"},
@@ -282,6 +298,7 @@ def test_what_no_export_of_a_schema_carries_is_listed_with_its_statement(sites: 
     step = step_of(sites)
     wanted = whole_dictionary(step, "source")
     assert missing_around(step, wanted) == [
+        'privilege: grant create table to "GIM" with admin option',
         'privilege: grant execute on "SYS"."DBMS_LOCK" to "GIM"',
         'SYNONYM PUBLIC.CALLS: create public synonym "CALLS" for "GIM"."CALLS"',
         "VIEW TENANT.V_CALLS: the source's dbms_metadata.get_ddl('VIEW', 'V_CALLS', 'TENANT')",

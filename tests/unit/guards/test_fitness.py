@@ -92,6 +92,14 @@ def without(role: str, kind: str, *words: str) -> Callable[[World], None]:
     return change
 
 
+def both(*changes: Callable[[World], None]) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        for each in changes:
+            each(world)
+
+    return change
+
+
 def setting(site: str, part: str, **values: Any) -> Callable[[World], None]:
     return lambda world: world.change(lambda document: document["sites"][site][part].update(values))
 
@@ -137,6 +145,18 @@ def test_two_healthy_databases_have_no_fault(world: World) -> None:
             True,
         ),
         (rows("source", "schema_tablespaces", {"tablespace_name": "GIM_DATA"}), "(ORA-00959)", True, True),
+        (
+            both(row("source", "account", profile="REPORTING"), rows("target", "account")),
+            "the profile REPORTING of GIM is missing at site2: the import cannot create the user (ORA-02380)",
+            True,
+            True,
+        ),
+        (
+            both(row("source", "account", default_tablespace="GIM_DATA"), rows("target", "account")),
+            "the tablespace GIM_DATA of GIM is missing at site2",
+            True,
+            True,
+        ),
         (
             rows("source", "granted_roles", {"granted_role": "GIM_READ"}),
             "roles of GIM are missing at site2: GIM_READ (ORA-01919)",
@@ -219,6 +239,8 @@ def test_a_fault_is_found_and_stops_a_run_where_the_run_would_lose_by_it(
         rows("target", "dbms_jobs_of", {"job": 41, "broken": "Y"}),
         rows("target", "recovery_area"),
         parameter("target", "compatible", "19.0.0.0"),
+        # An owner that is there keeps its own profile.
+        row("source", "account", profile="REPORTING"),
     ],
 )
 def test_what_harms_nothing_is_no_fault(world: World, change: Callable[[World], None]) -> None:

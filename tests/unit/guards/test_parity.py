@@ -6,9 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.operators.fakes import StepOf
+from tests.unit.operators.fakes import StepOf, replace_question
 
-from infomart_dr.guards.dictionary import code_of, parity, unusable_indexes
+from infomart_dr.guards.dictionary import code_of, dictionary_of, parity, unusable_indexes
+from infomart_dr.guards.dump_set import missing_indexes
 
 NOTHING: dict[str, list[dict[str, Any]]] = {
     name: []
@@ -92,6 +93,21 @@ def test_a_database_before_12c_is_not_asked_for_identity_columns() -> None:
     assert parity(step).faults == []
 
 
+def test_an_index_that_the_import_left_out_is_missing_by_its_name_or_if_generated_by_its_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def several(*found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+        return {key: [row for each in found for row in each[key]] for key in ("indexes", "index_columns")}
+
+    source = several(index("I1"), index("I2", column="B"), index("SYS_C1", column="C", generated="Y"))
+    target = several(index("I1"), index("SYS_C9", column="C", generated="Y"))
+    step = compared(source, target)
+    manifest = SimpleNamespace(dictionary=dictionary_of(step, "source"))
+    replace_question(monkeypatch, "proven_manifest", lambda step: manifest)
+    assert missing_indexes(step) == ["I2"]
+    assert missing_indexes(compared(source, several(index("I1"), index("I2", column="B")))) == ["SYS_C1"]
+
+
 def test_an_unusable_partition_is_named_with_the_statement_that_rebuilds_it() -> None:
     partition = {
         **{"owner": "GIM", "index_name": "I1", "table_name": "FACT"},
@@ -101,6 +117,11 @@ def test_an_unusable_partition_is_named_with_the_statement_that_rebuilds_it() ->
     (found,) = unusable_indexes(step, "target")
     assert "P1" in found.statement and "rebuild" in found.statement.lower()
     assert any("I1 is UNUSABLE" in fault for fault in parity(step).faults)
+
+
+def test_an_index_of_another_schema_is_rebuilt_there() -> None:
+    (found,) = unusable_indexes(compared({}, index("I1", owner="APP", status="UNUSABLE")), "target")
+    assert found.statement == 'alter index "APP"."I1" rebuild'
 
 
 def test_the_order_of_a_check_constraints_columns_does_not_count() -> None:

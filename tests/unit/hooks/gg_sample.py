@@ -109,6 +109,8 @@ class FakeHost:
     calls: list[Call] = field(default_factory=list)
     #: Jobs that were started and not forgotten, by id.
     jobs: dict[str, FakeJob] = field(default_factory=dict)
+    #: Programs that ran as jobs, so that no SSH connection waited for them.
+    submitted: list[str] = field(default_factory=list)
     #: Checks of a job until it ends.
     job_takes: int = 0
 
@@ -152,6 +154,7 @@ class FakeJob:
         assert self.job_id not in self.host.jobs, "the same job twice"
         title, _, last = program.partition("\n")
         assert last == "exec ./ggsci"
+        self.host.submitted.append(shlex.split(title)[2])
         printed = self.host.run(["./ggsci"], stdin=given["stdin"], environment=given["environment"], cwd=given["cwd"])
         self.output = f"{shlex.split(title)[2]}\n{printed.stdout}"
         self.host.jobs[self.job_id] = self

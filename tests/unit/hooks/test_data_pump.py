@@ -512,6 +512,16 @@ def test_export_parameters_are_complete_and_valid(release: str, wildcard: str) -
     assert [each.object_type for each in job.exclude] == ["STATISTICS"] and not job.cluster
 
 
+def test_an_export_for_an_older_target_names_its_release() -> None:
+    made = topology()
+    texts = [
+        data_pump.export_parameters(made, made.site("site2"), 1440415, "GIM_EXP_1", version_of_target=version)
+        for version in (None, "12.2.0")
+    ]
+    assert ["VERSION=12.2.0" in text.splitlines() for text in texts] == [False, True]
+    assert "VERSION" not in texts[0]
+
+
 def test_import_parameters_read_the_named_files_and_replace() -> None:
     made = topology()
     files = ["gim_GIM_EXP_1_01.dmp", "gim_GIM_EXP_1_02.dmp"]
@@ -519,6 +529,8 @@ def test_import_parameters_read_the_named_files_and_replace() -> None:
     _, job = lab_read("IMPORT", ["SYSTEM", "parfile=x"], release="11.2", read_file=lambda path: text)
     assert (job.dumpfile, job.directory, job.table_exists_action) == (files, "OTHER_DIR", "REPLACE")
     assert job.flashback_scn is None and not job.cluster
+    # An enabled job would run beside the source's.
+    assert {each.object_type for each in job.exclude} == {"JOB", "PROCOBJ"}
     assert "DUMPFIL=" not in text
 
 

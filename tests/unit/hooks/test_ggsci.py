@@ -982,19 +982,21 @@ def test_a_slow_registration_is_sent_once_and_waited_for() -> None:
     ggsci, host = hook(fixed(LOGGED_IN, REGISTERED))
     host.job_takes = 90
     assert ggsci.register_extract("EGIM").scn == 77
+    assert host.submitted == ["ggsci: REGISTER EXTRACT EGIM DATABASE"], "no SSH connection waits for it"
     assert sum("REGISTER" in call.stdin for call in host.calls) == 1 and not host.jobs
 
 
-def test_a_registration_whose_caller_was_lost_is_found_by_the_retry_and_gives_its_scn() -> None:
+@pytest.mark.parametrize("left", [5, 0])
+def test_a_registration_whose_caller_was_lost_is_found_by_the_retry_and_gives_its_scn(left: int) -> None:
     ggsci, host = hook(fixed(LOGGED_IN, REGISTERED))
     host.job_takes = 10_000
     with pytest.raises(TransientError, match="still runs"):
         ggsci.register_extract("EGIM")
-    # The retry is another process, and the first command still runs for a while.
+    # The retry is another process. The first command still runs for a while, or has ended in between.
     again, _ = hook(fixed(LOGGED_IN, REGISTERED))
     again._host = host  # type: ignore[assignment]
     again._jobs = lambda job_id: FakeJob(host, job_id)  # type: ignore[assignment, return-value]
-    next(iter(host.jobs.values())).left = 5
+    next(iter(host.jobs.values())).left = left
     assert again.register_extract("EGIM").scn == 77
     assert sum("REGISTER" in call.stdin for call in host.calls) == 1
 
@@ -1031,7 +1033,7 @@ def test_sequences_are_flushed_again_although_an_earlier_flush_was_not_read() ->
     next(iter(host.jobs.values())).left = 0
     host.job_takes = 0
     assert ggsci.flush_sequence("GIM").changed
-    assert sum("FLUSH" in call.stdin for call in host.calls) == 2
+    assert host.submitted == 2 * ["ggsci: FLUSH SEQUENCE GIM.*"]
 
 
 def test_an_extract_begins_behind_its_registration() -> None:
@@ -1099,6 +1101,7 @@ def test_schema_logging_is_switched_on_once_and_proven() -> None:
     ggsci, host = hook(answer)
     assert ggsci.enable_schema_trandata("GIM").changed
     assert not ggsci.enable_schema_trandata("GIM").changed
+    assert host.submitted == ["ggsci: ADD SCHEMATRANDATA GIM"]
     assert sum("ADD" in call.stdin for call in host.calls) == 1
 
 
@@ -1135,9 +1138,12 @@ def test_a_manager_that_keeps_the_outputs_open_does_not_hold_the_connection(tmp_
     program = tmp_path / "ggsci"
     program.write_text("#!/bin/sh\ncat\necho Manager started.\nsleep 20 &\nexit 3\n")
     program.chmod(0o700)
-    ggsci, host = hook(fixed("Manager started."))
-    ggsci._run("START MGR\nEXIT\n", None, apart=True)
-    argv = [str(program) if word == "./ggsci" else word for word in host.calls[0].argv]
+    world = World()
+    world.manager = False
+    ggsci, host = hook(world)
+    ggsci.start_manager()
+    (sent,) = (call for call in host.calls if "START MGR" in call.stdin)
+    argv = [str(program) if word == "./ggsci" else word for word in sent.argv]
     done = subprocess.run(argv, input="START MGR\n", capture_output=True, text=True, timeout=10)
     assert (done.stdout, done.returncode) == ("START MGR\nManager started.\n", 3)
 

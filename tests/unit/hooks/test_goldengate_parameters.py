@@ -306,6 +306,12 @@ def test_the_rows_that_stopped_a_replicat_outlive_its_restart() -> None:
     )
 
 
+def test_a_replicat_rolls_back_a_transaction_whose_end_does_not_arrive() -> None:
+    """A lost source leaves one; without the limit the complete transactions before it would wait for ever."""
+    statements = parameters.statements(parameters.render_replicat(make_topology(), "site3", "site2"))
+    assert "TRANSACTIONTIMEOUT 60 SECONDS" in statements
+
+
 # -- the site's own lines ----------------------------------------------------------------------------------
 
 EXTRA = {

@@ -37,6 +37,8 @@ class World:
         self.jobs: dict[str, str] = {}
         self.submitted: list[tuple[str, list[str]]] = []
         self.container_faults: list[str] = []
+        #: What was read while the server stood still for the export.
+        self.noted: list[str] = []
 
     def step(self, **facts: str) -> Any:
         step: Any = FakeStep(**facts)
@@ -95,7 +97,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(remote_job, "RemoteJob", Job)
     replace_question(monkeypatch, "directory_path", lambda step, role: "/dp")
     replace_question(monkeypatch, "container_faults", lambda step, role: iter(world.container_faults))
-    replace_question(monkeypatch, "exported_dictionary", lambda step: None)
+    replace_question(monkeypatch, "exported_dictionary", lambda step: world.noted.append("dictionary"))
     replace_question(monkeypatch, "unusable_indexes", lambda step, role: [])
     monkeypatch.setattr(RunExpdp, "parameters", lambda self, step: "SCHEMAS=GIM")
     return world
@@ -211,6 +213,8 @@ def test_a_finished_job_is_not_run_again_when_its_task_is_cleared(world: World) 
     step = world.step()
     RunExpdp(task_id="run_expdp")._run(step)
     assert world.submitted == [] and step.ledger["exported"] == NAME
+    # The import is held against what was there at the export, not against what was made since.
+    assert world.noted == ["dictionary"]
 
 
 def test_an_import_is_refused_while_a_replicat_is_there(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +227,27 @@ def test_an_import_is_refused_while_a_replicat_is_there(world: World, monkeypatc
     with pytest.raises(GuardError, match="RGIM exists at site3"):
         operator.prepare(step)
     operator.prepare(step)
+
+
+@pytest.mark.parametrize("lacking", ["sequences_dropped", "old_code_dropped"])
+def test_an_import_begins_only_where_what_it_would_keep_is_dropped(
+    world: World, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    replace_question(monkeypatch, "proven_manifest", lambda step: SimpleNamespace(digest=lambda: "d"))
+    done = {"dump_set_proven": "d", "sequences_dropped": "yes", "old_code_dropped": "yes"}
+    del done[lacking]
+    with pytest.raises(GuardError, match=lacking):
+        RunImpdp(task_id="run_impdp", role="target").prepare(world.step(**done))
+
+
+def test_the_export_is_written_for_a_target_with_a_lower_compatible(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    replace_question(monkeypatch, "export_version", lambda step: "12.2.0")
+    monkeypatch.setattr(dump_set, "export_parameters", lambda *given, **named: asked.append(named) or "")
+    step: Any = FakeStep(scn="4711")
+    step.site = lambda role: None
+    RunExpdp(task_id="run_expdp").parameters(step)
+    assert asked == [{"version_of_target": "12.2.0"}]
 
 
 def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_client(

@@ -200,6 +200,7 @@ class Survivor(FakeStep):
         self.document["sites"]["site2"]["goldengate"]["home"] = str(self.goldengate.home)
         self.document["sites"]["site2"]["goldengate"]["trails"]["remote"]["site1"] = "./dirdat/dp"
         self.sequences: dict[str, int] = {}
+        self.caches: dict[str, int] = {}
         self.highest: dict[str, int] = {}
         self.statements: list[str] = []
         self.sessions: list[dict[str, Any]] = []
@@ -236,7 +237,10 @@ class Survivor(FakeStep):
 
         def select(name: str, **binds: Any) -> list[dict[str, Any]]:
             if name == "sequences":
-                return [{"sequence_name": n, "last_number": v} for n, v in self.sequences.items()]
+                return [
+                    {"sequence_name": n, "last_number": v, "cache_size": self.caches.get(n, 0)}
+                    for n, v in self.sequences.items()
+                ]
             if name == "apply_transactions":
                 assert binds == {"username": "GGATE"}
                 return self.transactions
@@ -662,6 +666,14 @@ def test_only_sequences_that_are_too_low_are_raised_above_the_keys_in_use(with_s
     assert len(step.statements) == 1
     assert "GIM.SEQ_INTERACTION_FACT" in step.statements[0] and step.statements[0].endswith("1400")
     assert step.sequences["SEQ_AUDIT_LOG"] == 500
+
+
+def test_values_that_may_be_cached_below_last_number_count_as_free(with_sequences: Any) -> None:
+    step = with_sequences
+    step.sequences["SEQ_INTERACTION_FACT"] = 410
+    step.caches = {"SEQ_INTERACTION_FACT": 20, "SEQ_AUDIT_LOG": 20}
+    raise_sequences(step)
+    assert step.statements == ["alter sequence GIM.SEQ_INTERACTION_FACT restart start with 1420"]
 
 
 def test_sequences_above_every_key_are_left_alone(with_sequences: Any) -> None:

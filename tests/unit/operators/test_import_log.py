@@ -197,6 +197,7 @@ def test_the_gate_does_not_ask_where_there_is_nothing_to_decide(monkeypatch: pyt
 def test_the_gate_lists_every_error_and_asks_once_for_an_import(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(START + ROWS + GRANT + COMPILE + end(2), export=JOB + end(1))
     monkeypatch.setattr(human.Step, "from_context", lambda context: world.step)
+    assert gate().does_not_apply(world.step) is None
     shown = gate().evidence(world.step)
     for part in ("3 thing(s)", 'GRANT SELECT ON "GIM"."CALENDAR" TO "REPORT"', "AGG_TOOLS", "expdp: ORA-39083"):
         assert part in shown

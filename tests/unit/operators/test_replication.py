@@ -11,11 +11,13 @@ import pytest
 from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import GuardError
+from infomart_dr.guards.replication import no_older_transactions
 from infomart_dr.operators.replication import (
     RecreateCheckpointTable,
     RemoveOldReplication,
     RemoveReplicationToTarget,
 )
+from infomart_dr.plan import facts
 from infomart_dr.topology import Trails
 
 #: Files of a GoldenGate home with a space in its path, as an operator's own home may have.
@@ -153,3 +155,17 @@ def test_the_plan_whose_capture_runs_is_recorded_at_both_sites(sites: dict[str, 
         entry["plan"] = "older"
     RemoveOldReplication(task_id="remove_old_replication")._run(step)
     assert [entry["plan"] for entry in step.replications] == ["plan-1", "plan-1"]
+
+
+def test_an_idle_session_with_an_open_transaction_is_named_with_its_idle_time(sites: dict[str, Site]) -> None:
+    """A person who left a window open is asked another question than a program that works."""
+    row = {
+        **{"sid": 7, "serial": 11, "inst_id": 1, "username": "ANNA", "program": "sqlplus", "machine": "pc1"},
+        **{"start_time": "10:00", "status": "INACTIVE", "idle_seconds": 7200},
+    }
+    step = step_of(sites)
+    step.ledger.put_once(facts.CAPTURE_SCN.of("to_target"), 4711)
+    step.dba = lambda role: SimpleNamespace(select=lambda name, before_scn: [row, {**row, "status": "ACTIVE"}])
+    seen = no_older_transactions(step, "to_target")
+    assert not seen.satisfied
+    assert [session.partition("since 10:00")[2] for session in seen.details["sessions"]] == [", idle for 2 h)", ")"]

@@ -497,6 +497,22 @@ def test_a_manager_that_starts_our_groups_by_itself_is_named(text: str, levels: 
     assert [verdict.level for verdict in found] == levels  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("command", "exit_code", "level"),
+    [([], 0, "not checked"), (["gimservice"], 0, "ok"), (["gimservice"], 3, "blocked")],
+)
+def test_a_server_that_its_host_would_start_is_named(command: list[str], exit_code: int, level: str) -> None:
+    """A restart of the host would start a second Info Mart Server."""
+    done = SimpleNamespace(stdout="automatic" if exit_code else "manual", stderr="", exit_code=exit_code)
+    step = StepOf(
+        site=lambda role: SimpleNamespace(info_mart_server=SimpleNamespace(manual_start_check=command)),
+        name=site_name,
+        host=lambda role, kind: SimpleNamespace(run=lambda argv, check: done),
+    )
+    verdict = services.MANUAL_START.look(SimpleNamespace(step=step), "target")  # type: ignore[arg-type]
+    assert verdict.level == level  # type: ignore[union-attr]
+
+
 def test_an_active_active_failover_is_not_asked_for_replication_or_a_stopped_survivor() -> None:
     names = {each.check.name for each in procedures.PROCEDURES["failover"].checks("active-active")}
     assert not names & {"replication", "schema_parity", "parameter_files", "server_stopped", "trail_space"}
