@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,6 +77,7 @@ class Procedure:
     :param plan: run id.
     :param before: called with the task id before each step; raises to inject a failure.
     :param person: does the work of a human step before its answer: called with the task id.
+    :param marked: tasks that a person has marked as success; they do not run.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Procedure:
         approve: bool = True,
         retries: int = 3,
         person: Callable[[str], None] | None = None,
+        marked: Collection[str] = (),
     ) -> None:
         self.dag = DagBag(str(ROOT / "dags" / f"{dag_id}.py")).dags[dag_id]
         values = {name: self.dag.params[name] for name in self.dag.params} | (params or {})
@@ -102,6 +104,7 @@ class Procedure:
         self.before = before or (lambda task_id: None)
         self.person = person or (lambda task_id: None)
         self.approve = approve
+        self.marked = marked
         self.retries = retries
         #: Text of each gate and human step.
         self.shown: dict[str, str] = {}
@@ -135,7 +138,7 @@ class Procedure:
         """
         failure: BaseException | None = None
         for task in self.order():
-            if failure is not None and not task.is_teardown:
+            if (failure is not None and not task.is_teardown) or task.task_id in self.marked:
                 continue
             if task.is_teardown and not all(
                 setup in self.results for setup in task.upstream_task_ids if self.dag.get_task(setup).is_setup
