@@ -16,15 +16,21 @@ import paramiko
 import pytest
 
 from infomart_lab import config as lab_config
-from infomart_lab import host, procs, shims
+from infomart_lab import host, procs, shims, sshd
 from infomart_lab.config import LabConfig
 
 pytestmark = pytest.mark.lab
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, base_port: int) -> Iterator[LabConfig]:
-    config = lab_config.create(tmp_path_factory.mktemp("hosts") / "lab", base_port=base_port)
+@pytest.fixture(scope="module", params=["stand-in", "sshd"])
+def lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, base_port: int
+) -> Iterator[LabConfig]:
+    real = request.param == "sshd"
+    if real and (missing := sshd.missing()):
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    home = tmp_path_factory.mktemp("hosts") / "lab"
+    config = lab_config.create(home, base_port=base_port, real_ssh=real)
     host.prepare_keys(config)
     shims.write(config, "site2")
     part = subprocess.Popen(
