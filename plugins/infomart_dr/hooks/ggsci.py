@@ -823,7 +823,7 @@ class Ggsci:
             reply = self._execute_slowly(command, group, check=False)
         self._check(command, reply, 0)
         scn = parse.parse_registered(reply.text)
-        if scn is None and not re.search(r"successfully\s+registered|registered\s+with", reply.text, re.IGNORECASE):
+        if scn is None and not parse.is_registered(reply.text):
             raise UnexpectedReplyError(
                 f"REGISTER EXTRACT {group}: unknown reply: {reply.text[-_SHOWN:] or 'nothing'}",
                 "Check dba_capture; run the command by hand after DBLOGIN.",

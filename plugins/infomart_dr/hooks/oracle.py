@@ -31,7 +31,9 @@ from infomart_dr.values import Bind, ColumnValue, Row
 #: Seconds granted to the driver beyond its own connect timeout before the connect is given up.
 _MARGIN = 1.0
 
-_CODE = re.compile(r"\b(ORA|DPY|DPI|TNS|PLS)-(\d{4,5})\b")
+_CODE = re.compile(r"\b(ORA|DPY|DPI|TNS|PLS)-(\d{1,5})\b")
+#: Python's words for a certificate that is refused; the driver adds no code of its own.
+_TLS = re.compile(r"\[SSL: \w*(?:CERTIFICATE|ALERT|VERSION|HANDSHAKE)\w*\]")
 
 # Oracle Database Error Messages; python-oracledb's documentation, "Oracle Database errors" and "DPY-" codes.
 _CREDENTIALS = {
@@ -65,13 +67,22 @@ _UNREACHABLE = {
     "ORA-12500": "the listener could not start a server process",
     "ORA-12505": "the listener does not know the SID",
     "ORA-12514": "the listener does not know the service",
+    "ORA-12521": "the listener does not know the instance",
+    "ORA-12523": "the listener has no instance for this connection",
     "ORA-12526": "all instances of the service are in restricted mode",
+    "ORA-12527": "all instances of the service are in restricted mode or refuse new sessions",
     "ORA-12528": "all instances of the service refuse new sessions",
+    "ORA-12529": "the listener refuses the connection at this time",
     "ORA-12535": "the operation took too long",
+    "ORA-12532": "the transport failed",
+    "ORA-12540": "the listener has reached its limit",
     "ORA-12541": "no listener answers",
+    "ORA-12542": "no port is free for the connection",
     "ORA-12543": "the host cannot be reached",
     "ORA-12545": "the host name cannot be resolved or reached",
     "ORA-12547": "the server closed the connection",
+    "ORA-12549": "the operating system has no resources for the connection",
+    "ORA-12555": "the transport failed",
     "ORA-12560": "the transport failed",
     "ORA-12564": "the listener refused the connection",
     "ORA-12757": "the instance does not know the service yet",
@@ -85,6 +96,7 @@ _TRANSIENT = {
     "ORA-00020": "the database has no process left",
     "ORA-00022": "the session is gone",
     "ORA-00028": "the session was killed",
+    "ORA-00030": "the session is gone",
     "ORA-00031": "the session is marked as killed",
     "ORA-00054": "somebody holds a lock on the object",
     "ORA-00060": "a deadlock was broken",
@@ -103,39 +115,62 @@ _TRANSIENT = {
     "ORA-01109": "the database is not open",
     "ORA-01115": "a block of a data file could not be read",
     "ORA-01219": "the database is not open",
+    "ORA-01410": "a row was moved meanwhile",
+    "ORA-01536": "the user's quota in the tablespace is used up",
+    "ORA-01591": "a distributed transaction in doubt holds a lock",
     "ORA-01555": "the undo for a consistent read is overwritten",
     "ORA-01652": "a temporary or new segment finds no space",
     "ORA-01653": "the tablespace of the table is full",
     "ORA-01654": "the tablespace of the index is full",
+    "ORA-01655": "the tablespace of the cluster is full",
     "ORA-01658": "the tablespace is full",
+    "ORA-01659": "the tablespace is full",
+    "ORA-01683": "the tablespace of the index's partition is full",
     "ORA-01688": "the tablespace of the partition is full",
     "ORA-01691": "the tablespace of the LOB is full",
+    "ORA-01692": "the tablespace of the LOB's partition is full",
+    "ORA-02391": "the user has as many sessions as its profile allows",
     "ORA-02396": "the session was idle too long",
+    "ORA-02399": "the session lasted longer than its profile allows",
     "ORA-03113": "the connection was lost",
     "ORA-03114": "the connection was lost",
     "ORA-03122": "the connection was lost",
     "ORA-03135": "the connection was lost",
     "ORA-03136": "the login took too long",
+    "ORA-03156": "the statement took too long",
     "ORA-04020": "a deadlock on a library object was broken",
     "ORA-04021": "somebody holds the object",
+    "ORA-04030": "the server process has no memory left",
+    "ORA-04031": "the shared memory of the instance is used up",
+    "ORA-04036": "the instance has used its memory of server processes",
     "ORA-04061": "a package was compiled meanwhile",
     "ORA-04065": "a package was compiled meanwhile",
     "ORA-04068": "a package was compiled meanwhile",
     "ORA-08103": "the object was replaced meanwhile",
     "ORA-08177": "another transaction changed the same rows",
+    "ORA-10456": "the standby database is recovering",
+    "ORA-12150": "the connection was lost",
+    "ORA-12151": "the connection was lost",
+    "ORA-12152": "the connection was lost",
+    "ORA-12161": "the connection was lost",
     "ORA-12516": "the listener has no free handler",
     "ORA-12518": "the listener cannot hand over the connection",
     "ORA-12519": "the listener has no free handler",
     "ORA-12520": "the listener has no free handler",
     "ORA-12537": "the connection was closed",
     "ORA-12570": "the connection was closed",
+    "ORA-12569": "a packet was damaged",
     "ORA-12571": "the connection was closed",
     "ORA-12583": "the connection was closed",
+    "ORA-12592": "a packet was damaged",
+    "ORA-12599": "a packet was damaged",
     "ORA-12606": "connecting took too long",
     "ORA-12608": "sending took too long",
     "ORA-12609": "receiving took too long",
     "ORA-12637": "a packet was not received",
     "ORA-12805": "a parallel server process ended",
+    "ORA-14403": "somebody changed the partitions meanwhile",
+    "ORA-14452": "a session still uses the temporary table",
     "ORA-16038": "the archiver is stuck: a log cannot be archived",
     "ORA-19804": "the recovery area is full",
     "ORA-19809": "the recovery area is full",
@@ -148,8 +183,12 @@ _TRANSIENT = {
     "ORA-27146": "the instance ended",
     "ORA-28511": "the connection was lost",
     "ORA-30006": "somebody holds a lock on the row",
+    "ORA-30032": "the wait for space timed out",
     "ORA-30036": "the undo tablespace is full",
     "ORA-56600": "the connection was lost",
+    "DPI-1010": "the connection was lost",
+    "DPI-1067": "the statement took too long",
+    "DPI-1080": "the connection was closed",
     "DPY-1001": "the connection was lost",
     "DPY-4011": "the connection was closed",
     "DPY-4024": "the statement took too long",
@@ -157,11 +196,20 @@ _TRANSIENT = {
 }
 #: A person must add space; a retry then succeeds.
 _ARCHIVER = frozenset({"ORA-00257", "ORA-16038", "ORA-19804", "ORA-19809", "ORA-19815"})
-_FULL = frozenset({"ORA-01652", "ORA-01653", "ORA-01654", "ORA-01658", "ORA-01688", "ORA-01691", "ORA-30036"})
+_FULL = frozenset(
+    {
+        *("ORA-01536", "ORA-01652", "ORA-01653", "ORA-01654", "ORA-01655", "ORA-01658", "ORA-01659", "ORA-01683"),
+        *("ORA-01688", "ORA-01691", "ORA-01692", "ORA-30032", "ORA-30036"),
+    }
+)
 #: A person must act; the step that helps.
 _PERMANENT = {
     "ORA-16000": "The database is open read-only. Check its Data Guard role: the connection must reach the primary.",
     "ORA-28040": "The database refuses this client's login protocol: check SQLNET.ALLOWED_LOGON_VERSION_SERVER.",
+    "ORA-12638": "The client asks for another way to log in: check SQLNET.AUTHENTICATION_SERVICES of sqlnet.ora.",
+    "ORA-28759": "The wallet of the connection cannot be opened: correct wallet_location of the connection.",
+    "ORA-29024": "The certificate of the listener is not trusted: correct the wallet of the connection.",
+    "DPY-3016": "Install the Python package cryptography on each machine of Airflow.",
     "DPY-4000": "The connection names a TNS alias that tnsnames.ora lacks: give host, port and service_name instead.",
     "DPY-4026": "The file tnsnames.ora is missing: give host, port and service_name in the Airflow connection.",
     "DPY-4027": "The folder of tnsnames.ora is not known: give host, port and service_name in the Airflow connection.",
@@ -173,7 +221,7 @@ _MISSING_OBJECT = {"ORA-00942", "ORA-01031", "ORA-01950", "ORA-04043", "ORA-0655
 
 
 #: Codes that only wrap another code, when the message has another.
-_OUTER = {"DPY-4011", "DPY-6000", "DPY-6005", "ORA-00603", "ORA-06550"}
+_OUTER = {"DPI-1067", "DPI-1080", "DPY-4011", "DPY-6000", "DPY-6005", "ORA-00603", "ORA-06550"}
 
 
 class OracleError(InfoMartError):
@@ -214,9 +262,13 @@ def deciding_code(text: str) -> str:
 
     :param text: the driver's message.
     """
-    found = [f"{kind}-{number}" for kind, number in _CODE.findall(text)]
+    # A thick client leaves out leading zeros (ORA-3113); programs of the network write TNS for the same numbers.
+    found = [
+        f"{'ORA' if kind == 'TNS' else kind}-{number.zfill(4 if kind.startswith('DP') else 5)}"
+        for kind, number in _CODE.findall(text)
+    ]
     known = (_CREDENTIALS, _DRIVER, _UNREACHABLE, _TRANSIENT, _PERMANENT, _MISSING_OBJECT)
-    telling = [code for code in found if any(code in table for table in known)]
+    telling = [code for code in found if any(code in table for table in known) or _is_unsupported(code)]
     return next((code for code in telling if code not in _OUTER), (telling or found or [""])[0])
 
 
@@ -239,8 +291,12 @@ def classify(text: str, subject: str, target: str) -> OracleError:
             "repeated wrong passwords lock it.",
             code=code,
         )
-    if code in _DRIVER:
-        return OraclePermanent(f"{subject}: {target}: {_DRIVER[code]} ({line}).", _driver_step(code), code=code)
+    if code not in _PERMANENT and (code in _DRIVER or _is_unsupported(code)):
+        reason = _DRIVER.get(code, "the driver's thin mode lacks this feature")
+        return OraclePermanent(f"{subject}: {target}: {reason} ({line}).", _driver_step(code), code=code)
+    if _TLS.search(text):
+        step = "Correct the wallet or the certificates of the Airflow connection, or the listener's certificate."
+        return OraclePermanent(f"{subject}: {target}: the certificate is refused ({line}).", step, code=code)
     if code in _UNREACHABLE:
         if code in ("ORA-12514", "DPY-6001", "ORA-12505", "DPY-6003"):
             step = (
@@ -251,7 +307,7 @@ def classify(text: str, subject: str, target: str) -> OracleError:
             step = "Check that host and listener run (`lsnrctl status`), and that the port is open to Airflow."
         return OracleUnreachable(f"{subject}: {target}: {_UNREACHABLE[code]} ({line}).", step, code=code)
     if code in _TRANSIENT:
-        if code == "DPY-4024":
+        if code in ("DPY-4024", "DPI-1067", "ORA-03156"):
             step = "Check V$SESSION for a lock or a slow plan. The limit is timeouts.statement in the topology."
         elif code in _ARCHIVER:
             step = (
@@ -275,6 +331,11 @@ def classify(text: str, subject: str, target: str) -> OracleError:
     else:
         step = "Look up the code in Oracle's error messages. This statement committed nothing."
     return OraclePermanent(f"{subject}: {target}: {line}.", step, code=code)
+
+
+def _is_unsupported(code: str) -> bool:
+    """python-oracledb's "not supported" errors, DPY-3000 to DPY-3999."""
+    return code.startswith("DPY-3")
 
 
 def _driver_step(code: str) -> str:

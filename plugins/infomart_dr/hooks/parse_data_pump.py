@@ -25,7 +25,7 @@ _ORDER: tuple[Severity, ...] = ("harmless", "review", "index", "object", "waitin
 
 #: Advice by the worst error of a log.
 NEXT_STEPS: dict[str, str] = {
-    "harmless": "Do nothing: the objects existed already.",
+    "harmless": "Do nothing: no object and no row is missing.",
     "review": "No row is missing. Read the list, correct what the target needs, and decide at the gate of the import.",
     "object": "The comparison of objects names the missing ones; create them from the error's statement.",
     "index": "The index check creates the missing indexes from the dump set again; for ORA-14102 see "
@@ -88,13 +88,16 @@ _DATA = {
 _WORKER = {"ORA-39125", "ORA-39126", "ORA-39127"}
 _FILE = {"ORA-31617", "ORA-31640", "ORA-19505", "ORA-19502"}
 _WARNINGS = {"ORA-39173", "ORA-39357"}
+#: Messages without an object type that concern no row: a locked user, objects of a component.
+_REVIEW = {"ORA-39384", "ORA-39342"}
 _INDEX = {"ORA-14102", "ORA-01652", "ORA-01658"}
 #: Messages that begin a new report; the messages after them explain it.
 _HEADS = {
     "ORA-31684", "ORA-39083", "ORA-31693", "ORA-39171", "ORA-39111", "ORA-39112", "ORA-39151", "ORA-39152",
     "ORA-39153", "ORA-39082", "ORA-39125", "ORA-39126", "ORA-31626", "ORA-39001", "ORA-39002", "ORA-39006",
     "ORA-39014", "ORA-39095", "ORA-39097", "ORA-39346", "ORA-31685", "ORA-39360", "ORA-39127", "ORA-39173",
-    "ORA-39357", "ORA-02374", "ORA-39120", "ORA-39342", "ORA-39168", "ORA-31655",
+    "ORA-39357", "ORA-02374", "ORA-39120", "ORA-39342", "ORA-39168", "ORA-31655", "ORA-39384", "ORA-39181",
+    "ORA-39139",
 }  # fmt: skip
 #: Object types whose absence loses rows or values, not only speed or constraints.
 _DATA_TYPES = {"TABLE", "TABLE_DATA", "SEQUENCE", "USER", "MATERIALIZED_VIEW", "CLUSTER"}
@@ -119,7 +122,8 @@ _SAME_TYPE = {"DATABASE_LINK": "DB_LINK"}
 
 # With LOGTIME each line begins with a time, such as 03-NOV-26 17:02:11.123, and with METRICS a worker, such as W-1.
 _LOGTIME = re.compile(
-    r"^\ufeff?(?:\d{1,2}-[^\s-]{1,12}-\d{2,4} \d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?: [AP]M)?(?: ?[+-]\d\d:\d\d)?: ?)?"
+    r"^\ufeff?(?:(?:\d{1,2}-[^\s-]{1,12}-\d{2,4}|\d{4}[-/.]\d\d[-/.]\d\d|\d\d[/.]\d\d[/.]\d{2,4})[ T]"
+    r"\d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?: [AP]M)?(?: ?[+-]\d\d:\d\d)?: ?)?"
     r"(?:W-\d{1,4} (?=\S| {4,}))?"
 )
 _MESSAGE = re.compile(r"^(?:[\w$-]+: )?((?:ORA|LRM)-\d{5})(?!\d)[:\uff1a]?\s*(.*)$")
@@ -133,14 +137,17 @@ _TYPE = re.compile(
     + r")(?![A-Z_])"
 )
 _MOVED = re.compile(
-    r'^\. \. (?:[^"\d]{0,40})?"([^"]+)"\."([^"]+)"(?::"[^"]+"(?:\."[^"]+")?)?[^\d"]{1,80}?'
-    r"([\d.,\u00a0\u202f]+)\s*([KMGT]?[Bo]|bytes|octets)[\s,\u3001]+"
-    r"(\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3})+|\d+)(?!\d)",
+    r'^\s*\. \. (?:[^"\d]{0,40})?"([^"]+)"\."([^"]+)"(?::"[^"]+"(?:\."[^"]+")?)?[^\d"]{1,80}?'
+    # Without a size where the rows came over a link; then a word must follow, since a cut line ends anywhere.
+    r"(?:([\d.,\u00a0\u202f]+)\s*([KMGT\u041a\u041c\u0413\u0422]?[Bo\u0411]|bytes|octets)[\s,\u3001]+)?"
+    r"(\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3})+|\d+)(?!\d|[.,]\d)"
+    r"(?(3)|(?!\s*(?:[KMGT\u041a\u041c\u0413\u0422][Bo\u0411]?|[Bo\u0411])(?:\s|$))(?=\s*[^\W\d_]))",
     re.IGNORECASE,
 )
 #: The reason of a wait, such as ORA-01653; ORA-39171 alone says nothing about it.
 _CAUSE = re.compile(r"ORA-(?!39171)\d{5}\b.*")
 _UNITS = {"B": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+_UNITS |= {"\u041a": 1024, "\u041c": 1024**2, "\u0413": 1024**3, "\u0422": 1024**4}
 
 
 @dataclass(frozen=True)
@@ -221,7 +228,7 @@ def classify_log(text: str, operation: Operation, exit_code: int | None = None) 
         if found := _MOVED.match(line):
             name = f"{found[1]}.{found[2]}"
             rows[name] = rows.get(name, 0) + int(re.sub(r"\D", "", found[5]))
-            size += round(_decimal(found[3]) * _UNITS.get(found[4][0].upper(), 1))
+            size += round(_decimal(found[3]) * _UNITS.get(found[4][0].upper(), 1)) if found[3] else 0
     end = _end(lines)
     dump_files = _dump_files(lines)
     outcome = _outcome(end, errors, exit_code, proven=operation == "import" or bool(dump_files))
@@ -268,6 +275,9 @@ def next_step(report: LogReport) -> str:
         if report.worst is None and report.outcome in ("success", "fatal"):
             return NEXT_STEPS[report.outcome]
         return NEXT_STEPS["unclear"]
+    if report.outcome == "fatal" and report.worst in ("harmless", "review", "index", "object"):
+        # These errors end no job: its cause is not in the log.
+        return NEXT_STEPS["fatal"]
     if report.worst == "fatal":
         codes = {code for error in report.of("fatal") for code in error.codes}
         for key, known in (("credentials", _CREDENTIALS), ("directory", _DIRECTORY), ("job", _JOB)):
@@ -342,7 +352,8 @@ def _is_other(line: str) -> bool:
         or _NOTE.match(line) is not None
         or re.match(r"(?:Completed \d|Startup took\b)", line) is not None
         or re.match(r'(?:Job|Starting|Restarting|Master table|Processing object type)\b.*["/]', line) is not None
-        or re.match(r"[A-Z_]+(?:/[A-Z_]+)+$", line.rpartition(" ")[2]) is not None
+        # "Processing object type SCHEMA_EXPORT/TABLE/COMMENT" in any language.
+        or re.search(r"(?<!\S)[A-Z_]+(?:/[A-Z_]+)+(?!\S)", line) is not None
         or re.match(r"(?:Job|Worker \d+ Status|Operation|State|Bytes Processed|Dump File)\b.*:", line) is not None
     )
 
@@ -370,7 +381,8 @@ def _object(head: str, sql: str) -> tuple[str | None, str | None]:
     before = body[: quoted.start()] if quoted else body
     types = [found.replace(" ", "_") for found in _TYPE.findall(before)]
     # A worker's error may show the whole path, such as TABLE/INDEX/STATISTICS/INDEX_STATISTICS.
-    kind = types[-1 if head.partition(":")[0] in _WORKER else 0] if types else None
+    path = re.search(r"[A-Z_]+/[A-Z_/]+", before) is not None
+    kind = types[-1 if path or head.partition(":")[0] in _WORKER else 0] if types else None
     object_type = _SAME_TYPE.get(kind, kind) if kind else None
     if name is None or object_type is None:
         created = re.search(
@@ -412,6 +424,8 @@ def _severity(codes: list[str], object_type: str | None, head_text: str) -> Seve
         return "data" if object_type in ("SEQUENCE", "TABLE") else "harmless"
     if head in _WARNINGS:
         return "harmless"
+    if head in _REVIEW:
+        return "review"
     if head == "ORA-39082":
         # Created with compilation warnings; the check of invalid objects decides.
         return "review"

@@ -239,19 +239,26 @@ def parse_scn(text: str) -> int | None:
 
     The last one in the text counts; the decimal, where it is printed.
     """
-    found = list(re.finditer(r"\bSCN:?\s+(\d+)(?:\.(\d+))?(?:\s*\((\d+)\))?", text, re.IGNORECASE))
-    if not found:
-        return None
-    high, low, whole = found[-1].groups()
-    if whole:
-        return int(whole)
-    return (int(high) << 32) + int(low) if low is not None else int(high)
+    found = re.findall(rf"\bSCN:?\s+({_SCN})(?:\s*\(({_WHOLE})\))?", text, re.IGNORECASE)
+    return _scn(found[-1][1] or found[-1][0]) if found else None
+
+
+#: An SCN, whole or as high and low part.
+_SCN = rf"{_WHOLE}(?:\.\d+)?"
+
+
+def _scn(text: str) -> int:
+    """The number of an SCN: ``1440415``, ``1,440,415`` or ``0.1440415``."""
+    high, dot, low = text.partition(".")
+    if dot and (high == "0" or not re.fullmatch(_WHOLE, text)):
+        return (_whole(high) << 32) + int(low)
+    return _whole(text)
 
 
 def _moment(text: str) -> datetime | None:
     # datetime takes at most six digits of a second.
     try:
-        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+        return datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", re.sub(r"(\.\d{6})\d+", r"\1", text)))
     except ValueError:
         return None
 
@@ -504,11 +511,14 @@ def parse_added(text: str) -> list[str]:
 
 
 def parse_registered(text: str) -> int | None:
-    """SCN of ``... successfully registered with database at SCN n``; None without one."""
-    found = _search(r"registered\s+with\s+(?:the\s+)?database\s+at\s+SCN\s+(\d+)(?:\.(\d+))?", text)
-    if not found:
-        return None
-    return (int(found[1]) << 32) + int(found[2]) if found[2] else int(found[1])
+    """SCN of ``... successfully registered with database at SCN n``, in any language; None without one."""
+    found = _search(rf"(?:registered\s+with\s+(?:the\s+)?database\s+at|OGG-02003\b[^.]*?)\s*\bSCN:?\s*({_SCN})", text)
+    return _scn(found[1]) if found else None
+
+
+def is_registered(text: str) -> bool:
+    """The reply to REGISTER EXTRACT reports success."""
+    return _search(r"successfully\s+registered|registered\s+with|OGG-02003\b", text) is not None
 
 
 @dataclass(frozen=True)
@@ -593,9 +603,16 @@ class LogRecord:
 
 
 _RECORD = re.compile(
-    r"^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)\s+([A-Z]+)\s+"
-    r"(OGG-\d{5})\b\s*:?\s*(.*)$"
+    r"^\s*(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|[+-]\d\d:?\d\d))?)\s+(\S+)\s+"
+    r"(OGG-\d{5})(?!\d)\s*:?\s*(.*)$"
 )
+#: Words of a severity that is no error. A word that is unknown here counts as one: nothing may be passed over.
+_HARMLESS = {
+    **dict.fromkeys(
+        ("INFO", "INFORMATION", "NOTE", "DEBUG", "TRACE", "\u60c5\u5831", "\u4fe1\u606f", "\uc815\ubcf4"), "INFO"
+    ),
+    **dict.fromkeys(("WARNING", "WARN", "WARNUNG", "\u8b66\u544a", "\uacbd\uace0", "AVERTISSEMENT"), "WARNING"),
+}
 
 
 def log_text(data: bytes) -> str:
@@ -629,7 +646,8 @@ def _records(text: str) -> Iterator[tuple[datetime | None, str, str, list[str]]]
         if found:
             if current:
                 yield current
-            current = (_moment(found[1].replace(",", ".")), found[2], found[3], [found[4].strip()])
+            moment = _moment(found[1].replace(",", ".").replace("/", "-"))
+            current = (moment, _HARMLESS.get(found[2].upper(), "ERROR"), found[3], [found[4].strip()])
         elif current and line.strip():
             current[3].append(line.strip())
     if current:

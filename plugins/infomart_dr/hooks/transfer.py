@@ -32,8 +32,8 @@ from infomart_dr.topology import AbsolutePath, Address, Port
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,+@%=-]{0,254}$")]
 
-#: rsync(1), "EXIT VALUES", and ssh's 255: sockets, I/O, protocol stream, timeouts, signals, lost connections.
-_TRANSIENT_CODES = frozenset({10, 12, 20, 24, 30, 35, 255})
+#: rsync(1), "EXIT VALUES", and ssh's 255: sockets, protocol stream, processes, signals, memory, timeouts, lost links.
+_TRANSIENT_CODES = frozenset({10, 12, 14, 20, 22, 24, 30, 35, 255})
 #: Exit code and output of an rsync whose ssh was refused before its login, as patterns of the shell.
 _REFUSED_BY_CHANCE = " | ".join(
     f'{code}:*"{words}"*'
@@ -191,7 +191,8 @@ _REFUSED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), step)
     for pattern, step in (
         (
-            r"host key verification failed|remote host identification has changed|no \S+ host key is known",
+            r"host key verification failed|remote host identification has changed|no \S+ host key is known"
+            r"|host key for \S+ has changed",
             "Compare the target's host key, then put it into the known_hosts of the source host: "
             "hosts.<name>.known_hosts "
             "of the topology, or the user's own.",
@@ -199,7 +200,8 @@ _REFUSED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (
             r"permission denied \((?:publickey|password|keyboard|gssapi|hostbased)|too many authentication failures"
             r"|unprotected private key|bad permissions|invalid format|error in libcrypto|no such identity"
-            r"|bad owner or permissions|identity file .* not accessible",
+            r"|bad owner or permissions|identity file .* not accessible|permission denied, please try again"
+            r'|^permissions \d+ for .* are too open|^load key ".*": ',
             "Correct the key of the transfer at the source host (hosts.<name>.transfer_key of the topology), or "
             "authorized_keys at the target.",
         ),
@@ -211,13 +213,17 @@ _REFUSED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"no matching (?:host key type|key exchange method|cipher|mac)|unable to negotiate",
             "Compare the SSH algorithms of both hosts.",
         ),
+        (r"bad configuration option", "Correct the ssh_config of the source host or of its user."),
         (
             r"is your shell clean|protocol version mismatch|protocol incompatibility",
             "A start file of the target's login shell prints text, or the user may not log in there: let .bashrc, "
             ".cshrc, .profile or .kshrc print for interactive logins only.",
         ),
         (
-            r"rsync(?:: command)?(?:: | )not found|command not found|remote command not found|unknown option",
+            # What a shell says about rsync itself, in any language, is that it cannot start it.
+            r"rsync(?:: command)?(?:: +| )not found|command not found|remote command not found"
+            r"|unknown option|unrecognized option"
+            r"|^-?[\w/]*(?:ba|k|da|z|a|c|tc)?sh(?:: line \d+|: \d+|\[\d+\])?: +\S*rsync: ",
             "Install rsync at both hosts, with a release that knows the options in the output, or choose "
             "transfer.method "
             "relay.",
@@ -227,7 +233,7 @@ _REFUSED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "Give the target's folder the space of the dump set.",
         ),
         (r"^rsync: .*\((?:2|20)\)\s*$", "Make the folder, or correct the path of the Data Pump directory."),
-        (r"^rsync: .*\((?:30|13|1)\)\s*$|read-only file system", "Correct owner, mode or mount of the folder."),
+        (r"^rsync: .*\((?:116|30|13|1)\)\s*$|read-only file system", "Correct owner, mode or mount of the folder."),
         (
             r"could not resolve hostname(?!.*temporary failure)",
             "Correct hosts.<name>.seen_from.<site>.address in the topology, or the name service of the source host.",
