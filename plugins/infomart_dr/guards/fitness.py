@@ -184,6 +184,7 @@ def setting_faults(step: Step) -> Iterator[Fault]:
             stops=False,
         )
     for role in BOTH_ROLES:
+        yield from _cluster(step, role)
         parallel = step.at(role).settings.database.data_pump.parallel
         banners = " ".join(str(row["banner"]) for row in step.at(role).dba.select("banner"))
         if parallel > 1 and "Standard Edition" in banners:
@@ -192,6 +193,22 @@ def setting_faults(step: Step) -> Iterator[Fault]:
                 "Data Pump refuses it (ORA-39094)",
                 f"Set sites.{step.at(role).name}.database.data_pump.parallel to 1.",
             )
+
+
+def _cluster(step: Step, role: SiteRole) -> Iterator[Fault]:
+    """Data Pump logs in to any instance of a cluster and writes there. No reason to stop: a folder may be shared."""
+    database, name = step.at(role).settings.database, step.at(role).name
+    instances = step.at(role).dba.select("instance")
+    if len(instances) < 2 or "ORACLE_SID" in database.environment or database.data_pump.connect:
+        return
+    there = sorted_names([f"{row['instance_name']} on {row['host_name']}" for row in instances])
+    yield Fault(
+        f"the database of {name} has {len(instances)} instances ({there}), and Data Pump logs in to any of them: dump "
+        f"files and log may be on another host than {database.host}",
+        f"Set ORACLE_SID in sites.{name}.database.environment, or data_pump.connect to the instance of "
+        f"{database.host}; a folder that all instances share needs neither.",
+        stops=False,
+    )
 
 
 def _character_sets(step: Step) -> Iterator[Fault]:

@@ -104,6 +104,23 @@ def setting(site: str, part: str, **values: Any) -> Callable[[World], None]:
     return lambda world: world.change(lambda document: document["sites"][site][part].update(values))
 
 
+def cluster(*instances: str) -> Callable[[World], None]:
+    """The source's database has several instances, and Data Pump is bound to none of them."""
+
+    def change(world: World) -> None:
+        setting("site1", "database", environment={})(world)
+        rows(
+            "source",
+            "instance",
+            *(
+                {"version": "19.0.0.0.0", "instance_name": name, "host_name": f"db1{letter}"}
+                for name, letter in zip(instances, "abc", strict=False)
+            ),
+        )(world)
+
+    return change
+
+
 def test_two_healthy_databases_have_no_fault(world: World) -> None:
     assert world.faults() == {}
     assert world.faults(copies=False) == {}
@@ -155,6 +172,12 @@ def test_two_healthy_databases_have_no_fault(world: World) -> None:
             both(row("source", "account", default_tablespace="GIM_DATA"), rows("target", "account")),
             "the tablespace GIM_DATA of GIM is missing at site2",
             True,
+            True,
+        ),
+        (
+            cluster("GIM1", "GIM2"),
+            "has 2 instances (GIM1 on db1a, GIM2 on db1b), and Data Pump logs in to any of them",
+            False,
             True,
         ),
         (
@@ -264,6 +287,11 @@ def test_a_missing_profile_or_default_tablespace_stops_only_the_creation_of_the_
         assert "the profile GIM_PROFILE of GIM is missing at site2" in text and "CREATE PROFILE GIM_PROFILE" in text
         rows("target", "profiles", {"profile": "GIM_PROFILE"})(world)
         assert not [text for text in world.faults() if "ORA-02380" in text]
+
+
+def test_data_pump_that_is_bound_to_one_instance_of_a_cluster_is_no_fault(world: World) -> None:
+    cluster("GIM1", "GIM2")(world)
+    setting("site1", "database", data_pump={"connect": "//db1a:1521/GIM1", "parallel": 1})(world)
 
 
 def in_a_pdb(world: World, **database: Any) -> None:

@@ -164,7 +164,7 @@ def writing(error: Exception) -> None:
     ],
 )
 def test_a_target_that_cannot_write_is_final_in_any_language_and_names_the_free_space(text: str) -> None:
-    with pytest.raises(PermanentError, match=r"is free in /dump: 1.0 kB") as raised:
+    with pytest.raises(PermanentError, match=r"free space in /dump: 1\.0 kB") as raised:
         writing(RemoteCommandError(f"db3: cat ended with exit code 1: {text}", exit_code=1, output=text))
     assert text in raised.value.what
 
