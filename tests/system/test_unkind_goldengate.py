@@ -38,7 +38,8 @@ REGISTER_SECONDS = 90
 OTHER_SECONDS = 2
 #: Behind ``timeouts.group_start`` of the lab, so that a group is believed to run before it abends.
 ABEND_SECONDS = 4
-LOG_BYTES = 20_000
+#: Of the log of one procedure, so that it is renamed in each.
+LOG_BYTES = 2000
 
 
 @pytest.fixture
