@@ -29,7 +29,7 @@ with (
         doc_md=DOC,
         schedule=None,
         catchup=False,
-        max_active_runs=1,
+        max_active_runs=frame.RUNS_SIDE_BY_SIDE,
         on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
         params=frame.common_params() | frame.waiting_params() | frame.reaggregation_params(),

@@ -22,6 +22,9 @@ from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole
 #: Pattern of a name in the topology, or nothing.
 NAME = rf"^({text.NAME})?$"
 _RUN_ID = r"^[A-Za-z0-9_.~:+\-]{0,250}$"
+#: Runs of one procedure side by side: the lock of each deployment decides, so a run of another one never waits in
+#: Airflow's queue.
+RUNS_SIDE_BY_SIDE = 200
 
 
 def text_param(title: str, description: str, **schema: Any) -> Param:
