@@ -14,7 +14,7 @@ DOC = """
 
 Guide: *Return to Normal* 8 and 10 to 19 (DR Procedure with Oracle GoldenGate, pp. 45-46).
 
-Give the run id of the `infomart_database_transfer` run as the parameter *plan*. The gate `approve_cutover` comes first.
+**Required:** `plan`, the run id of the `infomart_database_transfer` run. The gate `approve_cutover` comes first.
 On any failure before `start_info_mart_server_at_target` the service returns to the source.
 """
 
@@ -31,7 +31,7 @@ with (
         params=frame.common_params() | frame.waiting_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    frame.procedure(only="active-standby") as lock,
+    frame.procedure(only="active-standby", needs=("plan",)) as lock,
 ):
     chain(
         lock,

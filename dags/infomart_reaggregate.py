@@ -14,7 +14,7 @@ DOC = """
 Guide: *DR procedure* 10, *Return to Normal* 19 (DR Procedure with Oracle GoldenGate, pp. 43, 45).
 
 The run switches aggregation off, makes the request with the release's own command line, and switches aggregation on
-again, also when the request fails. It runs at the active site.
+again, also when the request fails. It runs at the active site. **Required:** `failure_time` or `reaggregate_from`.
 """
 
 with (
@@ -30,6 +30,6 @@ with (
         params=frame.common_params() | frame.reaggregation_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    frame.procedure(sites=("source",)) as lock,
+    frame.procedure(sites=("source",), needs=("failure_time", "reaggregate_from")) as lock,
 ):
     chain(lock, reaggregation.re_aggregate(role="source", first=True))

@@ -13,7 +13,7 @@ DOC = """
 
 Guide: *Return to Normal* 9 to 12 (DR Procedure with Oracle GoldenGate, p. 45).
 
-Give the run id of the `infomart_database_transfer` run as the parameter *plan*: only its SCN and its manifest are used.
+**Required:** `plan`, the run id of the `infomart_database_transfer` run. Only its SCN and its manifest are used.
 Continue with `infomart_cutover` and the same plan.
 """
 
@@ -30,6 +30,6 @@ with (
         params=frame.common_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
-    frame.procedure(only="active-standby") as lock,
+    frame.procedure(only="active-standby", needs=("plan",)) as lock,
 ):
     chain(lock, reverse_sync.synchronise())

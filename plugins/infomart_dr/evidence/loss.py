@@ -184,13 +184,19 @@ class Earlier(NamedTuple):
     low: int
     high: int | None
     sources: dict[int, tuple[int, int | None]]
+    #: Bounds of the time of the site's loss; 0 as the lower one: unknown.
+    failure: tuple[int, int]
 
     @classmethod
     def parse(cls, text: str) -> Earlier:
         """Read the text of :meth:`LossEstimate.summary`."""
         noted = json.loads(text)
         return cls(
-            noted["moment"], noted["low"], noted["high"], {key: (low, high) for key, _, low, high in noted["sources"]}
+            noted["moment"],
+            noted["low"],
+            noted["high"],
+            {key: (low, high) for key, _, low, high in noted["sources"]},
+            tuple(noted["failure"]),
         )
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.errors import GuardError, InfoMartError, PermanentError
 from infomart_dr.guards.server import serving
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
+from infomart_dr.plan.parameters import missing
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
 
@@ -20,6 +21,7 @@ class TakeLock(StepOperator):
 
     :param sites: roles that the procedure works at.
     :param only: the architecture that the procedure is for; None: both.
+    :param needs: names of parameters, of which a run must give one; empty: none.
     """
 
     changes = "a row in DR_LOCK of GoldenGate's schema at the surviving site"
@@ -28,10 +30,15 @@ class TakeLock(StepOperator):
     always = True
 
     def __init__(
-        self, *, sites: Sequence[SiteRole] = BOTH_ROLES, only: Architecture | None = None, **kwargs: Any
+        self,
+        *,
+        sites: Sequence[SiteRole] = BOTH_ROLES,
+        only: Architecture | None = None,
+        needs: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.sites, self.only = list(sites), only
+        self.sites, self.only, self.needs = list(sites), only, list(needs)
 
     def must_fit(self, topology: Topology) -> None:
         """Refuse a deployment that the procedure is not for.
@@ -43,6 +50,8 @@ class TakeLock(StepOperator):
 
     def observe(self, step: Step) -> Observation:
         # Topology and parameters are checked first, before anything is changed.
+        if fault := missing(step.params, self.needs):
+            raise PermanentError(fault, "Start a new run with it.")
         self.must_fit(step.topology)
         sites = self._sites(step)
         step.lock.ensure_tables()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
+from infomart_dr.errors import GuardError
+from infomart_dr.evidence.loss import Earlier
 from infomart_dr.hooks.connections import connection
 from infomart_dr.hooks.raa import Reaggregation, ReaggregationWindow, jdbc_url, uses_labels
 from infomart_dr.operators.base import CheckOperator, StepOperator
@@ -21,6 +22,33 @@ def requested(step: Step) -> Observation:
     return Observation(noted is not None, f"requested: {noted}" if noted else "re-aggregation is not requested")
 
 
+def known_failure(step: Step) -> tuple[datetime, str]:
+    """The time of the failure, or of the planned stop, and how this run knows it.
+
+    :raises GuardError: neither the run's parameters nor the plan's facts say it.
+    """
+    if (given := moment("failure_time", str(step.params.get("failure_time") or ""))) is not None:
+        return given, "failure_time of this run"
+    recorded = step.ledger.all()
+    estimates = [Earlier.parse(text).failure for _, text in recorded.of(facts.LOSS_SUMMARY)]
+    # After the draining, and more so at the end, the survivor's own data hides the last sign of the lost site.
+    if signs := [low for low, _ in estimates if low]:
+        return datetime.fromtimestamp(min(signs), UTC), "last sign of life of the lost site, by the loss estimate"
+    if (first := recorded.get(facts.LOSS_FIRST_LOOK)) is not None:
+        asked = [step.run_after.timestamp()] if step.run_after is not None else []
+        return (
+            datetime.fromtimestamp(int(min([first, *asked])), UTC),
+            "the run's request; the lost site has left no sign of life, so it may have failed earlier",
+        )
+    if (stopped := recorded.get(facts.FINAL_STOP)) is not None:
+        return datetime.fromtimestamp(stopped, UTC), "stop of the Info Mart Server at the source, a planned move"
+    raise GuardError(
+        "The time of the failure is unknown: failure_time and reaggregate_from are empty, and the plan has no fact "
+        "about it.",
+        "Start a new run with failure_time or reaggregate_from.",
+    )
+
+
 class RequestReaggregation(StepOperator):
     """Request re-aggregation from 24 hours before the failure until now, or of the interval that the run names."""
 
@@ -28,22 +56,24 @@ class RequestReaggregation(StepOperator):
     changes = "a pending request of RAA in the Info Mart"
     undo = "none needed: aggregating twice gives the same aggregates"
 
-    def window(self, step: Step, now: datetime) -> Any:
-        """The interval of this run."""
+    def window(self, step: Step, now: datetime) -> tuple[ReaggregationWindow, str]:
+        """The interval of this run, and where its start comes from."""
         params = step.params
-        failure = moment("failure_time", str(params.get("failure_time") or "")) or now
+        start = moment("reaggregate_from", str(params.get("reaggregate_from") or ""))
+        end = moment("reaggregate_to", str(params.get("reaggregate_to") or "")) or now
+        if start is not None:
+            return ReaggregationWindow(start, end), "reaggregate_from of this run"
+        failure, source = known_failure(step)
         default = ReaggregationWindow.after_failure(failure, now)
-        return ReaggregationWindow(
-            moment("reaggregate_from", str(params.get("reaggregate_from") or "")) or default.start,
-            moment("reaggregate_to", str(params.get("reaggregate_to") or "")) or default.end,
-        )
+        return ReaggregationWindow(default.start, end), f"24 h before {shown(failure)}: {source}"
 
     def observe(self, step: Step) -> Observation:
         return requested(step)
 
     def act(self, step: Step, seen: Observation) -> None:
         raa, site, name = step.topology.raa, step.at(self.role).settings, step.at(self.role).name
-        window = self.window(step, datetime.now(UTC))
+        window, source = self.window(step, datetime.now(UTC))
+        self.log.info("act: the interval begins at %s (%s)", shown(window.start), source)
         if uses_labels(raa.release):
             start, end = window.labels(step.at(self.role).info_mart, step.schema)
             asked = f"{start} to {end}"
@@ -56,7 +86,7 @@ class RequestReaggregation(StepOperator):
             url, login.login, login.password, start, end, job_id=f"{step.key}-reaggregate"
         )
         self.log.info("act: GIMAgg: %s", printed or "(no output)")
-        step.ledger.put_once(facts.REAGGREGATION_REQUESTED, asked)
+        step.ledger.put_once(facts.REAGGREGATION_REQUESTED, f"{asked} ({source})")
 
 
 class CheckRequested(CheckOperator):

@@ -38,6 +38,16 @@ def undeclared(conf: Mapping[str, object], declared: Collection[str]) -> str | N
     return f"{'; '.join(wrong)}. Its parameters: {', '.join(known) or 'none'}."
 
 
+def missing(params: Mapping[str, object], needs: Collection[str]) -> str | None:
+    """The fault of a run that names none of some parameters; None: it names one, or none is needed.
+
+    :param needs: names of parameters, of which one is required.
+    """
+    if not needs or any(params.get(name) for name in needs):
+        return None
+    return f"The run must name {' or '.join(needs)}. Nothing was changed."
+
+
 def refuse_wrong_run(context: Context) -> None:
     """Refuse a run with a wrong request; every task checks this before it begins.
 

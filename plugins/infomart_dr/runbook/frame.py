@@ -157,12 +157,13 @@ def reaggregation_params() -> dict[str, Param]:
     return {
         "failure_time": text_param(
             "Time of the site failure (UTC)",
-            "For example 2026-11-02T17:00Z. Re-aggregation starts 24 hours before it. Empty: 24 hours before now.",
+            "For example 2026-11-02T17:00Z. Re-aggregation starts 24 hours before it. Empty: the failure as the loss "
+            "estimate knows it, or the planned stop.",
             pattern=FORM_PATTERN,
         ),
         "reaggregate_from": text_param(
             "Re-aggregate from (UTC)",
-            "Begin of the interval. Empty: 24 hours before the failure.",
+            "Begin of the interval. Empty: 24 hours before the failure or the planned stop.",
             pattern=FORM_PATTERN,
         ),
         "reaggregate_to": text_param(
@@ -188,6 +189,7 @@ def procedure(
     *,
     sites: Sequence[SiteRole] = BOTH_ROLES,
     only: Architecture | None = None,
+    needs: Sequence[str] = (),
     back_out: Callable[[], StepOperator] = return_service_to_source,
 ) -> Iterator[Any]:
     """Run everything inside under the deployment's lock, with the back-out and the release as teardowns.
@@ -198,9 +200,10 @@ def procedure(
 
     :param sites: roles that the procedure works at.
     :param only: the architecture that the procedure is for; None: both.
+    :param needs: names of parameters, of which a run must give one.
     :param back_out: makes the teardown that restores the service at its site.
     """
-    lock = TakeLock(task_id="take_lock", sites=sites, only=only)
+    lock = TakeLock(task_id="take_lock", sites=sites, only=only, needs=needs)
     release = ReleaseLock(task_id="release_lock").as_teardown(setups=lock, on_failure_fail_dagrun=True)
     back = back_out().as_teardown(setups=lock)
     with release, back:
