@@ -203,8 +203,9 @@ class PlanLock:
         return GuardError(
             f"The deployment {self._deployment} is locked by {holder or 'a plan that has released it since'}.",
             "Wait until that run has ended, or end it; then clear take_lock with Downstream. "
-            f"The row is in {self._schema}.DR_LOCK at the surviving site. If its Airflow is lost: prove that none of its programs still runs, then take over the lock with a new "
-            "run that names its plan in the parameter take_lock_from.",
+            f"The row is in {self._schema}.DR_LOCK at the surviving site. If its Airflow is lost: prove that none of "
+            "its programs still runs, then take over the lock with a new run that names its plan in the parameter "
+            "take_lock_from.",
         )
 
 
