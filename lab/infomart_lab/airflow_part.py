@@ -84,6 +84,7 @@ def environment(config: LabConfig, port: int = DEFAULT_PORT, folder: Path | None
         "AIRFLOW__API__HOST": config.address,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__DEFAULT_WRAP": "True",
         "AIRFLOW__API__BASE_URL": url(config, port),
         "AIRFLOW__API__SECRET_KEY": _secret(folder, "api"),
         "AIRFLOW__API_AUTH__JWT_SECRET": _secret(folder, "jwt"),

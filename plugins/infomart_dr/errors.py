@@ -21,7 +21,7 @@ class InfoMartError(Exception):
     def __init__(self, what: str, next_step: str = "") -> None:
         self.what = what
         self.next_step = next_step
-        super().__init__(what if not next_step else f"{what} Next: {next_step}")
+        super().__init__(what if not next_step else f"{what}\nNext: {next_step}")
 
     def __reduce__(self) -> tuple[type[InfoMartError], tuple[str, str], dict[str, object]]:
         return type(self), (self.what, self.next_step), self.__dict__

@@ -47,6 +47,11 @@ def sorted_names(names: Sequence[str], limit: int = 8) -> str:
     return ", ".join(ordered[:limit]) + more
 
 
+def lines(items: Sequence[str]) -> str:
+    """A list of its own lines, behind a colon."""
+    return "".join(f"\n- {item}" for item in items)
+
+
 def cut(text: str, size: int) -> str:
     """At most ``size`` bytes of UTF-8, as Oracle counts a VARCHAR2."""
     return text.encode()[:size].decode(errors="ignore")

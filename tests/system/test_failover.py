@@ -88,7 +88,7 @@ def _a_cut_link_is_no_site_failure(lab: LabConfig, serves: Callable[[str], bool]
     links.change(lab, "site1", "site2", cut=True)
     try:
         run = failover("cut")
-        with pytest.raises(GuardError, match=r"site1 is alive: .*probed from Airflow.*two Info Mart Servers"):
+        with pytest.raises(GuardError, match=r"(?s)site1 is alive:.*probed from Airflow.*two Info Mart Servers"):
             run.run()
         assert run.shown == {}
         _untouched(lab, serves)
@@ -101,7 +101,7 @@ def _half_a_site_stops_the_run(lab: LabConfig, serves: Callable[[str], bool]) ->
     for names, endpoint in ((("ssh",), "SSH of site1-"), (("postgres", "oracle"), "database listener")):
         with part_of_a_dead_site(lab, *names):
             run = failover(f"half-{names[-1]}")
-            with pytest.raises(GuardError, match=f"site1 is alive: .*{endpoint}"):
+            with pytest.raises(GuardError, match=f"(?s)site1 is alive:.*{endpoint}"):
                 run.run()
             assert run.shown == {}
             _untouched(lab, serves)
@@ -126,7 +126,7 @@ def _a_site_that_comes_back_in_the_middle_stops_the_start_and_the_standby_follow
             ask(lab, "heal", site="site1")
 
     run = failover("back", before=comes_back)
-    with pytest.raises(GuardError, match=r"site1 is alive.*Two servers .*never write"):
+    with pytest.raises(GuardError, match=r"(?s)site1 is alive.*Two servers .*never write"):
         run.run()
     assert "standby again" in run.results["return_standby"]["summary"]
     assert not serves("site2")

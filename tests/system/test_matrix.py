@@ -262,7 +262,7 @@ def _set_sequences(lab: LabConfig, site: str, values: dict[str, int]) -> None:
 
 def _before_18c_a_person_makes_the_sequences(lab: LabConfig, run: Procedure, active: str, standby: str) -> None:
     """The run ends with the list, the standby unchanged. A person makes the sequences, and the next run takes over."""
-    with pytest.raises(GuardError, match=r"Sequences lie too low.*SEQ_INTERACTION_FACT above \d+") as caught:
+    with pytest.raises(GuardError, match=r"(?s)Sequences lie too low.*SEQ_INTERACTION_FACT above \d+") as caught:
         run.run()
     assert "standby again" in run.results["return_standby"]["summary"]
     assert configuration.read(lab)["applications"]["GIM"]["host"] == f"{active}-gim"

@@ -22,7 +22,7 @@ PRODUCT = ROOT / "plugins" / "infomart_dr"
 
 #: Floors from the ground up; a module imports its own floor and those below it.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "files", "guide", "settings", "statements", "stopwatch", "text", "times", "values"),
+    ("errors", "files", "guide", "settings", "statements", "stopwatch", "task_log", "text", "times", "values"),
     ("topology",),
     ("hooks",),
     ("deployment",),

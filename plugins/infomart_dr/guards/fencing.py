@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.hooks.connections import connection
 from infomart_dr.plan.step import Step
+from infomart_dr.text import lines as text_lines
 from infomart_dr.topology import Site, SiteRole, Topology
 
 if TYPE_CHECKING:
@@ -244,11 +245,12 @@ class Verdict:
     def sentence(self, site: str) -> str:
         """For the log and for errors."""
         if self.alive:
-            shown = ", ".join(
+            shown = [
                 f"{answer.endpoint} {_WORDS.get(answer.state, answer.state)} (probed from {name(answer.place)})"
                 for answer in self.alive
-            )
-            return f"{site} is alive: {shown}"
+            ]
+            # One endpoint a line: an address hidden in a long sentence is overlooked.
+            return f"{site} is alive: {shown[0]}" if len(shown) == 1 else f"{site} is alive:{text_lines(shown)}"
         places = " and ".join(dict.fromkeys(name(answer.place) for answer in self.answers))
         return f"{site} is silent: none of {len(self.answers)} endpoints answered, probed from {places}"
 

@@ -268,7 +268,7 @@ class ManagementLayer:
         except TransientError as error:
             if result.exit_code != 0:
                 error.what += f" mlcmd {flag} printed (exit code {result.exit_code}): {self._shown(result)}"
-                error.args = (f"{error.what} Next: {error.next_step}",)
+                error.args = (f"{error.what}\nNext: {error.next_step}",)
             raise
         log.info("%s (DBID %d) is %s.", status.application, dbid, status.status)
         return status

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule, TriggerRule
 from airflow.sdk.exceptions import AirflowSkipException
 
-from infomart_dr import settings, stopwatch
+from infomart_dr import settings, stopwatch, task_log
 from infomart_dr.errors import GuardError, class_of
 from infomart_dr.guide import readable
 from infomart_dr.notifiers.tickets import callbacks
@@ -53,6 +53,15 @@ RETRY_POLICY = ExceptionRetryPolicy(
 AFTER_SKIPS: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_FAILED}
 
 
+def before_each(context: Context) -> None:
+    """Airflow calls this before each task, and before each part of a deferred one.
+
+    :raises PermanentError: the run's request is wrong.
+    """
+    task_log.install()
+    refuse_wrong_run(context)
+
+
 def step_defaults(*, failover: bool = False) -> dict[str, Any]:
     """``default_args`` of every procedure; ``[infomart_dr] retries`` and ``retry_delay`` change them.
 
@@ -66,7 +75,7 @@ def step_defaults(*, failover: bool = False) -> dict[str, Any]:
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
         "retry_policy": RETRY_POLICY,
-        "pre_execute": refuse_wrong_run,
+        "pre_execute": before_each,
         **callbacks(),
     }
 

@@ -139,7 +139,7 @@ async def test_a_part_that_ignores_its_signal_is_killed(mini: Supervisor) -> Non
 
 
 async def test_a_part_that_ends_at_the_start_is_an_error_that_names_its_log(mini: Supervisor) -> None:
-    with pytest.raises(StartError, match=r"oracle of site2 ended with exit code 4.*site2-oracle\.log"):
+    with pytest.raises(StartError, match=r"(?s)oracle of site2 ended with exit code 4.*site2-oracle\.log"):
         await mini.start(shell("oracle", "exit 4", site="site2", ready=lambda: False))
 
 

@@ -112,12 +112,12 @@ def test_every_parameter_has_a_default_so_that_the_form_opens_filled(bag: DagBag
 
 @pytest.mark.parametrize("dag_id", DAGS)
 def test_every_task_refuses_a_wrong_request_and_tells_the_ticket(bag: DagBag, dag_id: str) -> None:
-    from infomart_dr.plan.parameters import refuse_wrong_run
+    from infomart_dr.operators.base import before_each
 
     moments = {"on_execute": "begins", "on_success": "ends", "on_skipped": "ends", "on_failure": "fails"}
     for task in bag.dags[dag_id].tasks:
         hook = task.partial_kwargs["pre_execute"] if task.is_mapped else task._pre_execute_hook
-        assert hook is refuse_wrong_run, task.task_id
+        assert hook is before_each, task.task_id
         for kind, moment in moments.items():
             called = [each.moment for each in getattr(task, f"{kind}_callback")]
             assert called == [moment], f"{task.task_id}: {kind}"

@@ -181,7 +181,13 @@ def test_one_endpoint_that_answers_from_one_place_is_enough_to_live(
     verdict = fencing.judge(world.step, "source")
     assert not verdict.dead
     assert verdict.sentence("site1") == "site1 is alive: SSH of db1 (db1:22) accepted (probed from Airflow)"
-    seen["airflow"][1] = Answer(ssh, "airflow", "silent")
+    seen["airflow"][0] = Answer(listener, "airflow", "answers")
+    assert fencing.judge(world.step, "source").sentence("site1").splitlines() == [
+        "site1 is alive:",
+        "- database listener (db1:1521) answered (probed from Airflow)",
+        "- SSH of db1 (db1:22) accepted (probed from Airflow)",
+    ]
+    seen["airflow"] = [Answer(listener, "airflow", "silent"), Answer(ssh, "airflow", "silent")]
     verdict = fencing.judge(world.step, "source")
     assert verdict.dead
     assert verdict.sentence("site1") == (

@@ -104,7 +104,7 @@ def test_a_hold_of_an_id_that_stands_is_not_placed_a_second_time(tables: Tables)
 
 
 def test_an_owner_that_does_not_fit_is_refused(tables: Tables) -> None:
-    with pytest.raises(PermanentError, match=r"251 bytes.*Next: Start a new run with a shorter id"):
+    with pytest.raises(PermanentError, match=r"(?s)251 bytes.*\nNext: Start a new run with a shorter id"):
         place(idb(tables, Job()), owner="x" * 251)
 
 

@@ -699,7 +699,7 @@ def test_a_missing_ggsci_and_one_without_output_are_errors() -> None:
 @pytest.mark.parametrize("look", [lambda ggsci: ggsci.info("RGIM"), lambda ggsci: ggsci.execute("STOP MGR !")])
 def test_a_ggsci_that_breaks_off_after_its_prompt_is_reported_with_its_exit_code_and_last_words(look: Any) -> None:
     ggsci, _ = hook(lambda call: Completed(139, f"{BANNER}GGSCI (db3) 1> ", "Segmentation fault"))
-    with pytest.raises(UnexpectedReplyError, match=r"exit code 139 and no reply to .*Segmentation fault"):
+    with pytest.raises(UnexpectedReplyError, match=r"(?s)exit code 139 and no reply to .*Segmentation fault"):
         look(ggsci)
 
 

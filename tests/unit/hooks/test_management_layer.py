@@ -118,7 +118,7 @@ def test_words_come_from_the_topology_in_any_case(status):
 
 def test_a_wait_that_ends_in_vain_names_the_last_status_and_what_mlcmd_said():
     host = Host("Stopped", act=SimpleNamespace(exit_code=3, stdout="", stderr="application is disabled"))
-    with pytest.raises(TransientError, match=r"'Stopped' after 30 s.*application is disabled"):
+    with pytest.raises(TransientError, match=r"(?s)'Stopped' after 30 s.*application is disabled"):
         layer(host).start(101)
     assert host.acts() == ["-startapp"], "acts once"
 

@@ -43,7 +43,9 @@ def test_a_process_cannot_read_the_format_of_a_later_release(tmp_path: Path) -> 
     writer.open()
     _write(writer, range(3))
     assert _read(trail.Reader(tmp_path / "em", None, release="21.3")) == [0, 1, 2]
-    with pytest.raises(Abend, match=r"trail format release 21\.3, is not compatible .* FORMAT RELEASE 19\.1") as error:
+    with pytest.raises(
+        Abend, match=r"(?s)trail format release 21\.3, is not compatible .* FORMAT RELEASE 19\.1"
+    ) as error:
         _read(trail.Reader(tmp_path / "em", None, release="19.1"))
     assert error.value.code == "OGG-02598"
 

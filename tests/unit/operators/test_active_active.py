@@ -136,7 +136,7 @@ def test_every_other_difference_is_named_with_the_object_that_has_it(step: Any) 
         "[gim-etl] days-to-keep-gidb-facts: '14' and '30'",
         "[log] verbose: 'all' and None",
     ]
-    with pytest.raises(GuardError, match=r"GIM_site2 and GIM_site1 differ: .*DAP_TS2_site2") as caught:
+    with pytest.raises(GuardError, match=r"(?s)GIM_site2 and GIM_site1 differ: .*DAP_TS2_site2") as caught:
         CompareConfiguration(task_id="compare", role="target")._run(step)
     assert "keep_configuration_in_step" in caught.value.next_step
 
@@ -223,7 +223,7 @@ def test_of_an_active_standby_pair_the_source_does_not_start_while_the_standbys_
     step.pair = SimpleNamespace(other=lambda role: "target")
     running = ["process 7"]
     replace_question(monkeypatch, "server_runs", lambda step, role: running if role == "target" else [])
-    with pytest.raises(GuardError, match=r"at site1 is still running: process 7.*Two servers must never write"):
+    with pytest.raises(GuardError, match=r"(?s)at site1 is still running: process 7.*Two servers must never write"):
         serve(step)
     assert step.started == []
     running.clear()

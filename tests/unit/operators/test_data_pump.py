@@ -131,7 +131,7 @@ def test_a_client_that_was_prepared_and_never_started_is_started_by_the_retry_un
 
 def test_no_job_starts_in_the_root_of_a_cdb(world: World) -> None:
     world.container_faults = ["dba_connection of site2 leads to the container CDB$ROOT, and database.pdb is GIMPDB"]
-    with pytest.raises(GuardError, match=r"CDB\$ROOT.*Data Pump would work in another container"):
+    with pytest.raises(GuardError, match=r"(?s)CDB\$ROOT.*Data Pump would work in another container"):
         RunExpdp(task_id="run_expdp")._run(world.step())
     assert world.submitted == []
 
@@ -192,7 +192,7 @@ def test_a_client_that_was_refused_is_not_judged_by_the_log_of_the_attempt_befor
     step = world.step()
     run(step)
     world.attempts["0a1b2c3d-expdp-2"] = ended()
-    with pytest.raises(GuardError, match=r"did not run.*\n.*ORA-01017"):
+    with pytest.raises(GuardError, match=r"(?s)did not run.*\n.*ORA-01017"):
         collect(step)
 
 
@@ -204,7 +204,7 @@ def test_a_client_that_was_lost_before_its_job_began_is_tried_again(world: World
 
 def test_a_job_that_outlives_its_client_is_attached_to_by_the_retry(world: World) -> None:
     world.jobs[NAME] = "NOT RUNNING"
-    with pytest.raises(TransientError, match=f"attaches.*ATTACH=SYSTEM.{NAME}"):
+    with pytest.raises(TransientError, match=f"(?s)attaches.*ATTACH=SYSTEM.{NAME}"):
         collect(world.step())
 
 

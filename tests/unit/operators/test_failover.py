@@ -435,7 +435,7 @@ def cut(step: Any) -> Any:
 
 
 def test_a_trail_that_ends_inside_a_record_needs_a_decision(cut: Any) -> None:
-    with pytest.raises(GuardError, match=r"ends inside a record: dp000000002, 950 bytes.*OGG-01184") as caught:
+    with pytest.raises(GuardError, match=r"(?s)ends inside a record: dp000000002, 950 bytes.*OGG-01184") as caught:
         replicat_at_trail_end(cut)
     assert "accept_cut_trail" in caught.value.next_step
 
@@ -1041,7 +1041,7 @@ def test_an_endpoint_that_answers_stops_the_run_and_the_evidence_is_recorded_aga
     probe = ProbeFailedSite(task_id="probe", place="survivor")
     endpoints.alive = True
     with pytest.raises(
-        GuardError, match=r"site1 is alive: SSH of site1-db.*probed from the survivor.*two Info Mart Servers"
+        GuardError, match=r"(?s)site1 is alive:.*SSH of site1-db.*probed from the survivor.*two Info Mart Servers"
     ):
         probe._run(step)
     endpoints.alive = False
@@ -1137,7 +1137,7 @@ def test_the_survivor_does_not_start_when_an_endpoint_of_the_lost_site_answers(
     ready: Any, endpoints: Endpoints
 ) -> None:
     endpoints.alive = True
-    with pytest.raises(GuardError, match=r"site1 is alive.*Two servers .*never write"):
+    with pytest.raises(GuardError, match=r"(?s)site1 is alive.*Two servers .*never write"):
         start(ready)
     not_started(ready)
 
@@ -1184,7 +1184,9 @@ def test_nothing_is_deleted_while_a_back_out_may_still_be_needed(ready: Any) -> 
     not_started(ready)
     ready.goldengate.states["RGIM"] = "STOPPED"
     ready.goldengate.file("dp000000003", 10)
-    with pytest.raises(GuardError, match=r"has grown from dp000000002, 900 bytes to dp000000003, 10 bytes.*is alive"):
+    with pytest.raises(
+        GuardError, match=r"(?s)has grown from dp000000002, 900 bytes to dp000000003, 10 bytes.*is alive"
+    ):
         start(ready)
     not_started(ready)
     assert ready.goldengate.states == {"RGIM": "STOPPED"} and ready.goldengate.commands == []

@@ -156,7 +156,7 @@ def test_a_log_in_another_language_is_judged_by_the_exit_code(attempts: dict[str
     log = 'ジョブ"SYSTEM"."GIM_IMP"を起動しています\n. . "GIM"."CALENDAR"  12.5 KB  365行がインポートされました\n'
     log += 'ジョブ"SYSTEM"."GIM_IMP"が火 11月 3 17:02:11 2026 elapsed 0 00:12:44で完了しました\n'
     world = World(log)
-    with pytest.raises(GuardError, match=r"unclear.*unknown here"):
+    with pytest.raises(GuardError, match=r"(?s)unclear.*unknown here"):
         checked(world)
     assert IMPORT in world.files
     attempts["0a1b2c3d-impdp-1"] = JobStatus("ended", exit_code=0)

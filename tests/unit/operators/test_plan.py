@@ -142,7 +142,7 @@ def test_the_lock_of_a_lost_run_is_taken_over_only_by_naming_its_plan() -> None:
     step = FakeStep(owner="infomart_cutover run-2")
     step.lock = FakeLock("plan-1", "infomart_return_to_normal run-1")
     step.params["take_lock_from"] = "plan-0"
-    with pytest.raises(GuardError, match=r"names plan plan-0, but plan plan-1 of .* run-1 holds the lock"):
+    with pytest.raises(GuardError, match=r"(?s)names plan plan-0, but plan plan-1 of .* run-1 holds the lock"):
         take(step)
     step.params["take_lock_from"] = "plan-1"
     assert "held by this run" in take(step)["summary"]

@@ -287,7 +287,7 @@ def test_an_extension_that_may_let_a_hold_end_sooner_is_refused(
 ) -> None:
     place(world, which="ts1", **present)
     before = [dict(row) for row in world.tables.holds]
-    with pytest.raises(GuardError, match=f"{words}.*Next: Place another hold"):
+    with pytest.raises(GuardError, match=f"(?s){words}.*\nNext: Place another hold"):
         run(step_of(world, "run-2", action="extend", hold="CHG1", **new))
     assert world.tables.holds == before
 
@@ -396,7 +396,7 @@ def test_the_mark_of_a_lost_site_is_refused_as_an_end(world: World, action: str)
     hold = {"action": "extend", "hold": "CHG0"} if action == "extend" else {"reason": "index rebuild"}
     before = [dict(row) for row in world.tables.holds]
     with pytest.raises(
-        GuardError, match=r"site1 has the role failed.*never end by itself.*Next: Start a run with a site"
+        GuardError, match=r"(?s)site1 has the role failed.*never end by itself.*\nNext: Start a run with a site"
     ):
         run(step_of(world, which="ts1", **hold, **by_mark(10, "site1")))
     assert world.tables.holds == before
@@ -438,7 +438,7 @@ def test_a_list_shows_the_holds_of_the_idbs_that_answer_and_names_all_that_do_no
     shown: list[str] = []
     task = ListHolds(task_id="list")
     monkeypatch.setattr(ListHolds, "log", SimpleNamespace(info=lambda words, *args: shown.append(words % args)))
-    with pytest.raises(TransientError, match=r"site2/ts1: The database does not answer.*site2/ts3: The database"):
+    with pytest.raises(TransientError, match=r"(?s)site2/ts1: The database does not answer.*site2/ts3: The database"):
         task._run(step_of(world, "run-2", action="list"))
     assert any(line.startswith("site2/ts2: CHG1 of anna") for line in shown)
     assert any(line.startswith("site2/ts2: ICON.ts2 held since") for line in shown)

@@ -78,7 +78,7 @@ def test_a_planned_move_counts_from_its_stop() -> None:
 
 
 def test_a_run_that_knows_no_failure_never_takes_the_present_time_for_it() -> None:
-    with pytest.raises(GuardError, match=r"time of the failure is unknown.*failure_time or reaggregate_from"):
+    with pytest.raises(GuardError, match=r"(?s)time of the failure is unknown.*failure_time or reaggregate_from"):
         window(FakeStep())
 
 

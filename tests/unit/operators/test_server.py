@@ -200,7 +200,7 @@ def test_a_back_out_that_failed_is_tried_again_also_after_a_final_error(world: W
 def test_past_the_point_of_no_return_the_back_out_says_whether_the_target_serves(world: World) -> None:
     step = world.step(server_touched="1", point_of_no_return="1", **STOPPED)
     world.runs.clear()
-    with pytest.raises(GuardError, match=r"site3 does not serve.*never start the source"):
+    with pytest.raises(GuardError, match=r"(?s)site3 does not serve.*never start the source"):
         back(step)
     world.runs.add("target")
     assert "the target serves" in back(step)["summary"]

@@ -217,7 +217,7 @@ def test_a_database_that_is_no_cdb_has_no_pdb(step: Any, parameter: list[dict[st
     check(step)
     in_a_pdb(step)
     with pytest.raises(
-        GuardError, match=r"1 prerequisite.*the database of site2 is no CDB, and database.pdb is GIMPDB"
+        GuardError, match=r"(?s)1 prerequisite.*the database of site2 is no CDB, and database.pdb is GIMPDB"
     ):
         check(step)
 

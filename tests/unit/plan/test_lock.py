@@ -171,7 +171,7 @@ def test_a_long_reason_is_cut_and_a_long_plan_refused(database, lock):
     lock.take(PLAN, "anna", "ü" * 1000)
     assert len(database.rows["emea"]["reason"].encode()) <= 1000
     for plan in ("", "x" * 251):
-        with pytest.raises(GuardError, match=r"1 to 250\. Next: Start a new run with a shorter id"):
+        with pytest.raises(GuardError, match=r"1 to 250\.\nNext: Start a new run with a shorter id"):
             lock.take(plan, "anna", "x")
 
 

@@ -51,11 +51,13 @@ def context(conf: Any, run_id: str = "CHG-1") -> dict[str, Any]:
 def test_the_run_is_refused_for_good_with_what_to_do_next() -> None:
     refuse_wrong_run(context(None))
     refuse_wrong_run(context({"reason": "CHG-1"}))
-    with pytest.raises(PermanentError, match=r"nothing was changed: 'tarrget'.*Next: Start a new run"):
+    with pytest.raises(PermanentError, match=r"(?s)nothing was changed: 'tarrget'.*\nNext: Start a new run"):
         refuse_wrong_run(context({"tarrget": "site3"}))
 
 
 def test_an_id_that_would_not_fit_later_is_refused_before_anything_is_touched() -> None:
     refuse_wrong_run(context(None, "x" * RUN_ID_LIMIT))
-    with pytest.raises(PermanentError, match=r"201 bytes; allowed: 200\. Nothing was changed.*Next: Start a new run"):
+    with pytest.raises(
+        PermanentError, match=r"(?s)201 bytes; allowed: 200\. Nothing was changed.*\nNext: Start a new run"
+    ):
         refuse_wrong_run(context(None, "x" * (RUN_ID_LIMIT + 1)))

@@ -53,5 +53,5 @@ def test_a_trigger_makes_the_same_step_again() -> None:
 
 @pytest.mark.usefixtures("sites")
 def test_a_form_of_a_failover_whose_dag_does_not_say_so_is_refused() -> None:
-    with pytest.raises(PermanentError, match=r"not declared as a failover.*step_defaults"):
+    with pytest.raises(PermanentError, match=r"(?s)not declared as a failover.*step_defaults"):
         step(failed_site="frankfurt", survivor="dublin")

@@ -237,7 +237,7 @@ def test_the_trigger_gives_up_at_once_on_a_permanent_error() -> None:
 
 def test_an_error_keeps_its_type_across_a_deferral() -> None:
     World.looks = [OracleCredentials("refused", "Correct it.", code="ORA-01017")]
-    with pytest.raises(CredentialsError, match="refused Next: Correct it") as caught:
+    with pytest.raises(CredentialsError, match="refused\nNext: Correct it") as caught:
         raise_from(event_of(trigger()))
     assert caught.type is CredentialsError, "a hook's own kind becomes that of errors.py"
 

@@ -226,10 +226,12 @@ def test_an_insert_that_is_there_already_counts(world: World) -> None:
 
 def test_a_replicat_that_is_missing_or_down_is_named_with_what_to_do(world: World) -> None:
     world.replicat = None
-    with pytest.raises(GuardError, match=r"There is no RGIM at site2: .* Next: Set up replication from site1 to site2"):
+    with pytest.raises(
+        GuardError, match=r"(?s)There is no RGIM at site2: .*\nNext: Set up replication from site1 to site2"
+    ):
         world.ask()
     world.replicat = "ABENDED"
-    with pytest.raises(TransientError, match=r"RGIM at site2 is ABENDED: .* OGG-01296 it broke"):
+    with pytest.raises(TransientError, match=r"(?s)RGIM at site2 is ABENDED: .* OGG-01296 it broke"):
         world.ask()
 
 
@@ -237,7 +239,7 @@ def test_a_replicat_that_is_missing_or_down_is_named_with_what_to_do(world: Worl
 def test_a_group_that_stands_at_the_source_is_named_with_its_report(world: World, group: str) -> None:
     assert not world.ask().satisfied
     world.capture[group] = "ABENDED"
-    with pytest.raises(TransientError, match=rf"{group} at site1 is ABENDED: .* it broke.*START EXTRACT {group}"):
+    with pytest.raises(TransientError, match=rf"(?s){group} at site1 is ABENDED: .* it broke.*START EXTRACT {group}"):
         world.ask()
     del world.capture[group]
     with pytest.raises(GuardError, match=f"There is no {group} at site1"):
@@ -247,7 +249,7 @@ def test_a_group_that_stands_at_the_source_is_named_with_its_report(world: World
 @pytest.mark.parametrize("site", ["site1", "site2"])
 def test_a_site_without_a_marker_table_is_final(world: World, site: str) -> None:
     world.without_table.add(site)
-    with pytest.raises(GuardError, match=f"There is no marker table at {site}. Next: Run infomart_setup_replication"):
+    with pytest.raises(GuardError, match=f"There is no marker table at {site}.\nNext: Run infomart_setup_replication"):
         world.ask()
     with pytest.raises(GuardError, match=f"There is no marker table at {site}"):
         markers.is_at(world, site, "m")  # type: ignore[arg-type]

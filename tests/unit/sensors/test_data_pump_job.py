@@ -113,9 +113,9 @@ def test_the_log_says_success(world: World) -> None:
     [
         (
             BAD,
-            r"reports fatal, 0 rows, 1 error\(s\), the first: ORA-39002: invalid operation.* Next: Check the directory",
+            r"fatal, 0 rows, 1 error\(s\), the first: ORA-39002: invalid operation.*\nNext: Check the directory",
         ),
-        ("", "reports unfinished, 0 rows. Next: The log has no end"),
+        ("", "reports unfinished, 0 rows.\nNext: The log has no end"),
         (GOOD[:60], "reports unfinished"),
         (RERUN.replace("USER", "TABLE"), "reports completed with errors, .*ORA-31684"),
     ],
@@ -129,7 +129,7 @@ def test_a_log_that_does_not_say_success_is_final(world: World, log: str, words:
 
 def test_a_missing_log_or_directory_is_final_with_what_to_do(world: World) -> None:
     world.state = None
-    with pytest.raises(GuardError, match=r"There is no log /dump/NIGHTLY\.log at site1\. Next: Give log_file"):
+    with pytest.raises(GuardError, match=r"There is no log /dump/NIGHTLY\.log at site1\.\nNext: Give log_file"):
         world.ask(check_log=True)
     world.directory = []
     with pytest.raises(GuardError, match=r"Directory GIM_DUMP is missing in the database of site1\."):

@@ -115,7 +115,7 @@ def test_errors_of_time_are_borne_for_the_patience_in_a_row() -> None:
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_permanent_error_fails_at_once_also_with_soft_fail(deferrable: bool) -> None:
-    with pytest.raises(CredentialsError, match=r"^refused Next: Correct it\.$"):
+    with pytest.raises(CredentialsError, match=r"^refused\nNext: Correct it\.$"):
         light(REFUSED, deferrable=deferrable, soft_fail=True).execute(CONTEXT)
     with pytest.raises(AirflowSkipException, match="never_fail"):
         light(REFUSED, deferrable=deferrable, never_fail=True).execute(CONTEXT)
@@ -197,7 +197,7 @@ def test_an_error_of_the_triggerer_keeps_its_kind_and_soft_fail_does_not_hide_it
     retryable: bool, kind: type[Exception]
 ) -> None:
     event = {"state": "failed", "retryable": retryable, "what": "db2 is gone.", "next_step": "Start it."}
-    with pytest.raises(kind, match=r"^db2 is gone\. Next: Start it\.$"):
+    with pytest.raises(kind, match=r"^db2 is gone\.\nNext: Start it\.$"):
         resumed(light(NOT_YET, soft_fail=True), event)
     with pytest.raises(AirflowSkipException):
         resumed(light(NOT_YET, never_fail=True), event)

@@ -70,7 +70,7 @@ def test_one_hold_is_waited_for_until_each_idb_has_released_it(world: World) -> 
 
 def test_a_hold_that_nobody_placed_is_an_error_and_not_a_released_one(world: World) -> None:
     with pytest.raises(
-        GuardError, match=r"The purge hold 'CHG9' is unknown at site2/ts1, site2/ts2\. Next: Give the id"
+        GuardError, match=r"The purge hold 'CHG9' is unknown at site2/ts1, site2/ts2\.\nNext: Give the id"
     ):
         world.ask("CHG9")
     world.place("ts2", "CHG9")
