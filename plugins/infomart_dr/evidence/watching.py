@@ -14,11 +14,12 @@ from pydantic import BaseModel, Field
 
 from infomart_dr.errors import InfoMartError
 from infomart_dr.evidence.high_water_marks import is_of_calls
+from infomart_dr.evidence.service import StaleRoles
 from infomart_dr.guide import readable
 from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
 from infomart_dr.plan.lock import Holder
 from infomart_dr.text import size_text
-from infomart_dr.times import span
+from infomart_dr.times import shown, span
 from infomart_dr.topology import Falling, Rising, Topology, Watch
 
 #: ``info`` is shown and never reported; the others begin a condition.
@@ -29,6 +30,8 @@ LEVELS: tuple[Level, ...] = ("info", "warning", "critical")
 _SAMPLES, _SHORTEST_PART = 24, 0.25
 #: Most characters of a message of ggserr.log in a finding.
 _SHOWN = 300
+#: Seconds for which the cost of a past link outage is shown.
+_TOLD_FOR = 86_400.0
 _STARTS = ("RUNNING", "STARTING")
 
 
@@ -76,6 +79,9 @@ def worst(levels: Iterable[Level]) -> Level:
     return max(levels, key=LEVELS.index, default="info")
 
 
+#: Subject of the roles in the topology.
+ROLES = "roles"
+
 # -- the subjects of a survey ------------------------------------------------------------------------
 
 
@@ -119,8 +125,10 @@ class Roles:
 
     def subjects(self) -> set[str]:
         """All subjects that a complete survey judges."""
-        per_site = ("database", "lock", "host", "groups", "ggserr", "trail")
-        found = {f"{site}/{what}" for site in self.sites for what in per_site}
+        found = {ROLES} | {f"{site}/{what}" for site in self.sites for what in ("database", "lock", "host", "groups")}
+        # A condition of a site without a replication would never be judged again, and never end.
+        replicated = {site for pair in self.replications for site in pair}
+        found |= {f"{site}/{what}" for site in replicated for what in ("ggserr", "trail")}
         found |= {f"{site}/{what}" for site in self.active for what in ("hwm", "loading")}
         found |= {f"{site}/groups" for site in self.failed}
         found |= {f"{source}-{target}/lag" for source, target in self.replications}
@@ -169,6 +177,25 @@ def alarm_findings(site: str, alarms: Mapping[str, Mapping[str, Any]], now: floa
         )
         for task, alarm in alarms.items()
     ]
+
+
+def role_finding(stale: StaleRoles, topology: Topology) -> Finding:
+    """Roles that a plan has made and nobody has set."""
+    return Finding(f"{ROLES}/{stale.plan_id}", "warning", stale.sentence(topology), stale.remedy)
+
+
+def outage_finding(site: str, plan_id: str, since: int, now: float, watch: Watch) -> Finding:
+    """A plan has stopped the server, and none runs."""
+    lasts = max(now - since, 0.0)
+    return Finding(
+        f"{site}/lock/outage",
+        rising(lasts, watch.outage),
+        f"Nobody loads data since {shown(since)} ({span(lasts)}): plan {plan_id} has stopped the Info Mart Server and "
+        "not started one.",
+        "Read the log of the step that runs in that plan's run. To bring the service back, mark that step as failed: "
+        "the back-out follows.",
+        {"outage_seconds": round(lasts)},
+    )
 
 
 # -- GoldenGate's groups -----------------------------------------------------------------------------
@@ -596,6 +623,54 @@ def link_findings(
     ]
 
 
+class GivenUp(BaseModel):
+    """Data that the Info Mart Server has given up in a link outage that was longer than its threshold.
+
+    :param sources: begin of the interval by data source.
+    :param until: its end.
+    :param at: the survey that found the link up again.
+    """
+
+    sources: dict[str, float]
+    until: float
+    at: float
+
+
+def given_up(
+    outage_since: float, sources: Iterable[str], marks: Mapping[str, float], threshold: float, now: float
+) -> GivenUp | None:
+    """The interval that was given up, by data source; None: the outage was shorter than the threshold.
+
+    The server extracts again only what is younger than the threshold (guide:201-205).
+
+    :param outage_since: earliest possible start of the outage.
+    :param marks: high-water marks before the link was up again, by name of the data source.
+    """
+    until = now - threshold
+    if outage_since >= until:
+        return None
+    # Extraction is behind the calls, so data older than the outage may be missing too.
+    begins = {name: min(marks.get(name, outage_since), outage_since) for name in sources}
+    return GivenUp(sources=begins, until=until, at=now) if begins else None
+
+
+def given_up_findings(here: str, there: str, lost: GivenUp | None, now: float) -> list[Finding]:
+    """The data that a past outage has cost, for a day."""
+    if lost is None or now - lost.at > _TOLD_FOR:
+        return []
+    return [
+        Finding(
+            f"{here}-{there}/link/given up: {name}",
+            "warning",
+            f"The link outage has outlasted extract-data-stuck-threshold: data of {name} from {shown(begin)} to "
+            f"{shown(lost.until)}, if there was any, is not in the Info Mart at {here} and does not come by itself.",
+            "Look for it in the log of the Info Mart Server, and tell the users of the reports. The IDB still has it.",
+            {"from": begin, "until": lost.until},
+        )
+        for name, begin in sorted(lost.sources.items())
+    ]
+
+
 # -- purge holds -------------------------------------------------------------------------------------------
 
 
@@ -713,6 +788,8 @@ class State(BaseModel):
     space: dict[str, list[tuple[float, int]]] = Field(default_factory=dict)
     #: Time at which each link was last up.
     links: dict[str, float] = Field(default_factory=dict)
+    #: By link, the data that its newest long outage has cost.
+    given_up: dict[str, GivenUp] = Field(default_factory=dict)
     conditions: dict[str, Condition] = Field(default_factory=dict)
     outbox: list[Alert] = Field(default_factory=list)
 

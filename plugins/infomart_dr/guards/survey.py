@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import InfoMartError, UnreachableError
-from infomart_dr.evidence import watching
+from infomart_dr.evidence import service, watching
 from infomart_dr.evidence.high_water_marks import with_calls
+from infomart_dr.evidence.service import StaleRoles
 from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
 from infomart_dr.guards import fencing
@@ -67,6 +68,10 @@ class Survey:
     figures: list[tuple[str, dict[str, str], float]] = field(default_factory=list)
     copies: dict[str, Copy] = field(default_factory=dict)
     arrived: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    #: The newest state before this survey.
+    before: State = field(default_factory=State)
+    #: Roles that a plan has made and the topology does not have; then nothing is judged by the old ones.
+    stale: StaleRoles | None = None
 
     @property
     def ledger_site(self) -> str | None:
@@ -146,6 +151,8 @@ class _AtDatabase:
     written: list[tuple[str, float]] = field(default_factory=list)
     asked_at: float = 0.0
     alarms: dict[str, JsonObject] = field(default_factory=dict)
+    #: Facts of :func:`infomart_dr.plan.facts.of_service`, of all plans.
+    service: list[Row] = field(default_factory=list)
 
 
 #: By site, the answer of its database, or the error in its place.
@@ -189,7 +196,10 @@ def _read_database(deployment: Deployment, site: str, marks: bool, token: str, l
                 found.alarms = {
                     fact.name.partition(":")[2]: alarm for fact, alarm in ledger_of_plan.of(facts.JOB_ALARM)
                 }
-            if plan is not None or not marks:
+            found.service = session.select(
+                "ledger_measured", {"schema": schema}, deployment=topology.name, **service.binds()
+            )
+            if plan is not None or not marks or service.stale_roles(found.service, topology):
                 return found
             if _writes_own_markers(settings):
                 _mark(session, found, schema, site, topology.name, token)
@@ -375,17 +385,28 @@ def survey(deployment: Deployment, token: str) -> Survey:
     :param deployment: with a :func:`bounded` topology.
     :param token: makes the marker's id unique to this survey.
     """
+    began = time.monotonic()
+    seen = _survey(deployment, token, began)
+    for level in watching.LEVELS:
+        seen.figure("findings", sum(finding.level == level for finding in seen.findings), level=level)
+    seen.figure("look_seconds", round(time.monotonic() - began, 3))
+    return seen
+
+
+def _survey(deployment: Deployment, token: str, began: float) -> Survey:
     topology = deployment.topology
-    roles = Roles.of(topology)
-    began, now = time.monotonic(), time.time()
+    roles, now = Roles.of(topology), time.time()
     sources = {source for source, _ in roles.replications}
     with _Asking(began + topology.watch.run_limit) as asking:
         reading = {site: asking.start(_read_database, deployment, site, site in sources, token) for site in roles.sites}
         databases = asking.answers(reading)
         copies = {site: found.copy for site, found in databases.items() if isinstance(found, _AtDatabase)}
         newest = max((copy.state for copy in copies.values()), key=lambda state: state.number, default=State())
-        seen = Survey(roles, now, newest.model_copy(deep=True), copies=copies)
+        seen = Survey(roles, now, newest.model_copy(deep=True), copies=copies, before=newest)
         plan = _judge_databases(seen, topology, databases)
+        if seen.stale is not None:
+            # By the old roles every remedy would be wrong: the server that serves would have to stop.
+            return seen
         arrivals = {
             (source, target): asking.start(_wait_for_marker, deployment, source, target, written)
             for source, target in roles.replications
@@ -433,9 +454,6 @@ def survey(deployment: Deployment, token: str) -> Survey:
         _judge_lag(seen, topology, databases, arrivals_found)
         holds_found = asking.answers(holds)
         _judge_holds(seen, databases, holds_found)
-    for level in watching.LEVELS:
-        seen.figure("findings", sum(finding.level == level for finding in seen.findings), level=level)
-    seen.figure("look_seconds", round(time.monotonic() - began, 3))
     return seen
 
 
@@ -445,14 +463,28 @@ def _judge_databases(seen: Survey, topology: Topology, databases: _Databases) ->
     :returns: a plan holds the lock at some site; a failover's lock is at the survivor.
     """
     held = False
+    answered = [found for found in databases.values() if isinstance(found, _AtDatabase)]
+    rows = [row for found in answered for row in found.service]
+    running = next((found.plan.plan_id for found in answered if found.plan is not None), None)
+    seen.stale = service.stale_roles(rows, topology, running)
+    if seen.stale is not None:
+        seen.add(watching.ROLES, [watching.role_finding(seen.stale, topology)])
+    elif len(answered) == len(databases):
+        seen.judged.add(watching.ROLES)
     for site, found in databases.items():
         if isinstance(found, InfoMartError):
-            seen.add(f"{site}/database", [watching.not_seen(f"{site}/database", found)])
+            # A site that the plan has made failed may well be silent.
+            if seen.stale is None or seen.stale.wanted.get(site) != "failed":
+                seen.add(f"{site}/database", [watching.not_seen(f"{site}/database", found)])
             continue
         seen.judged.add(f"{site}/database")
         holder: Holder | None = found.plan
         held = held or holder is not None
-        seen.add(f"{site}/lock", [watching.plan_finding(site, holder, seen.began, topology.watch)] if holder else [])
+        findings = [watching.plan_finding(site, holder, seen.began, topology.watch)] if holder else []
+        if holder and (since := service.stopped_since(rows, holder.plan_id)) is not None:
+            findings.append(watching.outage_finding(site, holder.plan_id, since, seen.began, topology.watch))
+            seen.figure("outage_seconds", round(seen.began - since), site=site)
+        seen.add(f"{site}/lock", findings)
         seen.findings += watching.alarm_findings(site, found.alarms, seen.began)
     return held
 
@@ -564,7 +596,13 @@ def _judge_link(seen: Survey, topology: Topology, here: str, there: str, up: boo
         for idb in site.idbs
         if (idb.source_site or name) == there
     }
+    threshold = topology.info_mart.stuck_threshold
     if up:
+        if (last_up := seen.state.links.get(link)) is not None and f"{link}/link/outage" in seen.state.conditions:
+            before = seen.before.marks.get(here, {})
+            marks_then = {name: before[str(key)].mark for key, name in keys.items() if str(key) in before}
+            if lost := watching.given_up(last_up, keys.values(), marks_then, threshold, seen.began):
+                seen.state.given_up[link] = lost
         seen.state.links[link] = seen.began
     else:
         marks = [stands.mark for key, stands in seen.state.marks.get(here, {}).items() if int(key) in keys]
@@ -572,7 +610,7 @@ def _judge_link(seen: Survey, topology: Topology, here: str, there: str, up: boo
             seen.state.links.get(link),
             min(marks, default=None),
             bool(keys),
-            topology.info_mart.stuck_threshold,
+            threshold,
             seen.began,
         )
         seen.figure("link_left_seconds", outage.left, source=here, target=there)
@@ -580,7 +618,10 @@ def _judge_link(seen: Survey, topology: Topology, here: str, there: str, up: boo
     sources = [name for _, name in sorted(keys.items())]
     seen.add(
         f"{link}/link",
-        watching.link_findings(here, there, outage, reached, sources, seen.began, topology.watch),
+        [
+            *watching.link_findings(here, there, outage, reached, sources, seen.began, topology.watch),
+            *watching.given_up_findings(here, there, seen.state.given_up.get(link), seen.began),
+        ],
     )
 
 

@@ -13,6 +13,7 @@ from infomart_dr.errors import GuardError, InfoMartError, TransientError
 from infomart_dr.guards import fencing
 from infomart_dr.guards.application import configured, option, survivor_changes
 from infomart_dr.guards.fencing import Place
+from infomart_dr.guards.link import link_out
 from infomart_dr.guards.replication import (
     foreign_groups,
     is_cut_off,
@@ -108,6 +109,7 @@ class ConfirmSiteFailure(Gate):
         )
         if trail := step.ledger.get(facts.TRAIL_REPORT):
             lines += ["", f"**GoldenGate at {step.at('target').name}:** {trail}."]
+        lines += ["", link_out(step)]
         return "\n".join(lines) + f"\n\n{loss}"
 
     def refused(self, step: Step) -> None:

@@ -58,6 +58,8 @@ class StopInfoMartServer(StepOperator):
     def act(self, step: Step, seen: Observation) -> None:
         # The server has run, whoever started it: a comparison made at an earlier stop no longer holds.
         forget_final_stop(step)
+        # Before the stop: a crash in between must not hide it.
+        step.ledger.put_once(facts.LOADING_STOPPED, int(time.time()))
         step.at(self.role).management_layer.stop(step.at(self.role).application_dbid, graceful=True)
 
     def next_step(self) -> str:
@@ -121,6 +123,10 @@ class StartInfoMartServer(StepOperator):
     def act(self, step: Step, seen: Observation) -> None:
         start_server(step, self.role)
 
+    def finish(self, step: Step, seen: Observation) -> None:
+        if step.params.get("server_during_transfer") != "stopped":
+            step.ledger.forget(facts.LOADING_STOPPED)
+
 
 class ServeAtSource(StepOperator):
     """Make sure that the source serves, also when its server was stopped for the whole transfer."""
@@ -143,6 +149,9 @@ class ServeAtSource(StepOperator):
             start_server(step, "source")
         else:
             step.at("source").management_layer.start(step.at("source").application_dbid)
+
+    def finish(self, step: Step, seen: Observation) -> None:
+        step.ledger.forget(facts.LOADING_STOPPED)
 
     def next_step(self) -> str:
         return "Start the source's server by hand; then clear this task."
@@ -393,6 +402,10 @@ class ReturnServiceToSource(StepOperator):
 
     def verify(self, step: Step) -> Observation:
         return serving(step, "source")
+
+    def finish(self, step: Step, seen: Observation) -> None:
+        if step.holds_lock and not step.ledger.has(facts.POINT_OF_NO_RETURN):
+            step.ledger.forget(facts.LOADING_STOPPED)
 
     def next_step(self) -> str:
         return "THE SERVICE IS DOWN. Start the Info Mart Server at the source site by hand now."

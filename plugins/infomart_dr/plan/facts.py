@@ -375,6 +375,12 @@ SERVER_TOUCHED = _moment(
     "start_second_server",
     "start_info_mart_server",
 )
+LOADING_STOPPED = _moment(
+    "loading_stopped",
+    "Time since which no server loads data, because this plan has stopped it",
+    "stop_info_mart_server",
+    forgotten_by=("start_info_mart_server", "serve_at_source", *_BACK_OUT),
+)
 FINAL_STOP = _moment(
     "final_stop", "Time since which the writers are stopped", "note_final_stop", forgotten_by=_STOPPED_ANEW
 )
@@ -560,6 +566,11 @@ LOG_AFTER_MIGRATION = _integer(
 REAGGREGATION_REQUESTED = _text(
     "reaggregation_requested", "The interval that RAA must aggregate again", "request_reaggregation"
 )
+
+
+def of_service() -> tuple[AnyFact, ...]:
+    """Facts of any plan that say which site serves."""
+    return SITES, SITE_FAILURE_CONFIRMED, LOADING_STOPPED, POINT_OF_NO_RETURN
 
 
 def declared() -> Iterator[Declared]:

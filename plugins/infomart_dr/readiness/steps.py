@@ -8,7 +8,9 @@ from airflow.sdk import BaseOperator
 
 from infomart_dr import topology as topology_module
 from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.guards import service
 from infomart_dr.operators.base import page
+from infomart_dr.readiness import reach
 from infomart_dr.readiness.context import CheckContext, ReadOnlyStep
 from infomart_dr.readiness.procedures import PROCEDURES, estimated_times, fitting
 from infomart_dr.readiness.report import Finding, Report, blocked_sentence, examine
@@ -140,6 +142,15 @@ def check(case: dict[str, str]) -> Report:
     ) as step:
         context = CheckContext(step, procedure.name)
         findings = examine(procedure.checks(step.topology.architecture), context, lambda role: step.at(role).name)
+        # Only where that login works: another try with a wrong password would help to lock the account.
+        readable = tuple(
+            each.site for each in findings if each.check == reach.GOLDENGATE_USER.name and each.level == "ok"
+        )
+        stale = service.stale(step.deployment, readable)
+        if stale is not None and step.pair.source != stale.active:
+            # By the old roles the other remedies are wrong: the server that serves would have to stop.
+            sentence = stale.sentence(step.topology)
+            return Report(**about, findings=[Finding("roles", "topology", "blocked", sentence, stale.remedy)])
         return Report(**about, findings=findings, estimate=estimated_times(context, findings))
 
 

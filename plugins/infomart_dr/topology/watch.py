@@ -61,6 +61,8 @@ class Watch(Model):
     ggserr_ignore: list[MessageCode] = Field(default_factory=list)
     #: Seconds without a repetition after which an error counts as ended.
     ggserr_quiet: int = Field(3600, ge=0)
+    #: Seconds for which no server loads data, because a plan has stopped it.
+    outage: Rising = Rising(warning=900, critical=3600)
     #: Seconds without a sign of life after which a plan that holds the lock is reported.
     plan_quiet: int = Field(86_400, ge=60)
     #: Seconds for which one check waits for its marker row at the standby.

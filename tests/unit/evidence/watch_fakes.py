@@ -53,6 +53,14 @@ class FakeSite:
                 raise
 
     def select(self, name: str, identifiers: Any = None, **binds: Any) -> list[dict[str, Any]]:
+        if name == "ledger_measured":
+            asked = {value for key, value in binds.items() if key.startswith("fact_")}
+            return [
+                {"plan_id": plan, "name": entry, "value": value}
+                for plan, entries in self.plans.items()
+                for entry, value in entries.items()
+                if entry in asked
+            ]
         assert name == "ledger_all"
         return [{"name": entry, "value": value} for entry, value in self.plans.get(binds["plan_id"], {}).items()]
 

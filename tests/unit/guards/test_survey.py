@@ -17,13 +17,15 @@ from tests.unit.evidence.watch_fakes import FakeSite, OracleLike
 from infomart_dr import topology
 from infomart_dr.errors import InfoMartError, RemoteCommandError, UnreachableError
 from infomart_dr.evidence import watching
-from infomart_dr.evidence.watching import Condition
+from infomart_dr.evidence.watch_store import parts
+from infomart_dr.evidence.watching import Condition, Standing, State
 from infomart_dr.guards import fencing, survey
 from infomart_dr.guards.fencing import Endpoint
 from infomart_dr.guards.purge_holds import IdbHolds
 from infomart_dr.guards.survey import Survey
 from infomart_dr.hooks.parse_ggsci import parse_info_all
 from infomart_dr.hooks.remote_host import Completed
+from infomart_dr.plan import facts
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "topology.yaml"
 #: Sites of the example.
@@ -476,6 +478,115 @@ def test_an_idb_that_gives_no_answer_for_one_survey_ends_and_begins_no_hold(worl
     assert sorted(told(600)) == sorted(("ended", f"{label}/holds/look") for label in IDBS)
     world.held = {}
     assert told(900) == [("ended", f"{IDBS[0]}/holds/age")]
+
+
+def moved(world: World, *, by_failover: bool = False) -> None:
+    """The ledger of a plan that made the standby active, where such a plan has it."""
+    confirmed = {facts.SITE_FAILURE_CONFIRMED.name: "anna"} if by_failover else {}
+    world.databases[STANDBY if by_failover else ACTIVE].plans["CHG-1"] = {
+        facts.SITES.name: f"{ACTIVE} -> {STANDBY}",
+        facts.POINT_OF_NO_RETURN.name: str(int(time.time()) - 60),
+        **confirmed,
+    }
+
+
+def test_after_a_move_nothing_is_judged_by_the_old_roles_until_somebody_sets_them(world: World) -> None:
+    moved(world)
+    world.ggsci_says |= {ACTIVE: lambda: parse_info_all(GROUPS[STANDBY]), STANDBY: lambda: parse_info_all(NONE)}
+    world.mark_age, world.calls_above, world.replicates = 99_999, 5, False
+    seen = world.look()
+    assert found(seen) == {"roles/CHG-1": "warning"}
+    (finding,) = seen.findings
+    assert f"Plan CHG-1 made {STANDBY} active at" in finding.sentence and f"{ACTIVE}: active" in finding.sentence
+    assert f"Set sites.{STANDBY}.role: active, sites.{ACTIVE}.role: standby" in finding.remedy
+    assert not {f"{ACTIVE}/groups", f"{STANDBY}/groups", f"{ACTIVE}/hwm", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
+    assert world.databases[ACTIVE].markers == [], "nothing is written into the new standby"
+    assert figures(seen)["look_seconds"] >= 0
+    with_roles(world, **{ACTIVE: "standby", STANDBY: "active"})
+    world.ggsci_says[STANDBY] = lambda: parse_info_all(GROUPS[ACTIVE])
+    after = world.look()
+    assert "roles/CHG-1" not in found(after) and {"roles", f"{STANDBY}/groups"} <= after.judged
+
+
+def test_after_a_failover_the_lost_site_is_no_alarm_and_the_survivors_groups_are_left_alone(world: World) -> None:
+    moved(world, by_failover=True)
+    world.databases[ACTIVE].away, world.hosts_away = True, {ACTIVE}
+    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: lambda: parse_info_all(NONE)}
+    seen = world.look()
+    assert found(seen) == {"roles/CHG-1": "warning"}
+    assert f"sites.{ACTIVE}.role: failed" in seen.findings[0].remedy
+
+
+def test_while_the_plan_that_moved_the_service_runs_its_roles_are_not_asked_for(world: World) -> None:
+    moved(world)
+    world.databases[ACTIVE].plans["INC-1"] = world.databases[ACTIVE].plans.pop("CHG-1")
+    world.lock_at = ACTIVE
+    assert found(world.look()) == {f"{ACTIVE}/lock/plan": "info"}
+
+
+def test_a_condition_of_a_site_that_is_alone_now_ends(world: World) -> None:
+    """As when the standby has become the only site that is left: its role asks for no Replicat any more."""
+    keys = (f"{STANDBY}/groups/RGIM", f"{STANDBY}/ggserr/OGG-01296", f"{STANDBY}/trail/disk", f"{ACTIVE}/database/look")
+    before = {key: Condition(level="critical", told="critical", since=1.0, sentence="It is stopped.") for key in keys}
+    with_roles(world, **{ACTIVE: "failed", STANDBY: "active"})
+    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: lambda: parse_info_all(NONE)}
+    seen = world.look()
+    after, alerts = watching.transitions("gim", before, seen.findings, seen.judged, seen.roles.subjects(), 99.0)
+    assert after == {} and {alert.key for alert in alerts} == set(keys)
+    assert {alert.what for alert in alerts} == {"ended"}
+
+
+def test_a_server_that_a_plan_has_stopped_is_told_with_the_time_since(world: World) -> None:
+    world.lock_at = ACTIVE
+    for seconds, level in ((120, "info"), (1000, "warning"), (7200, "critical")):
+        stopped_at = int(time.time()) - seconds
+        world.databases[ACTIVE].plans["INC-1"] = {facts.LOADING_STOPPED.name: str(stopped_at)}
+        seen = world.look()
+        assert found(seen) == {f"{ACTIVE}/lock/plan": "info", f"{ACTIVE}/lock/outage": level}
+        said = next(finding for finding in seen.findings if finding.key.endswith("outage")).sentence
+        assert "Nobody loads data since" in said and "plan INC-1 has stopped" in said
+        assert figures(seen)["outage_seconds"] >= seconds
+    world.databases[ACTIVE].plans["INC-1"][facts.POINT_OF_NO_RETURN.name] = str(int(time.time()))
+    assert f"{ACTIVE}/lock/outage" not in found(world.look())
+
+
+def after_an_outage(world: World, hours: float) -> Survey:
+    """A survey that finds the link up again; the one before had found it down."""
+    link, now = f"{ACTIVE}-{STANDBY}", time.time()
+    state = State(
+        number=3,
+        at=now - 300,
+        links={link: now - hours * 3600},
+        marks={ACTIVE: {"102": Standing(mark=int(now - hours * 3600 - 60), since=now)}},
+        conditions={
+            f"{link}/link/outage": Condition(level="warning", told="warning", since=now - 600, sentence="It is out.")
+        },
+    )
+    for database in world.databases.values():
+        database.rows = {"look": "3", **parts(state)}
+    return world.look()
+
+
+def test_after_an_outage_beyond_the_threshold_the_interval_that_was_given_up_is_told_by_data_source(
+    world: World,
+) -> None:
+    seen = after_an_outage(world, 9)
+    names = [idb.name for idb in world.topology.sites[STANDBY].idbs if idb.source_site in (None, STANDBY)]
+    keys = {f"{ACTIVE}-{STANDBY}/link/given up: {name}" for name in names}
+    assert keys and keys <= set(found(seen))
+    lost = [finding for finding in seen.findings if finding.key in keys]
+    assert all(finding.numbers["until"] == pytest.approx(time.time() - 8 * 3600, abs=30) for finding in lost)
+    begins = sorted(finding.numbers["from"] for finding in lost)
+    assert begins[0] == pytest.approx(time.time() - 9 * 3600 - 60, abs=30), "from the mark on, where it is known"
+    # It lasts for a day, also when nothing else is wrong.
+    later = seen.state.model_copy(update={"number": 9})
+    for database in world.databases.values():
+        database.rows = {"look": "9", **parts(later)}
+    assert keys <= set(found(world.look()))
+
+
+def test_an_outage_within_the_threshold_has_cost_nothing(world: World) -> None:
+    assert not any("given up" in key for key in found(after_an_outage(world, 7)))
 
 
 def test_a_survey_takes_no_longer_for_one_answer_than_watching_allows() -> None:

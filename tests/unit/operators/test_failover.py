@@ -52,6 +52,11 @@ CONFIRMED = {"site_failure_confirmed": "anna at 03:00"}
 DRAINED = {**CONFIRMED, "standby_drained": "all applied"}
 
 
+@pytest.fixture(autouse=True)
+def nothing_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infomart_dr.operators.failover.link_out", lambda step: "**Link to site1:** unknown.")
+
+
 class StrictLedger(FakeLedger):
     """Refuses the same values as the real one."""
 
@@ -1060,6 +1065,7 @@ def test_the_gate_shows_every_endpoint_from_both_places_and_the_loss(step: Any, 
     assert "| airflow | SSH of site1-db db1:22 | silent |" in shown
     assert "| survivor | SSH of site1-db db1:22 | silent |" in shown
     assert "**Loss:**" in shown, "also where there is no estimate"
+    assert "**Link to site1:**" in shown
     step.ledger["loss_report"] = "Calls lost: 0 to 36"
     assert gate.evidence(step).endswith("Calls lost: 0 to 36")
     step.ledger.clear()

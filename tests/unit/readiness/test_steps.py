@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from infomart_dr.errors import GuardError, TopologyError
+from infomart_dr.evidence.service import StaleRoles
+from infomart_dr.guards import service
 from infomart_dr.readiness import steps as readiness
 from infomart_dr.readiness.report import Finding, Level, Report
 from infomart_dr.readiness.steps import ALL_THAT_FIT, CheckReadiness, ListCases, ReportReadiness
@@ -111,6 +113,39 @@ def test_without_a_topology_the_list_stops_the_run(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("INFOMART_DR_TOPOLOGY", raising=False)
     with pytest.raises(TopologyError, match="INFOMART_DR_TOPOLOGY is not set"):
         listed()
+
+
+# -- roles that nobody has set -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("source", "target"), [("site2", "site3"), ("site3", "site2")])
+def test_roles_that_a_plan_has_made_take_the_place_of_every_remedy_by_the_old_ones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str
+) -> None:
+    """After a return to normal, before the roles are set: only site3 serves, and nothing may say *Stop it*."""
+    wrong = [
+        Finding("goldengate_connection", "site2", "ok", "fine"),
+        Finding("server_stopped", "site3", "blocked", "the server at site3 runs", "Stop it"),
+    ]
+    monkeypatch.setattr(readiness, "examine", lambda *_: wrong)
+    monkeypatch.setattr(readiness, "estimated_times", lambda *_: {})
+    asked: list[tuple[str, ...]] = []
+
+    def stale(deployment: object, sites: tuple[str, ...]) -> StaleRoles:
+        asked.append(sites)
+        return StaleRoles("CHG-1", 1_800_000_000, "site3", {"site2": "standby", "site3": "active"})
+
+    monkeypatch.setattr(service, "stale", stale)
+    case = {"deployment": "east", "procedure": "return_to_normal", "source": source, "target": target}
+    found = readiness.check(case).findings
+    assert asked == [("site2",)], "no login that was refused is tried again"
+    if source == "site3":
+        assert found == wrong, "the run names the sites as they are now"
+        return
+    (finding,) = found
+    assert (finding.check, finding.level) == ("roles", "blocked")
+    assert finding.what.startswith("Plan CHG-1 made site3 active at 2027-01-15")
+    assert "sites.site2.role: standby, sites.site3.role: active" in finding.remedy and "Stop it" not in finding.remedy
 
 
 # -- report ----------------------------------------------------------------------------------------
