@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infomart_dr.errors import GuardError, TransientError, UnexpectedReplyError
+from infomart_dr.errors import GuardError, InfoMartError, TransientError, UnexpectedReplyError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.manager_parameters import ManagerParameters, parse_manager_parameters
-from infomart_dr.hooks.parse_ggsci import Start, is_cut_record
+from infomart_dr.hooks.parse_ggsci import ProgramStatus, Start, is_cut_record
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Observation, Step
@@ -87,6 +87,28 @@ def states_of(step: Step, direction: Direction) -> dict[str, str | None]:
     return {
         f"{step.at(role).name}:{name}": step.at(role).ggsci.status(name) for role, name in groups_of(step, direction)
     }
+
+
+def replication_now(step: Step, direction: Direction) -> list[str]:
+    """One line for each group of a direction: state, lag, age of the checkpoint; a site without an answer says so."""
+    programs: dict[tuple[SiteRole, str], ProgramStatus] = {}
+    silent: dict[SiteRole, str] = {}
+    for role in dict.fromkeys(role for role, _ in groups_of(step, direction)):
+        try:
+            programs |= {(role, each.group): each for each in step.at(role).ggsci.info_all() if each.group}
+        except InfoMartError as error:
+            silent[role] = error.what
+    return [
+        f"{name} at {step.at(role).name}: {silent.get(role) or _line(programs.get((role, name)))}"
+        for role, name in groups_of(step, direction)
+    ]
+
+
+def _line(program: ProgramStatus | None) -> str:
+    if program is None:
+        return "missing"
+    lag, since = (None if value is None else span(value) for value in (program.lag, program.since_checkpoint))
+    return f"{program.status}, lag {lag or 'unknown'} at its last checkpoint, {since or 'unknown'} ago"
 
 
 def states_text(states: Mapping[str, str | None]) -> str:

@@ -11,7 +11,7 @@ from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.guards import schema_jobs
 from infomart_dr.guards.application import move_to, option
 from infomart_dr.guards.extraction import etl_is_quiet
-from infomart_dr.guards.replication import groups_of
+from infomart_dr.guards.replication import groups_of, replication_now
 from infomart_dr.guards.server import log_size, second_server, server_log, server_runs, serving
 from infomart_dr.hooks.configuration import ManualConfiguration
 from infomart_dr.operators.base import CheckOperator, StepOperator
@@ -33,9 +33,13 @@ class CutoverGate(Gate):
 
     def evidence(self, step: Step) -> str:
         source, target = step.at("source").name, step.at("target").name
+        imported = step.ledger.get(facts.IMPORTED)
+        copy = f" The copy stands since {shown(imported)}." if imported else ""
+        groups = "\n".join(f"- {line}" for line in replication_now(step, "to_target"))
         return (
             f"**Deployment {step.topology.name}: from {source} to {target}.** The Info Mart Server at {source} stops, "
-            f"{target} takes over, and {source} becomes its standby."
+            f"{target} takes over, and {source} becomes its standby.\n\n"
+            f"**Replication to {target} at {shown(time.time())}.**{copy}\n\n{groups}"
         )
 
 
@@ -95,7 +99,7 @@ class NoteFinalStop(StepOperator):
         if signs:
             raise GuardError(
                 f"The Info Mart Server at {step.at('source').name} runs: {', '.join(signs)}.",
-                "Clear final_stop_and_comparison.hold_scheduler with Downstream.",
+                "Clear final_stop_and_comparison.prove_target_follows with Downstream.",
             )
         forget_final_stop(step)
         step.ledger.put_once(facts.FINAL_STOP, int(time.time()))

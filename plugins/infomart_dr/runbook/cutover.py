@@ -18,8 +18,8 @@ from infomart_dr.runbook import database_transfer
 from infomart_dr.sensors import extraction, replicated
 
 TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
-#: The task to clear after a failed proof: the back-out has started the source's server.
-FINAL_STOP_AGAIN = "final_stop_and_comparison.hold_scheduler with Downstream"
+#: What is cleared after a failed proof: the back-out has started the source's server.
+FINAL_STOP_AGAIN = "final_stop_and_comparison.prove_target_follows with Downstream"
 BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOVER}
 
 
@@ -29,7 +29,7 @@ def approve_cutover() -> server.CutoverGate:
         task_id="approve_cutover",
         subject="Cut over to the target site?",
         body=(
-            "The target site is filled and has caught up. After approval the Info Mart Server at the source is "
+            "After approval a change must reach the target within a minute. Then the Info Mart Server at the source is "
             "stopped, the databases are compared, and the target takes over. Calls continue. Reporting data is "
             "loaded again as soon as the target serves.\n\n"
             "Reason for this run: {{ params.reason or 'not given' }}.\n\n"
@@ -41,11 +41,13 @@ def approve_cutover() -> server.CutoverGate:
 
 
 @task_group(
-    default_args=BEFORE_CUTOVER, tooltip="Writers stopped, position recorded and reached, databases proven equal"
+    default_args=BEFORE_CUTOVER,
+    tooltip="Target proven to follow, writers stopped, position recorded and reached, databases proven equal",
 )
 def final_stop_and_comparison() -> None:
     """Stop the source, wait for the last transaction, compare."""
     chain(
+        replicated.ProveTargetFollows(task_id="prove_target_follows"),
         database_transfer.hold_scheduler(),
         extraction.WaitForQuietEtl(task_id="wait_for_quiet_etl"),
         server.StopInfoMartServer(task_id="stop_info_mart_server"),

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar
 
-from infomart_dr.errors import TransientError
-from infomart_dr.guards.replication import marker_arrived, no_older_transactions, require_start_after_csn
+from infomart_dr.errors import GuardError, TransientError
+from infomart_dr.guards.replication import (
+    marker_arrived,
+    no_older_transactions,
+    replication_now,
+    require_start_after_csn,
+)
 from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction, ends
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.sensors.base import StepSensor
+from infomart_dr.text import lines
+from infomart_dr.times import span
 
 
 class WaitForOlderTransactions(StepSensor):
@@ -132,3 +140,44 @@ class WaitForFinalCatchUp(WaitForCatchUp):
     def marker(self, step: Step) -> str:
         # When the source has served meanwhile, earlier markers prove nothing: the id has the time of the stop.
         return f"{step.key}-{self.moment}-{step.ledger.require(facts.FINAL_STOP)}"
+
+
+class ProveTargetFollows(WaitForCatchUp):
+    """Prove once more, after the gate and before anything stops, that a change reaches the target.
+
+    An answer at the gate may come days after the catch-up. Each try writes a marker of its own.
+    """
+
+    guide = "not in the guide; a person may have answered the gate long after the catch-up"
+    undo = "nothing has been stopped"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(direction="to_target", moment="recheck", **kwargs)
+        self._tried = 0
+
+    def marker(self, step: Step) -> str:
+        return f"{step.key}-{self.moment}-{self._tried}"
+
+    def limit(self, step: Step) -> float:
+        return step.topology.timeouts.gate_recheck
+
+    def observe(self, step: Step) -> Observation:
+        return Observation(False, f"whether {step.at('target').name} follows is proven anew")
+
+    def act(self, step: Step, seen: Observation) -> Observation | None:
+        self._tried = int(time.time())
+        return super().act(step, seen)
+
+    def collect(self, step: Step, event: dict[str, Any]) -> Observation | None:
+        if event["state"] == "timeout":
+            source, target = step.at("source").name, step.at("target").name
+            raise GuardError(
+                f"No change of {source} has reached {target} within {span(self.limit(step))}. The Info Mart Server at "
+                f"{source} still runs; nothing was stopped.{lines(replication_now(step, self.direction))}\n"
+                f"{event['summary']}",
+                self.next_step(),
+            )
+        return super().collect(step, event)
+
+    def next_step(self) -> str:
+        return "Correct the link or the group that stands, then clear this task with Downstream."

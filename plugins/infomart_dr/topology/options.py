@@ -41,6 +41,8 @@ class Timeouts(Model):
     inline_wait: float = Field(10.0, ge=0, le=60)
     #: Until ETL jobs are quiet.
     quiesce: int = Field(1800, ge=10, le=86400)
+    #: After the gate of a cutover, until a marker has reached the target; only then the server is stopped.
+    gate_recheck: int = Field(60, ge=5, le=3600)
     #: Until the Replicat has caught up.
     catch_up: int = Field(86400, ge=10)
     #: An export, an import, and a transfer or a checksum of the dump set; None: twice the longest time of the estimate,

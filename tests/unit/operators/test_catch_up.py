@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.operators.fakes import FakeLedger, FakeStep, StepOf
 
-from infomart_dr.errors import GuardError, RemoteCommandError, TransientError
-from infomart_dr.guards.replication import marker_arrived
-from infomart_dr.hooks.parse_ggsci import Start
-from infomart_dr.sensors.replicated import WaitForCatchUp
+from infomart_dr.errors import GuardError, RemoteCommandError, TransientError, UnreachableError
+from infomart_dr.guards.replication import marker_arrived, replication_now
+from infomart_dr.hooks.parse_ggsci import ProgramStatus, Start, parse_info_all
+from infomart_dr.operators.server import CutoverGate
+from infomart_dr.sensors.replicated import ProveTargetFollows, WaitForCatchUp
 from infomart_dr.topology import AliasLogin, EncryptedLogin, GoldenGate
 
 
@@ -154,3 +157,99 @@ def test_a_task_that_adds_a_missing_replicat_is_named_where_there_is_one(added_b
     with pytest.raises(GuardError, match="There is no RGIM at target") as caught:
         marker_arrived(step, **wait.arguments(step))
     assert caught.value.next_step.startswith(remedy)
+
+
+# -- after the gate ----------------------------------------------------------------------------------
+
+
+class AfterTheGate:
+    """A pair whose gate was answered; its link may have gone meanwhile."""
+
+    def __init__(self, *, link: bool = True) -> None:
+        self.link, self.markers = link, list[str]()
+        self.step: Any = FakeStep()
+        goldengate = GoldenGate(home="/ogg", release="19.1", login=AliasLogin(alias="ggate"))
+        self.step.site = lambda role: SimpleNamespace(goldengate=goldengate)
+        self.step.name = lambda role: self.step.sites[role]
+        self.step.dba = lambda role: Database()
+        self.step.goldengate_database = lambda role: SimpleNamespace(
+            select=lambda name, identifiers, **binds: self.rows(role, binds["marker_id"]), execute=self.write
+        )
+        self.step.topology.timeouts = SimpleNamespace(inline_wait=0.05, poll=0.01, catch_up=86400, gate_recheck=60)
+        said = (
+            "EXTRACT RUNNING EGIM 00:00:02 00:00:05\nEXTRACT ABENDED PGIM 00:00:00 00:12:00\n"
+            "REPLICAT RUNNING RGIM 00:00:00 00:00:04\n"
+        )
+        self.programs: Any = lambda role: parse_info_all(said)
+        self.step.ggsci = lambda role: SimpleNamespace(
+            status=lambda name: "RUNNING",
+            info=lambda name: SimpleNamespace(status="RUNNING"),
+            info_all=lambda: [ProgramStatus("EXTRACT", "RUNNING", name) for name in ("EGIM", "PGIM")],
+            lag=lambda name: SimpleNamespace(seconds=0, at_eof=True),
+        )
+
+    def rows(self, role: str, marker: str) -> list[dict[str, Any]]:
+        return [{}] if marker in self.markers and (role == "source" or self.link) else []
+
+    def write(self, name: str, identifiers: Any, **binds: Any) -> int:
+        self.markers.append(binds["marker_id"])
+        return 1
+
+
+def test_after_the_gate_a_change_must_reach_the_target_before_anything_stops() -> None:
+    world = AfterTheGate()
+    task = ProveTargetFollows(task_id="prove_target_follows")
+    assert "the marker arrived at site3" in task._run(world.step)["summary"]
+    assert len(world.markers) == 1
+    # A clear proves it anew: an old marker shows nothing of the present link.
+    world.link = False
+    with pytest.raises(TaskDeferred) as deferred:
+        sleep_a_second_then(task, world)
+    trigger = deferred.value.trigger
+    assert len(world.markers) == 2 and trigger.arguments["marker"] == world.markers[1]
+    assert trigger.deadline - time.time() <= 60, "not the day that a catch-up may take"
+
+
+def sleep_a_second_then(task: ProveTargetFollows, world: AfterTheGate) -> None:
+    time.sleep(1.1)
+    task._run(world.step)
+
+
+def test_a_link_that_is_out_fails_the_run_with_the_states_of_pump_and_replicat_while_the_service_runs() -> None:
+    world = AfterTheGate(link=False)
+    for role in ("source", "target"):
+        world.step.ggsci(role)
+    ggsci = SimpleNamespace(info_all=lambda: world.programs("any"))
+    world.step.ggsci = lambda role: ggsci
+    task = ProveTargetFollows(task_id="prove_target_follows")
+    with pytest.raises(GuardError) as caught:
+        task.take(world.step, {"state": "timeout", "summary": "the marker from site2 has not arrived (RGIM RUNNING)"})
+    assert caught.value.what.splitlines() == [
+        "No change of site2 has reached site3 within 60 s. The Info Mart Server at site2 still runs; nothing was "
+        "stopped.",
+        "- EGIM at site2: RUNNING, lag 2 s at its last checkpoint, 5 s ago",
+        "- PGIM at site2: ABENDED, lag 0 s at its last checkpoint, 12 min ago",
+        "- RGIM at site3: RUNNING, lag 0 s at its last checkpoint, 4 s ago",
+        "the marker from site2 has not arrived (RGIM RUNNING)",
+    ]
+
+
+def test_a_site_that_does_not_answer_is_said_in_the_place_of_its_groups() -> None:
+    world = AfterTheGate(link=False)
+
+    def silent() -> Any:
+        raise UnreachableError("site3-db does not answer.")
+
+    states = {"source": lambda: world.programs("source"), "target": silent}
+    world.step.ggsci = lambda role: SimpleNamespace(info_all=states[role])
+    assert replication_now(world.step, "to_target")[-1] == "RGIM at site3: site3-db does not answer."
+
+
+def test_the_gate_shows_the_present_state_and_since_when_the_copy_stands() -> None:
+    world = AfterTheGate()
+    world.step.ledger["imported"] = "1800000000"
+    world.step.topology.name = "lab"
+    world.step.ggsci = lambda role: SimpleNamespace(info_all=lambda: world.programs(role))
+    shown = CutoverGate(task_id="approve_cutover", subject="Cut over?", body="").evidence(world.step)
+    assert "from site2 to site3" in shown and "The copy stands since 2027-01-15 08:00:00 UTC." in shown
+    assert "- PGIM at site2: ABENDED, lag 0 s at its last checkpoint, 12 min ago" in shown
