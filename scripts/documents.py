@@ -43,6 +43,13 @@ def checks(dags: Mapping[str, Any]) -> str:
     return list_of_checks()
 
 
+def clear(dags: Mapping[str, Any]) -> str:
+    """What to clear after a failure."""
+    from infomart_dr.preparation.clear_list import list_to_clear
+
+    return list_to_clear(dags.values())
+
+
 #: Functions that make the documents, by their path below ``docs``.
 DOCUMENTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "guide-coverage.md": guide_coverage,
@@ -51,6 +58,7 @@ DOCUMENTS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 #: Functions that make the generated parts of documents, by document and name of the marks.
 TABLES: dict[tuple[str, str], Callable[[Mapping[str, Any]], str]] = {
     ("operating.md", "facts"): facts,
+    ("operating.md", "clear"): clear,
     ("readiness.md", "checks"): checks,
 }
 

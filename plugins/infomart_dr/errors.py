@@ -15,6 +15,8 @@ class InfoMartError(Exception):
     :param next_step: the reader's next action; shown after the finding.
     """
 
+    #: Id of the task from which a person clears the run; empty: not known here.
+    clear = ""
     #: True where waiting may remedy the error; the operators' retry policy reads this.
     retryable = False
 
@@ -22,6 +24,14 @@ class InfoMartError(Exception):
         self.what = what
         self.next_step = next_step
         super().__init__(what if not next_step else f"{what}\nNext: {next_step}")
+
+    def advise(self, next_step: str, clear: str) -> None:
+        """Replace the next step, once the failed task is known.
+
+        :param clear: id of the task to clear.
+        """
+        self.next_step, self.clear = next_step, clear
+        self.args = (f"{self.what}\nNext: {next_step}",)
 
     def __reduce__(self) -> tuple[type[InfoMartError], tuple[str, str], dict[str, object]]:
         return type(self), (self.what, self.next_step), self.__dict__
@@ -50,6 +60,10 @@ class TopologyError(PermanentError):
     def __init__(self, what: str, next_step: str = "", *, mistakes: Sequence[str] = ()) -> None:
         self.mistakes = tuple(mistakes) or (what,)
         super().__init__(what, next_step)
+
+
+class RequestError(PermanentError):
+    """A run's request is wrong: a clear cannot help, only a new run."""
 
 
 class CredentialsError(PermanentError):

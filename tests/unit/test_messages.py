@@ -11,15 +11,17 @@ import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from tests.unit.operators.fakes import FakeStep
 
 from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.operators.base import CheckOperator, StepOperator
+from infomart_dr.operators.clearing import advise
 from infomart_dr.plan.step import Observation, Step
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,12 +158,112 @@ def test_the_ids_of_messages_are_found_at_all(bag: DagBag) -> None:
     assert found >= {
         "check_already_done",
         "drop_sequences",
-        "final_stop_and_comparison.hold_scheduler",
         "hold_scheduler",
         "keep_configuration_in_step",
         "run_expdp",
         "wait_for_older_transactions",
     }
+
+
+# -- from where a run is cleared -------------------------------------------------------------------
+
+
+#: Starts of the new site's server: past the point of no return they are cleared themselves.
+STARTS = ("start_info_mart_server", "start_info_mart_server_at_target")
+
+
+def unlike(dag: DAG, task: Any) -> list[str]:
+    """Ids in a task's messages that lie behind the task from which the run is cleared."""
+    cls = task.operator_class if task.is_mapped else type(task)
+    clear = getattr(task, "clear_from", "") or task.task_id
+    enough = {clear} | dag.get_task(clear).get_flat_relative_ids(upstream=True)
+    names = {name for text in texts(cls) for name in named(text)} | {getattr(task, "added_by", "")} - {""}
+    return [
+        f"{dag.dag_id}.{task.task_id}: {name}, and the run is cleared from {clear}"
+        for name in sorted(names)
+        if not {each for each in dag.task_ids if each == name or each.endswith(f".{name}")} & enough
+        and not (name in STARTS and task.task_id.endswith(name))
+    ]
+
+
+def test_every_step_is_cleared_from_itself_or_from_a_task_above_it(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            clear = getattr(task, "clear_from", "")
+            if clear and clear != task.task_id:
+                assert clear in task.get_flat_relative_ids(upstream=True), f"{dag.dag_id}.{task.task_id}: {clear}"
+
+
+def test_no_message_names_a_later_task_than_the_one_from_which_the_run_is_cleared(bag: DagBag) -> None:
+    assert [wrong for dag in bag.dags.values() for task in dag.tasks for wrong in unlike(dag, task)] == []
+
+
+#: Steps whose effect the back-out undoes, by the first of them: whoever fails in between is cleared from there.
+UNDONE = {
+    "infomart_return_to_normal": [
+        ("export_database.hold_scheduler", "export_database.capture_scn"),
+        ("final_stop_and_comparison.prove_target_follows", "start_at_target.start_info_mart_server_at_target"),
+    ],
+    "infomart_switchover": [
+        ("final_stop_and_comparison.prove_target_follows", "start_at_target.start_info_mart_server_at_target"),
+    ],
+    "infomart_cutover": [
+        ("final_stop_and_comparison.prove_target_follows", "start_at_target.start_info_mart_server_at_target"),
+    ],
+    "infomart_failover": [("check_already_done", "start_at_survivor.start_info_mart_server")],
+}
+
+
+@pytest.mark.parametrize("dag_id", UNDONE)
+def test_what_the_back_out_has_undone_is_cleared_from_its_beginning(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    for first, last in UNDONE[dag_id]:
+        between = dag.get_task(first).get_flat_relative_ids(upstream=False)
+        between &= dag.get_task(last).get_flat_relative_ids(upstream=True) | {last}
+        assert len(between) > 3
+        for task_id in between:
+            assert dag.get_task(task_id).clear_from == first, f"{dag_id}.{task_id}"
+
+
+class Failing:
+    """A task of a chapter that is cleared from its first step."""
+
+    task_id, clear_from = "stop.compare", "stop.begin"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "clear"),
+    [
+        ("Stop it, then clear this task.", "Stop it, then clear stop.begin with Downstream.", "stop.begin"),
+        ("Clear this task with Downstream.", "Clear stop.begin with Downstream.", "stop.begin"),
+        ("Find out why.", "Find out why. Then clear stop.begin with Downstream.", "stop.begin"),
+        ("", "Then clear stop.begin with Downstream.", "stop.begin"),
+        ("Clear take_scn with Downstream.", "Clear take_scn with Downstream.", "copy.take_scn"),
+        ("Start a new run with another plan.", "Start a new run with another plan.", ""),
+        ("Follow it, then mark this task as success.", "Follow it, then mark this task as success.", ""),
+    ],
+)
+def test_an_error_says_from_where_the_run_is_cleared(said: str, shown: str, clear: str) -> None:
+    error = GuardError("It is wrong.", said)
+    advise(error, Failing(), {"copy.take_scn", "stop.begin"})
+    assert (error.next_step, error.clear) == (shown, clear)
+    assert str(error) == f"It is wrong.\nNext: {shown}"
+
+
+def test_a_step_that_fails_says_it_and_leaves_it_for_the_message_at_the_runs_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Wrong(CheckOperator):
+        def observe(self, step: Step) -> Observation:
+            return Observation(False, "It is wrong.")
+
+    left: dict[str, str] = {}
+    instance = SimpleNamespace(xcom_push=lambda key, value: left.update({key: value}))
+    monkeypatch.setattr(Step, "from_context", lambda context: FakeStep())
+    task = Wrong(task_id="check", clear_from="begin")
+    with pytest.raises(GuardError, match=r"clear begin with Downstream\.$"):
+        task.execute({"ti": instance})  # type: ignore[typeddict-item]
+    assert left == {"clear": "begin"}
 
 
 # -- a wrong id is found ---------------------------------------------------------------------------

@@ -57,6 +57,10 @@ class Message(BaseModel):
     state: str | None = Field(None, description="State of an ended run: success or failed.")
     reason: str | None = Field(None, description="Finding of a failed step.")
     next_step: str | None = Field(None, description="Next action after a failed or waiting step.")
+    clear: list[str] = Field(
+        default_factory=list,
+        description="After a failure: tasks to clear with Downstream. Empty: a clear cannot help, or none is needed.",
+    )
     link: str = Field(description="Page of Airflow's web interface: the form, the step or the run.")
     at: str = Field(description="Time of the event, UTC, ISO 8601; delivery may be later.")
     text: str = Field(description="The complete message in words, as written into a ticket.", max_length=TEXT_LIMIT)

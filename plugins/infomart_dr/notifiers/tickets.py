@@ -24,10 +24,11 @@ from airflow.sdk.log import redact
 
 from infomart_dr import settings
 from infomart_dr import topology as topology_module
-from infomart_dr.errors import InfoMartError
+from infomart_dr.errors import InfoMartError, RequestError
 from infomart_dr.evidence.watching import Roles
 from infomart_dr.hooks.tickets import TEXT_LIMIT, Message, key_of
 from infomart_dr.notifiers import outbox, run_state
+from infomart_dr.plan.parameters import wrong_request
 from infomart_dr.plan.step import Step
 from infomart_dr.times import span
 from infomart_dr.topology import TicketEvent, Topology
@@ -240,7 +241,8 @@ class Run:
 
     def _failed(self) -> Message:
         error = self._context.get("exception")
-        reason, next_step = reason_of(error)
+        clear = clear_of(self._task, error)
+        reason, next_step = reason_of(error, clear)
         name, number = self._task.task_id, self._instance.try_number
         mapped = run_state.is_mapped(self._index)
         lines = [
@@ -258,6 +260,7 @@ class Run:
             try_number=number,
             reason=reason,
             next_step=next_step,
+            clear=[clear] if clear else [],
         )
 
     def _afterwards(self, own: str | None) -> list[Message]:
@@ -290,11 +293,25 @@ class Run:
         chapters = {group.group_id or "": group for group in groups}
         if done := [name for name, chapter in chapters.items() if run_state.is_done(chapter, states)]:
             lines.append(f"Done: {', '.join(done)}.")
-        if failures:
-            lines.append(f"Failed: {', '.join(failures)}. Correct the cause, then clear the failed step.")
+        clear = self._to_clear(failures)
+        if failures and clear:
+            lines.append(f"Failed: {', '.join(failures)}. Correct the cause, then clear {' and '.join(clear)}.")
+        elif failures:
+            lines.append(f"Failed: {', '.join(failures)}. A clear cannot help: start a new run.")
         lines += self._report(states)
         # A cleared run ends again.
-        return self._message("ended", [self._run.clear_number or 0], lines, link=self._page(), state=state)
+        return self._message("ended", [self._run.clear_number or 0], lines, link=self._page(), state=state, clear=clear)
+
+    def _to_clear(self, failures: Sequence[str]) -> list[str]:
+        """Ids of the tasks to clear after the run's end, each with Downstream; empty: a clear cannot help."""
+        if wrong_request(self._context):
+            return []
+        tasks = {task.task_id: task for task in self._dag.tasks}
+        # As the failed step has said it; a step that was killed, or marked by a person, has said nothing.
+        found = [
+            self._instance.xcom_pull(task_ids=name, key="clear") or clear_of(tasks[name], None) for name in failures
+        ]
+        return list(dict.fromkeys(str(name) for name in found if name))
 
     def _report(self, states: Mapping[str, str | None]) -> list[str]:
         """The results of the steps that sum up a run."""
@@ -331,7 +348,13 @@ class Run:
         return f"{base.rstrip('/')}/dags/{self._dag.dag_id}/runs/{quote(self._run.run_id, safe=':+~')}{below}"
 
     def _message(
-        self, event: TicketEvent, key: Sequence[object], lines: Sequence[str], *, link: str, **more: str | int
+        self,
+        event: TicketEvent,
+        key: Sequence[object],
+        lines: Sequence[str],
+        *,
+        link: str,
+        **more: str | int | list[str],
     ) -> Message:
         head = f"[{self._deployment}] {self._dag.dag_id} {self._run.run_id}"
         body = "\n".join(str(redact(line)) for line in [head, *lines])
@@ -354,16 +377,26 @@ class Run:
         )
 
 
-def reason_of(error: object) -> tuple[str, str]:
-    """The cause of a step's failure, and the next step."""
+def clear_of(task: object, error: object) -> str:
+    """Id of the task to clear after a step's failure; empty: a clear cannot help."""
+    if isinstance(error, RequestError):
+        return ""
+    return getattr(error, "clear", "") or getattr(task, "clear_from", "") or str(getattr(task, "task_id", ""))
+
+
+def reason_of(error: object, clear: str) -> tuple[str, str]:
+    """The cause of a step's failure, and the next step.
+
+    :param clear: id of the task to clear.
+    """
     if isinstance(error, InfoMartError):
-        return error.what, error.next_step or "Read the log of this task, then clear it."
+        return error.what, error.next_step or f"Read the log of this task, then clear {clear} with Downstream."
     if error is None:
         return (
             "Its process ended without a message: it was killed, or its machine was lost.",
-            "Read the log of this task and check Airflow's workers; then clear it.",
+            f"Read the log of this task and check Airflow's workers; then clear {clear} with Downstream.",
         )
-    return f"{type(error).__name__}: {error}", "Read the log of this task, then clear it."
+    return f"{type(error).__name__}: {error}", f"Read the log of this task, then clear {clear} with Downstream."
 
 
 def tell_alarm(alarm: Alarm, since: int, *, over: bool) -> None:

@@ -19,6 +19,7 @@ from infomart_dr import settings, stopwatch, task_log
 from infomart_dr.errors import GuardError, class_of
 from infomart_dr.guide import readable
 from infomart_dr.notifiers.tickets import callbacks
+from infomart_dr.operators.clearing import advising
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.parameters import refuse_wrong_run
@@ -95,6 +96,8 @@ class AppliesWhen:
     #: It also runs in a plan whose goal was reached before the plan began.
     always: ClassVar[bool] = False
     log: Any
+    #: Id of the task from which the run is cleared after a failure here; empty: this one.
+    clear_from: str = ""
 
     def applies_when(self, unless: Fact[Any] | None, option: str, architecture: str) -> None:
         """Set the conditions.
@@ -135,6 +138,7 @@ class StepOperator(AppliesWhen, BaseOperator):
     :param unless: a fact that makes this step unnecessary: the plan is past it.
     :param option: the step belongs to this option of the procedure only; empty: to every option.
     :param architecture: the step is for this architecture only; empty: for both.
+    :param clear_from: id of the task from which the run is cleared after a failure here; empty: this one.
     """
 
     #: Lines of the guide, what the step changes and how to undo it: shown on the task's page.
@@ -155,11 +159,13 @@ class StepOperator(AppliesWhen, BaseOperator):
         unless: Fact[Any] | None = None,
         option: str = "",
         architecture: str = "",
+        clear_from: str = "",
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("doc_md", self._page(role))
         super().__init__(**kwargs)
         self.role: SiteRole = role
+        self.clear_from = clear_from
         self.applies_when(unless, option, architecture)
 
     def _page(self, role: str) -> str:
@@ -193,7 +199,7 @@ class StepOperator(AppliesWhen, BaseOperator):
     # -- how it runs -------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> dict[str, Any]:
-        with Step.from_context(context) as step:
+        with advising(self, context), Step.from_context(context) as step:
             return self._run(step, context)
 
     def _run(self, step: Step, context: Context | None = None) -> dict[str, Any]:
@@ -211,7 +217,7 @@ class StepOperator(AppliesWhen, BaseOperator):
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Continue after a deferral."""
-        with Step.from_context(context) as step:
+        with advising(self, context), Step.from_context(context) as step:
             return self._conclude(step, self.take(step, event))
 
     def take(self, step: Step, event: dict[str, Any]) -> Observation | None:

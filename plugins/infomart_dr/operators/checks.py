@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.comparison import fingerprints, replicated_tables, same_character_set
@@ -19,19 +18,7 @@ from infomart_dr.times import shown
 from infomart_dr.topology import BOTH_ROLES
 
 
-class ProofOfTarget(StepOperator):
-    """A proof over both databases.
-
-    :param again: the task that a person clears after a correction. After a final stop the back-out has started the
-        server again, so the writers must stop once more.
-    """
-
-    def __init__(self, *, again: str = "this task", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.again = again
-
-
-class ProveSequences(ProofOfTarget):
+class ProveSequences(StepOperator):
     """Prove that no sequence of the target repeats a value: none of the source's, and no key in use.
 
     Values taken at the target lie in memory, below LAST_NUMBER. The step first lets the database drop them: then
@@ -71,11 +58,11 @@ class ProveSequences(ProofOfTarget):
     def next_step(self) -> str:
         return (
             "Raise the named sequences at the target (ALTER SEQUENCE ... RESTART; before 18c take a value with a "
-            f"larger INCREMENT BY), then clear {self.again}."
+            "larger INCREMENT BY), then clear this task."
         )
 
 
-class ProveParity(ProofOfTarget):
+class ProveParity(StepOperator):
     """Prove that indexes, constraints, triggers, code and sequences are the same at both sites, and no object invalid.
 
     Invalid objects are recompiled first: replicated DDL invalidates those that depend on a table, until their next use.
@@ -103,7 +90,7 @@ class ProveParity(ProofOfTarget):
         recompile(step, "target")
 
     def next_step(self) -> str:
-        return f"Create or correct the named objects at the target, then clear {self.again}."
+        return "Create or correct the named objects at the target, then clear this task."
 
 
 class CompareTables(StepOperator):

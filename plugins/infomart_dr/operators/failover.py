@@ -231,7 +231,7 @@ class StopGoldenGate(StepOperator):
         if not drained.satisfied:
             raise GuardError(
                 f"The standby is not drained: {drained.summary}.",
-                f"Clear wait_for_trail_end with Downstream, or wait until it is drained; {AGAIN}",
+                f"Wait until it is drained; {AGAIN}",
             )
         # Recorded first: the back-out must know that it has to start GoldenGate again.
         step.ledger.put_once(facts.STANDBY_TOUCHED, int(time.time()))
@@ -487,7 +487,7 @@ class StartAtSurvivor(StepOperator):
         )
 
     def next_step(self) -> str:
-        return "Read the server's log at the survivor, correct the cause, then clear this task."
+        return "Read the server's log at the survivor, correct the cause, then clear start_info_mart_server."
 
 
 # -- the back-out ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOper
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import AppliesWhen, StepOperator, page
+from infomart_dr.operators.clearing import advising
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Observation, Step
 
@@ -55,6 +56,10 @@ class HumanStep(StepOperator, HITLOperator):
         return answer
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        with advising(self, context):
+            return self._answered(context, event)
+
+    def _answered(self, context: Context, event: dict[str, Any]) -> Any:
         answer = HITLOperator.execute_complete(self, context, event)
         if self.DONE not in answer["chosen_options"]:
             raise GuardError(
@@ -80,6 +85,7 @@ class Gate(AppliesWhen, ApprovalOperator):
     :param unless: a fact which proves that the decision was made earlier in the plan.
     :param option: the gate belongs to this option of the procedure only.
     :param architecture: the gate is for this architecture only.
+    :param clear_from: id of the task from which the run is cleared after a refusal; empty: this one.
     """
 
     guide: str = ""
@@ -91,7 +97,13 @@ class Gate(AppliesWhen, ApprovalOperator):
     _ATTEMPTS: ClassVar[int] = 6
 
     def __init__(
-        self, *, unless: Fact[Any] | None = None, option: str = "", architecture: str = "", **kwargs: Any
+        self,
+        *,
+        unless: Fact[Any] | None = None,
+        option: str = "",
+        architecture: str = "",
+        clear_from: str = "",
+        **kwargs: Any,
     ) -> None:
         kwargs.setdefault("doc_md", page(self.__doc__, self.guide, "no site", "nothing", "reject: the run fails"))
         # The scheduler can lose an answer that arrives while the task is being deferred; the task then asks again.
@@ -99,6 +111,7 @@ class Gate(AppliesWhen, ApprovalOperator):
         kwargs.setdefault("notifiers", [TicketNotifier("waits")])
         super().__init__(fail_on_reject=True, **kwargs)
         self.applies_when(unless, option, architecture)
+        self.clear_from = clear_from
 
     def evidence(self, step: Step) -> str:
         """Evidence for the person to see before the answer, in Markdown."""
@@ -111,7 +124,7 @@ class Gate(AppliesWhen, ApprovalOperator):
         """Record a rejection, or that nobody answered in time."""
 
     def execute(self, context: Context) -> Any:
-        with Step.from_context(context) as step:
+        with advising(self, context), Step.from_context(context) as step:
             if (early := self.early(step)) is not None:
                 return early
             step.lock.require(step.plan_id, step.owner)
@@ -130,7 +143,7 @@ class Gate(AppliesWhen, ApprovalOperator):
             self.log.warning("%s was not approved. Next: %s", self.task_id, self.AFTER_REFUSAL)
             raise
         who = responder(answer)
-        with Step.from_context(context) as step:
+        with advising(self, context), Step.from_context(context) as step:
             requester = getattr(context["dag_run"], "triggering_user_name", None)
             if step.topology.approval.four_eyes and requester and who == requester:
                 raise TransientError(

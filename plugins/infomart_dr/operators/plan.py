@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from infomart_dr.errors import GuardError, InfoMartError, PermanentError
+from infomart_dr.errors import GuardError, InfoMartError, RequestError
 from infomart_dr.guards.server import serving
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
@@ -51,7 +51,7 @@ class TakeLock(StepOperator):
     def observe(self, step: Step) -> Observation:
         # Topology and parameters are checked first, before anything is changed.
         if fault := missing(step.params, self.needs):
-            raise PermanentError(fault, "Start a new run with it.")
+            raise RequestError(fault, "Start a new run with it.")
         self.must_fit(step.topology)
         sites = self._sites(step)
         step.lock.ensure_tables()

@@ -99,4 +99,4 @@ class CheckRequested(CheckOperator):
         return requested(step)
 
     def next_step(self) -> str:
-        return "Clear request_reaggregation with Downstream."
+        return "Read the log of request_reaggregation, correct the cause, then clear this task."

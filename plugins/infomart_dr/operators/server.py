@@ -79,7 +79,7 @@ class CheckStopLeftNothing(CheckOperator):
         return etl_is_quiet(step, self.role)
 
     def next_step(self) -> str:
-        return "Let the back-out start the service again first. Then clear hold_scheduler with Downstream."
+        return "Let the back-out start the service again first, then clear this task."
 
 
 class NoteFinalStop(StepOperator):
@@ -99,7 +99,7 @@ class NoteFinalStop(StepOperator):
         if signs:
             raise GuardError(
                 f"The Info Mart Server at {step.at('source').name} runs: {', '.join(signs)}.",
-                "Clear final_stop_and_comparison.prove_target_follows with Downstream.",
+                "Find out who has started it, then clear this task.",
             )
         forget_final_stop(step)
         step.ledger.put_once(facts.FINAL_STOP, int(time.time()))
@@ -235,7 +235,8 @@ class StartAtTarget(StepOperator):
 
     def next_step(self) -> str:
         return (
-            "The source no longer serves. Read the server's log at the target, correct the cause, then clear this task."
+            "The source no longer serves. Read the server's log at the target, correct the cause, then clear "
+            "start_info_mart_server_at_target."
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from infomart_dr.errors import PermanentError
+from infomart_dr.errors import RequestError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,10 +48,19 @@ def missing(params: Mapping[str, object], needs: Collection[str]) -> str | None:
     return f"The run must name {' or '.join(needs)}. Nothing was changed."
 
 
+def wrong_request(context: Context) -> bool:
+    """The run is refused whatever a person clears."""
+    try:
+        refuse_wrong_run(context)
+    except RequestError:
+        return True
+    return False
+
+
 def refuse_wrong_run(context: Context) -> None:
     """Refuse a run with a wrong request; every task checks this before it begins.
 
-    :raises PermanentError: names the fault; nothing was changed.
+    :raises RequestError: names the fault; nothing was changed.
     """
     refuse_long_id(context)
     refuse_undeclared(context)
@@ -60,11 +69,11 @@ def refuse_wrong_run(context: Context) -> None:
 def refuse_long_id(context: Context) -> None:
     """Refuse a run whose id is too long for the lock and the holds; later it would stop half-way.
 
-    :raises PermanentError: names its length and the limit.
+    :raises RequestError: names its length and the limit.
     """
     size = len(context["dag_run"].run_id.encode())
     if size > RUN_ID_LIMIT:
-        raise PermanentError(
+        raise RequestError(
             f"The run's id has {size} bytes; allowed: {RUN_ID_LIMIT}. Nothing was changed.",
             SHORTER_ID,
         )
@@ -75,11 +84,11 @@ def refuse_undeclared(context: Context) -> None:
 
     Airflow would ignore a misspelt ``target``, and the run would use the default.
 
-    :raises PermanentError: names each key, the nearest parameter, and all that exist.
+    :raises RequestError: names each key, the nearest parameter, and all that exist.
     """
     conf = context["dag_run"].conf
     if wrong := undeclared(conf or {}, list(context["dag"].params)):
-        raise PermanentError(
+        raise RequestError(
             f"conf contains unknown keys; nothing was changed: {wrong}",
             "Start a new run with the right keys; docs/tickets.md and docs/api list them.",
         )

@@ -62,7 +62,9 @@ def start_second_server() -> None:
     chain(
         server.ServeAtSource(task_id="serve_at_source", role="source"),
         active_active.KeepConfigurationInStep(task_id="keep_configuration_in_step", **common),
-        active_active.CompareConfiguration(task_id="compare_configuration", **common),
+        active_active.CompareConfiguration(
+            task_id="compare_configuration", clear_from="start_second_server.keep_configuration_in_step", **common
+        ),
         active_active.StartSecondServer(task_id="start_second_server", **common),
         schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs", **common),
         server.CheckServerLog(task_id="check_server_log", **common),

@@ -18,8 +18,8 @@ from infomart_dr.runbook import database_transfer
 from infomart_dr.sensors import extraction, replicated
 
 TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
-#: What is cleared after a failed proof: the back-out has started the source's server.
-FINAL_STOP_AGAIN = "final_stop_and_comparison.prove_target_follows with Downstream"
+#: After a failure before the point of no return the back-out has started the source's server: its stop is void.
+FINAL_STOP_AGAIN: dict[str, Any] = {"clear_from": "final_stop_and_comparison.prove_target_follows"}
 BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOVER}
 
 
@@ -41,7 +41,7 @@ def approve_cutover() -> server.CutoverGate:
 
 
 @task_group(
-    default_args=BEFORE_CUTOVER,
+    default_args={**BEFORE_CUTOVER, **FINAL_STOP_AGAIN},
     tooltip="Target proven to follow, writers stopped, position recorded and reached, databases proven equal",
 )
 def final_stop_and_comparison() -> None:
@@ -55,14 +55,14 @@ def final_stop_and_comparison() -> None:
         schema_jobs.HoldSchemaJobs(task_id="hold_schema_jobs"),
         server.NoteFinalStop(task_id="note_final_stop"),
         replicated.WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="to_target", moment="final"),
-        checks.ProveSequences(task_id="prove_sequences", role="target", again=FINAL_STOP_AGAIN),
-        checks.ProveParity(task_id="prove_parity", role="target", again=FINAL_STOP_AGAIN),
+        checks.ProveSequences(task_id="prove_sequences", role="target"),
+        checks.ProveParity(task_id="prove_parity", role="target"),
         checks.CompareTables(task_id="compare_tables", role="target"),
     )
 
 
 @task_group(
-    default_args=BEFORE_CUTOVER,
+    default_args={**BEFORE_CUTOVER, **FINAL_STOP_AGAIN},
     tooltip="Replication to the target stopped; Extract and pump at the target, Replicat at the source",
 )
 def switch_direction() -> None:
@@ -87,10 +87,10 @@ def start_at_target() -> None:
     """Configure, prove the source stopped, start, and prove that it works and is replicated."""
     chain(
         configuration.ConfigureApplication(
-            task_id="configure_application", role="target", unless=facts.POINT_OF_NO_RETURN
+            task_id="configure_application", role="target", unless=facts.POINT_OF_NO_RETURN, **FINAL_STOP_AGAIN
         ),
-        server.ProveSourceStopped(task_id="prove_source_stopped"),
-        server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target"),
+        server.ProveSourceStopped(task_id="prove_source_stopped", **FINAL_STOP_AGAIN),
+        server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target", **FINAL_STOP_AGAIN),
         server.CheckServerLog(task_id="check_server_log", role="target"),
         extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", role="target"),
         replicated.WaitForCatchUp(

@@ -12,6 +12,8 @@ from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.sensors import extraction, replicated
 
+#: After a failure before the export's end the server was started again meanwhile.
+EXPORT_AGAIN: dict[str, Any] = {"clear_from": "export_database.hold_scheduler"}
 #: These steps are never repeated in a plan whose target serves.
 BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
 
@@ -63,10 +65,10 @@ def export_database(capture_scn: type[dump_set.CaptureScn] = dump_set.CaptureScn
     chain(
         dump_set.CheckExportSpace(task_id="check_export_space", unless=facts.EXPORTED),
         hold_scheduler(unless=facts.EXPORTED),
-        extraction.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless=facts.EXPORTED),
-        server.StopInfoMartServer(task_id="stop_info_mart_server", unless=facts.EXPORTED),
-        server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless=facts.EXPORTED),
-        capture_scn(task_id="capture_scn"),
+        extraction.WaitForQuietEtl(task_id="wait_for_quiet_etl", unless=facts.EXPORTED, **EXPORT_AGAIN),
+        server.StopInfoMartServer(task_id="stop_info_mart_server", unless=facts.EXPORTED, **EXPORT_AGAIN),
+        server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless=facts.EXPORTED, **EXPORT_AGAIN),
+        capture_scn(task_id="capture_scn", **EXPORT_AGAIN),
         dump_set.RunExpdp(task_id="run_expdp"),
         configuration.SetScheduler(task_id="release_scheduler", on=True, guide="Database Transfer 5 (guide:885)"),
         server.StartInfoMartServer(task_id="start_info_mart_server"),
@@ -80,7 +82,7 @@ def transfer_dump_set() -> None:
     chain(
         dump_set.CheckFreeSpace(task_id="check_free_space", role="target"),
         dump_set.TransferDumpSet(task_id="transfer_files"),
-        dump_set.VerifyDumpSet(task_id="verify_dump_set", role="target"),
+        dump_set.VerifyDumpSet(task_id="verify_dump_set", role="target", clear_from="transfer_dump_set.transfer_files"),
     )
 
 
@@ -95,7 +97,7 @@ def import_database() -> None:
         dump_set.DropSequences(task_id="drop_sequences", role="target"),
         dump_set.DropOldCode(task_id="drop_old_code", role="target"),
         dump_set.RunImpdp(task_id="run_impdp", role="target"),
-        dump_set.CheckImportLog(task_id="check_import_log", role="target"),
+        dump_set.CheckImportLog(task_id="check_import_log", role="target", clear_from="import_database.drop_sequences"),
         dump_set.ApproveImport(
             task_id="approve_import",
             subject="Accept the import without the missing objects?",
@@ -103,6 +105,8 @@ def import_database() -> None:
             response_timeout=timedelta(days=3),
         ),
         dump_set.RecreateMissingIndexes(task_id="recreate_missing_indexes", role="target"),
-        dump_set.CheckIndexes(task_id="check_indexes", role="target"),
+        dump_set.CheckIndexes(
+            task_id="check_indexes", role="target", clear_from="import_database.recreate_missing_indexes"
+        ),
         dump_set.CheckObjects(task_id="check_objects", role="target"),
     )

@@ -15,11 +15,16 @@ from infomart_dr.sensors import extraction, trail
 
 #: Steps that move the service; where both sites serve, there is nothing to move.
 MOVES: dict[str, Any] = {"architecture": "active-standby", "role": "target", **AFTER_SKIPS}
+#: After a failure before the start the back-out has made the survivor a standby again, and the probes are old.
+FROM_THE_BEGINNING: dict[str, Any] = {"clear_from": "check_already_done"}
 #: Those of them that are never repeated in a plan whose survivor serves.
-BEFORE_START: dict[str, Any] = {**MOVES, "unless": facts.POINT_OF_NO_RETURN}
+BEFORE_START: dict[str, Any] = {**MOVES, **FROM_THE_BEGINNING, "unless": facts.POINT_OF_NO_RETURN}
 
 
-@task_group(tooltip="The lost site's endpoints, probed from two places, and the estimated loss; nothing is changed")
+@task_group(
+    default_args=FROM_THE_BEGINNING,
+    tooltip="The lost site's endpoints, probed from two places, and the estimated loss; nothing is changed",
+)
 def gather_evidence() -> None:
     """Probe from both places, read the end of the trail and estimate the loss, at the same time."""
     past: dict[str, Any] = {"unless": facts.POINT_OF_NO_RETURN}
@@ -43,6 +48,7 @@ def confirm_site_failure() -> failover.ConfirmSiteFailure:
         ),
         unless=facts.POINT_OF_NO_RETURN,
         response_timeout=timedelta(days=1),
+        **FROM_THE_BEGINNING,
         **AFTER_SKIPS,
     )
 
@@ -74,7 +80,11 @@ def configure_survivor() -> None:
     """Host, command line, connections; scheduler and aggregation held where they must be."""
     chain(
         failover.DropFailedSources(
-            task_id="drop_failed_sources", role="target", unless=facts.POINT_OF_NO_RETURN, **AFTER_SKIPS
+            task_id="drop_failed_sources",
+            role="target",
+            unless=facts.POINT_OF_NO_RETURN,
+            **FROM_THE_BEGINNING,
+            **AFTER_SKIPS,
         ),
         configuration.SetScheduler(
             task_id="hold_scheduler",
@@ -92,7 +102,7 @@ def configure_survivor() -> None:
 def start_at_survivor() -> None:
     """Start, migrate where the server asks for it, make partitions where there are any, and load."""
     chain(
-        failover.StartAtSurvivor(task_id="start_info_mart_server"),
+        failover.StartAtSurvivor(task_id="start_info_mart_server", **FROM_THE_BEGINNING),
         etl_jobs.CheckMigrationState(task_id="check_migration_state"),
         etl_jobs.RunMigrationJob(task_id="run_migration_job"),
         etl_jobs.RunMaintenanceJob(task_id="run_maintenance_job"),
@@ -120,9 +130,11 @@ def bring_reports_into_service() -> etl_jobs.BringReportsIntoService:
 def re_aggregate() -> None:
     """Aggregation is off since before the start; on again also when the request fails."""
     off = disable_aggregation(task_id="check_aggregation_disabled", **AFTER_SKIPS)
-    request = reaggregate.RequestReaggregation(task_id="request_reaggregation")
+    # A failed request switches aggregation on again.
+    again: dict[str, Any] = {"clear_from": "re_aggregate.check_aggregation_disabled"}
+    request = reaggregate.RequestReaggregation(task_id="request_reaggregation", **again)
     on = reaggregation.enable_aggregation()
-    request >> reaggregate.CheckRequested(task_id="check_request")
+    request >> reaggregate.CheckRequested(task_id="check_request", **again)
     off >> request >> on.as_teardown(setups=off, on_failure_fail_dagrun=True)
 
 

@@ -37,8 +37,10 @@ def re_aggregate(role: SiteRole | Literal["target"] = "target", option: str = ""
         **common,
         **rule,
     )
+    # A failed request switches aggregation on again.
+    common["clear_from"] = "re_aggregate.disable_aggregation"
     request = reaggregate.RequestReaggregation(task_id="request_reaggregation", **common)
-    on = enable_aggregation(**common)
+    on = enable_aggregation(role=role, option=option)
     # A step after the request that no teardown follows directly: so a failed request fails the run.
     request >> reaggregate.CheckRequested(task_id="check_request", **common)
     off >> request >> on.as_teardown(setups=off, on_failure_fail_dagrun=True)

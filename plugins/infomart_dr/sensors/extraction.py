@@ -29,8 +29,7 @@ class WaitForQuietEtl(StepSensor):
             if not seen.satisfied:
                 raise GuardError(
                     f"The Info Mart Server at {step.at(self.role).name} is stopped, but {seen.summary}.",
-                    "Start it with run-scheduler true and let Job_TransformGIM finish. Then clear hold_scheduler with "
-                    "Downstream.",
+                    "Start it with run-scheduler true and let Job_TransformGIM finish. Then clear this task.",
                 )
             return seen
         return super().observe(step)

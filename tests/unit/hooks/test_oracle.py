@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -154,11 +155,13 @@ def in_a_process(setting: str, code: str) -> str:
         "AIRFLOW_CONN_GIM2": connection(port=1),
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    program = prelude + f"try:\n    {code}\nexcept Exception as error:\n    print(type(error).__name__, error)\n"
+    program = (
+        prelude + f"try:\n    {code}\nexcept Exception as error:\n    print(repr((type(error).__name__, str(error))))\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=True
     )
-    return done.stdout.strip().splitlines()[-1]
+    return " ".join(ast.literal_eval(done.stdout.strip().splitlines()[-1]))
 
 
 def test_a_missing_client_library_is_said_at_once_with_what_to_install() -> None:

@@ -31,6 +31,9 @@ class Told:
         self.results: dict[str, Any] = {}
         self.run_id, self.reason, self.plan, self.clear_number = RUN, "INC0012345 site1 burns", "", 0
         self.params: dict[str, Any] = {}
+        #: The request's own keys, and what failed steps have left to clear.
+        self.conf: dict[str, Any] = {}
+        self.to_clear: dict[str, str] = {}
         self.run_type = "manual"
         self.sites = {name: FakeSite() for name in ("site1", "site2", "site3")}
         monkeypatch.setattr(tickets.topology_module, "load", self.topology)
@@ -44,6 +47,9 @@ class Told:
         return SimpleNamespace(
             host="127.0.0.1", port=self.receiver.port, schema="http", login="", password="", extra_dejson={}
         )
+
+    def pulled(self, task_id: str, key: str) -> Any:
+        return self.to_clear.get(task_id) if key == "clear" else self.results.get(task_id)
 
     def context(
         self, task_id: str, state: str, error: Exception | None = None, tries: int = 1, index: int = -1
@@ -59,13 +65,14 @@ class Told:
                 triggering_user_name="anna",
                 start_date=datetime.now(UTC) - timedelta(minutes=3),
                 clear_number=self.clear_number,
+                conf=self.conf,
             ),
             "ti": SimpleNamespace(
                 try_number=tries,
                 state=state,
                 map_index=index,
                 get_task_states=lambda dag_id, run_ids: {run_ids[0]: self.states},
-                xcom_pull=lambda task_ids: self.results.get(task_ids),
+                xcom_pull=lambda task_ids, key="return_value": self.pulled(task_ids, key),
             ),
             "exception": error,
         }

@@ -11,7 +11,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from tests.http_receiver import Answer, Receiver
 
-from infomart_dr.errors import GuardError, TopologyError
+from infomart_dr.errors import GuardError, RequestError, TopologyError
 from infomart_dr.notifiers import tickets
 from infomart_dr.notifiers.tickets import Alarm, Moment, TicketNotifier, reason_of
 from infomart_dr.topology import Tickets
@@ -131,6 +131,42 @@ def test_the_end_of_a_failed_run_names_what_failed_also_what_a_person_marked(tol
     told.states |= {"confirm_site_failure": "failed", "drain_standby.wait_for_trail_end": "upstream_failed"}
     (end,) = told("ends", "release_lock")
     assert end["state"] == "failed" and "Failed: confirm_site_failure." in end["text"]
+
+
+def test_a_failed_step_and_the_end_say_from_where_the_run_is_cleared(told: Told) -> None:
+    """A step whose chapter the back-out has undone; also when it was killed, or a person marked it."""
+    told.states |= {"release_lock": None, "drain_standby.stop_goldengate": "failed"}
+    failed, *_ = told("fails", "drain_standby.stop_goldengate", "failed", error=None)
+    assert failed["clear"] == ["check_already_done"]
+    assert "clear check_already_done with Downstream" in failed["next_step"]
+    (end,) = told("ends", "release_lock")
+    assert end["clear"] == ["check_already_done"] and "then clear check_already_done." in end["text"]
+
+
+def test_two_steps_that_failed_together_are_cleared_by_one(told: Told) -> None:
+    places = ("gather_evidence.probe_from_airflow", "gather_evidence.probe_from_survivor")
+    told.states |= {"release_lock": None, **dict.fromkeys(places, "failed")}
+    (end,) = told("ends", "release_lock")
+    assert end["clear"] == ["check_already_done"]
+
+
+def test_the_end_names_what_the_failed_step_itself_has_named(told: Told) -> None:
+    told.states |= {"release_lock": None, "drain_standby.stop_goldengate": "failed"}
+    told.to_clear["drain_standby.stop_goldengate"] = "take_lock"
+    (end,) = told("ends", "release_lock")
+    assert end["clear"] == ["take_lock"]
+    done = told("ends", "release_lock")
+    told.states["drain_standby.stop_goldengate"] = "success"
+    (done,) = told("ends", "release_lock")
+    assert done["state"] == "success" and done["clear"] == []
+
+
+def test_of_a_wrong_request_a_clear_is_asked_for_nowhere(told: Told) -> None:
+    told.conf = {"surviver": "site2"}
+    told.states = {"take_lock": "failed"}
+    failed, end = told("fails", "take_lock", "failed", error=RequestError("conf is wrong.", "Start a new run."))
+    assert (failed["clear"], end["clear"]) == ([], [])
+    assert "A clear cannot help: start a new run." in end["text"] and "then clear" not in end["text"] + failed["text"]
 
 
 @pytest.fixture
@@ -353,7 +389,7 @@ def test_a_secret_that_airflow_knows_is_masked(told: Told) -> None:
 
 
 def test_what_a_step_was_stopped_by_has_a_next_action_whatever_it_was() -> None:
-    assert reason_of(GuardError("No.", "Look.")) == ("No.", "Look.")
-    assert reason_of(GuardError("No."))[1].startswith("Read the log")
-    assert reason_of(ValueError("x")) == ("ValueError: x", "Read the log of this task, then clear it.")
-    assert "killed" in reason_of(None)[0]
+    assert reason_of(GuardError("No.", "Look."), "begin") == ("No.", "Look.")
+    assert reason_of(GuardError("No."), "begin")[1] == "Read the log of this task, then clear begin with Downstream."
+    assert reason_of(ValueError("x"), "begin")[0] == "ValueError: x"
+    assert "killed" in reason_of(None, "begin")[0] and "clear begin with" in reason_of(None, "begin")[1]

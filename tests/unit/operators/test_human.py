@@ -144,7 +144,8 @@ def test_the_scheduler_that_is_off_already_is_still_recorded_as_touched(
     assert step.ledger["server_touched"]
 
 
-def test_the_gate_of_a_cutover_names_deployment_and_sites(step: Any) -> None:
+def test_the_gate_of_a_cutover_names_deployment_and_sites(step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     step.topology.name = "gim"
+    replace_question(monkeypatch, "replication_now", lambda *_: ["RGIM at site3: RUNNING"])
     with pytest.raises(Asked, match=r"^Go\?\n\n\*\*Deployment gim: from site2 to site3\.\*\*"):
         CutoverGate(task_id="approve_cutover", subject="Cut over?", body="Go?").execute(context())
