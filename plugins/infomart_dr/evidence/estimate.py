@@ -72,6 +72,8 @@ class Measured:
     size: int
     seconds: Mapping[Phase, float]
     outage: float | None = None
+    #: Seconds of a failover from the answer at the gate to the start at the survivor.
+    failover: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,14 @@ def _phase(phase: Phase, size: int, runs: Sequence[Measured]) -> Span:
     return Span(soonest + size / fast, latest + size / slow)
 
 
+def _measured(seconds: Sequence[float | None]) -> Span | None:
+    """The span of some measured durations; None: none was measured."""
+    known = [value for value in seconds if value]
+    if not known:
+        return None
+    return Span(min(known) / MARGIN, max(known) * MARGIN, f"measured in {len(known)} run(s)")
+
+
 def _catch_up(copy: Span, redo: float) -> Span:
     """The changes made during the copy are applied while new changes are made."""
     slow, fast = ASSUMED_APPLY
@@ -128,9 +138,8 @@ def estimate(size: int, runs: Sequence[Measured] = (), *, redo: float = 0.0) -> 
     """
     export, transfer, load = (_phase(phase, size, runs) for phase in PHASES)
     switch = Span(*ASSUMED_SWITCH)
-    outages = [run.outage for run in runs if run.outage]
-    if outages:
-        cutover = Span(min(outages) / MARGIN, max(outages) * MARGIN, f"measured in {len(outages)} run(s)")
+    if (measured := _measured([run.outage for run in runs])) is not None:
+        cutover = measured
     else:
         slow, fast = ASSUMED_COMPARE
         cutover = switch + Span(size / fast, size / slow)
@@ -141,7 +150,7 @@ def estimate(size: int, runs: Sequence[Measured] = (), *, redo: float = 0.0) -> 
         catch_up=_catch_up(export + transfer + load, redo),
         export_outage=export + switch,
         cutover_outage=cutover,
-        failover_outage=Span(*ASSUMED_FAILOVER),
+        failover_outage=_measured([run.failover for run in runs]) or Span(*ASSUMED_FAILOVER),
     )
 
 
@@ -178,6 +187,7 @@ MEASURED: tuple[Fact[Any], ...] = (
     facts.IMPORTED,
     facts.FINAL_STOP,
     facts.POINT_OF_NO_RETURN,
+    facts.SITE_FAILURE_CONFIRMED,
 )
 
 
@@ -193,21 +203,18 @@ def measured_runs(rows: Iterable[Mapping[str, Any]]) -> list[Measured]:
         plans.setdefault(str(row["plan_id"]), {})[str(row["name"])] = (str(row["value"]), row["noted_at"])
     found = []
     for recorded in plans.values():
-        if facts.SCHEMA_BYTES.name not in recorded:
-            continue
         spans = {
             "export": float(recorded[facts.EXPORT_SECONDS.name][0]) if facts.EXPORT_SECONDS.name in recorded else 0.0,
             "transfer": _apart(recorded, facts.MANIFEST_DIGEST, facts.TRANSFERRED),
             "import": _apart(recorded, facts.SEQUENCES_DROPPED, facts.IMPORTED),
         }
         seconds: dict[Phase, float] = {phase: spans[phase] for phase in PHASES if spans[phase] > 0}
-        found.append(
-            Measured(
-                int(recorded[facts.SCHEMA_BYTES.name][0]),
-                seconds,
-                _between(recorded, facts.FINAL_STOP, facts.POINT_OF_NO_RETURN) or None,
-            )
-        )
+        outage = _between(recorded, facts.FINAL_STOP, facts.POINT_OF_NO_RETURN) or None
+        failover = _apart(recorded, facts.SITE_FAILURE_CONFIRMED, facts.POINT_OF_NO_RETURN) or None
+        # A switchover and a failover copy nothing, and measure their outage.
+        size = int(recorded[facts.SCHEMA_BYTES.name][0]) if facts.SCHEMA_BYTES.name in recorded else 0
+        if size or outage or failover:
+            found.append(Measured(size, seconds, outage, failover))
     return found
 
 

@@ -81,4 +81,4 @@ def stopped_since(rows: Iterable[Mapping[str, Any]], plan_id: str) -> int | None
 def binds() -> dict[str, str]:
     """Binds of the statement ``ledger_measured`` for these facts."""
     names = [fact.name for fact in facts.of_service()]
-    return {f"fact_{number}": names[min(number, len(names)) - 1] for number in range(1, 9)}
+    return {f"fact_{number}": names[min(number, len(names)) - 1] for number in range(1, 10)}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import GuardError, InfoMartError
 from infomart_dr.evidence import estimate as estimates
 from infomart_dr.evidence.manifest import Dictionary, Manifest
 from infomart_dr.guards.dictionary import code_of, dictionary_of, table_exists
@@ -20,7 +20,7 @@ from infomart_dr.plan.step import Observation, Step
 from infomart_dr.statements import DROPPED
 from infomart_dr.text import size_text
 from infomart_dr.times import span
-from infomart_dr.topology import SiteRole
+from infomart_dr.topology import BOTH_ROLES, SiteRole
 from infomart_dr.values import Row
 
 if TYPE_CHECKING:
@@ -120,15 +120,20 @@ def recovery_room(row: Row) -> int:
 
 
 def measured_runs(step: Step) -> list[estimates.Measured]:
-    """Durations of earlier runs of the deployment, from the ledger at the surviving site."""
-    schema = step.at(step.ledger_role).settings.goldengate.schema_name
-    if not table_exists(step, step.ledger_role, schema, "DR_LEDGER"):
-        return []
-    hook = step.at(step.ledger_role).goldengate_database
+    """Durations of earlier runs of the deployment, from the ledgers of both sites: each run's is where it began."""
     names = {f"fact_{number}": fact.name for number, fact in enumerate(estimates.MEASURED, start=1)}
-    return estimates.measured_runs(
-        hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.name, **names)
-    )
+    rows: list[Row] = []
+    for role in BOTH_ROLES:
+        schema = step.at(role).settings.goldengate.schema_name
+        try:
+            if table_exists(step, role, schema, "DR_LEDGER"):
+                hook = step.at(role).goldengate_database
+                rows += hook.select("ledger_measured", {"schema": schema}, deployment=step.topology.name, **names)
+        except InfoMartError:
+            # The other site may be new, or lost: the estimate is then by fewer runs.
+            if role == step.ledger_role:
+                raise
+    return estimates.measured_runs(rows)
 
 
 #: Times the longest estimate that a job may take, and the least limit in seconds.

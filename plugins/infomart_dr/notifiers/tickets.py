@@ -30,7 +30,7 @@ from infomart_dr.hooks.tickets import TEXT_LIMIT, Message, key_of
 from infomart_dr.notifiers import outbox, run_state
 from infomart_dr.plan.parameters import wrong_request
 from infomart_dr.plan.step import Step
-from infomart_dr.times import span
+from infomart_dr.times import shown, span, utc
 from infomart_dr.topology import TicketEvent, Topology
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class TicketNotifier(BaseNotifier):
             return None
         run = Run(topology, context)
         if run.ticket is None:
-            return None
+            return run.without_ticket() if self.moment == "begins" else None
         found = [run.alarm(self.alarm, self.key)] if self.alarm else run.messages(self.moment)
         messages = [message for message in found if message.event in topology.tickets.events]
         return _deliver(topology, context, messages) if messages else None
@@ -184,6 +184,16 @@ class Run:
         # Only the form of infomart_purge_hold has this field.
         field = str(self._params.get("ticket") or "")
         self.ticket = self._settings.ticket_in(self._run.run_id, self.plan, field, self.reason)
+
+    def without_ticket(self) -> str | None:
+        """The warning for a run that seems to name a ticket, and does not by the topology's pattern."""
+        words = [str(self._params.get("ticket") or ""), self._run.run_id, self.plan]
+        # Airflow's own ids name no ticket.
+        named = next((word for word in words if word and "__" not in word), None)
+        if named is None or getattr(self._run, "run_type", "") == "scheduled":
+            return None
+        pattern = self._settings.pattern
+        return f"no ticket is told: {named[:60]!r} does not match tickets.pattern of the topology, {pattern}"
 
     def messages(self, moment: Moment) -> list[Message]:
         """The messages of a moment of this task."""
@@ -286,8 +296,11 @@ class Run:
     def _ended(self, states: dict[str, str | None]) -> Message:
         failures = run_state.failed(self._dag.tasks, states)
         state = "failed" if failures or "upstream_failed" in states.values() else "success"
-        begun = self._run.start_date
-        took = f" after {span((datetime.now(UTC) - begun).total_seconds())}" if begun else ""
+        # Airflow begins a run anew when it is cleared; the time of its request stays.
+        begins = [utc(at) for at in (getattr(self._run, "run_after", None), self._run.start_date) if at is not None]
+        took = f" after {span((datetime.now(UTC) - min(begins)).total_seconds())}" if begins else ""
+        if self._run.clear_number and begins:
+            took += f", since {shown(min(begins))} and with {self._run.clear_number} clear(s)"
         lines = [f"Ended: {state}{took}", f"Requested by {self._requester}. Reason: {self.reason or 'not given'}."]
         groups = [chapter for task in self._dag.tasks if (chapter := run_state.chapter_of(task))]
         chapters = {group.group_id or "": group for group in groups}

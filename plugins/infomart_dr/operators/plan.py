@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,11 @@ from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import missing
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
+
+
+def run_key(step: Step) -> str:
+    """Eight characters for a run of a plan: several runs may continue one plan."""
+    return hashlib.sha1(step.owner.encode(), usedforsecurity=False).hexdigest()[:8]
 
 
 class TakeLock(StepOperator):
@@ -122,14 +128,13 @@ class TakeLock(StepOperator):
 
     def _note_request(self, step: Step) -> None:
         """Record who requested this run, and why: several runs may continue one plan."""
-        run = hashlib.sha1(step.owner.encode(), usedforsecurity=False).hexdigest()[:8]
         asked = {
             "run": step.owner,
             "requester": step.requester,
             "reason": str(step.params.get("reason") or ""),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        step.ledger.put_once(facts.REQUESTED.of(run), asked)
+        step.ledger.put_once(facts.REQUESTED.of(run_key(step)), asked)
 
 
 class ReleaseLock(StepOperator):
@@ -154,6 +159,10 @@ class ReleaseLock(StepOperator):
                     f"{step.at(role).name} must serve but does not ({service.summary}); the lock stays held.",
                     "Correct the cause. Clear the failed step and this run's back-out, then clear this task.",
                 )
+        ended = facts.ENDED.of(run_key(step))
+        # A cleared run ends again.
+        step.ledger.forget(ended)
+        step.ledger.put_once(ended, int(time.time()))
         step.lock.release(step.plan_id)
 
     def finish(self, step: Step, seen: Observation) -> None:

@@ -202,6 +202,11 @@ REQUESTED = Facts(
     "run",
     _object("", "Person, time and reason of a run of the plan", "take_lock"),
 )
+ENDED = Facts(
+    "ended {}",
+    "run",
+    _moment("", "Time at which a run of the plan ended", "release_lock", forgotten_by=("release_lock",)),
+)
 BEGUN = _flag("begun", "The plan is under way", "check_already_done")
 GOAL_REACHED = _text(
     "goal_reached",

@@ -13,7 +13,9 @@ def _short(task_ids: Iterable[str]) -> str:
         group, _, name = task_id.rpartition(".")
         found.setdefault(group, []).append(name)
     shown = [
-        f"{f'`{group}`: ' if group else ''}{', '.join(f'`{name}`' for name in names)}" for group, names in found.items()
+        f"{f'`{group}`: ' if group else ''}"
+        + (f"`{names[0]}` to `{names[-1]}`" if len(names) > 3 else ", ".join(f"`{name}`" for name in names))
+        for group, names in found.items()
     ]
     return "; ".join(shown)
 

@@ -133,3 +133,15 @@ def test_a_run_without_a_size_reports_nothing() -> None:
 def test_runs_are_kept_apart() -> None:
     runs = measured_runs(rows("a", schema_bytes=("1", 0)) + rows("b", schema_bytes=("2", 0)))
     assert [run.size for run in runs] == [1, 2]
+
+
+def test_a_switchover_and_a_failover_measure_their_outage_though_they_copy_nothing() -> None:
+    runs = measured_runs(
+        rows("switchover", final_stop=("1000", 300), point_of_no_return=("1240", 540))
+        + rows("failover", site_failure_confirmed=("anna", 10), point_of_no_return=("2000", 29))
+    )
+    assert runs == [Measured(0, {}, 240.0), Measured(0, {}, None, 19.0)]
+    found = estimate(GIGABYTE, runs)
+    assert found.cutover_outage == Span(160.0, 360.0, "measured in 1 run(s)")
+    assert found.failover_outage == Span(19.0 / 1.5, 28.5, "measured in 1 run(s)")
+    assert found.export.basis == "assumed"

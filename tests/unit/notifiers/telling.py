@@ -31,6 +31,7 @@ class Told:
         self.results: dict[str, Any] = {}
         self.run_id, self.reason, self.plan, self.clear_number = RUN, "INC0012345 site1 burns", "", 0
         self.params: dict[str, Any] = {}
+        self.requested_before = timedelta(minutes=3)
         #: The request's own keys, and what failed steps have left to clear.
         self.conf: dict[str, Any] = {}
         self.to_clear: dict[str, str] = {}
@@ -64,6 +65,7 @@ class Told:
                 run_type=self.run_type,
                 triggering_user_name="anna",
                 start_date=datetime.now(UTC) - timedelta(minutes=3),
+                run_after=datetime.now(UTC) - self.requested_before,
                 clear_number=self.clear_number,
                 conf=self.conf,
             ),

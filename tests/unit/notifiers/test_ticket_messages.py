@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -167,6 +168,29 @@ def test_of_a_wrong_request_a_clear_is_asked_for_nowhere(told: Told) -> None:
     failed, end = told("fails", "take_lock", "failed", error=RequestError("conf is wrong.", "Start a new run."))
     assert (failed["clear"], end["clear"]) == ([], [])
     assert "A clear cannot help: start a new run." in end["text"] and "then clear" not in end["text"] + failed["text"]
+
+
+def test_a_run_that_was_cleared_took_as_long_as_since_its_request(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow sets the beginning of a cleared run to the clear."""
+    told.clear_number, told.requested_before = 1, timedelta(hours=2)
+    (end,) = told("ends", "release_lock")
+    assert "Ended: success after 2 h, since 20" in end["text"] and "with 1 clear(s)" in end["text"]
+
+
+@pytest.mark.parametrize(
+    ("run_id", "said"),
+    [("INC0077", True), ("manual__2026-11-02T10:00:00+00:00", False), ("INC0012345", False)],
+)
+def test_a_number_that_the_pattern_does_not_take_is_logged_by_the_first_task(
+    told: Told, caplog: pytest.LogCaptureFixture, run_id: str, said: bool
+) -> None:
+    told.run_id, told.reason = run_id, "fire"
+    told("begins", "take_lock", "running")
+    words = f"no ticket is told: '{run_id}' does not match tickets.pattern of the topology"
+    assert (words in caplog.text) == said
+    caplog.clear()
+    told("ends", "check_already_done")
+    assert "no ticket is told" not in caplog.text, "once a run"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from tests.unit.operators.fakes import FakeStep, replace_question
 
-from infomart_dr.errors import GuardError, TransientError
+from infomart_dr.errors import GuardError, TransientError, UnreachableError
 from infomart_dr.guards import dump_set as dump_set_guard
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.data_pump import JobState, job_name
@@ -407,6 +407,27 @@ def test_a_deployment_without_a_ledger_has_no_measured_runs(monkeypatch: pytest.
     assert len(dump_set_guard.measured_runs(step)) == 1
     step.goldengate_database = lambda role: SimpleNamespace(value=lambda name, **binds: 0)
     assert dump_set_guard.measured_runs(step) == []
+
+
+def test_runs_are_measured_by_the_ledgers_of_both_sites_and_a_silent_one_hides_no_run() -> None:
+    """After a change of roles the earlier runs are in the other site's ledger."""
+
+    def ledger(plan: str) -> Any:
+        noted = {"final_stop": "1000", "point_of_no_return": "1100"}
+        found = [{"plan_id": plan, "name": n, "value": v, "noted_at": datetime(2026, 11, 2)} for n, v in noted.items()]
+        return SimpleNamespace(value=lambda name, **binds: 1, select=lambda *_, **binds: found)
+
+    def away(*_: Any, **binds: Any) -> Any:
+        raise UnreachableError("no listener answers.")
+
+    step: Any = FakeStep()
+    step.ledger_role, step.topology.name = "source", "lab"
+    step.site = lambda role: SimpleNamespace(goldengate=SimpleNamespace(schema_name="GGATE"))
+    step.goldengate_database = lambda role: ledger(f"at {role}")
+    assert len(dump_set_guard.measured_runs(step)) == 2
+    silent = SimpleNamespace(value=away, select=away)
+    step.goldengate_database = lambda role: silent if role == "target" else ledger("at source")
+    assert len(dump_set_guard.measured_runs(step)) == 1
 
 
 def test_the_size_of_the_schema_is_recorded_for_later_estimates(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from infomart_dr.errors import GuardError, PermanentError, TopologyError, Unreac
 from infomart_dr.guards.plan_holds import high_water_mark_passed_hold, no_purge_runs
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
-from infomart_dr.operators.plan import ReleaseLock, TakeLock
+from infomart_dr.operators.plan import ReleaseLock, TakeLock, run_key
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS
 from infomart_dr.plan.runs import Runs
@@ -40,6 +40,18 @@ class Later(datetime):
     @classmethod
     def now(cls, tz: Any = None) -> Any:
         return datetime.now(tz) + timedelta(seconds=cls.seconds)
+
+
+def test_the_end_of_a_run_is_recorded_beside_its_request_and_renewed_after_a_clear() -> None:
+    step = FakeStep()
+    take(step)
+    begun, ended = facts.REQUESTED.of(run_key(step)), facts.ENDED.of(run_key(step))
+    release(step)
+    assert step.ledger.has(begun) and step.ledger.require(ended) <= time.time()
+    step.ledger[ended.name] = "1"
+    take(step)
+    release(step)
+    assert step.ledger.require(ended) > 1
 
 
 def take(step: Any) -> dict[str, Any]:
