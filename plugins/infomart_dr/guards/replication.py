@@ -295,7 +295,8 @@ def arrival(source: SiteAccess, target: SiteAccess, arrived: bool, without_repli
         lag = ggsci.lag(replicat)
         details |= {"lag_seconds": lag.seconds, "at_eof": lag.at_eof}
         shown = "unknown" if lag.seconds is None else span(lag.seconds)
-        beside += f", lag {shown}, {'at EOF' if lag.at_eof else 'not at EOF'}"
+        # Its own lag says nothing about what has not arrived in its trail.
+        beside += f", lag {shown} behind what has arrived, {'at EOF' if lag.at_eof else 'not at EOF'}"
     if arrived:
         return Observation(True, f"the marker arrived at {target.name} ({beside})", details)
     if info is None:

@@ -500,7 +500,8 @@ def _judge_marks(seen: Survey, topology: Topology, found: Mapping[str, _Marks | 
         seen.state.marks[site] = standing
         seen.add(f"{site}/hwm", watching.hwm_findings(site, standing, names, counted, idle, seen.began, topology.watch))
         for key, mark in marks.items():
-            seen.figure("hwm_age_seconds", seen.began - mark, site=site, source=str(key))
+            # The clocks of Airflow and of the ICON may differ.
+            seen.figure("hwm_age_seconds", max(seen.began - mark, 0.0), site=site, source=str(key))
 
 
 def _judge_loading(seen: Survey, topology: Topology, found: Mapping[str, list[Row] | InfoMartError]) -> None:

@@ -50,6 +50,8 @@ Kind = Literal["EXTRACT", "REPLICAT"]
 #: Exit codes of a shell that did not find the program, or could not run it.
 _NOT_A_PROGRAM = (126, 127)
 #: Number of characters of a reply that a message shows.
+#: Commands that only ask.
+_ASKS = ("INFO ", "LAG ", "VIEW ")
 _SHOWN = 1500
 _UNREACHABLE = (
     "ORA-12541",
@@ -404,7 +406,8 @@ class Ggsci:
         """Reply and exit code of one run of ggsci: DBLOGIN if requested, the command if given, EXIT."""
         line, secret = self._login_line(login) if login else ("", "")
         what = command or "DBLOGIN"
-        log.info("ggsci: %s", what)
+        # A wait asks every few seconds.
+        log.log(logging.DEBUG if what.startswith(_ASKS) else logging.INFO, "ggsci: %s", what)
         script = "".join(f"{each}\n" for each in (line, command, "EXIT") if each)
         completed = run(script)
         output = _scrub(completed.stdout, secret)

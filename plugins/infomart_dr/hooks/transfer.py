@@ -80,7 +80,10 @@ class TransferPlan(BaseModel):
 
 
 def _ssh_words(port: int, key: str | None, known_hosts: str | None) -> list[str]:
-    """ssh without prompts, with host keys checked; a dead link is detected in 15 s."""
+    """ssh without prompts, with host keys checked; a dead link is found after a minute.
+
+    On a slow link an answer waits behind what is still to be sent.
+    """
     words = ["ssh", "-p", str(port)]
     if key:
         words += ["-i", key, "-o", "IdentitiesOnly=yes"]
@@ -88,8 +91,8 @@ def _ssh_words(port: int, key: str | None, known_hosts: str | None) -> list[str]
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",
         "ConnectTimeout": "10",
-        "ServerAliveInterval": "5",
-        "ServerAliveCountMax": "3",
+        "ServerAliveInterval": "15",
+        "ServerAliveCountMax": "4",
     }
     if known_hosts:
         options["UserKnownHostsFile"] = f'"{known_hosts}"' if " " in known_hosts else known_hosts

@@ -29,7 +29,7 @@ from infomart_dr.evidence.watching import Roles
 from infomart_dr.hooks.tickets import TEXT_LIMIT, Message, key_of
 from infomart_dr.notifiers import outbox, run_state
 from infomart_dr.plan.parameters import wrong_request
-from infomart_dr.plan.step import Step
+from infomart_dr.plan.step import NOTHING_DONE, Step
 from infomart_dr.times import shown, span, utc
 from infomart_dr.topology import TicketEvent, Topology
 
@@ -333,7 +333,7 @@ class Run:
             if not getattr(task, "in_report", False) or states.get(task.task_id) != "success":
                 continue
             result = self._instance.xcom_pull(task_ids=task.task_id)
-            if not isinstance(result, Mapping):
+            if not isinstance(result, Mapping) or result.get(NOTHING_DONE):
                 continue
             report = result.get("report")
             text = str(report)[:_REPORT_LIMIT] if report else str(result.get("summary") or "")[:_RESULT_LIMIT]

@@ -599,4 +599,8 @@ class ReportNewRoles(StepOperator):
         if not left:
             return Observation(True, "the topology's roles are right", {"roles": wanted})
         lines = ", ".join(f"sites.{name}.role: {role}" for name, role in sorted(left.items()))
-        return Observation(True, f"set in the topology file now: {lines}", {"roles": wanted})
+        return Observation(True, f"set in the topology file now: {lines}", {"roles": wanted, "left": bool(left)})
+
+    def finish(self, step: Step, seen: Observation) -> None:
+        if seen.details.get("left"):
+            self.log.warning("Next: %s. Until then nobody watches the sites in their new roles.", seen.summary)

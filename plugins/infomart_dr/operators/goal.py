@@ -8,7 +8,7 @@ from infomart_dr.guards.goal import Goal, reached_already
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS
-from infomart_dr.plan.step import Observation, Step
+from infomart_dr.plan.step import NOTHING_DONE, Observation, Step
 
 #: Facts of a plan that another procedure has begun.
 PROGRESS = (facts.OLD_REPLICATION_REMOVED, facts.PURGE_HOLD, facts.SERVER_TOUCHED, facts.STANDBY_TOUCHED)
@@ -38,7 +38,9 @@ class CheckAlreadyDone(StepOperator):
     def observe(self, step: Step) -> Observation:
         recorded = step.ledger.all()
         if facts.BEGUN in recorded or any(fact in recorded for fact in PROGRESS):
-            return Observation(True, "the plan is under way; its recorded facts show what is left")
+            return Observation(
+                True, "the plan is under way; its recorded facts show what is left", {NOTHING_DONE: True}
+            )
         reached = reached_already(step, self._goal(step))
         if reached and recorded.get(facts.GOAL_REACHED):
             return Observation(True, f"nothing to do: {reached}", {"goal_reached": True})

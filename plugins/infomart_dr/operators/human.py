@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
@@ -11,8 +12,10 @@ from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import AppliesWhen, StepOperator, page
 from infomart_dr.operators.clearing import advising
+from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Observation, Step
+from infomart_dr.times import shown
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -118,7 +121,10 @@ class Gate(AppliesWhen, ApprovalOperator):
         return ""
 
     def accepted(self, step: Step, who: str) -> None:
-        """Record an approval."""
+        """Record an approval; a later one, after the back-out, takes its place."""
+        approved = facts.APPROVED.of(self.task_id.rpartition(".")[2])
+        step.ledger.forget(approved)
+        step.ledger.put_once(approved, f"{who} at {shown(time.time())}")
 
     def refused(self, step: Step) -> None:
         """Record a rejection, or that nobody answered in time."""
@@ -128,9 +134,9 @@ class Gate(AppliesWhen, ApprovalOperator):
             if (early := self.early(step)) is not None:
                 return early
             step.lock.require(step.plan_id, step.owner)
-            if shown := self.evidence(step):
-                self.body = f"{self.body}\n\n{shown}"
-                self.log.info("observe: shown at the gate:\n%s", shown)
+            if evidence := self.evidence(step):
+                self.body = f"{self.body}\n\n{evidence}"
+                self.log.info("observe: shown at the gate:\n%s", evidence)
         self.body = f"{self.body or ''}{asked_again(context)}"
         return super().execute(context)
 
@@ -140,7 +146,13 @@ class Gate(AppliesWhen, ApprovalOperator):
         except (HITLRejectException, HITLTimeoutError):
             with Step.from_context(context) as step:
                 self.refused(step)
+                held = step.ledger.has(facts.PURGE_HOLD)
             self.log.warning("%s was not approved. Next: %s", self.task_id, self.AFTER_REFUSAL)
+            if held:
+                self.log.warning(
+                    "The purge hold %r stays. If the plan is given up, release it with infomart_purge_hold.",
+                    f"plan {step.plan_id}",
+                )
             raise
         who = responder(answer)
         with advising(self, context), Step.from_context(context) as step:

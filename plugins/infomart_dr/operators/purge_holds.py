@@ -124,7 +124,7 @@ def _asked_at(step: Step) -> datetime:
 
 
 def _ids(idbs: list[IdbHolds]) -> list[str]:
-    return [hold.hold_id for idb in idbs for hold in idb.store.holds() if hold.released_at is None]
+    return sorted({hold.hold_id for idb in idbs for hold in idb.store.holds() if hold.released_at is None})
 
 
 class CheckRequest(HoldStep):

@@ -19,7 +19,7 @@ from infomart_dr.operators.human import Gate
 from infomart_dr.operators.removal import remove_unused
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Facts
-from infomart_dr.plan.step import Observation, Step
+from infomart_dr.plan.step import NOTHING_DONE, Observation, Step
 from infomart_dr.times import shown
 from infomart_dr.topology import SiteRole
 
@@ -292,7 +292,9 @@ class ReturnServiceToSource(StepOperator):
     def observe(self, step: Step) -> Observation:
         if not step.holds_lock:
             return Observation(
-                True, "this run does not hold the lock: it changed nothing, or has already restored the service"
+                True,
+                "this run does not hold the lock: it changed nothing, or has already restored the service",
+                {NOTHING_DONE: True},
             )
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             target = serving(step, "target")
@@ -306,7 +308,7 @@ class ReturnServiceToSource(StepOperator):
                 )
             return Observation(True, f"past the point of no return: the target serves ({target.summary})")
         if not step.ledger.has(facts.SERVER_TOUCHED):
-            return Observation(True, "this plan has not touched the Info Mart Server")
+            return Observation(True, "this plan has not touched the Info Mart Server", {NOTHING_DONE: True})
         seen = serving(step, "source")
         left = [
             str(fact)

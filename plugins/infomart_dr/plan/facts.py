@@ -214,6 +214,17 @@ GOAL_REACHED = _text(
     "check_already_done",
     forgotten_by=("check_already_done",),
 )
+APPROVED = Facts(
+    "approved:{}",
+    "gate",
+    _text(
+        "",
+        "Person and time of an approval",
+        "approve_cutover",
+        "approve_parameter_files",
+        forgotten_by=("approve_cutover", "approve_parameter_files"),
+    ),
+)
 PURGE_HOLD = _object(
     "purge_hold",
     "Owner, reason, start and ceiling of the plan's hold; the hold itself is in the IDBs",

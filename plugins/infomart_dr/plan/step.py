@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 REPLICATION = "(replication)"
 
 
+#: Key of a result that says nothing worth a message.
+NOTHING_DONE = "nothing_done"
+
 #: Key of a DAG's ``default_args``: its source is the lost site, and its target the survivor.
 FAILOVER = "failover"
 

@@ -134,12 +134,16 @@ class Topology(Model):
             if not failed_site:
                 raise TopologyError(
                     "The failed site is not given. In an active-active deployment it may be either site.",
-                    f"Give the parameter {parameters[0]}, one of: {', '.join(sorted(self.sites))}.",
+                    f"Give the parameter {parameters[0]}, one of: {', '.join(self._not_failed())}.",
                 )
             survivor = survivor or self._only("active", parameter=parameters[1], but=failed_site)
         failed_site = failed_site or self.active_site
         survivor = survivor or self._only("standby", parameter=parameters[1], but=failed_site)
         return self._two(failed_site, survivor, "Failed site", "survivor")
+
+    def _not_failed(self, but: str = "") -> list[str]:
+        """Sites that a person may name; a lost one takes part in nothing."""
+        return sorted(name for name, site in self.sites.items() if site.role != "failed" and name != but)
 
     def _two(self, source: str, target: str, first: str, second: str) -> Pair:
         self.site(source), self.site(target)
@@ -160,7 +164,7 @@ class Topology(Model):
             give = "Give" if names else "Set the role of the site in the topology file, or give"
             raise TopologyError(
                 f"The {parameter} is not given and {found} the role {' or '.join(roles)}.",
-                f"{give} the parameter {parameter}, one of: {', '.join(sorted(set(self.sites) - {but}))}.",
+                f"{give} the parameter {parameter}, one of: {', '.join(self._not_failed(but))}.",
             )
         return names[0]
 

@@ -45,8 +45,8 @@ def test_ssh_asks_nothing_checks_host_keys_and_notices_dead_links() -> None:
         "StrictHostKeyChecking=yes",
         'UserKnownHostsFile="/home/o/known hosts"',
         "ConnectTimeout=10",
-        "ServerAliveInterval=5",
-        "ServerAliveCountMax=3",
+        "ServerAliveInterval=15",
+        "ServerAliveCountMax=4",
     ):
         assert option in words
 

@@ -570,7 +570,7 @@ def test_a_replicat_that_somebody_stopped_before_the_proof_has_to_run_again(step
     step.goldengate.states["RGIM"] = "STOPPED"
     with pytest.raises(GuardError, match="not drained") as caught:
         stop(step)
-    assert "wait_for_trail_end" in caught.value.next_step
+    assert "clear check_already_done" in caught.value.next_step
 
 
 def test_a_manager_that_other_groups_need_is_not_stopped(step: Any) -> None:

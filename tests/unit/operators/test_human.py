@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.standard.exceptions import HITLRejectException
 from airflow.sdk.exceptions import AirflowSkipException
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
@@ -102,6 +103,24 @@ def test_a_gate_shows_the_evidence_and_says_who_approved(step: Any) -> None:
     with pytest.raises(Asked, match=r"Decide\.\n\ntwo endpoints are silent"):
         gate.execute(context())
     assert gate.execute_complete(context(), answer("Approve"))["summary"] == "approved by ben"
+
+
+def test_an_approval_is_recorded_with_the_person_and_renewed_by_a_later_one(step: Any) -> None:
+    gate = Gate(task_id="chapter.approve_cutover", subject="Go on?", body="Decide.")
+    for who in ("ben", "carla"):
+        gate.execute_complete(context(), answer("Approve", who))
+        assert step.ledger["approved:approve_cutover"].startswith(f"{who} at 20")
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_rejection_says_that_the_plans_hold_stays_where_it_has_one(
+    step: Any, capsys: pytest.CaptureFixture[str], held: bool
+) -> None:
+    if held:
+        step.ledger["purge_hold"] = "{}"
+    with pytest.raises(HITLRejectException):
+        Gate(task_id="gate", subject="Go on?", body="").execute_complete(context(), answer("Reject"))
+    assert ("The purge hold 'plan plan-1' stays" in capsys.readouterr().out) == held
 
 
 def test_a_form_of_a_later_try_says_that_earlier_answers_do_not_count(step: Any) -> None:
