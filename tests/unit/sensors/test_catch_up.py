@@ -140,8 +140,9 @@ def test_one_marker_is_written_asked_for_and_removed_when_it_has_arrived(world: 
     seen = world.ask()
     assert not seen.satisfied
     assert (
-        seen.summary == "the marker from site1 has not arrived (RGIM RUNNING, lag 3 s behind what has arrived, not at EOF, EGIM RUNNING, "
-        "PGIM RUNNING), SCN 4711 of site1"
+        seen.summary
+        == "the marker from site1 has not arrived (RGIM RUNNING, lag 3 s behind what has arrived, not at EOF, EGIM "
+        "RUNNING, PGIM RUNNING), SCN 4711 of site1"
     )
     assert world.rows["site1"] == [{"marker_id": f"{KEY}:4711", "site": "site1", "scn": 4711}]
     assert not world.ask().satisfied
