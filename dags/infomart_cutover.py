@@ -28,7 +28,7 @@ with (
         max_active_runs=frame.RUNS_SIDE_BY_SIDE,
         on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
-        params=frame.common_params() | frame.waiting_params() | frame.reaggregation_params(),
+        params=frame.common_params(continues=True) | frame.waiting_params() | frame.reaggregation_params(planned=True),
         tags=["infomart", "disaster recovery"],
     ) as dag,
     frame.procedure(only="active-standby", needs=("plan",)) as lock,

@@ -27,7 +27,7 @@ with (
         max_active_runs=frame.RUNS_SIDE_BY_SIDE,
         on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
-        params=frame.common_params() | frame.reaggregation_params(),
+        params=frame.reaggregation_only_params(),
         tags=["infomart", "disaster recovery"],
     ) as dag,
     frame.procedure(sites=("source",), needs=("failure_time", "reaggregate_from")) as lock,

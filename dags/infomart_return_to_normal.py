@@ -46,7 +46,10 @@ with (
         max_active_runs=frame.RUNS_SIDE_BY_SIDE,
         on_failure_callback=TicketNotifier("run fails"),
         default_args=step_defaults(),
-        params=frame.common_params() | frame.option_params() | frame.transfer_params() | frame.reaggregation_params(),
+        params=frame.common_params()
+        | frame.option_params()
+        | frame.transfer_params()
+        | frame.reaggregation_params(planned=True),
         tags=["infomart", "disaster recovery"],
     ) as dag,
     frame.procedure(only="active-standby") as lock,

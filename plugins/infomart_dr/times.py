@@ -8,9 +8,6 @@ from typing import overload
 
 from infomart_dr.errors import PermanentError
 
-#: Pattern for a form's field with a time in UTC, which may be empty.
-FORM_PATTERN = r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?(Z|\+00:00)?)?$"
-
 
 def moment(name: str, text: str) -> datetime | None:
     """A parameter's time in UTC, in whole seconds; None when the parameter is empty.
@@ -23,7 +20,7 @@ def moment(name: str, text: str) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise PermanentError(
-            f"The parameter {name} is not a valid time: {text[:40]!r}.", "Give a time such as 2026-11-02T17:00Z."
+            f"The parameter {name} is not a valid time: {text[:40]!r}.", "Give a time such as 2026-11-02T17:00:00Z."
         ) from None
     return utc(found).replace(microsecond=0)
 

@@ -42,7 +42,7 @@ def test_the_services_get_healthy_and_a_celery_worker_runs_a_procedure_to_its_en
             airflow.unpause(DAG)
             run = Run(airflow, "ticket-4711", DAG)
             begin = time.monotonic()
-            airflow.trigger(DAG, run.run_id, {"reason": "celery", "reaggregate_from": "2026-01-01T00:00Z"})
+            airflow.trigger(DAG, run.run_id, {"reason": "celery", "reaggregate_from": "2026-01-01T00:00:00Z"})
             run.wait(lambda: None, seconds=600)
             record_property("seconds of the run", round(time.monotonic() - begin, 1))
             log.info("seconds of the run: %.1f", time.monotonic() - begin)

@@ -82,7 +82,7 @@ def change(config: LabConfig, *, backend: str = "", tickets: dict[str, Any] | No
 
 def start(client: httpx.Client, ticket: str, conf: dict[str, Any] | None = None) -> httpx.Response:
     """Start a run. The lab's Airflow on SQLite answers 500 while a task starts, and then has done nothing."""
-    asked = {"failure_time": f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%MZ}", **(conf or {})}
+    asked = {"failure_time": f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", **(conf or {})}
     for _ in range(5):
         answer = client.post(RUNS, json={"dag_run_id": ticket, "logical_date": None, "conf": asked})
         if answer.status_code != 500:

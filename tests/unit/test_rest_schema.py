@@ -58,24 +58,29 @@ def test_every_dag_can_be_started_and_every_parameter_is_described(document: dic
         assert set(schema["properties"]) == set(dag.params)
         assert schema["additionalProperties"] is False
         for name, field in schema["properties"].items():
-            assert field["title"] and field["description"] and "default" in field and "type" in field, name
+            assert field["title"] and field["description"] and "type" in field, name
+            assert ("default" in field) != (name in schema.get("required", [])), name
 
 
 def test_defaults_are_accepted_and_what_the_dag_refuses_is_refused(document: dict[str, Any]) -> None:
     for dag_id, dag in DagBag(str(ROOT / "dags")).dags.items():
         accepts = body(document, dag_id)
-        defaults = {name: dag.params[name] for name in dag.params}
+        defaults = {name: dag.params.get_param(name).value for name in dag.params}
+        required = document["components"]["schemas"][dag_id].get("required", [])
+        assert required == (["plan"] if dag_id in ("infomart_cutover", "infomart_reverse_sync") else [])
+        given = dict.fromkeys(required, "INC0012345")
+        defaults |= given
         assert accepts.is_valid({"dag_run_id": "INC0012345", "logical_date": None, "conf": defaults}), dag_id
         assert accepts.is_valid({"logical_date": None})
         assert not accepts.is_valid({"dag_run_id": "INC0012345", "conf": {}})
         assert not accepts.is_valid({"dag_run_id": "INC 1", "logical_date": None})
         assert accepts.is_valid({"dag_run_id": "x" * RUN_ID_LIMIT, "logical_date": None})
         assert not accepts.is_valid({"dag_run_id": "x" * (RUN_ID_LIMIT + 1), "logical_date": None})
-        assert not accepts.is_valid({"logical_date": None, "conf": {"no_such_key": 1}})
+        assert not accepts.is_valid({"logical_date": None, "conf": {**given, "no_such_key": 1}})
         for name, field in document["components"]["schemas"][dag_id]["properties"].items():
-            wrong = "no; such value" if "enum" in field or "pattern" in field else object
+            wrong = "no; such value" if {"enum", "pattern"} & set(field) else object
             if wrong is not object:
-                assert not accepts.is_valid({"logical_date": None, "conf": {name: wrong}}), name
+                assert not accepts.is_valid({"logical_date": None, "conf": {**given, name: wrong}}), name
 
 
 def examples() -> list[tuple[str, Any]]:

@@ -12,8 +12,9 @@ from infomart_dr.errors import GuardError, InfoMartError, RequestError
 from infomart_dr.guards.server import serving
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
-from infomart_dr.plan.parameters import missing
+from infomart_dr.plan.parameters import TIMES, missing
 from infomart_dr.plan.step import Observation, Step
+from infomart_dr.times import moment
 from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole, Topology
 
 
@@ -58,6 +59,8 @@ class TakeLock(StepOperator):
         # Topology and parameters are checked first, before anything is changed.
         if fault := missing(step.params, self.needs):
             raise RequestError(fault, "Start a new run with it.")
+        for name in TIMES:
+            moment(name, str(step.params.get(name) or ""))
         self.must_fit(step.topology)
         sites = self._sites(step)
         step.lock.ensure_tables()

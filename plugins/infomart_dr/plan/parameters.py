@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TARGET_TAKES_OVER = "target takes over"
 SOURCE_STAYS = "source stays active"
 
+#: Parameters with a time.
+TIMES = ("failure_time", "reaggregate_from", "reaggregate_to")
+
 #: Most bytes of a run's id: with the DAG's id it must fit into the owner of the lock and of a purge hold.
 RUN_ID_LIMIT = 200
 #: The next step after a longer one.

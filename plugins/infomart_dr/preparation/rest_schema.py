@@ -91,14 +91,28 @@ def parameters(dag: Any) -> dict[str, Any]:
     properties = {}
     for name in dag.params:
         param = dag.params.get_param(name)
-        properties[name] = {**param.schema, "description": param.description or "", "default": param.value}
+        schema = {key: value for key, value in param.schema.items() if key not in _OF_THE_FORM}
+        default = {} if _is_required(param) else {"default": param.value}
+        properties[name] = {**schema, "description": param.description or "", **default}
+    required = [name for name in dag.params if _is_required(dag.params.get_param(name))]
+    which = f"Required: {', '.join(required)}. Every other key is optional." if required else "Every key is optional."
     return {
         "type": "object",
         "title": f"conf of {dag.dag_id}",
-        "description": "Every key is optional. Airflow accepts other keys too; the run's first task refuses them.",
+        "description": f"{which} Airflow accepts other keys too; the run's first task refuses them.",
         "additionalProperties": False,
         "properties": properties,
+        **({"required": required} if required else {}),
     }
+
+
+#: Keys of a parameter's schema that only the form of the web interface reads.
+_OF_THE_FORM = ("section", "examples")
+
+
+def _is_required(param: Any) -> bool:
+    """The parameter has no value of its own that Airflow accepts."""
+    return param.value is None and param.schema.get("type") == "string"
 
 
 def document(dags: Iterable[Any]) -> dict[str, Any]:

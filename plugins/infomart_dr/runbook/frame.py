@@ -8,7 +8,6 @@ from typing import Any
 
 from airflow.sdk import Param
 
-from infomart_dr import text
 from infomart_dr.operators.base import AFTER_SKIPS, StepOperator
 from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import ReleaseLock, TakeLock
@@ -16,12 +15,16 @@ from infomart_dr.operators.server import ReturnServiceToSource
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS, TARGET_TAKES_OVER
 from infomart_dr.sensors.plan_hold import HoldPurging, ReleasePurgeHold
-from infomart_dr.times import FORM_PATTERN
 from infomart_dr.topology import BOTH_ROLES, Architecture, SiteRole
+from infomart_dr.topology.offered import offered
 
-#: Pattern of a name in the topology, or nothing.
-NAME = rf"^({text.NAME})?$"
+#: Pattern of what may be meant as a name in the topology, or nothing. The first task refuses a name that does not
+#: exist, in words.
+NAME = r"^[A-Za-z0-9 _.\-]{0,40}$"
+#: Heading under which a form folds what is seldom needed.
+SELDOM = "Seldom needed"
 _RUN_ID = r"^[A-Za-z0-9_.~:+\-]{0,250}$"
+_SOME_RUN_ID = r"^[A-Za-z0-9_.~:+\-]{1,250}$"
 #: Runs of one procedure side by side: the lock of each deployment decides, so a run of another one never waits in
 #: Airflow's queue.
 RUNS_SIDE_BY_SIDE = 200
@@ -35,21 +38,38 @@ def text_param(title: str, description: str, **schema: Any) -> Param:
     return Param(None, type=["null", "string"], title=title, description=description, **schema)
 
 
-def site_param(title: str, description: str) -> Param:
-    """A site by its name in the topology, or empty."""
-    return text_param(title, description, pattern=NAME)
+def time_param(title: str, description: str, **schema: Any) -> Param:
+    """A time, or empty: the form has a calendar."""
+    return text_param(f"{title} (UTC)", description, format="date-time", **schema)
 
 
-def common_params() -> dict[str, Param]:
-    """Parameters of every procedure except the failover; each has a default, so that the form opens filled."""
+def site_param(title: str, description: str, **schema: Any) -> Param:
+    """A site by its name in the topology, or empty; the form offers the sites that there are."""
+    names = offered()
+    if names.sites:
+        schema["examples"] = names.sites
+    return text_param(title, f"{description}{names.shown}", pattern=NAME, **schema)
+
+
+def source_param() -> Param:
+    """The site that serves now."""
+    return site_param("Source site", "The site that serves now. Empty: the topology's active site.")
+
+
+def common_params(*, continues: bool = False) -> dict[str, Param]:
+    """Parameters of every procedure except the failover; each has a default, so that the form opens filled.
+
+    :param continues: the procedure continues the plan of an earlier run, which is required.
+    """
     return {
         "deployment": deployment_param(),
-        "source": site_param("Source site", "The site that serves now. Empty: the topology's active site."),
+        **(plan_param(required=True) if continues else {}),
+        "source": source_param(),
         "target": site_param(
             "Target site",
             "The site that is filled or takes over. Empty: the only site with role new, else the only standby.",
         ),
-        **plan_params(),
+        **({"reason": reason_param(), "take_lock_from": lock_param()} if continues else plan_params()),
     }
 
 
@@ -65,6 +85,7 @@ def failover_params() -> dict[str, Param]:
         "accept_missing_replicat": Param(
             False,
             type="boolean",
+            section=SELDOM,
             title="Accept a survivor without a Replicat",
             description="Only when a person has proven by other means that the standby holds everything that was "
             "replicated. Without this, the failover stops at a missing Replicat: its position is unknown.",
@@ -72,6 +93,7 @@ def failover_params() -> dict[str, Param]:
         "accept_cut_trail": Param(
             False,
             type="boolean",
+            section=SELDOM,
             title="Accept a trail that ends inside a record",
             description="Only when the lost site cannot send that record again. Its transaction is lost; the complete "
             "transactions before it are applied one by one. Without this, the failover stops at such a trail.",
@@ -82,27 +104,47 @@ def failover_params() -> dict[str, Param]:
 
 def deployment_param(description: str = "Name of the topology. May stay empty when there is only one.") -> Param:
     """The deployment; a topology file's name."""
-    return text_param("Deployment", description, pattern=NAME)
+    names = offered().deployments
+    more: dict[str, Any] = {"examples": names} if names else {}
+    return text_param("Deployment", description, pattern=NAME, **more)
 
 
 def plan_params() -> dict[str, Param]:
     """The reason for a run, and the earlier plan that it continues."""
+    return {"reason": reason_param(), **plan_param(), "take_lock_from": lock_param()}
+
+
+def reason_param() -> Param:
+    """The reason for a run."""
+    return text_param("Reason or ticket", "Shown to everyone who finds the lock or the purge hold.", maxLength=500)
+
+
+def plan_param(*, required: bool = False) -> dict[str, Param]:
+    """The earlier plan that a run continues."""
+    words = "Run id of the earlier run whose plan this run continues."
+    if required:
+        param = Param(
+            None,
+            type="string",
+            title="Plan to continue",
+            description=f"{words} Required: the run of infomart_database_transfer.",
+            pattern=_SOME_RUN_ID,
+        )
+        return {"plan": param}
     return {
-        "reason": text_param(
-            "Reason or ticket", "Shown to everyone who finds the lock or the purge hold.", maxLength=500
-        ),
-        "plan": text_param(
-            "Plan to continue",
-            "Run id of the earlier run whose plan this run continues. Empty: a new plan.",
-            pattern=_RUN_ID,
-        ),
-        "take_lock_from": text_param(
-            "Plan to take the lock from",
-            "The plan that holds the lock, as the message of take_lock names it. Only when its Airflow is lost and "
-            "nothing of it runs any more. It may be the plan to continue.",
-            pattern=_RUN_ID,
-        ),
+        "plan": text_param("Plan to continue", f"{words} Empty: a new plan.", pattern=_RUN_ID, section=SELDOM),
     }
+
+
+def lock_param() -> Param:
+    """The plan that loses the lock."""
+    return text_param(
+        "Plan to take the lock from",
+        "The plan that holds the lock, as the message of take_lock names it. Only when its Airflow is lost and "
+        "nothing of it runs any more. It may be the plan to continue.",
+        pattern=_RUN_ID,
+        section=SELDOM,
+    )
 
 
 def option_params() -> dict[str, Param]:
@@ -146,31 +188,41 @@ def waiting_params() -> dict[str, Param]:
             type="integer",
             minimum=1,
             maximum=10080,
+            section=SELDOM,
             title="Minutes to wait for old transactions",
             description="The run waits for transactions that began before the capture. It kills none.",
         ),
     }
 
 
-def reaggregation_params() -> dict[str, Param]:
-    """Parameters of procedures that re-aggregate."""
+def reaggregation_params(*, planned: bool = False, required: bool = False) -> dict[str, Param]:
+    """Parameters of procedures that re-aggregate.
+
+    :param planned: no site has failed; the stop of the server is known.
+    :param required: the procedure knows neither; the run must say from when on.
+    """
+    known = "the planned stop of the server" if planned else "the failure as the loss estimate knows it"
+    one = "Required, unless the begin below is given." if required else f"Empty: {known}."
+    begin = "Required, unless the time of the failure is given." if required else "Empty: 24 hours before that time."
+    seldom: dict[str, Any] = {} if required else {"section": SELDOM}
     return {
-        "failure_time": text_param(
-            "Time of the site failure (UTC)",
-            "For example 2026-11-02T17:00Z. Re-aggregation starts 24 hours before it. Empty: the failure as the loss "
-            "estimate knows it, or the planned stop.",
-            pattern=FORM_PATTERN,
+        "failure_time": time_param(
+            "Time of the site failure",
+            f"For example 2026-11-02T17:00:00Z. Re-aggregation starts 24 hours before it. {one}",
+            **(seldom if planned else {}),
         ),
-        "reaggregate_from": text_param(
-            "Re-aggregate from (UTC)",
-            "Begin of the interval. Empty: 24 hours before the failure or the planned stop.",
-            pattern=FORM_PATTERN,
-        ),
-        "reaggregate_to": text_param(
-            "Re-aggregate to (UTC)",
-            "End of the interval. Empty: now.",
-            pattern=FORM_PATTERN,
-        ),
+        "reaggregate_from": time_param("Re-aggregate from", f"Begin of the interval. {begin}", **seldom),
+        "reaggregate_to": time_param("Re-aggregate to", "End of the interval. Empty: now.", section=SELDOM),
+    }
+
+
+def reaggregation_only_params() -> dict[str, Param]:
+    """Parameters of a re-aggregation by itself, which works at one site."""
+    return {
+        "deployment": deployment_param(),
+        **reaggregation_params(required=True),
+        "source": source_param(),
+        **plan_params(),
     }
 
 

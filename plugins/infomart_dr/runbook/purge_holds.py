@@ -7,9 +7,12 @@ from airflow.sdk import Param, chain
 from infomart_dr.operators import purge_holds
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.operators.deployments import ListDeployments
-from infomart_dr.runbook.frame import NAME, deployment_param, text_param
+from infomart_dr.runbook.frame import NAME, SELDOM, deployment_param, site_param, text_param, time_param
 from infomart_dr.sensors import purge_jobs
-from infomart_dr.times import FORM_PATTERN
+from infomart_dr.topology.offered import offered
+
+#: Heading of the fields for an end by a high-water mark.
+MARK = "End by a high-water mark, instead of a time"
 
 
 def hold_params() -> dict[str, Param]:
@@ -24,33 +27,38 @@ def hold_params() -> dict[str, Param]:
             description="Place a new hold, extend or release one, or list them. The id of a new hold is the run's id.",
         ),
         "which": text_param(
-            "IDBs", "Name of an IDB or of a site. Empty: all IDBs of sites that are not lost.", pattern=NAME
+            "IDBs",
+            f"Name of an IDB or of a site. Empty: all IDBs of sites that are not lost.{offered().shown}",
+            pattern=NAME,
         ),
         "hold": text_param(
             "Hold",
-            "Id of the hold to extend or release; the action list shows it. It is the id of the run that placed the "
-            "hold. For a plan's hold: the word plan, a blank, and the plan's id.",
+            "Extend and release: required. Place and list: leave it empty. The id of the hold, as the action list "
+            "shows it: the id of the run that placed it. For a plan's hold: the word plan, a blank, and the plan's id.",
             pattern=r"^((plan )?[A-Za-z0-9_.~:+\-]{1,250})?$",
         ),
-        "begins_at": text_param(
-            "Begin (UTC)", "For example 2026-11-02T17:00Z, for a planned window. Empty: now.", pattern=FORM_PATTERN
+        "ends_at": time_param(
+            "End",
+            "Place and extend: required, or the two fields of the high-water mark. Release and list: leave it empty. "
+            "For example 2026-11-03T05:00:00Z.",
         ),
-        "ends_at": text_param(
-            "End (UTC)",
-            "For example 2026-11-03T05:00Z. A hold ends at this time, or by the high-water mark below.",
-            pattern=FORM_PATTERN,
+        "begins_at": time_param(
+            "Begin", "Place only, for a planned window. For example 2026-11-02T17:00:00Z. Empty: now.", section=SELDOM
         ),
-        "until_site_passes": text_param(
+        "until_site_passes": site_param(
             "Until this site has passed",
-            "Site whose high-water mark of the IDB's data source must have passed the time below. The hold then ends.",
-            pattern=NAME,
+            "Place and extend, instead of an end; both fields or none. Site whose high-water mark of the IDB's data "
+            "source must have passed the time below.",
+            section=MARK,
         ),
-        "until_time": text_param(
-            "... this time (UTC)",
+        "until_time": time_param(
+            "... this time",
             "Time up to which the IDB's data must be extracted, for example the end of a transfer.",
-            pattern=FORM_PATTERN,
+            section=MARK,
         ),
-        "reason": text_param("Reason", "Shown to everyone who finds the hold.", maxLength=500),
+        "reason": text_param(
+            "Reason", "Place: required, or the ticket. Shown to everyone who finds the hold.", maxLength=500
+        ),
         "ticket": text_param("Ticket", "Number of the change or incident.", pattern=r"^[A-Za-z0-9_.:#/\-]{0,100}$"),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Literal, Self
 
@@ -89,8 +90,9 @@ class Topology(Model):
         try:
             return self.sites[name]
         except KeyError:
+            near = get_close_matches(name.lower(), self.sites, n=1)
             raise TopologyError(
-                f"Deployment {self.name} has no site {name!r}.",
+                f"Deployment {self.name} has no site {name!r}{f' (nearest: {near[0]!r})' if near else ''}.",
                 f"Give one of: {', '.join(sorted(self.sites))}.",
             ) from None
 
