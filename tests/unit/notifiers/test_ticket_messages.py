@@ -163,7 +163,7 @@ def test_the_end_names_what_the_failed_step_itself_has_named(told: Told) -> None
 
 
 def test_of_a_wrong_request_a_clear_is_asked_for_nowhere(told: Told) -> None:
-    told.conf = {"surviver": "site2"}
+    told.conf = {"soorce": "site2"}
     told.states = {"take_lock": "failed"}
     failed, end = told("fails", "take_lock", "failed", error=RequestError("conf is wrong.", "Start a new run."))
     assert (failed["clear"], end["clear"]) == ([], [])
