@@ -149,6 +149,7 @@ class ProveTargetFollows(WaitForCatchUp):
     """
 
     guide = "not in the guide; a person may have answered the gate long after the catch-up"
+    also: ClassVar[dict[Direction, str]] = {}
     undo = "nothing has been stopped"
 
     def __init__(self, **kwargs: Any) -> None:
