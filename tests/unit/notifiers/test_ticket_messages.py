@@ -378,7 +378,7 @@ def test_a_failure_to_send_is_one_warning_and_no_error(told: Told, caplog: pytes
     with caplog.at_level(logging.WARNING):
         told("begins", "take_lock")
     assert [record.message for record in caplog.records if "not sent" in record.message] == [
-        "Ticket message not sent (begins): the webhook for INC0012345 at 127.0.0.1: HTTP 400. "
+        "Ticket message not sent (begins): the webhook for INC0012345 at 127.0.0.1: HTTP 400.\n"
         "Next: Correct the part of the topology that uses the connection tickets, or the other side. "
         "Kept in DR_LEDGER at site2: infomart_watch will send it."
     ]
