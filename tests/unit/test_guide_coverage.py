@@ -209,16 +209,20 @@ def test_the_page_has_a_table_a_section_and_an_item_counts_once() -> None:
     items = [
         item("a", 847, 873, departure="Later | never.", tests=["tests/unit/test_sql.py::test_x"]),
         item("b", 889, kind="warning", human="As docs/operating.md#clear says."),
-        item("c", 992, 997, section="Two", kind="note", not_applicable="Information."),
+        item("c", 992, 997, section="Three", kind="note", not_applicable="Information."),
         item("d", 1025, section="Two"),
+        item("e", 1026, section="Two", tests=["tests/unit/operators/test_x.py::test_x"]),
+        item("f", 1027, section="Two", partly="Half of it."),
     ]
-    text = guide_coverage.page(Coverage(items, [doing("g.x", (853, 853))]))
+    tasks = [doing("g.x", (853, 853)), doing("g.y", (1026, 1026)), doing("g.z", (1027, 1027))]
+    text = guide_coverage.page(Coverage(items, tasks))
     assert "scripts/documents.py" in text.partition("## One")[0]
     both = "Setting Up Replication; DR Procedure with Oracle GoldenGate"
     for row in (
-        "| One | 2 | 1 | 1 | 0 | 0 | 0 |",
-        "| Two | 2 | 0 | 0 | 0 | 1 | 1 |",
-        "| **all** | 4 | 1 | 1 | 0 | 1 | 1 |",
+        "| One | 2 | 0 | 1 | 0 | 1 | 0 | 0 | 0 |",
+        "| Two | 3 | 1 | 0 | 1 | 0 | 0 | 0 | 1 |",
+        "| Three | 1 | 0 | 0 | 0 | 0 | 0 | 1 | 0 |",
+        "| **all** | 6 | 1 | 1 | 1 | 1 | 0 | 1 | 1 |",
         "| Setting Up Replication | 36-37 | `a` Do a. | `g.x` (one) | *Departure:* Later \\| never. "
         "| [test_x](../tests/unit/test_sql.py) |",
         "| Setting Up Replication | 37 | `b` **Warning.** Do b. |  "
@@ -227,5 +231,6 @@ def test_the_page_has_a_table_a_section_and_an_item_counts_once() -> None:
         "| DR Procedure with Oracle GoldenGate | 42 | `d` Do d. | **open** |  |  |",
     ):
         assert row in text.splitlines()
-    assert text.index("## One") < text.index("| 37 |") < text.index("## Two") < text.index("| 39, 40 |")
+    assert text.index("## One") < text.index("| 37 |") < text.index("## Three") < text.index("| 39, 40 |")
+    assert "*Partly:* Half of it." in text
     assert text.endswith("|\n")

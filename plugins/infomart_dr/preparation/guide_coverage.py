@@ -44,6 +44,7 @@ class Item(BaseModel):
     human: Text | None = None
     departure: Text | None = None
     not_applicable: Text | None = None
+    partly: Text | None = None
     tests: list[TestName] = []
 
     @model_validator(mode="after")
@@ -229,7 +230,9 @@ summary is an item; the titles are ours.
 
 A task covers an item when both name the same lines of the guide. Other items are *by hand* (people do it; the named
 task or section instructs or checks), a *departure* (deliberately done otherwise) or *nothing to do*. A departure may
-appear together with tasks: the tasks do the step, but not as printed. An item without any of these is **open**.
+appear together with tasks: the tasks do the step, but not as printed. Of an item that is *partly* covered the page says
+what is left out. An item without any of these is **open**. A task that is taken out of a DAG changes this page, and a
+test fails. Where only a function is tested that the task calls, that test alone would pass without the task.
 `tests/unit/test_guide_coverage.py` refuses open items, references that lead nowhere, tests that do not exist, and a
 stale page.
 
@@ -237,8 +240,11 @@ DAG ids are written without `infomart_`, after the tasks that they have in commo
 the task before it.
 """
 _SUMMARY_HEAD = (
-    "| section | items | by tasks | by hand | departures | nothing to do | open |\n|---|---|---|---|---|---|---|"
+    "| section | items | tasks run by a test | tasks, function tested | partly | by hand | departures | nothing to do "
+    "| open |\n|---|---|---|---|---|---|---|---|---|"
 )
+#: Folders of tests that run tasks. The others test a function that a task calls: they pass without the task.
+_RUNS = ("tests/system/", "tests/integration/", "tests/unit/operators/", "tests/unit/sensors/")
 _TABLE_HEAD = "| chapter | page | item | tasks | by hand, departure, reason | tests |\n|---|---|---|---|---|---|"
 _KINDS = {"step": "", "note": "*Note.* ", "warning": "**Warning.** "}
 
@@ -264,12 +270,14 @@ def _summary(coverage: Coverage, sections: Mapping[str, Sequence[Item]]) -> str:
 
 def _counts(coverage: Coverage, items: Sequence[Item]) -> list[int]:
     column = [_column(coverage, item) for item in items]
-    return [len(items), *(column.count(number) for number in range(5))]
+    return [len(items), *(column.count(number) for number in range(7))]
 
 
 def _column(coverage: Coverage, item: Item) -> int:
     """Number of the summary's column that an item belongs to."""
-    ways = (coverage.by_item[item.id], item.human, item.departure, item.not_applicable, True)
+    whole = coverage.by_item[item.id] if not item.partly else []
+    run = whole and any(test.startswith(_RUNS) for test in item.tests)
+    ways = (run, whole, item.partly, item.human, item.departure, item.not_applicable, True)
     return next(number for number, way in enumerate(ways) if way)
 
 
@@ -305,7 +313,12 @@ def _task_names(task_ids: Sequence[str]) -> str:
 
 
 def _reason_cell(item: Item) -> str:
-    reasons = (("By hand", item.human), ("Departure", item.departure), ("Nothing to do", item.not_applicable))
+    reasons = (
+        ("Partly", item.partly),
+        ("By hand", item.human),
+        ("Departure", item.departure),
+        ("Nothing to do", item.not_applicable),
+    )
     return "<br>".join(f"*{what}:* {_PLACE.sub(_link, text)}" for what, text in reasons if text)
 
 
