@@ -184,9 +184,17 @@ class Procedure:
             self.skipped[task.task_id] = str(skip)
             return {"skipped": str(skip)}
         except TaskDeferred as deferral:
+            return self._resumed(task, deferral, log)
+
+    def _resumed(self, task: Any, deferral: TaskDeferred, log: Lines) -> dict[str, Any]:
+        """The task after its wait, which may wait again: a report about a long job does."""
+        while True:
             deferral.trigger._log = log
             event = asyncio.run(_first(deferral.trigger))
-            return getattr(task, deferral.method_name)(self.context, event)
+            try:
+                return getattr(task, deferral.method_name)(self.context, event)
+            except TaskDeferred as again:
+                deferral = again
 
     def _answer(self, task: Any) -> dict[str, Any]:
         self.shown[task.task_id] = task.body
