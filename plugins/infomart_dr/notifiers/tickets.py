@@ -321,10 +321,15 @@ class Run:
             return []
         tasks = {task.task_id: task for task in self._dag.tasks}
         # As the failed step has said it; a step that was killed, or marked by a person, has said nothing.
-        found = [
-            self._instance.xcom_pull(task_ids=name, key="clear") or clear_of(tasks[name], None) for name in failures
-        ]
+        found = [self._left_to_clear(name) or clear_of(tasks[name], None) for name in failures]
         return list(dict.fromkeys(str(name) for name in found if name))
+
+    def _left_to_clear(self, task_id: str) -> str | None:
+        """The task to clear that a failed step has left; None where the DAG processor cannot ask for it."""
+        with suppress(Exception):
+            left = self._instance.xcom_pull(task_ids=task_id, key="clear")
+            return left if isinstance(left, str) else None
+        return None
 
     def _report(self, states: Mapping[str, str | None]) -> list[str]:
         """The results of the steps that sum up a run."""

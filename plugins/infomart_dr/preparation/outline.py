@@ -184,9 +184,13 @@ def _params(dag: Any, given: dict[str, Any]) -> dict[str, Any]:
             f"{dag.dag_id} has no parameter {', '.join(unknown)}.",
             f"Give only these: {', '.join(names)}.",
         )
-    values = {}
+    values: dict[str, Any] = {}
     for name in names:
         param = dag.params.get_param(name)
+        if name not in given and param.value is None:
+            # What a run requires is not needed for its steps.
+            values[name] = None
+            continue
         try:
             values[name] = param.resolve(given[name]) if name in given else param.resolve()
         except ParamValidationError as error:

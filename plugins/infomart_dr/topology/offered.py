@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from infomart_dr.topology.reading import PATH_VARIABLE
+from infomart_dr.values import JsonObject
 
 #: Most files that are read, and bytes of each; with more deployments the forms offer the deployments' names only.
 _FILES, _BYTES = 10, 500_000
@@ -53,7 +53,7 @@ def offered() -> Offered:
     )
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> JsonObject:
     try:
         if file.stat().st_size > _BYTES:
             return {}
@@ -63,7 +63,7 @@ def _read(file: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) and isinstance(document.get("deployment"), str) else {}
 
 
-def _roles(document: dict[str, Any]) -> dict[str, str]:
+def _roles(document: JsonObject) -> dict[str, str]:
     sites = document.get("sites")
     if not isinstance(sites, dict):
         return {}
