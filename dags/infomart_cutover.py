@@ -7,7 +7,7 @@ from airflow.sdk import DAG, chain
 from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.goal import CheckAlreadyDone
-from infomart_dr.runbook import cutover, frame, reaggregation
+from infomart_dr.runbook import cutover, frame, opening, reaggregation
 
 DOC = """
 # Cutover
@@ -33,13 +33,18 @@ with (
     ) as dag,
     frame.procedure(only="active-standby", needs=("plan",)) as lock,
 ):
+    # Airflow ties the first task that is made here to the lock.
+    look = CheckAlreadyDone(task_id="check_already_done", goal="moved")
+    started = cutover.start_at_target()
     chain(
         lock,
-        CheckAlreadyDone(task_id="check_already_done", goal="moved"),
+        look,
+        cutover.check_prerequisites(),
         cutover.approve_cutover(),
         cutover.final_stop_and_comparison(),
         cutover.switch_direction(),
-        cutover.start_at_target(),
+        started,
         reaggregation.re_aggregate(),
         frame.release_purge_hold(),
     )
+    started >> opening.bring_reports_into_service()

@@ -34,7 +34,8 @@ with (
 ):
     chain(
         lock,
-        frame.hold_purging(first=True),
+        database_transfer.check_prerequisites(),
+        frame.hold_purging(),
         database_transfer.capture_at_source(),
         database_transfer.export_database(),
         database_transfer.transfer_dump_set(),

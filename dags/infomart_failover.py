@@ -7,7 +7,7 @@ from airflow.sdk import DAG, chain
 from infomart_dr.notifiers.tickets import TicketNotifier
 from infomart_dr.operators.base import step_defaults
 from infomart_dr.operators.goal import CheckAlreadyDone
-from infomart_dr.runbook import failover, frame
+from infomart_dr.runbook import failover, frame, opening
 
 DOC = """
 # Failover
@@ -49,6 +49,6 @@ with (
         failover.confirm_site_failure(),
         [failover.drain_standby(), failover.configure_survivor()],
         started,
-        [failover.bring_reports_into_service(), checked],
+        [opening.bring_reports_into_service(), checked],
     )
     chain(checked, failover.re_aggregate(), failover.report_loss(), failover.report_new_roles())

@@ -13,6 +13,7 @@ from infomart_dr.runbook import (
     database_transfer,
     frame,
     new_site,
+    opening,
     reaggregation,
     reverse_sync,
     setup_replication,
@@ -57,23 +58,27 @@ with (
     # Airflow ties the first task that is made here to the lock.
     look = CheckAlreadyDone(task_id="check_already_done")
     held = frame.hold_purging()
-    following, gate = reverse_sync.synchronise(), cutover.approve_cutover()
+    ready = cutover.check_prerequisites("check_prerequisites_of_cutover")
+    following, started = reverse_sync.synchronise(), cutover.start_at_target()
     chain(
         lock,
         look,
+        database_transfer.check_prerequisites(),
         held,
         database_transfer.capture_at_source(),
         database_transfer.export_database(),
         database_transfer.transfer_dump_set(),
         database_transfer.import_database(),
         following,
-        gate,
+        ready,
+        cutover.approve_cutover(),
         cutover.final_stop_and_comparison(),
         cutover.switch_direction(),
-        cutover.start_at_target(),
+        started,
         reaggregation.re_aggregate(option=TARGET_TAKES_OVER),
         frame.release_purge_hold(),
         switchover.report_new_roles(option=TARGET_TAKES_OVER),
     )
-    held >> new_site.deploy_new_site() >> gate
+    started >> opening.bring_reports_into_service(option=TARGET_TAKES_OVER)
+    held >> new_site.deploy_new_site() >> ready
     following >> setup_replication.prove_standby() >> dag.get_task("release_idb_purge_hold")

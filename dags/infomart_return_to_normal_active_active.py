@@ -41,7 +41,7 @@ with (
     look = CheckAlreadyDone(task_id="check_already_done", goal="both serve")
     deployed = new_site.deploy_new_site()
     copied, second = active_active.copy_database(), active_active.start_second_server()
-    chain(lock, look, frame.hold_purging(), deployed)
+    chain(lock, look, active_active.check_prerequisites(), frame.hold_purging(), deployed)
     chain(deployed, *copied, second)
     chain(deployed, active_active.create_info_mart(), second)
     chain(second, frame.release_purge_hold(), active_active.report_new_roles())

@@ -46,7 +46,14 @@ def topology(config: LabConfig) -> dict[str, Any]:
         "transfer": {"streams": 4},
         # All of the lab is on one machine, so a refused port means a dead process and never a living host.
         "fencing": {"refused_is_alive": False, "timeout": 2},
-        "timeouts": {"connect": 10, "group_start": 2, "poll": 0.5, "quiesce": 300, "catch_up": 1800},
+        "timeouts": {
+            "connect": 10,
+            "group_start": 2,
+            "migration_check": 3,
+            "poll": 0.5,
+            "quiesce": 300,
+            "catch_up": 1800,
+        },
     }
 
 

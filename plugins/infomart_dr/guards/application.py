@@ -13,15 +13,18 @@ def option(section: str, name: str, value: str) -> Change:
     return Change(options={section: {name: value}})
 
 
-def move_to(step: Step, role: SiteRole) -> Change:
-    """The change that makes the Application object run at a site: host, command line, DAPs (guide:1115)."""
+def move_to(step: Step, role: SiteRole, *, scheduler: bool) -> Change:
+    """The change that makes the Application object run at a site: host, command line, DAPs (guide:1115).
+
+    :param scheduler: the server may run ETL jobs as soon as it starts.
+    """
     here, there = step.at(role).settings, step.at(step.pair.other(role)).settings
     return Change(
         host=here.info_mart_server.host_object,
         command_line=here.info_mart_server.command_line,
         connect=[here.info_mart_server.dap, *collecting_objects(step, role)],
         disconnect=[there.info_mart_server.dap],
-        options={"schedule": {"run-scheduler": "true"}},
+        options={"schedule": {"run-scheduler": "true" if scheduler else "false"}},
     )
 
 

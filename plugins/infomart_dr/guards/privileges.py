@@ -121,7 +121,8 @@ def _on_rows(step: Step, role: SiteRole, held: set[str]) -> Iterator[Fault]:
     granted: dict[str, set[str]] = {}
     for row in hook.select("granted_tables", owner=step.schema):
         granted.setdefault(str(row["privilege"]), set()).add(str(row["table_name"]))
-    tables = set(replicated_names(step, "source"))
+    # The site of a failover's source is lost; elsewhere the target may still be empty.
+    tables = set(replicated_names(step, "target" if step.failover else "source"))
     for verb in missing:
         without = tables - granted.get(verb, set())
         if without or not tables:

@@ -7,7 +7,9 @@ from infomart_dr.guards.application import application_host, configured, option
 from infomart_dr.hooks.processes import pgrep
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
+from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
+from infomart_dr.values import JsonObject
 
 
 def server_runs(step: Step, role: SiteRole) -> list[str]:
@@ -109,3 +111,28 @@ MIGRATION_MARKS = ("55-20152", "55-20034")
 def migration_marks(text: str) -> list[str]:
     """Messages of the migration state in a log."""
     return [mark for mark in MIGRATION_MARKS if mark in text]
+
+
+def migration_state(step: Step, role: SiteRole) -> Observation:
+    """Probe: the server of a site, once started, reports the migration state, or has shown that it is not in it.
+
+    It checks its schema when it has connected to its Info Mart; how long it needs until then depends on its load.
+    """
+    name = step.at(role).name
+    if found := migration_marks(server_log(step, role)):
+        return Observation(
+            True, f"the server at {name} is in the migration state ({', '.join(found)})", {"migration": True}
+        )
+    no: JsonObject = {"migration": False}
+    newest = step.at(role).info_mart.value("latest_extraction", {"schema": step.schema})
+    if newest is not None and int(newest) > step.ledger.require(facts.POINT_OF_NO_RETURN):
+        return Observation(True, f"the server at {name} extracts, so it is not in the migration state", no)
+    program, needed = step.at(role).settings.info_mart_server.session_program, step.topology.timeouts.migration_check
+    rows = step.at(role).dba.select("sessions_of", username=step.schema, program=program)
+    if not rows:
+        return Observation(False, f"the server at {name} is not connected to its Info Mart yet", no)
+    connected = max(float(row["seconds"] or 0) for row in rows)
+    what = f"the server at {name} is connected to its Info Mart for {span(connected)}"
+    if connected < needed:
+        return Observation(False, f"{what}; it may still report the migration state", no)
+    return Observation(True, f"{what} and has not reported the migration state", no)

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from infomart_dr.guards.application import collecting_objects, configured, move_to, option
+from infomart_dr.guards.excluded_tables import is_partitioned
 from infomart_dr.hooks.configuration import Change, ManualConfiguration, inverse
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.plan import facts
@@ -94,6 +95,7 @@ class SetScheduler(ConfigurationOperator):
     :param guide: the guide's step.
     :param fact: recorded before the change; with it the back-out restores the value.
     :param partitioned_only: the step is only for a partitioned Info Mart, which must not load before it has partitions.
+    :param may_stay_off: not switched on where the run asks for a stopped server during the transfer.
     """
 
     def __init__(
@@ -103,16 +105,17 @@ class SetScheduler(ConfigurationOperator):
         guide: str,
         fact: Fact[int] | None = None,
         partitioned_only: bool = False,
+        may_stay_off: bool = False,
         **kwargs: Any,
     ) -> None:
         self.on, self.guide, self.fact = on, guide, fact
         self.changes = f"[schedule] run-scheduler = {_word(on)}"
         self.undo = _undo(on, fact)
-        self.partitioned_only = partitioned_only
+        self.partitioned_only, self.may_stay_off = partitioned_only, may_stay_off
         super().__init__(**kwargs)
 
     def does_not_apply(self, step: Step) -> str | None:
-        if self.partitioned_only and not step.topology.info_mart.partitioned:
+        if self.partitioned_only and not is_partitioned(step, self.role):
             return "the Info Mart is not partitioned"
         return None
 
@@ -121,7 +124,7 @@ class SetScheduler(ConfigurationOperator):
         return bool(self.partitioned_only or self.option or self.architecture)
 
     def change(self, step: Step) -> Change | None:
-        if self.on and step.params.get("server_during_transfer") == "stopped":
+        if self.may_stay_off and step.params.get("server_during_transfer") == "stopped":
             return None
         return option("schedule", "run-scheduler", _word(self.on))
 
@@ -186,9 +189,12 @@ def _undo(on: bool, fact: Fact[int] | None) -> str:
 
 
 class ConfigureApplication(ConfigurationOperator):
-    """Point the Application object to the target site: Host, Startup Command Line, DAPs."""
+    """Point the Application object to the target site: Host, Startup Command Line, DAPs.
 
-    guide = "Return to Normal 4, 13, 14 (guide:1100-1103, guide:1114-1120)"
+    The scheduler stays off: the target may need a migration and partitions before it loads.
+    """
+
+    guide = "Return to Normal 4, 13, 14 (guide:1100-1103, guide:1114-1120); DR 4 (guide:1035)"
     changes = "Host, Startup Command Line and connections of the Application object"
     undo = "the back-out return_service_to_source, before the point of no return"
     fact = facts.APPLICATION_MOVED
@@ -202,4 +208,4 @@ class ConfigureApplication(ConfigurationOperator):
     def wanted(self, step: Step) -> dict[str, Change]:
         # A failover has disabled these; they are used again.
         enabled = {name: Change(enabled=True) for name in collecting_objects(step, self.role)}
-        return {**enabled, step.at(self.role).application: move_to(step, self.role)}
+        return {**enabled, step.at(self.role).application: move_to(step, self.role, scheduler=False)}

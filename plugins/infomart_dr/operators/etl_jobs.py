@@ -6,42 +6,14 @@ import time
 from typing import Any
 
 from infomart_dr.errors import GuardError
-from infomart_dr.guards.server import log_size, migration_marks, server_log
-from infomart_dr.operators.base import CheckOperator
+from infomart_dr.guards.excluded_tables import is_partitioned
+from infomart_dr.guards.server import log_size
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.operators.jobs import JobOperator, failed
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import shown, span
-
-#: Seconds for which the step waits for a message of the migration state.
-MIGRATION_SECONDS = 20.0
-
-
-class CheckMigrationState(CheckOperator):
-    """Check whether the server reports the migration state. Only then run_migration_job runs."""
-
-    guide = "DR 7a (guide:1041)"
-    changes = "a row in the plan's ledger"
-
-    def observe(self, step: Step) -> Observation:
-        deadline = time.monotonic() + MIGRATION_SECONDS
-        while True:
-            found = migration_marks(server_log(step, self.role))
-            if found or time.monotonic() > deadline or self._extracts(step):
-                break
-            time.sleep(1)
-        step.ledger.forget(facts.MIGRATION_STATE)
-        step.ledger.put_once(facts.MIGRATION_STATE, bool(found))
-        what = f"in the migration state ({', '.join(found)})" if found else "not in the migration state"
-        return Observation(True, f"the server at {step.at(self.role).name} is {what}", {"migration": bool(found)})
-
-    def _extracts(self, step: Step) -> bool:
-        """The server extracts, so it is not in the migration state; no need to wait for a message."""
-        began = step.ledger.require(facts.POINT_OF_NO_RETURN)
-        newest = step.at(self.role).info_mart.value("latest_extraction", {"schema": step.schema})
-        return newest is not None and int(newest) > began
 
 
 class RunEtlJob(JobOperator, HumanStep):
@@ -156,13 +128,16 @@ class RunMaintenanceJob(RunEtlJob):
         super().__init__(etl_job="Job_MaintainGIM", **kwargs)
 
     def does_not_apply(self, step: Step) -> str | None:
-        return None if step.topology.info_mart.partitioned else "the Info Mart is not partitioned"
+        return None if is_partitioned(step, self.role) else "the Info Mart is not partitioned"
 
 
 class BringReportsIntoService(HumanStep):
-    """Bring GI2 or GCXI into service at the survivor: by the site's own command, or by a person."""
+    """Bring GI2 or GCXI into service at the site that serves: by the site's own command, or by a person."""
 
-    guide = "Site Failure: GI2 at Site 2 (guide:1013); active-active (guide:395)"
+    guide = (
+        "Site Failure: GI2 at Site 2 (guide:1013); active-active (guide:395); "
+        "GI2 at the site of the active Info Mart (guide:163)"
+    )
     changes = "reports are served from this site's Info Mart"
     undo = "bring the reports into service at another site"
     settle_seconds = 30

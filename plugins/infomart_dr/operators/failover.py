@@ -6,14 +6,17 @@ In a failover the source is the lost site and the target the survivor.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from infomart_dr.errors import GuardError, InfoMartError, TransientError
 from infomart_dr.guards import fencing
 from infomart_dr.guards.application import configured, option, survivor_changes
+from infomart_dr.guards.excluded_tables import partitions
 from infomart_dr.guards.fencing import Place
 from infomart_dr.guards.link import link_out
+from infomart_dr.guards.prerequisites import database_faults, deployment_faults
+from infomart_dr.guards.privileges import privilege_faults
 from infomart_dr.guards.replication import (
     foreign_groups,
     is_cut_off,
@@ -35,7 +38,7 @@ from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.statements import sequence_options, sequence_restart
-from infomart_dr.text import sorted_names
+from infomart_dr.text import cut, sorted_names
 from infomart_dr.times import shown
 from infomart_dr.topology import Role, SiteRole
 
@@ -110,6 +113,8 @@ class ConfirmSiteFailure(Gate):
         if trail := step.ledger.get(facts.TRAIL_REPORT):
             lines += ["", f"**GoldenGate at {step.at('target').name}:** {trail}."]
         lines += ["", link_out(step)]
+        if survivor := step.ledger.get(facts.SURVIVOR_REPORT):
+            lines += ["", f"**The survivor:** {survivor.rstrip('.')}."]
         return "\n".join(lines) + f"\n\n{loss}"
 
     def refused(self, step: Step) -> None:
@@ -139,6 +144,39 @@ class ReadTrailEnd(CheckOperator):
         step.ledger.forget(facts.TRAIL_REPORT)
         step.ledger.put_once(facts.TRAIL_REPORT, report[:1000])
         return Observation(True, report)
+
+
+class CheckSurvivor(CheckOperator):
+    """Check the survivor's own prerequisites, for the gate. It never stops a failover: what is missing is a warning."""
+
+    guide = "Deployment Prerequisites (guide:573-583), of the survivor; DR 8 (guide:1046)"
+    changes = "a row in the plan's ledger"
+
+    def observe(self, step: Step) -> Observation:
+        name, found = step.at("target").name, list[str]()
+        for subject, ask in self._questions(step):
+            try:
+                found += ask()
+            except InfoMartError as error:
+                found.append(f"{subject} could not be checked: {error.what}")
+        report = f"{name}: {'; '.join(found)}" if found else f"{name} lacks nothing that can be checked now"
+        step.ledger.forget(facts.SURVIVOR_REPORT)
+        step.ledger.put_once(facts.SURVIVOR_REPORT, cut(report, 3900))
+        return Observation(True, report, {"warnings": found})
+
+    @staticmethod
+    def _questions(step: Step) -> list[tuple[str, Callable[[], list[str]]]]:
+        def privileges() -> list[str]:
+            return [str(fault) for fault in privilege_faults(step, "target", copies=False)]
+
+        if step.topology.architecture == "active-active":
+            return [("privileges", privileges)]
+        return [
+            ("the software of the server", lambda: list(deployment_faults(step, "target"))),
+            ("settings of the database", lambda: list(database_faults(step, "target"))),
+            ("privileges", privileges),
+            ("partitions", lambda: [partitions(step, "target").sentence()]),
+        ]
 
 
 def see_trail_end(step: Step) -> tuple[str, int]:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from infomart_dr.errors import GuardError, InfoMartError
-from infomart_dr.guards import schema_jobs
+from infomart_dr.guards import fitness, schema_jobs
 from infomart_dr.guards.application import move_to, option
+from infomart_dr.guards.excluded_tables import after_the_start
 from infomart_dr.guards.extraction import etl_is_quiet
+from infomart_dr.guards.loading import newest_fact
 from infomart_dr.guards.replication import groups_of, replication_now
-from infomart_dr.guards.server import log_size, second_server, server_log, server_runs, serving
+from infomart_dr.guards.server import log_size, running_at, second_server, server_log, server_runs, serving
 from infomart_dr.hooks.configuration import ManualConfiguration
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate
@@ -29,18 +31,23 @@ log = logging.getLogger(__name__)
 class CutoverGate(Gate):
     """A person decides about the cutover. In a plan whose target already serves, the gate does not ask again."""
 
-    guide = "Return to Normal 8 (guide:1109)"
+    guide = "Return to Normal 8 (guide:1109); DR 7, 8 (guide:1040-1049), known before anything stops"
 
     def evidence(self, step: Step) -> str:
         source, target = step.at("source").name, step.at("target").name
         imported = step.ledger.get(facts.IMPORTED)
         copy = f" The copy stands since {shown(imported)}." if imported else ""
-        groups = "\n".join(f"- {line}" for line in replication_now(step, "to_target"))
-        return (
+        lines = [
             f"**Deployment {step.topology.name}: from {source} to {target}.** The Info Mart Server at {source} stops, "
-            f"{target} takes over, and {source} becomes its standby.\n\n"
-            f"**Replication to {target} at {shown(time.time())}.**{copy}\n\n{groups}"
-        )
+            f"{target} takes over, and {source} becomes its standby.",
+            f"**Replication to {target} at {shown(time.time())}.**{copy}",
+            "\n".join(f"- {line}" for line in replication_now(step, "to_target")),
+            f"**After the start at {target}, before it loads:**",
+            "\n".join(f"- {line}." for line in after_the_start(step)),
+        ]
+        if warnings := [fault for fault in fitness.all_faults(step, copies=False) if not fault.stops]:
+            lines += ["**Warnings:**", "\n".join(f"- {fault}" for fault in warnings)]
+        return "\n\n".join(lines)
 
 
 # -- stop and start --------------------------------------------------------------------------------
@@ -206,6 +213,11 @@ def cross_point_of_no_return(step: Step, start: Callable[[], object]) -> None:
     """
     step.lock.require(step.plan_id, step.owner)
     step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
+    try:
+        step.ledger.put_once(facts.NEWEST_FACT, newest_fact(step, "target", int(time.time())))
+    except InfoMartError as error:
+        # The proof after the start then counts from the start itself.
+        log.warning("observe: the newest fact at %s is not known: %s", step.at("target").name, error)
     step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
     step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
     start()
@@ -221,7 +233,7 @@ class StartAtTarget(StepOperator):
 
     def observe(self, step: Step) -> Observation:
         noted = step.ledger.get(facts.POINT_OF_NO_RETURN)
-        seen = serving(step, "target")
+        seen = running_at(step, "target")
         return Observation(seen.satisfied and noted is not None, seen.summary, {"served_at": noted})
 
     def act(self, step: Step, seen: Observation) -> None:
@@ -303,8 +315,8 @@ class ReturnServiceToSource(StepOperator):
                 raise GuardError(
                     f"The plan is past the point of no return and {step.at('target').name} does not serve: "
                     f"{target.summary}.",
-                    "Correct the cause and clear the step that starts its server"
-                    + ("." if both else "; never start the source's server."),
+                    "Correct the cause and clear the failed step: the server's start, or a job before set_scheduler"
+                    + ("." if both else ". Never start the source's server."),
                 )
             return Observation(True, f"past the point of no return: the target serves ({target.summary})")
         if not step.ledger.has(facts.SERVER_TOUCHED):
@@ -361,7 +373,8 @@ class ReturnServiceToSource(StepOperator):
         """Point the Application object back and start the server."""
         application = step.at("source").application
         if step.at("source").settings.configuration.backend == "manual":
-            instructions = ManualConfiguration().instructions(application, move_to(step, "source"))
+            moved = move_to(step, "source", scheduler=True)
+            instructions = ManualConfiguration().instructions(application, moved)
             if step.ledger.has(facts.APPLICATION_MOVED):
                 raise GuardError(
                     f"The Application object may point to {step.at('target').name}, and only a person can change it:\n"
@@ -370,7 +383,7 @@ class ReturnServiceToSource(StepOperator):
                 )
             self.log.warning("A person must make sure of this now:\n%s", instructions)
         else:
-            step.at("source").configuration.apply(application, move_to(step, "source"))
+            step.at("source").configuration.apply(application, move_to(step, "source", scheduler=True))
         start_server(step, "source")
 
     def _restart_replication_to_target(self, step: Step) -> None:

@@ -30,25 +30,41 @@ _SHOWN = 20_000
 
 
 class CheckPrerequisites(CheckOperator):
-    """Check all prerequisites before replication is set up. Everything that is wrong is reported at once."""
+    """Check all prerequisites of the procedure before anything changes or stops. All faults are reported at once.
+
+    Standby and its server, GoldenGate's folders, DAPs; logging, privileges, character sets, time zone files, releases,
+    tablespaces, roles, jobs of both databases. Readiness asks the same.
+
+    :param standby: the target must be ready to serve; False: people deploy its server and objects during the run.
+    :param copies: the procedure copies the database.
+    :param copy_option: it copies with this option of the procedure only; empty: with every option.
+    """
 
     guide = (
         "Deployment Prerequisites (guide:573-583); task summary (guide:591-597); replication source (guide:835-837); "
-        "the standby server stays away (guide:165)"
+        "the standby server stays away (guide:165); Return to Normal 5 (guide:1106)"
     )
 
+    def __init__(self, *, standby: bool = True, copies: bool = True, copy_option: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.standby, self.copies, self.copy_option = standby, copies, copy_option
+
     def observe(self, step: Step) -> Observation:
-        wrong = list(standby_faults(step))
-        for look in (goldengate_faults, access_point_faults):
+        wrong = list(standby_faults(step)) if self.standby else []
+        if step.topology.architecture == "active-standby":
             for role in BOTH_ROLES:
-                wrong += look(step, role)
-        found = fitness.all_faults(step, copies=True)
+                wrong += goldengate_faults(step, role)
+        wrong += access_point_faults(step, "source")
+        if self.standby:
+            wrong += access_point_faults(step, "target")
+        copies = self.copies and self.copy_option in ("", step.params.get("option"))
+        found = fitness.all_faults(step, copies=copies)
         wrong += [str(fault) for fault in found if fault.stops]
         if wrong:
             return Observation(False, f"{len(wrong)} prerequisite(s) are missing: {'; '.join(wrong)}")
         return Observation(
             True,
-            "standby stopped, databases fit, GoldenGate and access points present" + warnings_text(found),
+            "both databases, GoldenGate and access points fit" + warnings_text(found),
             {"warnings": [fault.what for fault in found if not fault.stops]},
         )
 
@@ -60,35 +76,6 @@ def warnings_text(found: Iterable[Fault]) -> str:
     """The faults for which a run does not stop, for a summary; empty when there are none."""
     shown = [str(fault) for fault in found if not fault.stops]
     return f"; warnings: {'; '.join(shown)}" if shown else ""
-
-
-class CheckDatabases(CheckOperator):
-    """Check, before anything changes or stops, that both databases fit the procedure.
-
-    Logging, privileges, character sets, time zone files, releases, tablespaces, roles, jobs. Readiness asks the same.
-
-    :param copies: the procedure copies the database.
-    """
-
-    guide = "Deployment Prerequisites (guide:573-583); not in the guide: the target can take the dump set"
-
-    def __init__(self, *, copies: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.copies = copies
-
-    def observe(self, step: Step) -> Observation:
-        found = fitness.all_faults(step, copies=self.copies)
-        wrong = [str(fault) for fault in found if fault.stops]
-        if wrong:
-            return Observation(False, f"{len(wrong)} fault(s) of the databases: {'; '.join(wrong)}")
-        return Observation(
-            True,
-            "both databases fit" + warnings_text(found),
-            {"warnings": [fault.what for fault in found if not fault.stops]},
-        )
-
-    def next_step(self) -> str:
-        return "Apply the remedies, then clear this task."
 
 
 class ApproveParameterFiles(Gate):

@@ -468,6 +468,13 @@ POINT_OF_NO_RETURN = _moment(
     "start_info_mart_server",
     "start_second_server",
 )
+NEWEST_FACT = _integer(
+    "newest_fact",
+    "End of the newest interaction in the target's Info Mart before its server starts; 0: none of the last day",
+    "start_info_mart_server_at_target",
+    "start_info_mart_server",
+    "start_second_server",
+)
 
 # -- failover --------------------------------------------------------------------------------------
 
@@ -551,6 +558,12 @@ LOSS_FIRST_LOOK = _moment(
     "Time of the first loss estimate; the site was lost before it",
     "estimate_loss",
     forgotten_by=("probe_from_airflow", "probe_from_survivor", "confirm_site_failure", *_STANDBY_AGAIN),
+)
+SURVIVOR_REPORT = _text(
+    "survivor_report",
+    "What the survivor lacks, as the gate shows it",
+    "check_survivor",
+    forgotten_by=("check_survivor",),
 )
 LOSS_MARKS = _text("loss_marks", "High-water marks after the draining", "estimate_loss_again", "report_loss")
 LOSS_SUMMARY = Facts(

@@ -10,7 +10,6 @@ from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, of_faults, ok, warning
-from infomart_dr.text import sorted_names
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
@@ -188,20 +187,13 @@ def _excluded_tables(context: CheckContext, role: SiteRole) -> list[Verdict]:
     step, target = context.step, context.step.at("target").name
     found = excluded_tables.partitions(step, "target")
     job = "Job_MaintainGIM makes new ones before the standby loads" if found.ends else "none are needed"
-    verdicts = [ok(f"{found.sentence()}; {job}")]
-    if found.ends and not found.partitioned:
-        verdicts = [
-            warning(
-                f"partitioned at {target}, which the topology does not say: {sorted_names(list(found.ends))}",
-                "Set info_mart.partitioned to true.",
-            )
-        ]
     remedy = (
         f"Have somebody, or the command of info_mart.jobs, ready for Job_MigrateGIM: the server at {target} will "
         "probably ask for it when it starts."
     )
     fine = "the tables that are not replicated have the same definitions at both sites"
-    return [*verdicts, faults(excluded_tables.definition_differences(step), fine, remedy, "warning")]
+    differences = faults(excluded_tables.definition_differences(step), fine, remedy, "warning")
+    return [ok(f"{found.sentence()}; {job}"), differences]
 
 
 SUPPLEMENTAL = Check(

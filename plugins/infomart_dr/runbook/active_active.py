@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import Param, chain, task_group
 
-from infomart_dr.operators import active_active, failover, schema_jobs, server
+from infomart_dr.operators import active_active, failover, schema_jobs, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.runbook import database_transfer
@@ -37,11 +37,15 @@ def active_active_params() -> dict[str, Param]:
     }
 
 
+def check_prerequisites() -> setup.CheckPrerequisites:
+    """Of the copy too, where the run asks for one. People deploy the second server meanwhile."""
+    return database_transfer.check_prerequisites(copy_option=COPY)
+
+
 def copy_database() -> list[Any]:
     """Export, transfer and import, in this order: a copy as of one SCN, taken while the ETL is quiet."""
     only: dict[str, Any] = {**database_transfer.BEFORE_CUTOVER, "option": COPY, **AFTER_SKIPS}
     return [
-        database_transfer.check_databases(option=COPY, **AFTER_SKIPS),
         database_transfer.export_database.override(default_args=only)(active_active.CaptureScnOfCopy),
         database_transfer.transfer_dump_set.override(default_args=only)(),
         database_transfer.import_database.override(default_args=only)(),
@@ -67,8 +71,8 @@ def start_second_server() -> None:
         ),
         active_active.StartSecondServer(task_id="start_second_server", **common),
         schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs", **common),
+        extraction.ProveLoading(task_id="prove_loading", **common),
         server.CheckServerLog(task_id="check_server_log", **common),
-        extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", **common),
         [
             active_active.BringChosenReports(task_id="bring_reports_into_service_at_source", role="source"),
             active_active.BringChosenReports(task_id="bring_reports_into_service_at_target", role="target"),

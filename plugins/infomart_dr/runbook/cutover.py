@@ -10,17 +10,22 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import checks, configuration, replication, schema_jobs, server
+from infomart_dr.operators import checks, configuration, replication, schema_jobs, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import TARGET_TAKES_OVER
-from infomart_dr.runbook import database_transfer
+from infomart_dr.runbook import database_transfer, frame, opening
 from infomart_dr.sensors import extraction, replicated
 
 TAKES_OVER: dict[str, Any] = {"option": TARGET_TAKES_OVER, **AFTER_SKIPS}
 #: After a failure before the point of no return the back-out has started the source's server: its stop is void.
 FINAL_STOP_AGAIN: dict[str, Any] = {"clear_from": "final_stop_and_comparison.prove_target_follows"}
 BEFORE_CUTOVER: dict[str, Any] = {**TAKES_OVER, **database_transfer.BEFORE_CUTOVER}
+
+
+def check_prerequisites(task_id: str = "check_prerequisites", **kwargs: Any) -> setup.CheckPrerequisites:
+    """The target must be ready to serve before anything stops."""
+    return frame.check_prerequisites(task_id, copies=False, **BEFORE_CUTOVER, **kwargs)
 
 
 def approve_cutover() -> server.CutoverGate:
@@ -84,15 +89,16 @@ def switch_direction() -> None:
 
 @task_group(default_args=TAKES_OVER, tooltip="The point of no return: the target serves")
 def start_at_target() -> None:
-    """Configure, prove the source stopped, start, and prove that it works and is replicated."""
+    """Configure, prove the source stopped, start, migrate, make partitions; prove that calls load and replicate."""
     chain(
         configuration.ConfigureApplication(
             task_id="configure_application", role="target", unless=facts.POINT_OF_NO_RETURN, **FINAL_STOP_AGAIN
         ),
         server.ProveSourceStopped(task_id="prove_source_stopped", **FINAL_STOP_AGAIN),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target", **FINAL_STOP_AGAIN),
+        *opening.migrate_and_maintain(),
+        extraction.ProveLoading(task_id="prove_loading", role="target"),
         server.CheckServerLog(task_id="check_server_log", role="target"),
-        extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves", role="target"),
         replicated.WaitForCatchUp(
             task_id="prove_replication_to_source", direction="to_source", moment="to-source", role="target"
         ),

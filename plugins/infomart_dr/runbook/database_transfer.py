@@ -10,6 +10,7 @@ from airflow.sdk import chain, task_group
 from infomart_dr.operators import configuration, dump_set, replication, schema_jobs, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
+from infomart_dr.runbook import frame
 from infomart_dr.sensors import extraction, replicated
 
 #: After a failure before the export's end the server was started again meanwhile.
@@ -18,9 +19,9 @@ EXPORT_AGAIN: dict[str, Any] = {"clear_from": "export_database.hold_scheduler"}
 BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
 
 
-def check_databases(**kwargs: Any) -> setup.CheckDatabases:
-    """Check that both databases fit, before anything changes or stops."""
-    return setup.CheckDatabases(task_id="check_databases", unless=facts.EXPORTED, **kwargs)
+def check_prerequisites(**kwargs: Any) -> setup.CheckPrerequisites:
+    """The target's server and objects are deployed meanwhile, so they are checked before the cutover."""
+    return frame.check_prerequisites(standby=False, unless=facts.EXPORTED, **kwargs)
 
 
 def hold_scheduler(**kwargs: Any) -> configuration.SetScheduler:
@@ -40,7 +41,6 @@ def hold_scheduler(**kwargs: Any) -> configuration.SetScheduler:
 def capture_at_source() -> None:
     """Capture at the source: from here on every change of the source site is kept."""
     chain(
-        check_databases(),
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
         replication.RemoveOldReplication(task_id="remove_old_replication"),
         replication.RecreateCheckpointTable(task_id="recreate_checkpoint_table"),
@@ -70,7 +70,9 @@ def export_database(capture_scn: type[dump_set.CaptureScn] = dump_set.CaptureScn
         server.CheckStopLeftNothing(task_id="check_nothing_is_untransformed", unless=facts.EXPORTED, **EXPORT_AGAIN),
         capture_scn(task_id="capture_scn", **EXPORT_AGAIN),
         dump_set.RunExpdp(task_id="run_expdp"),
-        configuration.SetScheduler(task_id="release_scheduler", on=True, guide="Database Transfer 5 (guide:885)"),
+        configuration.SetScheduler(
+            task_id="release_scheduler", on=True, may_stay_off=True, guide="Database Transfer 5 (guide:885)"
+        ),
         server.StartInfoMartServer(task_id="start_info_mart_server"),
         dump_set.WriteManifest(task_id="write_manifest"),
     )

@@ -7,10 +7,10 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import configuration, etl_jobs, failover, loss, reaggregate, schema_jobs, server
+from infomart_dr.operators import configuration, failover, loss, reaggregate, schema_jobs, server
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
-from infomart_dr.runbook import reaggregation
+from infomart_dr.runbook import opening, reaggregation
 from infomart_dr.sensors import extraction, trail
 
 #: Steps that move the service; where both sites serve, there is nothing to move.
@@ -31,6 +31,7 @@ def gather_evidence() -> None:
     failover.ProbeFailedSite(task_id="probe_from_airflow", place="airflow", **past)
     failover.ProbeFailedSite(task_id="probe_from_survivor", place="survivor", **past)
     failover.ReadTrailEnd(task_id="read_trail_end", role="target", architecture="active-standby", **past)
+    failover.CheckSurvivor(task_id="check_survivor", role="target", **past)
     loss.EstimateLoss(task_id="estimate_loss", role="target", moment="before", **past)
 
 
@@ -103,11 +104,9 @@ def start_at_survivor() -> None:
     """Start, migrate where the server asks for it, make partitions where there are any, and load."""
     chain(
         failover.StartAtSurvivor(task_id="start_info_mart_server", **FROM_THE_BEGINNING),
-        etl_jobs.CheckMigrationState(task_id="check_migration_state"),
-        etl_jobs.RunMigrationJob(task_id="run_migration_job"),
-        etl_jobs.RunMaintenanceJob(task_id="run_maintenance_job"),
-        configuration.SetScheduler(task_id="set_scheduler", on=True, guide="DR 8c (guide:1049)"),
-        extraction.ProveHighWaterMarkMoves(task_id="prove_high_water_mark_moves"),
+        *opening.migrate_and_maintain(),
+        # Where both sites serve, the survivor must go on loading without the lost site's objects.
+        extraction.ProveLoading(task_id="prove_loading", architecture=""),
         # Behind the service: a job that cannot be enabled must not hold it.
         schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs"),
     )
@@ -116,11 +115,6 @@ def start_at_survivor() -> None:
 def check_server_log() -> server.CheckServerLog:
     """DR 9; active-active 2."""
     return server.CheckServerLog(task_id="check_server_log", role="target", **AFTER_SKIPS)
-
-
-def bring_reports_into_service() -> etl_jobs.BringReportsIntoService:
-    """GI2 or GCXI at the survivor."""
-    return etl_jobs.BringReportsIntoService(task_id="bring_reports_into_service", role="target", **AFTER_SKIPS)
 
 
 @task_group(

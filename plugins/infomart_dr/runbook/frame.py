@@ -12,6 +12,7 @@ from infomart_dr.operators.base import AFTER_SKIPS, StepOperator
 from infomart_dr.operators.failover import ReturnStandby
 from infomart_dr.operators.plan import ReleaseLock, TakeLock
 from infomart_dr.operators.server import ReturnServiceToSource
+from infomart_dr.operators.setup import CheckPrerequisites
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import SOURCE_STAYS, TARGET_TAKES_OVER
 from infomart_dr.sensors.plan_hold import HoldPurging, ReleasePurgeHold
@@ -267,13 +268,14 @@ def procedure(
             task >> back
 
 
-def hold_purging(*, first: bool = False) -> HoldPurging:
-    """Place the hold before anything is copied.
+def check_prerequisites(task_id: str = "check_prerequisites", **kwargs: Any) -> CheckPrerequisites:
+    """The first chapter: what is missing is found before anything changes or stops."""
+    return CheckPrerequisites(task_id=task_id, **kwargs)
 
-    :param first: it follows the lock, a setup task, directly, and not a step that may be skipped.
-    """
-    rule = {} if first else AFTER_SKIPS
-    return HoldPurging(task_id="hold_idb_purging", unless=facts.POINT_OF_NO_RETURN, **rule)
+
+def hold_purging() -> HoldPurging:
+    """Place the hold before anything is copied."""
+    return HoldPurging(task_id="hold_idb_purging", unless=facts.POINT_OF_NO_RETURN, **AFTER_SKIPS)
 
 
 def release_purge_hold(role: SiteRole = "target") -> ReleasePurgeHold:

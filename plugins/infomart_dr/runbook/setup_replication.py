@@ -10,6 +10,8 @@ from airflow.sdk import chain, task_group
 from infomart_dr.operators import checks, failover, replication, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan.parameters import SOURCE_STAYS
+from infomart_dr.runbook import frame
+from infomart_dr.sensors import extraction
 
 FOLLOWS: dict[str, Any] = {"option": SOURCE_STAYS, **AFTER_SKIPS}
 
@@ -18,7 +20,7 @@ FOLLOWS: dict[str, Any] = {"option": SOURCE_STAYS, **AFTER_SKIPS}
 def check_prerequisites() -> None:
     """Prerequisites, the parameter files as a diff, and the index of 8.1.0 and 8.1.1."""
     chain(
-        setup.CheckPrerequisites(task_id="check_prerequisites"),
+        frame.check_prerequisites(),
         setup.ApproveParameterFiles(
             task_id="approve_parameter_files",
             subject="Write these parameter files?",
@@ -41,6 +43,7 @@ def prove_standby() -> None:
     chain(
         # A server that was stopped for the whole transfer serves again: the target follows it.
         server.ServeAtSource(task_id="serve_at_source"),
+        extraction.ProveLoading(task_id="prove_loading"),
         replication.CheckReplicationRuns(task_id="check_replication_runs", direction="to_target"),
         replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="to_target"),
         checks.ProveParity(task_id="prove_parity", role="target"),

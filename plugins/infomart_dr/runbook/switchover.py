@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import failover, replication, setup
+from infomart_dr.operators import failover, replication
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
 from infomart_dr.sensors import replicated
@@ -19,7 +19,6 @@ def check_replication() -> None:
     """The direction in use stays untouched; groups and trails of the other one are moved aside."""
     chain(
         replication.CheckReplicationRuns(task_id="check_replication_runs", direction="to_target"),
-        setup.CheckDatabases(task_id="check_databases", copies=False),
         replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
         replication.RemoveOldReplication(task_id="remove_old_replication", keep="to_target"),
         replication.RenderParameterFiles(task_id="render_parameter_files"),

@@ -182,6 +182,7 @@ class InfoMart(Model):
         default_factory=lambda: {
             "55-20152": "The server is in the migration state: run Job_MigrateGIM.",
             "55-20034": "The server is in the migration state: run Job_MigrateGIM.",
+            "55-20120": "A job of the ETL failed: read the message, and the job in GIM Manager.",
             "00-04504": "The server lost a connection.",
         }
     )

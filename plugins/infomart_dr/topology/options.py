@@ -39,6 +39,8 @@ class Timeouts(Model):
     poll: float = Field(5.0, ge=0.2, le=300)
     #: Waiting time in the task's own process, before the triggerer takes over the waiting.
     inline_wait: float = Field(10.0, ge=0, le=60)
+    #: For which a started Info Mart Server must be connected to its Info Mart without reporting the migration state.
+    migration_check: float = Field(60, ge=0, le=3600)
     #: Until ETL jobs are quiet.
     quiesce: int = Field(1800, ge=10, le=86400)
     #: After the gate of a cutover, until a marker has reached the target; only then the server is stopped.

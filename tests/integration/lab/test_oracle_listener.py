@@ -673,13 +673,15 @@ def test_the_dictionary_shows_the_end_of_partitions_that_only_the_sites_own_serv
         assert rows(connect("SYSTEM"), ends, owner="GIM") == [("GIDB_G_CALL_V", "1796000000")]
         shown = dict(rows(connect("SYSTEM"), "select table_name, partitioned from dba_tables where owner = 'GIM'"))
         assert (shown["GIDB_G_CALL_V"], shown["CTL_EXTRACT_HISTORY"]) == ("YES", "NO")
-        pending = files.statement("loading_pending", schema="GIM")
-        assert rows(gim, pending, since_ts=50) == [(101, 7, 100)]
-        assert rows(gim, pending, since_ts=150) == []
+        for name, since in (("calls_extracted", 50), ("loading_pending", 50)):
+            assert rows(gim, files.statement(name, schema="GIM"), since_ts=since) != []
+            assert rows(gim, files.statement(name, schema="GIM"), since_ts=150) == []
         gim.cursor().execute(
             "insert into gim.ctl_transform_history values ('J', '8.1.4', '101', 100, sysdate, sysdate, 1, 100)"
         )
-        assert rows(gim, pending, since_ts=50) == []
+        assert rows(gim, files.statement("loading_pending", schema="GIM"), since_ts=50) == []
+        (session, *_) = rows(connect("SYSTEM"), files.statement("sessions_of"), username="GIM", program="%")
+        assert 0 <= session[-1] < 600
     finally:
         gim.rollback()
         with postgres.connect(config, SITE) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -195,6 +196,77 @@ def before(bag: DagBag, first: str, second: str, dag_id: str = "infomart_return_
 )
 def test_the_order_that_loses_nothing(bag: DagBag, first: str, second: str) -> None:
     assert before(bag, first, second)
+
+
+#: Procedures whose target is a standby that is opened, with the step that starts its server.
+OPENING = {
+    "infomart_failover": "start_at_survivor.start_info_mart_server",
+    "infomart_switchover": "start_at_target.start_info_mart_server_at_target",
+    "infomart_cutover": "start_at_target.start_info_mart_server_at_target",
+    "infomart_return_to_normal": "start_at_target.start_info_mart_server_at_target",
+}
+
+
+@pytest.mark.parametrize("dag_id", OPENING)
+def test_a_standby_that_is_opened_is_migrated_and_gets_partitions_before_it_loads(bag: DagBag, dag_id: str) -> None:
+    """Whichever procedure opens it, with the same steps: its excluded tables are as old as its copy (guide:994)."""
+    dag, start = bag.dags[dag_id], OPENING[dag_id]
+    group = start.partition(".")[0]
+    order = ["check_migration_state", "run_migration_job", "run_maintenance_job", "set_scheduler", "prove_loading"]
+    steps = [start, *(f"{group}.{name}" for name in order)]
+    for first, second in itertools.pairwise(steps):
+        assert before(bag, first, second, dag_id), f"{first} -> {second}"
+    log = next(task.task_id for task in dag.tasks if task.task_id.endswith("check_server_log"))
+    assert before(bag, f"{group}.prove_loading", log, dag_id), "a transformation that fails is in the log by then"
+    assert {dag.get_task(step).role for step in steps} == {"target"}
+    failover = bag.dags["infomart_failover"]
+    assert [type(dag.get_task(f"{group}.{name}")) for name in order] == [
+        type(failover.get_task(f"start_at_survivor.{name}")) for name in order
+    ]
+
+
+@pytest.mark.parametrize("dag_id", OPENING)
+def test_the_reports_move_with_the_info_mart_and_nothing_waits_for_them(bag: DagBag, dag_id: str) -> None:
+    task = bag.dags[dag_id].get_task("bring_reports_into_service")
+    assert type(task).__name__ == "BringReportsIntoService" and task.role == "target"
+    assert before(bag, OPENING[dag_id], task.task_id, dag_id)
+    assert all(below.is_teardown for below in task.downstream_list)
+
+
+#: The first step of a procedure that stops a server, a group or a standby.
+FIRST_STOP = {
+    "infomart_return_to_normal": ("capture_at_source.remove_old_replication", "export_database.hold_scheduler"),
+    "infomart_database_transfer": ("capture_at_source.remove_old_replication", "export_database.hold_scheduler"),
+    "infomart_setup_replication": ("capture_at_source.remove_old_replication", "export_database.hold_scheduler"),
+    "infomart_return_to_normal_active_active": ("export_database.hold_scheduler",),
+    "infomart_cutover": ("approve_cutover", "final_stop_and_comparison.hold_scheduler"),
+    "infomart_switchover": ("check_replication.remove_old_replication", "final_stop_and_comparison.hold_scheduler"),
+}
+
+
+@pytest.mark.parametrize("dag_id", FIRST_STOP)
+def test_prerequisites_are_the_first_chapter(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    check = next(task for task in dag.tasks if task.task_id.rpartition(".")[2] == "check_prerequisites")
+    earlier = {task.task_id for task in check.get_flat_relatives(upstream=True)}
+    assert earlier <= {"take_lock", "check_already_done"}
+    for stop in FIRST_STOP[dag_id]:
+        assert before(bag, check.task_id, stop, dag_id)
+
+
+def test_a_return_to_normal_checks_the_new_site_again_before_the_gate_of_its_cutover(bag: DagBag) -> None:
+    check = bag.dags["infomart_return_to_normal"].get_task("check_prerequisites_of_cutover")
+    assert check.standby and not check.copies
+    assert before(bag, "deploy_new_site.deploy_info_mart_server", check.task_id)
+    assert before(bag, check.task_id, "approve_cutover")
+    first = bag.dags["infomart_return_to_normal"].get_task("check_prerequisites")
+    assert first.copies and not first.standby, "people deploy the new site during the run"
+
+
+def test_a_failover_shows_what_the_survivor_lacks_and_waits_for_nothing_but_the_answer(bag: DagBag) -> None:
+    assert before(bag, "gather_evidence.check_survivor", "confirm_site_failure", "infomart_failover")
+    beside = bag.dags["infomart_failover"].get_task("gather_evidence.check_survivor")
+    assert beside.upstream_task_ids == {"check_already_done"}
 
 
 @pytest.mark.parametrize("dag_id", PROCEDURES)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.operators.fakes import FakeStep
+from tests.unit.operators.fakes import FakeStep, replace_question
 from tests.unit.operators.fit_databases import GB, FitDatabases
 
 from infomart_dr import topology
@@ -16,7 +16,7 @@ from infomart_dr.errors import CredentialsError, GuardError, PermanentError, Rem
 from infomart_dr.evidence.estimate import Span
 from infomart_dr.guards import fitness
 from infomart_dr.guards.dump_set import Undo, dump_bytes
-from infomart_dr.operators.setup import CheckDatabases
+from infomart_dr.operators.setup import CheckPrerequisites
 from infomart_lab import config as lab_config
 from infomart_lab import topology as lab_topology
 
@@ -237,15 +237,22 @@ def test_two_healthy_databases_have_no_fault(world: World) -> None:
     ],
 )
 def test_a_fault_is_found_and_stops_a_run_where_the_run_would_lose_by_it(
-    world: World, change: Callable[[World], None], words: str, stops: bool, copies_only: bool
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[World], None],
+    words: str,
+    stops: bool,
+    copies_only: bool,
 ) -> None:
     change(world)
     found = world.faults()
     assert [stop for text, stop in found.items() if words in text] == [stops], found
     assert (words in " ".join(world.faults(copies=False))) is not copies_only
-    check = CheckDatabases(task_id="check_databases")
+    for other in ("standby_faults", "goldengate_faults", "access_point_faults"):
+        replace_question(monkeypatch, other, lambda *_: [])
+    check = CheckPrerequisites(task_id="check_prerequisites")
     if stops:
-        with pytest.raises(GuardError, match="fault\\(s\\) of the databases"):
+        with pytest.raises(GuardError, match="prerequisite\\(s\\) are missing"):
             check._run(world)  # type: ignore[arg-type]
     else:
         assert words.split(" (")[0] in check._run(world)["summary"]  # type: ignore[arg-type]

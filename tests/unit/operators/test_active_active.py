@@ -104,6 +104,7 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     found = Pair(tmp_path)
     monkeypatch.setattr(human.Step, "from_context", lambda context: found)
     replace_question(monkeypatch, "log_size", lambda step, role: 4711)
+    replace_question(monkeypatch, "newest_fact", lambda step, role, moment: 0)
     monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
     replace_question(
         monkeypatch, "serving", lambda step, role: Observation(any(role in word for word in found.started), "Stopped")

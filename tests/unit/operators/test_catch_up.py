@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
-from tests.unit.operators.fakes import FakeLedger, FakeStep, StepOf
+from tests.unit.operators.fakes import FakeLedger, FakeStep, StepOf, replace_question
 
 from infomart_dr.errors import GuardError, RemoteCommandError, TransientError, UnreachableError
 from infomart_dr.guards.replication import marker_arrived, replication_now
@@ -245,7 +245,9 @@ def test_a_site_that_does_not_answer_is_said_in_the_place_of_its_groups() -> Non
     assert replication_now(world.step, "to_target")[-1] == "RGIM at site3: site3-db does not answer."
 
 
-def test_the_gate_shows_the_present_state_and_since_when_the_copy_stands() -> None:
+def test_the_gate_shows_the_present_state_and_since_when_the_copy_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_question(monkeypatch, "after_the_start", lambda step: [])
+    replace_question(monkeypatch, "all_faults", lambda step, copies: [])
     world = AfterTheGate()
     world.step.ledger["imported"] = "1800000000"
     world.step.topology.name = "lab"

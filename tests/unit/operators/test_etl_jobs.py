@@ -18,12 +18,11 @@ from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 from infomart_dr.errors import GuardError, TransientError
 from infomart_dr.hooks import remote_job
 from infomart_dr.hooks.remote_job import JobStatus
-from infomart_dr.operators import etl_jobs, human
+from infomart_dr.operators import human
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.dump_set import TransferDumpSet, VerifyDumpSet, WriteManifest
 from infomart_dr.operators.etl_jobs import (
     BringReportsIntoService,
-    CheckMigrationState,
     RunEtlJob,
     RunMaintenanceJob,
     RunMigrationJob,
@@ -75,8 +74,10 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
 def step(monkeypatch: pytest.MonkeyPatch) -> Any:
     found: Any = FakeStep(point_of_no_return="1000")
     found.sites = {"source": "site1", "target": "site2"}
+    found.rows = {}
+    found.dba = lambda role: SimpleNamespace(select=lambda name, **binds: found.rows.get(name, []))
     found.topology.info_mart = SimpleNamespace(
-        partitioned=True, jobs=Jobs(backend="command", command=["run-job", "-v", "--name={job}"])
+        release="8.1.4", partitioned=True, jobs=Jobs(backend="command", command=["run-job", "-v", "--name={job}"])
     )
     found.topology.timeouts.connect = found.topology.timeouts.command = 5
     host = SimpleNamespace(label="gim2", ssh_connection="ssh_gim2", work_folder=".infomart_dr")
@@ -232,66 +233,6 @@ def test_a_job_that_is_not_possible_stops_the_run_and_is_asked_for_again(step: A
 # -- migration -------------------------------------------------------------------------------------
 
 
-class Server:
-    """The survivor's server: what it logs, and up to when it has extracted."""
-
-    def __init__(self, step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.log, self.extracted, self.now = "", None, 0.0
-        replace_question(monkeypatch, "server_log", lambda step, role: self.log)
-        monkeypatch.setattr(
-            etl_jobs, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=self._sleep, time=lambda: 1e9)
-        )
-        step.info_mart = lambda role: SimpleNamespace(value=lambda name, names: self.extracted)
-
-    def _sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def server(step: Any, monkeypatch: pytest.MonkeyPatch) -> Server:
-    return Server(step, monkeypatch)
-
-
-def look(step: Any) -> dict[str, Any]:
-    return CheckMigrationState(task_id="check_migration_state", role="target")._run(step)
-
-
-@pytest.mark.parametrize("mark", ["55-20152", "55-20034"])
-def test_the_migration_branch_is_taken_when_the_log_says_so(
-    step: Any, server: Server, attempts: Attempts, mark: str
-) -> None:
-    server.log = f"2026-11-25T03:00:00.000 Alarm {mark} Server is in the migration state"
-    assert look(step)["migration"] is True and server.now == 0
-    assert "ended with 0" in migrate().execute({})["summary"]
-    assert attempts.submitted[0][1][-1] == "--name=Job_MigrateGIM"
-
-
-def test_the_migration_branch_is_skipped_when_the_log_says_nothing_for_a_while(step: Any, server: Server) -> None:
-    assert look(step)["migration"] is False
-    assert server.now >= etl_jobs.MIGRATION_SECONDS
-    with pytest.raises(AirflowSkipException, match="no message of the migration state"):
-        migrate().execute({})
-
-
-def test_a_server_that_extracts_is_in_no_migration_state_and_is_not_waited_for(step: Any, server: Server) -> None:
-    server.extracted = 1001
-    assert look(step)["migration"] is False and server.now == 0
-
-
-def test_what_was_extracted_before_the_start_proves_nothing(step: Any, server: Server) -> None:
-    server.extracted = 999
-    look(step)
-    assert server.now >= etl_jobs.MIGRATION_SECONDS
-
-
-def test_the_state_is_checked_each_time(step: Any, server: Server) -> None:
-    server.log = "55-20152"
-    look(step)
-    server.log, server.extracted = "", 2000
-    look(step)
-    assert step.ledger["migration_state"] == "no"
-
-
 def test_after_the_migration_the_log_counts_from_there_on(step: Any, attempts: Attempts) -> None:
     step.ledger.update(migration_state="yes", server_log_begin="100")
     migrate().execute({})
@@ -320,6 +261,20 @@ def test_without_partitions_there_is_nothing_to_maintain(step: Any) -> None:
     step.topology.info_mart.partitioned = False
     with pytest.raises(AirflowSkipException, match="not partitioned"):
         maintain().execute({})
+
+
+def test_partitions_in_the_dictionary_count_although_the_topology_does_not_name_them(
+    step: Any, attempts: Attempts
+) -> None:
+    step.topology.info_mart.partitioned = False
+    step.rows["partition_ends"] = [{"table_name": "GIDB_G_CALL_V", "high_value": "1796000000"}]
+    assert "has succeeded" in maintain().execute({})["summary"]
+
+
+def test_the_migration_job_is_skipped_without_the_migration_state(step: Any) -> None:
+    step.ledger["migration_state"] = "no"
+    with pytest.raises(AirflowSkipException, match="no message of the migration state"):
+        migrate().execute({})
 
 
 # -- reports ---------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from infomart_dr.operators import failover, human
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.operators.configuration import SetAggregation, SetScheduler
 from infomart_dr.operators.failover import (
+    CheckSurvivor,
     ConfirmSiteFailure,
     DropFailedSources,
     ProbeFailedSite,
@@ -963,6 +964,7 @@ def test_steps_that_the_deployment_has_no_use_for_are_skipped(step: Any) -> None
     step.document["raa"] = {"enabled": False}
     step.document["info_mart"]["partitioned"] = False
     step.read_topology()
+    step.dba = lambda role: SimpleNamespace(select=lambda name, **binds: [])
     for operator, reason in ((disable_aggregation(), "no RAA"), (hold_scheduler(), "not partitioned")):
         with pytest.raises(AirflowSkipException, match=reason):
             operator._run(step)
@@ -1057,6 +1059,31 @@ def test_an_endpoint_that_answers_stops_the_run_and_the_evidence_is_recorded_aga
     assert endpoints.asked == [("source", ("survivor",))] * 2
 
 
+def test_what_the_survivor_lacks_is_shown_at_the_gate_and_stops_nothing(
+    step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that does not come is a warning too: a failover must not wait for a prerequisite."""
+
+    def away(step: Any, role: str, **_: Any) -> Any:
+        assert role == "target", "the lost site is not asked"
+        raise TransientError("the listener does not answer.", "Check it.")
+
+    replace_question(monkeypatch, "deployment_faults", lambda step, role: iter([]))
+    replace_question(monkeypatch, "database_faults", lambda step, role: iter(["FORCE LOGGING is NO at site2"]))
+    replace_question(monkeypatch, "privilege_faults", away)
+    rows = [{"table_name": "GIDB_G_CALL_V", "high_value": "1500000000"}]
+    step.dba = lambda role: SimpleNamespace(select=lambda name, **binds: rows)
+    result = CheckSurvivor(task_id="check_survivor", role="target")._run(step)
+    assert len(result["warnings"]) == 3
+    shown = ConfirmSiteFailure(task_id="confirm_site_failure", subject="Dead?", body="").evidence(step)
+    for words in (
+        "FORCE LOGGING is NO at site2",
+        "privileges could not be checked: the listener does not answer",
+        "GIDB_G_CALL_V",
+    ):
+        assert words in shown
+
+
 def test_the_gate_shows_every_endpoint_from_both_places_and_the_loss(step: Any, endpoints: Endpoints) -> None:
     for place in ("airflow", "survivor"):
         ProbeFailedSite(task_id="probe", place=place)._run(step)  # type: ignore[arg-type]
@@ -1112,6 +1139,7 @@ def ready(tmp_path: Path, endpoints: Endpoints, monkeypatch: pytest.MonkeyPatch)
         lambda step, role: Observation(bool(step.started), "Running" if step.started else "Stopped"),
     )
     replace_question(monkeypatch, "log_size", lambda step, role: 4711)
+    replace_question(monkeypatch, "newest_fact", lambda step, role, moment: 0)
     monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
     return step
 

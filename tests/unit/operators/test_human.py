@@ -12,6 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
 from infomart_dr.errors import GuardError, TransientError
+from infomart_dr.guards import fitness
+from infomart_dr.guards.faults import Fault
 from infomart_dr.operators import human
 from infomart_dr.operators.configuration import SetScheduler
 from infomart_dr.operators.human import Gate, HumanStep
@@ -163,8 +165,13 @@ def test_the_scheduler_that_is_off_already_is_still_recorded_as_touched(
     assert step.ledger["server_touched"]
 
 
-def test_the_gate_of_a_cutover_names_deployment_and_sites(step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gate_of_a_cutover_names_deployment_sites_and_what_the_target_needs(
+    step: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     step.topology.name = "gim"
     replace_question(monkeypatch, "replication_now", lambda *_: ["RGIM at site3: RUNNING"])
-    with pytest.raises(Asked, match=r"^Go\?\n\n\*\*Deployment gim: from site2 to site3\.\*\*"):
+    replace_question(monkeypatch, "after_the_start", lambda step: ["12 table(s) have no partition"])
+    monkeypatch.setattr(fitness, "all_faults", lambda step, copies: [Fault("a job is enabled", "Disable it", False)])
+    wanted = r"(?s)^Go\?\n\n\*\*Deployment gim: from site2 to site3\.\*\*.*- 12 table.*- a job is enabled"
+    with pytest.raises(Asked, match=wanted):
         CutoverGate(task_id="approve_cutover", subject="Cut over?", body="Go?").execute(context())

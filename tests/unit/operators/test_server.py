@@ -29,7 +29,9 @@ class World:
         replace_question(monkeypatch, "server_runs", lambda step, role: ["a process"] if role in self.runs else [])
         replace_question(monkeypatch, "serving", lambda step, role: Observation(role in self.runs, "Running or not"))
         replace_question(monkeypatch, "log_size", lambda step, role: 0)
-        replace_question(monkeypatch, "move_to", lambda step, role: None)
+        replace_question(monkeypatch, "newest_fact", lambda step, role, moment: 0)
+        replace_question(monkeypatch, "running_at", lambda step, role: Observation(role in self.runs, "Running or not"))
+        replace_question(monkeypatch, "move_to", lambda step, role, scheduler: None)
         monkeypatch.setattr(StepOperator, "settled", lambda self, step: self.verify(step))
 
     def step(self, **facts: str) -> Any:
@@ -200,7 +202,7 @@ def test_a_back_out_that_failed_is_tried_again_also_after_a_final_error(world: W
 def test_past_the_point_of_no_return_the_back_out_says_whether_the_target_serves(world: World) -> None:
     step = world.step(server_touched="1", point_of_no_return="1", **STOPPED)
     world.runs.clear()
-    with pytest.raises(GuardError, match=r"(?s)site3 does not serve.*never start the source"):
+    with pytest.raises(GuardError, match=r"(?s)site3 does not serve.*Never start the source"):
         back(step)
     world.runs.add("target")
     assert "the target serves" in back(step)["summary"]

@@ -173,7 +173,7 @@ def check(step: Any) -> dict[str, Any]:
 
 
 def test_a_prepared_deployment_passes(step: Any) -> None:
-    assert "GoldenGate and access points present" in check(step)["summary"]
+    assert "GoldenGate and access points fit" in check(step)["summary"]
 
 
 def test_everything_that_is_missing_is_reported_at_once(step: Any) -> None:
