@@ -70,7 +70,7 @@ def parameter_files(step: Step) -> list[ParameterFile]:
             found.append(ParameterFile(role, path, text, there(path)))
         path = f"{home}/GLOBALS"
         before = there(path)
-        merged = parameters.merge_globals(before, parameters.render_globals(step.topology, name))
+        merged = parameters.merge_globals(before, parameters.render_globals(step.topology, name), f"{name}:{path}")
         found.append(ParameterFile(role, path, merged, before))
     return found
 

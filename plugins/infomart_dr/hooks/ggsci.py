@@ -246,8 +246,12 @@ class Ggsci:
     @property
     def environment(self) -> dict[str, str]:
         """Environment of ggsci. Without NLS_LANG, Oracle's messages would be localised."""
+        home = self._site.database.oracle_home
+        # No login shell sets it. From 21c on GoldenGate brings Oracle's libraries, and those of the home may be older.
+        older = version(self._site.goldengate.release) < (21,)
         return {
-            "ORACLE_HOME": self._site.database.oracle_home,
+            "ORACLE_HOME": home,
+            **({"LD_LIBRARY_PATH": f"{home}/lib:{self._site.goldengate.home}"} if older else {}),
             **self._site.database.environment,
             **self._site.goldengate.environment,
             "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",

@@ -25,7 +25,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infomart_dr import files
-from infomart_dr.errors import PermanentError, TopologyError
+from infomart_dr.errors import GuardError, PermanentError, TopologyError
 from infomart_dr.topology import AliasLogin, GoldenGate, Login, Site, Topology
 
 #: Table in GoldenGate's schema. A row written at the source proves the catch-up when it arrives.
@@ -378,25 +378,34 @@ def render_site(topology: Topology, site_name: str, other_name: str) -> dict[str
     return {f"dirprm/{group.lower()}.prm": text for group, text in rendered.items()}
 
 
-def merge_globals(there: str | None, rendered: str) -> str:
-    """GLOBALS with the lines that the procedures need; all other lines stay unchanged.
+def merge_globals(there: str | None, rendered: str, where: str) -> str:
+    """GLOBALS with the lines that the procedures need and it lacks; every line that is there stays unchanged.
 
     :param there: the present file; None: there is no file.
     :param rendered: the result of :func:`render_globals`.
+    :param where: site and path, for a message.
+    :raises GuardError: it names another GGSCHEMA, as that of another application of the home.
     """
     if there is None:
         return rendered
-    wanted = {line.split()[0].upper(): line for line in rendered.splitlines() if line.strip() and line[:2] != "--"}
-    ours = set(wanted)
-    lines = []
-    for line in there.splitlines():
-        word = line.split()[0].upper() if line.split() else ""
-        if word in wanted:
-            lines.append(line if line.split() == wanted[word].split() else wanted[word])
-            del wanted[word]
-        elif word not in ours:
+    present: dict[str, list[str]] = {}
+    for line in statements(there):
+        word, *value = line.split()
+        present.setdefault(word.upper(), []).append(" ".join(value))
+    lines = there.splitlines()
+    for line in statements(rendered):
+        word, _, value = line.partition(" ")
+        others = [each for each in present.get(word, ()) if each.upper() != value.upper()]
+        # Another default checkpoint table may stay: ADD REPLICAT names ours.
+        if word == "GGSCHEMA" and others:
+            raise GuardError(
+                f"{where} has GGSCHEMA {others[0]}, and the topology has {value}.",
+                f"If another application of this GoldenGate home needs {others[0]}: set goldengate.schema to it, or use "
+                "another home. If none does: correct GLOBALS.",
+            )
+        if word not in present:
             lines.append(line)
-    return "\n".join([*lines, *wanted.values()]) + "\n"
+    return there if len(lines) == len(there.splitlines()) else "\n".join(lines) + "\n"
 
 
 def statements(text: str) -> list[str]:

@@ -64,6 +64,7 @@ class SiteUnderTest:
             **os.environ,
             lab.HOME_VARIABLE: str(config.home),
             lab.HOST_VARIABLE: f"{name}/db",
+            "LD_LIBRARY_PATH": f"{config.oracle_home(name)}/lib",
             "PYTHONPATH": str(Path(lab.__file__).resolve().parents[1]),
         }
         self.manager: subprocess.Popen[bytes] | None = None

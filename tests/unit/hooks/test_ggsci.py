@@ -577,9 +577,16 @@ def test_a_command_runs_in_goldengates_home_with_the_environment_it_needs() -> N
     assert call.stdin == "ADD EXTRACT EGIM\nEXIT\n"
     assert call.environment == {
         "ORACLE_HOME": "/u01/oracle",
+        "LD_LIBRARY_PATH": "/u01/oracle/lib:/u01/ogg",
         "TNS_ADMIN": "/u01/network",
         "NLS_LANG": "AMERICAN_AMERICA.AL32UTF8",
     }
+
+
+def test_the_libraries_are_those_of_goldengate_itself_from_21_on_and_else_as_the_topology_says() -> None:
+    assert "LD_LIBRARY_PATH" not in hook(fixed(), release="21.3")[0].environment
+    own = hook(fixed(), environment={"LD_LIBRARY_PATH": "/u02/lib"})[0]
+    assert own.environment["LD_LIBRARY_PATH"] == "/u02/lib"
 
 
 def test_a_login_by_alias_has_no_secret() -> None:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 import pytest
 from tests.unit.hooks.gg_sample import ENCRYPTED, FROM_ROOT, make_topology
 
-from infomart_dr.errors import PermanentError, TopologyError
+from infomart_dr.errors import GuardError, PermanentError, TopologyError
 from infomart_dr.hooks import goldengate_parameters as parameters
 from infomart_dr.hooks.raa import uses_labels
 from infomart_dr.text import without_passwords
@@ -448,34 +448,34 @@ RENDERED = "-- GLOBALS of site3\nGGSCHEMA GGATE\nCHECKPOINTTABLE GGATE.GGS_CHECK
 
 
 def test_a_missing_globals_is_written_as_rendered() -> None:
-    assert parameters.merge_globals(None, RENDERED) == RENDERED
+    assert parameters.merge_globals(None, RENDERED, "") == RENDERED
 
 
 def test_globals_keep_what_others_have_put_there_and_get_what_is_missing() -> None:
     there = "-- ours\nMGRSERVNAME GGS\n\nENABLEMONITORING\n"
-    merged = parameters.merge_globals(there, RENDERED)
+    merged = parameters.merge_globals(there, RENDERED, "dublin:/ogg/GLOBALS")
     assert merged == there + "GGSCHEMA GGATE\nCHECKPOINTTABLE GGATE.GGS_CHECKPOINT\n"
 
 
-def test_globals_with_another_value_get_ours_in_its_place() -> None:
-    merged = parameters.merge_globals("ggschema OLDGG\nTRAILBYTEORDER BIGENDIAN\n", RENDERED)
-    assert merged.splitlines() == [
-        "GGSCHEMA GGATE",
-        "TRAILBYTEORDER BIGENDIAN",
-        "CHECKPOINTTABLE GGATE.GGS_CHECKPOINT",
-    ]
+@pytest.mark.parametrize("there", ["ggschema OLDGG\n", "GGSCHEMA GGATE\nGGSCHEMA &\n  OLDGG\n"])
+def test_the_schema_of_another_application_of_the_home_is_never_replaced(there: str) -> None:
+    with pytest.raises(
+        GuardError, match="dublin:/ogg/GLOBALS has GGSCHEMA OLDGG, and the topology has GGATE"
+    ) as caught:
+        parameters.merge_globals(there, RENDERED, "dublin:/ogg/GLOBALS")
+    assert "use another home" in caught.value.next_step
+
+
+def test_the_default_checkpoint_table_of_another_application_stays() -> None:
+    there = "ggschema ggate\nCHECKPOINTTABLE OTHERS.CHECKPOINTS\n"
+    assert parameters.merge_globals(there, RENDERED, "") == there
 
 
 def test_globals_that_say_it_already_stay_as_they_are_to_the_letter() -> None:
     there = "CHECKPOINTTABLE   GGATE.GGS_CHECKPOINT\nGGSCHEMA\tGGATE\n"
-    assert parameters.merge_globals(there, RENDERED) == there
-    once = parameters.merge_globals("X 1\n", RENDERED)
-    assert parameters.merge_globals(once, RENDERED) == once
-
-
-def test_a_parameter_that_stands_twice_is_wrong_only_once() -> None:
-    merged = parameters.merge_globals("GGSCHEMA OLD\nGGSCHEMA OLDER\n", RENDERED)
-    assert "OLD" not in merged and merged.count("GGSCHEMA GGATE") == 1
+    assert parameters.merge_globals(there, RENDERED, "") == there
+    once = parameters.merge_globals("X 1\n", RENDERED, "dublin:/ogg/GLOBALS")
+    assert parameters.merge_globals(once, RENDERED, "") == once
 
 
 @pytest.mark.parametrize(

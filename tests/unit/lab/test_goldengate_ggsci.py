@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import stat
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from infomart_lab import config as lab
+from infomart_lab.goldengate.ggsci.__main__ import main
 from infomart_lab.goldengate.ggsci.commands import masked, split
 from infomart_lab.goldengate.ggsci.interpreter import run
 from infomart_lab.goldengate.ggsci.session import Session
@@ -268,3 +270,30 @@ def test_autostart_is_written_where_the_lab_asks_for_it(config: lab.LabConfig) -
         texts[site] = (home.root / "dirprm" / "mgr.prm").read_text()
     assert "AUTOSTART" not in texts["site2"] and "AUTORESTART EXTRACT *" in texts["site2"]
     assert "AUTOSTART ER *" in texts["site3"] and "AUTORESTART ER *" in texts["site3"]
+
+
+@pytest.mark.parametrize(
+    ("site", "path", "missing"),
+    [
+        ("site1", "", "libclntsh.so.11.1"),
+        ("site2", "/somewhere/lib", "libclntsh.so.19.1"),
+        ("site2", "{home}/lib:/ogg", None),
+        ("site3", "", None),
+    ],
+)
+def test_the_loader_finds_the_libraries_of_the_oracle_home_by_its_path_only(
+    config: lab.LabConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    site: str,
+    path: str,
+    missing: str | None,
+) -> None:
+    Home(config, site).prepare()
+    monkeypatch.setattr("sys.stdin", io.StringIO("EXIT\n"))
+    monkeypatch.setenv(lab.HOME_VARIABLE, str(config.home))
+    monkeypatch.setenv(lab.HOST_VARIABLE, f"{site}/db")
+    monkeypatch.setenv("LD_LIBRARY_PATH", path.format(home=config.oracle_home(site)))
+    status = main(["cd", str(config.goldengate_home(site))])
+    error = capsys.readouterr().err
+    assert (status, missing or "") == (127 if missing else 0, missing if missing and missing in error else error)
