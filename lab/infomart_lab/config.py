@@ -88,6 +88,11 @@ class Site:
     goldengate_schema: str = "GGATE"
     #: The Info Mart's database is this PDB of a CDB; None: the site has no CDB.
     pdb: str | None = None
+    #: Redo of the site's database: its threads (instances of a RAC), and whether its files are in ASM.
+    redo_threads: int = 1
+    redo_in_asm: bool = False
+    #: The objects of trigger-based DDL, which a classic Extract needs.
+    ddl_objects: bool = True
     #: mgr.prm starts all groups with the Manager, and again after an abend.
     autostart: bool = False
     #: ``up`` starts the site's processes; off for a lost site, and for one that is not built yet.

@@ -79,6 +79,10 @@ def _users(conn: psycopg.Connection[Any], config: LabConfig, site: str, database
         if user in ("SYSTEM", config.sites[site].goldengate_schema):
             conn.execute(sql.SQL("alter role {} superuser").format(role))
         conn.execute(sql.SQL("create schema if not exists {} authorization {}").format(role, role))
+        if user == config.sites[site].goldengate_schema and config.sites[site].ddl_objects:
+            conn.execute(
+                sql.SQL("create table if not exists {} (seqno bigint)").format(sql.Identifier(name, "ggs_ddl_hist"))
+            )
     conn.execute("create schema if not exists sys")
     conn.execute("grant usage on schema sys to public")
 

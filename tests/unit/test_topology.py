@@ -215,6 +215,26 @@ def test_an_oracle_name_has_at_most_the_128_characters_of_12_2(document: dict[st
         assert read(changed).info_mart.schema_name == "G" * 128
 
 
+
+
+@pytest.mark.parametrize(
+    ("goldengate", "mistake"),
+    [
+        ({"capture": "classic", "release": "21.3"}, "capture: found 'classic' with release 21.3; allowed: integrated"),
+        ({"threads": 2}, "threads: found 2 with integrated capture"),
+    ],
+)
+def test_classic_capture_ends_with_19_and_its_threads_are_its_own(
+    document: dict[str, Any], goldengate: dict[str, Any], mistake: str
+) -> None:
+    document["sites"]["dublin"]["goldengate"] |= goldengate
+    with pytest.raises(TopologyError) as raised:
+        read(document)
+    assert f"sites.dublin.goldengate.{mistake}" in str(raised.value)
+    document["sites"]["dublin"]["goldengate"] |= {"capture": "classic", "release": "19.1", "threads": 2}
+    assert read(document).site("dublin").goldengate.threads == 2
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_field_is_named_with_file_path_finding_and_what_is_allowed(name: str, document: dict[str, Any]) -> None:
     path, value, allowed = WRONG[name]

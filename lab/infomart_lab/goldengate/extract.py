@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -114,6 +115,8 @@ class Extract(GroupProcess):
         begin = self.definition["begin_scn"]
         if self.definition.get("integrated"):
             self._check_registration(begin)
+        else:
+            self._check_classic()
         self.begin = begin
         after = max(begin - 1, int(self.checkpoint.get("csn") or 0), int((last or {}).get("csn") or 0))
         self.save_checkpoint(csn=after, write=list(self.writer.position), first=self.checkpoint.get("first") or begin)
@@ -122,6 +125,26 @@ class Extract(GroupProcess):
             "OGG-01517",
             f"Position of first record processed for Thread 1, SCN {after >> 32}.{after & 0xFFFFFFFF}.",
         )
+
+    def _check_classic(self) -> None:
+        """A classic Extract reads the redo files itself, and DDL from tables that a trigger fills."""
+        site = self.config.sites[self.site]
+        threads = int(self.definition.get("threads", 1))
+        if threads != site.redo_threads:
+            raise Abend(
+                "OGG-00118",
+                f"The number of Oracle redo threads ({site.redo_threads}) is not the same as the number of checkpoint "
+                f"threads ({threads}). EXTRACT groups on RAC systems should be created with the THREADS parameter "
+                f"(e.g., ADD EXT {self.name}, TRANLOG, THREADS {site.redo_threads}, BEGIN...).",
+            )
+        if site.redo_in_asm and not re.search("DBLOGREADER|ASMUSER", " ".join(self.parameters.all("TRANLOGOPTIONS"))):
+            raise Abend("OGG-00446", "Opening ASM file +DATA/redo01.log: Not able to establish connection to ASM.")
+        if self.parameters.ddl is not None and not site.ddl_objects:
+            raise Abend(
+                "OGG-00529",
+                f"DDL Replication is enabled but table {self.home.schema}.GGS_DDL_HIST is not found. Please check DDL "
+                "installation in the database.",
+            )
 
     def _check_registration(self, begin: int) -> None:
         """An integrated Extract cannot begin below the first SCN of its registration."""

@@ -246,6 +246,12 @@ CREATE OR REPLACE VIEW sys.v$instance AS
         'ACTIVE'::varchar AS database_status, 'PRIMARY_INSTANCE'::varchar AS instance_role,
         'STARTED'::varchar AS archiver, 'ALLOWED'::varchar AS logins, 1 AS "thread#"
     FROM sys.lab_site;
+CREATE OR REPLACE VIEW sys.v$thread AS
+    SELECT n::numeric AS "thread#", 'OPEN'::varchar AS status, 'PUBLIC'::varchar AS enabled
+    FROM sys.lab_parameters p, generate_series(1, p.value::integer) AS n WHERE p.name = 'redo_threads';
+CREATE OR REPLACE VIEW sys.v$logfile AS
+    SELECT n::numeric AS "group#", 'ONLINE'::varchar AS type, (p.value || '/redo0' || n || '.log')::varchar AS member
+    FROM sys.lab_parameters p, generate_series(1, 3) AS n WHERE p.name = 'redo_folder';
 CREATE OR REPLACE VIEW sys.gv$instance AS SELECT 1 AS inst_id, i.* FROM sys.v$instance i;
 CREATE OR REPLACE VIEW sys.v$version AS
     SELECT replace(banner, 'Enterprise Edition', edition.value)::varchar AS banner,
@@ -261,7 +267,7 @@ CREATE OR REPLACE VIEW sys.v$parameter AS
     SELECT row_number() OVER (ORDER BY name) AS num, name, value, value AS display_value, 'FALSE'::varchar AS isdefault
     FROM sys.lab_parameters WHERE name NOT IN ('supplemental_log_data_min', 'force_logging', 'timezone_version',
         'nls_characterset', 'nls_nchar_characterset', 'edition', 'schema_tablespace', 'undo_tuned', 'undo_kept',
-        'container');
+        'container', 'redo_threads', 'redo_folder', 'ddl_trigger');
 CREATE OR REPLACE VIEW sys.gv$parameter AS SELECT 1 AS inst_id, p.* FROM sys.v$parameter p;
 CREATE OR REPLACE VIEW sys.v$system_parameter AS SELECT * FROM sys.v$parameter;
 
@@ -508,7 +514,10 @@ CREATE OR REPLACE VIEW sys.dba_triggers AS
         t.owner AS table_owner, t.name AS table_name,
         (CASE g.tgenabled WHEN 'D' THEN 'DISABLED' ELSE 'ENABLED' END)::varchar AS status,
         (CASE t.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END)::varchar AS base_object_type, p.prosrc AS trigger_body
-    FROM pg_trigger g JOIN sys.lab_relations t ON t.oid = g.tgrelid JOIN pg_proc p ON p.oid = g.tgfoid WHERE NOT g.tgisinternal AND NOT t.relispartition;
+    FROM pg_trigger g JOIN sys.lab_relations t ON t.oid = g.tgrelid JOIN pg_proc p ON p.oid = g.tgfoid WHERE NOT g.tgisinternal AND NOT t.relispartition
+    UNION ALL
+    SELECT 'SYS'::varchar, 'GGS_DDL_TRIGGER_BEFORE'::varchar, 'BEFORE EVENT'::varchar, 'DDL'::varchar, 'SYS'::varchar, NULL,
+        value, 'DATABASE'::varchar, ''::text FROM sys.lab_parameters WHERE name = 'ddl_trigger' AND value <> '';
 CREATE OR REPLACE VIEW sys.dba_sequences AS
     SELECT r.owner AS sequence_owner, coalesce('ISEQ$$_' || d.refobjid, r.name)::varchar AS sequence_name, q.seqmin::numeric AS min_value, q.seqmax::numeric AS max_value,
         q.seqincrement::numeric AS increment_by, (CASE WHEN q.seqcycle THEN 'Y' ELSE 'N' END)::varchar AS cycle_flag,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from infomart_dr.errors import PermanentError
 from infomart_dr.guards.application import application_host
+from infomart_dr.guards.dictionary import table_exists
 from infomart_dr.guards.faults import Fault
 from infomart_dr.guards.server import server_runs
 from infomart_dr.hooks.goldengate_parameters import version
@@ -94,6 +96,34 @@ def database_faults(step: Step, role: SiteRole) -> Iterator[str]:
     enabled = dba.select("replication_parameter")
     if enabled and str(enabled[0]["value"]).upper() != "TRUE":
         yield f"enable_goldengate_replication is {enabled[0]['value']} at {name}"
+    if step.at(role).settings.goldengate.capture == "classic":
+        yield from classic_capture_faults(step, role)
+
+
+def classic_capture_faults(step: Step, role: SiteRole) -> Iterator[str]:
+    """What a classic Extract needs: every redo thread, a way into ASM, the objects of trigger-based DDL."""
+    dba, name, goldengate = step.at(role).dba, step.at(role).name, step.at(role).settings.goldengate
+    threads = int(dba.value("redo_threads") or 0)
+    if threads != goldengate.threads:
+        yield (
+            f"the database of {name} has {threads} redo threads, and goldengate.threads is {goldengate.threads}: a "
+            "classic Extract abends (OGG-00118)"
+        )
+    members = [str(row["member"]) for row in dba.select("redo_files")]
+    in_asm = next((member for member in members if member.startswith("+")), None)
+    extra = " ".join(goldengate.extra_parameters.extract)
+    if in_asm and not re.search(r"\b(DBLOGREADER|ASMUSER|ASMUSERALIAS)\b", extra, re.IGNORECASE):
+        yield (
+            f"the redo of {name} is in ASM ({in_asm}): a classic Extract reads it only with TRANLOGOPTIONS DBLOGREADER "
+            "in goldengate.extra_parameters.extract"
+        )
+    trigger = {str(row["status"]) for row in dba.select("ddl_trigger")}
+    if "ENABLED" not in trigger or not table_exists(step, role, goldengate.schema_name, "GGS_DDL_HIST"):
+        yield (
+            f"the DDL objects of classic capture are missing at {name}, or their trigger is disabled (table "
+            f"{goldengate.schema_name}.GGS_DDL_HIST, trigger GGS_DDL_TRIGGER_BEFORE): run marker_setup, ddl_setup, "
+            "role_setup and ddl_enable. Integrated capture, from Oracle 11.2.0.4 on, needs none"
+        )
 
 
 def force_logging(step: Step, role: SiteRole, of_database: str) -> bool:

@@ -837,12 +837,21 @@ class Ggsci:
             )
         return Done(True, f"Extract {group} was registered with the database at SCN {scn or 'unknown'}.", scn)
 
+    def retain_logs(self, group: str) -> Done:
+        """REGISTER EXTRACT ... LOGRETENTION: RMAN keeps the archived logs that a classic Extract needs."""
+        command = f"REGISTER EXTRACT {group} LOGRETENTION"
+        reply = self._execute_slowly(command, group, check=False)
+        if not parse.is_present_already(reply.text):
+            self._check(command, reply, 0)
+        return Done(True, f"RMAN keeps the archived logs that {group} needs.")
+
     def unregister_extract(self, group: str, patience: float = _DETACHING) -> Done:
-        """UNREGISTER EXTRACT ... DATABASE; the group must be stopped, or not exist.
+        """UNREGISTER EXTRACT, of a classic one LOGRETENTION; the group must be stopped, or not exist.
 
         :param patience: seconds for which a refused command is repeated.
         """
-        command = f"UNREGISTER EXTRACT {group} DATABASE"
+        kind = "DATABASE" if self._site.goldengate.capture == "integrated" else "LOGRETENTION"
+        command = f"UNREGISTER EXTRACT {group} {kind}"
         end = self._clock() + patience
         while True:
             reply = self._execute_slowly(command, group, check=False)
@@ -875,7 +884,7 @@ class Ggsci:
         :param integrated: integrated capture; the group must be registered first.
         :param scn: SCN of its registration; None: it is not known.
         """
-        source = "INTEGRATED TRANLOG" if integrated else "TRANLOG, THREADS 1"
+        source = "INTEGRATED TRANLOG" if integrated else f"TRANLOG, THREADS {self._site.goldengate.threads}"
         # NOW is the host's clock, which may lie before the registration. Before 12c there is no SCN.
         begin = f"SCN {scn + 1}" if scn and integrated and self._has_schema_trandata else "BEGIN NOW"
         added = self._add_group(group, f"ADD EXTRACT {group}, {source}, {begin}", login=True)
@@ -993,7 +1002,7 @@ class Ggsci:
         Only a Replicat must end in order. Releases differ in whether UNREGISTER comes before or after DELETE.
         """
         there = self.info(group) is not None
-        registered = group == self._site.goldengate.groups.extract and self._site.goldengate.capture == "integrated"
+        registered = group == self._site.goldengate.groups.extract
         if there:
             self.stop(group, force=True)
         refused = False
@@ -1001,7 +1010,8 @@ class Ggsci:
             try:
                 self.unregister_extract(group, patience=0)
             except RemoteCommandError as error:
-                refused = True
+                # A database without log retention refuses it of a classic Extract for good.
+                refused = self._site.goldengate.capture == "integrated"
                 log.info("UNREGISTER EXTRACT %s was refused; delete the group first: %s", group, error.what)
         for attempt in (1, 2, 3):
             try:

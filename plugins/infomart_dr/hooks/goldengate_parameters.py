@@ -390,8 +390,8 @@ def merge_globals(there: str | None, rendered: str, where: str) -> str:
         return rendered
     present: dict[str, list[str]] = {}
     for line in statements(there):
-        word, *value = line.split()
-        present.setdefault(word.upper(), []).append(" ".join(value))
+        word, _, value = line.partition(" ")
+        present.setdefault(word.upper(), []).append(value)
     lines = there.splitlines()
     for line in statements(rendered):
         word, _, value = line.partition(" ")
@@ -400,8 +400,8 @@ def merge_globals(there: str | None, rendered: str, where: str) -> str:
         if word == "GGSCHEMA" and others:
             raise GuardError(
                 f"{where} has GGSCHEMA {others[0]}, and the topology has {value}.",
-                f"If another application of this GoldenGate home needs {others[0]}: set goldengate.schema to it, or use "
-                "another home. If none does: correct GLOBALS.",
+                f"If another application of this home needs {others[0]}: set goldengate.schema to it, or use another "
+                "home. If none does: correct GLOBALS.",
             )
         if word not in present:
             lines.append(line)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import GuardError, RemoteCommandError
 from infomart_dr.guards.dictionary import table_exists
 from infomart_dr.guards.dump_set import proven_manifest
 from infomart_dr.guards.replication import (
@@ -288,8 +288,22 @@ class AddExtract(ReplicationOperator):
             self.log.info("act: %s", done.what)
             scn = step.ledger.put_once(registered, done.scn or 0)
         self.log.info("act: %s", ggsci.add_extract(groups.extract, trails.local, integrated=integrated, scn=scn).what)
+        if not integrated:
+            self._retain_logs(step, groups.extract)
         self.log.info("act: %s", ggsci.add_pump(groups.pump, trails.local, remote).what)
         step.ledger.put_once(facts.CAPTURE_ADDED.of(self.direction), int(time.time()))
+
+    def _retain_logs(self, step: Step, group: str) -> None:
+        try:
+            self.log.info("act: %s", step.at(self.capturing).ggsci.retain_logs(group).what)
+        except RemoteCommandError as error:
+            # Standard Edition, for one, has no log retention.
+            self.log.warning(
+                "act: RMAN at %s may delete archived logs that %s still needs: %s",
+                step.at(self.capturing).name,
+                group,
+                error.what,
+            )
 
     def _note_logs(self, step: Step) -> None:
         """Record the end of ggserr.log at both sites, so that the later check reads only what follows."""

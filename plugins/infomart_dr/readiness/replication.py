@@ -198,7 +198,8 @@ def _excluded_tables(context: CheckContext, role: SiteRole) -> list[Verdict]:
 
 SUPPLEMENTAL = Check(
     "supplemental_logging",
-    "ARCHIVELOG mode, FORCE LOGGING, minimal supplemental logging, enable_goldengate_replication",
+    "ARCHIVELOG mode, FORCE LOGGING, minimal supplemental logging, enable_goldengate_replication; for classic capture "
+    "redo threads, ASM and the DDL objects",
     _supplemental_logging,
     needs=("dba_connection",),
 )

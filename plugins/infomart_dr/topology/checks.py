@@ -17,6 +17,7 @@ def wrong_references(architecture: Architecture, hosts: Mapping[str, Host], site
     for name, site in sites.items():
         yield from _wrong_hosts(name, site, hosts)
         yield from _used_twice(name, site)
+        yield from _wrong_capture(name, site)
         if architecture == "active-standby":
             yield from _wrong_trails(name, site, sorted(set(sites) - {name}))
         yield from _old_database(name, site)
@@ -102,6 +103,15 @@ def _old_database(name: str, site: Site) -> Iterator[str]:
             f"sites.{name}.database.release: found {site.database.release!r}; allowed: 11.2 and later, as older "
             "dictionaries lack columns that the procedures read"
         )
+
+
+def _wrong_capture(name: str, site: Site) -> Iterator[str]:
+    """A capture that the release does not have, and redo threads that only a classic one is told."""
+    goldengate, where = site.goldengate, f"sites.{name}.goldengate"
+    if goldengate.capture == "classic" and _numbers(goldengate.release) >= (21,):
+        yield f"{where}.capture: found 'classic' with release {goldengate.release}; allowed: integrated from 21 on"
+    if goldengate.capture == "integrated" and goldengate.threads != 1:
+        yield f"{where}.threads: found {goldengate.threads} with integrated capture, which needs no number; allowed: 1"
 
 
 def _wrong_container(name: str, site: Site) -> Iterator[str]:

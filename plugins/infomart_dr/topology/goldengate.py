@@ -149,6 +149,8 @@ class GoldenGate(Model):
     release: Release = "19.1"
     #: The Extract's way to read the redo.
     capture: Literal["integrated", "classic"] = "integrated"
+    #: Redo threads that a classic Extract reads: the instances of a RAC.
+    threads: int = Field(1, ge=1, le=64)
     manager_port: Port = 7809
     #: Schema of GoldenGate's own tables and of the procedures' lock, ledger and marker.
     schema_name: Identifier = Field("GGATE", alias="schema")

@@ -121,6 +121,43 @@ def cluster(*instances: str) -> Callable[[World], None]:
     return change
 
 
+def classic(**goldengate: Any) -> Callable[[World], None]:
+    """Site 1 captures in the classic way."""
+
+    def change(world: World) -> None:
+        world.databases.held["source", "goldengate"] |= {"SELECT ANY DICTIONARY", "FLASHBACK ANY TABLE"}
+        setting("site1", "goldengate", capture="classic", **goldengate)(world)
+
+    return change
+
+
+def test_a_classic_capture_that_has_what_it_needs_is_no_fault(world: World) -> None:
+    rows("source", "redo_threads", {"threads": 2})(world)
+    rows("source", "redo_files", {"member": "+DATA/gim/redo01.log"})(world)
+    classic(threads=2, extra_parameters={"extract": ["TRANLOGOPTIONS DBLOGREADER"]})(world)
+    assert world.faults() == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (rows("source", "redo_threads", {"threads": 2}), "site1 has 2 redo threads, and goldengate.threads is 1"),
+        (rows("source", "redo_files", {"member": "+DATA/gim/redo01.log"}), "in ASM (+DATA/gim/redo01.log)"),
+        (rows("source", "ddl_trigger"), "the DDL objects of classic capture are missing at site1"),
+        (row("source", "ddl_trigger", status="DISABLED"), "the DDL objects of classic capture are missing at site1"),
+        (row("source", "table_exists", found=0), "the DDL objects of classic capture are missing at site1"),
+    ],
+)
+def test_a_classic_capture_that_cannot_work_is_refused(
+    world: World, change: Callable[[World], None], words: str
+) -> None:
+    change(world)
+    assert world.faults() == {}, "integrated capture needs none of it"
+    classic()(world)
+    (fault,) = world.faults(copies=False).items()
+    assert words in fault[0] and fault[1], "the run stops"
+
+
 def test_two_healthy_databases_have_no_fault(world: World) -> None:
     assert world.faults() == {}
     assert world.faults(copies=False) == {}

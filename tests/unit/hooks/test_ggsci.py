@@ -470,6 +470,7 @@ class World:
         self.old = old
         self.checkpoint = "00:00:01"
         self.registered = False
+        self.without_retention = False
         #: UNREGISTER is refused while there is a group.
         self.unregister_needs_no_group = False
         #: AUTORESTART starts an abended group right after a STOP.
@@ -504,6 +505,10 @@ class World:
             self.started.add(words[2])
             self.queue[words[2]] = list(self.after_start)
             return f"Sending START request to MANAGER ...\n{words[1]} {words[2]} starting"
+        if words[-1] == "LOGRETENTION" and self.without_retention:
+            return "ERROR: ORA-00439: feature not enabled: Streams Capture."
+        if words[0] == "REGISTER":
+            return "2026-11-02 10:20:25  INFO    OGG-01749  Successfully registered EXTRACT EGIM at SCN 77."
         if words[:2] == ["UNREGISTER", "EXTRACT"]:
             if self.unregister_needs_no_group and self.groups:
                 return "ERROR: EXTRACT EGIM must be deleted first."
@@ -1049,6 +1054,28 @@ def test_an_extract_begins_behind_its_registration() -> None:
         ggsci, _ = hook(world, release=release, login=ENCRYPTED, password="x1") if release == "11.2" else hook(world)
         ggsci.add_extract("EGIM", scn=scn)
         assert f"ADD EXTRACT EGIM, INTEGRATED TRANLOG, {begin}" in world.commands
+
+
+def test_a_classic_extract_reads_every_redo_thread_and_keeps_its_logs() -> None:
+    world = World()
+    ggsci = hook(world, capture="classic", threads=2)[0]
+    ggsci.add_extract("EGIM", integrated=False)
+    ggsci.retain_logs("EGIM")
+    assert "ADD EXTRACT EGIM, TRANLOG, THREADS 2, BEGIN NOW" in world.commands
+    assert world.commands[-1] == "REGISTER EXTRACT EGIM LOGRETENTION"
+    world.registered = True
+    ggsci.remove_group("EGIM")
+    assert "UNREGISTER EXTRACT EGIM LOGRETENTION" in world.commands and not world.registered and not world.groups
+
+
+def test_a_database_without_log_retention_keeps_no_classic_extract_from_its_removal() -> None:
+    world = World()
+    world.groups["EGIM"] = "RUNNING"
+    world.without_retention = True
+    ggsci = hook(world, capture="classic")[0]
+    with pytest.raises(RemoteCommandError):
+        ggsci.retain_logs("EGIM")
+    assert ggsci.remove_group("EGIM").changed and not world.groups
 
 
 # -- how a Replicat was started ---------------------------------------------------------------------------

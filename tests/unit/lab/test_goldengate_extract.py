@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
-from infomart_lab.goldengate.extract import select
+import pytest
+
+from infomart_lab.goldengate.extract import Extract, select
+from infomart_lab.goldengate.group import Abend
 from infomart_lab.goldengate.parameters import parse
 from infomart_lab.goldengate.replicat import Operation, map_operations, statement_for
 
@@ -79,3 +83,40 @@ def test_null_in_a_key_is_compared_with_is_null() -> None:
     assert (row, key) == ([], ["ID"])
     other = Operation("D", "GIM.A", "GIM.A", {"key": {"ID": "1", "X": "2"}})
     assert operation.shape != other.shape
+
+
+@pytest.mark.parametrize(
+    ("site", "error"),
+    [
+        ({}, None),
+        ({"redo_threads": 2}, "number of Oracle redo threads .2. is not the same"),
+        ({"redo_in_asm": True}, "Not able to establish connection to ASM"),
+        ({"ddl_objects": False}, "GGATE.GGS_DDL_HIST is not found"),
+    ],
+)
+def test_a_classic_extract_abends_at_its_start_without_what_it_needs(site: dict[str, Any], error: str | None) -> None:
+    def start(definition: dict[str, Any], text: str) -> None:
+        config = SimpleNamespace(
+            sites={"site1": SimpleNamespace(**{"redo_threads": 1, "redo_in_asm": False, "ddl_objects": True} | site)}
+        )
+        extract: Any = SimpleNamespace(
+            config=config,
+            site="site1",
+            name="EGIM",
+            home=SimpleNamespace(schema="GGATE"),
+            definition=definition,
+            parameters=parse(text, "extract"),
+        )
+        Extract._check_classic(extract)
+
+    text = "EXTRACT EGIM\nDDL INCLUDE OBJNAME GIM.*\nTABLE GIM.*;\n"
+    if error is None:
+        start({}, text)
+        return
+    with pytest.raises(Abend, match=error):
+        start({}, text)
+    if "ddl_objects" in site:
+        text = text.replace("DDL INCLUDE OBJNAME GIM.*\n", "")
+    else:
+        text = text.replace("DDL", "TRANLOGOPTIONS DBLOGREADER\nDDL")
+    start({"threads": site.get("redo_threads", 1)}, text)

@@ -64,6 +64,11 @@ _HEALTHY: dict[str, list[dict[str, Any]]] = {
     "granted_tables": [],
     "alterable_objects": [],
     "triggers": [],
+    # Asked of a classic capture only.
+    "redo_threads": [{"threads": 1}],
+    "redo_files": [{"member": "/u02/redo/redo01.log"}],
+    "ddl_trigger": [{"owner": "SYS", "status": "ENABLED"}],
+    "table_exists": [{"found": 1}],
 }
 
 

@@ -117,7 +117,7 @@ def add_extract(session: Session, options: Options) -> str:
         elif word == "TRANLOG":
             definition["tranlog"] = True
         elif word == "THREADS":
-            options.number("THREADS")
+            definition["threads"] = options.number("THREADS")
         elif word == "BEGIN":
             begin, definition["begin_time"] = _begin(session, options)
         elif word == "SCN":

@@ -16,10 +16,17 @@ def capture_name(group: Group) -> str:
     return f"OGG$CAP_{group.name}"
 
 
+def _retention_name(group: Group) -> str:
+    """Name of the capture that only keeps logs for a classic Extract."""
+    return f"OGG$_{group.name}"
+
+
 def register_extract(session: Session, options: Options) -> str:
-    """REGISTER EXTRACT g [WITH] DATABASE [CONTAINER (pdb)]."""
+    """REGISTER EXTRACT g [WITH] DATABASE [CONTAINER (pdb)] | LOGRETENTION."""
     group = session.home.group("extract", options.next("group name"))
     found = [word.strip("()").upper() for word in options.rest()]
+    if "LOGRETENTION" in found:
+        return _retain_logs(session, group)
     if "DATABASE" not in found:
         raise invalid_command()
     database = session.database()
@@ -61,13 +68,27 @@ def _check_container(session: Session, found: list[str]) -> None:
         raise CommandError(f"ERROR: Pluggable database {' '.join(names)} does not exist.")
 
 
+def _retain_logs(session: Session, group: Group) -> str:
+    database = session.database()
+    if not group.definition:
+        return f"ERROR: EXTRACT {group.name} does not exist."
+    if database.has_capture(_retention_name(group)):
+        text = f"This EXTRACT {group.name} is already registered with the database."
+        return session.coded("OGG-08241", text, "ERROR")
+    scn = database.current_scn()
+    database.add_capture(_retention_name(group), scn, scn)
+    text = f"Successfully registered EXTRACT {group.name} to start managing log retention at SCN {scn}."
+    return session.coded("OGG-01749", text)
+
+
 def unregister_extract(session: Session, options: Options) -> str:
-    """UNREGISTER EXTRACT g DATABASE."""
+    """UNREGISTER EXTRACT g DATABASE | LOGRETENTION."""
     group = session.home.group("extract", options.next("group name"))
+    name = _retention_name(group) if "LOGRETENTION" in map(str.upper, options.rest()) else capture_name(group)
     if group.status() in ("RUNNING", "STARTING"):
         return f"ERROR: EXTRACT {group.name} is running."
     session.take_time()
-    if not session.database().drop_capture(capture_name(group)):
+    if not session.database().drop_capture(name):
         text = f"Cannot unregister EXTRACT {group.name} because it is not registered."
         return session.coded("OGG-08221", text, "ERROR")
     return session.coded("OGG-01750", f"Successfully unregistered EXTRACT {group.name} from database.")
