@@ -268,9 +268,9 @@ class Replicat(GroupProcess):
         at = position or self._reader.position
         self._connection.execute(
             sql.SQL(
-                "INSERT INTO {} AS c (group_name, replicat_id, seqno, rba, csn, incarnation, last_update) "
-                "VALUES (%s, %s, %s, %s, %s, %s, now()) ON CONFLICT (group_name) DO UPDATE SET replicat_id = "
-                "excluded.replicat_id, seqno = excluded.seqno, rba = excluded.rba, csn = excluded.csn, "
+                "INSERT INTO {} AS c (group_name, replicat_id, seqno, rba, csn, incarnation, last_update, current_dir) "
+                "VALUES (%s, %s, %s, %s, %s, %s, now(), %s) ON CONFLICT (group_name, replicat_id) DO UPDATE SET "
+                "seqno = excluded.seqno, rba = excluded.rba, csn = excluded.csn, "
                 "incarnation = excluded.incarnation, last_update = excluded.last_update"
             ).format(self._table),
             (
@@ -280,6 +280,7 @@ class Replicat(GroupProcess):
                 at.rba,
                 self.checkpoint.get("csn") or 0,
                 self._reader.incarnation,
+                str(self.home.root),
             ),
         )
 
@@ -730,9 +731,9 @@ def create_checkpoint_table(connection: psycopg.Connection[Any], name: str) -> N
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(owner)))
     connection.execute(
         sql.SQL(
-            "CREATE TABLE {} (group_name varchar(8) PRIMARY KEY, replicat_id varchar(40) NOT NULL, seqno bigint NOT "
+            "CREATE TABLE {} (group_name varchar(8) NOT NULL, replicat_id varchar(40) NOT NULL, seqno bigint NOT "
             "NULL, rba bigint NOT NULL, csn bigint NOT NULL, incarnation varchar(40), "
-            "last_update timestamptz NOT NULL)"
+            "last_update timestamptz NOT NULL, current_dir varchar(255), PRIMARY KEY (group_name, replicat_id))"
         ).format(identifier)
     )
 

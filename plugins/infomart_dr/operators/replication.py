@@ -145,12 +145,23 @@ class RecreateCheckpointTable(StepOperator):
         for role in BOTH_ROLES:
             ggsci = step.at(role).ggsci
             replicats = [program.group or "" for program in ggsci.info_all() if program.program.upper() == "REPLICAT"]
+            replicats += self._of_other_homes(step, role)
             if replicats:
                 # They belong to somebody else, and their checkpoints are in the table.
                 self.log.warning("act: %s: the table stays: %s use it", step.at(role).name, sorted_names(replicats))
                 continue
             self.log.info("act: %s: %s", step.at(role).name, ggsci.recreate_checkpoint_table().what)
         step.ledger.put_once(facts.CHECKPOINT_TABLE_RECREATED, True)
+
+    @staticmethod
+    def _of_other_homes(step: Step, role: SiteRole) -> list[str]:
+        """Replicats in the table other than the removed one of this home: several homes may share a table."""
+        goldengate = step.at(role).settings.goldengate
+        names = {"schema": goldengate.schema_name, "table": goldengate.checkpoint_table}
+        rows = step.at(role).goldengate_database.select("checkpoint_groups", names)
+        found = [(str(row["group_name"]), str(row["current_dir"] or "").rstrip("/")) for row in rows]
+        ours = (goldengate.groups.replicat, goldengate.home.rstrip("/"))
+        return [f"{group} of {home or 'an unknown home'}" for group, home in found if (group, home) != ours]
 
 
 class RenderParameterFiles(StepOperator):

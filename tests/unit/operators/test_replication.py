@@ -35,6 +35,7 @@ class Site:
         self.home = home
         self.groups = {"EGIM": "EXTRACT", "PGIM": "EXTRACT", "RGIM": "REPLICAT"}
         self.commands: list[str] = []
+        self.checkpoints: list[dict[str, str | None]] = []
         for name in FILES:
             path = home / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,8 +79,16 @@ def step_of(sites: dict[str, Site], **facts: str) -> Any:
         "target": Trails(local="./dirdat/em", remote="./dirdat/dp"),
     }
     step.site = lambda role: SimpleNamespace(
-        goldengate=SimpleNamespace(home=str(sites[role].home), groups=groups, trails=trails[role], capture="integrated")
+        goldengate=SimpleNamespace(
+            home=str(sites[role].home),
+            groups=groups,
+            trails=trails[role],
+            capture="integrated",
+            schema_name="GGATE",
+            checkpoint_table="GGS_CHECKPOINT",
+        )
     )
+    step.goldengate_database = lambda role: SimpleNamespace(select=lambda name, names: sites[role].checkpoints)
     step.ggsci = lambda role: sites[role].ggsci()
     step.host = lambda role, kind="db": SimpleNamespace(
         run=run, write_file=lambda path, text: Path(path).write_text(text)
@@ -169,3 +178,13 @@ def test_an_idle_session_with_an_open_transaction_is_named_with_its_idle_time(si
     seen = no_older_transactions(step, "to_target")
     assert not seen.satisfied
     assert [session.partition("since 10:00")[2] for session in seen.details["sessions"]] == [", idle for 2 h)", ")"]
+
+
+def test_a_checkpoint_table_that_a_replicat_of_another_home_uses_stays(sites: dict[str, Site]) -> None:
+    for site in sites.values():
+        site.groups.clear()
+        # Left behind by a DELETE REPLICAT without a login.
+        site.checkpoints = [{"group_name": "RGIM", "current_dir": f"{site.home}/"}]
+    sites["target"].checkpoints.append({"group_name": "RGIM", "current_dir": "/u01/sales/ogg"})
+    RecreateCheckpointTable(task_id="recreate")._run(step_of(sites, old_replication_removed="yes"))
+    assert sites["source"].commands == ["RECREATE GGS_CHECKPOINT"] and sites["target"].commands == []

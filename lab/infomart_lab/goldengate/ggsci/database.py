@@ -143,11 +143,12 @@ class Database:
     def drop_table(self, name: str) -> None:
         self._connection.execute(sql.SQL("DROP TABLE {}").format(table_name(name)))
 
-    def forget_checkpoint(self, table: str, group: str) -> None:
-        """Delete a group's row of its checkpoint table, where there is one."""
+    def forget_checkpoint(self, table: str, group: str, identity: str) -> None:
+        """Delete a group's row of its checkpoint table; a group of the same name in another home keeps its own."""
         try:
             self._connection.execute(
-                sql.SQL("DELETE FROM {} WHERE group_name = %s").format(table_name(table)), (group,)
+                sql.SQL("DELETE FROM {} WHERE group_name = %s AND replicat_id = %s").format(table_name(table)),
+                (group, identity),
             )
         except psycopg.Error:
             return

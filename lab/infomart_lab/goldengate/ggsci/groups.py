@@ -235,7 +235,7 @@ def _delete(session: Session, group: Group, *, sure: bool) -> str:
     table = group.definition.get("checkpoint_table")
     if group.kind == "replicat" and table:
         if session.user is not None:
-            session.connect().forget_checkpoint(str(table), group.name)
+            session.connect().forget_checkpoint(str(table), group.name, group.definition["id"])
         elif not sure:
             return (
                 f"ERROR: Could not delete DB checkpoint for {group.program} {group.name} (Database login "
