@@ -75,8 +75,18 @@ def _a_second_set_up_finds_its_goal_reached() -> None:
 
 
 def _the_standby_takes_over(lab: LabConfig, serves: Callable[[str], bool]) -> None:
+    in_use, next_one = (lab.goldengate_home(site) / "dirprm" / "egim.prm" for site in ("site1", "site2"))
+    rendered, edit = next_one.read_text(), "-- a person's\nREPORTCOUNT EVERY 1 HOURS\n"
+    for path in (in_use, next_one):
+        path.write_text(path.read_text() + edit)
     run = Procedure("infomart_switchover", plan="switch-1", params={"source": "site1", "target": "site2"})
     run.run()
+    shown = run.shown["check_replication.approve_changed_files"]
+    assert f"site2: {next_one}" in shown and "-REPORTCOUNT EVERY 1 HOURS" in shown
+    assert (
+        next_one.read_text() == rendered and "a person's" in next(next_one.parent.glob("egim.prm.before-*")).read_text()
+    )
+    assert str(in_use) not in shown and in_use.read_text().endswith(edit), "the file of a running group stays"
     assert serves("site2") and not serves("site1")
     assert run.results["report_new_roles"]["roles"] == {"site1": "standby", "site2": "active"}
     time.sleep(5)
@@ -91,8 +101,10 @@ def _a_second_switchover_finds_its_goal_reached(serves: Callable[[str], bool]) -
 
 
 def _and_back_again(lab: LabConfig, serves: Callable[[str], bool]) -> None:
+    Path(lab.goldengate_home("site1") / "dirprm" / "egim.prm").unlink()
     run = Procedure("infomart_switchover", plan="switch-3", params={"source": "site2", "target": "site1"})
     run.run()
+    assert "check_replication.approve_changed_files" in run.skipped, "no file of a person would be replaced"
     assert serves("site1") and not serves("site2")
     time.sleep(5)
     assert_clean(judge(lab, "site1", "site2"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,17 +31,29 @@ class ParameterFile:
     """A parameter file of a site: its required text, and its present one.
 
     :param there: None when there is no such file.
+    :param group: the group that reads it; empty: GLOBALS.
     """
 
     role: SiteRole
     path: str
     text: str
     there: str | None
+    group: str = ""
 
     @property
     def right(self) -> bool:
-        """The file has the required text."""
-        return self.there == self.text
+        """The file has the required statements."""
+        return self.there is not None and parameters.statements(self.there) == parameters.statements(self.text)
+
+    @property
+    def is_a_persons(self) -> bool:
+        """It would be replaced, and a person has written or changed it. Of GLOBALS no line is ever replaced."""
+        return bool(self.group) and not self.right and self.there is not None and not parameters.is_own(self.there)
+
+    @property
+    def state(self) -> str:
+        """Digest of the present file."""
+        return hashlib.sha256((self.there or "").encode()).hexdigest()[:16]
 
     def diff(self) -> str:
         """The changes that writing it would make; passwords of the old file are not shown."""
@@ -65,14 +78,40 @@ def parameter_files(step: Step) -> list[ParameterFile]:
         def there(path: str, host: RemoteHost = host) -> str | None:
             return host.read_file(path) if host.exists(path) else None
 
-        for file, text in parameters.render_site(step.topology, name, step.at(other).name).items():
-            path = f"{home}/{file}"
-            found.append(ParameterFile(role, path, text, there(path)))
+        for group, text in parameters.render_site(step.topology, name, step.at(other).name).items():
+            path = f"{home}/{parameters.parameter_path(group)}"
+            found.append(ParameterFile(role, path, text, there(path), group))
         path = f"{home}/GLOBALS"
         before = there(path)
         merged = parameters.merge_globals(before, parameters.render_globals(step.topology, name), f"{name}:{path}")
         found.append(ParameterFile(role, path, merged, before))
     return found
+
+
+def differing_files(step: Step, keep: Direction | None) -> tuple[list[ParameterFile], list[ParameterFile]]:
+    """Files to be written, and those that differ and stay, because a direction in use has started with them.
+
+    :param keep: the direction in use; None: none is.
+    """
+    used = groups_of(step, keep) if keep else []
+    write: list[ParameterFile] = []
+    stay: list[ParameterFile] = []
+    for file in parameter_files(step):
+        if not file.right:
+            (stay if (file.role, file.group) in used else write).append(file)
+    return write, stay
+
+
+def named(step: Step, file: ParameterFile) -> str:
+    """Site and path of a file."""
+    return f"{step.at(file.role).name}:{file.path}"
+
+
+def unapproved_files(step: Step, files: Iterable[ParameterFile]) -> list[ParameterFile]:
+    """Those that a person has written or changed, and whose replacement nobody has approved as they are now."""
+    noted = step.ledger.get(facts.CHANGED_FILES) or {}
+    approved = noted["files"] if noted and noted["by"] else {}
+    return [file for file in files if file.is_a_persons and approved.get(named(step, file)) != file.state]
 
 
 def groups_of(step: Step, direction: Direction) -> list[tuple[SiteRole, str]]:

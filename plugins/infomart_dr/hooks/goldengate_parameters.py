@@ -283,6 +283,25 @@ def _common(topology: Topology, site_name: str, site: Site) -> dict[str, Any]:
     }
 
 
+#: First line of a parameter file of the procedures: a digest of the rest.
+_SIGNED = re.compile(r"-- infomart_dr ([0-9a-f]{16}): [^\n]*\n")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _signed(text: str) -> str:
+    """A parameter file with its digest in the first line."""
+    return f"-- infomart_dr {_digest(text)}: once a person has changed this file, a gate shows it first.\n{text}"
+
+
+def is_own(text: str) -> bool:
+    """The procedures have written a parameter file, and nobody has changed it since."""
+    found = _SIGNED.match(text)
+    return found is not None and found[1] == _digest(text[found.end() :])
+
+
 def render_extract(topology: Topology, site_name: str, target_name: str) -> str:
     """Parameter file of a site's Extract (guide:622-706, corrected).
 
@@ -291,7 +310,7 @@ def render_extract(topology: Topology, site_name: str, target_name: str) -> str:
         the target cannot read the trail.
     """
     site = topology.site(site_name)
-    return files.render(
+    text = files.render(
         "gg/templates/extract.prm.j2",
         **_common(topology, site_name, site),
         container=_captured(site),
@@ -303,6 +322,7 @@ def render_extract(topology: Topology, site_name: str, target_name: str) -> str:
         loop_protection=loop_protection(site.goldengate),
         ddl_options=ddl_options(site.goldengate),
     )
+    return _signed(text)
 
 
 def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
@@ -318,7 +338,7 @@ def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
             f"The topology does not say how {site_name} reaches {host}, the database host of {target_name}.",
             f"Add hosts.{host}.seen_from.{site_name} with address and manager_port.",
         )
-    return files.render(
+    text = files.render(
         "gg/templates/pump.prm.j2",
         **_common(topology, site_name, site),
         containers=_in_trail(site),
@@ -331,6 +351,7 @@ def render_pump(topology: Topology, site_name: str, target_name: str) -> str:
         trail=target.goldengate.trails.arriving(site_name),
         format=trail_format(site, target) if pump_sets_format(site.goldengate) else None,
     )
+    return _signed(text)
 
 
 def render_replicat(topology: Topology, site_name: str, source_name: str) -> str:
@@ -339,7 +360,7 @@ def render_replicat(topology: Topology, site_name: str, source_name: str) -> str
     :param source_name: site whose trail arrives.
     """
     site, source = topology.site(site_name), topology.site(source_name)
-    return files.render(
+    text = files.render(
         "gg/templates/replicat.prm.j2",
         **_common(topology, site_name, site),
         containers=_in_trail(source),
@@ -351,6 +372,7 @@ def render_replicat(topology: Topology, site_name: str, source_name: str) -> str
         metadata=has_metadata(source, site),
         tag=site.goldengate.tag.lower() if has_tags(site.goldengate) else None,
     )
+    return _signed(text)
 
 
 def render_globals(topology: Topology, site_name: str) -> str:
@@ -365,17 +387,21 @@ def render_globals(topology: Topology, site_name: str) -> str:
 
 
 def render_site(topology: Topology, site_name: str, other_name: str) -> dict[str, str]:
-    """Parameter files of a site's three groups, by their path below GoldenGate's home; GLOBALS is merged, not replaced.
+    """Parameter files of a site's three groups, by group; GLOBALS is merged, not replaced.
 
     :param other_name: the site that the pump sends to, and whose trail the Replicat applies.
     """
     groups = topology.site(site_name).goldengate.groups
-    rendered = {
+    return {
         groups.extract: render_extract(topology, site_name, other_name),
         groups.pump: render_pump(topology, site_name, other_name),
         groups.replicat: render_replicat(topology, site_name, other_name),
     }
-    return {f"dirprm/{group.lower()}.prm": text for group, text in rendered.items()}
+
+
+def parameter_path(group: str) -> str:
+    """Path of a group's parameter file below GoldenGate's home."""
+    return f"dirprm/{group.lower()}.prm"
 
 
 def merge_globals(there: str | None, rendered: str, where: str) -> str:
@@ -420,6 +446,9 @@ def statements(text: str) -> list[str]:
 
 def one_transaction_at_a_time(text: str) -> str:
     """A Replicat's parameter file with which it commits each source transaction by itself."""
-    kept = [line for line in text.splitlines() if not re.match(r"\s*(GROUPTRANSOPS|BATCHSQL)\b", line, re.IGNORECASE)]
+    signature = _SIGNED.match(text) if is_own(text) else None
+    lines = text[signature.end() if signature else 0 :].splitlines()
+    kept = [line for line in lines if not re.match(r"\s*(GROUPTRANSOPS|BATCHSQL)\b", line, re.IGNORECASE)]
     first = next((n for n, line in enumerate(kept, 1) if re.match(r"\s*REPLICAT\b", line, re.IGNORECASE)), 0)
-    return "\n".join([*kept[:first], "GROUPTRANSOPS 1", *kept[first:]]) + "\n"
+    changed = "\n".join([*kept[:first], "GROUPTRANSOPS 1", *kept[first:]]) + "\n"
+    return _signed(changed) if signature else changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from infomart_dr.errors import GuardError, RemoteCommandError
@@ -11,15 +11,18 @@ from infomart_dr.guards.dictionary import table_exists
 from infomart_dr.guards.dump_set import proven_manifest
 from infomart_dr.guards.replication import (
     WITHOUT_AUTOMATIC_STARTS,
+    ParameterFile,
     automatic_starts,
+    differing_files,
     groups_of,
     is_up,
     manager_parameters,
+    named,
     other_trail,
-    parameter_files,
     require_start_after_csn,
     states_of,
     states_text,
+    unapproved_files,
 )
 from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.operators.base import StepOperator
@@ -165,7 +168,10 @@ class RecreateCheckpointTable(StepOperator):
 
 
 class RenderParameterFiles(StepOperator):
-    """Write GoldenGate's parameter files of both sites from the one exclusion list, and GLOBALS."""
+    """Write GoldenGate's parameter files of both sites from the one exclusion list, and GLOBALS.
+
+    :param keep: direction whose groups are in use; their files stay, since a group reads its file at its next start.
+    """
 
     guide = (
         "Setting Up Replication (guide:435-551, guide:599-813); "
@@ -174,24 +180,37 @@ class RenderParameterFiles(StepOperator):
     changes = "dirprm/<group>.prm of Extract, pump and Replicat, and GLOBALS, at both sites"
     undo = "the earlier file is kept beside it as <name>.before-<plan>"
 
+    def __init__(self, *, keep: Direction | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.keep: Direction | None = keep
+
     def observe(self, step: Step) -> Observation:
-        differing = [
-            f"{step.at(file.role).name}:{file.path.rsplit('/', 1)[-1]}"
-            for file in parameter_files(step)
-            if not file.right
-        ]
-        if differing:
-            return Observation(False, f"to be written: {sorted_names(differing)}")
-        return Observation(True, "the parameter files of both sites are as rendered")
+        write, stay = differing_files(step, self.keep)
+        in_use = f"; in use, so not replaced: {self._names(step, stay)}" if stay else ""
+        if write:
+            return Observation(False, f"to be written: {self._names(step, write)}{in_use}")
+        return Observation(True, f"the parameter files of both sites are as rendered{in_use}")
+
+    @staticmethod
+    def _names(step: Step, files: Iterable[ParameterFile]) -> str:
+        return sorted_names([named(step, file) for file in files])
 
     def act(self, step: Step, seen: Observation) -> None:
-        for file in parameter_files(step):
-            if file.right:
-                continue
+        write, _ = differing_files(step, self.keep)
+        if others := unapproved_files(step, write):
+            for file in others:
+                self.log.warning("act: %s would be replaced:\n%s", named(step, file), file.diff())
+            raise GuardError(
+                f"A person has written or changed {self._names(step, others)}, and nobody has approved that it is "
+                "replaced.",
+                "Clear approve_changed_files with Downstream: it shows the difference. Or put the needed lines into "
+                "goldengate.extra_parameters, and the file away.",
+            )
+        for file in write:
             host = step.at(file.role).host()
             if file.there is not None:
                 host.write_file(f"{file.path}.before-{step.key}", file.there)
-                self.log.info("act: %s: replace %s\n%s", step.at(file.role).name, file.path, file.diff())
+                self.log.info("act: replace %s\n%s", named(step, file), file.diff())
             host.write_file(file.path, file.text)
 
 

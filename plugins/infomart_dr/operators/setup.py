@@ -14,13 +14,15 @@ from infomart_dr.guards.dictionary import dictionary_of
 from infomart_dr.guards.faults import Fault
 from infomart_dr.guards.loss_reading import epoch
 from infomart_dr.guards.prerequisites import access_point_faults, goldengate_faults, standby_faults
-from infomart_dr.guards.replication import parameter_files
+from infomart_dr.guards.replication import ParameterFile, differing_files, named, unapproved_files
 from infomart_dr.guards.server import server_runs
 from infomart_dr.hooks.configuration import Change
 from infomart_dr.hooks.goldengate_parameters import three_parts
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import ConfigurationOperator
 from infomart_dr.operators.human import Gate, HumanStep
+from infomart_dr.plan import facts
+from infomart_dr.plan.direction import Direction
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import span
 from infomart_dr.topology import BOTH_ROLES, Idb, SiteRole
@@ -79,26 +81,58 @@ def warnings_text(found: Iterable[Fault]) -> str:
 
 
 class ApproveParameterFiles(Gate):
-    """A person sees the changes to the parameter files of both sites, and decides."""
+    """A person sees the changes to the parameter files of both sites, and decides.
+
+    :param changed_only: only files that a person has written or changed are asked about, until somebody has approved.
+    :param keep: direction whose groups are in use; their files stay.
+    """
 
     guide = "Configure the Extract, DataPump, and Replicat modules (guide:599-813)"
 
+    def __init__(self, *, changed_only: bool = False, keep: Direction | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.changed_only = changed_only
+        self.keep: Direction | None = keep
+
+    def files(self, step: Step) -> list[ParameterFile]:
+        """The files to ask about."""
+        write, _ = differing_files(step, self.keep)
+        if not self.changed_only:
+            return write
+        # With one that is not approved the others are shown again: one answer is for all of them.
+        return [file for file in write if file.is_a_persons] if unapproved_files(step, write) else []
+
     def does_not_apply(self, step: Step) -> str | None:
-        if all(file.right for file in parameter_files(step)):
-            return "the parameter files of both sites are as rendered already"
-        return None
+        if self.files(step):
+            return None
+        if self.changed_only:
+            return "no file that a person has written or changed would be replaced unapproved"
+        return "the parameter files of both sites are as rendered already"
 
     def evidence(self, step: Step) -> str:
-        parts = []
-        for file in parameter_files(step):
-            if not file.right:
-                parts.append(f"**{step.at(file.role).name}: {file.path}**\n\n```diff\n{file.diff()}\n```")
-        text = "\n\n".join(parts)
+        files = self.files(step)
+        step.ledger.forget(facts.CHANGED_FILES)
+        if others := {named(step, file): file.state for file in files if file.is_a_persons}:
+            step.ledger.put_once(facts.CHANGED_FILES, {"by": "", "files": others})
+        text = "\n\n".join(
+            f"**{step.at(file.role).name}: {file.path}**"
+            + (" (a person has written or changed it)" if file.is_a_persons else "")
+            + f"\n\n```diff\n{file.diff()}\n```"
+            for file in files
+        )
         return (
             text
             if len(text) <= _SHOWN
             else text[:_SHOWN] + "\n... (the log of render_parameter_files will show the rest)"
         )
+
+    def accepted(self, step: Step, who: str) -> None:
+        if shown := step.ledger.get(facts.CHANGED_FILES):
+            step.ledger.forget(facts.CHANGED_FILES)
+            step.ledger.put_once(facts.CHANGED_FILES, {**shown, "by": who})
+
+    def refused(self, step: Step) -> None:
+        step.ledger.forget(facts.CHANGED_FILES)
 
 
 class CreateHwmIndex(StepOperator):

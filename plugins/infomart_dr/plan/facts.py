@@ -260,6 +260,13 @@ OLD_REPLICATION_REMOVED = _flag(
 CHECKPOINT_TABLE_RECREATED = _flag(
     "checkpoint_table_recreated", "The checkpoint tables of both sites are recreated", "recreate_checkpoint_table"
 )
+CHANGED_FILES = _object(
+    "changed_files",
+    "Parameter files that a person has written or changed, as a gate showed them, and who approved their replacement",
+    "approve_parameter_files",
+    "approve_changed_files",
+    forgotten_by=("approve_parameter_files", "approve_changed_files"),
+)
 SUPPLEMENTAL_LOGGING = Facts(
     "supplemental_logging:{}",
     "site",

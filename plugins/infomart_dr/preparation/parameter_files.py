@@ -59,7 +59,10 @@ def render(pair: Pair, *, plan_id: str = "", scn: int | None = None, dump_files:
         site = pair.name(role)
         home = pair.site(role).goldengate.home
         texts = goldengate_parameters.render_site(pair.topology, site, pair.name(pair.other(role)))
-        found.files += [ParameterFile(site, f"{home}/{file}", text) for file, text in texts.items()]
+        found.files += [
+            ParameterFile(site, f"{home}/{goldengate_parameters.parameter_path(group)}", text)
+            for group, text in texts.items()
+        ]
         found.files.append(
             ParameterFile(
                 site,

@@ -52,13 +52,16 @@ def _schema_logging(context: CheckContext, role: SiteRole) -> Verdict:
 
 def _parameter_files(context: CheckContext, role: SiteRole) -> Verdict:
     step = context.step
+    files = [file for file in replication_guard.parameter_files(step) if not file.right]
+    if context.copies:
+        changed = [replication_guard.named(step, file) for file in files if file.is_a_persons]
+        shown = f"; a gate shows those that a person has written or changed: {sorted_names(changed)}" if changed else ""
+        return ok(f"the procedure would write {len(files)} file(s){shown}" if files else "all files are as rendered")
     differing = [
         f"{step.at(file.role).name}: {file.path} {'is not as rendered' if file.there is not None else 'is missing'}"
-        for file in replication_guard.parameter_files(step)
-        if not file.right and (context.copies or _in_use(step, file))
+        for file in files
+        if _in_use(step, file)
     ]
-    if context.copies:
-        return ok(f"the procedure would write {len(differing)} file(s)" if differing else "all files are as rendered")
     remedy = (
         "Compare the exclusion lists and settings with those that infomart-dr renders. Then stop the group, write the "
         "file, and start the group."
@@ -70,7 +73,7 @@ def _in_use(step: Step, file: replication_guard.ParameterFile) -> bool:
     """The file belongs to the direction in which the target follows the source."""
     groups = step.at(file.role).settings.goldengate.groups
     used = (groups.extract, groups.pump) if file.role == "source" else (groups.replicat,)
-    return file.path.rpartition("/")[2] in {"GLOBALS", *(f"{name.lower()}.prm" for name in used)}
+    return file.group in ("", *used)
 
 
 def _manager_parameters(context: CheckContext, role: SiteRole) -> list[Verdict]:

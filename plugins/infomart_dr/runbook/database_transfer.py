@@ -10,6 +10,7 @@ from airflow.sdk import chain, task_group
 from infomart_dr.operators import configuration, dump_set, replication, schema_jobs, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
+from infomart_dr.plan.direction import Direction
 from infomart_dr.runbook import frame
 from infomart_dr.sensors import extraction, replicated
 
@@ -22,6 +23,22 @@ BEFORE_CUTOVER = {"unless": facts.POINT_OF_NO_RETURN}
 def check_prerequisites(**kwargs: Any) -> setup.CheckPrerequisites:
     """The target's server and objects are deployed meanwhile, so they are checked before the cutover."""
     return frame.check_prerequisites(standby=False, unless=facts.EXPORTED, **kwargs)
+
+
+def approve_changed_files(keep: Direction | None = None) -> setup.ApproveParameterFiles:
+    """The gate before files that a person has written or changed are replaced; skipped where there are none.
+
+    :param keep: direction whose groups are in use.
+    """
+    return setup.ApproveParameterFiles(
+        task_id="approve_changed_files",
+        changed_only=True,
+        keep=keep,
+        subject="Replace these parameter files, which a person has written or changed?",
+        body="The present files are kept beside the new ones as *name*.before-*plan*. Lines that are still needed "
+        "belong into goldengate.extra_parameters of the topology.",
+        response_timeout=timedelta(days=3),
+    )
 
 
 def hold_scheduler(**kwargs: Any) -> configuration.SetScheduler:
@@ -41,7 +58,8 @@ def hold_scheduler(**kwargs: Any) -> configuration.SetScheduler:
 def capture_at_source() -> None:
     """Capture at the source: from here on every change of the source site is kept."""
     chain(
-        replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
+        approve_changed_files(),
+        replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema", **AFTER_SKIPS),
         replication.RemoveOldReplication(task_id="remove_old_replication"),
         replication.RecreateCheckpointTable(task_id="recreate_checkpoint_table"),
         replication.RenderParameterFiles(task_id="render_parameter_files"),

@@ -6,6 +6,7 @@ from airflow.sdk import chain, task_group
 
 from infomart_dr.operators import failover, replication
 from infomart_dr.operators.base import AFTER_SKIPS
+from infomart_dr.runbook import database_transfer
 from infomart_dr.runbook.database_transfer import BEFORE_CUTOVER
 from infomart_dr.sensors import replicated
 from infomart_dr.topology import Role, SiteRole
@@ -19,9 +20,10 @@ def check_replication() -> None:
     """The direction in use stays untouched; groups and trails of the other one are moved aside."""
     chain(
         replication.CheckReplicationRuns(task_id="check_replication_runs", direction="to_target"),
-        replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema"),
+        database_transfer.approve_changed_files(keep="to_target"),
+        replication.PrepareGoldenGateSchema(task_id="prepare_goldengate_schema", **AFTER_SKIPS),
         replication.RemoveOldReplication(task_id="remove_old_replication", keep="to_target"),
-        replication.RenderParameterFiles(task_id="render_parameter_files"),
+        replication.RenderParameterFiles(task_id="render_parameter_files", keep="to_target"),
         # The service still runs here: a manager that would start the source's Replicat is found before the stop.
         replication.StartManagers(task_id="start_managers", replicats=("source",)),
         replicated.WaitForCatchUp(task_id="wait_for_catch_up", direction="to_target", moment="catch-up"),

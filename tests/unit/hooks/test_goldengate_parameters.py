@@ -293,8 +293,8 @@ def test_the_marker_goes_from_the_schema_of_one_site_into_that_of_the_other() ->
         files = parameters.render_site(topology, here, there), parameters.render_site(topology, there, here)
         marker = f"{topology.sites[here].goldengate.schema_name}.DR_MARKER"
         for name in ("egim", "pgim"):
-            assert lab_parse(files[0][f"dirprm/{name}.prm"], "extract").includes_table(marker)
-        replicat = lab_parse(files[1]["dirprm/rgim.prm"], "replicat")
+            assert lab_parse(files[0][name.upper()], "extract").includes_table(marker)
+        replicat = lab_parse(files[1]["RGIM"], "replicat")
         assert replicat.mapped(marker) == f"{topology.sites[there].goldengate.schema_name}.DR_MARKER"
 
 
@@ -325,7 +325,7 @@ def test_a_sites_own_lines_stand_before_the_login_and_the_trail() -> None:
     """SETENV counts for the login, and ENCRYPTTRAIL for the trails that follow it."""
     topology = make_topology(extra_parameters=EXTRA, rmthost_options="ENCRYPT AES192, TCPBUFSIZE 1000000")
     files = parameters.render_site(topology, "site2", "site3")
-    extract, pump, replicat = (parameters.statements(files[f"dirprm/{name}gim.prm"]) for name in "epr")
+    extract, pump, replicat = (parameters.statements(files[f"{name}GIM"]) for name in "EPR")
     assert extract[:6] == ["EXTRACT EGIM", *EXTRA["extract"], "USERIDALIAS ggalias", "EXTTRAIL ./dirdat/em"]
     assert pump[:3] == [
         "EXTRACT PGIM",
@@ -339,7 +339,7 @@ def test_a_sites_own_lines_stand_before_the_login_and_the_trail() -> None:
         "REPORTROLLOVER AT 00:01",
     ], "a line of the site's own takes the place of the rendered one"
     for name, kind in (("egim", "extract"), ("pgim", "extract"), ("rgim", "replicat")):
-        assert lab_parse(files[f"dirprm/{name}.prm"], kind).group
+        assert lab_parse(files[name.upper()], kind).group
 
 
 @pytest.mark.parametrize(
@@ -571,3 +571,14 @@ def test_with_an_extract_of_the_pdb_both_forms_of_its_names_are_read() -> None:
 def test_globals_name_the_schema_alone_since_its_objects_are_in_the_pdb() -> None:
     topology = make_topology(databases=ROOT, unlike={"site2": FROM_ROOT})
     assert "GGSCHEMA GGATE\n" in parameters.render_globals(topology, "site2")
+
+
+def test_a_file_is_the_procedures_own_until_a_person_changes_it() -> None:
+    text = parameters.render_replicat(make_topology(), "site3", "site2")
+    assert parameters.is_own(text)
+    assert not parameters.is_own(text.replace("REPLICAT", "-- mine\nREPLICAT", 1)), "a comment counts too"
+    assert not parameters.is_own(text.partition("\n")[2]) and not parameters.is_own("")
+    alone = parameters.one_transaction_at_a_time(text)
+    assert alone != text and parameters.is_own(alone), "a failover's own change"
+    assert parameters.one_transaction_at_a_time(alone) == alone
+    assert not parameters.is_own(parameters.one_transaction_at_a_time(text + "-- mine\n"))

@@ -21,6 +21,7 @@ from infomart_dr.guards import replication as replication_guard
 from infomart_dr.guards.replication import ParameterFile
 from infomart_dr.hooks import goldengate_parameters
 from infomart_dr.operators import human
+from infomart_dr.operators.replication import RenderParameterFiles
 from infomart_dr.operators.setup import (
     ApproveParameterFiles,
     CheckPrerequisites,
@@ -28,6 +29,7 @@ from infomart_dr.operators.setup import (
     DeployIcons,
     DeployServer,
 )
+from infomart_dr.plan.step import Observation
 from infomart_lab import config as lab_config
 from infomart_lab import topology as lab_topology
 
@@ -40,6 +42,9 @@ class Files(dict[str, str]):
 
     def read_file(self, path: str) -> str:
         return self[path]
+
+    def write_file(self, path: str, text: str) -> None:
+        self[path] = text
 
 
 class Deployment(FakeStep):
@@ -286,9 +291,9 @@ def gate() -> ApproveParameterFiles:
 @pytest.fixture
 def files(step: Any, monkeypatch: pytest.MonkeyPatch) -> list[ParameterFile]:
     found = [
-        ParameterFile("source", "/ogg/dirprm/egim.prm", NEW, OLD),
+        ParameterFile("source", "/ogg/dirprm/egim.prm", NEW, OLD, "EGIM"),
         ParameterFile("source", "/ogg/GLOBALS", "GGSCHEMA GGATE\n", "GGSCHEMA GGATE\n"),
-        ParameterFile("target", "/ogg/dirprm/rgim.prm", "REPLICAT RGIM\n", None),
+        ParameterFile("target", "/ogg/dirprm/rgim.prm", "REPLICAT RGIM\n", None, "RGIM"),
     ]
     replace_question(monkeypatch, "parameter_files", lambda step: found)
     return found
@@ -301,6 +306,77 @@ def test_the_gate_shows_what_would_be_written_and_no_password(step: Any, files: 
     assert "--- (no file)" in shown and "+REPLICAT RGIM" in shown
     assert "GLOBALS" not in shown, "a file that is right is not shown"
     assert gate().does_not_apply(step) is None
+
+
+def changed_gate(**more: Any) -> ApproveParameterFiles:
+    return ApproveParameterFiles(
+        task_id="approve_changed_files", subject="Replace?", body="", changed_only=True, **more
+    )
+
+
+def render(step: Any, **more: Any) -> Any:
+    return RenderParameterFiles(task_id="render_parameter_files", **more)._run(step)
+
+
+def test_a_persons_file_is_replaced_only_in_the_state_that_somebody_has_approved(
+    step: Any, files: list[ParameterFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(GuardError, match=r"egim[.]prm, and nobody has approved") as caught:
+        render(step)
+    assert "approve_changed_files" in caught.value.next_step
+    assert "/ogg/dirprm/egim.prm" not in step.files["source"]
+    shown = changed_gate().evidence(step)
+    assert "a person has written or changed it" in shown and "+USERIDALIAS ggate" in shown
+    assert "rgim.prm" not in shown, "a new file needs no gate"
+    with pytest.raises(GuardError):
+        render(step)
+    changed_gate().accepted(step, "anna")
+    assert "unapproved" in (changed_gate().does_not_apply(step) or "")
+    edited = files[0] = ParameterFile("source", "/ogg/dirprm/egim.prm", NEW, OLD + "-- no, wait\n", "EGIM")
+    with pytest.raises(GuardError):
+        render(step)
+    changed_gate().evidence(step)
+    changed_gate().refused(step)
+    with pytest.raises(GuardError):
+        render(step)
+    changed_gate().evidence(step)
+    changed_gate().accepted(step, "anna")
+    step.files["source"]["/ogg/dirprm/egim.prm"] = edited.there
+    monkeypatch.setattr(RenderParameterFiles, "verify", lambda self, step: Observation(True, "written"))
+    render(step)
+    assert step.files["source"]["/ogg/dirprm/egim.prm"] == NEW
+    assert step.files["source"]["/ogg/dirprm/egim.prm.before-0a1b2c3d"] == edited.there
+    assert step.files["target"]["/ogg/dirprm/rgim.prm"] == "REPLICAT RGIM\n"
+
+
+def test_nobody_is_asked_about_a_file_of_the_procedures_own(step: Any, files: list[ParameterFile]) -> None:
+    role: Any = "source"
+    rendered = goldengate_parameters.render_site(step.topology, "site1", "site2")["EGIM"]
+    files[:] = [
+        ParameterFile(role, "/ogg/dirprm/egim.prm", "EXTRACT OTHER\n", rendered, "EGIM"),
+        ParameterFile(role, "/ogg/GLOBALS", "X\nGGSCHEMA GGATE\n", "X\n"),
+    ]
+    assert changed_gate().does_not_apply(step)
+    for there in (rendered + "-- a word\n", "-- mine\n" + rendered, rendered.partition("\n")[2]):
+        files[0] = ParameterFile(role, "/ogg/dirprm/egim.prm", "EXTRACT OTHER\n", there, "EGIM")
+        assert changed_gate().does_not_apply(step) is None
+    files[0] = ParameterFile(role, "/ogg/dirprm/egim.prm", rendered, rendered + "-- a word\n", "EGIM")
+    assert changed_gate().does_not_apply(step), "the statements are the same: nothing is replaced"
+
+
+def test_the_gate_of_the_set_up_counts_for_the_later_one(step: Any, files: list[ParameterFile]) -> None:
+    gate().evidence(step)
+    gate().accepted(step, "anna")
+    assert changed_gate().does_not_apply(step)
+    files.append(ParameterFile("target", "/ogg/dirprm/egim.prm", NEW, OLD, "EGIM"))
+    assert [file.role for file in changed_gate().files(step)] == ["source", "target"]
+
+
+def test_files_of_a_direction_in_use_stay_and_nobody_is_asked_about_them(step: Any, files: list[ParameterFile]) -> None:
+    assert changed_gate(keep="to_target").does_not_apply(step)
+    summary = render(step, keep="to_target")["summary"]
+    assert "in use, so not replaced: site1:/ogg/dirprm/egim.prm, site2:/ogg/dirprm/rgim.prm" in summary
+    assert changed_gate(keep="to_source").does_not_apply(step) is None
 
 
 def test_nobody_is_asked_when_every_file_is_right(step: Any, files: list[ParameterFile]) -> None:
