@@ -46,6 +46,7 @@ def test_a_healthy_pair_shows_nothing_and_each_trouble_is_reported_once_and_its_
     assert looks.names() == ["lab"]
     _a_healthy_pair_shows_nothing_and_a_small_lag(looks)
     _a_stopped_replicat_and_the_lag_that_follows(looks)
+    _a_registration_without_a_group(looks)
     _an_error_in_ggserr_log_that_is_rotated(lab, looks)
     _a_cut_link_counts_down_and_ends(lab, looks)
 
@@ -110,6 +111,16 @@ def _an_abended_pump(lab: LabConfig, looks: Looks) -> None:
     with Deployment("lab") as deployment:
         deployment.ggsci("site1").start("PGIM")
     looks.until("ended", "site1/groups/PGIM")
+    looks.quiet()
+
+
+def _a_registration_without_a_group(looks: Looks) -> None:
+    with Deployment("lab") as deployment:
+        deployment.ggsci("site2").register_extract("EGIM")
+        seen = looks.until("began", "site2/capture/OGG$CAP_EGIM")
+        assert "there is no such group" in seen.said["site2/capture/OGG$CAP_EGIM"]
+        deployment.ggsci("site2").unregister_extract("EGIM")
+    looks.until("ended", "site2/capture/OGG$CAP_EGIM")
     looks.quiet()
 
 

@@ -598,7 +598,8 @@ CREATE OR REPLACE VIEW sys.v$archived_log AS
     -- the redo since the instance's start as one log, a row a destination; block_size is that of Oracle's redo on Linux
     SELECT destination AS dest_id, 1 AS "thread#", 1 AS "sequence#", startup_time AS first_time, sys.sysdate() AS next_time,
         greatest((pg_current_wal_insert_lsn() - '0/0' - redo.begun) / 512, 0)::bigint AS blocks, 512 AS block_size,
-        'YES'::varchar AS archived
+        'YES'::varchar AS archived, 'NO'::varchar AS deleted, redo.begun AS "first_change#",
+        pg_current_wal_insert_lsn() - '0/0' AS "next_change#"
     FROM sys.v$instance, (SELECT coalesce(min(scn), pg_current_wal_insert_lsn() - '0/0') AS begun FROM sys.lab_scn_time) redo,
         generate_series(1, (SELECT count(*) FROM sys.lab_parameters WHERE name ~ '^log_archive_dest_[12]$' AND value <> '')) destination;
 CREATE OR REPLACE VIEW sys.v$recovery_file_dest AS

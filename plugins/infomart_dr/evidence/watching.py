@@ -6,6 +6,7 @@ survey that could judge its subject and no longer finds it; so an unreachable si
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -91,6 +92,7 @@ class Roles:
 
     :param sites: sites of the survey: active and standby ones.
     :param active: sites whose server runs.
+    :param capturing: sites whose database may keep redo for an Extract; none in an active-active deployment.
     :param failed: lost sites; only their GoldenGate groups are asked for, and only where they answer.
     :param replications: from the active site to each standby; none in an active-active deployment.
     :param links: from each active site to all other sites of the survey.
@@ -103,6 +105,7 @@ class Roles:
     links: tuple[tuple[str, str], ...]
     idbs: tuple[tuple[str, str], ...]
     failed: tuple[str, ...] = ()
+    capturing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, topology: Topology) -> Roles:
@@ -121,6 +124,7 @@ class Roles:
                 for idb in site.purged_idbs
             ),
             failed=tuple(name for name, site in topology.sites.items() if site.role == "failed"),
+            capturing=active + standby if replicated else (),
         )
 
     def subjects(self) -> set[str]:
@@ -129,6 +133,7 @@ class Roles:
         # A condition of a site without a replication would never be judged again, and never end.
         replicated = {site for pair in self.replications for site in pair}
         found |= {f"{site}/{what}" for site in replicated for what in ("ggserr", "trail")}
+        found |= {f"{site}/capture" for site in self.capturing}
         found |= {f"{site}/{what}" for site in self.active for what in ("hwm", "loading")}
         found |= {f"{site}/groups" for site in self.failed}
         found |= {f"{source}-{target}/lag" for source, target in self.replications}
@@ -277,6 +282,41 @@ def returned_findings(site: str, programs: Sequence[ProgramStatus], groups: Coll
         for program in programs
         if program.group in groups and program.status in _STARTS
     ]
+
+
+def capture_findings(
+    site: str, captures: Iterable[Mapping[str, Any]], programs: Sequence[ProgramStatus], extract: str, watch: Watch
+) -> list[Finding]:
+    """Registered Extracts without a group, and those for which the database keeps old archived logs.
+
+    :param captures: rows of ``captures``.
+    :param extract: the site's Extract by the topology.
+    """
+    there = {program.group for program in programs}
+    # The second form is that of a classic Extract's log retention, in later releases with a digest behind the name.
+    ours = re.compile(rf"OGG\$(CAP_{re.escape(extract)}|_{re.escape(extract)}([0-9A-F]{{8}})?)")
+    found = []
+    for row in captures:
+        name, held = str(row["capture_name"]), float(row["held_seconds"] or 0)
+        level = rising(held, watch.redo_held)
+        oldest = f"; the oldest is {span(held)} old" if held else ""
+        what = f"The capture {name} at {site} is {row['status']}, and the database keeps archived logs for it{oldest}"
+        if ours.fullmatch(name) and extract not in there:
+            level = worst([level, "warning"])
+            what = f"Extract {extract} at {site} is registered, and there is no such group. {what}"
+            remedy = (
+                f"In ggsci, after DBLOGIN: UNREGISTER EXTRACT {extract} DATABASE (for OGG$_... LOGRETENTION). Else "
+                "the recovery area fills up, and the database stands still."
+            )
+        else:
+            remedy = (
+                "Find out why its Extract does not advance: it is stopped, or an old transaction is open. If nobody "
+                "needs it: delete the group and UNREGISTER EXTRACT."
+            )
+        if level != "info":
+            numbers = {"held_seconds": float(round(held))}
+            found.append(Finding(f"{site}/capture/{name}", level, f"{what}.", remedy, numbers))
+    return found
 
 
 def _must_run(site: str, name: str, program: ProgramStatus | None, watch: Watch) -> Finding | None:

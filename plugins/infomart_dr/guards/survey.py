@@ -300,6 +300,11 @@ def _is_idle(deployment: Deployment, site: str, key: int, mark: int) -> bool:
     return asked
 
 
+def _captures(deployment: Deployment, site: str) -> list[Row]:
+    """GoldenGate's captures in a site's database."""
+    return deployment.dba(site).select("captures")
+
+
 def _find_holds(deployment: Deployment, holds: PurgeHolds, site: str, name: str, now: float) -> list[Finding]:
     """Purge holds of one IDB, compared with its partition ring."""
     idb = next(idb for idb in deployment.site(site).idbs if idb.name == name)
@@ -434,6 +439,11 @@ def _survey(deployment: Deployment, token: str, began: float) -> Survey:
             for site in roles.sites
         }
         lost = {site: asking.start(deployment.ggsci(site).info_all) for site in roles.failed}
+        captures = {
+            site: asking.start(_captures, deployment, site)
+            for site in roles.capturing
+            if not plan and isinstance(databases[site], _AtDatabase)
+        }
         # One object for all IDBs: it asks each site for its marks only once.
         purge_holds = PurgeHolds(deployment)
         holds = {idb: asking.start(_find_holds, deployment, purge_holds, *idb, now) for idb in roles.idbs}
@@ -448,6 +458,8 @@ def _survey(deployment: Deployment, token: str, began: float) -> Survey:
         _judge_loading(seen, topology, pending_found)
         hosts_found = asking.answers(hosts)
         _judge_hosts(seen, topology, hosts_found, plan)
+        captures_found = asking.answers(captures)
+        _judge_captures(seen, topology, captures_found, hosts_found)
         lost_found = asking.answers(lost)
         _judge_lost_sites(seen, topology, lost_found, plan)
         arrivals_found = asking.answers(arrivals)
@@ -572,6 +584,25 @@ def _judge_goldengate(seen: Survey, topology: Topology, site: str, answer: _AtHo
         )
         seen.figure("trail_free_bytes", answer.free, site=site)
         seen.figure("trail_full_seconds", watching.seconds_until_full(points, watch), site=site)
+
+
+def _judge_captures(
+    seen: Survey,
+    topology: Topology,
+    found: Mapping[str, list[Row] | InfoMartError],
+    hosts: Mapping[str, _AtHost | InfoMartError],
+) -> None:
+    for site, answer in found.items():
+        if isinstance(answer, InfoMartError):
+            seen.findings.append(watching.not_seen(f"{site}/capture", answer))
+            continue
+        for row in answer:
+            held = float(row["held_seconds"] or 0)
+            seen.figure("redo_held_seconds", round(held), site=site, capture=str(row["capture_name"]))
+        host = hosts[site]
+        if isinstance(host, _AtHost) and isinstance(host.groups, list):
+            extract = topology.sites[site].goldengate.groups.extract
+            seen.add(f"{site}/capture", watching.capture_findings(site, answer, host.groups, extract, topology.watch))
 
 
 def _judge_lost_sites(

@@ -57,6 +57,8 @@ class Watch(Model):
     link_left: int = Field(7200, ge=0)
     #: Age of a purge hold, in percent of the partition ring.
     hold_age: Rising = Rising(warning=70, critical=90)
+    #: Age in seconds of the oldest archived log that a registered Extract needs.
+    redo_held: Rising = Rising(warning=86_400, critical=259_200)
     #: Errors of ggserr.log that the watch ignores.
     ggserr_ignore: list[MessageCode] = Field(default_factory=list)
     #: Seconds without a repetition after which an error counts as ended.

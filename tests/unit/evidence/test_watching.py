@@ -389,6 +389,33 @@ def test_a_part_that_could_not_be_asked_leaves_what_stood_of_it_and_ends_when_it
     assert told == [("ended", "site2/groups/look", "critical")]
 
 
+@pytest.mark.parametrize(
+    ("name", "held", "groups", "level"),
+    [
+        ("OGG$CAP_EGIM", 600, "EGIM", None),
+        ("OGG$CAP_EGIM", 2 * 86_400, "EGIM", "warning"),
+        ("OGG$CAP_EGIM", 4 * 86_400, "EGIM", "critical"),
+        ("OGG$CAP_EGIM", None, "ESALES", "warning"),
+        ("OGG$CAP_EGIM", 4 * 86_400, "ESALES", "critical"),
+        ("OGG$_EGIM", 600, "ESALES", "warning"),
+        ("OGG$_EGIM2BA4AC53", 600, "ESALES", "warning"),
+        ("OGG$_EGIM2ABA4AC53D", 600, "ESALES", None),
+        ("OGG$CAP_EGIM2", 600, "ESALES", None),
+        ("OGG$CAP_EOTHER", 600, "EGIM", None),
+        ("OGG$CAP_EOTHER", 2 * 86_400, "EGIM", "warning"),
+    ],
+)
+def test_old_archived_logs_and_registrations_without_a_group(
+    name: str, held: float | None, groups: str, level: str | None
+) -> None:
+    row = {"capture_name": name, "status": "DISABLED", "required_checkpoint_scn": 4711, "held_seconds": held}
+    found = watching.capture_findings(
+        "site1", [row], info_all(f"EXTRACT RUNNING {groups} 00:00:01 00:00:01"), "EGIM", WATCH
+    )
+    assert [(each.key, each.level) for each in found] == ([(f"site1/capture/{name}", level)] if level else [])
+    assert all("DISABLED" in each.sentence for each in found)
+
+
 def test_what_is_not_watched_any_more_ends_with_that_reason() -> None:
     before = {"site9/groups/RGIM": Condition(level="critical", told="critical", since=NOW - 60, sentence="Down.")}
     conditions, alerts = watching.transitions("lab", before, [], set(), ALL, NOW)

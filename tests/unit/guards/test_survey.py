@@ -15,7 +15,7 @@ import yaml
 from tests.unit.evidence.watch_fakes import FakeSite, OracleLike
 
 from infomart_dr import topology
-from infomart_dr.errors import InfoMartError, RemoteCommandError, UnreachableError
+from infomart_dr.errors import InfoMartError, PermanentError, RemoteCommandError, UnreachableError
 from infomart_dr.evidence import watching
 from infomart_dr.evidence.watch_store import parts
 from infomart_dr.evidence.watching import Condition, Standing, State
@@ -71,6 +71,10 @@ class Database(FakeSite):
         if name == "loading_pending":
             oldest = time.time() - self.world.loading_age
             return [{"data_source_key": 101, "row_count": 40, "oldest_ts": oldest}] if self.world.loading_age else []
+        if name == "captures":
+            if self.world.without_catalog:
+                raise PermanentError("ORA-00942", "Grant SELECT_CATALOG_ROLE.")
+            return self.world.captures.get(self.name, [])
         if name == "hwm":
             old = time.time() - self.world.mark_age
             return [{"data_source_key": 101, "table_name": "G_CALL", "max_ts": old}]
@@ -97,6 +101,10 @@ class Database(FakeSite):
         return super().execute(name, identifiers, **binds)
 
 
+def capture(name: str, held: float | None = 600.0) -> dict[str, Any]:
+    return {"capture_name": name, "status": "ENABLED", "required_checkpoint_scn": 4711, "held_seconds": held}
+
+
 class World:
     """A deployment whose parts a test breaks."""
 
@@ -121,6 +129,9 @@ class World:
         self.link = "answers"
         self.ggsci_says: dict[str, Callable[[], Any]] = {}
         self.hosts_away: set[str] = set()
+        #: Rows of DBA_CAPTURE by site.
+        self.captures = {ACTIVE: [capture("OGG$CAP_EGIM")]}
+        self.without_catalog = False
 
     def site(self, name: str) -> Any:
         return self.topology.site(name)
@@ -236,6 +247,29 @@ def test_with_the_active_database_away_the_standby_keeps_the_state(world: World)
     assert found(seen) == {f"{ACTIVE}/database/look": "critical"} and seen.ledger_site == STANDBY
     assert not {f"{ACTIVE}/hwm", f"{ACTIVE}/ts-fra/holds", f"{ACTIVE}-{STANDBY}/lag"} & seen.judged
     assert f"{STANDBY}/ts-fra/holds" in seen.judged, "the other site's IDBs are asked"
+
+
+def test_a_registered_extract_without_a_group_is_found_until_it_is_unregistered(world: World) -> None:
+    world.captures[STANDBY] = [capture("OGG$CAP_EGIM", None)]
+    seen = world.look()
+    assert found(seen) == {f"{STANDBY}/capture/OGG$CAP_EGIM": "warning"}
+    (finding,) = seen.findings
+    assert "is registered, and there is no such group" in finding.sentence
+    assert "UNREGISTER EXTRACT EGIM DATABASE" in finding.remedy
+    world.captures[STANDBY] = []
+    assert f"{STANDBY}/capture" in world.look().judged and found(world.look()) == {}
+
+
+def test_captures_that_cannot_be_judged_end_nothing(world: World) -> None:
+    world.captures[STANDBY] = [capture("OGG$CAP_EGIM")]
+    world.hosts_away = {STANDBY}
+    assert f"{STANDBY}/capture" not in world.look().judged, "nobody knows its groups"
+    world.hosts_away, world.lock_at = set(), ACTIVE
+    assert f"{STANDBY}/capture" not in world.look().judged, "a plan may be about to add the group"
+    world.lock_at, world.without_catalog = "", True
+    seen = world.look()
+    assert found(seen) == {f"{site}/capture/look": "critical" for site in (ACTIVE, STANDBY)}
+    assert not {f"{site}/capture" for site in (ACTIVE, STANDBY)} & seen.judged
 
 
 def test_a_host_that_is_away_is_found_once_and_nothing_of_it_is_judged(world: World) -> None:
