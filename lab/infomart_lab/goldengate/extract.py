@@ -214,6 +214,8 @@ class Extract(GroupProcess):
         if not self.parameters.sequences or self._pending is not None:
             return
         flush = list(self._flush)
+        # FLUSH SEQUENCE writes as GoldenGate's user.
+        hidden = self.home.schema.upper() in self.parameters.excluded_users
         if not flush and time.monotonic() - self._sequences_read < SEQUENCE_SECONDS:
             return
         self._sequences_read = time.monotonic()
@@ -232,7 +234,7 @@ class Extract(GroupProcess):
             if not self.parameters.includes_sequence(full):
                 continue
             changed = known.get(name) != [value, called] and not first
-            if changed or any(matches(p, name) for p in flush):
+            if changed or (not hidden and any(matches(p, name) for p in flush)):
                 ops.append({"op": "SEQ", "table": full, "value": value, "called": called})
             known[name] = [value, called]
         if ops:

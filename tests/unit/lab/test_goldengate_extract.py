@@ -120,3 +120,26 @@ def test_a_classic_extract_abends_at_its_start_without_what_it_needs(site: dict[
     else:
         text = text.replace("DDL", "TRANLOGOPTIONS DBLOGREADER\nDDL")
     start({"threads": site.get("redo_threads", 1)}, text)
+
+
+@pytest.mark.parametrize(("protection", "written"), [("EXCLUDETAG 00", ["GIM.SEQ"]), ("EXCLUDEUSER GGATE", [])])
+def test_a_flush_of_sequences_is_hidden_with_all_that_goldengates_user_writes(
+    protection: str, written: list[str]
+) -> None:
+    extract: Any = SimpleNamespace(
+        parameters=parse(f"EXTRACT EGIM\nTRANLOGOPTIONS {protection}\nSEQUENCE GIM.*;\n", "extract"),
+        home=SimpleNamespace(schema="GGATE"),
+        checkpoint={"sequences": {"GIM.SEQ": [7, True]}},
+        flushed=0,
+        _flush=["GIM.*"],
+        _pdb="",
+        _pending=None,
+        _sequences_read=0.0,
+        _query=lambda text: [("GIM.SEQ", 7, True, 100)],
+    )
+    Extract._poll_sequences(extract)
+    assert [op["table"] for op in (extract._pending or [0, []])[1]] == written
+    extract._query = lambda text: [("GIM.SEQ", 8, True, 110)]
+    extract._pending, extract._sequences_read = None, 0.0
+    Extract._poll_sequences(extract)
+    assert extract._pending[1] == [{"op": "SEQ", "table": "GIM.SEQ", "value": 8, "called": True}], "GIM's own work"

@@ -709,6 +709,19 @@ def test_before_18c_a_sequence_is_stepped_over_the_keys_and_keeps_its_grants(wit
     assert not [fact for fact in step.ledger if fact.startswith("sequence_raised")]
 
 
+def test_sequences_whose_flush_was_never_captured_are_raised_above_the_keys_that_arrived(with_sequences: Any) -> None:
+    """Before 12c EXCLUDEUSER hides FLUSH SEQUENCE: the sequences stand where the import left them."""
+    step = with_sequences
+    step.document["sites"]["site2"]["database"]["release"] = "11.2"
+    step.read_topology()
+    step.sequences.update(dict.fromkeys(step.sequences, 100))
+    step.highest.update({key: 5000 + number for number, key in enumerate(step.highest)})
+    raise_sequences(step)
+    for name, key in step.topology.info_mart.sequence_keys.items():
+        assert step.sequences[name] + 1 > step.highest[key], name
+    assert set(step.increments.values()) == {1}
+
+
 def test_an_interrupted_raise_restores_the_increment_first(with_sequences: Any) -> None:
     step = with_sequences
     step.document["sites"]["site2"]["database"]["release"] = "12.2"
