@@ -215,8 +215,6 @@ def test_an_oracle_name_has_at_most_the_128_characters_of_12_2(document: dict[st
         assert read(changed).info_mart.schema_name == "G" * 128
 
 
-
-
 @pytest.mark.parametrize(
     ("goldengate", "mistake"),
     [
