@@ -10,6 +10,7 @@ from infomart_dr.hooks.goldengate_parameters import is_excluded
 from infomart_dr.plan.step import Step
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.report import Check, Verdict, blocked, faults, of_faults, ok, warning
+from infomart_dr.text import sorted_names
 from infomart_dr.times import span
 from infomart_dr.topology import SiteRole
 
