@@ -78,5 +78,5 @@ IDB_LISTENERS = Check(
     "The listeners of all IDBs answer the Info Mart Server's host",
     _idb_listeners,
     needs=("server_host",),
-    behind=("idb_connections",),
+    behind=("dba_connection", "idb_connections"),
 )
