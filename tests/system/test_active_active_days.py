@@ -29,6 +29,7 @@ def looks(lab: LabConfig) -> Iterator[Looks]:
         yield Looks()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_both_sites_are_ready_for_the_loss_of_the_other_and_both_ends_report_a_cut_link(
     lab: LabConfig, looks: Looks

@@ -18,6 +18,7 @@ from .driver import GateRejected, Procedure, connections
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_old_transaction_gate_rejection_and_failure_after_the_final_stop(
     lab: LabConfig, serves: Callable[[str], bool]

@@ -46,6 +46,7 @@ PRINTED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_printed_order_is_refused_and_when_forced_the_audit_counts_the_lost_calls(lab: LabConfig) -> None:
     run = Procedure(plan="printed-order")

@@ -10,6 +10,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
@@ -109,8 +110,13 @@ def texts_of_parent(cls: type, function: FunctionType, name: str, done: set[Any]
             return
 
 
-def texts(cls: type) -> Iterator[str]:
+@cache
+def texts(cls: type) -> tuple[str, ...]:
     """Texts that a task of a class may show: constants, methods that are not replaced, what they call, the probe."""
+    return tuple(_texts(cls))
+
+
+def _texts(cls: type) -> Iterator[str]:
     done: set[Any] = set()
     for name in sorted({name for parent in cls.__mro__ if own(parent.__module__) for name in vars(parent)}):
         value = inspect.getattr_static(cls, name)

@@ -18,8 +18,7 @@ select k, k - k %% 1800, k - k %% 3600, k - k %% 86400, extract(epoch from date_
 insert into tenant values (1, 'Environment', 1, 946684800, null, 1), (2, 'Resources', 101, 946684800, null, 1);
 insert into media_type values (1, 'Voice', 'VOICE', 1, 1), (2, 'Email', 'EMAIL', 0, 1), (3, 'Chat', 'CHAT', 1, 1);
 insert into interaction_type values (1, 'Inbound', 'INBOUND', 'InboundNew', 'INBOUNDNEW'),
-    (2, 'Outbound', 'OUTBOUND', 'OutboundNew', 'OUTBOUNDNEW'), (3, 'Internal', 'INTERNAL', 'Unspecified',
-    'UNSPECIFIED');
+    (2, 'Outbound', 'OUTBOUND', 'OutboundNew', 'OUTBOUNDNEW'), (3, 'Internal', 'INTERNAL', 'Unspecified', 'UNSPECIFIED');
 insert into resource_ (resource_key, tenant_key, resource_type, resource_type_code, resource_subtype, resource_name,
                        agent_first_name, agent_last_name, employee_id, source_resource_key, gmt_start_time,
                        create_audit_key)
@@ -33,10 +32,9 @@ insert into place select n, 2, 'place' || n, 1 from generate_series(1, 40) as n;
 insert into calling_list select n, 2, 'List ' || n, 946684800, null, 1 from generate_series(1, 3) as n;
 insert into campaign select n, 2, 'Campaign ' || n, 946684800, null, 1 from generate_series(1, 3) as n;
 insert into skill select n, 2, 'Skill ' || n, 1 from generate_series(1, 8) as n;
-insert into technical_descriptor values (1, 'Completed', 'COMPLETED', 'Unspecified', 'UNSPECIFIED', 'Received',
-'RECEIVED'),
-    (2, 'CustomerAbandoned', 'CUSTOMERABANDONED', 'AbandonedWhileQueued', 'ABANDONEDWHILEQUEUED', 'InMediation',
-    'INMEDIATION'), (3, 'Diverted', 'DIVERTED', 'Routed', 'ROUTED', 'InMediation', 'INMEDIATION');
+insert into technical_descriptor values (1, 'Completed', 'COMPLETED', 'Unspecified', 'UNSPECIFIED', 'Received', 'RECEIVED'),
+    (2, 'CustomerAbandoned', 'CUSTOMERABANDONED', 'AbandonedWhileQueued', 'ABANDONEDWHILEQUEUED', 'InMediation', 'INMEDIATION'),
+    (3, 'Diverted', 'DIVERTED', 'Routed', 'ROUTED', 'InMediation', 'INMEDIATION');
 insert into resource_state values (1, 'Ready', 'READY', 'Agent'), (2, 'NotReady', 'NOTREADY', 'Agent'),
     (3, 'Busy', 'BUSY', 'Agent'), (4, 'AfterCallWork', 'ACW', 'Agent');
 insert into resource_state_reason values (1, 2, 'Lunch', 1), (2, 2, 'Training', 1);
@@ -60,8 +58,8 @@ insert into gidb_gc_switch values (101, 101, 'SwitchA', 946684800, null, 1), (10
 insert into gidb_gc_agent select n, 101, 'agent' || n, 'E' || n, 'First' || n, 'Last' || n, 946684800, null, 1
   from generate_series(1, 40) as n;
 insert into gidb_gc_group select n, 101, 'Group ' || n, 1, 946684800, null, 1 from generate_series(1, 5) as n;
-insert into gidb_gc_endpoint select n, 101, 102, (7000 + n)::text, 1, 946684800, null, 1 from generate_series(1, 50) as
-n; insert into gidb_gc_place select n, 101, 'place' || n, 946684800, null, 1 from generate_series(1, 40) as n;
+insert into gidb_gc_endpoint select n, 101, 102, (7000 + n)::text, 1, 946684800, null, 1 from generate_series(1, 50) as n;
+insert into gidb_gc_place select n, 101, 'place' || n, 946684800, null, 1 from generate_series(1, 40) as n;
 insert into gidb_gc_skill select n, 101, 'Skill ' || n, 946684800, null, 1 from generate_series(1, 8) as n;
 insert into gidb_gc_campaign select n, 101, 'Campaign ' || n, 946684800, null, 1 from generate_series(1, 3) as n;
 insert into gidb_gc_calling_list select n, 101, 'List ' || n, 946684800, null, 1 from generate_series(1, 3) as n;
@@ -72,8 +70,8 @@ insert into resource_skill_fact_ select n, 2, n, 1 + n %% 8, 5, 946684800, null,
 insert into contact_attempt_fact
 select n, 2, 1 + n %% 3, 1 + n %% 3, 1 + n %% 3, 1 + n %% 2, %(started)s - 7200 - n, %(started)s - 7000 - n,
        (%(started)s - 7200 - n) - (%(started)s - 7200 - n) %% 900, 1 from generate_series(1, 100) as n;
-insert into calling_list_metric_fact select n, 2, n, n, 1000 * n, %(quarter)s - 86400, 1 from generate_series(1, 3) as
-n; insert into campaign_group_session_fact select n, 2, n, n, %(started)s - 86400, %(started)s - 3600, 1
+insert into calling_list_metric_fact select n, 2, n, n, 1000 * n, %(quarter)s - 86400, 1 from generate_series(1, 3) as n;
+insert into campaign_group_session_fact select n, 2, n, n, %(started)s - 86400, %(started)s - 3600, 1
   from generate_series(1, 3) as n;
 insert into campaign_group_state_fact select n, n, 2, n, %(started)s - 86400, %(started)s - 3600, 1
   from generate_series(1, 3) as n;
@@ -159,7 +157,6 @@ values ('JOB-SEED', 'Job_InitializeGIM', to_timestamp(%(started)s) at time zone 
         to_timestamp(%(started)s) at time zone 'UTC', 0, 'success');
 
 -- Sequences continue above the highest key.
-select setval('seq_interaction_fact', %(scale)s + 1, false), setval('seq_interaction_resource_fact', %(scale)s + 1,
-false),
+select setval('seq_interaction_fact', %(scale)s + 1, false), setval('seq_interaction_resource_fact', %(scale)s + 1, false),
        setval('seq_mediation_segment_fact', %(scale)s + 1, false),
        setval('seq_ixn_resource_state_fact', %(scale)s + 1, false);

@@ -1,6 +1,6 @@
 -- The Info Mart's replicated tables, in the Oracle names' lower case. Run with search_path set to the schema.
 -- Columns come from the physical data models of Genesys Info Mart; tables whose columns the lab does
--- not need have only the first of them.
+-- not need have only the first of them. A create table begins its line: schema.py finds the names by it.
 
 -- Sequences ------------------------------------------------------------------------------------------------
 create sequence seq_interaction_fact;
@@ -327,17 +327,16 @@ create table ag2_queue_subhr (
     accepted_time bigint not null, accepted_time_max bigint not null,
     primary key (date_time_key, tenant_key, media_type_key, resource_key)
 );
-create table ag2_queue_hour (like ag2_queue_subhr, primary key (date_time_key, tenant_key, media_type_key,
-resource_key)); create table ag2_queue_day (like ag2_queue_subhr, primary key (date_time_key, tenant_key,
-media_type_key, resource_key)); create table ag2_agent_subhr (
+create table ag2_queue_hour (like ag2_queue_subhr, primary key (date_time_key, tenant_key, media_type_key, resource_key));
+create table ag2_queue_day (like ag2_queue_subhr, primary key (date_time_key, tenant_key, media_type_key, resource_key));
+create table ag2_agent_subhr (
     date_time_key bigint not null, tenant_key bigint not null, media_type_key bigint not null,
     resource_key bigint not null, accepted bigint not null, engage_time bigint not null, hold_time bigint not null,
     wrap_time bigint not null,
     primary key (date_time_key, tenant_key, media_type_key, resource_key)
 );
-create table ag2_agent_hour (like ag2_agent_subhr, primary key (date_time_key, tenant_key, media_type_key,
-resource_key)); create table ag2_agent_day (like ag2_agent_subhr, primary key (date_time_key, tenant_key,
-media_type_key, resource_key));
+create table ag2_agent_hour (like ag2_agent_subhr, primary key (date_time_key, tenant_key, media_type_key, resource_key));
+create table ag2_agent_day (like ag2_agent_subhr, primary key (date_time_key, tenant_key, media_type_key, resource_key));
 -- A table of the lab only, filled by its GIMAgg: the pending tables of RAA are not published.
 create table agr_pending_request (
     request_id bigint primary key default nextval('seq_agr_pending_request'), from_ts bigint not null,

@@ -699,7 +699,13 @@ class RemoteStream:
 
     def begin(self) -> None:
         """Wait for the script's first line."""
-        self._channel.sendall(f"{self._mark}\n".encode())
+        try:
+            self._channel.sendall(f"{self._mark}\n".encode())
+        except TimeoutError:
+            raise
+        except OSError:
+            # Another program has ended already: its output and its exit code decide.
+            pass
         seen = b""
         while (after := after_mark(seen, self._mark)) is None:
             data = self._channel.recv(_CHUNK)

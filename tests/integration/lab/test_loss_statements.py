@@ -293,7 +293,7 @@ def test_the_info_mart_gives_its_facts_and_up_to_when_they_are_complete(lab: Lab
     facts = Facts(InfoMartOracleHook("oracle_site2_gim"), "GIM")
     lab.apply(lab.trail(lambda conn: conn.execute("select count(*) > 30 from gim.ctl_audit_log").fetchone()[0]))
     marks, other = facts.marks()
-    assert set(marks) == {101, 102, 104} and other == set()
+    assert set(marks) == {101, 102, 104} and other == {}
     covered, newest = facts.covered(max(marks.values()) - 86400)
     assert newest is not None
     assert all(covered[key] <= marks[key] for key in marks)
