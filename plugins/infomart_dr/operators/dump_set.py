@@ -51,7 +51,7 @@ from infomart_dr.hooks.data_pump import (
 from infomart_dr.hooks.job_log import whole_log
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.human import Gate
-from infomart_dr.operators.jobs import ALARM_AT, JobOperator, failed
+from infomart_dr.operators.jobs import ALARM_AT, JobOperator, ended_event, failed
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.statements import drop_object
@@ -197,7 +197,7 @@ class DataPumpOperator(JobOperator):
         job = step.at(self.role).data_pump.job(name)
         report = self.report(step)
         if job is not None:
-            return Observation(False, f"job {name} is {job.state}")
+            return Observation(False, f"job {name} is {job.state}", {"runs": True})
         if report is None:
             return Observation(False, f"job {name} has not run")
         details = {
@@ -212,11 +212,15 @@ class DataPumpOperator(JobOperator):
         )
         return Observation(self.acceptable(report), what, details)
 
-    def act(self, step: Step, seen: Observation) -> None:
+    def act(self, step: Step, seen: Observation) -> Observation | None:
         data_pump, name = step.at(self.role).data_pump, self.job_name(step)
         job, latest = data_pump.job(name), self.latest(step)
         if latest is not None and latest[1].active:
-            return self.wait(step, latest[0])
+            self.wait(step, latest[0])
+            return None
+        if job is None and latest is not None and seen.details.get("runs"):
+            self.log.info("act: job %s has ended since the observation; its result decides", name)
+            return self.take(step, ended_event(*latest))
         attempt = self.new_attempt(step)
         if job is not None:
             self.log.info("act: attach to job %s, which is %s", name, job.state)
@@ -241,7 +245,8 @@ class DataPumpOperator(JobOperator):
                 stdin=data_pump.password_input(),
                 environment=data_pump.environment,
             )
-        return self.wait(step, attempt)
+        self.wait(step, attempt)
+        return None
 
     def collect(self, step: Step, event: dict[str, Any]) -> None:
         name = self.job_name(step)
@@ -856,6 +861,9 @@ class RecreateMissingIndexes(DataPumpOperator):
         manifest = proven_manifest(step)
         files = [file.name for file in manifest.files]
         missing = missing_indexes(step)
+        if not missing:
+            # A job that has ended since has made them.
+            return None
         generated = {index.name for index in manifest.dictionary.indexes if index.generated}
         named = [index for index in missing if index not in generated]
         if not named:

@@ -129,6 +129,34 @@ def test_a_client_that_was_prepared_and_never_started_is_started_by_the_retry_un
     assert [job_id for job_id, _ in world.submitted] == ["0a1b2c3d-expdp-1"]
 
 
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [(SUCCESS, ""), ("ORA-39171: Job is experiencing a resumable wait.\n", "is vanished"), (None, "is vanished")],
+)
+def test_a_job_that_ends_between_observation_and_act_is_judged_and_never_started_again(
+    world: World, log: str | None, said: str
+) -> None:
+    """Its client was killed, the job went on, and ended just now."""
+    step = world.step()
+    world.attempts["0a1b2c3d-expdp-1"] = JobStatus("vanished")
+    world.jobs[NAME] = "EXECUTING"
+    once = step.data_pump("source").job
+
+    def ends_after_one_look(name: str) -> Any:
+        found = once(name)
+        if world.jobs.pop(name, None) and log is not None:
+            world.files[f"/dp/{name}.log"] = log
+        return found
+
+    step.data_pump("source").job = ends_after_one_look
+    if said:
+        with pytest.raises(TransientError, match=said):
+            RunExpdp(task_id="run_expdp")._run(step)
+    else:
+        assert "success" in RunExpdp(task_id="run_expdp")._run(step)["summary"]
+    assert world.submitted == []
+
+
 def test_no_job_starts_in_the_root_of_a_cdb(world: World) -> None:
     world.container_faults = ["dba_connection of site2 leads to the container CDB$ROOT, and database.pdb is GIMPDB"]
     with pytest.raises(GuardError, match=r"(?s)CDB\$ROOT.*Data Pump would work in another container"):
@@ -258,6 +286,18 @@ def test_indexes_are_not_created_twice_while_the_first_job_runs_without_its_clie
     world.jobs[job_name("GIM_IDX", "plan-1 0")] = "EXECUTING"
     with pytest.raises(TransientError, match="EXECUTING"):
         RecreateMissingIndexes(task_id="indexes", role="target")._run(world.step())
+    assert world.submitted == []
+
+
+def test_indexes_that_a_job_has_just_made_are_not_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [["IX"], ["IX"], [], []]
+    replace_question(monkeypatch, "missing_indexes", lambda step: left.pop(0))
+    manifest = SimpleNamespace(files=[], dictionary=SimpleNamespace(indexes=[]))
+    replace_question(monkeypatch, "proven_manifest", lambda step: manifest)
+    world.attempts["0a1b2c3d-indexes-1"] = JobStatus("vanished")
+    RecreateMissingIndexes(task_id="indexes", role="target")._run(world.step())
     assert world.submitted == []
 
 
