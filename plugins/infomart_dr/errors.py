@@ -33,8 +33,16 @@ class InfoMartError(Exception):
         self.next_step, self.clear = next_step, clear
         self.args = (f"{self.what}\nNext: {next_step}",)
 
-    def __reduce__(self) -> tuple[type[InfoMartError], tuple[str, str], dict[str, object]]:
-        return type(self), (self.what, self.next_step), self.__dict__
+    def __reduce__(self) -> tuple[object, ...]:
+        # Without the constructor: kinds differ in what theirs asks for.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[InfoMartError], args: tuple[object, ...]) -> InfoMartError:
+    """An error of a kind before it gets its fields back, for a copy and in another process."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class TransientError(InfoMartError):

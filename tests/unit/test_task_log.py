@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
+import inspect
 import io
 import json
 import logging
-from collections.abc import Callable
+import pickle
+import pkgutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +19,22 @@ import structlog
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk._shared.logging.structlog import structlog_processors
 
+import infomart_dr
 from infomart_dr import task_log
 from infomart_dr.errors import GuardError, InfoMartError
 
 ROOT = Path(__file__).resolve().parents[2]
+for each in pkgutil.walk_packages(infomart_dr.__path__, "infomart_dr."):
+    if not each.name.endswith("__main__"):
+        importlib.import_module(each.name)
+
+
+def all_kinds(kind: type[InfoMartError]) -> Iterator[type[InfoMartError]]:
+    """Every kind of error in the product."""
+    yield kind
+    for each in kind.__subclasses__():
+        if each.__module__.startswith("infomart_dr."):
+            yield from all_kinds(each)
 
 
 def logged(fail: Callable[[], None]) -> list[dict[str, Any]]:
@@ -53,6 +70,21 @@ def test_an_anticipated_error_is_two_records_and_one_without_lines_of_a_program(
     (shown,) = record["error_detail"] if "error_detail" in record else record["exception"]
     assert (shown["exc_type"], shown["frames"]) == ("GuardError", [])
     assert shown["exc_value"].endswith("accepted\nNext: Switch it off.")
+
+
+@pytest.mark.parametrize("kind", sorted(set(all_kinds(InfoMartError)), key=lambda kind: kind.__qualname__))
+def test_each_kind_of_error_can_be_shown_whatever_its_constructor_asks_for(kind: type[InfoMartError]) -> None:
+    """The log shows a copy; a kind that cannot be copied would end the log with a fault of the program."""
+    asked = [
+        each.name
+        for each in list(inspect.signature(kind.__init__).parameters.values())[1:]
+        if each.default is each.empty and each.kind is each.POSITIONAL_OR_KEYWORD
+    ]
+    error = kind(*(f"the {name}." for name in asked))
+    error.advise("Correct it.", "take_lock")
+    shown = copy.copy(error)
+    assert (type(shown), str(shown), vars(shown)) == (kind, str(error), vars(error))
+    assert pickle.loads(pickle.dumps(error)).what == error.what
 
 
 def test_any_other_error_keeps_its_traceback() -> None:

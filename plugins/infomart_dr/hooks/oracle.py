@@ -234,10 +234,6 @@ class OracleError(InfoMartError):
         self.code = code
         super().__init__(what, next_step)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # the third item restores the code after unpickling
-        return type(self), (self.what, self.next_step), {"code": self.code}
-
 
 class OracleUnreachable(OracleError, UnreachableError):
     """The listener or the service does not answer."""

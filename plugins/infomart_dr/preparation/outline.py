@@ -82,9 +82,6 @@ class NotWithoutConnection(GuardError):
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not checked here.", "Start the procedure.")
 
-    def __reduce__(self) -> Any:
-        return type(self), (self.what,)
-
 
 class _NewPlan(Ledger):
     """The ledger of a plan that has not begun."""
