@@ -127,10 +127,16 @@ def extraction_faults(step: Step, role: SiteRole) -> Iterator[Fault]:
 def unreachable_idbs(step: Step, role: SiteRole) -> list[str]:
     """Listeners of IDBs that do not answer the Info Mart Server's host of a site; failed sites have none."""
     endpoints: dict[tuple[str, int], fencing.Endpoint] = {}
-    for site in step.topology.sites.values():
+    here = step.at(role).name
+    for name, site in step.topology.sites.items():
+        database = connection(site.database.dba_connection)
+        # The topology says how hosts of another site reach the site's own listener.
+        way = step.topology.reach(site.database.host, here) if name != here else None
         for idb in site.idbs if site.role != "failed" else ():
             found = connection(idb.connection)
             host, port = found.host, int(found.port or 1521)
+            if way is not None and (found.host, found.port) == (database.host, database.port):
+                host, port = way.address, way.listener_port or port
             endpoints.setdefault((host, port), fencing.Endpoint(f"listener of {idb.name}", host, port))
     targets = list(endpoints.values())
     if not targets:

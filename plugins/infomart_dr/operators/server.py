@@ -218,6 +218,8 @@ def cross_point_of_no_return(step: Step, start: Callable[[], object]) -> None:
     except InfoMartError as error:
         # The proof after the start then counts from the start itself.
         log.warning("observe: the newest fact at %s is not known: %s", step.at("target").name, error)
+    # Once more: the questions above may have taken minutes.
+    step.lock.require(step.plan_id, step.owner)
     step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
     step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
     start()

@@ -165,7 +165,12 @@ def test_a_listener_that_gives_the_servers_host_no_answer_is_named(
         lambda name: SimpleNamespace(host="db.example.com", port=next(p for s, p in ports.items() if s in name)),
     )
     assert settings.unreachable_idbs(world, "target") == []  # type: ignore[arg-type]
-    # IDBs of one database are one listener.
+    # IDBs of one database are one listener; another site's is reached as its hosts are.
+    way = world.topology.reach("site1-db", "site2")
+    assert way is not None
     world.probed = ["silent", "open"]
     (silent,) = settings.unreachable_idbs(world, "target")  # type: ignore[arg-type]
-    assert silent.endswith("(db.example.com:1521)")
+    assert silent.endswith(f"({way.address}:{way.listener_port})")
+    world.probed = ["open", "silent"]
+    (silent,) = settings.unreachable_idbs(world, "target")  # type: ignore[arg-type]
+    assert silent.endswith("(db.example.com:1522)")

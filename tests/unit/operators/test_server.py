@@ -91,20 +91,22 @@ def test_a_start_that_is_refused_is_not_past_the_point_of_no_return(world: World
     assert world.runs == {"target"} and "point_of_no_return" in step.ledger
 
 
+@pytest.mark.parametrize("question", ["server_runs", "newest_fact"])
 def test_a_try_whose_run_was_ended_meanwhile_records_no_point_of_no_return(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, question: str
 ) -> None:
     """The try stood right before the start; the back-out has returned the service and released the lock."""
     step = world.step(**STOPPED)
+    world.runs.clear()
 
-    def overtaken(asked: Any, role: str) -> list[str]:
+    def overtaken(*asked: Any) -> Any:
         step.lock.release("plan-1")
-        return []
+        return [] if question == "server_runs" else 7
 
-    replace_question(monkeypatch, "server_runs", overtaken)
+    replace_question(monkeypatch, question, overtaken)
     with pytest.raises(GuardError, match="does not hold the lock"):
         start(step)
-    assert "point_of_no_return" not in step.ledger and "target" not in world.runs
+    assert not {"point_of_no_return", "server_touched"} & set(step.ledger) and "target" not in world.runs
 
 
 def test_a_stop_of_a_running_server_makes_an_earlier_comparison_void(world: World) -> None:
