@@ -55,18 +55,6 @@ def host(server: Sshd) -> Iterator[RemoteHost]:
         yield host
 
 
-_numbers = iter(range(1_000_000))
-
-
-@pytest.fixture
-def job(host: RemoteHost) -> Iterator[RemoteJob]:
-    job = RemoteJob(host, f"run-{next(_numbers)}.step")
-    yield job
-    host.close()
-    if (Path(host.home()) / job.folder).is_dir():
-        job.kill("KILL", grace=0)
-
-
 def until(look: Callable[[], JobStatus], *states: str, seconds: float = 30) -> JobStatus:
     deadline = time.monotonic() + seconds
     while (status := look()).state not in states:
@@ -78,16 +66,20 @@ def until(look: Callable[[], JobStatus], *states: str, seconds: float = 30) -> J
 # -- login shells and their start files ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("noisy", [False, True], ids=["quiet", "noisy"])
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("shell", "noisy"),
+    [
+        *(pytest.param(shell, False, id=f"{shell}-quiet") for shell in SHELLS),
+        # The others read no start file for a command.
+        *(pytest.param(shell, True, id=f"{shell}-noisy") for shell in START_FILES),
+    ],
+)
 def test_every_login_shell_runs_commands_files_and_jobs(
     server: Sshd, host: RemoteHost, job: RemoteJob, shell: str, noisy: bool
 ) -> None:
     found = shutil.which(shell)
     if found is None:
         pytest.skip(f"not installed: {shell}")
-    if noisy and shell not in START_FILES:
-        pytest.skip(f"{shell} reads no start file for a command")
     server.configure(shell=found)
     if noisy:
         server.start_file({START_FILES[shell]: f"echo '{ORAENV}'\n"})

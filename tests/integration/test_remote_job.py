@@ -54,16 +54,6 @@ def host(server: SshServer) -> Iterator[RemoteHost]:
         yield host
 
 
-_numbers = iter(range(1_000_000))
-
-
-@pytest.fixture
-def job(host: RemoteHost) -> Iterator[RemoteJob]:
-    job = RemoteJob(host, f"run-{next(_numbers)}.step")
-    yield job
-    job.kill("KILL", grace=0)
-
-
 def until(look: Callable[[], JobStatus], *states: str, seconds: float = 8) -> JobStatus:
     deadline = time.monotonic() + seconds
     while True:
