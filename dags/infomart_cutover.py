@@ -34,7 +34,7 @@ with (
     frame.procedure(only="active-standby", needs=("plan",)) as lock,
 ):
     # Airflow ties the first task that is made here to the lock.
-    look = CheckAlreadyDone(task_id="check_already_done", goal="moved")
+    look = CheckAlreadyDone(task_id="check_already_done", goal="moved", continues=True)
     started = cutover.start_at_target()
     chain(
         lock,

@@ -60,7 +60,7 @@ class PermanentError(InfoMartError):
 
 
 class TopologyError(PermanentError):
-    """The topology file, or a parameter that refers to it, is wrong.
+    """The topology file is wrong, or what it refers to.
 
     :param mistakes: the file's mistakes, one line each; empty: ``what`` is the only one.
     """
@@ -71,7 +71,10 @@ class TopologyError(PermanentError):
 
 
 class RequestError(PermanentError):
-    """A run's request is wrong: a clear cannot help, only a new run."""
+    """A value that somebody has given is wrong, of a run a parameter: a clear cannot help, only a new run.
+
+    The next step begins with *Give*; a run's task shows it as *Start a new run with*.
+    """
 
 
 class CredentialsError(PermanentError):

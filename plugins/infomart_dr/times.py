@@ -6,21 +6,22 @@ import math
 from datetime import UTC, datetime
 from typing import overload
 
-from infomart_dr.errors import PermanentError
+from infomart_dr.errors import RequestError
 
 
 def moment(name: str, text: str) -> datetime | None:
     """A parameter's time in UTC, in whole seconds; None when the parameter is empty.
 
-    :raises PermanentError: it is not a valid time.
+    :raises RequestError: it is not a valid time.
     """
     if not text:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise PermanentError(
-            f"The parameter {name} is not a valid time: {text[:40]!r}.", "Give a time such as 2026-11-02T17:00:00Z."
+        raise RequestError(
+            f"The parameter {name} is not a valid time: {text[:40]!r}.",
+            f"Give the parameter {name} as a time such as 2026-11-02T17:00:00Z.",
         ) from None
     return utc(found).replace(microsecond=0)
 

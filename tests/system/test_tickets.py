@@ -209,7 +209,7 @@ def test_a_failure_is_reported_with_the_reason_and_what_to_do_next(client: httpx
     assert started["run_id"] == "INC0000003.2"
     assert failure["task_id"] == "take_lock"
     assert failure["reason"].startswith("Deployment lab has no site 'site9'")
-    assert failure["next_step"].startswith("Give one of: site1, site2.")
+    assert failure["next_step"].startswith("Start a new run with the parameter source, one of: site1, site2")
     assert end["state"] == "failed" and "Failed: take_lock." in end["text"]
 
 

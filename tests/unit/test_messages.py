@@ -20,7 +20,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from tests.unit.operators.fakes import FakeStep
 
-from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.errors import GuardError, InfoMartError, RequestError
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.clearing import advise
 from infomart_dr.plan.step import Observation, Step
@@ -254,6 +254,21 @@ def test_an_error_says_from_where_the_run_is_cleared(said: str, shown: str, clea
     advise(error, Failing(), {"copy.take_scn", "stop.begin"})
     assert (error.next_step, error.clear) == (shown, clear)
     assert str(error) == f"It is wrong.\nNext: {shown}"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Give the parameter target, one of: a, b.", "Start a new run with the parameter target, one of: a, b."),
+        ("Start a new run with a shorter id.", "Start a new run with a shorter id."),
+        ("Correct it.", "Correct it. Then start a new run."),
+        ("", "Then start a new run."),
+    ],
+)
+def test_a_wrong_request_asks_for_a_new_run_and_never_for_a_clear(said: str, shown: str) -> None:
+    error = RequestError("It is wrong.", said)
+    advise(error, Failing(), {"copy.take_scn", "stop.begin"})
+    assert (error.next_step, error.clear) == (shown, "")
 
 
 def test_a_step_that_fails_says_it_and_leaves_it_for_the_message_at_the_runs_end(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from infomart_dr.errors import PermanentError
+from infomart_dr.errors import RequestError
 from infomart_dr.times import clock, moment, shown, span, utc
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -31,9 +31,9 @@ def test_an_empty_parameter_is_none() -> None:
 
 @pytest.mark.parametrize("text", ["tomorrow", "2026-13-01T00:00Z", "1796059398"])
 def test_a_parameter_that_is_not_a_time_is_named(text: str) -> None:
-    with pytest.raises(PermanentError, match=f"The parameter begins_at is not a valid time: {text!r}") as caught:
+    with pytest.raises(RequestError, match=f"The parameter begins_at is not a valid time: {text!r}") as caught:
         moment("begins_at", text)
-    assert caught.value.next_step == "Give a time such as 2026-11-02T17:00:00Z."
+    assert caught.value.next_step == "Give the parameter begins_at as a time such as 2026-11-02T17:00:00Z."
 
 
 def test_a_time_without_a_zone_is_utc() -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from infomart_dr import topology
-from infomart_dr.errors import TopologyError
+from infomart_dr.errors import RequestError, TopologyError
 from infomart_dr.topology.mistakes import RENAMED
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "topology.yaml"
@@ -340,24 +340,24 @@ def test_a_folder_with_two_deployments_asks_for_one(tmp_path: Path, monkeypatch:
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(EXAMPLE.read_text().replace("contact-centre", name))
     monkeypatch.setenv(topology.PATH_VARIABLE, str(tmp_path))
-    with pytest.raises(TopologyError, match="one of: one, two"):
+    with pytest.raises(RequestError, match="one of: one, two"):
         topology.load()
     assert topology.load("two").name == "two"
-    with pytest.raises(TopologyError, match="not a valid name"):
+    with pytest.raises(RequestError, match="not a valid name"):
         topology.load("../two")
 
 
 def test_a_file_of_another_deployment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(topology.PATH_VARIABLE, str(EXAMPLE))
-    with pytest.raises(TopologyError, match="found 'contact-centre'"):
+    with pytest.raises(RequestError, match="found 'contact-centre'"):
         topology.load("elsewhere")
 
 
 def test_source_and_target_must_differ_exist_and_not_be_failed(document: dict[str, Any]) -> None:
     sites = read(document)
-    with pytest.raises(TopologyError, match="both frankfurt"):
+    with pytest.raises(RequestError, match="both frankfurt"):
         sites.pair("frankfurt", "frankfurt")
-    with pytest.raises(TopologyError, match="no site 'paris'"):
+    with pytest.raises(RequestError, match="no site 'paris'"):
         sites.pair(None, "paris")
     with pytest.raises(TopologyError, match="role failed"):
         read(change(document, "sites.dublin.role", "failed")).pair(None, "dublin")
@@ -382,7 +382,7 @@ def test_a_failover_goes_from_the_active_site_to_the_standby_also_when_the_file_
     assert read(taken_over).failover_pair("frankfurt", "dublin").target == "dublin"
     with pytest.raises(TopologyError, match="survivor is not given and no site has the role standby"):
         read(document).failover_pair(None, None)
-    with pytest.raises(TopologyError, match="Failed site and survivor are both dublin"):
+    with pytest.raises(RequestError, match="failed_site and survivor are both dublin"):
         sites.failover_pair("dublin", "dublin")
 
 
@@ -398,7 +398,7 @@ def active_active(document: dict[str, Any]) -> dict[str, Any]:
 def test_each_server_of_an_active_active_deployment_has_an_object_of_its_own(active_active: dict[str, Any]) -> None:
     sites = read(active_active)
     assert (sites.application("dublin"), sites.application_dbid("dublin")) == ("GIM_1", 201)
-    with pytest.raises(TopologyError, match="failed_site"):
+    with pytest.raises(RequestError, match="failed_site"):
         sites.failover_pair(None, None)
     assert sites.failover_pair("frankfurt", None).target == "dublin"
     with pytest.raises(TopologyError, match=r"sites\.dublin\.info_mart_server: application or application_dbid"):

@@ -22,6 +22,7 @@ from infomart_dr.errors import (
     InfoMartError,
     PermanentError,
     RemoteCommandError,
+    RequestError,
     UnreachableError,
 )
 from infomart_dr.hooks.goldengate_parameters import three_parts
@@ -97,9 +98,9 @@ class ReaggregationWindow:
         object.__setattr__(self, "start", _aware(self.start, "start"))
         object.__setattr__(self, "end", _aware(self.end, "end"))
         if self.start >= self.end:
-            raise PermanentError(
+            raise RequestError(
                 f"The interval {shown(self.start)} to {shown(self.end)} is empty.",
-                "Give a start before the end.",
+                "Give a reaggregate_from that lies before reaggregate_to.",
             )
 
     @classmethod
@@ -108,13 +109,14 @@ class ReaggregationWindow:
 
         :param failure: time of the site's failure, with a time zone.
         :param now: present time, with a time zone.
-        :raises PermanentError: a time has no zone, or the failure is in the future.
+        :raises PermanentError: a time has no zone.
+        :raises RequestError: the failure is in the future.
         """
         failure, now = _aware(failure, "failure time"), _aware(now, "present time")
         if failure > now:
-            raise PermanentError(
+            raise RequestError(
                 f"The failure time {shown(failure)} is in the future (now {shown(now)}).",
-                "Give the time of the site's failure in UTC.",
+                "Give the time of the site's failure as failure_time, in UTC.",
             )
         return cls(failure - BEFORE_FAILURE, now)
 

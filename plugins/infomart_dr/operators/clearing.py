@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from infomart_dr.errors import InfoMartError
+from infomart_dr.errors import InfoMartError, RequestError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,6 +40,11 @@ def advise(error: InfoMartError, task: Clearable, above: set[str]) -> None:
     :param above: ids of the tasks above.
     """
     text, clear = error.next_step, first_to_clear(task)
+    if isinstance(error, RequestError):
+        # A cleared run has the same parameters.
+        text = re.sub(r"^Give\b", "Start a new run with", text)
+        error.advise(text if _INSTEAD.search(text) else f"{text} Then start a new run.".lstrip(), "")
+        return
     if (named := _OTHER.search(text)) is not None:
         name = named[1]
         error.clear = next(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from infomart_dr.errors import RequestError
 from infomart_dr.guards.goal import Goal, reached_already
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
@@ -18,17 +19,18 @@ class CheckAlreadyDone(StepOperator):
     """Check whether the goal is already reached. If so, every other step of this plan has nothing to do.
 
     :param goal: the procedure's goal; empty: by the run's parameter ``option``.
+    :param continues: the procedure continues a plan that another one has begun.
     """
 
     changes = "a row in the plan's ledger"
     always = True
     in_report = True
 
-    def __init__(self, *, goal: Goal | Literal[""] = "", **kwargs: object) -> None:
+    def __init__(self, *, goal: Goal | Literal[""] = "", continues: bool = False, **kwargs: object) -> None:
         if not goal:
             self.guide = "Choice of Active Site (guide:276-280); Return to Normal, options 1 and 2 (guide:1072-1084)"
         super().__init__(**kwargs)  # type: ignore[arg-type]
-        self.goal = goal
+        self.goal, self.continues = goal, continues
 
     def _goal(self, step: Step) -> Goal:
         if self.goal:
@@ -40,6 +42,11 @@ class CheckAlreadyDone(StepOperator):
         if facts.BEGUN in recorded or any(fact in recorded for fact in PROGRESS):
             return Observation(
                 True, "the plan is under way; its recorded facts show what is left", {NOTHING_DONE: True}
+            )
+        if self.continues and facts.GOAL_REACHED not in recorded:
+            raise RequestError(
+                f"Plan {step.plan_id} has copied nothing to {step.at('target').name}: no fact of it is recorded.",
+                "Give the parameter plan, the run id of the run that has copied the database.",
             )
         reached = reached_already(step, self._goal(step))
         if reached and recorded.get(facts.GOAL_REACHED):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import GuardError, PermanentError
+from infomart_dr.errors import GuardError, RequestError
 from infomart_dr.guards.plan_holds import chosen_idbs
 from infomart_dr.guards.purge_holds import (
     OWNER_LIMIT,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 PLACE, EXTEND, RELEASE, LIST = "place", "extend", "release", "list"
-_CORRECT = "Correct the parameters and start the run again."
+_CORRECT = "Give corrected parameters."
 #: Allowed difference between the clocks of Airflow and of an IDB.
 _CLOCKS = timedelta(minutes=10)
 #: Age up to which released holds are listed.
@@ -62,7 +62,7 @@ def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now
 
     :param run_id: id of the hold that a run places.
     :param asked_at: time of the request; a retry or a clear may read it after the requested end.
-    :raises PermanentError: the parameters do not fit together; the message names them.
+    :raises RequestError: the parameters do not fit together; the message names them.
     """
     text = {name: str(params.get(name) or "").strip() for name in ("action", "which", "hold", "reason", "ticket")}
     begins = moment("begins_at", str(params.get("begins_at") or ""))
@@ -71,34 +71,35 @@ def read_request(params: Mapping[str, Any], run_id: str, asked_at: datetime, now
     until = moment("until_time", str(params.get("until_time") or ""))
     action = text["action"]
     if bool(site) != bool(until):
-        raise PermanentError("until_site_passes and until_time belong together, but one of them is empty.", _CORRECT)
+        raise RequestError("until_site_passes and until_time belong together, but one of them is empty.", _CORRECT)
     end = End(ends, site or None, until) if ends or until else None
     if action in (PLACE, EXTEND):
         if end is None or (ends and until):
-            raise PermanentError(
+            raise RequestError(
                 f"The action {action} needs one end: ends_at, or until_site_passes with until_time.", _CORRECT
             )
         if ends and ends <= max(begins or asked_at, asked_at):
-            raise PermanentError(
+            raise RequestError(
                 f"The end {shown(ends)} must be later than the begin and than the request ({shown(asked_at)}).",
                 _CORRECT,
             )
     elif end is not None:
-        raise PermanentError(
-            f"An end was given, but the action {action} takes none.", "To change the end, choose extend."
+        raise RequestError(
+            f"An end was given, but the action {action} takes none.", "Give no end. The action extend changes one."
         )
     if action in (EXTEND, RELEASE) and not text["hold"]:
-        raise PermanentError(
-            f"The action {action} needs the id of a hold in the parameter hold.", "Run the action list to see the ids."
+        raise RequestError(
+            f"The action {action} needs the id of a hold in the parameter hold.",
+            "Give the parameter hold. A run with the action list shows the ids.",
         )
     if action in (PLACE, LIST) and text["hold"]:
-        raise PermanentError(
+        raise RequestError(
             f"An id was given, but the action {action} takes none: a new hold gets the id of its run.", _CORRECT
         )
     if action == PLACE and not (text["reason"] or text["ticket"]):
-        raise PermanentError("A hold needs a reason or a ticket, so that others can see why purging is held.", _CORRECT)
+        raise RequestError("A hold needs a reason or a ticket, so that others can see why purging is held.", _CORRECT)
     if action != PLACE and begins is not None:
-        raise PermanentError(f"A begin was given, but the action {action} takes none.", _CORRECT)
+        raise RequestError(f"A begin was given, but the action {action} takes none.", _CORRECT)
     hold = run_id if action == PLACE else text["hold"]
     reason = text["reason"] or f"ticket {text['ticket']}"
     return Request(action, text["which"], hold, begins or now, end, reason, text["ticket"])
@@ -131,13 +132,14 @@ class CheckRequest(HoldStep):
     """Check that the parameters fit together and that the IDBs exist. Nothing is changed."""
 
     def observe(self, step: Step) -> Observation:
-        request, idbs = self._request(step), chosen_idbs(step)
+        request = self._request(step)
         site = request.end.until_site if request.end is not None else None
-        if site is not None and step.topology.site(site).role == "failed":
+        if site is not None and step.topology.site(site, "until_site_passes").role == "failed":
             raise GuardError(
                 f"{site} has the role failed. Its high-water marks do not move, so the hold would never end by itself.",
                 "Start a run with a site that is not lost as until_site_passes, or with a time as ends_at.",
             )
+        idbs = chosen_idbs(step)
         lost = sorted(set(step.topology.sites) - set(PurgeHolds(step.deployment).living()))
         if lost and not request.which:
             self.log.warning("IDBs of %s are left out: the role there is failed.", ", ".join(lost))
@@ -188,8 +190,9 @@ class ChangeHolds(HoldStep):
             # A run that is cleared after the release must not bring the hold back.
             return missing
         if not known:
-            raise GuardError(
-                f"No chosen IDB has a hold {request.hold!r}.", f"Open holds: {sorted_names(_ids(idbs)) or 'none'}."
+            raise RequestError(
+                f"No chosen IDB has a hold {request.hold!r}.",
+                f"Give the id of an open hold. Open holds: {sorted_names(_ids(idbs)) or 'none'}.",
             )
         open_holds = {label: hold for label, hold in known.items() if hold.released_at is None}
         if request.action == RELEASE:

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from infomart_dr.errors import TopologyError
+from infomart_dr.errors import RequestError, TopologyError
 from infomart_dr.text import NAME
 from infomart_dr.topology.mistakes import doubles, kind_of, mistakes_of
 from infomart_dr.topology.topology import Topology
@@ -98,23 +98,25 @@ def topology_file(deployment: str | None = None) -> Path:
     """Path of the topology file.
 
     :param deployment: needed when ``INFOMART_DR_TOPOLOGY`` is a folder with several files.
-    :raises TopologyError: the variable is not set, or there is no such file.
+    :raises TopologyError: the variable is not set, or the folder has no file.
+    :raises RequestError: there is no such deployment, or none is given and there are several.
     """
     path = topology_folder()
     if path.is_dir():
-        files = sorted(path.glob("*.yaml"))
+        if not (files := sorted(path.glob("*.yaml"))):
+            raise _no_file(path)
+        offer = f"one of: {', '.join(file.stem for file in files)}"
         if deployment:
             if not re.fullmatch(NAME, deployment):
-                raise TopologyError(
+                raise RequestError(
                     f"{deployment[:60]!r} is not a valid name of a deployment.",
-                    "Give lower-case letters, digits, - and _.",
+                    f"Give the parameter deployment, {offer}.",
                 )
             files = [file for file in files if file.stem == deployment]
         if len(files) != 1:
-            raise TopologyError(
+            raise RequestError(
                 f"{path} holds {len(files)} topology files for deployment {deployment or '(not given)'}.",
-                f"Give the parameter deployment, one of: "
-                f"{', '.join(f.stem for f in sorted(path.glob('*.yaml'))) or '(none)'}.",
+                f"Give the parameter deployment, {offer}.",
             )
         path = files[0]
     return path
@@ -129,21 +131,26 @@ def deployments() -> list[str]:
     if not path.is_dir():
         return [load().name]
     if not (found := sorted(file.stem for file in path.glob("*.yaml"))):
-        raise TopologyError(f"{path} holds no topology file.", "Put a file <deployment>.yaml there.")
+        raise _no_file(path)
     return found
+
+
+def _no_file(folder: Path) -> TopologyError:
+    return TopologyError(f"{folder} holds no topology file.", "Put a file <deployment>.yaml there.")
 
 
 def load(deployment: str | None = None) -> Topology:
     """Read the topology of a deployment.
 
     :param deployment: its name; optional when there is only one.
-    :raises TopologyError: no file, a wrong file, or another deployment's file.
+    :raises TopologyError: no file, a wrong file, or a file of another deployment than its name says.
+    :raises RequestError: the only file is that of another deployment.
     """
     path = topology_file(deployment)
     topology = read(path)
     if deployment and topology.name != deployment:
-        raise TopologyError(
-            f"{path}: deployment: found {topology.name!r}; allowed: {deployment!r}, as the run asks.",
-            "Correct the parameter deployment or the file.",
-        )
+        what = f"{path}: deployment: found {topology.name!r}; allowed: {deployment[:60]!r}, as the run asks."
+        if topology_folder().is_dir():
+            raise TopologyError(what, "Correct the name in the file, or the name of the file.")
+        raise RequestError(what, f"Give the parameter deployment as {topology.name}, or leave it empty.")
     return topology

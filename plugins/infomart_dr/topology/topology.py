@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from infomart_dr.errors import TopologyError
+from infomart_dr.errors import RequestError, TopologyError
 from infomart_dr.topology import checks
 from infomart_dr.topology.genesys import InfoMart, Raa
 from infomart_dr.topology.hosts import Host, Reach
@@ -82,18 +82,19 @@ class Topology(Model):
         """DBID of that object."""
         return self.sites[site].info_mart_server.application_dbid or self.info_mart.application_dbid
 
-    def site(self, name: str) -> Site:
+    def site(self, name: str, parameter: str = "") -> Site:
         """A site by name.
 
-        :raises TopologyError: there is no such site.
+        :param parameter: the parameter that gives the name; empty: not known here.
+        :raises RequestError: there is no such site.
         """
         try:
             return self.sites[name]
         except KeyError:
             near = get_close_matches(name.lower(), self.sites, n=1)
-            raise TopologyError(
-                f"Deployment {self.name} has no site {name!r}{f' (nearest: {near[0]!r})' if near else ''}.",
-                f"Give one of: {', '.join(sorted(self.sites))}.",
+            raise RequestError(
+                f"Deployment {self.name} has no site {name[:60]!r}{f' (nearest: {near[0]!r})' if near else ''}.",
+                f"Give {f'the parameter {parameter}, ' if parameter else ''}one of: {', '.join(sorted(self.sites))}.",
             ) from None
 
     def host(self, name: str) -> Host:
@@ -110,11 +111,12 @@ class Topology(Model):
         :param source: site that holds the data; default: the active one.
         :param target: site that receives the data or takes over; default: the only one with role ``new``, else the
             only one with role ``standby``.
-        :raises TopologyError: a site does not exist, both are the same, or the default is not unique.
+        :raises RequestError: a site does not exist, both are the same, or the default is not unique.
+        :raises TopologyError: no site has the role for a default, or the target's role is ``failed``.
         """
         source = source or self.active_site
         target = target or self._only("new", "standby", parameter="target", but=source)
-        found = self._two(source, target, "Source", "target")
+        found = self._two(source, target, ("source", "target"))
         if self.sites[target].role == "failed":
             raise TopologyError(
                 f"The target {target} has the role failed in the topology.",
@@ -130,28 +132,31 @@ class Topology(Model):
         :param failed_site: default: the active one of an active-standby deployment.
         :param survivor: default: the only standby; the other active one of an active-active deployment.
         :param parameters: the form's names of the two parameters.
-        :raises TopologyError: as for :meth:`pair`.
+        :raises RequestError: as for :meth:`pair`.
+        :raises TopologyError: no site has the role for a default.
         """
         if self.architecture == "active-active":
             if not failed_site:
-                raise TopologyError(
+                raise RequestError(
                     "The failed site is not given. In an active-active deployment it may be either site.",
                     f"Give the parameter {parameters[0]}, one of: {', '.join(self._not_failed())}.",
                 )
             survivor = survivor or self._only("active", parameter=parameters[1], but=failed_site)
         failed_site = failed_site or self.active_site
         survivor = survivor or self._only("standby", parameter=parameters[1], but=failed_site)
-        return self._two(failed_site, survivor, "Failed site", "survivor")
+        return self._two(failed_site, survivor, parameters)
 
     def _not_failed(self, but: str = "") -> list[str]:
         """Sites that a person may name; a lost one takes part in nothing."""
         return sorted(name for name, site in self.sites.items() if site.role != "failed" and name != but)
 
-    def _two(self, source: str, target: str, first: str, second: str) -> Pair:
-        self.site(source), self.site(target)
+    def _two(self, source: str, target: str, parameters: tuple[str, str]) -> Pair:
+        first, second = parameters
+        self.site(source, first), self.site(target, second)
         if source == target:
-            raise TopologyError(
-                f"{first} and {second} are both {source}.", f"Give two different sites as {first.lower()} and {second}."
+            raise RequestError(
+                f"The sites {first} and {second} are both {source}.",
+                f"Give two different sites as {first} and {second}.",
             )
         return Pair(topology=self, source=source, target=target)
 
@@ -162,11 +167,14 @@ class Topology(Model):
             if names:
                 break
         if len(names) != 1:
-            found = f"{len(names)} sites have" if names else "no site has"
-            give = "Give" if names else "Set the role of the site in the topology file, or give"
+            wanted, give = " or ".join(roles), f"the parameter {parameter}, one of: {', '.join(self._not_failed(but))}"
+            if names:
+                raise RequestError(
+                    f"The {parameter} is not given and {len(names)} sites have the role {wanted}.", f"Give {give}."
+                )
             raise TopologyError(
-                f"The {parameter} is not given and {found} the role {' or '.join(roles)}.",
-                f"{give} the parameter {parameter}, one of: {', '.join(self._not_failed(but))}.",
+                f"The {parameter} is not given and no site has the role {wanted}.",
+                f"Set the role of the site in the topology file, or start a new run with {give}.",
             )
         return names[0]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import ParamValidationError
-from tests.unit.operators.fakes import FakeStep
 
-from infomart_dr.errors import PermanentError, TopologyError
-from infomart_dr.operators.plan import TakeLock
+from infomart_dr.errors import RequestError
+from infomart_dr.notifiers.tickets import clear_of
 from infomart_dr.runbook import frame, purge_holds
 from infomart_dr.topology import parse
 from infomart_dr.topology.offered import Offered, offered
@@ -119,17 +120,83 @@ def test_times_are_fields_with_a_calendar(bag: DagBag) -> None:
         field.resolve("yesterday at five")
 
 
-def test_a_wrong_name_or_time_is_answered_in_words_by_the_first_task() -> None:
-    frame.common_params()["source"].resolve("Site3")
-    topology = parse(EXAMPLE.read_text(), EXAMPLE)
-    with pytest.raises(
-        TopologyError, match=r"has no site 'Dublin' \(nearest: 'dublin'\)\.\nNext: Give one of: dublin, "
-    ):
-        topology.site("Dublin")
-    step: Any = FakeStep()
-    step.params = {"failure_time": "2026-11-02 25:00"}
-    with pytest.raises(PermanentError, match="The parameter failure_time is not a valid time: '2026-11-02 25:00'"):
-        TakeLock(task_id="take_lock").observe(step)
+@pytest.mark.parametrize(
+    ("dag_id", "given", "what", "next_step"),
+    [
+        ("infomart_return_to_normal", {"source": "Dublin"},
+         "has no site 'Dublin' (nearest: 'dublin').", "the parameter source, one of: dublin, frankfurt."),
+        ("infomart_switchover", {"target": "paris"}, "has no site 'paris'.", "the parameter target, one of: dublin,"),
+        ("infomart_switchover", {"target": "frankfurt"}, "source and target are both frankfurt.",
+         "two different sites as source and target."),
+        ("infomart_failover", {"failed_site": "paris", "survivor": "dublin"},
+         "has no site 'paris'.", "the parameter failed_site, one of:"),
+        ("infomart_failover", {"survivor": "x" * 65536}, "has no site 'xxx", "the parameter survivor, one of:"),
+        ("infomart_failover", {"survivor": "\ud800"}, "has no site '", "the parameter survivor, one of:"),
+        ("infomart_reaggregate", {"source": "paris", "failure_time": "2026-11-02T17:00:00Z"},
+         "has no site 'paris'.", "one of: dublin, frankfurt."),
+        ("infomart_reaggregate", {"failure_time": "2026-11-02 25:00"},
+         "The parameter failure_time is not a valid time: '2026-11-02 25:00'",
+         "the parameter failure_time as a time such as 2026-11-02T17:00:00Z."),
+        ("infomart_failover", {"deployment": "elsewhere"}, "found 'contact-centre'; allowed: 'elsewhere'",
+         "the parameter deployment as contact-centre, or leave it empty."),
+        ("infomart_cutover", {"plan": ""}, "The run must name plan.", "it."),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else str(value)[:40].encode("ascii", "replace").decode(),
+)  # fmt: skip
+def test_a_wrong_value_of_a_form_asks_for_a_new_run_and_for_no_clear(
+    bag: DagBag, monkeypatch: pytest.MonkeyPatch, dag_id: str, given: dict[str, str], what: str, next_step: str
+) -> None:
+    """A cleared run has the same parameters."""
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(EXAMPLE))
+    error = refused(bag, dag_id, "take_lock", given)
+    assert what in error.what and len(error.what) < 300
+    assert error.next_step.startswith(f"Start a new run with {next_step}"), error.next_step
+
+
+def refused(bag: DagBag, dag_id: str, task_id: str, given: dict[str, str]) -> RequestError:
+    """The error of a task whose run has these parameters; no site is connected to."""
+    dag, left = bag.dags[dag_id], dict[str, str]()
+    task, run = dag.get_task(task_id), SimpleNamespace(dag_id=dag_id, run_id="run-1", run_after=datetime.now(UTC))
+    params = {name: dag.params.get_param(name).value for name in dag.params} | given
+    instance = SimpleNamespace(xcom_push=lambda key, value: left.update({key: value}))
+    with pytest.raises(RequestError) as raised:
+        task.execute({"params": params, "dag_run": run, "dag": dag, "ti": instance})
+    assert "clear" not in raised.value.next_step.lower() and not left
+    assert clear_of(task, raised.value) == "", "the ticket names no task to clear either"
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("given", "next_step"),
+    [
+        ({"which": "paris"}, "Start a new run with one of: dublin, frankfurt, ts-dub, ts-fra."),
+        ({"action": "place", "ends_at": "2030-01-01T00:00:00Z", "until_site_passes": "paris", "until_time": "now"},
+         "Start a new run with the parameter until_time as a time"),
+        ({"action": "place", "until_site_passes": "paris", "until_time": "2030-01-01T00:00:00Z", "reason": "x"},
+         "Start a new run with the parameter until_site_passes, one of: dublin, frankfurt."),
+        ({"action": "place", "reason": "x"}, "Start a new run with corrected parameters."),
+        ({"action": "release"}, "Start a new run with the parameter hold."),
+        ({"ends_at": "2030-01-01T00:00:00Z"}, "Start a new run with no end."),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_for_a_hold_asks_for_a_new_run(
+    bag: DagBag, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], next_step: str
+) -> None:
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(EXAMPLE))
+    assert refused(bag, "infomart_purge_hold", "check_request", given).next_step.startswith(next_step)
+
+
+@pytest.mark.parametrize("dag_id", ["infomart_watch", "infomart_purge_guard"])
+@pytest.mark.parametrize("name", ["paris", "../west", "x" * 65536, "west; id"])
+def test_a_run_over_all_deployments_refuses_an_unknown_one_before_any_is_visited(
+    bag: DagBag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dag_id: str, name: str
+) -> None:
+    for each in ("west", "east"):
+        (tmp_path / f"{each}.yaml").write_text("")
+    monkeypatch.setenv("INFOMART_DR_TOPOLOGY", str(tmp_path))
+    error = refused(bag, dag_id, "list_deployments", {"deployment": name})
+    assert error.next_step == "Start a new run with the parameter deployment, one of: east, west."
+    assert len(error.what) < 300
 
 
 def test_what_cannot_be_a_name_is_refused_before_the_run() -> None:

@@ -707,5 +707,5 @@ def test_a_site_or_all_are_its_idbs_that_have_purge_jobs(which: str, found: list
     [("site1", "role failed"), ("bare", "nothing to hold"), ("paris", "Give one of: bare")],
 )
 def test_what_cannot_be_held_is_refused_with_the_reason(which: str, words: str) -> None:
-    with pytest.raises(TopologyError, match=words):
+    with pytest.raises(PermanentError, match=words):
         PurgeHolds(Deployment()).choose(which)  # type: ignore[arg-type]

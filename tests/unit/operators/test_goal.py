@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
-from infomart_dr.errors import GuardError
+from infomart_dr.errors import GuardError, RequestError
 from infomart_dr.guards.goal import reached_already
 from infomart_dr.guards.replication import replicates
 from infomart_dr.hooks.configuration import Change
 from infomart_dr.operators.base import needless
+from infomart_dr.operators.clearing import advising
 from infomart_dr.operators.goal import CheckAlreadyDone
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation
@@ -133,6 +134,17 @@ def test_nothing_is_recorded_without_the_lock(world: World) -> None:
     with pytest.raises(GuardError, match="lock"):
         look(step)
     assert step.ledger == {}
+
+
+def test_a_procedure_that_continues_a_plan_refuses_the_id_of_none(world: World) -> None:
+    """A mistyped id would begin an empty plan, and stop at a later step that asks for its facts."""
+    step = world.step(sites="site2 -> site3")
+    task = CheckAlreadyDone(task_id="check_already_done", goal="moved", continues=True)
+    with pytest.raises(RequestError, match="has copied nothing to site3") as refused, advising(task, None):
+        task._run(step)
+    assert refused.value.next_step.startswith("Start a new run with the parameter plan, the run id of")
+    assert "begun" not in step.ledger and world.asked == []
+    assert "under way" in task._run(world.step(old_replication_removed="yes"))["summary"]
 
 
 # -- what counts as reached ------------------------------------------------------------------------

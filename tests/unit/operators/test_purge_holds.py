@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError, T
 from tests.unit.guards.purge_world import Job, Tables, idb
 from tests.unit.operators.fakes import FakeStep, replace_question
 
-from infomart_dr.errors import GuardError, PermanentError, TopologyError, TransientError, UnreachableError
+from infomart_dr.errors import GuardError, PermanentError, RequestError, TopologyError, TransientError, UnreachableError
 from infomart_dr.guards.plan_holds import no_chosen_purge_runs
 from infomart_dr.guards.purge_holds import End, HoldStore, IdbHolds, Report, plan_hold
 from infomart_dr.operators import purge_holds
@@ -138,7 +138,7 @@ def step_of(world: World, run_id: str = "CHG1", **params: str) -> Any:
     step.topology.timeouts.inline_wait = 5.0
     roles = {"site1": "failed", "site2": "active", "site3": "new"}
     step.topology.sites = {name: SimpleNamespace(role=role) for name, role in roles.items()}
-    step.topology.site = step.topology.sites.__getitem__
+    step.topology.site = lambda name, parameter: step.topology.sites[name]
     return step
 
 
@@ -354,7 +354,7 @@ def test_without_any_purge_job_in_the_topology_the_request_is_refused(world: Wor
 def test_a_hold_that_nobody_placed_is_refused_with_those_that_are_open(world: World, action: str) -> None:
     place(world, which="ts1")
     end = {"ends_at": in_days(3)} if action == "extend" else {}
-    with pytest.raises(GuardError, match="Open holds: CHG1"):
+    with pytest.raises(RequestError, match="Open holds: CHG1"):
         run(step_of(world, "run-2", action=action, hold="CHG9", **end))
 
 

@@ -87,7 +87,7 @@ def test_a_failover_without_a_standby_is_a_blocked_case_with_one_remedy_in_the_f
     (finding,) = report.findings
     assert report.title == "failover of east (? -> ?)"
     assert finding.what == "The target is not given and no site has the role standby."
-    assert finding.remedy.endswith("give the parameter target, one of: site3.")
+    assert finding.remedy.endswith("start a new run with the parameter target, one of: site3.")
 
 
 def test_a_procedure_for_the_other_architecture_is_a_blocked_case(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from infomart_dr.deployment import Deployment
-from infomart_dr.errors import GuardError, InfoMartError, TopologyError
+from infomart_dr.errors import GuardError, InfoMartError, RequestError, TopologyError
 from infomart_dr.evidence.high_water_marks import against, lowest, with_calls
 from infomart_dr.guards import high_water_marks
 from infomart_dr.guards.purge_holds.idb import IdbHolds, Report, left_behind
@@ -44,7 +44,8 @@ class PurgeHolds:
     def choose(self, which: str = "") -> list[IdbHolds]:
         """IDBs by the name of an IDB or of a site; empty: all IDBs of the sites that are not lost.
 
-        :raises TopologyError: there is no such name, the site is lost, or the IDB has no purge jobs.
+        :raises RequestError: there is no such name.
+        :raises TopologyError: the site is lost, or the IDB has no purge jobs.
         """
         topology, living = self._deployment.topology, self.living()
         if not which:
@@ -52,20 +53,22 @@ class PurgeHolds:
         found = [(name, idb) for name, site in topology.sites.items() for idb in site.idbs if which in (name, idb.name)]
         if not found:
             names = sorted({*topology.sites, *(idb.name for site in topology.sites.values() for idb in site.idbs)})
-            raise TopologyError(
-                f"There is neither an IDB nor a site with IDBs named {which!r}.", f"Give one of: {', '.join(names)}."
+            raise RequestError(
+                f"There is neither an IDB nor a site with IDBs named {which[:60]!r}.",
+                f"Give one of: {', '.join(names)}.",
             )
         there = [(site, idb) for site, idb in found if site in living]
         if not there:
             raise TopologyError(
                 f"{which} is at a site with the role failed: its IDBs cannot be asked.",
-                "Choose another one, or correct the role in the topology.",
+                "Correct the role in the topology, then clear this task. Or start a new run with another one.",
             )
         chosen = [self.of(site, idb) for site, idb in there if idb.purge_jobs]
         if not chosen:
             raise TopologyError(
                 f"{which} has no purge_jobs in the topology: there is nothing to hold.",
-                "Add the jobs that purge it under idbs.purge_jobs.",
+                "Add the jobs that purge it under idbs.purge_jobs, then clear this task. Or start a new run with "
+                "another one.",
             )
         return chosen
 
@@ -242,7 +245,8 @@ def holds_released(deployment: Deployment, hold: str = "", which: str = "") -> O
 
     :param hold: id of the hold to check; empty: every hold.
     :param which: name of an IDB or of a site; empty: every IDB of the sites that are not lost.
-    :raises TopologyError: there is no such name, or no IDB with purge jobs.
+    :raises RequestError: there is no such name.
+    :raises TopologyError: no IDB has purge jobs.
     :raises GuardError: no IDB knows the hold; a mistyped id must not read as a released one.
     """
     now, holding, placed = datetime.now(UTC), [], False
