@@ -242,7 +242,7 @@ CREATE OR REPLACE VIEW sys.gv$database AS SELECT 1 AS inst_id, d.* FROM sys.v$da
 CREATE OR REPLACE VIEW sys.v$instance AS
     SELECT 1 AS instance_number, database_name::varchar AS instance_name, host_name::varchar AS host_name,
         version::varchar AS version, version::varchar AS version_full,
-        (pg_postmaster_start_time() AT TIME ZONE 'UTC')::timestamp(0) AS startup_time, 'OPEN'::varchar AS status,
+        date_trunc('second', pg_postmaster_start_time() AT TIME ZONE 'UTC')::timestamp(0) AS startup_time, 'OPEN'::varchar AS status,
         'ACTIVE'::varchar AS database_status, 'PRIMARY_INSTANCE'::varchar AS instance_role,
         'STARTED'::varchar AS archiver, 'ALLOWED'::varchar AS logins, 1 AS "thread#"
     FROM sys.lab_site;
@@ -288,7 +288,7 @@ CREATE OR REPLACE VIEW sys.v$session AS
         nullif(split_part(a.application_name, '|', 4), '')::varchar AS osuser,
         lpad(to_hex(a.pid), 16, '0')::varchar AS saddr,
         (CASE WHEN a.backend_xid IS NOT NULL THEN lpad(to_hex(a.pid::bigint + 4294967296), 16, '0') END)::varchar AS taddr,
-        1 AS inst_id, (a.backend_start AT TIME ZONE 'UTC')::timestamp(0) AS logon_time, NULL::varchar AS sql_id,
+        1 AS inst_id, date_trunc('second', a.backend_start AT TIME ZONE 'UTC')::timestamp(0) AS logon_time, NULL::varchar AS sql_id,
         'USER'::varchar AS type, a.pid::varchar AS process, upper(u.username)::varchar AS schemaname,
         extract(epoch FROM clock_timestamp() - a.state_change)::bigint AS last_call_et,
         (pg_blocking_pids(a.pid))[1] AS blocking_session, a.wait_event::varchar AS event
@@ -301,7 +301,7 @@ CREATE OR REPLACE VIEW sys.v$transaction AS
         (a.backend_xid::text::bigint / 65536)::bigint AS xidusn, (a.backend_xid::text::bigint / 256 % 256)::bigint AS xidslot,
         (a.backend_xid::text::bigint % 256)::bigint AS xidsqn, 'ACTIVE'::varchar AS status,
         to_char(a.xact_start AT TIME ZONE 'UTC', 'MM/DD/YY HH24:MI:SS')::varchar AS start_time,
-        (a.xact_start AT TIME ZONE 'UTC')::timestamp(0) AS start_date,
+        date_trunc('second', a.xact_start AT TIME ZONE 'UTC')::timestamp(0) AS start_date,
         -- in the log's order: the sample taken at or before the transaction's start
         sys.scn_at(a.xact_start) AS start_scn, lpad(to_hex(a.pid), 16, '0')::varchar AS ses_addr,
         1 AS used_ublk, 1 AS used_urec, 1 AS inst_id

@@ -7,17 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.waiting import wait_for
 
 from infomart_lab import icon, procs, supervisor
 from infomart_lab.config import LabConfig
-
-
-def until(condition: Callable[[], object], seconds: float, what: str = "it") -> None:
-    """Wait for a condition; an error when it does not become true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:g} s"
-        time.sleep(0.1)
 
 
 def _is_up(config: LabConfig) -> bool:
@@ -37,7 +30,7 @@ def whole_lab(
     config: LabConfig = request.module.make(tmp_path_factory.mktemp("lab") / "lab", base_port)
     guardian = supervisor.launch(config, owner_pid=os.getpid())
     try:
-        until(lambda: guardian.poll() is not None or _is_up(config), 90, "the start of the lab")
+        wait_for(lambda: guardian.poll() is not None or _is_up(config), 90, "the start of the lab")
         assert guardian.poll() is None, (config.log_dir / "supervisor.log").read_text()[-3000:]
         yield config
     finally:
@@ -47,8 +40,8 @@ def whole_lab(
 
 @pytest.fixture
 def wait() -> Callable[..., None]:
-    """The function :func:`until`."""
-    return until
+    """The function :func:`wait_for`."""
+    return wait_for
 
 
 @pytest.fixture

@@ -67,9 +67,9 @@ def settled(config: LabConfig, site: str) -> int:
 def test_both_servers_fill_their_own_info_mart_with_the_calls_of_all_sources(
     lab: LabConfig, wait: Wait, still: Callable[[], None]
 ) -> None:
-    wait(lambda: {lca.status(lab, site) for site in SITES} == {"Running"}, 20)
+    wait(lambda: {lca.status(lab, site) for site in SITES} == {"Running"})
     for site in SITES:
-        wait(lambda site=site: len(keys(lab, site)) > 40, 30)
+        wait(lambda site=site: len(keys(lab, site)) > 40)
     still()
     assert settled(lab, "site1") == settled(lab, "site2") > 40
     one, other = dict(keys(lab, "site1")), dict(keys(lab, "site2"))
@@ -85,9 +85,9 @@ def test_one_server_is_stopped_and_started_under_its_own_number(
     assert "Status: Stopped" in mlcmd(lab, "site2", "-getappstatus", dbid(lab, "site2"))
     assert "Status: Running" in mlcmd(lab, "site2", "-getappstatus", dbid(lab, "site1"))
     before = len(keys(lab, "site1"))
-    wait(lambda: len(keys(lab, "site1")) > before, 20)
+    wait(lambda: len(keys(lab, "site1")) > before)
     mlcmd(lab, "site2", "-startapp", dbid(lab, "site2"))
-    wait(lambda: lca.status(lab, "site2") == "Running", 20)
+    wait(lambda: lca.status(lab, "site2") == "Running")
     still()
     assert settled(lab, "site1") == settled(lab, "site2")
 
@@ -104,7 +104,7 @@ def test_an_object_that_is_moved_to_the_other_site_starts_nothing_there(lab: Lab
 
 def test_the_survivor_reads_what_its_own_idbs_hold_of_the_lost_sites_source(lab: LabConfig, wait: Wait) -> None:
     """Last of this module: site1 stays lost."""
-    wait(lambda: {lca.status(lab, site) for site in SITES} == {"Running"}, 20)
+    wait(lambda: {lca.status(lab, site) for site in SITES} == {"Running"})
     time.sleep(2)
     supervisor.request(lab, "fail", site="site1")
     assert lca.status(lab, "site2") == "Running"
@@ -116,9 +116,9 @@ def test_the_survivor_reads_what_its_own_idbs_hold_of_the_lost_sites_source(lab:
 
     configuration.update(lab, adjust)
     log = lab.server_root("site2") / "logs" / "gim_etl.log"
-    wait(lambda: "55-20012 IDBs in use: DAP_TS1_site2, DAP_TS2_site2" in log.read_text(), 20)
+    wait(lambda: "55-20012 IDBs in use: DAP_TS1_site2, DAP_TS2_site2" in log.read_text())
     before = len(keys(lab, "site2"))
-    wait(lambda: len(keys(lab, "site2")) > before + 20, 30)
+    wait(lambda: len(keys(lab, "site2")) > before + 20)
     icon.set_load(lab, 0)
 
     def pending_and_late() -> tuple[int, int]:
@@ -134,6 +134,6 @@ def test_the_survivor_reads_what_its_own_idbs_hold_of_the_lost_sites_source(lab:
         pending, late = pending_and_late()
         return pending == late
 
-    wait(nothing_else_waits, 30)
+    wait(nothing_else_waits)
     # Seconds of calls, not more.
     assert pending_and_late()[1] <= 20 * 4

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from tests.waiting import wait_for as wait
 
 from infomart_lab import config as lab_config
 from infomart_lab import life
@@ -188,14 +189,6 @@ def checksums(lab: LabConfig, site: str) -> dict[str, Any]:
 def state(lab: LabConfig, site: str, job: str) -> tuple[str, int] | None:
     rows = query(lab, site, f"select state, pid from sys.lab_datapump_jobs where job_name = '{job}'")
     return rows[0] if rows else None
-
-
-def wait(what: Any, seconds: float = 40) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (value := what()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-    return value
 
 
 def held_up(lab: LabConfig, site: str, program: str, *words: str) -> tuple[subprocess.Popen[str], int]:

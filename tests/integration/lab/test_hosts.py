@@ -14,6 +14,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from tests.waiting import wait_for
 
 from infomart_lab import config as lab_config
 from infomart_lab import host, procs, shims, sshd
@@ -43,10 +44,9 @@ def lab(
         },
     )
     try:
-        deadline = time.monotonic() + 20
-        while not lab_config.ready_file(config, "ssh", "site2").exists():
-            assert part.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
+        ready = lab_config.ready_file(config, "ssh", "site2")
+        wait_for(lambda: ready.exists() or part.poll() is not None, what="the SSH hosts")
+        assert part.poll() is None
         yield config
     finally:
         part.terminate()
@@ -113,19 +113,14 @@ def test_a_command_survives_the_loss_of_its_connection(lab: LabConfig, client: p
     other.exec_command("sleep 0.7; touch survived")
     time.sleep(0.2)
     other.close()
-    deadline = time.monotonic() + 5
-    while not (lab.host_dir("site2", "db") / "survived").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for((lab.host_dir("site2", "db") / "survived").exists, what="the command's end")
 
 
 def test_a_detached_job_outlives_its_session_and_only_its_own_host_sees_it(
     lab: LabConfig, client: paramiko.SSHClient
 ) -> None:
     run(client, "nohup setsid sleep 71 >/dev/null 2>&1 </dev/null &")
-    code, pids, _ = run(client, "pgrep -f 'sleep 71$'")
-    assert code == 0
-    assert len(pids.split()) >= 1
+    pids = wait_for(lambda: run(client, "pgrep -f '^sleep 71$'")[1], what="the job")
     with connect(lab, "gim") as gim:
         assert run(gim, "pgrep sleep")[0] == 1
     run(client, f"kill {pids.split()[0].decode()}")

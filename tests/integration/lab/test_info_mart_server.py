@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import wait_for, wait_until_still
 
 from infomart_lab import audit as judge
 from infomart_lab import config as lab_config
@@ -44,7 +45,7 @@ class Lab:
         environment = {**os.environ, "PYTHONPATH": PYTHONPATH, lab_config.HOME_VARIABLE: str(self.config.home)}
         process = subprocess.Popen([sys.executable, *argv], env=environment)
         self.running.append(process)
-        until(lambda: ready.exists() or process.poll() is not None, 15)
+        wait_for(lambda: ready.exists() or process.poll() is not None, what=program)
         assert process.poll() is None
         return process
 
@@ -68,13 +69,6 @@ class Lab:
             process.wait(10)
         for cluster in self.clusters.values():
             cluster.stop()
-
-
-def until(condition: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +110,11 @@ def drain(lab: Lab) -> None:
         return sizes == {spool}
 
     time.sleep(0.8)
-    until(level, 20)
+    wait_for(level, what="the calls are in both IDBs")
 
 
 def settled(lab: Lab) -> judge.AuditResult:
-    result = judge.audit(lab.config, "site2", wait=15)
+    result = judge.audit(lab.config, "site2", wait=40)
     assert (result.missing, result.duplicated, result.extra, result.pending) == (0, 0, 0, 0), result
     return result
 
@@ -153,9 +147,10 @@ def test_calls_reach_the_info_mart_once_and_the_audit_sees_what_is_wrong(stopped
     lab = stopped
     lab.start("icon", "site2")
     server = lab.start("gim_server", "site2")
-    until(lambda: lab.sql("select count(*) from gim.interaction_fact")[0][0] > 3100, 15)
-    until(lambda: lab.sql("select sum(offered) from gim.ag2_queue_day")[0][0] > 3000, 15)
-    assert lab.sql("select 1 from pg_stat_activity where application_name = 'gim_etl_server' and usename = 'gim'")
+    wait_for(lambda: lab.sql("select count(*) from gim.interaction_fact")[0][0] > 3100, what="the calls")
+    wait_for(lambda: lab.sql("select sum(offered) from gim.ag2_queue_day")[0][0] > 3000, what="the aggregates")
+    session = "select 1 from pg_stat_activity where application_name = 'gim_etl_server' and usename = 'gim'"
+    wait_for(lambda: lab.sql(session), what="the server's session")
     drain(lab)
     result = settled(lab)
     assert result.calls_written > 100
@@ -226,13 +221,12 @@ def test_a_cut_link_queues_calls_and_the_queue_is_written_in_order(stopped: Lab)
     lab = stopped
     lab.start("icon", "site2")
     server = lab.start("gim_server", "site2")
-    until(lambda: lab.journal("TS2", "site3"), 10)
+    wait_for(lambda: lab.journal("TS2", "site3"), what="calls")
     links.change(lab.config, "site2", "site3", cut=True)
     try:
-        time.sleep(0.5)
-        size = len(lab.journal("TS2", "site3"))
+        size = wait_until_still(lambda: len(lab.journal("TS2", "site3")), 0.5, what="the calls over the link")
         ahead = len(lab.journal("TS2", "site2")) + 150
-        until(lambda: len(lab.journal("TS2", "site2")) > ahead, 10)
+        wait_for(lambda: len(lab.journal("TS2", "site2")) > ahead, what="calls at the near site")
         assert len(lab.journal("TS2", "site3")) <= size + icon.BATCH
         waiting = len(lab.journal("TS2", "site2")) - len(lab.journal("TS2", "site3"))
         assert waiting > 100
@@ -261,13 +255,10 @@ def test_the_scheduler_switch_stops_extraction_and_leaves_nothing_untransformed(
     server = lab.start("gim_server", "site2")
     mark = "select max(max_ts) from gim.ctl_extract_hwm"
     before = lab.sql(mark)
-    until(lambda: lab.sql(mark) != before, 10)
+    wait_for(lambda: lab.sql(mark) != before, what="an extraction")
     switch("false")
     try:
-        time.sleep(2.5)
-        held = lab.sql(mark)
-        time.sleep(1.5)
-        assert lab.sql(mark) == held
+        wait_until_still(lambda: lab.sql(mark), 3, what="the high-water mark")
         assert lab.sql(
             "select count(*) from gim.ctl_extract_hwm e where table_name = 'GIDB_G_CALL_V' and max_ts >"
             " (select max(hwm_value) from gim.ctl_transform_history where hwm_name = e.data_source_key::text)"

@@ -134,17 +134,17 @@ async def test_a_throttle_is_shared_by_all_connections_and_can_be_taken_off(lab:
     links.change(lab, "site2", "site3", rate=400_000)
     await settle()
     seconds = await asyncio.gather(first.echo(b"a" * 200_000), second.echo(b"b" * 200_000))
-    assert 0.7 < max(seconds) < 3
+    assert 0.7 < max(seconds) < 15
     links.change(lab, "site2", "site3", rate=None)
     await settle()
-    assert await first.echo(_BLOCK * 16) < 1
+    assert await first.echo(_BLOCK * 16) < 2, "with the throttle it takes 2.6 seconds"
 
 
 async def test_a_delay_is_added_each_way(lab: LabConfig) -> None:
     client = await connect(lab)
     links.change(lab, "site2", "site3", delay_ms=120)
     await settle()
-    assert 0.24 <= await client.echo(b"x") < 1
+    assert 0.24 <= await client.echo(b"x") < 4
 
 
 async def test_a_dead_service_resets_the_connection(lab: LabConfig) -> None:

@@ -692,6 +692,17 @@ def test_the_dictionary_shows_the_end_of_partitions_that_only_the_sites_own_serv
                 connection.execute(f"drop table gim.{table}".encode())
 
 
+def test_an_age_is_never_below_zero(connect: Connect) -> None:
+    """A session on an instance of the cluster whose clock is ahead; and the lab's own, which has whole seconds."""
+    statement = files.statement("sessions_of").replace("- logon_time)", "- (logon_time + 1))")
+    system = connect("SYSTEM")
+    assert {row[-1] for row in rows(system, statement, username="SYSTEM", program="%")} == {0}
+    for _ in range(3):
+        connect("GIM")
+        for session in rows(system, "select sysdate - logon_time from v$session where username = 'GIM'"):
+            assert session[0] >= 0
+
+
 # -- SCN and redo --------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import wait_until_still
 from typer.testing import CliRunner
 
 from infomart_lab import audit as judge
@@ -104,16 +105,16 @@ def test_a_maintained_site_has_partitions_for_the_range_ahead(lab: LabConfig) ->
 def test_without_a_partition_nothing_is_loaded_and_nothing_is_lost_until_the_maintenance_has_run(
     lab: LabConfig, wait: Wait, still: Callable[[], None]
 ) -> None:
-    wait(lambda: facts(lab) > 300, 20)
+    wait(lambda: facts(lab) > 300)
     partitions.set_end(lab, "site1", time.time() - 60)
     failures = ended(lab, "Job_TransformGIM", "failure")
-    wait(lambda: ended(lab, "Job_TransformGIM", "failure") > failures, 20)
+    wait(lambda: ended(lab, "Job_TransformGIM", "failure") > failures)
     held, reached = facts(lab), mark(lab)
     assert "55-20120 Job_TransformGIM" in log(lab)
     assert "ORA-14400: inserted partition key does not map to any partition" in log(lab)
     # Extraction goes on, the schedule's own maintenance comes after the transformation that fails.
-    wait(lambda: mark(lab) > reached, 20)
-    wait(lambda: ended(lab, "Job_TransformGIM", "failure") > failures + 1, 20)
+    wait(lambda: mark(lab) > reached)
+    wait(lambda: ended(lab, "Job_TransformGIM", "failure") > failures + 1)
     assert facts(lab) == held
     assert partitions.end_at(lab, "site1") < time.time()
 
@@ -130,35 +131,32 @@ def test_a_job_that_is_asked_for_runs_while_the_scheduler_is_off(lab: LabConfig,
     option(lab, "schedule", "run-scheduler", "false")
     option(lab, "gim-etl", "partitioning-ahead-range", "3")
     partitions.set_end(lab, "site1", time.time() - 60)
-    time.sleep(3)
-    reached, done = mark(lab), ended(lab, "Job_MaintainGIM")
+    reached = wait_until_still(lambda: mark(lab), 2, what="the high-water mark")
+    done = ended(lab, "Job_MaintainGIM")
     assert run(lab, "gimjob", "Job_MaintainGIM")[0] == 0
     assert ended(lab, "Job_MaintainGIM") == done + 1
     assert abs(partitions.end_at(lab, "site1") - time.time() - 3 * DAY) < 120
     assert mark(lab) == reached  # no other job was run
     option(lab, "schedule", "run-scheduler", "true")
-    wait(lambda: mark(lab) > reached, 20)
+    wait(lambda: mark(lab) > reached)
 
 
 def test_the_schedule_makes_partitions_ahead_in_time(lab: LabConfig, wait: Wait) -> None:
     partitions.set_end(lab, "site1", time.time() + DAY)
-    wait(lambda: partitions.end_at(lab, "site1") > time.time() + 13 * DAY, 20)
+    wait(lambda: partitions.end_at(lab, "site1") > time.time() + 13 * DAY)
 
 
 def test_in_the_migration_state_only_the_migration_runs(lab: LabConfig, wait: Wait, still: Callable[[], None]) -> None:
     begin = len(log(lab))
     site_setup.behind(lab, "site1")
-    wait(lambda: "55-20152" in log(lab)[begin:], 10)
-    time.sleep(2)
-    reached = mark(lab)
-    time.sleep(3)
-    assert mark(lab) == reached
+    wait(lambda: "55-20152" in log(lab)[begin:])
+    reached = wait_until_still(lambda: mark(lab), 3, what="the high-water mark")
     code, shown = run(lab, "gimjob", "Job_MaintainGIM")
     assert (code, "run Job_MigrateGIM first" in shown) == (3, True)
     code, shown = run(lab, "gimjob", "Job_MigrateGIM")
     assert (code, "schema 8.1.4" in shown) == (0, True)
     assert sql(lab, "select schema_version from gim.ctl_schema_info") == "8.1.4"
-    wait(lambda: mark(lab) > reached, 20)
+    wait(lambda: mark(lab) > reached)
     still()
     settled(lab)
 
@@ -166,7 +164,7 @@ def test_in_the_migration_state_only_the_migration_runs(lab: LabConfig, wait: Wa
 def test_a_migration_on_demand_needs_no_request(lab: LabConfig, wait: Wait) -> None:
     option(lab, "schedule", "on-demand-migration", "true")
     site_setup.behind(lab, "site1")
-    wait(lambda: sql(lab, "select schema_version from gim.ctl_schema_info") == "8.1.4", 10)
+    wait(lambda: sql(lab, "select schema_version from gim.ctl_schema_info") == "8.1.4")
 
 
 def test_a_migration_of_a_schema_that_is_up_to_date_succeeds(lab: LabConfig) -> None:
@@ -182,13 +180,11 @@ def test_an_idb_is_read_without_its_icon_and_not_without_its_access_point(
     disable("ICON_TS1_site1")
     time.sleep(2)
     reached = mark(lab)
-    wait(lambda: mark(lab) > reached, 20)
+    wait(lambda: mark(lab) > reached)
     begin = len(log(lab))
     disable("DAP_TS1_site1")
-    wait(lambda: "55-20012 IDBs in use: none" in log(lab)[begin:], 20)
-    reached = mark(lab)
-    time.sleep(3)
-    assert mark(lab) == reached
+    wait(lambda: "55-20012 IDBs in use: none" in log(lab)[begin:])
+    wait_until_still(lambda: mark(lab), 3, what="the high-water mark")
     genesys.replace(lab, "DAP_TS1_site1", {**genesys.application(lab, "DAP_TS1_site1"), "state": 1})
     still()
     settled(lab)

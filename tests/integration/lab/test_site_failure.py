@@ -93,7 +93,7 @@ def part(config: LabConfig, verb: str, name: str) -> dict[str, Any]:
 
 
 def test_the_lab_begins_with_a_serving_site_and_an_empty_one(lab: LabConfig, wait: Wait) -> None:
-    wait(lambda: lca.status(lab, "site1") == "Running", 20)
+    wait(lambda: lca.status(lab, "site1") == "Running")
     assert lca.status(lab, "site2") == "Stopped"
     with connect(lab, "site2") as conn:
         made = conn.execute("select to_regclass('gim.interaction_fact')").fetchall()
@@ -107,20 +107,20 @@ def test_a_site_that_was_never_maintained_has_no_partition_for_now(lab: LabConfi
 
 
 def test_a_lost_active_site_leaves_its_calls_in_the_other_sites_idb(lab: LabConfig, wait: Wait) -> None:
-    wait(lambda: len(in_idb(lab, "TS1", "site2")) > 40, 20)
+    wait(lambda: len(in_idb(lab, "TS1", "site2")) > 40)
     fail(lab)
     lost = called(lab, "TS1")
     other = called(lab, "TS2")
     assert procs.lab_processes(lab.home, site="site1") == []
     assert (lca.status(lab, "site1"), open_ports(lab)) == ("Stopped", set())
-    assert not answers_over_the_link(lab, "oracle")
+    wait(lambda: not answers_over_the_link(lab, "oracle"), what="the link has no other end")
     assert gi2ctl.in_service(lab) == []
     kept = in_idb(lab, "TS1", "site2")
     time.sleep(2)
     # The T-Server of the lost site has no more calls, the one of the other site goes on.
     assert called(lab, "TS1") == lost
-    wait(lambda: called(lab, "TS2") > other + 10, 20)
-    wait(lambda: len(in_idb(lab, "TS2", "site2")) > 10, 20)
+    wait(lambda: called(lab, "TS2") > other + 10)
+    wait(lambda: len(in_idb(lab, "TS2", "site2")) > 10)
     assert in_idb(lab, "TS1", "site2") == kept
     # Commits and journal differ by one transaction at most, and never in a call.
     journaled = journal(lab, "TS1", "site2")
@@ -129,7 +129,7 @@ def test_a_lost_active_site_leaves_its_calls_in_the_other_sites_idb(lab: LabConf
 
 
 def test_a_healed_site_has_its_data_its_icon_and_no_running_server(lab: LabConfig, wait: Wait) -> None:
-    wait(lambda: len(in_idb(lab, "TS1", "site1")) > 20, 20)
+    wait(lambda: len(in_idb(lab, "TS1", "site1")) > 20)
     fail(lab)
     time.sleep(2)
     before = called(lab, "TS1")
@@ -137,15 +137,15 @@ def test_a_healed_site_has_its_data_its_icon_and_no_running_server(lab: LabConfi
     assert open_ports(lab) == set(PARTS.values())
     assert lca.status(lab, "site1") == "Stopped"
     assert gi2ctl.in_service(lab) == []
-    wait(lambda: called(lab, "TS1") > before + 10, 20)
+    wait(lambda: called(lab, "TS1") > before + 10)
     with connect(lab, "site1") as conn:
         rows = conn.execute("select count(*) from gim.interaction_fact").fetchall()
     assert rows[0][0] >= 300
     # The calls that waited for the lost site's IDB are there now, and each call is in both IDBs once.
     icon.set_load(lab, 0)
     for source in ("TS1", "TS2"):
-        wait(lambda source=source: len(in_idb(lab, source, "site1")) == called(lab, source), 20)
-        wait(lambda source=source: in_idb(lab, source, "site1") == in_idb(lab, source, "site2"), 20)
+        wait(lambda source=source: len(in_idb(lab, source, "site1")) == called(lab, source))
+        wait(lambda source=source: in_idb(lab, source, "site1") == in_idb(lab, source, "site2"))
     # The failure has lost and doubled nothing either: the server resumes where it stopped.
     genesys.start_server(lab, "site1")
     found = judge.audit(lab, "site1", wait=40)
@@ -156,7 +156,7 @@ def test_a_healed_site_starts_its_server_by_itself_with_the_fault_on(lab: LabCon
     fail(lab)
     lab_config.set_fault(lab, "site1.gim_server.autostart", True)
     supervisor.request(lab, "heal", site="site1")
-    wait(lambda: lca.status(lab, "site1") == "Running", 20)
+    wait(lambda: lca.status(lab, "site1") == "Running")
 
 
 @pytest.mark.parametrize(
@@ -169,14 +169,17 @@ def test_a_healed_site_starts_its_server_by_itself_with_the_fault_on(lab: LabCon
     ],
 )
 def test_one_part_of_a_lost_site_comes_back_alone(
-    lab: LabConfig, started: str, alive: set[str], services: list[str]
+    lab: LabConfig, wait: Wait, started: str, alive: set[str], services: list[str]
 ) -> None:
     fail(lab)
     assert part(lab, "start", started)["state"] == "ready"
     time.sleep(0.5)
     assert open_ports(lab) == alive
-    seen = {service for service in ("oracle", "ssh-db", "ssh-gim", "config") if answers_over_the_link(lab, service)}
-    assert seen == set(services)
+
+    def seen() -> set[str]:
+        return {name for name in ("oracle", "ssh-db", "ssh-gim", "config") if answers_over_the_link(lab, name)}
+
+    wait(lambda: seen() == set(services), what=f"only {services} answer")
     status = supervisor.request(lab, "status")["sites"]["site1"]
     assert status["state"] == "failed"
     assert {name for name, found in status["parts"].items() if found["state"] == "ready"} == alive

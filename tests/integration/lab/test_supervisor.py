@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.waiting import wait_for
 
 from infomart_lab import config as lab_config
 from infomart_lab import procs, supervisor
@@ -34,13 +35,6 @@ def cli(*arguments: object) -> tuple[int, dict]:
         timeout=60,
     )
     return done.returncode, json.loads(done.stdout or "{}")
-
-
-def wait_for(what: Callable[[], object], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -120,6 +114,7 @@ async def test_failing_a_site_kills_its_detached_processes_and_no_others(mini: S
     await mini.start(shell("server", "sleep 64; :", site="site3"))
     home = mini.config.home
     wait_for(lambda: len(procs.lab_processes(home, site="site2")) == 5)
+    wait_for(lambda: len(procs.lab_processes(home, site="site3")) == 2)
     assert (await mini.fail("site2"))["left"] == []
     assert procs.lab_processes(home, site="site2") == []
     assert len(procs.lab_processes(home, site="site3")) == 2

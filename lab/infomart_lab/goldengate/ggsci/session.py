@@ -51,10 +51,14 @@ class Session:
         return self.answer("n").lower().startswith("y")
 
     def take_time(self) -> None:
-        """The fault ``slow_register``: commands that write or lock the dictionary take that many seconds."""
-        seconds = lab.fault(self.config, f"{self.site}.goldengate.slow_register")
-        if seconds is not None:
-            time.sleep(float(str(seconds)))
+        """The fault ``slow_register``: commands that write or lock the dictionary take that many seconds, or until the
+        fault is withdrawn."""
+        fault = f"{self.site}.goldengate.slow_register"
+        if (seconds := lab.fault(self.config, fault)) is None:
+            return
+        end = time.monotonic() + float(str(seconds))
+        while (left := end - time.monotonic()) > 0 and lab.fault(self.config, fault) is not None:
+            time.sleep(min(left, 0.1))
 
     def connect(self) -> Database:
         """The database, without a login.
