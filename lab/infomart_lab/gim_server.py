@@ -161,7 +161,7 @@ def _connect(config: LabConfig, site: str, dap: dict[str, Any]) -> Connection:
         dap["database"],
         user=dap["schema"].lower(),
         seen_from=site,
-        application_name="gim_etl_server",
+        application_name=postgres.program_on(f"{site}-gim", "gim_etl_server"),
     )
 
 

@@ -144,7 +144,9 @@ class Writer(threading.Thread):
                     user=self.source.schema_name.lower(),
                     autocommit=False,
                     seen_from=self.source.site,
-                    application_name=f"ICON_{self.source.name}_{self.idb_site}",
+                    application_name=postgres.program_on(
+                        f"{self.source.site}-gim", f"ICON_{self.source.name}_{self.idb_site}"
+                    ),
                 ) as conn:
                     with postgres.deadline(conn, _DEADLINE):
                         self._begin(conn)

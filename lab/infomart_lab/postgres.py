@@ -215,6 +215,11 @@ def connect(
     )
 
 
+def program_on(machine: str, program: str) -> str:
+    """An application name whose PROGRAM and MACHINE the dictionary shows."""
+    return f"ora|{program}|||{machine}|"
+
+
 @contextlib.contextmanager
 def deadline(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
     """Shut the connection's socket when the block lasts longer than ``seconds``.

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import pq
 from psycopg.pq import abc
 
+from infomart_lab.oracle import logon
 from infomart_lab.oracle.errors import OracleError, from_postgres
 
 
@@ -34,6 +35,8 @@ class Backend:
         if self._connection.status != pq.ConnStatus.OK:
             message = self._connection.error_message.decode(errors="replace").strip()
             self._connection.finish()
+            if refused := logon.refusal(message):
+                raise OracleError(*refused)
             raise OracleError(1034, f"ORACLE not available ({message})")
         self._connection.nonblocking = 1
         self._watch = watch

@@ -277,8 +277,8 @@ CREATE OR REPLACE FUNCTION sys.lab_sessions() RETURNS SETOF pg_stat_activity LAN
 REVOKE ALL ON FUNCTION sys.lab_sessions() FROM public;
 CREATE OR REPLACE VIEW sys.v$session AS
     SELECT a.pid AS sid,
-        CASE WHEN a.application_name LIKE 'ora|%' THEN nullif(split_part(a.application_name, '|', 6), '')::integer
-            ELSE a.pid % 32768 END AS "serial#",
+        coalesce(CASE WHEN a.application_name LIKE 'ora|%' THEN nullif(split_part(a.application_name, '|', 6), '')::integer END,
+            a.pid % 32768) AS "serial#",
         upper(u.username)::varchar AS username,
         CASE a.state WHEN 'active' THEN 'ACTIVE' ELSE 'INACTIVE' END::varchar AS status,
         (CASE WHEN a.application_name LIKE 'ora|%' THEN split_part(a.application_name, '|', 2)
@@ -505,6 +505,11 @@ CREATE OR REPLACE VIEW sys.dba_cons_columns AS
     FROM pg_attribute a JOIN sys.lab_relations t ON t.oid = a.attrelid
     WHERE a.attnotnull AND a.attnum > 0 AND NOT a.attisdropped AND t.relkind IN ('r', 'p') AND NOT t.relispartition
         AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.conrelid = a.attrelid AND p.contype = 'p' AND a.attnum = ANY (p.conkey));
+-- Triggers AFTER LOGON ON DATABASE. LISTS has what the body compares: user, machines, first labels, addresses, text.
+CREATE TABLE IF NOT EXISTS sys.lab_logon_triggers (
+    owner varchar NOT NULL, trigger_name varchar PRIMARY KEY, status varchar NOT NULL, valid boolean NOT NULL,
+    body text NOT NULL, refused_user varchar, machines varchar[], labels varchar[], addresses varchar[], message text
+);
 CREATE OR REPLACE VIEW sys.dba_triggers AS
     SELECT t.owner, upper(g.tgname)::varchar AS trigger_name,
         (CASE WHEN g.tgtype & 2 = 2 THEN 'BEFORE' ELSE 'AFTER' END
@@ -517,7 +522,10 @@ CREATE OR REPLACE VIEW sys.dba_triggers AS
     FROM pg_trigger g JOIN sys.lab_relations t ON t.oid = g.tgrelid JOIN pg_proc p ON p.oid = g.tgfoid WHERE NOT g.tgisinternal AND NOT t.relispartition
     UNION ALL
     SELECT 'SYS'::varchar, 'GGS_DDL_TRIGGER_BEFORE'::varchar, 'BEFORE EVENT'::varchar, 'DDL'::varchar, 'SYS'::varchar, NULL,
-        value, 'DATABASE'::varchar, ''::text FROM sys.lab_parameters WHERE name = 'ddl_trigger' AND value <> '';
+        value, 'DATABASE'::varchar, ''::text FROM sys.lab_parameters WHERE name = 'ddl_trigger' AND value <> ''
+    UNION ALL
+    SELECT owner, trigger_name, 'AFTER EVENT'::varchar, 'LOGON '::varchar, 'SYS'::varchar, NULL, status,
+        'DATABASE'::varchar, body FROM sys.lab_logon_triggers;
 CREATE OR REPLACE VIEW sys.dba_sequences AS
     SELECT r.owner AS sequence_owner, coalesce('ISEQ$$_' || d.refobjid, r.name)::varchar AS sequence_name, q.seqmin::numeric AS min_value, q.seqmax::numeric AS max_value,
         q.seqincrement::numeric AS increment_by, (CASE WHEN q.seqcycle THEN 'Y' ELSE 'N' END)::varchar AS cycle_flag,
@@ -547,7 +555,8 @@ CREATE OR REPLACE VIEW sys.dba_objects AS
     FROM pg_proc p JOIN sys.lab_schemas s ON s.oid = p.pronamespace
     WHERE p.prorettype <> 'trigger'::regtype  -- the body of a trigger, which Oracle does not show apart
     UNION ALL
-    SELECT owner, trigger_name, 0, 'TRIGGER', 'VALID', 'N', 'N' FROM sys.dba_triggers
+    SELECT t.owner, t.trigger_name, 0, 'TRIGGER', (CASE WHEN l.valid IS FALSE THEN 'INVALID' ELSE 'VALID' END)::varchar,
+        'N', 'N' FROM sys.dba_triggers t LEFT JOIN sys.lab_logon_triggers l USING (owner, trigger_name)
     UNION ALL
     SELECT owner, name, 0, type, status, 'N', 'N' FROM sys.lab_source
     UNION ALL
@@ -875,9 +884,69 @@ BEGIN
     END IF;
     UPDATE sys.lab_parameters SET value = upper(new_value) WHERE name = parameter;
 END $$;
+CREATE OR REPLACE FUNCTION sys.has_privilege(wanted text) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER AS $$
+    -- The roles of a full import and of a DBA bring those on triggers.
+    SELECT EXISTS (SELECT FROM sys.lab_privileges WHERE grantee = upper(session_user)
+        AND privilege IN (wanted, 'DBA', 'IMP_FULL_DATABASE', 'DATAPUMP_IMP_FULL_DATABASE'))$$;
+CREATE OR REPLACE PROCEDURE sys.create_logon_trigger(owner text, trigger_name text, body text, valid boolean,
+    refused_user text, machines text[], labels text[], addresses text[], message text, enabled boolean)
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF NOT sys.has_privilege('ADMINISTER DATABASE TRIGGER') THEN
+        RAISE EXCEPTION 'ORA-01031: insufficient privileges';
+    END IF;
+    DELETE FROM sys.lab_logon_triggers t WHERE t.trigger_name = $2;
+    INSERT INTO sys.lab_logon_triggers VALUES (coalesce($1, upper(session_user)), $2,
+        CASE WHEN enabled THEN 'ENABLED' ELSE 'DISABLED' END, $4, $3, $5, $6, $7, $8, $9);
+END $$;
+-- A logon of a client. Two kinds of users come in all the same: SYS, and who may administer such triggers.
+CREATE OR REPLACE FUNCTION sys.lab_logon() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE found record; machine text; line integer;
+BEGIN
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) OR sys.has_privilege('ADMINISTER DATABASE TRIGGER') THEN
+        RETURN;
+    END IF;
+    machine := upper(split_part(current_setting('application_name'), '|', 5));
+    FOR found IN SELECT * FROM sys.lab_logon_triggers WHERE status = 'ENABLED' ORDER BY trigger_name LOOP
+        IF NOT found.valid THEN
+            RAISE EXCEPTION 'ORA-04098: trigger ''%.%'' is invalid and failed re-validation', found.owner, found.trigger_name;
+        END IF;
+        IF upper(session_user) = found.refused_user AND (machine = ANY (found.machines)
+            OR split_part(machine, '.', 1) = ANY (found.labels) OR host(inet_client_addr()) = ANY (found.addresses)) THEN
+            IF (SELECT version LIKE '11.%' FROM sys.lab_site) THEN
+                RAISE EXCEPTION E'ORA-00604: error occurred at recursive SQL level 1\n%\nORA-06512: at line 22',
+                    found.message;
+            END IF;
+            RAISE EXCEPTION E'ORA-04088: error during execution of trigger ''%.%''\nORA-00604: error occurred at recursive SQL level 1\n%\nORA-06512: at line 22',
+                found.owner, found.trigger_name, found.message;
+        END IF;
+    END LOOP;
+END $$;
+DROP EVENT TRIGGER IF EXISTS lab_logon;
+CREATE EVENT TRIGGER lab_logon ON login EXECUTE FUNCTION sys.lab_logon();
+CREATE OR REPLACE FUNCTION sys.lab_logon_trigger(wanted text, verb text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE found record;
+BEGIN
+    SELECT * INTO found FROM sys.lab_logon_triggers t WHERE t.trigger_name = upper(regexp_replace(wanted, '^.*\.', ''));
+    IF found IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF NOT sys.has_privilege('ADMINISTER DATABASE TRIGGER') THEN
+        RAISE EXCEPTION 'ORA-01031: insufficient privileges';
+    END IF;
+    IF verb = 'DROP' THEN
+        DELETE FROM sys.lab_logon_triggers t WHERE t.trigger_name = found.trigger_name;
+    ELSE
+        UPDATE sys.lab_logon_triggers t SET status = verb || 'D' WHERE t.trigger_name = found.trigger_name;
+    END IF;
+    RETURN found.trigger_name;
+END $$;
 CREATE OR REPLACE PROCEDURE sys.alter_trigger(trigger_name text, action text) LANGUAGE plpgsql AS $$
 DECLARE found record;
 BEGIN
+    IF sys.lab_logon_trigger(trigger_name, action) IS NOT NULL THEN
+        RETURN;
+    END IF;
     SELECT t.tgrelid::regclass AS relation, t.tgname INTO found FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal
         AND t.tgname = regexp_replace(alter_trigger.trigger_name, '^.*\.', '')
@@ -890,6 +959,9 @@ END $$;
 CREATE OR REPLACE PROCEDURE sys.drop_trigger(trigger_name text) LANGUAGE plpgsql AS $$
 DECLARE found record;
 BEGIN
+    IF sys.lab_logon_trigger(trigger_name, 'DROP') IS NOT NULL THEN
+        RETURN;
+    END IF;
     SELECT t.tgrelid::regclass AS relation, t.tgname INTO found FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal
         AND t.tgname = regexp_replace(drop_trigger.trigger_name, '^.*\.', '')

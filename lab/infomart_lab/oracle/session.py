@@ -266,14 +266,15 @@ class Session:
         role = "system" if self.user == "SYS" else self.user.lower()
         dsn = self.config.postgres_dsn(self.site, self.database).replace("user=postgres", f"user={role}")
         dsn += " connect_timeout=5 sslmode=disable gssencmode=disable"
+        # A logon trigger compares the machine.
+        dsn += f" application_name='{self._shown('')}'"
         # The only user whose transactions an Extract leaves out is GoldenGate's own.
         named = self.user if self.user == self.config.sites[self.site].goldengate_schema else ""
         backend = self._backend = Backend(dsn, self.packets.sock.fileno(), self._interrupt, named)
         self._executor = Executor(self.part, self.database, backend, self.user, self.reader, self.packets.sdu)
-        self._name_session("")
         return backend
 
-    def _name_session(self, module: str) -> None:
+    def _shown(self, module: str) -> str:
         parts = (
             self._client.get("program", ""),
             module,
@@ -281,6 +282,9 @@ class Session:
             self._client.get("machine", ""),
             str(self.number & 0xFFFF),
         )
-        text = "ora|" + "|".join(p.replace("|", " ").replace("'", " ")[:20] for p in parts)
+        text = "ora|" + "|".join(re.sub(r"[|'\\]", " ", part)[:20] for part in parts)
+        return text[:63]
+
+    def _name_session(self, module: str) -> None:
         assert self._backend is not None
-        self._backend.execute(f"SET application_name = '{text[:63]}'")
+        self._backend.execute(f"SET application_name = '{self._shown(module)}'")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from infomart_lab.oracle import logon
 from infomart_lab.oracle.ddl import translate_ddl
 from infomart_lab.oracle.errors import NotKnown, OracleError
 from infomart_lab.oracle.queries import (
@@ -31,6 +32,8 @@ def translate(sql: str) -> Statement:
     :param sql: as the client sent it.
     :raises OracleError: ORA-00900 for a statement outside the allow-list; others as Oracle's parser.
     """
+    if call := logon.create(sql):
+        return Statement("ddl", call)
     items = tokens(sql)
     if not items:
         raise OracleError(900, "invalid SQL statement")

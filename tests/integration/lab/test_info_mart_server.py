@@ -149,7 +149,8 @@ def test_calls_reach_the_info_mart_once_and_the_audit_sees_what_is_wrong(stopped
     server = lab.start("gim_server", "site2")
     wait_for(lambda: lab.sql("select count(*) from gim.interaction_fact")[0][0] > 3100, what="the calls")
     wait_for(lambda: lab.sql("select sum(offered) from gim.ag2_queue_day")[0][0] > 3000, what="the aggregates")
-    session = "select 1 from pg_stat_activity where application_name = 'gim_etl_server' and usename = 'gim'"
+    shown = "application_name like 'ora|gim_etl_server|%'"
+    session = f"select 1 from pg_stat_activity where {shown} and usename = 'gim'"
     wait_for(lambda: lab.sql(session), what="the server's session")
     drain(lab)
     result = settled(lab)

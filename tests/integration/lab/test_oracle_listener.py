@@ -1070,3 +1070,94 @@ def test_rows_are_hashed_with_lobs_and_names_in_quotes(gim: Any, table: str) -> 
     assert rows(gim, hashed.sql) == before
     wide = statements.row_hash("GIM", "LAB_T", [statements.Column("NAME", "VARCHAR2", 2500)], convert=True)
     assert rows(gim, wide.sql)[0][0] == 1
+
+
+# -- triggers after logon --------------------------------------------------------------------------
+
+TRIGGER = "DR_LOST_SITE_GIM"
+
+
+@pytest.fixture
+def refusing(connect: Connect) -> Iterator[Any]:
+    """A session of the DBA whose trigger refuses GIM from one machine, as the procedures write it."""
+    dba = connect("SYSTEM")
+    cursor = dba.cursor()
+    cursor.execute(
+        statements.refuse_logons(
+            *("SYSTEM", TRIGGER, "GIM"),
+            names=["SITE1-GIM"],
+            labels=["GIM1"],
+            addresses=["10.0.0.1"],
+            message="infomart-dr: the Info Mart Server of site1 is refused.",
+        )
+    )
+    yield cursor
+    cursor.execute(statements.drop_trigger("SYSTEM", TRIGGER))
+    with pytest.raises(oracledb.DatabaseError, match="ORA-04080"):
+        cursor.execute(statements.drop_trigger("SYSTEM", TRIGGER))
+
+
+def test_a_logon_trigger_refuses_one_user_from_the_machines_that_it_names_once_it_is_enabled(
+    connect: Connect, refusing: Any
+) -> None:
+    query = files.statement("logon_trigger")
+    assert connect("GIM", machine="site1-gim").is_healthy(), "it is made disabled"
+    (row,) = refusing.execute(query, trigger_name=TRIGGER).fetchall()
+    assert row[:3] == ("SYSTEM", "DISABLED", "VALID") and "'SITE1-GIM'" in row[3]
+    refusing.execute(statements.enable_trigger("SYSTEM", TRIGGER))
+    for machine in ("site1-gim", "gim1.example.net"):
+        with pytest.raises(oracledb.DatabaseError) as refused:
+            connect("GIM", machine=machine)
+        said = str(refused.value)
+        assert code(refused) == "ORA-04088"
+        assert "error during execution of trigger 'SYSTEM.DR_LOST_SITE_GIM'" in said
+        assert "ORA-00604: error occurred at recursive SQL level 1" in said
+        assert "ORA-20911: infomart-dr: the Info Mart Server of site1 is refused." in said
+    assert connect("GIM", machine="site2-gim").is_healthy()
+    assert connect("GIM").is_healthy(), "Airflow's own machine"
+    assert connect("GGATE", machine="site1-gim").is_healthy()
+    refusing.execute(f"alter trigger SYSTEM.{TRIGGER} disable")
+    assert connect("GIM", machine="site1-gim").is_healthy()
+
+
+def test_a_server_of_the_lab_is_refused_as_a_client_of_the_listener_is(config: LabConfig, refusing: Any) -> None:
+    refusing.execute(statements.enable_trigger("SYSTEM", TRIGGER))
+
+    def server(machine: str) -> None:
+        name = postgres.program_on(machine, "gim_etl_server")
+        postgres.connect(config, SITE, user="gim", application_name=name).close()
+
+    with pytest.raises(psycopg.OperationalError, match=r"(?s)ORA-04088.*ORA-00604.*ORA-20911.*ORA-06512"):
+        server("site1-gim")
+    server("site2-gim")
+
+
+def test_who_may_administer_such_triggers_logs_on_all_the_same(
+    config: LabConfig, connect: Connect, refusing: Any
+) -> None:
+    """PL/SQL Language Reference 19c, 9.8."""
+    refusing.execute(statements.enable_trigger("SYSTEM", TRIGGER))
+    refusing.execute("grant ADMINISTER DATABASE TRIGGER to GIM")
+    try:
+        assert connect("GIM", machine="site1-gim").is_healthy()
+    finally:
+        refusing.execute("revoke ADMINISTER DATABASE TRIGGER from GIM")
+
+
+def test_an_invalid_trigger_that_is_enabled_refuses_every_ordinary_user(connect: Connect, refusing: Any) -> None:
+    refusing.execute(
+        f"create or replace trigger SYSTEM.{TRIGGER} after logon on database declare x number; begin x := y; end;"
+    )
+    (row,) = refusing.execute(files.statement("logon_trigger"), trigger_name=TRIGGER).fetchall()
+    assert row[1:3] == ("ENABLED", "INVALID")
+    with pytest.raises(oracledb.DatabaseError, match=r"ORA-04098.*is invalid and failed re-validation"):
+        connect("GIM")
+
+
+def test_a_trigger_of_the_database_needs_a_privilege(gim: Any) -> None:
+    with pytest.raises(oracledb.DatabaseError, match="ORA-01031"):
+        gim.cursor().execute(
+            statements.refuse_logons(
+                *("GIM", TRIGGER, "GIM"), names=["A"], labels=[], addresses=[], message="infomart-dr: refused."
+            )
+        )
