@@ -161,3 +161,61 @@ def grant(row: Mapping[str, str | None]) -> str:
     )
     option = " with grant option" if row.get("grantable") == "YES" else ""
     return f"grant {str(row['privilege']).lower()} on {of} to {to}{option}"
+
+
+# -- admission to a serving Info Mart ------------------------------------------------------------------
+
+#: What a machine's name or address may look like in the body of a trigger; a client gives its name itself.
+_MACHINE = re.compile(r"[A-Z0-9][A-Z0-9_.:-]{0,127}")
+
+
+def refuse_logons(
+    owner: str,
+    trigger: str,
+    schema: str,
+    *,
+    names: Iterable[str],
+    labels: Iterable[str],
+    addresses: Iterable[str],
+    message: str,
+) -> str:
+    """CREATE TRIGGER that refuses logons of a user from some machines. It is made disabled.
+
+    :param schema: the user.
+    :param names: whole names of machines, in capitals.
+    :param labels: first parts of names, before the first dot, in capitals.
+    :param addresses: addresses of machines.
+    :param message: for the client; letters, digits and simple signs.
+    :raises PermanentError: a name is none, or there is no machine.
+    """
+    _checked("refuse_logons", owner=owner, trigger=trigger, schema=schema)
+    conditions = []
+    for compared, values in (
+        ("machine", names),
+        ("regexp_substr(machine, '^[^.]+')", labels),
+        ("address", addresses),
+    ):
+        if listed := sorted(set(values)):
+            for value in listed:
+                if not _MACHINE.fullmatch(value.upper()):
+                    raise PermanentError(f"{value[:60]!r} is not a name of a machine.", "Correct the topology.")
+            conditions.append(f"{compared} in ({', '.join(repr(value) for value in listed)})")
+    if not conditions:
+        raise PermanentError("No machine is named whose logons are refused.", "Give info_mart_server.machines.")
+    if not re.fullmatch(r"[A-Za-z0-9 _.:,-]{1,400}", message):
+        raise PermanentError(f"The message {message[:60]!r} has signs that a trigger must not have.", "Shorten it.")
+    return files.render(
+        "sql/refuse_logons.sql", owner=owner, trigger=trigger, schema=schema, conditions=conditions, message=message
+    ).strip()
+
+
+def enable_trigger(owner: str, trigger: str) -> str:
+    """ALTER TRIGGER ... ENABLE."""
+    _checked("enable_trigger", owner=owner, trigger=trigger)
+    return files.render("sql/enable_trigger.sql", owner=owner, trigger=trigger).strip()
+
+
+def drop_trigger(owner: str, trigger: str) -> str:
+    """DROP TRIGGER of a trigger on the database."""
+    _checked("drop_trigger", owner=owner, trigger=trigger)
+    return files.render("sql/drop_trigger.sql", owner=owner, trigger=trigger).strip()

@@ -18,7 +18,10 @@ from infomart_dr.errors import PermanentError
 FOLDER = files.include_folder() / "sql"
 PATHS = sorted(FOLDER.glob("*.sql"))
 #: Rendered by infomart_dr.statements, not by files.statement.
-GENERATED = {"row_hash", "sequence_restart", "sequence_options", "drop_object", "rebuild_index"}
+GENERATED = {
+    *("row_hash", "sequence_restart", "sequence_options", "drop_object", "rebuild_index"),
+    *("refuse_logons", "enable_trigger", "drop_trigger"),
+}
 PLAIN = [path for path in PATHS if path.stem not in GENERATED]
 PLACEHOLDERS = {"schema", "table", "column", "sequence"}
 HEADER = ("reads", "binds", "privilege", "source")
@@ -360,6 +363,20 @@ def test_an_index_or_a_partition_of_it_is_rebuilt():
     assert statements.rebuild_index("GIM", "I1", ("PARTITION", "P1")) == 'alter index "GIM"."I1" rebuild partition "P1"'
     with pytest.raises(PermanentError):
         statements.rebuild_index("GIM", "I1", ("TABLE", "P1"))
+
+
+def test_a_trigger_that_refuses_logons_is_made_disabled_and_compares_only_what_is_given() -> None:
+    message = "infomart-dr: refused."
+    given = {"names": ["B", "A.NET"], "labels": [], "addresses": ["10.0.0.1", "fe80::1"], "message": message}
+    sql = statements.refuse_logons("DBA1", "T", "GIM", **given)  # type: ignore[arg-type]
+    assert sql.startswith("create or replace trigger DBA1.T after logon on database disable\ndeclare\n")
+    assert sql.endswith("\nend;") and "regexp_substr" not in sql
+    assert "if machine in ('A.NET', 'B')\n        or address in ('10.0.0.1', 'fe80::1') then" in sql
+    assert statements.enable_trigger("DBA1", "T") == "alter trigger DBA1.T enable"
+    assert statements.drop_trigger("DBA1", "T") == "drop trigger DBA1.T"
+    for wrong in ({"names": ["a'b"]}, {"names": [], "addresses": []}, {"message": "it's"}):
+        with pytest.raises(PermanentError):
+            statements.refuse_logons("DBA1", "T", "GIM", **{**given, **wrong})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,15 @@ def stale_roles(rows: Iterable[Mapping[str, Any]], topology: Topology, running: 
     return StaleRoles(plan_id, at, target, {source: before, target: "active"})
 
 
+def current_roles(rows: Iterable[Mapping[str, Any]], topology: Topology) -> dict[str, Role]:
+    """The roles as they are: those of the topology, changed by the newest plan that moved the service.
+
+    A plan that still runs counts too, once it is past its point of no return.
+    """
+    made = stale_roles(rows, topology)
+    return {name: site.role for name, site in topology.sites.items()} | dict(made.wanted if made else {})
+
+
 def stopped_since(rows: Iterable[Mapping[str, Any]], plan_id: str) -> int | None:
     """The time since which no server loads data, because a plan has stopped it and started none; None: one runs."""
     noted = _plans(rows).get(plan_id, {})

@@ -93,7 +93,8 @@ class Roles:
     :param sites: sites of the survey: active and standby ones.
     :param active: sites whose server runs.
     :param capturing: sites whose database may keep redo for an Extract; none in an active-active deployment.
-    :param failed: lost sites; only their GoldenGate groups are asked for, and only where they answer.
+    :param failed: lost sites; they are expected to be silent.
+    :param resting: standbys and new sites: no Info Mart Server may run there.
     :param replications: from the active site to each standby; none in an active-active deployment.
     :param links: from each active site to all other sites of the survey.
     :param idbs: site and name of the IDBs whose purging can be held, at all sites that are not lost.
@@ -106,6 +107,8 @@ class Roles:
     idbs: tuple[tuple[str, str], ...]
     failed: tuple[str, ...] = ()
     capturing: tuple[str, ...] = ()
+    resting: tuple[str, ...] = ()
+    replicated: bool = True
 
     @classmethod
     def of(cls, topology: Topology) -> Roles:
@@ -125,6 +128,8 @@ class Roles:
             ),
             failed=tuple(name for name, site in topology.sites.items() if site.role == "failed"),
             capturing=active + standby if replicated else (),
+            resting=tuple(name for name, site in topology.sites.items() if site.role in ("standby", "new")),
+            replicated=replicated,
         )
 
     def subjects(self) -> set[str]:
@@ -135,10 +140,16 @@ class Roles:
         found |= {f"{site}/{what}" for site in replicated for what in ("ggserr", "trail")}
         found |= {f"{site}/capture" for site in self.capturing}
         found |= {f"{site}/{what}" for site in self.active for what in ("hwm", "loading")}
-        found |= {f"{site}/groups" for site in self.failed}
+        found |= self.of_lost_sites()
         found |= {f"{source}-{target}/lag" for source, target in self.replications}
         found |= {f"{one}-{other}/link" for one, other in self.links}
         return found | {holds_of(site, idb) for site, idb in self.idbs}
+
+    def of_lost_sites(self) -> set[str]:
+        """Subjects of lost sites, and of servers where none may run."""
+        found = {f"{site}/{what}" for site in self.failed for what in ("server", "groups", "icon", "doors")}
+        found |= {f"{site}/server" for site in self.resting} | {f"{site}/writers" for site in self.active}
+        return found | {f"{site}/admission" for site in self.active if self.failed and self.replicated}
 
 
 # -- the running plan --------------------------------------------------------------------------------
@@ -262,25 +273,6 @@ def intruder_findings(site: str, programs: Sequence[ProgramStatus], replicat: st
         )
         for program in programs
         if program.group == replicat
-    ]
-
-
-def returned_findings(site: str, programs: Sequence[ProgramStatus], groups: Collection[str]) -> list[Finding]:
-    """Groups of ours that run at a lost site: it has come back, and its Extract and pump send again.
-
-    :param groups: the site's groups by the topology.
-    """
-    return [
-        Finding(
-            f"{site}/groups/{program.group}",
-            "critical",
-            f"{program.program} {program.group} is {program.status} at {site}, whose role is failed: the site has come "
-            "back and its groups run.",
-            f"STOP {program.program} {program.group} and STOP MGR at {site}. Its Manager stays off until "
-            "infomart_return_to_normal.",
-        )
-        for program in programs
-        if program.group in groups and program.status in _STARTS
     ]
 
 
@@ -828,6 +820,10 @@ class State(BaseModel):
     space: dict[str, list[tuple[float, int]]] = Field(default_factory=dict)
     #: Time at which each link was last up.
     links: dict[str, float] = Field(default_factory=dict)
+    #: MACHINE of the Info Mart Server's sessions by site, while it serves there.
+    machines: dict[str, list[str]] = Field(default_factory=dict)
+    #: Last event by remaining IDB of the data sources of lost sites.
+    idb_events: dict[str, int] = Field(default_factory=dict)
     #: By link, the data that its newest long outage has cost.
     given_up: dict[str, GivenUp] = Field(default_factory=dict)
     conditions: dict[str, Condition] = Field(default_factory=dict)

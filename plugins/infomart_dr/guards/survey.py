@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 from infomart_dr.deployment import Deployment
 from infomart_dr.errors import InfoMartError, UnreachableError
+from infomart_dr.evidence import returned as evidence
 from infomart_dr.evidence import service, watching
 from infomart_dr.evidence.high_water_marks import with_calls
 from infomart_dr.evidence.service import StaleRoles
 from infomart_dr.evidence.watch_store import Copy, WatchStore, is_no_table
 from infomart_dr.evidence.watching import Finding, Roles, State
-from infomart_dr.guards import fencing
+from infomart_dr.guards import fencing, returned
+from infomart_dr.guards.machines import server_sessions, sessions_text
 from infomart_dr.guards.purge_holds import PurgeHolds, needed_from
+from infomart_dr.guards.returned import AtLostSite
 from infomart_dr.hooks.goldengate_parameters import has_tags
 from infomart_dr.hooks.parse_ggsci import LogRecord, ProgramStatus
 from infomart_dr.plan import facts
@@ -47,7 +50,7 @@ _MARKER_POLL = 0.25
 #: Seconds back to which extractions are read: GIDB keeps 14 days by default.
 _EXTRACTIONS = 14 * 86_400
 #: Threads of one survey; hosts and databases answer at the same time.
-_AT_A_TIME = 12
+_AT_A_TIME = 20
 
 
 @dataclass
@@ -72,6 +75,13 @@ class Survey:
     before: State = field(default_factory=State)
     #: Roles that a plan has made and the topology does not have; then nothing is judged by the old ones.
     stale: StaleRoles | None = None
+    #: The roles as they are, also those that a running plan has made; lost sites are judged by them.
+    now: Roles = field(default_factory=lambda: Roles((), (), (), (), ()))
+
+    @property
+    def subjects(self) -> set[str]:
+        """All subjects that a complete survey judges."""
+        return self.roles.subjects() | self.now.of_lost_sites()
 
     @property
     def ledger_site(self) -> str | None:
@@ -157,6 +167,8 @@ class _AtDatabase:
 
 #: By site, the answer of its database, or the error in its place.
 _Databases: TypeAlias = Mapping[str, _AtDatabase | InfoMartError]
+#: By serving and lost site: whether that site's server is refused, and why not.
+_Admissions: TypeAlias = Mapping[tuple[str, str], tuple[bool, str] | InfoMartError]
 #: Marks by data source, sources with calls, idle sources.
 _Marks: TypeAlias = tuple[dict[int, int], set[int], set[int]]
 
@@ -409,8 +421,10 @@ def _survey(deployment: Deployment, token: str, began: float) -> Survey:
         newest = max((copy.state for copy in copies.values()), key=lambda state: state.number, default=State())
         seen = Survey(roles, now, newest.model_copy(deep=True), copies=copies, before=newest)
         plan = _judge_databases(seen, topology, databases)
+        lost = _LostSites(asking, deployment, seen, databases)
         if seen.stale is not None:
             # By the old roles every remedy would be wrong: the server that serves would have to stop.
+            lost.judge(None)
             return seen
         arrivals = {
             (source, target): asking.start(_wait_for_marker, deployment, source, target, written)
@@ -438,7 +452,6 @@ def _survey(deployment: Deployment, token: str, began: float) -> Survey:
             )
             for site in roles.sites
         }
-        lost = {site: asking.start(deployment.ggsci(site).info_all) for site in roles.failed}
         captures = {
             site: asking.start(_captures, deployment, site)
             for site in roles.capturing
@@ -460,13 +473,193 @@ def _survey(deployment: Deployment, token: str, began: float) -> Survey:
         _judge_hosts(seen, topology, hosts_found, plan)
         captures_found = asking.answers(captures)
         _judge_captures(seen, topology, captures_found, hosts_found)
-        lost_found = asking.answers(lost)
-        _judge_lost_sites(seen, topology, lost_found, plan)
+        lost.judge(None if plan else hosts_found)
         arrivals_found = asking.answers(arrivals)
         _judge_lag(seen, topology, databases, arrivals_found)
         holds_found = asking.answers(holds)
         _judge_holds(seen, databases, holds_found)
     return seen
+
+
+class _LostSites:
+    """Questions about lost sites and about servers where none may run, asked at once; they are judged at the end.
+
+    They are asked by the roles as they are, also while a plan runs and while the topology has old roles.
+    """
+
+    def __init__(self, asking: _Asking, deployment: Deployment, seen: Survey, databases: _Databases) -> None:
+        self._asking, self._deployment, self._seen = asking, deployment, seen
+        topology = deployment.topology
+        answered = {site: found for site, found in databases.items() if isinstance(found, _AtDatabase)}
+        self._roles = service.current_roles([row for found in answered.values() for row in found.service], topology)
+        sites = {name: site.model_copy(update={"role": self._roles[name]}) for name, site in topology.sites.items()}
+        seen.now = Roles.of(topology.model_copy(update={"sites": sites}))
+        self._now = seen.now
+        self._holder = next((site for site, found in answered.items() if found.plan is not None), None)
+        serving = [site for site in self._now.active if site in answered]
+        machines = {site: list(names) for site, names in seen.before.machines.items()}
+        start = asking.start
+        self._lost = {site: start(returned.ask_lost_site, deployment, site, serving) for site in self._now.failed}
+        self._events = {site: start(returned.last_events, deployment, site, self._roles) for site in self._now.failed}
+        self._resting = {site: start(self._signs, site) for site in self._now.resting}
+        self._writers = {site: start(returned.writers_at, deployment, site, machines) for site in serving}
+        self._admissions = {
+            (site, lost): start(returned.admission_at, deployment, site, lost, machines)
+            for site in serving
+            for lost in self._now.failed
+            if self._now.replicated
+        }
+        # By stale roles the hosts are not asked for their groups.
+        self._groups = {site: start(deployment.ggsci(site).info_all) for site in serving if seen.stale is not None}
+
+    def _signs(self, site: str) -> list[str]:
+        """Signs of a server at a site that must have none."""
+        deployment, topology = self._deployment, self._deployment.topology
+        processes = returned.server_processes(deployment, site)
+        sessions: list[Row] = []
+        # A database without an answer is a finding of its own; a new site may have none yet.
+        with suppress(InfoMartError):
+            sessions = server_sessions(deployment.dba(site), topology)
+        found = returned.server_signs(topology, site, processes, sessions)
+        if found and self._holder is not None and self._serves_now(site):
+            return []
+        return found
+
+    def _serves_now(self, site: str) -> bool:
+        """The plan under way has made the site active since this survey read its ledger."""
+        deployment, topology = self._deployment, self._deployment.topology
+        hook, schema = deployment.goldengate_database(self._holder or ""), deployment.site(self._holder or "")
+        rows = hook.select(
+            "ledger_measured", {"schema": schema.goldengate.schema_name}, deployment=topology.name, **service.binds()
+        )
+        return service.current_roles(rows, topology)[site] == "active"
+
+    def judge(self, hosts: Mapping[str, _AtHost | InfoMartError] | None) -> None:
+        """Judge the answers.
+
+        :param hosts: the answers of the hosts; None: their groups are not judged now.
+        """
+        if not self._now.failed:
+            # Otherwise the events of an earlier loss would be those before the next one.
+            self._seen.state.idb_events = {}
+        writing = self._judge_writers()
+        admitted = self._asking.answers(self._admissions)
+        for site, answer in self._asking.answers(self._lost).items():
+            self._judge_lost(site, answer, admitted, writing)
+        for site, signs in self._asking.answers(self._resting).items():
+            self._judge_resting(site, signs, isinstance((hosts or {}).get(site), _AtHost))
+        asked = self._asking.answers(self._groups)
+        groups: dict[str, list[ProgramStatus] | InfoMartError | None] = dict(asked)
+        for site, at_host in (hosts or {}).items():
+            if isinstance(at_host, _AtHost) and site in self._now.active:
+                groups[site] = at_host.groups
+        for site, found in groups.items():
+            self._judge_groups(site, found)
+        for (site, lost), told in admitted.items():
+            self._judge_admission(site, lost, told)
+
+    def _judge_writers(self) -> set[str]:
+        """Judge the sessions in serving Info Marts; the sites whose servers write where they must not."""
+        seen, found = self._seen, set[str]()
+        for site, asked in self._writers.items():
+            writers = self._asking.answer(asked)
+            if isinstance(writers, InfoMartError):
+                seen.findings.append(watching.not_seen(f"{site}/writers", writers))
+                continue
+            if writers.own:
+                seen.state.machines[site] = sorted(writers.own)
+            findings = [
+                evidence.writer_finding(site, machine, sessions_text(rows), of_site)
+                for machine, (of_site, rows) in writers.foreign.items()
+            ]
+            findings += [
+                evidence.writer_finding(site, machine, sessions_text(rows), None)
+                for machine, rows in writers.unknown.items()
+            ]
+            found |= {of_site for of_site, _ in writers.foreign.values()}
+            seen.add(f"{site}/writers", findings)
+        return found
+
+    def _judge_lost(
+        self, site: str, answer: AtLostSite | InfoMartError, admitted: _Admissions, writing: set[str]
+    ) -> None:
+        seen, topology = self._seen, self._deployment.topology
+        signs = evidence.Signs()
+        if isinstance(answer, InfoMartError):
+            seen.findings.append(watching.not_seen(f"{site}/doors", answer))
+        else:
+            signs.doors = answer.doors
+            seen.judged.add(f"{site}/doors")
+            self._signs_of(site, answer, signs)
+        events = self._asking.answer(self._events[site])
+        if not isinstance(events, InfoMartError):
+            signs.icon = evidence.icons_that_write(seen.before.idb_events, events)
+            seen.state.idb_events |= events
+            seen.judged.add(f"{site}/icon")
+        settings = topology.sites[site]
+        hosts = settings.database.host, settings.info_mart_server.host
+        serving = ", ".join(self._now.active)
+        refused: bool | None = None
+        if self._now.replicated:
+            told = [answer for (_, lost), answer in admitted.items() if lost == site]
+            known = [each[0] for each in told if not isinstance(each, InfoMartError)]
+            refused = all(known) if known else None
+        seen.findings += evidence.returned_findings(
+            site, signs, serving, hosts, refused, site in writing, self._now.replicated
+        )
+
+    def _signs_of(self, site: str, answer: AtLostSite, signs: evidence.Signs) -> None:
+        """Server and groups of a lost site; while it is silent, neither can be seen, and both count as gone."""
+        seen, topology = self._seen, self._deployment.topology
+        groups = topology.sites[site].goldengate.groups
+        processes = [] if isinstance(answer.processes, InfoMartError) else answer.processes
+        sessions = [] if isinstance(answer.sessions, InfoMartError) else answer.sessions
+        signs.server = returned.server_signs(topology, site, processes, sessions)
+        if not isinstance(answer.processes, InfoMartError):
+            seen.judged.add(f"{site}/server")
+        if not isinstance(answer.groups, InfoMartError):
+            ours = (groups.extract, groups.pump, groups.replicat)
+            signs.groups = evidence.running_groups(answer.groups, ours, topology.sites[site].database.host)
+            seen.judged.add(f"{site}/groups")
+
+    def _judge_resting(self, site: str, signs: list[str] | InfoMartError, reached: bool) -> None:
+        """Judge the signs of a server at a standby or a new site.
+
+        :param reached: the site's database host answers; else its silence is a finding already.
+        """
+        seen, role = self._seen, self._roles[site]
+        if isinstance(signs, InfoMartError):
+            if reached:
+                seen.findings.append(watching.not_seen(f"{site}/server", signs))
+            return
+        host = self._deployment.site(site).info_mart_server.host
+        serving = ", ".join(self._now.active)
+        seen.add(
+            f"{site}/server",
+            [evidence.second_server_finding(site, role, serving, signs, host)] if signs else [],
+        )
+
+    def _judge_groups(self, site: str, programs: list[ProgramStatus] | InfoMartError | None) -> None:
+        """A Manager that runs again at a site that serves alone after a failover."""
+        alone = not any(site in pair for pair in self._now.replications)
+        if not (alone and self._now.failed and isinstance(programs, list)):
+            return
+        settings = self._deployment.site(site)
+        found = evidence.idle_manager(site, programs, settings.database.host)
+        if self._seen.stale is not None:
+            replicat = settings.goldengate.groups.replicat
+            found = watching.intruder_findings(site, programs, replicat) + found
+            self._seen.add(f"{site}/groups", found)
+        else:
+            self._seen.findings += found
+
+    def _judge_admission(self, site: str, lost: str, answer: tuple[bool, str] | InfoMartError) -> None:
+        seen = self._seen
+        if isinstance(answer, InfoMartError):
+            seen.findings.append(watching.not_seen(f"{site}/admission", answer))
+            return
+        refuses, why = answer
+        seen.add(f"{site}/admission", [evidence.admission_finding(site, lost, why)] if why and not refuses else [])
 
 
 def _judge_databases(seen: Survey, topology: Topology, databases: _Databases) -> bool:
@@ -603,20 +796,6 @@ def _judge_captures(
         if isinstance(host, _AtHost) and isinstance(host.groups, list):
             extract = topology.sites[site].goldengate.groups.extract
             seen.add(f"{site}/capture", watching.capture_findings(site, answer, host.groups, extract, topology.watch))
-
-
-def _judge_lost_sites(
-    seen: Survey, topology: Topology, found: Mapping[str, list[ProgramStatus] | InfoMartError], plan: bool
-) -> None:
-    """Judge the groups of lost sites; a lost site is expected not to answer."""
-    for site, programs in found.items():
-        if plan or isinstance(programs, InfoMartError):
-            continue
-        groups = topology.sites[site].goldengate.groups
-        seen.add(
-            f"{site}/groups",
-            watching.returned_findings(site, programs, (groups.extract, groups.pump, groups.replicat)),
-        )
 
 
 def _judge_link(seen: Survey, topology: Topology, here: str, there: str, up: bool, reached: bool) -> None:

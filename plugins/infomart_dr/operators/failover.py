@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from infomart_dr.errors import GuardError, InfoMartError, TransientError
 from infomart_dr.guards import fencing
+from infomart_dr.guards.admission import admission_faults
 from infomart_dr.guards.application import configured, option, survivor_changes
 from infomart_dr.guards.excluded_tables import partitions
 from infomart_dr.guards.fencing import Place
@@ -29,6 +30,7 @@ from infomart_dr.guards.sequences import Sequence, outermost_key, sequences_of
 from infomart_dr.guards.server import log_size, running_at
 from infomart_dr.hooks.configuration import Change
 from infomart_dr.hooks.goldengate_parameters import one_transaction_at_a_time, version
+from infomart_dr.operators.admission import refuse
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import UNDONE_BY_RETURN_STANDBY, ConfigurationOperator
 from infomart_dr.operators.human import Gate
@@ -169,12 +171,16 @@ class CheckSurvivor(CheckOperator):
         def privileges() -> list[str]:
             return [str(fault) for fault in privilege_faults(step, "target", copies=False)]
 
+        def admission() -> list[str]:
+            return [str(fault) for fault in admission_faults(step, "target", [step.at("source").name])]
+
         if step.topology.architecture == "active-active":
             return [("privileges", privileges)]
         return [
             ("the software of the server", lambda: list(deployment_faults(step, "target"))),
             ("settings of the database", lambda: list(database_faults(step, "target"))),
             ("privileges", privileges),
+            ("the refusal of the lost site's server", admission),
             ("partitions", lambda: [partitions(step, "target").sentence()]),
         ]
 
@@ -454,14 +460,15 @@ class DropFailedSources(ConfigurationOperator):
 class StartAtSurvivor(StepOperator):
     """Start the Info Mart Server at the survivor: the point of no return.
 
-    Before the start the survivor's Replicat is deleted and its trail put aside, so that a lost site that comes back
-    cannot write.
+    Before the start the survivor's Replicat is deleted and its trail put aside, and the survivor's database refuses the
+    Info Mart Server of the lost site, so that a lost site that comes back cannot write.
     """
 
     guide = "DR 6 (guide:1039)"
     changes = (
-        "the Replicat of the survivor is deleted; its definition and its trail are kept in dirdat/old-<plan>. The "
-        "survivor serves; from here only a return to normal goes back"
+        "the Replicat of the survivor is deleted; its definition and its trail are kept in dirdat/old-<plan>; a logon "
+        "trigger, DR_LOST_SITE_<schema> of the DBA's user, refuses the server of the lost site. The survivor serves; "
+        "from here only a return to normal goes back"
     )
     undo = "none: run infomart_return_to_normal once there is a new site"
     settle_seconds = 30
@@ -507,10 +514,10 @@ class StartAtSurvivor(StepOperator):
                 f"{grown}. A pump still sends, so {step.at('source').name} is alive.", f"Check both sites; {AGAIN}"
             )
 
-    @staticmethod
-    def _fence_and_start(step: Step) -> None:
+    def _fence_and_start(self, step: Step) -> None:
         # Until here nothing is deleted: the back-out needs the Replicat and its trail.
         fence_survivor(step)
+        self.log.info("act: %s", refuse(step, "target", [step.at("source").name]))
         step.at("target").management_layer.start(step.at("target").application_dbid)
 
     @staticmethod

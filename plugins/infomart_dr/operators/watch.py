@@ -131,7 +131,7 @@ class WatchDeployment(BaseOperator):
         """The state that this survey leaves, the new alerts in it, and the alerts that this survey has to send."""
         topology, state = deployment.topology, seen.state
         conditions, alerts = watching.transitions(
-            topology.name, state.conditions, seen.findings, seen.judged, seen.roles.subjects(), seen.began
+            topology.name, state.conditions, seen.findings, seen.judged, seen.subjects, seen.began
         )
         for alert in alerts:
             alert.waits = ["asset", "webhook"] if topology.watch.alert_connection else ["asset"]

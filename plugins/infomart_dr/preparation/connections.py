@@ -25,6 +25,7 @@ LISTENER_PORT = 1521
 #: Account by the text after ``privilege:`` in a header of ``include/sql``. A statement without a privilege has none.
 _ACCOUNTS: dict[str, Account] = {
     "SELECT_CATALOG_ROLE": "dba",
+    "CREATE TRIGGER and ADMINISTER DATABASE TRIGGER (both in IMP_FULL_DATABASE)": "dba",
     "owner of the schema, or DROP ANY SEQUENCE": "dba",
     "owner of the Info Mart's schema": "info_mart",
     "owner of the schema, or ALTER ANY SEQUENCE": "info_mart",

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from infomart_dr.guards import privileges
+from infomart_dr.guards.admission import admission_faults
 from infomart_dr.readiness.context import CheckContext
 from infomart_dr.readiness.reach import idb_connections
-from infomart_dr.readiness.report import Check, Verdict, blocked, of_faults, ok, warning
+from infomart_dr.readiness.report import Check, Verdict, blocked, not_checked, of_faults, ok, warning
 from infomart_dr.topology import DbmsJob, Idb, SchedulerJob, SiteRole
 
 if TYPE_CHECKING:
@@ -102,6 +103,20 @@ def _idb_privileges(context: CheckContext, role: SiteRole) -> list[Verdict]:
     return found
 
 
+def _admission(context: CheckContext, role: SiteRole) -> Verdict:
+    step = context.step
+    if not step.topology.fencing.refuse_lost_site:
+        return not_checked("fencing.refuse_lost_site is false: nothing refuses the server of a lost site")
+    found = admission_faults(step, role, [step.at("source").name])
+    return of_faults(found, f"{step.at(role).name} can refuse the Info Mart Server of {step.at('source').name}")
+
+
+ADMISSION = Check(
+    "refuse_lost_site",
+    "The survivor's database can refuse the Info Mart Server of a lost site: privileges, names of its machine",
+    _admission,
+    needs=("dba_connection", "info_mart_connection", "goldengate_connection"),
+)
 PRIVILEGES = Check(
     "privileges",
     "Privileges and roles of the DBA and of GoldenGate's user: Data Pump, capture, rows and DDL of the Replicat",

@@ -154,6 +154,7 @@ PROCEDURES: dict[str, Procedure] = {
                 *_FOLLOW,
                 *_SERVE,
                 (services.SAME_CONFIGURATION, _ONCE),
+                (accounts.ADMISSION, "target"),
                 (services.LOCK, "target"),
                 (services.ENDPOINTS, "source"),
             ),
@@ -180,6 +181,7 @@ PROCEDURES: dict[str, Procedure] = {
                 services.SCHEDULER_JOBS,
                 services.SERVER_STOPPED,
                 services.MANUAL_START,
+                accounts.ADMISSION,
             ),
         ),
         Procedure(

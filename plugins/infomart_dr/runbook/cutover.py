@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import checks, configuration, replication, schema_jobs, server, setup
+from infomart_dr.operators import admission, checks, configuration, replication, schema_jobs, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.plan.parameters import TARGET_TAKES_OVER
@@ -95,6 +95,7 @@ def start_at_target() -> None:
             task_id="configure_application", role="target", unless=facts.POINT_OF_NO_RETURN, **FINAL_STOP_AGAIN
         ),
         server.ProveSourceStopped(task_id="prove_source_stopped", **FINAL_STOP_AGAIN),
+        admission.SetAdmission(task_id="refuse_lost_sites", role="target", lost=True, **FINAL_STOP_AGAIN),
         server.StartAtTarget(task_id="start_info_mart_server_at_target", role="target", **FINAL_STOP_AGAIN),
         *opening.migrate_and_maintain(),
         extraction.ProveLoading(task_id="prove_loading", role="target"),
@@ -104,6 +105,7 @@ def start_at_target() -> None:
         ),
         replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="to_source", role="target"),
         replication.RemoveReplicationToTarget(task_id="remove_replication_to_target"),
+        admission.SetAdmission(task_id="admit_all_at_source", lost=False),
         # Behind the service and its replication: a job that cannot be enabled must not hold them.
         schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs", role="target"),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import configuration, failover, loss, reaggregate, schema_jobs, server
+from infomart_dr.operators import admission, configuration, failover, loss, reaggregate, schema_jobs, server
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan import facts
 from infomart_dr.runbook import opening, reaggregation
@@ -109,6 +109,8 @@ def start_at_survivor() -> None:
         extraction.ProveLoading(task_id="prove_loading", architecture=""),
         # Behind the service: a job that cannot be enabled must not hold it.
         schema_jobs.ReleaseSchemaJobs(task_id="release_schema_jobs"),
+        # The start has done it already; here it is proven, and repeated after a missing grant.
+        admission.SetAdmission(task_id="refuse_lost_site", lost=True),
     )
 
 

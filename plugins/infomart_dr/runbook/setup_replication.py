@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import chain, task_group
 
-from infomart_dr.operators import checks, failover, replication, server, setup
+from infomart_dr.operators import admission, checks, failover, replication, server, setup
 from infomart_dr.operators.base import AFTER_SKIPS
 from infomart_dr.plan.parameters import SOURCE_STAYS
 from infomart_dr.runbook import frame
@@ -47,5 +47,7 @@ def prove_standby() -> None:
         replication.CheckReplicationRuns(task_id="check_replication_runs", direction="to_target"),
         replication.CheckGoldenGateLog(task_id="check_goldengate_log", direction="to_target"),
         checks.ProveParity(task_id="prove_parity", role="target"),
+        # The target may be a site that was lost, and that this source still refuses.
+        admission.SetAdmission(task_id="refuse_lost_sites", lost=True, architecture="active-standby"),
         failover.ReportNewRoles(task_id="report_new_roles", roles={"source": "active", "target": "standby"}),
     )

@@ -138,6 +138,9 @@ class InfoMartServer(Model):
     application: ObjectName | None = None
     application_dbid: int | None = Field(None, ge=1)
     log_file: AbsolutePath
+    #: Names and addresses of the server's machine as its database sees them (MACHINE in v$session), where they differ
+    #: from host_object, from the host's addresses, and from what the watch has seen.
+    machines: list[Address] = Field(default_factory=list)
     #: LIKE pattern of PROGRAM in v$session for the server's sessions; a Java server may appear as JDBC Thin Client.
     session_program: str = Field("%gim_etl%", pattern=r"^[A-Za-z0-9_%@.() -]{1,64}$")
     #: Pattern of its process for ``pgrep -f``; proves that the server is stopped.

@@ -70,3 +70,6 @@ class Fencing(Model):
     refused_is_alive: bool = True
     #: Seconds for one answer.
     timeout: float = Field(5.0, ge=0.5, le=60)
+    #: True: after a failover the survivor's database refuses logons of the Info Mart's owner from the machines of the
+    #: lost site's server, by a trigger; false: the watch alone notices such a server.
+    refuse_lost_site: bool = True

@@ -189,6 +189,8 @@ def before(bag: DagBag, first: str, second: str, dag_id: str = "infomart_return_
         ("final_stop_and_comparison.compare_tables", "switch_direction.stop_replication_to_target"),
         ("switch_direction.start_replicat_after_csn", "start_at_target.start_info_mart_server_at_target"),
         ("start_at_target.prove_source_stopped", "start_at_target.start_info_mart_server_at_target"),
+        ("start_at_target.refuse_lost_sites", "start_at_target.start_info_mart_server_at_target"),
+        ("start_at_target.start_info_mart_server_at_target", "start_at_target.admit_all_at_source"),
         ("re_aggregate.request_reaggregation", "release_idb_purge_hold"),
         ("release_idb_purge_hold", "return_service_to_source"),
         ("return_service_to_source", "release_lock"),
@@ -295,6 +297,7 @@ def test_the_lock_is_taken_first_and_given_back_by_a_teardown(bag: DagBag, dag_i
         ("start_at_survivor.run_migration_job", "start_at_survivor.run_maintenance_job"),
         ("start_at_survivor.run_maintenance_job", "start_at_survivor.set_scheduler"),
         ("start_at_survivor.set_scheduler", "re_aggregate.request_reaggregation"),
+        ("start_at_survivor.set_scheduler", "start_at_survivor.refuse_lost_site"),
         ("return_standby", "release_lock"),
     ],
 )

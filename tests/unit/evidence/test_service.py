@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infomart_dr.evidence.service import stale_roles, stopped_since
+from infomart_dr.evidence.service import current_roles, stale_roles, stopped_since
 from infomart_dr.plan import facts
 
 
@@ -54,6 +54,14 @@ def test_a_plan_that_still_runs_or_has_moved_nothing_says_nothing() -> None:
     assert stale_roles(FAILOVER, old, running="INC0077") is None
     assert stale_roles(plan("CHG-2", "site1 -> site2", None), old) is None
     assert stale_roles(plan("CHG-3", "site8 -> site9", 5000), old) is None, "sites of an older topology"
+
+
+def test_the_roles_as_they_are_are_those_of_the_newest_move_also_of_a_plan_that_still_runs() -> None:
+    old = topology(site1="active", site2="standby", site3="new")
+    assert current_roles(FAILOVER, old) == {"site1": "failed", "site2": "active", "site3": "new"}
+    set_since = topology(site1="new", site2="active", site3="failed")
+    assert current_roles(FAILOVER, set_since) == {"site1": "new", "site2": "active", "site3": "failed"}
+    assert current_roles([], old) == {"site1": "active", "site2": "standby", "site3": "new"}
 
 
 def test_of_two_active_sites_both_must_be_active() -> None:

@@ -71,6 +71,12 @@ class Database(FakeSite):
         if name == "loading_pending":
             oldest = time.time() - self.world.loading_age
             return [{"data_source_key": 101, "row_count": 40, "oldest_ts": oldest}] if self.world.loading_age else []
+        if name == "sessions_of":
+            return list(self.world.sessions.get(self.name, []))
+        if name == "logon_trigger":
+            return list(self.world.triggers.get(self.name, []))
+        if name == "privileges":
+            return [{"privilege": each} for each in self.world.privileges]
         if name == "captures":
             if self.world.without_catalog:
                 raise PermanentError("ORA-00942", "Grant SELECT_CATALOG_ROLE.")
@@ -86,6 +92,8 @@ class Database(FakeSite):
         if name == "table_exists":
             missing = self.world.without_tables or (self.without_ledger and binds["table_name"] == "DR_LEDGER")
             return 0 if missing else 1
+        if name == "idb_last_event":
+            return self.world.last_event
         assert name == "idb_calls_above"
         return self.world.calls_above
 
@@ -103,6 +111,10 @@ class Database(FakeSite):
 
 def capture(name: str, held: float | None = 600.0) -> dict[str, Any]:
     return {"capture_name": name, "status": "ENABLED", "required_checkpoint_scn": 4711, "held_seconds": held}
+
+
+def session(machine: str, number: int = 12) -> dict[str, Any]:
+    return {"sid": number, "serial": 99, "program": "gim_etl_server", "machine": machine}
 
 
 class World:
@@ -132,6 +144,14 @@ class World:
         #: Rows of DBA_CAPTURE by site.
         self.captures = {ACTIVE: [capture("OGG$CAP_EGIM")]}
         self.without_catalog = False
+        #: Sessions of Info Mart Servers, and the trigger that refuses them, by site; the owner's privileges.
+        self.sessions: dict[str, list[dict[str, Any]]] = {ACTIVE: [session("gim-fra")]}
+        self.triggers: dict[str, list[dict[str, Any]]] = {}
+        self.privileges: list[str] = []
+        #: Processes of Info Mart Servers by site; sites whose doors answer Airflow; the IDBs' last event.
+        self.processes: dict[str, list[str]] = {ACTIVE: ["4711"]}
+        self.doors: set[str] = set()
+        self.last_event = 1_700_000_000
 
     def site(self, name: str) -> Any:
         return self.topology.site(name)
@@ -175,7 +195,7 @@ class World:
 
         return Ggsci()
 
-    def host(self, site: str) -> Any:
+    def host(self, site: str, kind: str = "db") -> Any:
         world = self
 
         class Host:
@@ -186,7 +206,12 @@ class World:
                     raise UnreachableError("no route to host.", "Check it.")
                 return 50_000_000_000
 
-            def run(self, argv: Any, *, stdin: str, timeout: float, check: bool) -> Completed:
+            def run(self, argv: Any, *, check: bool, stdin: str = "", timeout: float = 0) -> Completed:
+                if kind == "gim":
+                    if site in world.hosts_away:
+                        raise UnreachableError("no route to host.", "Check it.")
+                    found = world.processes.get(site, [])
+                    return Completed(0 if found else 1, "\n".join(found), "")
                 numbers = range(stdin.count("\nprobe_endpoint "))
                 return Completed(0, "".join(f"{number} {world.link}\n" for number in numbers), "")
 
@@ -200,9 +225,21 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(survey, "PurgeHolds", lambda world: world.purge_holds())
     monkeypatch.setattr(
-        fencing, "site_endpoints", lambda *_: [Endpoint("SSH", "h", 22), Endpoint("database listener", "h", 1521)]
+        fencing,
+        "site_endpoints",
+        lambda topology, site, seen_by: [
+            Endpoint("SSH", site.database.host, 22),
+            Endpoint("database listener", site.database.host, 1521),
+        ],
     )
-    return World()
+    world = World()
+    hosts = {site.database.host: name for name, site in world.topology.sites.items()}
+    monkeypatch.setattr(
+        fencing,
+        "probe_endpoint",
+        lambda endpoint, timeout: "answers" if hosts.get(endpoint.host) in world.doors else "silent",
+    )
+    return world
 
 
 def found(seen: Survey) -> dict[str, str]:
@@ -216,7 +253,7 @@ def figures(seen: Survey) -> dict[str, float]:
 def test_a_healthy_pair_is_judged_whole_and_shows_nothing(world: World) -> None:
     seen = world.look()
     assert found(seen) == {}
-    assert seen.judged == seen.roles.subjects()
+    assert seen.judged == seen.subjects
     assert seen.ledger_site == ACTIVE and set(seen.copies) == {ACTIVE, STANDBY}
     assert seen.state.positions == {ACTIVE: (7, 100), STANDBY: (7, 100)}
     assert figures(seen)["lag_seconds"] < 0.5 and figures(seen)["link_up"] == 1.0
@@ -299,6 +336,21 @@ def test_a_mistake_of_the_product_hides_nothing_either(world: World) -> None:
     assert "the survey itself failed here (KeyError: 'lag')" in seen.findings[0].sentence
 
 
+def lost(world: World, architecture: str = "active-standby") -> World:
+    """The active site is lost and silent, the standby has taken over and refuses the lost site's server."""
+    with_roles(world, architecture, **{ACTIVE: "failed", STANDBY: "active"})
+    world.link, world.processes = "silent", {STANDBY: ["815"]}
+    world.sessions = {STANDBY: [session("gim-dub")]}
+    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: lambda: parse_info_all(NONE)}
+    world.triggers = {STANDBY: [trigger()]}
+    return world
+
+
+def trigger(status: str = "ENABLED", validity: str = "VALID") -> dict[str, Any]:
+    body = "machine in ('GIM-FRA', 'GIM-FRA.EXAMPLE.NET') or address in ('10.1.0.1')"
+    return {"owner": "DBA1", "status": status, "validity": validity, "trigger_body": body}
+
+
 def with_roles(world: World, architecture: str = "active-standby", **roles: str) -> World:
     sites = {
         name: site.model_copy(update={"role": roles.get(name, site.role)})
@@ -318,9 +370,7 @@ RUNS = "MANAGER RUNNING\nREPLICAT RUNNING RGIM 00:00:00 00:00:05\nREPLICAT RUNNI
 def test_a_replicat_at_a_site_that_serves_alone_is_critical(
     world: World, says: str, level: str | None, architecture: str
 ) -> None:
-    with_roles(world, architecture, **{ACTIVE: "failed", STANDBY: "active"})
-    world.ggsci_says[ACTIVE] = unreachable
-    world.ggsci_says[STANDBY] = lambda: parse_info_all(says)
+    lost(world, architecture).ggsci_says[STANDBY] = lambda: parse_info_all(says)
     seen = world.look()
     assert found(seen) == ({f"{STANDBY}/groups/RGIM": level} if level else {})
     assert f"{STANDBY}/groups" in seen.judged
@@ -344,24 +394,187 @@ def test_goldengate_that_does_not_answer_at_a_site_that_serves_alone_is_found_wh
     def broken() -> Any:
         raise RemoteCommandError("ggsci does not start.", "Check goldengate.home.")
 
-    with_roles(world, **{ACTIVE: "failed", STANDBY: "active"})
-    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: broken}
+    lost(world).ggsci_says[STANDBY] = broken
     assert list(found(world.look())) == [f"{STANDBY}/groups/look"]
     with_roles(world, "active-active")
     assert found(world.look()) == {}
 
 
 def test_groups_that_run_at_a_lost_site_are_critical_and_its_silence_is_none(world: World) -> None:
-    with_roles(world, **{ACTIVE: "failed", STANDBY: "active"})
-    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: lambda: parse_info_all(NONE)}
-    seen = world.look()
-    assert found(seen) == {} and f"{ACTIVE}/groups" not in seen.judged
+    seen = lost(world).look()
+    assert found(seen) == {} and f"{ACTIVE}/groups" in seen.judged, "a dead site runs nothing"
+    world.doors = {ACTIVE}
     world.ggsci_says[ACTIVE] = lambda: parse_info_all(GROUPS[ACTIVE])
     seen = world.look()
-    assert found(seen) == {f"{ACTIVE}/groups/EGIM": "critical", f"{ACTIVE}/groups/PGIM": "critical"}
-    assert "come back" in seen.findings[0].sentence and "infomart_return_to_normal" in seen.findings[0].remedy
+    both = {f"{ACTIVE}/groups/returned": "critical", f"{ACTIVE}/doors/returned": "warning"}
+    assert found(seen) == both
+    assert "EXTRACT EGIM is RUNNING on gimdb-fra, EXTRACT PGIM is RUNNING on gimdb-fra" in seen.findings[0].sentence
+    assert "infomart_return_to_normal" in seen.findings[0].remedy
     world.lock_at = STANDBY
-    assert found(world.look()) == {f"{STANDBY}/lock/plan": "info"}, "a plan removes them"
+    assert found(world.look()) == {f"{STANDBY}/lock/plan": "info", **both}, "a plan at other sites makes nobody blind"
+    world.ggsci_says[ACTIVE] = unreachable
+    assert f"{ACTIVE}/groups" not in world.look().judged, "it lives, and its groups cannot be seen"
+
+
+@pytest.mark.parametrize("old_roles", [False, True])
+def test_each_sign_of_a_lost_site_is_found_by_one_survey_and_only_the_worst_is_critical(
+    world: World, old_roles: bool
+) -> None:
+    lost(world)
+    if old_roles:
+        with_roles(world, **{ACTIVE: "active", STANDBY: "standby"})
+        moved(world, by_failover=True)
+        world.databases[ACTIVE].away, world.hosts_away = True, {ACTIVE}
+    about = f"{ACTIVE}/"
+    assert not [key for key in found(world.look()) if key.startswith(about) and not key.endswith("/look")]
+    world.doors, world.hosts_away = {ACTIVE}, set()
+    seen = world.look()
+    assert levels(seen, about) == {"doors/returned": "critical"}
+    sentence, remedy = said(seen, f"{ACTIVE}/doors/returned")
+    assert "SSH (gimdb-fra:22), database listener (gimdb-fra:1521)" in sentence and "gim-fra" in remedy
+    world.processes[ACTIVE] = ["4711"]
+    seen = world.look()
+    assert levels(seen, about) == {"server/returned": "critical", "doors/returned": "warning"}
+    sentence, remedy = said(seen, f"{ACTIVE}/server/returned")
+    assert f"process 4711 on gim-fra. The database of {STANDBY} refuses its logons. Also: it answers:" in sentence
+    assert "Not by the Management Layer" in remedy and f"points to {STANDBY}" in remedy
+
+
+def test_the_server_of_a_lost_site_that_writes_is_told_with_its_machine_and_session(world: World) -> None:
+    lost(world).doors = {ACTIVE}
+    world.processes[ACTIVE], world.triggers = ["4711"], {}
+    world.sessions[STANDBY].append(session("GIM-FRA.example.net", 77))
+    seen = world.look()
+    assert levels(seen, "") == {
+        f"{STANDBY}/writers/GIM-FRA.example.net": "critical",
+        f"{ACTIVE}/server/returned": "warning",
+        f"{ACTIVE}/doors/returned": "warning",
+        f"{STANDBY}/admission/{ACTIVE}": "warning",
+    }
+    sentence, remedy = said(seen, f"{STANDBY}/writers/GIM-FRA.example.net")
+    assert "session 77,99 of gim_etl_server on GIM-FRA.example.net" in sentence and ACTIVE in sentence
+    assert "Stop it on GIM-FRA.example.net at once" in remedy
+    assert "Nothing refuses its logons" in said(seen, f"{ACTIVE}/server/returned")[0]
+
+
+def test_a_second_machine_that_nobody_knows_is_a_warning_and_one_alone_is_the_sites_own(world: World) -> None:
+    world.sessions[ACTIVE] = [session("etl7")]
+    seen = world.look()
+    assert found(seen) == {} and seen.state.machines == {ACTIVE: ["etl7"]}
+    world.sessions[ACTIVE].append(session("gim-fra", 13))
+    assert found(world.look()) == {f"{ACTIVE}/writers/etl7": "warning"}
+
+
+def test_a_machine_is_known_by_what_an_earlier_survey_has_seen(world: World) -> None:
+    """The name that a JDBC client gives may be none of the topology's."""
+    lost(world)
+    for database in world.databases.values():
+        database.rows = {"look": "3", **parts(State(number=3, machines={ACTIVE: ["etl7"]}))}
+    world.sessions[STANDBY].append(session("etl7", 77))
+    assert found(world.look())[f"{STANDBY}/writers/etl7"] == "critical"
+
+
+@pytest.mark.parametrize(
+    ("rows", "privileges", "why"),
+    [
+        ([], [], "there is no trigger"),
+        ([trigger("DISABLED")], [], "the trigger of DBA1 is disabled"),
+        ([trigger("ENABLED", "INVALID")], [], "the trigger of DBA1 is invalid"),
+        ([{**trigger(), "trigger_body": "machine in ('OTHER')"}], [], "the trigger names other machines than"),
+        ([trigger()], ["ADMINISTER DATABASE TRIGGER"], "GIM has ADMINISTER DATABASE TRIGGER"),
+    ],
+)
+def test_a_serving_database_that_refuses_no_lost_server_is_a_warning(
+    world: World, rows: list[Any], privileges: list[str], why: str
+) -> None:
+    lost(world).triggers, world.privileges = {STANDBY: rows}, privileges
+    seen = world.look()
+    assert found(seen) == {f"{STANDBY}/admission/{ACTIVE}": "warning"}
+    assert why in seen.findings[0].sentence and "start_at_survivor.refuse_lost_site" in seen.findings[0].remedy
+    fencing_ = world.topology.fencing.model_copy(update={"refuse_lost_site": False})
+    world.topology = world.topology.model_copy(update={"fencing": fencing_})
+    assert found(world.look()) == {}
+
+
+def test_an_icon_of_a_lost_site_that_writes_again_is_found_by_the_idb_that_remains(world: World) -> None:
+    lost(world)
+    seen = world.look()
+    assert seen.state.idb_events == {f"{STANDBY}/ts-fra": world.last_event}
+    for database in world.databases.values():
+        database.rows = {"look": "3", **parts(seen.state.model_copy(update={"number": 3}))}
+    assert found(world.look()) == {}
+    world.last_event += 60
+    seen = world.look()
+    assert found(seen) == {f"{ACTIVE}/icon/returned": "critical"}
+    assert f"its ICON writes: {STANDBY}/ts-fra" in seen.findings[0].sentence and "gim-fra" in seen.findings[0].remedy
+
+
+def test_the_events_of_an_earlier_loss_are_none_of_the_next(world: World) -> None:
+    lost(world)
+    before = world.look().state
+    with_roles(world, **{ACTIVE: "active", STANDBY: "standby"})
+    for database in world.databases.values():
+        database.rows = {"look": "3", **parts(before.model_copy(update={"number": 3}))}
+    assert before.idb_events and world.look().state.idb_events == {}
+
+
+def test_of_two_active_sites_the_lost_ones_server_has_an_object_of_its_own(world: World) -> None:
+    lost(world, "active-active").doors = {ACTIVE}
+    world.processes[ACTIVE] = ["4711"]
+    seen = world.look()
+    assert levels(seen, f"{ACTIVE}/") == {"server/returned": "critical", "doors/returned": "warning"}
+    sentence, remedy = said(seen, f"{ACTIVE}/server/returned")
+    assert "refuses" not in sentence and "Management Layer" not in remedy and "on gim-fra" in remedy
+
+
+def test_a_manager_that_runs_again_at_a_site_that_serves_alone_is_critical_unless_other_groups_need_it(
+    world: World,
+) -> None:
+    lost(world).ggsci_says[STANDBY] = lambda: parse_info_all("MANAGER RUNNING\n")
+    seen = world.look()
+    assert found(seen) == {f"{STANDBY}/groups/MANAGER": "critical"}
+    assert "on gimdb-dub" in seen.findings[0].sentence and "STOP MGR in ggsci on gimdb-dub" in seen.findings[0].remedy
+    world.ggsci_says[STANDBY] = lambda: parse_info_all("MANAGER RUNNING\nREPLICAT RUNNING ROTHER 00:00:00 00:00:05\n")
+    assert found(world.look()) == {}
+
+
+@pytest.mark.parametrize("role", ["standby", "new"])
+def test_a_server_that_runs_at_a_standby_or_a_new_site_is_critical(world: World, role: str) -> None:
+    with_roles(world, **{STANDBY: role})
+    world.processes[STANDBY] = ["815"]
+    world.sessions[STANDBY] = [session("gim-dub")]
+    seen = world.look()
+    assert levels(seen, f"{STANDBY}/server") == {"/runs": "critical"}
+    sentence, remedy = said(seen, f"{STANDBY}/server/runs")
+    assert "process 815 on gim-dub" in sentence and "session 12,99 of gim_etl_server on gim-dub" in sentence
+    assert "Stop it on gim-dub at once" in remedy
+
+
+def test_a_server_that_a_plan_has_started_since_the_survey_read_its_ledger_is_no_second_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.lock_at, world.processes[STANDBY] = STANDBY, ["815"]
+    read = survey.returned.server_processes
+
+    def later(deployment: Any, site: str) -> list[str]:
+        moved(world)
+        world.databases[STANDBY].plans = world.databases[ACTIVE].plans
+        return read(deployment, site)
+
+    monkeypatch.setattr(survey.returned, "server_processes", later)
+    assert found(world.look()) == {f"{STANDBY}/lock/plan": "info"}
+
+
+def levels(seen: Survey, prefix: str) -> dict[str, str]:
+    return {
+        key.removeprefix(prefix): level
+        for key, level in found(seen).items()
+        if key.startswith(prefix) and not key.startswith("roles/") and not key.endswith("/look")
+    }
+
+
+def said(seen: Survey, key: str) -> tuple[str, str]:
+    return next((each.sentence, each.remedy) for each in seen.findings if each.key == key)
 
 
 def test_a_part_that_hangs_does_not_hold_the_survey_beyond_its_time(world: World) -> None:
@@ -500,9 +713,7 @@ def test_an_idb_that_gives_no_answer_for_one_survey_ends_and_begins_no_hold(worl
     def told(now: float) -> list[tuple[str, str]]:
         nonlocal conditions
         seen = world.look()
-        conditions, alerts = watching.transitions(
-            "gim", conditions, seen.findings, seen.judged, seen.roles.subjects(), now
-        )
+        conditions, alerts = watching.transitions("gim", conditions, seen.findings, seen.judged, seen.subjects, now)
         return [(alert.what, alert.key) for alert in alerts]
 
     assert told(0) == [("began", f"{IDBS[0]}/holds/age")]
@@ -526,6 +737,7 @@ def moved(world: World, *, by_failover: bool = False) -> None:
 
 def test_after_a_move_nothing_is_judged_by_the_old_roles_until_somebody_sets_them(world: World) -> None:
     moved(world)
+    world.processes, world.sessions = {STANDBY: ["815"]}, {STANDBY: [session("gim-dub")]}
     world.ggsci_says |= {ACTIVE: lambda: parse_info_all(GROUPS[STANDBY]), STANDBY: lambda: parse_info_all(NONE)}
     world.mark_age, world.calls_above, world.replicates = 99_999, 5, False
     seen = world.look()
@@ -543,9 +755,10 @@ def test_after_a_move_nothing_is_judged_by_the_old_roles_until_somebody_sets_the
 
 
 def test_after_a_failover_the_lost_site_is_no_alarm_and_the_survivors_groups_are_left_alone(world: World) -> None:
+    lost(world)
+    with_roles(world, **{ACTIVE: "active", STANDBY: "standby"})
     moved(world, by_failover=True)
     world.databases[ACTIVE].away, world.hosts_away = True, {ACTIVE}
-    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: lambda: parse_info_all(NONE)}
     seen = world.look()
     assert found(seen) == {"roles/CHG-1": "warning"}
     assert f"sites.{ACTIVE}.role: failed" in seen.findings[0].remedy
@@ -553,6 +766,7 @@ def test_after_a_failover_the_lost_site_is_no_alarm_and_the_survivors_groups_are
 
 def test_while_the_plan_that_moved_the_service_runs_its_roles_are_not_asked_for(world: World) -> None:
     moved(world)
+    world.processes, world.sessions = {STANDBY: ["815"]}, {STANDBY: [session("gim-dub")]}
     world.databases[ACTIVE].plans["INC-1"] = world.databases[ACTIVE].plans.pop("CHG-1")
     world.lock_at = ACTIVE
     assert found(world.look()) == {f"{ACTIVE}/lock/plan": "info"}
@@ -562,10 +776,8 @@ def test_a_condition_of_a_site_that_is_alone_now_ends(world: World) -> None:
     """As when the standby has become the only site that is left: its role asks for no Replicat any more."""
     keys = (f"{STANDBY}/groups/RGIM", f"{STANDBY}/ggserr/OGG-01296", f"{STANDBY}/trail/disk", f"{ACTIVE}/database/look")
     before = {key: Condition(level="critical", told="critical", since=1.0, sentence="It is stopped.") for key in keys}
-    with_roles(world, **{ACTIVE: "failed", STANDBY: "active"})
-    world.ggsci_says |= {ACTIVE: unreachable, STANDBY: lambda: parse_info_all(NONE)}
-    seen = world.look()
-    after, alerts = watching.transitions("gim", before, seen.findings, seen.judged, seen.roles.subjects(), 99.0)
+    seen = lost(world).look()
+    after, alerts = watching.transitions("gim", before, seen.findings, seen.judged, seen.subjects, 99.0)
     assert after == {} and {alert.key for alert in alerts} == set(keys)
     assert {alert.what for alert in alerts} == {"ended"}
 

@@ -20,6 +20,7 @@ from infomart_dr import topology
 from infomart_dr.errors import CredentialsError, GuardError, PermanentError, TransientError, UnexpectedReplyError
 from infomart_dr.guards import fencing
 from infomart_dr.guards.application import lost_objects, survivor_changes
+from infomart_dr.guards.faults import Fault
 from infomart_dr.guards.fencing import Answer, Endpoint, Verdict
 from infomart_dr.guards.replication import drained_or_cut, newest_trail_file, replicat_at_trail_end
 from infomart_dr.hooks.configuration import Change, differences
@@ -56,6 +57,14 @@ DRAINED = {**CONFIRMED, "standby_drained": "all applied"}
 @pytest.fixture(autouse=True)
 def nothing_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infomart_dr.operators.failover.link_out", lambda step: "**Link to site1:** unknown.")
+
+
+@pytest.fixture(autouse=True)
+def refused(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    """Whom the survivor's database refuses; tests/unit/operators/test_admission.py has the trigger."""
+    calls: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(failover, "refuse", lambda step, role, lost: calls.append((role, lost)) or "refused")
+    return calls
 
 
 class StrictLedger(FakeLedger):
@@ -1084,15 +1093,18 @@ def test_what_the_survivor_lacks_is_shown_at_the_gate_and_stops_nothing(
     replace_question(monkeypatch, "deployment_faults", lambda step, role: iter([]))
     replace_question(monkeypatch, "database_faults", lambda step, role: iter(["FORCE LOGGING is NO at site2"]))
     replace_question(monkeypatch, "privilege_faults", away)
+    nobody = Fault("nothing would refuse the returning Info Mart Server of site1", "GRANT it.", stops=False)
+    replace_question(monkeypatch, "admission_faults", lambda step, role, lost: [nobody])
     rows = [{"table_name": "GIDB_G_CALL_V", "high_value": "1500000000"}]
     step.dba = lambda role: SimpleNamespace(select=lambda name, **binds: rows)
     result = CheckSurvivor(task_id="check_survivor", role="target")._run(step)
-    assert len(result["warnings"]) == 3
+    assert len(result["warnings"]) == 4
     shown = ConfirmSiteFailure(task_id="confirm_site_failure", subject="Dead?", body="").evidence(step)
     for words in (
         "FORCE LOGGING is NO at site2",
         "privileges could not be checked: the listener does not answer",
         "GIDB_G_CALL_V",
+        "nothing would refuse the returning Info Mart Server of site1",
     ):
         assert words in shown
 
@@ -1211,13 +1223,16 @@ def test_the_survivor_does_not_start_before_it_is_confirmed_and_drained(ready: A
     not_started(ready)
 
 
-def test_the_replicat_and_its_trail_are_gone_before_the_survivor_starts_and_kept_aside(ready: Any) -> None:
+def test_the_replicat_and_its_trail_are_gone_before_the_survivor_starts_and_kept_aside(
+    ready: Any, refused: list[tuple[str, list[str]]]
+) -> None:
     there = []
     ready.management_layer = lambda role: SimpleNamespace(
-        start=lambda dbid: (there.append(dict(ready.goldengate.states)), ready.started.append(dbid))
+        start=lambda dbid: (there.append((dict(ready.goldengate.states), list(refused))), ready.started.append(dbid))
     )
     start(ready)
-    assert there == [{}] and ready.goldengate.commands == ["STOP RGIM", "DELETE RGIM"]
+    assert there == [({}, [("target", ["site1"])])]
+    assert ready.goldengate.commands == ["STOP RGIM", "DELETE RGIM"]
     aside = ready.goldengate.home / "dirdat" / f"old-{ready.key}"
     assert (aside / "rgim.info").read_text() == "REPLICAT RGIM\n"
     assert (aside / "dirdat" / "dp000000002").stat().st_size == 900
