@@ -1,94 +1,152 @@
 """Take the tasks of an item of the guide out, and see its tests fail.
 
-``.venv/bin/python scripts/without_tasks.py --seed 1`` draws items of docs/guide-coverage.md that tasks cover and that
-name a test in tests/unit. For each it lets the classes of those tasks find their goal reached and act on nothing, runs
-the item's unit tests, and says whether one of them fails. The tests of other items need a whole lab.
+``.venv/bin/python scripts/without_tasks.py --seed 1`` draws items of docs/guide-coverage.md that tasks cover. Of each
+it takes the tasks out in two ways and runs unit tests, which must fail:
+
+- **idle**: the tasks are there, find their goal reached and act on nothing. The item's own unit tests run.
+- **gone**: the tasks are not in the DAGs. The list of each DAG's tasks is compared (tests/unit/dags/test_tasks.py).
+
+``--all`` takes every item, and ``--each`` takes out one class of tasks at a time.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
+import inspect
 import os
 import random
-import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Methods of an operator that see, do or prove something.
-_DOES = ("observe", "act", "verify", "finish", "prepare", "after", "ask", "evidence", "accepted", "instructions")
-_CLASSES = "INFOMART_DR_WITHOUT"
+#: Methods of a task that see, do or prove something.
+DOES = ("observe", "act", "verify", "finish", "prepare", "after", "ask", "evidence", "accepted", "instructions")
+#: The test that compares each DAG's tasks with the list of them.
+LISTED = "tests/unit/dags/test_tasks.py"
+#: The DAGs, read once; each process that takes tasks out has its own.
+DAGS: dict[str, Any] = {}
 
 
-def pytest_configure(config: Any) -> None:
-    """Of the pytest in between: take the classes out."""
-    from importlib import import_module
+def named(name: str) -> type[Any]:
+    """The class of ``module:name``."""
+    module, _, attribute = name.partition(":")
+    found = getattr(import_module(module), attribute)
+    assert isinstance(found, type)
+    return found
 
+
+def make_idle(classes: Sequence[str]) -> None:
+    """Let the tasks of some classes find their goal reached, and act on nothing."""
+    from infomart_dr.operators.base import StepOperator
     from infomart_dr.plan.step import Observation
 
-    for name in json.loads(os.environ[_CLASSES]):
-        module, _, attribute = name.partition(":")
-        cls = getattr(import_module(module), attribute)
-        for method in _DOES:
+    reached = Observation(True, "taken out")
+    for cls in map(named, classes):
+        steps = issubclass(cls, StepOperator) or hasattr(cls, "ask")
+        for method in DOES if steps else ("execute",):
             if hasattr(cls, method):
-                answer = Observation(True, "taken out") if method in ("observe", "verify", "ask", "after") else None
+                answer = reached if method in ("observe", "verify", "ask", "after") else None
                 setattr(cls, method, lambda *_, _answer=answer, **__: _answer)
+
+
+def take_from_dags(classes: Sequence[str]) -> None:
+    """Let every DAG lack the tasks of some classes."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    out = tuple(map(named, classes))
+    for dag in DAGS.values():
+        for task in list(dag.tasks):
+            if issubclass(class_of(task), out):
+                del dag.task_dict[task.task_id]
+
+    def read(bag: Any, *_: Any, **__: Any) -> None:
+        bag.dags, bag.import_errors = DAGS, {}
+
+    DagBag.__init__ = read  # type: ignore[method-assign]
+
+
+def take_nothing(classes: Sequence[str]) -> None:
+    """Take nothing out."""
+
+
+def class_of(task: Any) -> type[Any]:
+    """The class of a task, mapped or not."""
+    return task.operator_class if task.is_mapped else type(task)
 
 
 def classes_of(item: Any, dags: dict[str, Any], coverage: Any) -> list[str]:
     """Classes of the tasks that cover an item."""
-    found = set()
-    for task in coverage.by_item[item.id]:
-        there = dags[task.dag_id].get_task(task.task_id)
-        cls = there.operator_class if there.is_mapped else type(there)
-        found.add(f"{cls.__module__}:{cls.__name__}")
-    return sorted(found)
+    found = {class_of(dags[task.dag_id].get_task(task.task_id)) for task in coverage.by_item[item.id]}
+    return sorted(f"{cls.__module__}:{cls.__name__}" for cls in found)
+
+
+def fail(tests: Sequence[str], prepare: Callable[[Sequence[str]], None], classes: Sequence[str]) -> bool:
+    """One of the tests fails, in a process of its own in which something was taken out before.
+
+    :raises RuntimeError: the tests could not be run, or fail although nothing was taken out.
+    """
+    import pytest
+
+    with tempfile.TemporaryFile() as said:
+        child = os.fork()
+        if child == 0:
+            code = 70
+            try:
+                os.dup2(said.fileno(), 1), os.dup2(said.fileno(), 2)
+                prepare(classes)
+                code = pytest.main(["-q", "-x", "-p", "no:warnings", "-p", "no:cacheprovider", *tests])
+            finally:
+                os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code not in (0, 1) or (code and not classes):
+            said.seek(0)
+            raise RuntimeError(f"pytest ended with {code}\n{said.read().decode(errors='replace')[-4000:]}")
+    return code == 1
 
 
 def main() -> int:
     """Draw, take out, run."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(description=inspect.cleandoc(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--items", type=int, default=20)
-    parser.add_argument("--run", action="store_true", help="only items whose tests run the task")
+    parser.add_argument("--all", action="store_true", help="every item")
+    parser.add_argument("--each", action="store_true", help="one class at a time")
+    parser.add_argument("--item", action="append", default=[], help="id of an item")
     options = parser.parse_args()
+    os.chdir(ROOT)
     from infomart_dr.dagfiles import load_dags, quiet_airflow
     from infomart_dr.preparation.guide_coverage import Coverage, load_items, tasks_of
 
     with quiet_airflow():
-        dags = load_dags(ROOT / "dags")
-    coverage = Coverage(load_items(), tasks_of(dags.values()))
+        DAGS.update(load_dags(ROOT / "dags"))
+    coverage = Coverage(load_items(), tasks_of(DAGS.values()))
     covered = [item for item in coverage.items if coverage.by_item[item.id] and not item.partly]
-    folders = ("tests/unit/operators/", "tests/unit/sensors/") if options.run else ("tests/unit/",)
-    unit = [item for item in covered if any(test.startswith(folders) for test in item.tests)]
-    drawn = random.Random(options.seed).sample(unit, min(options.items, len(unit)))
-    failed = 0
+    drawn = random.Random(options.seed).sample(covered, min(options.items, len(covered)))
+    if options.all or options.item:
+        drawn = [item for item in covered if not options.item or item.id in options.item]
+    of_item = {item.id: [test for test in item.tests if test.startswith("tests/unit/")] for item in drawn}
+    # The control: with all tasks in place they pass.
+    fail(list(dict.fromkeys([LISTED, *(test for tests in of_item.values() for test in tests)])), take_nothing, [])
+    passed = []
     for item in drawn:
-        classes = classes_of(item, dags, coverage)
-        tests = [test for test in item.tests if test.startswith(folders)]
-        left = Coverage([item], [task for task in coverage.tasks if task not in coverage.by_item[item.id]])
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:warnings", "-p", "without_tasks", *tests],
-            env=os.environ
-            | {
-                _CLASSES: json.dumps(classes),
-                "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("plugins", "lab", "scripts")),
-            },
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        fails = done.returncode == 1
-        failed += fails
-        alone = "" if left.open(item) or item.explained else " (and the table still calls it covered)"
-        print(f"{'fails' if fails else 'PASSES'}  {item.id}: {', '.join(classes)}{alone}", flush=True)
-    print(f"{failed} of {len(drawn)} fail without the tasks; {len(covered) - len(unit)} covered items are not tried")
-    return 0
+        tests, classes = of_item[item.id], classes_of(item, DAGS, coverage)
+        for out in [[name] for name in classes] if options.each else [classes]:
+            idle, gone = bool(tests) and fail(tests, make_idle, out), fail([LISTED], take_from_dags, out)
+            words = ", ".join(
+                f"{way} {'fails' if found else 'PASSES'}" for way, found in (("idle", idle), ("gone", gone))
+            )
+            print(f"{item.id}: {words} ({', '.join(name.rpartition(':')[2] for name in out)})", flush=True)
+            passed += [] if idle and gone else [item.id]
+    print(f"{len(drawn)} items; their tests pass without the tasks: {', '.join(dict.fromkeys(passed)) or 'of none'}")
+    return 1 if passed else 0
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT / "plugins"))
-    raise SystemExit(main())
+    sys.path[:0] = [str(ROOT), str(ROOT / "plugins"), str(ROOT / "lab")]
+    with contextlib.suppress(KeyboardInterrupt):
+        raise SystemExit(main())

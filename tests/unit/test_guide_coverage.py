@@ -39,6 +39,13 @@ def test_every_item_that_a_task_does_or_checks_names_a_test(coverage: Coverage) 
     assert [item.id for item in done if not item.tests] == []
 
 
+def test_every_item_that_tasks_cover_names_a_unit_test_that_runs_one(coverage: Coverage) -> None:
+    """scripts/without_tasks.py proves that it fails without them."""
+    folders = ("tests/unit/operators/", "tests/unit/sensors/", "tests/unit/readiness/")
+    covered = [item for item in coverage.items if coverage.by_item[item.id]]
+    assert [item.id for item in covered if not any(test.startswith(folders) for test in item.tests)] == []
+
+
 def test_every_reference_of_a_task_leads_to_an_item(coverage: Coverage) -> None:
     assert not (found := coverage.loose_references()), told("references lead nowhere", found)
 

@@ -231,10 +231,11 @@ summary is an item; the titles are ours.
 A task covers an item when both name the same lines of the guide. Other items are *by hand* (people do it; the named
 task or section instructs or checks), a *departure* (deliberately done otherwise) or *nothing to do*. A departure may
 appear together with tasks: the tasks do the step, but not as printed. Of an item that is *partly* covered the page says
-what is left out. An item without any of these is **open**. A task that is taken out of a DAG changes this page, and a
-test fails. Where only a function is tested that the task calls, that test alone would pass without the task.
-`tests/unit/test_guide_coverage.py` refuses open items, references that lead nowhere, tests that do not exist, and a
-stale page.
+what is left out. An item without any of these is **open**. A task that is taken out of a DAG changes this page, and
+`tests/unit/dags/test_tasks.py` names it. Of every item that tasks cover, a unit test fails where these tasks are there
+and act on nothing: `scripts/without_tasks.py --all` takes them out, in both ways, and runs the tests.
+`tests/unit/test_guide_coverage.py` refuses open items, references that lead nowhere, tests that do not exist, items
+whose tasks no unit test runs, and a stale page.
 
 DAG ids are written without `infomart_`, after the tasks that they have in common; `.name` is in the same task group as
 the task before it.
@@ -244,7 +245,13 @@ _SUMMARY_HEAD = (
     "| open |\n|---|---|---|---|---|---|---|---|---|"
 )
 #: Folders of tests that run tasks. The others test a function that a task calls: they pass without the task.
-_RUNS = ("tests/system/", "tests/integration/", "tests/unit/operators/", "tests/unit/sensors/")
+_RUNS = (
+    "tests/system/",
+    "tests/integration/",
+    "tests/unit/operators/",
+    "tests/unit/sensors/",
+    "tests/unit/readiness/",
+)
 _TABLE_HEAD = "| chapter | page | item | tasks | by hand, departure, reason | tests |\n|---|---|---|---|---|---|"
 _KINDS = {"step": "", "note": "*Note.* ", "warning": "**Warning.** "}
 
