@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from infomart_dr.errors import PermanentError
+from infomart_dr.errors import PermanentError, UnexpectedReplyError
 
 #: A name in the topology: of a deployment, a site or a host.
 NAME = r"[a-z][a-z0-9_-]{0,39}"
 #: A plain Oracle name.
 IDENTIFIER = re.compile(r"[A-Z][A-Z0-9_$#]{0,127}")
 
+#: More digits than Oracle's NUMBER has; a longer number is none of these programs'.
+_DIGITS = 60
 _UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
@@ -27,6 +29,19 @@ def identifier(what: str, value: str) -> str:
             "Correct the topology, or the parameter that gives this name.",
         )
     return value
+
+
+def whole(digits: str) -> int:
+    """The number of some digits, of any script.
+
+    :raises UnexpectedReplyError: no program means a number of that many digits.
+    """
+    if len(digits) > _DIGITS:
+        raise UnexpectedReplyError(
+            f"A reply has a number of {len(digits)} digits: {digits[:20]}...",
+            "Read the output of the program by hand: it is damaged, or of a release that is unknown here.",
+        )
+    return int(digits)
 
 
 def unit_of(size: float) -> tuple[float, str]:

@@ -17,13 +17,13 @@ def moment(name: str, text: str) -> datetime | None:
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+        found = utc(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
         raise RequestError(
             f"The parameter {name} is not a valid time: {text[:40]!r}.",
             f"Give the parameter {name} as a time such as 2026-11-02T17:00:00Z.",
         ) from None
-    return utc(found).replace(microsecond=0)
+    return found.replace(microsecond=0)
 
 
 @overload

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.evidence.call_rates import Rates
 from infomart_dr.guide import readable
 from infomart_dr.times import clock, shown
@@ -189,15 +190,25 @@ class Earlier(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Earlier:
-        """Read the text of :meth:`LossEstimate.summary`."""
-        noted = json.loads(text)
-        return cls(
-            noted["moment"],
-            noted["low"],
-            noted["high"],
-            {key: (low, high) for key, _, low, high in noted["sources"]},
-            tuple(noted["failure"]),
-        )
+        """Read the text of :meth:`LossEstimate.summary`.
+
+        :raises UnexpectedReplyError: it is another text.
+        """
+        try:
+            noted = json.loads(text)
+            low, high = noted["failure"]
+            return cls(
+                str(noted["moment"]),
+                int(noted["low"]),
+                None if noted["high"] is None else int(noted["high"]),
+                {key: (least, most) for key, _, least, most in noted["sources"]},
+                (int(low), int(high)),
+            )
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise UnexpectedReplyError(
+                f"An earlier estimate of the loss cannot be read ({type(error).__name__}): {text[:80]!r}.",
+                "Its row in DR_LEDGER was changed, or another release wrote it. Start a new run with failure_time.",
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ class Manifest(Model):
                 f"The manifest does not have the format of version {SCHEMA_VERSION}: {', '.join(places[:_LISTED])}.",
                 "Use the manifest of this dump set, or export again with a new plan.",
             ) from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UnexpectedReplyError(
                 f"The text is not a manifest ({type(error).__name__}).",
                 "Use the manifest of this dump set, or export again with a new plan.",

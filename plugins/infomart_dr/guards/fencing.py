@@ -8,6 +8,7 @@ since a cut network looks the same. Hence two places, and a person who confirms.
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import socket
 from collections.abc import Sequence
@@ -191,7 +192,7 @@ def parse_probe(text: str, targets: Sequence[Endpoint], host: str) -> list[State
     states: dict[int, State] = {}
     for line in text.splitlines():
         number, _, state = line.strip().partition(" ")
-        if number.isdigit() and state in ("answers", "open", "refused", "silent"):
+        if re.fullmatch(r"[0-9]{1,4}", number) and state in ("answers", "open", "refused", "silent"):
             states[int(number)] = state  # type: ignore[assignment]
     missing = [str(endpoint) for number, endpoint in enumerate(targets) if number not in states]
     if missing:

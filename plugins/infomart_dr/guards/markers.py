@@ -105,7 +105,7 @@ def _written(deployment: Deployment, site: str, writer: str, begin: str) -> set[
         raise _typed(error, site) from error
     # In LIKE, _ stands for any character.
     found = {str(row["marker_id"]) for row in rows}
-    return {marker for marker in found if marker.startswith(begin) and marker[len(begin) :].isdigit()}
+    return {marker for marker in found if marker.startswith(begin) and marker[len(begin) :].isdecimal()}
 
 
 def _plan(deployment: Deployment, source: str, target: str) -> Holder | None:

@@ -394,7 +394,7 @@ def newest_trail_file(step: Step) -> tuple[str, int] | None:
     words = text.split()
     if not words:
         return None
-    if len(words) != 2 or not words[0].isdigit():
+    if len(words) != 2 or not words[0].isdecimal():
         raise UnexpectedReplyError(
             f"{step.at('target').settings.database.host}: the search for the last trail file printed "
             f"{text.strip()[-300:]!r}.",
@@ -412,7 +412,7 @@ def trail_end(step: Step) -> str:
 def _same_file(read: str | None, file: str) -> bool:
     """A position is in a trail file, however many digits either name has."""
     name = (read or "").rpartition("/")[2]
-    return bool(name) and name[:2] == file[:2] and name[2:].isdigit() and int(name[2:]) == int(file[2:])
+    return bool(name) and name[:2] == file[:2] and name[2:].isdecimal() and int(name[2:]) == int(file[2:])
 
 
 def foreign_groups(step: Step, role: SiteRole) -> list[str]:

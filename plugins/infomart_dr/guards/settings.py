@@ -44,14 +44,18 @@ def partitioned_faults(step: Step, role: SiteRole) -> Iterator[Fault]:
         )
 
 
+def _is_number(text: str) -> bool:
+    return text.strip().isdecimal() and len(text) < 20
+
+
 def stuck_threshold_faults(step: Step, role: SiteRole) -> Iterator[Fault]:
     """``info_mart.stuck_threshold`` compared with the Application object; without the option nothing is known."""
     application = step.at(role).configuration.read(step.at(role).application)
     text = application.options.get(_SECTION, {}).get(_THRESHOLD)
     wanted = step.topology.info_mart.stuck_threshold
-    if text is None or (text.strip().isdigit() and int(text) == wanted):
+    if text is None or (_is_number(text) and int(text) == wanted):
         return
-    shown = f"{text} s ({span(int(text))})" if text.strip().isdigit() else repr(text)
+    shown = f"{text} s ({span(int(text))})" if _is_number(text) else repr(text)
     yield Fault(
         f"[{_SECTION}] {_THRESHOLD} of {application.name} is {shown}, and info_mart.stuck_threshold is {wanted} s",
         "Set info_mart.stuck_threshold to the object's value: infomart_watch computes the time left of an outage.",

@@ -127,7 +127,7 @@ def parse_status(text: str) -> list[ApplicationStatus]:
     found = []
     for block in blocks:
         dbid = block.get("dbid", "")
-        if dbid.isdecimal() and block.get("status"):
+        if dbid.isdecimal() and len(dbid) < 20 and block.get("status"):
             found.append(
                 ApplicationStatus(
                     block.get("application", ""), int(dbid), block["status"], block.get("runmode") or None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from infomart_dr.guide import readable
+from infomart_dr.text import whole
 
 Operation = Literal["export", "import"]
 #: ``unfinished``: the log has no end. ``unclear``: its end has words that are unknown here, and there is no exit code.
@@ -227,7 +228,7 @@ def classify_log(text: str, operation: Operation, exit_code: int | None = None) 
     for line in lines:
         if found := _MOVED.match(line):
             name = f"{found[1]}.{found[2]}"
-            rows[name] = rows.get(name, 0) + int(re.sub(r"\D", "", found[5]))
+            rows[name] = rows.get(name, 0) + whole(re.sub(r"\D", "", found[5]))
             size += round(_decimal(found[3]) * _UNITS.get(found[4][0].upper(), 1)) if found[3] else 0
     end = _end(lines)
     dump_files = _dump_files(lines)
@@ -505,7 +506,7 @@ def _end(lines: list[str]) -> _End | None:
             continue
         elapsed = _elapsed(line)
         number = re.search(r"completed\b.*\bwith (\d[\d,.'\u2019\u00a0\u202f ]*) ?error", lower)
-        if number and (count := int(re.sub(r"\D", "", number[1]))):
+        if number and (count := whole(re.sub(r"\D", "", number[1]))):
             end = _End("completed_with_errors", count, elapsed)
         elif "successfully completed" in lower:
             end = _End("success", 0, elapsed)
@@ -525,7 +526,7 @@ def _elapsed(line: str) -> int | None:
     # The other clock of the line is the time of day, after the day of the month.
     if not clocks or (len(clocks) == 1 and "elapsed" not in line.lower()):
         return None
-    days, hours, minutes, seconds = (int(part) for part in clocks[-1])
+    days, hours, minutes, seconds = (whole(part) for part in clocks[-1])
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
@@ -560,10 +561,11 @@ def _dump_files(lines: list[str]) -> list[str]:
 
 def _decimal(text: str) -> float:
     """Value of ``12.34``, ``12,34`` or ``1,234.5``: the last separator is the decimal one, as sizes are below 1,024."""
-    whole, _, fraction = re.sub(r"[\u00a0\u202f ]", "", text).replace(",", ".").rpartition(".")
-    if not whole:
-        return float(re.sub(r"\D", "", fraction) or 0)
-    return float(f"{whole.replace('.', '')}.{fraction or 0}")
+    before, _, fraction = text.replace(",", ".").rpartition(".")
+    digits, rest = (re.sub(r"\D", "", part) for part in (before, fraction))
+    if not before:
+        return float(whole(rest or "0"))
+    return float(f"{whole(digits or '0')}.{rest or 0}")
 
 
 # -- status --------------------------------------------------------------------------------------------
@@ -597,7 +599,7 @@ def parse_status(text: str) -> Status | None:
     def number(label: str) -> int | None:
         found = value(label)
         digits = re.sub(r"[^\d]", "", found or "")
-        return int(digits) if digits else None
+        return whole(digits) if digits else None
 
     percent = value("Percent Done")
     schema, name = value("Object Schema"), value("Object Name")

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from infomart_dr.text import whole
+
 _PROMPT = re.compile(r"^[ \t]*(?:GGSCI|OGG)[ \t]*\([^)\n]*\)[ \t]*\d+>[ \t]?", re.MULTILINE | re.IGNORECASE)
 _DURATION = r"(\d+):(\d{2}):(\d{2})"
 _CODE = re.compile(r"\b((?:OGG|ORA)-\d{5})\b")
@@ -94,12 +96,12 @@ def is_present_already(text: str) -> bool:
 def duration(text: str | None) -> int | None:
     """Seconds of ``842:45:01``; None for ``unknown``, ``N/A`` or an empty text."""
     found = re.fullmatch(_DURATION, (text or "").strip())
-    return int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3]) if found else None
+    return whole(found[1]) * 3600 + int(found[2]) * 60 + int(found[3]) if found else None
 
 
 def _whole(text: str) -> int:
     """A whole number with or without thousands separators: ``1,218``, ``1.218``, ``1 218``."""
-    return int(re.sub(r"\D", "", text))
+    return whole(re.sub(r"\D", "", text))
 
 
 _WHOLE = r"\d{1,3}(?:[,.'\u00a0\u202f ]\d{3})+(?!\d)|\d+"
@@ -229,7 +231,7 @@ def parse_info_group(text: str) -> GroupInfo | None:
         updated_ago=duration(updated[1]) if updated else None,
         scn=parse_scn(place),
         trail=trail[1] if trail else None,
-        rba=int(rba[1]) if rba else None,
+        rba=whole(rba[1]) if rba else None,
         position_time=_moment(moment[1]) if moment else None,
     )
 
@@ -251,7 +253,7 @@ def _scn(text: str) -> int:
     """The number of an SCN: ``1440415``, ``1,440,415`` or ``0.1440415``."""
     high, dot, low = text.partition(".")
     if dot and (high == "0" or not re.fullmatch(_WHOLE, text)):
-        return (_whole(high) << 32) + int(low)
+        return (_whole(high) << 32) + whole(low)
     return _whole(text)
 
 
@@ -286,13 +288,13 @@ def parse_showch(text: str) -> Checkpoints:
         r"latest\s+csn\s*:\s*(\d+)",
     ):
         if found := _search(pattern, text):
-            applied = int(found[1])
+            applied = whole(found[1])
             break
-    low_value = int(low[1]) if low else None
+    low_value = whole(low[1]) if low else None
     return Checkpoints(
         applied_csn=low_value if low_value is not None else applied,
         low_watermark=low_value,
-        high_watermark=int(high[1]) if high else None,
+        high_watermark=whole(high[1]) if high else None,
         scn=parse_scn(text),
     )
 
@@ -322,8 +324,8 @@ def parse_trails(text: str) -> list[TrailInfo]:
             TrailInfo(
                 trail=trail[1],
                 extract=extract[1].upper() if extract else None,
-                sequence=int(sequence[1]) if sequence else None,
-                rba=int(rba[1]) if rba else None,
+                sequence=whole(sequence[1]) if sequence else None,
+                rba=whole(rba[1]) if rba else None,
             )
         )
     return found
@@ -419,8 +421,8 @@ def parse_lag(text: str) -> LagReply:
         at_eof=_search(r"\bat\s+(?:EOF|end\s+of\s+file)\b", text) is not None,
         low_watermark_lag=_whole(low[1]) if low else None,
         high_watermark_lag=_whole(high[1]) if high else None,
-        low_watermark=int(low_position[1]) if low_position else None,
-        high_watermark=int(high_position[1]) if high_position else None,
+        low_watermark=whole(low_position[1]) if low_position else None,
+        high_watermark=whole(high_position[1]) if high_position else None,
     )
 
 
@@ -491,8 +493,8 @@ def parse_stats(text: str) -> dict[str, int]:
 def _decimal(text: str) -> float:
     """Value of ``1,234.00`` or ``1.234,00``: the last separator is the decimal one, with two digits after it."""
     found = re.fullmatch(r"(.*?)[.,](\d{1,2})", text.strip())
-    whole, fraction = (found[1], found[2]) if found else (text, "0")
-    return float(f"{re.sub(r'[^0-9]', '', whole) or '0'}.{fraction}")
+    before, fraction = (found[1], found[2]) if found else (text, "0")
+    return float(f"{whole(re.sub(r'[^0-9]', '', before) or '0')}.{fraction}")
 
 
 # -- replies to changes --------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def parse_sizes(text: str) -> dict[str, int]:
     sizes = {}
     for line in text.splitlines():
         size, _, name = line.partition(" ")
-        if size.isdigit() and name:
+        if re.fullmatch(r"[0-9]{1,20}", size) and name:
             sizes[name] = int(size)
     return sizes
 
@@ -168,7 +168,7 @@ def parse_free_space(text: str) -> int:
 
     :raises UnexpectedReplyError: the text has no such figure.
     """
-    found = re.findall(r"\s(-?\d+)\s+(\d+)%\s", text + "\n")
+    found = re.findall(r"\s(-?[0-9]{1,20})\s+([0-9]{1,5})%\s", text + "\n")
     if not found:
         raise UnexpectedReplyError(
             f"df -Pk printed no figures: {text.strip()[-300:]!r}.", "Run df -Pk on the folder on that host."

@@ -83,7 +83,7 @@ def parse_status(text: str) -> JobStatus:
 
     def number(name: str) -> int | None:
         value = found.get(name, "")
-        return int(value) if re.fullmatch(r"-?\d+", value) else None
+        return int(value) if re.fullmatch(r"-?\d{1,20}", value) else None
 
     log_size = number("log_size") or 0
     if state == "starting":

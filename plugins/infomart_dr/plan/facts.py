@@ -145,7 +145,10 @@ def _number(text: str) -> int:
 
 
 def _record(text: str) -> JsonObject:
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError("not an object")
     return value
@@ -156,7 +159,7 @@ def _whole(value: int) -> str:
 
 
 def _time(text: str) -> str:
-    return shown(int(text)) if text.isdecimal() else text
+    return shown(int(text)) if text.isdecimal() and len(text) < 12 else text
 
 
 def _word(value: bool) -> str:

@@ -78,7 +78,7 @@ def _of(moment: datetime, text: str) -> int:
 def _keys(given: Sequence[int | str] | str) -> list[int]:
     """Keys of data sources, also from a template that rendered them as one text."""
     texts = re.findall(r"[^\s,\[\]()'\"]+", given) if isinstance(given, str) else [str(key) for key in given]
-    if wrong := [text for text in texts if not text.isdigit()]:
+    if wrong := [text for text in texts if not (text.isdecimal() and len(text) < 40)]:
         raise PermanentError(
             f"The key of a data source is not a number: {wrong[0][:40]!r}.", "Give DATA_SOURCE_KEY, as in CTL_DS."
         )

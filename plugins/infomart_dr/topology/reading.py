@@ -42,7 +42,7 @@ def _document(text: str, path: Path) -> object:
     if (fast := getattr(yaml, "CSafeLoader", None)) is not None:
         try:
             return _loaded(fast(text), path)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             pass
     return _loaded_or_told(text, path)
 
@@ -63,10 +63,13 @@ def _loaded_or_told(text: str, path: Path) -> object:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be read"
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
         if problem.startswith("but ") and (context := getattr(error, "context", None)):
             problem = f"{context}, {problem}"
         raise TopologyError(f"{path}{where}: not YAML: {problem}.", "Correct the file.") from None
+    except (ValueError, RecursionError) as error:
+        # A date that does not exist, or brackets without an end.
+        raise TopologyError(f"{path}: not YAML: {str(error)[:200]}.", "Correct the file.") from None
 
 
 def _refused(mistakes: list[str]) -> TopologyError:

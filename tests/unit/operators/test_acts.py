@@ -307,7 +307,7 @@ def test_the_dump_set_goes_to_the_target_and_is_recorded_once_it_has_arrived(ste
     with pytest.raises(Waits):
         task._run(step)
     (job,) = step.told
-    assert "gim_01.dmp" not in step.ledger and "rsync" in job and "/dp/target" in job
+    assert "transferred" not in step.ledger and "rsync" in job and "/dp/target" in job
     step.files["target"]["/dp/target/gim_01.dmp"] = "dump file"
     with pytest.raises(Waits):
         task._run(step)
