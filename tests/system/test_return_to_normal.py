@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
-from infomart_lab import links, procs, supervisor
+from infomart_lab import links
 from infomart_lab.airflow_api import Airflow, AirflowError
 from infomart_lab.config import LabConfig, set_fault
 from infomart_lab.demo import DAG, Run, report
-from infomart_lab.postgres import connect
 
 from . import secrets_scan
 from .conftest import assert_clean, judge
+from .killings import Killed, jobs_started, kill_processes, replace_triggerer, worker_runs
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 AIRFLOW = True
 RATE = 15.0
 SCALE = 3000
@@ -35,13 +32,11 @@ def airflow(lab: LabConfig, airflow_port: int) -> Iterator[Airflow]:
         yield client
 
 
-class Watched(Run):
-    """A run in which each process is killed once, in a given state."""
+class FourEyes(Killed):
+    """A run that needs two people, and has one; the topology is changed when the approval was refused."""
 
     def __init__(self, airflow: Airflow, run_id: str, killings: dict[str, Callable[[], bool]]) -> None:
-        super().__init__(airflow, run_id)
-        self.killings = killings
-        self.done: list[str] = []
+        super().__init__(airflow, run_id, killings)
         four_eyes(airflow.config, True)
 
     def _answer(self, name: str, options: list[str]) -> None:
@@ -54,11 +49,6 @@ class Watched(Run):
         super().look()
         if "the link" in self.killings and "check_objects" in {name.rpartition(".")[2] for name in self.results}:
             self.killings.pop("the link")()
-        for task in self.tasks:
-            name = task["task_id"].rpartition(".")[2]
-            waiting = name in self.killings and name not in self.done and task["state"] in ("running", "deferred")
-            if waiting and self.killings[name]():
-                self.done.append(name)
 
 
 def four_eyes(config: LabConfig, asked: bool) -> None:
@@ -67,43 +57,6 @@ def four_eyes(config: LabConfig, asked: bool) -> None:
     document = yaml.safe_load(file.read_text())
     document["approval"] = {"four_eyes": asked}
     file.write_text(yaml.safe_dump(document))
-
-
-def kill_processes(config: LabConfig, host: str, *words: str) -> bool:
-    """SIGKILL of a host's processes whose command line has one of the words; True when there was one."""
-    found = False
-    for pid in procs.lab_processes(config.home):
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if f"INFOMART_LAB_HOST={host}\0".encode() in environment and any(word in line for word in words):
-            try:
-                os.kill(pid, signal.SIGKILL)
-                found = True
-            except ProcessLookupError:
-                continue
-    return found
-
-
-def replace_triggerer(config: LabConfig) -> bool:
-    """SIGKILL of the triggerer, which runs the deferred task, and a new one."""
-    supervisor.request(config, "kill", part="airflow-triggerer")
-    supervisor.request(config, "start", part="airflow-triggerer")
-    return True
-
-
-def worker_runs(config: LabConfig, site: str) -> bool:
-    """A Data Pump job works."""
-    with connect(config, site, "gim") as conn:
-        row = conn.execute("select count(*) from sys.lab_datapump_jobs where state = 'EXECUTING'").fetchone()
-    return bool(row and row[0])
-
-
-def jobs_started(config: LabConfig, site: str, prefix: str) -> int:
-    """How many Data Pump jobs of a name have ever been started at a site, by their logs, also those put aside."""
-    return len(list(config.dump_dir(site).glob(f"{prefix}_*.log*")))
 
 
 @pytest.mark.timeout(1500)
@@ -136,7 +89,7 @@ def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_th
         links.heal(lab, "site2", "site3")
         return killed
 
-    run = Watched(
+    run = FourEyes(
         airflow,
         f"ticket-{int(time.time())}",
         {
@@ -158,15 +111,8 @@ def test_killed_in_export_transfer_import_and_catch_up_each_retry_goes_on_and_th
     refusal = airflow.log(DAG, run.run_id, "approve_cutover", 1)
     assert re.search(r"\w+ started this run and approved its gate; the topology requires two people", refusal)
     assert sorted(run.done) == ["run_expdp", "run_impdp", "transfer_files", "wait_for_catch_up"]
-    steps = {step["task"].rpartition(".")[2]: step for step in run.steps()}
     # When a client was killed and its job went on, the retry attaches again; the job may also have ended.
-    again = [name for name in ("run_expdp", "run_impdp") if steps[name]["tries"] >= 2]
-    assert again, steps
-    for name in again:
-        task = next(task["task_id"] for task in run.tasks if task["task_id"].endswith(name))
-        log = airflow.log(DAG, run.run_id, task, 2)
-        assert "start job" not in log
-        assert any(words in log for words in ("attach to job", "has ended since", "the goal is reached")), log
+    assert [name for name in ("run_expdp", "run_impdp") if run.went_on(name)], run.steps()
     assert jobs_started(lab, "site2", "GIM_EXP") == 1
     assert jobs_started(lab, "site3", "GIM_IMP") == 1
 

@@ -1,4 +1,4 @@
-"""A ticketing system at the REST interface of a real Airflow: its requests, and its messages."""
+"""A ticketing system at the REST interface of a real Airflow: its requests, its messages, and a whole transfer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from infomart_lab import airflow_part
+from infomart_lab import airflow_part, lca
 from infomart_lab.airflow_api import Airflow
-from infomart_lab.config import DataSource, LabConfig, Site
+from infomart_lab.config import DataSource, LabConfig, Site, set_fault
+from infomart_lab.demo import report
 from infomart_lab.postgres import connect
 from tests.http_receiver import Answer, Receiver, Request
+
+from . import secrets_scan
+from .conftest import assert_clean, judge
+from .killings import Killed, jobs_started, kill_processes, replace_triggerer, worker_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tickets.md"
@@ -34,8 +39,8 @@ pytestmark = pytest.mark.lab
 AIRFLOW = True
 SCALE = 100
 RATE = 2.0
-#: One site serves; the other is only named.
-SITES = {"site1": Site(name="site1", server_running=True), "site2": Site(name="site2", present=False)}
+#: One site serves; the other is new.
+SITES = {"site1": Site(name="site1", server_running=True), "site2": Site(name="site2", info_mart=False)}
 DATA_SOURCES = [DataSource(name="TS1", key=101, site="site1", idb_sites=["site1"])]
 DAG = "infomart_reaggregate"
 RUNS = f"/api/v2/dags/{DAG}/dagRuns"
@@ -209,7 +214,7 @@ def test_a_failure_is_reported_with_the_reason_and_what_to_do_next(client: httpx
     assert started["run_id"] == "INC0000003.2"
     assert failure["task_id"] == "take_lock"
     assert failure["reason"].startswith("Deployment lab has no site 'site9'")
-    assert failure["next_step"].startswith("Start a new run with the parameter source, one of: site1, site2")
+    assert failure["next_step"].startswith("Start a new run with one of: site1, site2")
     assert end["state"] == "failed" and "Failed: take_lock." in end["text"]
 
 
@@ -441,3 +446,45 @@ def test_the_end_of_a_run_whose_last_step_was_killed_is_reported_by_the_dag_proc
     finally:
         receiver.decide = before
         change(lab, tickets={"backend": "webhook", "connection": "tickets", "timeout": 2, "limit": 5})
+
+
+@pytest.mark.timeout(900)
+def test_a_transfer_whose_client_and_triggerer_are_killed_goes_on_and_shows_no_secret(
+    lab: LabConfig, client: httpx.Client, airflow_port: int, receiver: Receiver
+) -> None:
+    wanted = secrets_scan.secrets(lab)
+    looking = secrets_scan.ProcessList(wanted)
+    looking.start()
+    # Long enough to be killed while they work, and for a step to wait in the triggerer.
+    set_fault(lab, "site1.expdp.slow", 15)
+    set_fault(lab, "site2.impdp.slow", 25)
+
+    def expdp() -> bool:
+        return worker_runs(lab, "site1") and kill_processes(lab, "site1/db", "datapump.expdp", "wrapper.")
+
+    def triggerer() -> bool:
+        waiting = (run.task("run_impdp") or {}).get("state") == "deferred"
+        return waiting and replace_triggerer(lab)
+
+    with Airflow(lab, airflow_port) as airflow:
+        airflow.login()
+        killings = {"run_expdp": expdp, "run_impdp": triggerer}
+        run = Killed(airflow, "INC0000012", killings, dag_id="infomart_database_transfer")
+        airflow.trigger(run.dag_id, run.run_id, {"reason": "rehearsal"})
+        run.wait(lambda: None, seconds=700)
+        assert run.state == "success", run.failures()
+        assert sorted(run.done) == ["run_expdp", "run_impdp"]
+        assert run.went_on("run_expdp")
+    looking.stop()
+    assert jobs_started(lab, "site1", "GIM_EXP") == jobs_started(lab, "site2", "GIM_IMP") == 1
+    content = report(run, "transfer", {})
+    assert content["rows"]["exported"] == content["rows"]["imported"] > 0
+    events = [each["event"] for each in told(receiver, run.run_id)]
+    assert (events[0], events[-1]) == ("started", "ended")
+    assert lca.status(lab, "site1") == "Running"
+    assert_clean(judge(lab, "site1"))
+
+    assert looking.looks > 100
+    assert looking.found == set()
+    assert secrets_scan.in_files(lab, wanted) == []
+    assert secrets_scan.in_database(lab, wanted) == []

@@ -59,22 +59,22 @@ def test_a_right_file_is_valid_with_exit_code_0() -> None:
 
 
 def test_all_mistakes_of_all_files_of_a_folder_are_reported(tmp_path: Path, document: dict[str, Any]) -> None:
-    for number in range(100):
+    for number in range(20):
         changed = copy.deepcopy(document)
         changed["deployment"] = f"centre-{number:02}"
-        if number in (7, 42):
+        if number in (7, 12):
             changed["sites"]["dublin"]["role"] = "asleep"
             changed["info_mart"]["schema"] = "gim; drop"
         written(tmp_path, changed, f"centre-{number:02}")
     result = call("validate", tmp_path, "--json")
     files = said(result)["files"]
     assert result.exit_code == 1
-    assert len(files) == 100
-    assert [Path(file["file"]).stem for file in files if file["mistakes"]] == ["centre-07", "centre-42"]
+    assert len(files) == 20
+    assert [Path(file["file"]).stem for file in files if file["mistakes"]] == ["centre-07", "centre-12"]
     assert all(len(file["mistakes"]) == 2 for file in files if file["mistakes"])
     text = call("validate", tmp_path)
     assert text.exit_code == 1
-    assert "4 mistake(s) in 2 of 100 file(s)" in text.stdout
+    assert "4 mistake(s) in 2 of 20 file(s)" in text.stdout
 
 
 def test_a_file_of_a_folder_that_no_run_could_choose_is_a_mistake(tmp_path: Path, document: dict[str, Any]) -> None:

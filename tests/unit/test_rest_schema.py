@@ -110,6 +110,7 @@ def test_a_message_of_a_run_is_as_the_document_says(document: dict[str, Any]) ->
     assert not schema.is_valid({**message().model_dump(mode="json"), "event": "something"})
 
 
+@pytest.mark.slow
 def test_airflow_has_these_paths_with_these_answers_and_fields(document: dict[str, Any]) -> None:
     """Compared with the document of the installed Airflow."""
     from airflow.api_fastapi.app import create_app

@@ -329,6 +329,7 @@ def untransformed(conn: Any) -> bool:
     return bool(waits)
 
 
+@pytest.mark.slow
 def test_the_truth_lies_within_the_bounds_before_and_after_draining_and_at_the_end(lab: Lab) -> None:
     config = lab.config
     # A history of calls, at more than one rate.
