@@ -40,7 +40,7 @@ def quoted(name: str) -> str:
 
     :raises PermanentError: it cannot be a name.
     """
-    if not name or '"' in name or "\0" in name or len(name.encode()) > 128:
+    if not name or re.search('["\0\ud800-\udfff]', name) or len(name.encode()) > 128:
         raise PermanentError(f"{name[:60]!r} is not a name of an Oracle object.", "Check the data dictionary.")
     return f'"{name}"'
 
@@ -148,11 +148,13 @@ def sequence_options(schema: str, sequence: str, *, cache: int, increment: int |
 
 def grant(row: Mapping[str, str | None]) -> str:
     """The GRANT of a row of ``object_grants``, or of ``system_grants`` with its grantee."""
-    grantee = row["grantee"] or ""
+    grantee, privilege = row["grantee"] or "", str(row["privilege"])
+    if not re.fullmatch(r"[A-Z]+( [A-Z]+)*", privilege):
+        raise PermanentError(f"{privilege[:60]!r} is not a privilege of Oracle.", "Check the data dictionary.")
     to = grantee if grantee == "PUBLIC" else quoted(grantee)
     if row.get("table_name") is None:
         option = " with admin option" if row.get("admin_option") == "YES" else ""
-        return f"grant {str(row['privilege']).lower()} to {to}{option}"
+        return f"grant {privilege.lower()} to {to}{option}"
     directory = row.get("directory_name")
     of = (
         f"directory {quoted(directory)}"
@@ -160,7 +162,7 @@ def grant(row: Mapping[str, str | None]) -> str:
         else f"{quoted(row['owner'] or '')}.{quoted(row['table_name'] or '')}"
     )
     option = " with grant option" if row.get("grantable") == "YES" else ""
-    return f"grant {str(row['privilege']).lower()} on {of} to {to}{option}"
+    return f"grant {privilege.lower()} on {of} to {to}{option}"
 
 
 # -- admission to a serving Info Mart ------------------------------------------------------------------

@@ -67,6 +67,17 @@ def lines(items: Sequence[str]) -> str:
     return "".join(f"\n- {item}" for item in items)
 
 
+def as_markdown(text: str) -> str:
+    """A text of a person or program for a place that shows Markdown: it stands there as it is, in one line."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def fenced(text: str, kind: str = "text") -> str:
+    """A text as a block of code in Markdown, which nothing in the text can end."""
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", text)), 0)
+    return f"{fence}{kind}\n{text}\n{fence}"
+
+
 def cut(text: str, size: int) -> str:
     """At most ``size`` bytes of UTF-8, as Oracle counts a VARCHAR2."""
     return text.encode()[:size].decode(errors="ignore")

@@ -145,15 +145,6 @@ def ticket(text: str) -> object:
         return None
 
 
-def rows_of_marks(text: str) -> object:
-    values = text.split()
-    rows: Any = [
-        {"data_source_key": key, "max_ts": value, "table_name": text[:30], "provider": value}
-        for key, value in zip(values, reversed(values), strict=True)
-    ]
-    return [loss_reading.epoch(row["max_ts"]) for row in rows if row["max_ts"].isdecimal()]
-
-
 def checksums(text: str) -> object:
     return [transfer.parse_checksums(text), transfer.progress_line(remote_host.parse_sizes(text), {"a": 5})]
 
@@ -243,6 +234,10 @@ TARGETS: dict[str, Target] = {
     "manifest": Target(("",), Manifest.from_text),
     "loss estimate": Target(
         ('{"moment": "before", "low": 1, "high": null, "sources": [[1, "a", 2, 3]], "failure": [1, 2]}',), earlier
+    ),
+    "loss, marks": Target(
+        ('{"proof": "p", "base": 5, "newest": null, "sign": 9, "other": {"1": 2}, "sources": {"101": [1, 2]}}',),
+        lambda text: loss_reading.Base.from_text(text, "p"),
     ),
     "facts": Target(("1796059398", "yes", '{"file": "ggserr.log", "bytes": 9}', "site2 -> site3"), every_fact),
     "stored state": Target(('{"number": 7, "at": 1.5, "conditions": {}}', '{"kept": 1.0, "taken": 0.0}'), stored_rows),

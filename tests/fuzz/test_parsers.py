@@ -27,7 +27,9 @@ _COMMON = {
     "suppress_health_check": list(HealthCheck),
     "print_blob": False,
 }
-QUICK = settings(max_examples=25, **_COMMON)  # type: ignore[arg-type]
+#: Inputs in `make test`; INFOMART_FUZZ sets another number.
+EXAMPLES = int(os.environ.get("INFOMART_FUZZ", "25"))
+QUICK = settings(max_examples=EXAMPLES, **_COMMON)  # type: ignore[arg-type]
 SLOW = settings(
     settings(max_examples=int(os.environ.get("FUZZ_EXAMPLES", "10000")), **_COMMON),  # type: ignore[arg-type]
     derandomize=False,

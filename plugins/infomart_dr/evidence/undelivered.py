@@ -42,7 +42,7 @@ class Head:
         """A head from its text; an unreadable one counts as the oldest of all."""
         try:
             return cls(**{name: float(value) for name, value in json.loads(text).items()})
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return cls(0.0)
 
     def text(self) -> str:

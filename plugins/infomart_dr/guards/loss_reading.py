@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, SupportsInt, TypeVar
 
 from infomart_dr import files, stopwatch
-from infomart_dr.errors import InfoMartError
+from infomart_dr.errors import InfoMartError, UnexpectedReplyError
 from infomart_dr.evidence import loss
 from infomart_dr.evidence.call_rates import Activity, Pattern, Rates
 from infomart_dr.evidence.comparison import INTERVAL, Compared, Comparison, Window
@@ -281,7 +281,20 @@ class Base:
 
     @classmethod
     def from_text(cls, text: str, proof: str) -> Base | None:
-        """The recorded data; None when they belong to another draining."""
+        """The recorded data; None when they belong to another draining.
+
+        :raises UnexpectedReplyError: it is another text.
+        """
+        try:
+            return cls._read(text, proof)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            raise UnexpectedReplyError(
+                f"The marks of the lost site cannot be read from DR_LEDGER ({type(error).__name__}): {text[:80]!r}.",
+                "Their row was changed, or another release wrote it. Start a new plan.",
+            ) from None
+
+    @classmethod
+    def _read(cls, text: str, proof: str) -> Base | None:
         noted = json.loads(text)
         if noted["proof"] != proof[:200]:
             return None

@@ -550,7 +550,12 @@ class Ggsci:
         return found
 
     def kind(self, group: str) -> Kind:
-        """EXTRACT for the site's Extract and pump, REPLICAT for its Replicat."""
+        """EXTRACT for the site's Extract and pump, REPLICAT for its Replicat.
+
+        :raises PermanentError: it is no name of a group; a command would take it for several, or for an option.
+        """
+        if not parse.is_group(group):
+            raise PermanentError(f"{group[:60]!r} is not the name of a group.", "Correct the topology.")
         return "REPLICAT" if group == self._site.goldengate.groups.replicat else "EXTRACT"
 
     def _info(self, group: str, option: str = "") -> Reply | None:

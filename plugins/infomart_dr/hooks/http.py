@@ -195,7 +195,7 @@ class Http:
         reply = self.request(method, path, what, **arguments)
         try:
             return reply.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise PermanentError(
                 f"{what} at {self.address.host}: the answer is not JSON.",
                 f"Check that the address of the connection {self.connection_id} is that of the interface.",

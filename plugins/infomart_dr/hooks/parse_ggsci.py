@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from infomart_dr.errors import UnexpectedReplyError
 from infomart_dr.text import whole
 
 _PROMPT = re.compile(r"^[ \t]*(?:GGSCI|OGG)[ \t]*\([^)\n]*\)[ \t]*\d+>[ \t]?", re.MULTILINE | re.IGNORECASE)
@@ -134,10 +135,16 @@ _PROGRAM = re.compile(
 )
 
 
+def is_group(name: str) -> bool:
+    """A word can be the name of a group; with a ``*`` or a blank it would name several."""
+    return re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$]{0,29}", name) is not None
+
+
 def parse_info_all(text: str) -> list[ProgramStatus]:
     """INFO ALL. Lags are those of the last checkpoint: an ABENDED group can show 00:00:00.
 
     :returns: manager, servers and groups in their order; may be empty.
+    :raises UnexpectedReplyError: a line has no name where a group's must stand.
     """
     found = []
     for line in text.splitlines():
@@ -149,6 +156,11 @@ def parse_info_all(text: str) -> list[ProgramStatus]:
         times: list[str] = []
         while words[1:] and len(times) < 2 and _is_time(words[-1]):
             times.insert(0, words.pop())
+        if words and match[1].upper() in ("EXTRACT", "REPLICAT") and not is_group(words[0]):
+            raise UnexpectedReplyError(
+                f"INFO ALL shows {words[0][:60]!r} where the name of a group stands: {line.strip()[:200]!r}.",
+                "Run INFO ALL by hand in ggsci on the database host.",
+            )
         found.append(
             ProgramStatus(
                 program=match[1].upper().replace("MGR", "MANAGER"),

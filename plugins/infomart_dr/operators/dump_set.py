@@ -55,7 +55,7 @@ from infomart_dr.operators.jobs import ALARM_AT, JobOperator, ended_event, faile
 from infomart_dr.plan import facts
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.statements import drop_object
-from infomart_dr.text import size_text, sorted_names
+from infomart_dr.text import fenced, size_text, sorted_names
 from infomart_dr.times import span
 from infomart_dr.topology import BOTH_ROLES
 
@@ -804,13 +804,13 @@ class ApproveImport(Gate):
 
     def evidence(self, step: Step) -> str:
         errors = self.errors(step)
-        shown = "\n\n".join(error.replace("```", "` ` `") for error in errors)
+        shown = "\n\n".join(errors)
         if len(shown) > _SHOWN:
             shown = shown[:_SHOWN] + "\n... (the logs in the Data Pump directories have the rest)"
         return (
             f"**{step.at('target').name}: every row of the export is there. {len(errors)} thing(s) beside the rows are "
             f"missing.**\n\n"
-            f"```text\n{shown}\n```\n\n"
+            f"{fenced(shown)}\n\n"
             "- A grant (ORA-01917, ORA-01919): create the user or role at the target, then run the statement.\n"
             "- ORA-39082: the code is invalid until it is compiled again; check_objects compares it with the source.\n"
             "- A job, database link, comment or statistics: create it at the target where it is needed.\n\n"

@@ -95,6 +95,7 @@ class ConfirmSiteFailure(Gate):
     """A person sees the evidence and the estimated loss, and confirms a site failure, not a network outage."""
 
     guide = "the warning under Note on Connectivity Loss (guide:251); Potential Data Loss (guide:307-313, guide:327)"
+    with_reason = True
     #: The gate alone would show old answers of the endpoints.
     AFTER_REFUSAL = (
         "check that the back-out of this run succeeds. To decide again, clear check_already_done with Downstream: the "

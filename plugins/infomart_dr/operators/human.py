@@ -15,6 +15,7 @@ from infomart_dr.operators.clearing import advising
 from infomart_dr.plan import facts
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.step import Observation, Step
+from infomart_dr.text import as_markdown
 from infomart_dr.times import shown
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ class Gate(AppliesWhen, ApprovalOperator):
         self.applies_when(unless, option, architecture)
         self.clear_from = clear_from
 
+    #: A gate shows the reason of its run.
+    with_reason: ClassVar[bool] = False
+
     def evidence(self, step: Step) -> str:
         """Evidence for the person to see before the answer, in Markdown."""
         return ""
@@ -134,6 +138,9 @@ class Gate(AppliesWhen, ApprovalOperator):
             if (early := self.early(step)) is not None:
                 return early
             step.lock.require(step.plan_id, step.owner)
+            if self.with_reason:
+                reason = as_markdown(str(step.params.get("reason") or "not given"))
+                self.body = f"{self.body}\n\nReason for this run: {reason}"
             if evidence := self.evidence(step):
                 self.body = f"{self.body}\n\n{evidence}"
                 self.log.info("observe: shown at the gate:\n%s", evidence)

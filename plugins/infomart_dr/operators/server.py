@@ -32,6 +32,7 @@ class CutoverGate(Gate):
     """A person decides about the cutover. In a plan whose target already serves, the gate does not ask again."""
 
     guide = "Return to Normal 8 (guide:1109); DR 7, 8 (guide:1040-1049), known before anything stops"
+    with_reason = True
 
     def evidence(self, step: Step) -> str:
         source, target = step.at("source").name, step.at("target").name

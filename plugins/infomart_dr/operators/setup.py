@@ -24,6 +24,7 @@ from infomart_dr.operators.human import Gate, HumanStep
 from infomart_dr.plan import facts
 from infomart_dr.plan.direction import Direction
 from infomart_dr.plan.step import Observation, Step
+from infomart_dr.text import fenced
 from infomart_dr.times import span
 from infomart_dr.topology import BOTH_ROLES, Idb, SiteRole
 
@@ -117,7 +118,7 @@ class ApproveParameterFiles(Gate):
         text = "\n\n".join(
             f"**{step.at(file.role).name}: {file.path}**"
             + (" (a person has written or changed it)" if file.is_a_persons else "")
-            + f"\n\n```diff\n{file.diff()}\n```"
+            + f"\n\n{fenced(file.diff(), 'diff')}"
             for file in files
         )
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ SOURCE_STAYS = "source stays active"
 
 #: Parameters with a time.
 TIMES = ("failure_time", "reaggregate_from", "reaggregate_to")
+
+#: Control characters other than tab and line breaks, halves of characters, and signs that change a line's direction.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 #: Most bytes of a run's id: with the DAG's id it must fit into the owner of the lock and of a purge hold.
 RUN_ID_LIMIT = 200
@@ -67,6 +71,7 @@ def refuse_wrong_run(context: Context) -> None:
     """
     refuse_long_id(context)
     refuse_undeclared(context)
+    refuse_unprintable(context)
 
 
 def refuse_long_id(context: Context) -> None:
@@ -80,6 +85,25 @@ def refuse_long_id(context: Context) -> None:
             f"The run's id has {size} bytes; allowed: {RUN_ID_LIMIT}. Nothing was changed.",
             SHORTER_ID,
         )
+
+
+def unprintable(params: Mapping[str, object]) -> str | None:
+    """The fault of a value that no database, log or message can hold as it is; None: there is none."""
+    for name, value in sorted(params.items()):
+        if isinstance(value, str) and (found := _UNPRINTABLE.search(value)):
+            return f"The parameter {name} has the character U+{ord(found[0]):04X} in it. Nothing was changed."
+    return None
+
+
+def refuse_unprintable(context: Context) -> None:
+    """Refuse a run with control characters or halves of characters in a parameter.
+
+    JSON can carry them. A terminal would obey them, and the ledger could not store them.
+
+    :raises RequestError: names the parameter and the character.
+    """
+    if wrong := unprintable(context.get("params") or {}):
+        raise RequestError(wrong, "Start a new run with plain text in that parameter.")
 
 
 def refuse_undeclared(context: Context) -> None:

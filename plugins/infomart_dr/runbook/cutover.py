@@ -37,7 +37,6 @@ def approve_cutover() -> server.CutoverGate:
             "After approval a change must reach the target within a minute. Then the Info Mart Server at the source is "
             "stopped, the databases are compared, and the target takes over. Calls continue. Reporting data is "
             "loaded again as soon as the target serves.\n\n"
-            "Reason for this run: {{ params.reason or 'not given' }}.\n\n"
             "On any failure before the task start_info_mart_server_at_target the service returns to the source."
         ),
         response_timeout=timedelta(days=3),

@@ -44,8 +44,7 @@ def confirm_site_failure() -> failover.ConfirmSiteFailure:
             "No endpoint of the lost site answers. Only a person who has asked somebody at the site, or its provider, "
             "can tell a dead site from a broken network. After approval GoldenGate at the survivor is stopped and its "
             "Info Mart Server takes over. If the site is alive, two servers write and the Info Marts diverge for "
-            "good.\n\n"
-            "Reason for this run: {{ params.reason or 'not given' }}."
+            "good."
         ),
         unless=facts.POINT_OF_NO_RETURN,
         response_timeout=timedelta(days=1),

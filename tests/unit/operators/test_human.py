@@ -172,6 +172,9 @@ def test_the_gate_of_a_cutover_names_deployment_sites_and_what_the_target_needs(
     replace_question(monkeypatch, "replication_now", lambda *_: ["RGIM at site3: RUNNING"])
     replace_question(monkeypatch, "after_the_start", lambda step: ["12 table(s) have no partition"])
     monkeypatch.setattr(fitness, "all_faults", lambda step, copies: [Fault("a job is enabled", "Disable it", False)])
-    wanted = r"(?s)^Go\?\n\n\*\*Deployment gim: from site2 to site3\.\*\*.*- 12 table.*- a job is enabled"
+    wanted = (
+        r"(?s)^Go\?\n\nReason for this run: not given\n\n\*\*Deployment gim: from site2 to site3\.\*\*"
+        r".*- 12 table.*- a job is enabled"
+    )
     with pytest.raises(Asked, match=wanted):
         CutoverGate(task_id="approve_cutover", subject="Cut over?", body="Go?").execute(context())
