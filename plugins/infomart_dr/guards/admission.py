@@ -75,7 +75,7 @@ def refusing_statement(dba: InfoMartOracleHook, topology: Topology, lost: Mappin
         names=_all(machines.names for machines in lost.values()),
         labels=_all(machines.labels for machines in lost.values()),
         addresses=_all(machines.addresses for machines in lost.values()),
-        message=f"infomart-dr: the Info Mart Server of {sites} is refused, this Info Mart serves without it. Stop it.",
+        message=f"infomart-dr: refused, since this machine belongs to a lost site: {sites}. Stop the server here.",
     )
 
 

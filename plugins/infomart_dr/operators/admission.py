@@ -17,6 +17,14 @@ from infomart_dr.topology import SiteRole
 log = logging.getLogger(__name__)
 
 
+def lost_sites(step: Step, role: SiteRole) -> list[str]:
+    """The sites whose servers a serving site refuses: those with the role failed, and the source of a failover."""
+    found = {name for name, site in step.topology.sites.items() if site.role == "failed"}
+    if step.failover:
+        found.add(step.at("source").name)
+    return sorted(found - {step.at(role).name})
+
+
 def refuse(step: Step, role: SiteRole, lost: Sequence[str]) -> str:
     """Let the database of a site refuse the servers of lost sites. It never stops a run: the service comes first.
 
@@ -99,16 +107,8 @@ class SetAdmission(StepOperator):
         super().__init__(**kwargs)
         self.lost = lost
 
-    def _sites(self, step: Step) -> list[str]:
-        """The lost sites, but for this one; of a failover its source."""
-        here = step.at(self.role).name
-        found = {name for name, site in step.topology.sites.items() if site.role == "failed"}
-        if step.failover:
-            found.add(step.at("source").name)
-        return sorted(found - {here}) if self.lost else []
-
     def observe(self, step: Step) -> Observation:
-        sites, name = self._sites(step), step.at(self.role).name
+        sites, name = lost_sites(step, self.role) if self.lost else [], step.at(self.role).name
         if not step.topology.fencing.refuse_lost_site:
             return Observation(True, "fencing.refuse_lost_site is false")
         try:
@@ -126,4 +126,4 @@ class SetAdmission(StepOperator):
         return Observation(False, f"{name} does not refuse the Info Mart Server of {', '.join(sites)}")
 
     def act(self, step: Step, seen: Observation) -> Observation:
-        return Observation(True, refuse(step, self.role, self._sites(step)))
+        return Observation(True, refuse(step, self.role, lost_sites(step, self.role) if self.lost else []))

@@ -30,7 +30,7 @@ from infomart_dr.guards.sequences import Sequence, outermost_key, sequences_of
 from infomart_dr.guards.server import log_size, running_at
 from infomart_dr.hooks.configuration import Change
 from infomart_dr.hooks.goldengate_parameters import one_transaction_at_a_time, version
-from infomart_dr.operators.admission import refuse
+from infomart_dr.operators.admission import lost_sites, refuse
 from infomart_dr.operators.base import CheckOperator, StepOperator
 from infomart_dr.operators.configuration import UNDONE_BY_RETURN_STANDBY, ConfigurationOperator
 from infomart_dr.operators.human import Gate
@@ -173,7 +173,7 @@ class CheckSurvivor(CheckOperator):
             return [str(fault) for fault in privilege_faults(step, "target", copies=False)]
 
         def admission() -> list[str]:
-            return [str(fault) for fault in admission_faults(step, "target", [step.at("source").name])]
+            return [str(fault) for fault in admission_faults(step, "target", lost_sites(step, "target"))]
 
         if step.topology.architecture == "active-active":
             return [("privileges", privileges)]
@@ -518,7 +518,7 @@ class StartAtSurvivor(StepOperator):
     def _fence_and_start(self, step: Step) -> None:
         # Until here nothing is deleted: the back-out needs the Replicat and its trail.
         fence_survivor(step)
-        self.log.info("act: %s", refuse(step, "target", [step.at("source").name]))
+        self.log.info("act: %s", refuse(step, "target", lost_sites(step, "target")))
         step.at("target").management_layer.start(step.at("target").application_dbid)
 
     @staticmethod

@@ -117,7 +117,7 @@ def test_the_survivor_refuses_the_lost_servers_machine_by_name_first_part_and_ad
         "regexp_substr": {"GIM-FRA", "ETL7"},
         "address": {"10.1.0.5", "10.1.0.6"},
     }
-    assert re.search(r"raise_application_error\(-20911, 'infomart-dr: .* frankfurt is refused", made)
+    assert re.search(r"raise_application_error\(-20911, 'infomart-dr: .* a lost site: frankfurt\. Stop", made)
     assert "when others then refused := 0" in made, "its own errors refuse nobody"
     assert refuse(step, "target", ["frankfurt"]) == said, "a retry makes it again"
     assert step.database.triggers["DBA1"]["status"] == "ENABLED"

@@ -210,6 +210,7 @@ class Survivor(FakeStep):
         self.document = lab_topology.topology(config)
         self.sites = {"source": "site1", "target": "site2"}
         self.ledger = StrictLedger(facts)
+        self.failover = True
         self.objects = Objects(lab_configuration.default(config)["applications"])
         self.goldengate = GoldenGate(tmp_path / "ogg")
         self.document["sites"]["site2"]["goldengate"]["home"] = str(self.goldengate.home)
@@ -1231,7 +1232,7 @@ def test_the_replicat_and_its_trail_are_gone_before_the_survivor_starts_and_kept
         start=lambda dbid: (there.append((dict(ready.goldengate.states), list(refused))), ready.started.append(dbid))
     )
     start(ready)
-    assert there == [({}, [("target", ["site1"])])]
+    assert there == [({}, [("target", ["site1", "site3"])])], "site3 of the lab was never there"
     assert ready.goldengate.commands == ["STOP RGIM", "DELETE RGIM"]
     aside = ready.goldengate.home / "dirdat" / f"old-{ready.key}"
     assert (aside / "rgim.info").read_text() == "REPLICAT RGIM\n"
