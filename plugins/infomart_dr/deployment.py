@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from infomart_dr import topology as topology_module
 from infomart_dr.hooks import purge_jobs
@@ -17,13 +17,30 @@ from infomart_dr.hooks.purge_jobs import PurgeJob
 from infomart_dr.topology import CronJob, DbmsJob, Idb, SchedulerJob, Site, Topology
 
 if TYPE_CHECKING:
+    from infomart_dr.hooks.fence import Fence
     from infomart_dr.hooks.management_layer import ManagementLayer
-    from infomart_dr.hooks.oracle import InfoMartOracleHook
+    from infomart_dr.hooks.oracle import InfoMartOracleHook, Session
     from infomart_dr.hooks.remote_host import RemoteHost
 
 HostKind = Literal["db", "gim", "management"]
 #: Seconds for a statement that reads a whole table; a large one takes minutes.
 LONG_STATEMENT = 3600.0
+
+
+class Right(Protocol):
+    """The right of the one who acts, held against newer ones before each change."""
+
+    @property
+    def fence(self) -> Fence:
+        """Its form for hosts, which check it themselves."""
+
+    def prove(self, connection: str = "", session: Session | None = None) -> None:
+        """Prove that there is no newer one.
+
+        :param connection: Airflow connection of the database to be changed; empty: no database.
+        :param session: the session of the change.
+        :raises OvertakenError: there is one.
+        """
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,8 @@ class Deployment:
         self._name = name
         self._stack = ExitStack()
         self._hosts: dict[str, RemoteHost] = {}
+        #: Right of the one who acts; None: nobody acts, or no lock is needed.
+        self.right: Right | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +162,15 @@ class Deployment:
             connection,
             connect_timeout=timeouts.connect,
             statement_timeout=statement_timeout or timeouts.statement,
+            before_change=lambda session: self._prove(connection, session),
         )
+
+    def _prove(self, connection: str = "", session: Session | None = None) -> None:
+        if self.right is not None:
+            self.right.prove(connection, session)
+
+    def _fence(self) -> Fence | None:
+        return None if self.right is None else self.right.fence
 
     def user(self, connection_id: str) -> str:
         """The Oracle user of a connection. The procedures' tables of that connection are in this user's schema."""
@@ -179,7 +206,7 @@ class Deployment:
         from infomart_dr.hooks.remote_host import RemoteHost
 
         if name not in self._hosts:
-            self._hosts[name] = self._stack.enter_context(RemoteHost.from_topology(self.topology, name))
+            self._hosts[name] = self._stack.enter_context(RemoteHost.from_topology(self.topology, name, self._fence))
         return self._hosts[name]
 
     def purge_jobs(self, idb: Idb) -> list[PurgeJob]:
@@ -224,5 +251,9 @@ class Deployment:
         from infomart_dr.hooks.gax import GaxConfiguration
 
         return GaxConfiguration(
-            settings.connection, settings.paths, connect_timeout=timeouts.connect, timeout=timeouts.command
+            settings.connection,
+            settings.paths,
+            connect_timeout=timeouts.connect,
+            timeout=timeouts.command,
+            before_change=self._prove,
         )

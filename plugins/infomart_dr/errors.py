@@ -85,6 +85,17 @@ class GuardError(PermanentError):
     """A condition that must hold before an irreversible step does not hold."""
 
 
+class OvertakenError(PermanentError):
+    """A newer try of the task, the run's back-out, or another run has taken its place; nothing may be changed.
+
+    :param epoch: the newest epoch that was seen.
+    """
+
+    def __init__(self, what: str, next_step: str = "", *, epoch: int = 0) -> None:
+        self.epoch = epoch
+        super().__init__(what, next_step)
+
+
 class RemoteCommandError(PermanentError):
     """A program on another host failed.
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
 from airflow.dag_processing.dagbag import DagBag
@@ -69,6 +69,32 @@ def connections(config: LabConfig) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+class Try:
+    """The running try, as Airflow gives it to a task. Its number grows with each retry and each clear.
+
+    :param run: DAG and run.
+    """
+
+    _numbers: ClassVar[dict[tuple[str, str], int]] = {}
+    map_index = -1
+
+    def __init__(self, run: str, task_id: str) -> None:
+        self.task_id = task_id
+        self.dag_id, _, self.run_id = run.partition(" ")
+        self.try_number = self._numbers[run, task_id] = self._numbers.get((run, task_id), 0) + 1
+
+    def get_dr_count(self, **_: Any) -> int:
+        """No other run is known here."""
+        return 0
+
+    def get_task_states(self, **_: Any) -> dict[str, dict[str, str]]:
+        """None is known here."""
+        return {}
+
+    def xcom_push(self, **_: Any) -> None:
+        """Nobody reads it."""
 
 
 class Procedure:
@@ -173,6 +199,8 @@ class Procedure:
         raise AssertionError
 
     def _once(self, task: Any) -> dict[str, Any]:
+        run = self.context["dag_run"]
+        self.context["ti"] = Try(f"{run.dag_id} {run.run_id}", task.task_id)
         log = self.logs.setdefault(task.task_id, Lines())
         object.__setattr__(task, "_log", log)
         try:

@@ -142,6 +142,7 @@ class GaxConfiguration:
     :param paths: paths from the topology; ``{name}`` is replaced by the object's name.
     :param connect_timeout: seconds for connecting, and for the login's answer.
     :param timeout: seconds for one answer.
+    :param before_change: called before each change; raises where it is not allowed.
     :param transport: only for tests.
     """
 
@@ -154,12 +155,14 @@ class GaxConfiguration:
         *,
         connect_timeout: float = 10,
         timeout: float = 60,
+        before_change: Callable[[], None] = lambda: None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._id = connection_id
         self._paths = paths or ConfigurationPaths()
         self._timeout = httpx.Timeout(timeout, connect=connect_timeout)
+        self._before_change = before_change
         self._transport, self._sleep = transport, sleep
         self._http: Http | None = None
 
@@ -210,6 +213,8 @@ class GaxConfiguration:
             if not wanted:
                 log.info("The Application object %s has the wanted values already.", name)
                 return []
+            # Once for each version that was read: somebody who has changed it meanwhile may be a newer run.
+            self._before_change()
             log.info("Changing the Application object %s: %s.", name, "; ".join(map(str, wanted)))
             reply = self._request("PUT", name, to_gax(application, change), accept={409})
             if reply.status_code == 409:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -414,9 +414,17 @@ class InfoMartOracleHook(OracleHook):
     :param conn_id: Airflow connection of type oracle.
     :param connect_timeout: seconds for connecting, including the login.
     :param statement_timeout: seconds for one round trip of a statement.
+    :param before_change: called in the session of each change, before it; raises where the change is not allowed.
     """
 
-    def __init__(self, conn_id: str, *, connect_timeout: float = 10, statement_timeout: float = 120) -> None:
+    def __init__(
+        self,
+        conn_id: str,
+        *,
+        connect_timeout: float = 10,
+        statement_timeout: float = 120,
+        before_change: Callable[[Session], None] = lambda session: None,
+    ) -> None:
         client = settings.oracle_client()
         # One process has one mode: the setting decides for all connections, and wins over each connection's extra.
         mode = None if client is None else True
@@ -424,6 +432,7 @@ class InfoMartOracleHook(OracleHook):
         self.conn_id = conn_id
         self.connect_timeout = connect_timeout
         self.statement_timeout = statement_timeout
+        self._before_change = before_change
 
     # -- connecting --------------------------------------------------------------------------------
 
@@ -515,7 +524,10 @@ class InfoMartOracleHook(OracleHook):
     def _open_session(self, target: str, commit: bool) -> Iterator[Session]:
         connection = self.get_conn()
         try:
-            yield Session(connection, target)
+            session = Session(connection, target)
+            if commit:
+                self._before_change(session)
+            yield session
             if commit:
                 with _typed("Commit", target):
                     connection.commit()

@@ -15,7 +15,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import TracebackType
@@ -35,6 +35,7 @@ from infomart_dr.errors import (
     UnreachableError,
 )
 from infomart_dr.hooks.connections import connection, missing
+from infomart_dr.hooks.fence import REFUSED, Fence
 from infomart_dr.topology import Topology
 
 # Errors that paramiko logs with a traceback are raised here in one sentence; its line per connect is noise.
@@ -87,6 +88,7 @@ def command_line(
     *,
     mark: str = "",
     stdin: bool = False,
+    check: str = "",
 ) -> str:
     """Command string for any remote login shell, csh and tcsh too: ``/bin/sh -c ... sh '...' '...'``.
 
@@ -96,6 +98,7 @@ def command_line(
     :param mark: a word that both outputs get as a line before those of the program: what precedes it comes from the
         login shell's start files.
     :param stdin: the first line of standard input is the mark; a start file may have read it.
+    :param check: shell text that ends the shell where the program may not run.
     :raises PermanentError: there is no program, a NUL, or a variable's name is not valid.
     """
     if not argv or not argv[0]:
@@ -105,6 +108,8 @@ def command_line(
         parts.append(f'IFS= read -r mark; [ "$mark" = {mark} ] || {{ echo {mark}{_READ_BEFORE}; exit 1; }}')
     if mark:
         parts.append(f"echo {mark}; echo {mark} >&2")
+    if check:
+        parts.append(check)
     if cwd is not None:
         parts.append(f"cd -- {shlex.quote(cwd)}")
     for name, value in (environment or {}).items():
@@ -197,6 +202,7 @@ class RemoteHost:
     :param work_folder: folder of jobs and files of the procedures; relative to the user's home.
     :param connect_timeout: seconds for each of TCP, banner and login.
     :param command_timeout: seconds for a command without its own limit.
+    :param fence: gives the right that each command needs now; None: commands run unchecked.
     """
 
     def __init__(
@@ -206,17 +212,21 @@ class RemoteHost:
         work_folder: str = ".infomart_dr",
         connect_timeout: float = 10,
         command_timeout: float = 60,
+        fence: Callable[[], Fence | None] = lambda: None,
     ) -> None:
         self.ssh_connection = ssh_connection
         self.work_folder = work_folder
         self.connect_timeout = connect_timeout
         self.command_timeout = command_timeout
+        self._fence = fence
         self._client: paramiko.SSHClient | None = None
         self._home: str | None = None
         self._address = ""
 
     @classmethod
-    def from_topology(cls, topology: Topology, host_name: str) -> Self:
+    def from_topology(
+        cls, topology: Topology, host_name: str, fence: Callable[[], Fence | None] = lambda: None
+    ) -> Self:
         """A host by its name in the topology."""
         host = topology.host(host_name)
         return cls(
@@ -224,6 +234,7 @@ class RemoteHost:
             work_folder=host.work_folder,
             connect_timeout=topology.timeouts.connect,
             command_timeout=topology.timeouts.command,
+            fence=fence,
         )
 
     def __enter__(self) -> Self:
@@ -472,7 +483,9 @@ class RemoteHost:
         timeout: float | None = None,
     ) -> RawCompleted:
         mark = f"infomart-{secrets.token_hex(8)}"
-        command = command_line(argv, environment, cwd, mark=mark, stdin=bool(stdin))
+        fence = self._fence()
+        check = fence.check(self.work_folder, mark) if fence else ""
+        command = command_line(argv, environment, cwd, mark=mark, stdin=bool(stdin), check=check)
         limit = self.command_timeout if timeout is None else timeout
         deadline = time.monotonic() + limit
         name = PurePosixPath(argv[0]).name
@@ -493,7 +506,8 @@ class RemoteHost:
             # -1 without an exit code: a signal, or the connection ended first
             if status == -1 and not transport.is_active():
                 raise self._lost(name)
-            return self._without_noise(RawCompleted(None if status == -1 else status, stdout, stderr), mark, name)
+            raw = RawCompleted(None if status == -1 else status, stdout, stderr)
+            return self._allowed(self._without_noise(raw, mark, name), mark, fence)
         except TimeoutError:
             raise self._timeout(name, limit) from None
         except (paramiko.SSHException, EOFError, OSError):
@@ -501,6 +515,16 @@ class RemoteHost:
         finally:
             with contextlib.suppress(Exception):
                 channel.close()
+
+    def _allowed(self, raw: RawCompleted, mark: str, fence: Fence | None) -> RawCompleted:
+        """The result of a command that ran.
+
+        :raises OvertakenError: the host refused it, because it has seen a newer right.
+        """
+        if fence is not None and raw.stdout.startswith(f"{mark}{REFUSED}".encode()):
+            answer = raw.stdout.decode("utf-8", "replace").removeprefix(f"{mark}{REFUSED}")
+            raise fence.refusal(self.label, f"{self.work_folder}/fence/{fence.deployment}", answer)
+        return raw
 
     def _without_noise(self, raw: RawCompleted, mark: str, name: str) -> RawCompleted:
         """The program's own output, without what start files of the login shell printed before it."""
@@ -581,6 +605,9 @@ class RemoteHost:
 
         :param arguments: ``$1``, ``$2`` ...
         """
+        if self._fence() is not None:
+            # A stream has no place for a refusal.
+            self.run(["true"])
         mark = f"infomart-{secrets.token_hex(8)}"
         channel = self._channel()
         try:

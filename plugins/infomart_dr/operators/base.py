@@ -188,6 +188,10 @@ class StepOperator(AppliesWhen, BaseOperator):
         """Check the result."""
         return self.observe(step)
 
+    def backs_out(self, step: Step) -> bool:
+        """Its act undoes the run: from then on no other step of the run may act."""
+        return False
+
     def next_step(self) -> str:
         """The next step for a person when the goal cannot be reached."""
         return "Read this task's log, correct the cause, then clear this task."
@@ -212,12 +216,14 @@ class StepOperator(AppliesWhen, BaseOperator):
             return self._result(step, seen)
         self.log.info("decide: act")
         if self.under_lock:
-            step.lock.require(step.plan_id, step.owner)
+            step.enter(backs_out=self.backs_out(step))
         return self._conclude(step, self.act(step, seen))
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Continue after a deferral."""
         with advising(self, context), Step.from_context(context) as step:
+            if self.under_lock:
+                step.enter()
             return self._conclude(step, self.take(step, event))
 
     def take(self, step: Step, event: dict[str, Any]) -> Observation | None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from infomart_dr.errors import GuardError
 from infomart_dr.guards.comparison import fingerprints, replicated_tables, same_character_set
 from infomart_dr.guards.dictionary import parity, recompile
+from infomart_dr.guards.rest import at_rest
 from infomart_dr.guards.sequences import sequence_proof, sequences_of
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
@@ -109,6 +110,8 @@ class CompareTables(StepOperator):
     def act(self, step: Step, seen: Observation) -> None:
         step.ledger.require(facts.FINAL_STOP)
         step.ledger.require(facts.NOTED_SCN)
+        # Read before the comparison: what is written from here on shows in either.
+        rest = at_rest(step)
         tables, convert = replicated_tables(step), not same_character_set(step)
         with ThreadPoolExecutor(2) as pool:
             sides = {role: pool.submit(fingerprints, step, role, tables[role], convert=convert) for role in BOTH_ROLES}
@@ -126,4 +129,5 @@ class CompareTables(StepOperator):
             )
         rows = sum(count for count, _ in source.values())
         text = f"{len(source)} tables, {rows} rows at {shown(time.time())}{compared.limits()}"
+        step.ledger.put_once(facts.SOURCE_AT_REST, rest)
         step.ledger.put_once(facts.TABLES_COMPARED, cut(text, 3900))

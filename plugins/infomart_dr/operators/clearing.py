@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from infomart_dr.errors import InfoMartError, RequestError
+from infomart_dr.errors import InfoMartError, OvertakenError, RequestError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -39,6 +39,9 @@ def advise(error: InfoMartError, task: Clearable, above: set[str]) -> None:
 
     :param above: ids of the tasks above.
     """
+    if isinstance(error, OvertakenError):
+        # Nothing of this run is to be cleared.
+        return
     text, clear = error.next_step, first_to_clear(task)
     if isinstance(error, RequestError):
         # A cleared run has the same parameters.

@@ -8,6 +8,7 @@ from typing import Any
 
 from infomart_dr.guards.application import collecting_objects, configured, move_to, option
 from infomart_dr.guards.excluded_tables import is_partitioned
+from infomart_dr.guards.newest import prove_newest
 from infomart_dr.hooks.configuration import Change, ManualConfiguration, inverse
 from infomart_dr.operators.human import HumanStep
 from infomart_dr.plan import facts
@@ -79,6 +80,7 @@ class ConfigurationOperator(HumanStep):
             step.ledger.put_once(facts.OBJECT_BEFORE.of(f"{type(self).__name__}:{digest}"), before)
 
     def act(self, step: Step, seen: Observation) -> None:
+        prove_newest(step)
         self.before(step)
         for name, change in self.wanted(step).items():
             for difference in step.at(self.role).configuration.apply(name, change):

@@ -601,6 +601,9 @@ class ReturnStandby(StepOperator):
         for fact in UNTIL_STANDBY_AGAIN:
             step.ledger.forget(fact)
 
+    def backs_out(self, step: Step) -> bool:
+        return not step.ledger.has(facts.POINT_OF_NO_RETURN)
+
     def _parameter_file(self, step: Step) -> None:
         """Let the Replicat group transactions again, where this plan has changed that."""
         host, path = step.at("target").host(), parameter_file(step)

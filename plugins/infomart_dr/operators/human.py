@@ -51,7 +51,7 @@ class HumanStep(StepOperator, HITLOperator):
         if (text := self.instructions(step)) is None:
             return super()._run(step, context)
         if self.under_lock:
-            step.lock.require(step.plan_id, step.owner)
+            step.enter()
         self.before(step)
         assert context is not None, "a person is asked by a running task only"
         self.body = text + asked_again(context)
@@ -137,7 +137,7 @@ class Gate(AppliesWhen, ApprovalOperator):
         with advising(self, context), Step.from_context(context) as step:
             if (early := self.early(step)) is not None:
                 return early
-            step.lock.require(step.plan_id, step.owner)
+            step.enter()
             if self.with_reason:
                 reason = as_markdown(str(step.params.get("reason") or "not given"))
                 self.body = f"{self.body}\n\nReason for this run: {reason}"

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infomart_dr.errors import GuardError, InfoMartError, RequestError
+from infomart_dr.guards.newest import overtaken_by
 from infomart_dr.guards.server import serving
 from infomart_dr.operators.base import StepOperator
 from infomart_dr.plan import facts
+from infomart_dr.plan.lock import Holder, PlanLock
 from infomart_dr.plan.parameters import TIMES, missing
 from infomart_dr.plan.step import Observation, Step
 from infomart_dr.times import moment
@@ -65,7 +67,7 @@ class TakeLock(StepOperator):
         sites = self._sites(step)
         step.lock.ensure_tables()
         holder = step.lock.holder()
-        if holder is not None and holder.is_run(step.plan_id, step.owner):
+        if self._is_held(step, holder) and step.epochs.is_open():
             return Observation(True, f"the lock is held by this run ({sites})", self._facts(step))
         what = f"the lock is held by {holder.owner}" if holder else f"the lock is free ({sites})"
         return Observation(False, what, self._facts(step))
@@ -79,9 +81,18 @@ class TakeLock(StepOperator):
     def act(self, step: Step, seen: Observation) -> None:
         reason = f"{step.params.get('reason') or 'not given'}; requested by {step.requester or 'an unknown person'}"
         dead, holder = step.params.get("take_lock_from"), step.lock.holder()
-        if dead and holder is not None and holder.plan_id == dead:
+        self._refuse_a_run_elsewhere(step, dead)
+        if self._is_held(step, holder):
+            self.log.info("act: this run holds the lock; its back-out has begun, or it has no epoch yet")
+        elif dead and holder is not None and holder.plan_id == dead:
             step.lock.take_over(step.plan_id, step.owner, reason, held_by=dead)
-        elif holder is not None and holder.plan_id == step.plan_id and step.runs.has_ended(holder.owner):
+        elif holder is not None and holder.is_run(step.plan_id, step.owner):
+            raise GuardError(
+                f"The deployment is locked by {holder}, a run of the same name in another Airflow.",
+                "Start a new run with another id, once that run has ended. If that Airflow is lost: prove that none of "
+                "its programs still runs, then start a new run that names the plan in the parameter take_lock_from.",
+            )
+        elif holder is not None and holder.plan_id == step.plan_id and self._has_ended(step, holder):
             self.log.info("act: %s has ended; this run continues its plan", holder.owner)
             step.lock.take_over(step.plan_id, step.owner, reason, held_by=step.plan_id)
         elif dead and holder is not None and not holder.is_run(step.plan_id, step.owner):
@@ -89,7 +100,7 @@ class TakeLock(StepOperator):
                 f"take_lock_from names plan {dead}, but plan {holder.plan_id} of {holder.owner} holds the lock.",
                 "Make sure that nothing of that plan runs any more. Then start a run with its id as take_lock_from.",
             )
-        elif holder is not None and step.runs.has_ended(holder.owner):
+        elif holder is not None and self._has_ended(step, holder):
             raise GuardError(
                 f"The deployment is locked by {holder}. That run has ended; it kept the lock because no site was "
                 "proven to serve.",
@@ -97,6 +108,40 @@ class TakeLock(StepOperator):
             )
         else:
             step.lock.take(step.plan_id, step.owner, reason)
+        step.begin()
+
+    @staticmethod
+    def _is_held(step: Step, holder: Holder | None) -> bool:
+        """This run holds the lock, and not one of the same name in another Airflow."""
+        if holder is None or not holder.is_run(step.plan_id, step.owner):
+            return False
+        epoch = step.epochs.current()
+        return epoch is None or epoch.owner != step.owner or epoch.is_of(step.owner)
+
+    @staticmethod
+    def _has_ended(step: Step, holder: Holder) -> bool:
+        """The holder's run has ended in this Airflow; another one's runs are not known here."""
+        epoch = step.epochs.current()
+        known = epoch is None or epoch.owner != holder.owner or epoch.is_of(holder.owner)
+        return known and step.runs.has_ended(holder.owner)
+
+    def _refuse_a_run_elsewhere(self, step: Step, dead: object) -> None:
+        """Refuse while the lock at another site is held by a run that is not overtaken.
+
+        A failover's lock is at the survivor, and a planned move's at its source.
+        """
+        own, (found, _) = step.epochs.current(), step.epochs.elsewhere()
+        for site, epoch in found.items():
+            if epoch.state == "closed" or epoch.is_of(step.owner) or (own is not None and own.number > epoch.number):
+                continue
+            holder = PlanLock.at(step.deployment, site).holder()
+            if holder is None or holder.owner != epoch.owner or holder.plan_id in (dead, step.plan_id):
+                continue
+            raise GuardError(
+                f"The deployment is locked at {site} by {holder}.",
+                "Wait until that run has ended. If its Airflow is lost: prove that none of its programs still runs, "
+                "then start a new run that names its plan in the parameter take_lock_from.",
+            )
 
     def finish(self, step: Step, seen: Observation) -> None:
         self._note_request(step)
@@ -143,6 +188,9 @@ class TakeLock(StepOperator):
 class ReleaseLock(StepOperator):
     """Release the deployment's lock, after a check that a site serves."""
 
+    # Also a run that has no epoch yet, or is overtaken, must be able to let go of its lock.
+    under_lock = False
+
     changes = "the plan's row in DR_LOCK is removed"
     undo = "start the procedure again; it takes the lock again"
     always = True
@@ -153,7 +201,12 @@ class ReleaseLock(StepOperator):
         return Observation(False, "the lock is held by this run")
 
     def act(self, step: Step, seen: Observation) -> None:
-        if step.ledger.has(facts.SERVER_TOUCHED):
+        newer = overtaken_by(step)
+        if newer is None:
+            step.enter()
+        if newer is not None:
+            self.log.warning("decide: %s has taken the deployment since; this run lets go of its own lock only", newer)
+        elif step.ledger.has(facts.SERVER_TOUCHED):
             role: SiteRole = "target" if step.ledger.has(facts.POINT_OF_NO_RETURN) else "source"
             service = serving(step, role)
             if not service.satisfied:
@@ -166,6 +219,9 @@ class ReleaseLock(StepOperator):
         # A cleared run ends again.
         step.ledger.forget(ended)
         step.ledger.put_once(ended, int(time.time()))
+        if newer is None:
+            # A try of this run that is paused now may act on no host any more.
+            step.begin("closed")
         step.lock.release(step.plan_id)
 
     def finish(self, step: Step, seen: Observation) -> None:

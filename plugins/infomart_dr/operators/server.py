@@ -13,7 +13,9 @@ from infomart_dr.guards.application import move_to, option
 from infomart_dr.guards.excluded_tables import after_the_start
 from infomart_dr.guards.extraction import etl_is_quiet
 from infomart_dr.guards.loading import newest_fact
+from infomart_dr.guards.newest import note_observed_service, overtaken_by, prove_may_serve, prove_newest
 from infomart_dr.guards.replication import groups_of, replication_now
+from infomart_dr.guards.rest import moved_since
 from infomart_dr.guards.server import log_size, running_at, second_server, server_log, server_runs, serving
 from infomart_dr.hooks.configuration import ManualConfiguration
 from infomart_dr.operators.base import CheckOperator, StepOperator
@@ -68,6 +70,7 @@ class StopInfoMartServer(StepOperator):
         return Observation(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is stopped")
 
     def act(self, step: Step, seen: Observation) -> None:
+        note_observed_service(step, self.role)
         # The server has run, whoever started it: a comparison made at an earlier stop no longer holds.
         forget_final_stop(step)
         # Before the stop: a crash in between must not hide it.
@@ -187,21 +190,40 @@ def start_server(step: Step, role: SiteRole) -> None:
         signs = []
     if signs:
         raise second_server(step, other, signs)
+    prove_may_serve(step, role)
     step.at(role).management_layer.start(step.at(role).application_dbid)
 
 
 class ProveSourceStopped(CheckOperator):
-    """Prove once more that the source's server is stopped, right before the other one starts."""
+    """Prove once more, right before the other server starts, that the source's is stopped and has not run meanwhile."""
 
     guide = "the warning under Note on Connectivity Loss (guide:251)"
 
     def observe(self, step: Step) -> Observation:
-        signs = server_runs(step, "source")
         where = f"the Info Mart Server at {step.at('source').name}"
-        return Observation(not signs, f"{where} runs: {', '.join(signs)}" if signs else f"{where} is proven stopped")
+        if signs := server_runs(step, "source"):
+            return Observation(False, f"{where} runs: {', '.join(signs)}")
+        if not step.ledger.has(facts.POINT_OF_NO_RETURN):
+            refuse_a_writer(step)
+        return Observation(True, f"{where} is proven stopped, and nobody has written since the comparison")
 
     def next_step(self) -> str:
         return "Stop it and find out who started it. Then start the cutover again."
+
+
+def refuse_a_writer(step: Step) -> None:
+    """Refuse the start at the target when somebody has written to the source since the comparison.
+
+    :raises GuardError: somebody has; the rows are at the source only.
+    """
+    if (moved := moved_since(step)) is None:
+        return
+    raise GuardError(
+        f"A program has written to the Info Mart at {step.at('source').name} since the tables were compared: {moved}. "
+        "Those rows are not at the target.",
+        "Find out which program it is, such as a service that starts the server by itself, and stop it. The back-out "
+        "returns the service to the source. Then start a new run with this plan: it stops and compares again.",
+    )
 
 
 def cross_point_of_no_return(step: Step, start: Callable[[], object]) -> None:
@@ -210,9 +232,10 @@ def cross_point_of_no_return(step: Step, start: Callable[[], object]) -> None:
     Recorded first: after a crash in between, nobody may start the source's server, or make the target a standby again.
     Checks that may refuse the start come before this.
 
-    :raises GuardError: the run no longer holds the lock, so this is a try that its run has overtaken.
+    :raises GuardError: the run no longer holds the lock, or its back-out has begun.
+    :raises OvertakenError: another run has taken the deployment.
     """
-    step.lock.require(step.plan_id, step.owner)
+    prove_newest(step)
     step.ledger.put_once(facts.SERVER_LOG_BEGIN, log_size(step, "target"))
     try:
         step.ledger.put_once(facts.NEWEST_FACT, newest_fact(step, "target", int(time.time())))
@@ -220,9 +243,12 @@ def cross_point_of_no_return(step: Step, start: Callable[[], object]) -> None:
         # The proof after the start then counts from the start itself.
         log.warning("observe: the newest fact at %s is not known: %s", step.at("target").name, error)
     # Once more: the questions above may have taken minutes.
-    step.lock.require(step.plan_id, step.owner)
+    step.enter()
     step.ledger.put_once(facts.SERVER_TOUCHED, int(time.time()))
     step.ledger.put_once(facts.POINT_OF_NO_RETURN, int(time.time()))
+    epoch = step.epochs.current()
+    assert epoch is not None, "a run that has entered has an epoch"
+    step.epochs.serves(step.at("target").name, epoch)
     start()
 
 
@@ -246,6 +272,8 @@ class StartAtTarget(StepOperator):
         # Checks that may refuse the start come first: past the point of no return no back-out starts the source again.
         if signs := server_runs(step, "source"):
             raise second_server(step, "source", signs)
+        if not step.ledger.has(facts.POINT_OF_NO_RETURN):
+            refuse_a_writer(step)
         cross_point_of_no_return(step, lambda: start_server(step, "target"))
 
     def next_step(self) -> str:
@@ -311,6 +339,12 @@ class ReturnServiceToSource(StepOperator):
                 "this run does not hold the lock: it changed nothing, or has already restored the service",
                 {NOTHING_DONE: True},
             )
+        if (newer := overtaken_by(step)) is not None:
+            return Observation(
+                True,
+                f"{newer} has taken the deployment since; this run may not change the service any more",
+                {NOTHING_DONE: True},
+            )
         if step.ledger.has(facts.POINT_OF_NO_RETURN):
             target = serving(step, "target")
             if not target.satisfied:
@@ -361,6 +395,9 @@ class ReturnServiceToSource(StepOperator):
         if cut_over:
             self._remove_replication_to_source(step)
 
+    def backs_out(self, step: Step) -> bool:
+        return True
+
     def _enable_jobs(self, step: Step) -> None:
         if not step.ledger.has(facts.SOURCE_JOBS_HELD):
             return
@@ -386,6 +423,7 @@ class ReturnServiceToSource(StepOperator):
                 )
             self.log.warning("A person must make sure of this now:\n%s", instructions)
         else:
+            prove_may_serve(step, "source")
             step.at("source").configuration.apply(application, move_to(step, "source", scheduler=True))
         start_server(step, "source")
 

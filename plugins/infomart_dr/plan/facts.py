@@ -234,6 +234,26 @@ PURGE_HOLD = _object(
     "hold_idb_purging",
     forgotten_by=("hold_idb_purging",),
 )
+#: Plan id of facts that each site keeps about the deployment, in its own ledger.
+DEPLOYMENT = "(deployment)"
+EPOCH = _object(
+    "epoch",
+    "Under the plan id `(deployment)`, at each site: the newest run that has the deployment, with its number",
+    "take_lock",
+    forgotten_by=(),
+)
+TRY = Facts(
+    "try:{}",
+    "task",
+    _integer("", "Under `(deployment)`: the newest try of a task of that run; older ones may change nothing"),
+)
+SERVING = _object(
+    "serving",
+    "Under `(deployment)`, at each site: the site that serves, by the run that has made it",
+    "start_info_mart_server_at_target",
+    "start_info_mart_server",
+    "stop_info_mart_server",
+)
 #: Of the plan id ``(replication)``: the deployment's own fact.
 REPLICATION_PLAN = _text(
     "plan",
@@ -428,8 +448,20 @@ TO_SOURCE_SCN = _integer(
     "note_to_source_scn",
     forgotten_by=_STOPPED_ANEW,
 )
+SOURCE_AT_REST = _object(
+    "source_at_rest",
+    "High-water marks and sequences of the source when the tables were compared; a writer since then has moved them",
+    "compare_tables",
+    forgotten_by=_STOPPED_ANEW,
+)
 #: Facts that hold only while the writers are stopped, in the order in which they are recorded.
-WHILE_STOPPED: tuple[Fact[int] | Fact[str], ...] = (FINAL_STOP, NOTED_SCN, TABLES_COMPARED, TO_SOURCE_SCN)
+WHILE_STOPPED: tuple[Fact[int] | Fact[str] | Fact[JsonObject], ...] = (
+    FINAL_STOP,
+    NOTED_SCN,
+    SOURCE_AT_REST,
+    TABLES_COMPARED,
+    TO_SOURCE_SCN,
+)
 SOURCE_JOBS_HELD = _flag(
     "source_jobs_held",
     "Jobs of the Info Mart's owner are disabled at the source; the back-out enables them again",

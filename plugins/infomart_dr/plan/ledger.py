@@ -82,6 +82,10 @@ class Ledger:
         """Create the table when it is missing."""
         ensure_table(self._hook, self._schema, "DR_LEDGER", "create_ledger_table")
 
+    def exists(self) -> bool:
+        """The table is there."""
+        return bool(self._hook.value("table_exists", owner=self._schema, table_name="DR_LEDGER"))
+
     def get(self, fact: Fact[T]) -> T | None:
         """The recorded value; None when the plan has none."""
         text = self._get(fact.name)
@@ -128,6 +132,27 @@ class Ledger:
         written = self.require(fact)
         log.info("Recorded %s: %s.", name, fact.write(written))
         return written
+
+    def swap(self, fact: Fact[T], standing: str | None, value: T) -> bool:
+        """Replace a value that is still the one that was read.
+
+        :param standing: its text as it was read; None: there was none.
+        :returns: False when another run was first.
+        """
+        entry = {**self._plan, "entry": fact.name, "value": fact.write(value)}
+        if standing is not None:
+            return self._hook.execute("ledger_replace", self._in, **entry, expected=standing) == 1
+        try:
+            return self._hook.execute("ledger_put", self._in, **entry) == 1
+        except Exception as error:
+            if code_of(error) != _DUPLICATE:
+                raise
+            return False
+
+    def put(self, fact: Fact[T], value: T) -> None:
+        """Record a value in place of the recorded one, for a fact that changes; the last of two runs wins."""
+        while not self.swap(fact, self._get(fact.name), value):
+            log.info("%s was changed at the same time; once more.", fact.name)
 
     def forget(self, fact: AnyFact) -> bool:
         """Remove a fact that is no longer true, such as an SCN after the service was returned to the source.

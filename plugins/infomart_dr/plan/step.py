@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from infomart_dr.deployment import Deployment, SiteAccess
-from infomart_dr.errors import PermanentError
+from infomart_dr.errors import InfoMartError, PermanentError
+from infomart_dr.plan.epochs import Epochs, State
 from infomart_dr.plan.ledger import Ledger
 from infomart_dr.plan.lock import PlanLock
 from infomart_dr.plan.runs import Runs
@@ -69,6 +70,9 @@ class Step:
     :param failover: the source is the lost site, and the target the survivor.
     :param plan_id: the plan; the id of an older one resumes that plan.
     :param params: the run's parameters.
+    :param task: id of the task, with the index of a mapped one.
+    :param attempt: Airflow's number of the try; it grows with each retry and each clear.
+    :param teardown: the task is a teardown.
     """
 
     def __init__(
@@ -84,6 +88,9 @@ class Step:
         requester: str = "",
         run_after: datetime | None = None,
         runs: Runs | None = None,
+        task: str = "",
+        attempt: int = 1,
+        teardown: bool = False,
     ) -> None:
         self._deployment, self._source, self._target = deployment, source, target
         self.failover = failover
@@ -95,6 +102,7 @@ class Step:
         #: Time at which the run was requested; clearing the run does not change it.
         self.run_after = run_after
         self.runs = runs or Runs()
+        self._task, self._attempt, self._teardown = task, attempt, teardown
         self.deployment = Deployment(deployment)
 
     @classmethod
@@ -120,6 +128,7 @@ class Step:
             requester=getattr(run, "triggering_user_name", None) or "",
             run_after=getattr(run, "run_after", None),
             runs=Runs(context.get("ti")),
+            **_try_of(context),
         )
 
     def arguments(self) -> JsonObject:
@@ -206,6 +215,47 @@ class Step:
     def lock(self) -> PlanLock:
         return PlanLock.at(self.deployment, self._name(self.ledger_role))
 
+    @cached_property
+    def epochs(self) -> Epochs:
+        """The notes of the sites about the deployment's runs. A lost site is neither told nor asked."""
+        keeper = self._name(self.ledger_role)
+        lost = self._name("source") if self.failover else ""
+        try:
+            pair = {self.pair.source, self.pair.target}
+        except InfoMartError:
+            # The procedure works at one site.
+            pair = {keeper}
+        others = tuple(
+            name
+            for name, site in self.topology.sites.items()
+            if name not in (keeper, lost) and (name in pair or site.role in ("active", "standby"))
+        )
+        return Epochs(self.deployment, keeper, others, self.plan_id, self.owner)
+
+    def enter(self, *, backs_out: bool = False) -> None:
+        """Prove that this try may act. From here on each of its changes is checked where it happens.
+
+        :param backs_out: it begins the run's back-out: no other step of the run may act any more.
+        :raises GuardError: the run does not hold the lock, or its back-out has begun.
+        :raises OvertakenError: a newer try of the task acts.
+        """
+        self.lock.require(self.plan_id, self.owner)
+        if backs_out and self.epochs.is_open():
+            self.begin("back-out")
+        else:
+            self._enter()
+
+    def begin(self, state: State = "open") -> None:
+        """Begin an epoch of this run: what entered before may not act any more."""
+        self.deployment.right = None
+        self.epochs.begin(state)
+        if state != "closed":
+            self._enter()
+
+    def _enter(self) -> None:
+        self.deployment.right = None
+        self.deployment.right = self.epochs.right(self._task, self._attempt, teardown=self._teardown)
+
     @property
     def holds_lock(self) -> bool:
         """This run of this plan holds the deployment's lock."""
@@ -215,6 +265,20 @@ class Step:
     def oracle(self, connection: str) -> InfoMartOracleHook:
         """Hook of any Airflow connection, with the topology's timeouts."""
         return self.deployment.oracle(connection)
+
+
+def _try_of(context: Context) -> JsonObject:
+    """The running try, as arguments of a step; none where no task runs, as for a message about a run."""
+    task, dag = context.get("ti"), context["dag"]
+    name = getattr(task, "task_id", "")
+    if task is None or not name or not dag.has_task(name):
+        return {}
+    index = getattr(task, "map_index", -1)
+    return {
+        "task": name if index in (-1, None) else f"{name}[{index}]",
+        "attempt": int(getattr(task, "try_number", 1) or 1),
+        "teardown": dag.get_task(name).is_teardown,
+    }
 
 
 def _is_plain(value: object) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from infomart_dr.errors import GuardError, TransientError
@@ -136,6 +138,33 @@ class WaitForFinalCatchUp(WaitForCatchUp):
         scn = step.ledger.put_once(facts.NOTED_SCN, int(step.at("source").dba.value("current_scn")))
         self.log.info("observe: SCN %s recorded after the writers stopped", scn)
         super().prepare(step)
+
+    def limit(self, step: Step) -> float:
+        # From the stop on, over all tries: nobody is served meanwhile.
+        end = step.ledger.require(facts.FINAL_STOP) + step.topology.timeouts.final_catch_up
+        return max(end - time.time(), 0)
+
+    def observe(self, step: Step) -> Observation:
+        with self._no_retry_after_the_limit(step):
+            return super().observe(step)
+
+    def take(self, step: Step, event: dict[str, Any]) -> Observation | None:
+        with self._no_retry_after_the_limit(step):
+            return super().take(step, event)
+
+    @contextmanager
+    def _no_retry_after_the_limit(self, step: Step) -> Iterator[None]:
+        """Let an error stop the run once the limit has passed, so that the service returns to the source."""
+        try:
+            yield
+        except TransientError as error:
+            if not step.ledger.has(facts.FINAL_STOP) or self.limit(step) > 0:
+                raise
+            raise GuardError(
+                f"The last changes of {step.at('source').name} did not arrive within "
+                f"{span(step.topology.timeouts.final_catch_up)} after the stop: {error.what}",
+                self.next_step(),
+            ) from error
 
     def marker(self, step: Step) -> str:
         # When the source has served meanwhile, earlier markers prove nothing: the id has the time of the stop.

@@ -45,8 +45,10 @@ class Timeouts(Model):
     quiesce: int = Field(1800, ge=10, le=86400)
     #: After the gate of a cutover, until a marker has reached the target; only then the server is stopped.
     gate_recheck: int = Field(60, ge=5, le=3600)
-    #: Until the Replicat has caught up.
+    #: Until the Replicat has caught up, while the source serves.
     catch_up: int = Field(86400, ge=10)
+    #: After the writers have stopped, until the target has their last change; then the service returns to the source.
+    final_catch_up: int = Field(900, ge=10, le=86400)
     #: An export, an import, and a transfer or a checksum of the dump set; None: twice the longest time of the estimate,
     #: at least an hour.
     expdp: int | None = Field(None, ge=60)

@@ -30,6 +30,11 @@ class Site(Model):
     #: GI2 or GCXI at this site; None: the site has none.
     reports: Reports | None = None
 
+    def hosts(self) -> tuple[str, ...]:
+        """Names of the hosts on which the procedures run programs."""
+        names = (self.database.host, self.info_mart_server.host, self.management_layer.host)
+        return tuple(dict.fromkeys(names))
+
     @property
     def purged_idbs(self) -> list[Idb]:
         """IDBs with purge jobs, which can be held."""

@@ -9,7 +9,9 @@ from typing import Any, Self
 
 import pytest
 
-from infomart_dr.errors import GuardError
+from infomart_dr import settings
+from infomart_dr.errors import GuardError, InfoMartError
+from infomart_dr.plan.epochs import Epoch, Service, State
 from infomart_dr.plan.facts import Fact
 from infomart_dr.plan.ledger import Recorded
 from infomart_dr.plan.lock import Holder
@@ -87,6 +89,38 @@ class FakeLock:
         return True
 
 
+class FakeEpochs:
+    """The notes of the sites: this run has the deployment, and nobody is newer."""
+
+    def __init__(self, plan_id: str = "plan-1", owner: str = "dag run-1") -> None:
+        self.plan_id, self.owner = plan_id, owner
+        self.epoch: Epoch | None = None
+        self.others: dict[str, Epoch] = {}
+        self.silent: dict[str, InfoMartError] = {}
+        self.noted_service: Service | None = None
+        self.begin("open")
+
+    def begin(self, state: State = "open") -> Epoch:
+        number = 1 if self.epoch is None else self.epoch.number + 1
+        self.epoch = Epoch(number, self.plan_id, self.owner, settings.base_url(), state, 1790000000)
+        return self.epoch
+
+    def current(self) -> Epoch | None:
+        return self.epoch
+
+    def is_open(self) -> bool:
+        return self.epoch is not None and self.epoch.is_of(self.owner) and self.epoch.state == "open"
+
+    def elsewhere(self) -> tuple[dict[str, Epoch], dict[str, InfoMartError]]:
+        return self.others, self.silent
+
+    def service(self) -> Service | None:
+        return self.noted_service
+
+    def serves(self, site: str, epoch: Epoch) -> None:
+        self.noted_service = Service(site, epoch.number, epoch.plan, 1790000000)
+
+
 class FakeAt:
     """A site of a fake step, from the step's own methods for a role."""
 
@@ -111,6 +145,9 @@ class FakeAt:
 class StepOf(SimpleNamespace):
     """A step of a few answers, each a function of a role."""
 
+    def enter(self, *, backs_out: bool = False) -> None:
+        """It may act."""
+
     def at(self, role: str) -> FakeAt:
         return FakeAt(self, role)
 
@@ -124,17 +161,34 @@ class FakeStep:
         self.params: dict[str, Any] = {}
         self.failover = False
         self.sites = {"source": "site2", "target": "site3"}
+        self.pair: Any = SimpleNamespace(other=lambda role: "target" if role == "source" else "source", **self.sites)
         self.ledger, self.replications = FakeLedger(facts), [FakeLedger(), FakeLedger()]
         self.lock = FakeLock(plan_id, owner)
+        self.epochs = FakeEpochs(plan_id, owner)
         self.runs = Runs()
         self.key, self.schema, self.plan_folder = "0a1b2c3d", "GIM", "plans/0a1b2c3d"
         self.topology = SimpleNamespace(
             timeouts=SimpleNamespace(
-                poll=0.01, catch_up=5.0, inline_wait=0.0, expdp=7200, impdp=7200, transfer=7200, space_wait=5400
+                poll=0.01,
+                catch_up=5.0,
+                final_catch_up=900,
+                inline_wait=0.0,
+                expdp=7200,
+                impdp=7200,
+                transfer=7200,
+                space_wait=5400,
             ),
             sites={},
             architecture="active-standby",
         )
+
+    def enter(self, *, backs_out: bool = False) -> None:
+        self.lock.require(self.plan_id, self.owner)
+        if backs_out and self.epochs.is_open():
+            self.begin("back-out")
+
+    def begin(self, state: State = "open") -> None:
+        self.epochs.begin(state)
 
     @property
     def holds_lock(self) -> bool:

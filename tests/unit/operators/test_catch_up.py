@@ -14,7 +14,7 @@ from infomart_dr.errors import GuardError, RemoteCommandError, TransientError, U
 from infomart_dr.guards.replication import marker_arrived, replication_now
 from infomart_dr.hooks.parse_ggsci import ProgramStatus, Start, parse_info_all
 from infomart_dr.operators.server import CutoverGate
-from infomart_dr.sensors.replicated import ProveTargetFollows, WaitForCatchUp
+from infomart_dr.sensors.replicated import ProveTargetFollows, WaitForCatchUp, WaitForFinalCatchUp
 from infomart_dr.topology import AliasLogin, EncryptedLogin, GoldenGate
 
 
@@ -255,3 +255,19 @@ def test_the_gate_shows_the_present_state_and_since_when_the_copy_stands(monkeyp
     shown = CutoverGate(task_id="approve_cutover", subject="Cut over?", body="").evidence(world.step)
     assert "from site2 to site3" in shown and "The copy stands since 2027-01-15 08:00:00 UTC." in shown
     assert "- PGIM at site2: ABENDED, lag 0 s at its last checkpoint, 12 min ago" in shown
+
+
+def test_the_final_wait_has_one_limit_from_the_stop_on_over_all_its_tries() -> None:
+    world = Abended(recorded=False)
+    world.step.topology.timeouts.final_catch_up = 900
+    wait = WaitForFinalCatchUp(task_id="wait_for_final_catch_up", direction="to_target", moment="final")
+    world.step.ledger["final_stop"] = str(int(time.time()) - 600)
+    assert 290 < wait.limit(world.step) <= 300
+    with pytest.raises(TransientError, match="RGIM at site3 is ABENDED"):
+        wait._run(world.step)
+    world.step.ledger["final_stop"] = str(int(time.time()) - 901)
+    assert wait.limit(world.step) == 0
+    with pytest.raises(GuardError, match=r"did not arrive within 15 min\w* after the stop: .*RGIM at site3 is ABENDED"):
+        wait._run(world.step)
+    with pytest.raises(GuardError, match="did not arrive within"):
+        wait.take(world.step, {"state": "failed", "error": "UnreachableError", "retryable": True, "what": "no answer"})

@@ -27,6 +27,7 @@ def test_a_comparison_says_when_it_was_made_and_what_it_did_not_read(
     monkeypatch.setattr(checks, "replicated_tables", lambda step: {"source": ["CALLS"], "target": ["CALLS"]})
     monkeypatch.setattr(checks, "fingerprints", lambda step, role, tables, convert: found)
     monkeypatch.setattr(checks, "same_character_set", lambda step: True)
+    monkeypatch.setattr(checks, "at_rest", lambda step: {"marks": {}, "sequences": ""})
     monkeypatch.setattr("time.time", lambda: 1796069707.5)
     step: Any = FakeStep(final_stop="1796069000", noted_scn="7")
     assert checks.CompareTables(task_id="compare")._run(step)["summary"] == (

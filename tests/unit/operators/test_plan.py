@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +20,10 @@ from infomart_dr.errors import GuardError, PermanentError, TopologyError, Unreac
 from infomart_dr.guards.plan_holds import high_water_mark_passed_hold, no_purge_runs
 from infomart_dr.guards.purge_holds import End, IdbHolds
 from infomart_dr.hooks.purge_jobs import PurgeRunsError
+from infomart_dr.operators import plan
 from infomart_dr.operators.plan import ReleaseLock, TakeLock, run_key
 from infomart_dr.plan import facts
+from infomart_dr.plan.epochs import Epoch
 from infomart_dr.plan.parameters import SOURCE_STAYS
 from infomart_dr.plan.runs import Runs
 from infomart_dr.plan.step import Observation, Step
@@ -446,3 +449,84 @@ def test_while_it_waits_for_the_mark_a_plan_gives_its_holds_an_end_that_the_guar
 def test_a_plan_that_finds_no_hold_of_its_own_says_so_instead_of_having_let_it_go(world: World) -> None:
     with pytest.raises(GuardError, match="purge_hold"):
         high_water_mark_passed_hold(plan_of("plan-1", world), "target")
+
+
+# -- epochs ----------------------------------------------------------------------------------------
+
+
+def taken(world: FakeStep) -> Epoch:
+    assert world.epochs.epoch is not None
+    return world.epochs.epoch
+
+
+def test_taking_the_lock_begins_an_epoch_and_a_retry_keeps_it() -> None:
+    step = FakeStep(owner="infomart_cutover run-2")
+    step.lock = FakeLock()
+    before = taken(step).number
+    take(step)
+    first = taken(step)
+    assert (first.number, first.state) == (before + 1, "open")
+    assert "held by this run" in take(step)["summary"] and taken(step) == first
+
+
+@pytest.mark.parametrize("state", ["back-out", "closed"])
+def test_a_cleared_run_begins_anew_after_its_back_out(state: Any) -> None:
+    step = FakeStep(owner="infomart_cutover run-2")
+    step.epochs.begin(state)
+    take(step)
+    assert taken(step).state == "open"
+
+
+def elsewhere(step: FakeStep, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    """A failover holds the lock at the other site."""
+    own = taken(step)
+    step.epochs.others = {"site3": replace(own, plan="lost", owner="infomart_failover lost", **changed)}
+    lock = FakeLock("lost", "infomart_failover lost")
+    monkeypatch.setattr(plan.PlanLock, "at", lambda deployment, site: lock)
+    step.deployment = None  # type: ignore[attr-defined]
+
+
+def test_a_run_is_refused_while_a_failover_holds_the_lock_at_the_other_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = FakeStep(owner="infomart_cutover run-2")
+    step.lock = FakeLock()
+    elsewhere(step, monkeypatch, number=2)
+    with pytest.raises(GuardError, match="locked at site3 by plan lost of infomart_failover lost"):
+        take(step)
+    assert step.lock.holder() is None
+    step.params["take_lock_from"] = "lost"
+    take(step)
+
+
+@pytest.mark.parametrize("changed", [{"number": 0}, {"number": 2, "state": "closed"}])
+def test_an_overtaken_or_ended_run_at_the_other_site_is_no_hindrance(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    step = FakeStep(owner="infomart_cutover run-2")
+    step.lock = FakeLock()
+    elsewhere(step, monkeypatch, **changed)
+    take(step)
+
+
+def test_a_run_of_the_same_name_in_another_airflow_holds_its_lock_against_this_one() -> None:
+    step = FakeStep()
+    step.epochs.epoch = replace(taken(step), airflow="https://the-other-airflow")
+    step.runs = Runs(Airflow(ended=step.owner))
+    before = taken(step)
+    with pytest.raises(GuardError, match="a run of the same name in another Airflow"):
+        take(step)
+    assert taken(step) == before
+
+
+def test_the_end_of_a_run_closes_its_epoch() -> None:
+    step = FakeStep()
+    release(step)
+    assert taken(step).state == "closed" and step.lock.holder() is None
+
+
+def test_an_overtaken_run_lets_go_of_its_own_lock_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = FakeStep(server_touched="1")
+    elsewhere(step, monkeypatch, number=9)
+    before = taken(step)
+    monkeypatch.setattr(plan, "serving", lambda step, role: pytest.fail("the service is not its business"))
+    release(step)
+    assert taken(step) == before and step.lock.holder() is None

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.unit.operators.fakes import FakeLock, FakeStep, replace_question
 
-from infomart_dr.errors import GuardError, RemoteCommandError, UnreachableError
+from infomart_dr.errors import GuardError, OvertakenError, RemoteCommandError, UnreachableError
 from infomart_dr.operators.base import StepOperator, step_defaults
-from infomart_dr.operators.server import NoteFinalStop, ReturnServiceToSource, StartAtTarget, StopInfoMartServer
+from infomart_dr.operators.server import (
+    NoteFinalStop,
+    ProveSourceStopped,
+    ReturnServiceToSource,
+    StartAtTarget,
+    StopInfoMartServer,
+)
 from infomart_dr.plan.step import Observation
 from infomart_dr.topology import Trails
 
@@ -28,6 +35,8 @@ class World:
         self.unreachable = ""
         replace_question(monkeypatch, "server_runs", lambda step, role: ["a process"] if role in self.runs else [])
         replace_question(monkeypatch, "serving", lambda step, role: Observation(role in self.runs, "Running or not"))
+        self.moved: str | None = None
+        replace_question(monkeypatch, "moved_since", lambda step: self.moved)
         replace_question(monkeypatch, "log_size", lambda step, role: 0)
         replace_question(monkeypatch, "newest_fact", lambda step, role, moment: 0)
         replace_question(monkeypatch, "running_at", lambda step, role: Observation(role in self.runs, "Running or not"))
@@ -217,3 +226,60 @@ def test_a_run_without_the_lock_starts_nothing(world: World) -> None:
     step.lock = FakeLock("plan-1", "dag run-2")
     back(step)
     assert world.runs == set() and world.commands == []
+
+
+# -- writers since the comparison, and newer runs ---------------------------------------------------
+
+
+def test_a_writer_since_the_comparison_is_refused_before_the_point_of_no_return(world: World) -> None:
+    step = world.step(**STOPPED)
+    world.runs.clear()
+    world.moved = "a sequence has given out values"
+    for act in (lambda: ProveSourceStopped(task_id="prove")._run(step), lambda: start(step)):
+        with pytest.raises(GuardError, match="has written to the Info Mart at site2 since the tables were compared"):
+            act()
+    assert "point_of_no_return" not in step.ledger and not world.runs
+    world.moved = None
+    ProveSourceStopped(task_id="prove")._run(step)
+    start(step)
+    # Past it the target's own changes reach the source.
+    world.moved = "the high-water mark of data source 101"
+    ProveSourceStopped(task_id="prove")._run(step)
+    start(step)
+
+
+def test_the_start_notes_the_site_that_serves_and_the_back_out_follows_that_note(world: World) -> None:
+    step = world.step(**STOPPED)
+    world.runs.clear()
+    start(step)
+    assert step.epochs.noted_service.site == "site3"
+    back_again = world.step(server_touched="1")
+    back_again.epochs.noted_service = step.epochs.noted_service
+    world.runs.clear()
+    with pytest.raises(GuardError, match="may not start: site3 serves"):
+        back(back_again)
+    assert not world.runs
+
+
+def test_a_back_out_forbids_the_other_steps_of_its_run(world: World) -> None:
+    step = world.step(server_touched="1")
+    world.runs.clear()
+    back(step)
+    assert step.epochs.epoch.state == "back-out" and world.runs == {"source"}
+
+
+def test_an_overtaken_run_returns_no_service(world: World) -> None:
+    step = world.step(server_touched="1")
+    world.runs.clear()
+    step.epochs.others = {"site3": replace(step.epochs.epoch, number=9, owner="infomart_failover lost")}
+    assert "infomart_failover lost, epoch 9" in back(step)["summary"]
+    assert not world.runs and not world.commands
+
+
+def test_a_run_that_a_failover_has_overtaken_does_not_cross_the_point_of_no_return(world: World) -> None:
+    step = world.step(**STOPPED)
+    world.runs.clear()
+    step.epochs.others = {"site3": replace(step.epochs.epoch, number=9, owner="infomart_failover lost")}
+    with pytest.raises(OvertakenError):
+        start(step)
+    assert "point_of_no_return" not in step.ledger and not world.runs
