@@ -13,9 +13,16 @@ from pathlib import Path
 import pytest
 from tests.integration.sshd import Sshd, absent
 
-from infomart_dr.errors import CredentialsError, RemoteCommandError, UnexpectedReplyError, UnreachableError
+from infomart_dr.errors import (
+    CredentialsError,
+    OvertakenError,
+    RemoteCommandError,
+    UnexpectedReplyError,
+    UnreachableError,
+)
 from infomart_dr.guards.hosts import missing_tools
 from infomart_dr.hooks import remote_job, transfer
+from infomart_dr.hooks.fence import Fence
 from infomart_dr.hooks.purge_jobs import CronPurge
 from infomart_dr.hooks.remote_host import RemoteHost
 from infomart_dr.hooks.remote_job import JobStatus, RemoteJob
@@ -105,6 +112,26 @@ def test_every_login_shell_runs_commands_files_and_jobs(
     assert (job.kill(grace=2).exit_code, job.status().state) == (143, "ended")
     job.forget()
     assert not [file for file in server.home.iterdir() if file.name in "12"], "csh made a file of a redirection"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_login_shell_refuses_an_overtaken_try_and_runs_the_newest(server: Sshd, shell: str) -> None:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"not installed: {shell}")
+    server.configure(shell=found)
+    rights = [Fence("emea", epoch, "cutover.stop_server", attempt) for epoch, attempt in ((7, 1), (7, 2), (8, 1))]
+    right = rights[0]
+    with RemoteHost("real_host", work_folder=f"work of {shell}", fence=lambda: right) as host:
+        for right in rights:
+            assert host.run(["sh", "-c", 'cat; echo "!"'], stdin=f"{right.epoch}\n").stdout == f"{right.epoch}\n!\n"
+        for right in rights[:2]:
+            with pytest.raises(OvertakenError, match=f"seen epoch 8, and this run has epoch {right.epoch}"):
+                host.write_file("owned", "x")
+            with pytest.raises(OvertakenError), host.streaming("cat > owned"):
+                pass
+        right = rights[2]
+        assert host.run(["ls", "-A"]).stdout.count("owned") == 0
 
 
 #: What a server does instead of the command, by name: options of sshd, login shell, start file.
