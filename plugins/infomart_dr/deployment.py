@@ -37,7 +37,8 @@ class Right(Protocol):
     def prove(self, connection: str = "", session: Session | None = None) -> None:
         """Prove that there is no newer one.
 
-        :param connection: Airflow connection of the database to be changed; empty: no database.
+        :param connection: Airflow connection of the database to be changed, whose site is asked; empty: each site that
+            answers is asked.
         :param session: the session of the change.
         :raises OvertakenError: there is one.
         """
@@ -206,7 +207,9 @@ class Deployment:
         from infomart_dr.hooks.remote_host import RemoteHost
 
         if name not in self._hosts:
-            self._hosts[name] = self._stack.enter_context(RemoteHost.from_topology(self.topology, name, self._fence))
+            self._hosts[name] = self._stack.enter_context(
+                RemoteHost.from_topology(self.topology, name, self._fence, self._prove)
+            )
         return self._hosts[name]
 
     def purge_jobs(self, idb: Idb) -> list[PurgeJob]:

@@ -134,6 +134,29 @@ def test_every_login_shell_refuses_an_overtaken_try_and_runs_the_newest(server: 
         assert host.run(["ls", "-A"]).stdout.count("owned") == 0
 
 
+def test_the_right_is_proven_once_a_connection_is_open_and_again_after_it_was_lost(server: Sshd) -> None:
+    proofs: list[str] = []
+    newer: list[OvertakenError] = []
+
+    def prove() -> None:
+        proofs.append("asked")
+        if newer:
+            raise newer[0]
+
+    fence = Fence("emea", 7, "cutover.stop_server", 1)
+    with RemoteHost("real_host", work_folder="work", fence=lambda: fence, prove=prove) as host:
+        for _ in range(3):
+            host.run(["true"])
+        assert len(proofs) == 1
+        host.close()
+        newer.append(OvertakenError("a newer run", "See that run."))
+        with pytest.raises(OvertakenError, match="a newer run"):
+            host.write_file("owned", "x")
+        newer.clear()
+        assert not host.exists("owned")
+        assert len(proofs) == 3
+
+
 #: What a server does instead of the command, by name: options of sshd, login shell, start file.
 REFUSALS = {
     "forced command that prints": ("ForceCommand echo maintenance", None, None),

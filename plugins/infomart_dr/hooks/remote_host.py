@@ -203,6 +203,8 @@ class RemoteHost:
     :param connect_timeout: seconds for each of TCP, banner and login.
     :param command_timeout: seconds for a command without its own limit.
     :param fence: gives the right that each command needs now; None: commands run unchecked.
+    :param prove: proves that right anew; called once a connection is open, before its first checked command. A host
+        that was lost and is back may know of nothing newer, and a connection does not outlive the loss of its host.
     """
 
     def __init__(
@@ -213,19 +215,25 @@ class RemoteHost:
         connect_timeout: float = 10,
         command_timeout: float = 60,
         fence: Callable[[], Fence | None] = lambda: None,
+        prove: Callable[[], None] = lambda: None,
     ) -> None:
         self.ssh_connection = ssh_connection
         self.work_folder = work_folder
         self.connect_timeout = connect_timeout
         self.command_timeout = command_timeout
-        self._fence = fence
+        self._fence, self._prove = fence, prove
+        self._proven: paramiko.SSHClient | None = None
         self._client: paramiko.SSHClient | None = None
         self._home: str | None = None
         self._address = ""
 
     @classmethod
     def from_topology(
-        cls, topology: Topology, host_name: str, fence: Callable[[], Fence | None] = lambda: None
+        cls,
+        topology: Topology,
+        host_name: str,
+        fence: Callable[[], Fence | None] = lambda: None,
+        prove: Callable[[], None] = lambda: None,
     ) -> Self:
         """A host by its name in the topology."""
         host = topology.host(host_name)
@@ -235,6 +243,7 @@ class RemoteHost:
             connect_timeout=topology.timeouts.connect,
             command_timeout=topology.timeouts.command,
             fence=fence,
+            prove=prove,
         )
 
     def __enter__(self) -> Self:
@@ -494,6 +503,9 @@ class RemoteHost:
             payload = f"{mark}\n".encode() + payload
         channel = self._channel()
         try:
+            if fence is not None and self._proven is not self._client:
+                self._prove()
+                self._proven = self._client
             channel.settimeout(limit)
             channel.exec_command(command)
             feeder = threading.Thread(target=_feed, args=(channel, payload or b""), daemon=True)

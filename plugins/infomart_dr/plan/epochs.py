@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -32,6 +32,8 @@ State = Literal["open", "back-out", "closed"]
 _NO_TABLE = "ORA-00942"
 #: Number of tries to get above an epoch that a host has seen and no ledger knows.
 _TRIES = 3
+#: Seconds for which a site that did not answer is not asked again before a command: each question waits for it.
+_SILENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,15 @@ class Right:
     def prove(self, connection: str = "", session: Statements | None = None) -> None:
         """Prove that no newer try or run has taken its place.
 
-        :param connection: Airflow connection of the database to be changed; empty: no database.
+        :param connection: Airflow connection of the database to be changed, whose site is asked; empty: each site that
+            answers is asked, the plan's own ledger site in any case.
         :param session: the session of the change; it asks where it is that of GoldenGate's owner.
         :raises OvertakenError: one has.
         """
+        if not connection:
+            for site, recorded in self._epochs.everywhere():
+                self.hold_against(site, recorded)
+            return
         site, own = self._epochs.site_of(connection)
         self.hold_against(site, self._epochs.noted(site, session if own else None))
 
@@ -143,6 +150,8 @@ class Epochs:
     def __init__(self, deployment: Deployment, keeper: str, others: tuple[str, ...], plan_id: str, owner: str) -> None:
         self._deployment, self._keeper, self._others = deployment, keeper, others
         self._plan, self._owner = plan_id, owner
+        #: Moment from which on a silent site is asked again.
+        self._ask_again: dict[str, float] = {}
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -168,19 +177,24 @@ class Epochs:
                 found[site] = epoch
         return found, silent
 
+    def everywhere(self) -> Iterator[tuple[str, Recorded]]:
+        """The notes of each site that answers; the keeper must."""
+        yield self._keeper, self.noted(self._keeper)
+        for site in self._others:
+            if time.monotonic() < self._ask_again.get(site, 0):
+                continue
+            try:
+                recorded = self.noted(site)
+            except InfoMartError as error:
+                log.debug("%s does not answer: %s", site, error.what)
+                self._ask_again[site] = time.monotonic() + _SILENCE
+                continue
+            yield site, recorded
+
     def service(self) -> Service | None:
         """The newest note about the site that serves, at the sites that answer; None: there is none."""
-        found = []
-        for site in (self._keeper, *self._others):
-            try:
-                value = self.noted(site).get(facts.SERVING)
-            except InfoMartError:
-                if site == self._keeper:
-                    raise
-                continue
-            if value is not None:
-                found.append(Service(**value))
-        return max(found, key=lambda each: each.epoch, default=None)
+        values = [recorded.get(facts.SERVING) for _, recorded in self.everywhere()]
+        return max((Service(**value) for value in values if value), key=lambda each: each.epoch, default=None)
 
     def noted(self, site: str, session: Statements | None = None) -> Recorded:
         """All notes of a site; none where it has no ledger yet.

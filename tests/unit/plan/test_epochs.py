@@ -193,6 +193,9 @@ def test_a_change_at_a_site_is_refused_although_the_own_ledger_knows_nothing_new
     world.epochs(OTHER, "site2", ()).begin()
     world.sites["site1"].reached = True
     right.prove("site1_dba")
+    # Also for a command at a host of the own site, which may know of nothing newer.
+    with pytest.raises(OvertakenError, match="The ledger at site2 has epoch 2"):
+        right.prove()
     with pytest.raises(OvertakenError, match="The ledger at site2 has epoch 2 of failover run-9, and this"):
         right.prove("site2_dba")
 
@@ -227,6 +230,22 @@ def test_the_check_asks_in_the_session_of_the_change(world: World) -> None:
     right.prove("site1_dba", session)  # type: ignore[arg-type]
     session.table = False
     right.prove("site2_gg", session)  # type: ignore[arg-type]
+
+
+def test_a_site_that_does_not_answer_is_not_asked_before_each_command(world: World, monkeypatch: Any) -> None:
+    epochs = world.epochs()
+    epochs.begin()
+    right = epochs.right("chapter.step", 1, teardown=False)
+    asked: list[str] = []
+    noted = epochs.noted
+    monkeypatch.setattr(epochs, "noted", lambda site, session=None: (asked.append(site), noted(site, session))[1])
+    world.sites["site2"].reached = False
+    for _ in range(3):
+        right.prove()
+    assert asked == ["site1", "site2", "site1", "site1"]
+    world.sites["site1"].reached = False
+    with pytest.raises(UnreachableError):
+        right.prove()
 
 
 # -- the site that serves --------------------------------------------------------------------------
