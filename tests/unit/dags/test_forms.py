@@ -158,7 +158,9 @@ def refused(bag: DagBag, dag_id: str, task_id: str, given: dict[str, str]) -> Re
     dag, left = bag.dags[dag_id], dict[str, str]()
     task, run = dag.get_task(task_id), SimpleNamespace(dag_id=dag_id, run_id="run-1", run_after=datetime.now(UTC))
     params = {name: dag.params.get_param(name).value for name in dag.params} | given
-    instance = SimpleNamespace(xcom_push=lambda key, value: left.update({key: value}))
+    instance = SimpleNamespace(
+        task_id=task.task_id, try_number=1, xcom_push=lambda key, value: left.update({key: value})
+    )
     with pytest.raises(RequestError) as raised:
         task.execute({"params": params, "dag_run": run, "dag": dag, "ti": instance})
     assert "clear" not in raised.value.next_step.lower() and not left
@@ -201,4 +203,4 @@ def test_a_run_over_all_deployments_refuses_an_unknown_one_before_any_is_visited
 
 def test_what_cannot_be_a_name_is_refused_before_the_run() -> None:
     with pytest.raises(ParamValidationError):
-        frame.common_params()["source"].resolve("Site 1; rm -rf /")
+        frame.common_params()["source"].resolve("Site 1; touch owned")
