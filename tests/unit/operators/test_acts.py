@@ -478,7 +478,8 @@ def test_the_source_is_not_started_while_the_other_sites_server_runs(step: Any) 
     assert step.runs == {"target"}
 
 
-def test_a_source_whose_server_runs_stops_the_start_of_the_target(step: Any) -> None:
+def test_a_source_whose_server_runs_stops_the_start_of_the_target(step: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_question(monkeypatch, "moved_since", lambda step: None)
     step.runs.add("source")
     with pytest.raises(GuardError, match="at site2 runs: a process"):
         ProveSourceStopped(task_id="prove_source_stopped")._run(step)

@@ -42,6 +42,7 @@ def test_tables_that_differ_are_named_with_both_counts_and_nothing_is_recorded(m
         checks, "fingerprints", lambda step, role, tables, convert: Fingerprints(dict(sides[role]), [], [])
     )
     monkeypatch.setattr(checks, "same_character_set", lambda step: True)
+    monkeypatch.setattr(checks, "at_rest", lambda step: {"marks": {}, "sequences": ""})
     step: Any = FakeStep(final_stop="1796069000", noted_scn="7")
     with pytest.raises(GuardError, match=r"1 of 2 tables differ .*CALLS: \(9, 17\) at site2, \(8, 16\) at site3"):
         checks.CompareTables(task_id="compare")._run(step)
