@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infomart_dr.errors import InfoMartError
 from infomart_dr.hooks.connections import connection
-from infomart_dr.values import Row
+from infomart_dr.values import ColumnValue, Row
 
 if TYPE_CHECKING:
     from infomart_dr.hooks.oracle import InfoMartOracleHook
@@ -29,7 +29,7 @@ _RESOLVE = 3.0
 _NAME = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,127}")
 
 
-def machine_name(said: Any) -> str:
+def machine_name(said: ColumnValue) -> str:
     """MACHINE as it is compared: in capitals, without a Windows domain before it and an address behind it."""
     return re.sub(r"^.*\\|/.*$", "", str(said or "")).strip().upper()
 
@@ -72,7 +72,7 @@ class Machines:
         # One first part may belong to two machines in two domains: there only the whole names tell them apart.
         return Machines(self.names - others.names, self.labels - others.labels, self.addresses - others.addresses)
 
-    def has(self, said: Any) -> bool:
+    def has(self, said: ColumnValue) -> bool:
         """A session's MACHINE means one of them."""
         name = machine_name(said)
         return bool(name) and (name in self.names or _label(name) in self.labels or name in self.addresses)
@@ -138,7 +138,7 @@ def only_of(topology: Topology, site: str, seen: Mapping[str, Sequence[str]], *,
 def server_sessions(dba: InfoMartOracleHook, topology: Topology) -> list[Row]:
     """Sessions of Info Mart Servers in a database, from whichever machine."""
     programs = dict.fromkeys(site.info_mart_server.session_program for site in topology.sites.values())
-    found: dict[tuple[Any, Any], Row] = {}
+    found: dict[tuple[ColumnValue, ColumnValue], Row] = {}
     for program in programs:
         for row in dba.select("sessions_of", username=topology.info_mart.schema_name, program=program):
             found[row["sid"], row["serial"]] = row
