@@ -450,13 +450,14 @@ def fault(config: LabConfig, name: str) -> object | None:
 FAULTS = frozenset(
     {
         *("ssh-db.hang", "ssh-gim.hang"),
-        "oracle.undo_released",
+        *("oracle.undo_released", "oracle.no_sessions"),
         *("expdp.snapshot_too_old", "expdp.slow", "expdp.disk_full", "expdp.swallows_input", "expdp.other_instance"),
         *("impdp.fail_index", "impdp.slow", "impdp.disk_full", "impdp.swallows_input", "impdp.other_instance"),
         "impdp.compile_warnings",
         *("goldengate.stop_refused", "goldengate.partial_transaction", "goldengate.partial_record"),
         *("goldengate.slow_register", "goldengate.late_abend", "goldengate.log_rollover"),
-        *("gim_server.slow_aggregation", "gim_server.autostart"),
+        *("gim_server.slow_aggregation", "gim_server.autostart", "gim_server.dies"),
+        *("gax.refuses", "gax.forgets"),
         *("idb.purge_keep_seconds", "idb.purge_takes_seconds", "idb.purge_every_seconds"),
     }
 )

@@ -35,7 +35,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infomart_lab import configuration, lca, mlcmd
-from infomart_lab.config import HOST_KINDS, SITES, LabConfig, mark_ready
+from infomart_lab.config import HOST_KINDS, SITES, LabConfig, fault, mark_ready
 
 #: User of the Management Layer and of GAX.
 USER = "default"
@@ -340,6 +340,10 @@ def gax(config: LabConfig, site: str) -> Starlette:
     async def put_one(request: Request) -> Response:
         session(request)
         new = await body(request)
+        if fault(config, f"{site}.gax.refuses"):
+            raise ConfigurationError(503, "the Configuration Server does not answer")
+        if fault(config, f"{site}.gax.forgets"):
+            return JSONResponse(new)
         return JSONResponse(await asyncio.to_thread(replace, config, request.path_params["name"], new))
 
     async def get_status(request: Request) -> Response:

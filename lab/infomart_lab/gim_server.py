@@ -750,6 +750,8 @@ def main(config: LabConfig, site: str | None) -> None:
         raise SystemExit(1) from None
     pid_file = root / "gim_etl.pid"
     pid_file.write_text(str(os.getpid()))
+    if fault(config, f"{site}.gim_server.dies"):
+        raise SystemExit(1)
     mark_ready(config, "gim_server", site)
     try:
         server.run()

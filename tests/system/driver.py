@@ -78,6 +78,8 @@ class Try:
     """
 
     _numbers: ClassVar[dict[tuple[str, str], int]] = {}
+    #: DAG and run of each run that has ended.
+    ended: ClassVar[set[tuple[str, str]]] = set()
     map_index = -1
 
     def __init__(self, run: str, task_id: str) -> None:
@@ -85,9 +87,9 @@ class Try:
         self.dag_id, _, self.run_id = run.partition(" ")
         self.try_number = self._numbers[run, task_id] = self._numbers.get((run, task_id), 0) + 1
 
-    def get_dr_count(self, **_: Any) -> int:
-        """No other run is known here."""
-        return 0
+    def get_dr_count(self, *, dag_id: str = "", run_ids: Collection[str] = (), **_: Any) -> int:
+        """The number of these runs that have ended."""
+        return sum((dag_id, run_id) in self.ended for run_id in run_ids)
 
     def get_task_states(self, **_: Any) -> dict[str, dict[str, str]]:
         """None is known here."""

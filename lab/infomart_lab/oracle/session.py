@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Callable
 
+from infomart_lab.config import fault
 from infomart_lab.oracle import messages, replies, wire
 from infomart_lab.oracle.auth import Challenge
 from infomart_lab.oracle.backend import Backend, Interrupted
@@ -238,6 +239,8 @@ class Session:
                 raise OracleError(1031, "insufficient privileges")
             if self.user == "SYS" and not request.mode & SYSDBA:
                 raise OracleError(28009, "connection as SYS should be as SYSDBA or SYSOPER")
+            if fault(self.config, f"{self.site}.oracle.no_sessions"):
+                raise OracleError(18, "maximum number of sessions exceeded")
             backend = self._open_backend()
         except OracleError as error:
             self._refuse_call(reply, error)

@@ -1,0 +1,1 @@
+"""The fault matrix: each step of each procedure, with a fault at each of its moments."""
