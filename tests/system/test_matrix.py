@@ -195,6 +195,9 @@ def test_a_standby_is_set_up_and_takes_over(row: Row, tmp_path: Path, base_port:
     active, standby = row["sites"].split(">")
     with running(tmp_path / "lab", base_port=base_port, scale=300, rate=20.0, **asked(row)) as lab, connections(lab):
         change_topology(deployment(row))
+        if row["goldengate_standby"] == "11.2" != row["goldengate_active"]:
+            _a_trail_that_the_standby_cannot_read_is_refused(lab, active, standby)
+            return
         if row["release"] == "8.5":
             _without_a_list_nothing_is_set_up(lab, active, standby)
             list_for_8_5()
@@ -202,6 +205,17 @@ def test_a_standby_is_set_up_and_takes_over(row: Row, tmp_path: Path, base_port:
         time.sleep(3)
         supervisor.request(lab, "fail", site=active)
         _the_standby_takes_over(lab, row, active, standby)
+
+
+def _a_trail_that_the_standby_cannot_read_is_refused(lab: LabConfig, active: str, standby: str) -> None:
+    """GoldenGate 11.2 reads no trail of 19c and 21c: nothing is copied, and the active site serves."""
+    run = Procedure("infomart_setup_replication", plan="old", params={"source": active, "target": standby})
+    with pytest.raises(PermanentError, match=r"GoldenGate 11\.2 on .* cannot read the trail of") as caught:
+        run.run()
+    assert "Install GoldenGate 12.2 or later" in caught.value.next_step
+    assert not [task for task in run.results if task.startswith(("capture_at_source", "export_database"))]
+    assert lca.status(lab, active) == "Running"
+    assert_clean(judge(lab, active))
 
 
 def _without_a_list_nothing_is_set_up(lab: LabConfig, active: str, standby: str) -> None:
