@@ -121,7 +121,9 @@ class Procedure:
         marked: Collection[str] = (),
     ) -> None:
         self.dag = DagBag(str(ROOT / "dags" / f"{dag_id}.py")).dags[dag_id]
-        values = {name: self.dag.params[name] for name in self.dag.params} | (params or {})
+        given = params or {}
+        # A required parameter has no default.
+        values = {name: self.dag.params[name] for name in self.dag.params if name not in given} | given
         self.context = {
             "params": values,
             "dag": self.dag,
